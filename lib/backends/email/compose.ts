@@ -1,0 +1,65 @@
+import type { Delivery } from '../../sender/index.js';
+
+/** The text of one message. The code belongs into text and HTML, never into the subject, which lock screens show. */
+export interface EmailMessage {
+  readonly subject: string;
+  readonly text: string;
+  readonly html?: string | undefined;
+}
+
+// oxlint-disable-next-line no-control-regex
+const INVISIBLE = /[\u0000-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g;
+const HTML: Readonly<Record<string, string>> = {
+  '&': '&amp;',
+  '<': '&lt;',
+  '>': '&gt;',
+  '"': '&quot;',
+  "'": '&#39;',
+};
+
+function escapeHtml(text: string): string {
+  return text.replace(/[&<>"']/g, (character) => HTML[character] ?? character);
+}
+
+/** One line without anything that hides or turns text around. */
+function oneLine(value: unknown): string {
+  return (typeof value === 'string' ? value : JSON.stringify(value)).replace(INVISIBLE, ' ');
+}
+
+/** `Amount: 10.00` for each of the details, so that people see what they approve. */
+function detailLines(details: unknown): (readonly [name: string, value: string])[] {
+  if (typeof details !== 'object' || details === null)
+    return details === null ? [] : [['Details', oneLine(details)]];
+  return Object.entries(details).map(([name, value]) => {
+    const label = oneLine(name);
+    return [label.charAt(0).toUpperCase() + label.slice(1), oneLine(value)] as const;
+  });
+}
+
+/** The default message, in English: what is approved, the code, and that it is nobody else's business. */
+export function composeEmail({ code, state }: Delivery, product: string): EmailMessage {
+  const minutes = Math.max(1, Math.round((state.expiresAt.getTime() - Date.now()) / 60_000));
+  const lines = detailLines(state.details);
+  const advice = `It is valid for ${minutes} ${minutes === 1 ? 'minute' : 'minutes'}. Do not share it: nobody from ${product} will ask you for it.`;
+  const approves = lines.length > 0 ? 'Enter this code only if you want to approve:' : '';
+  const text = [
+    `Your code is ${code}`,
+    '',
+    ...(approves ? [approves, ...lines.map(([name, value]) => `  ${name}: ${value}`), ''] : []),
+    advice,
+    '',
+  ];
+  const rows = lines.map(
+    ([name, value]) =>
+      `<tr><th align="left" scope="row">${escapeHtml(name)}</th><td>${escapeHtml(value)}</td></tr>`,
+  );
+  const html = [
+    '<!doctype html><html lang="en"><body style="font-family:sans-serif;line-height:1.5">',
+    '<p>Your code is</p>',
+    `<p style="font-size:28px;font-weight:bold;letter-spacing:4px;margin:0">${escapeHtml(code)}</p>`,
+    ...(approves ? [`<p>${approves}</p><table cellpadding="4">${rows.join('')}</table>`] : []),
+    `<p>${escapeHtml(advice)}</p>`,
+    '</body></html>',
+  ];
+  return { subject: `Your ${product} code`, text: text.join('\n'), html: html.join('\n') };
+}

@@ -1,0 +1,113 @@
+import type { Transporter } from 'nodemailer';
+import type { Options as SmtpOptions } from 'nodemailer/lib/smtp-transport/index.js';
+
+import { TwoFactorConfigurationError, TwoFactorRecipientError } from '../../errors/index.js';
+import type { Delivery, Send, SenderBackendFactoryInput } from '../../sender/index.js';
+import { composeEmail, type EmailMessage } from './compose.js';
+import { isEmailAddress } from './email-address.js';
+
+export type { EmailMessage } from './compose.js';
+
+/** The options of an e-mail sender. */
+export interface EmailOptions {
+  /** `smtp://user:password@host:587`, nodemailer's SMTP options, or a transport that you made. */
+  readonly transport: string | SmtpOptions | Transporter;
+  /** The sender's address: `ACME Bank <no-reply@acme.example>`. */
+  readonly from: string;
+  /** The name that the default message speaks of. @default 'our service' */
+  readonly product?: string;
+  /** Another message: your words, your language (see `delivery.context`). */
+  readonly compose?: (delivery: Delivery<EmailOptions>) => EmailMessage | Promise<EmailMessage>;
+}
+
+/** Less than the module's `sendTimeoutMs`, so that the socket is closed and not only forgotten. */
+const SOCKET_TIMEOUT_MS = 9_000;
+
+/**
+ * Sends codes by e-mail, through nodemailer. An e-mail may prove an address; it is no out-of-band authenticator (NIST SP
+ * 800-63B-4 3.1.3.1, ASVS 5.0 6.3.6).
+ *
+ * @example
+ * ```ts
+ * senders: {
+ *   email: defineSender(emailBackend, {
+ *     options: { transport: 'smtp://localhost:1025', from: 'ACME <no-reply@acme.example>', product: 'ACME' },
+ *   }),
+ * }
+ * ```
+ * @publicApi
+ */
+export async function emailBackend(
+  input: SenderBackendFactoryInput<EmailOptions>,
+): Promise<Send<EmailOptions>> {
+  const { transport, from, product = 'our service', compose } = checked(input);
+  const transporter = isTransporter(transport) ? transport : await createTransporter(transport);
+  return async (delivery) => {
+    const { token } = delivery;
+    if (!isEmailAddress(token))
+      throw new TwoFactorRecipientError('The token is not a plain e-mail address.');
+    const message = compose ? await compose(delivery) : composeEmail(delivery, product);
+    try {
+      await transporter.sendMail({
+        from,
+        // An object, so that the address is never parsed as a list.
+        to: { name: '', address: token },
+        ...message,
+        disableFileAccess: true,
+        disableUrlAccess: true,
+      });
+    } catch (error) {
+      throw isRefusedRecipient(error)
+        ? new TwoFactorRecipientError('The mail server refuses this address.')
+        : error;
+    }
+  };
+}
+
+function checked({ name, options }: SenderBackendFactoryInput<EmailOptions>): EmailOptions {
+  const given = (options ?? {}) as Partial<EmailOptions>;
+  if (!given.transport || typeof given.from !== 'string' || given.from === '') {
+    throw new TwoFactorConfigurationError(
+      `Sender ${name} needs the options transport and from. Write options: { transport: 'smtp://...', from: '...' }.`,
+    );
+  }
+  return given as EmailOptions;
+}
+
+function isTransporter(transport: EmailOptions['transport']): transport is Transporter {
+  return (
+    typeof transport === 'object' &&
+    'sendMail' in transport &&
+    typeof transport.sendMail === 'function'
+  );
+}
+
+async function createTransporter(transport: string | SmtpOptions): Promise<Transporter> {
+  const { createTransport } = await loadNodemailer();
+  const timeouts = {
+    connectionTimeout: SOCKET_TIMEOUT_MS,
+    greetingTimeout: SOCKET_TIMEOUT_MS,
+    socketTimeout: SOCKET_TIMEOUT_MS,
+  };
+  return createTransport({
+    ...timeouts,
+    ...(typeof transport === 'string' ? { url: transport } : transport),
+  });
+}
+
+async function loadNodemailer(): Promise<typeof import('nodemailer')> {
+  try {
+    return await import('nodemailer');
+  } catch (cause) {
+    throw new TwoFactorConfigurationError(
+      'The e-mail backend needs the package nodemailer. Install it: npm install nodemailer',
+      { cause },
+    );
+  }
+}
+
+/** 5xx to RCPT TO: no mailbox there, and never will be. */
+function isRefusedRecipient(error: unknown): boolean {
+  const { responseCode, command } = error as { responseCode?: number; command?: string };
+  return command === 'RCPT TO' && responseCode !== undefined && responseCode >= 500;
+}

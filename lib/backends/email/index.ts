@@ -1,0 +1,1 @@
+export { emailBackend, type EmailMessage, type EmailOptions } from './email.backend.js';

@@ -1,0 +1,34 @@
+import { Inject, Logger, type OnModuleInit } from '@nestjs/common';
+
+import { TwoFactorConfigurationError } from '../../errors/index.js';
+import type { ResolvedOptions } from '../../options/index.js';
+import { SenderBackend, type Delivery } from '../../sender/index.js';
+import { TWO_FACTOR_OPTIONS } from '../../two-factor.tokens.js';
+
+/**
+ * Writes codes to the log, for development: it refuses to boot unless `NODE_ENV` is `development` or `test`.
+ *
+ * @example
+ * ```ts
+ * TwoFactorModule.forRoot({ senders: { default: { backend: LoggerBackend } } });
+ * ```
+ * @publicApi
+ */
+@SenderBackend('logger', { verboseName: 'Log of the server' })
+export class LoggerBackend implements SenderBackend, OnModuleInit {
+  readonly #logger = new Logger(LoggerBackend.name);
+
+  constructor(@Inject(TWO_FACTOR_OPTIONS) private readonly options: ResolvedOptions) {}
+
+  onModuleInit(): void {
+    if (this.options.developmentFeatures) return;
+    throw new TwoFactorConfigurationError(
+      'The sender backend LoggerBackend writes codes to the log, and NODE_ENV is neither "development" nor "test". Use ' +
+        'a backend that delivers them.',
+    );
+  }
+
+  send({ token, code, name }: Delivery): void {
+    this.#logger.log(`${name} to ${token}: ${code}`);
+  }
+}

@@ -1,0 +1,20 @@
+import type { TableNames } from '../../database/index.js';
+import type { ConfirmationRecord } from '../confirmation-record.entity.js';
+
+export type ConfirmationTable = TableNames<keyof ConfirmationRecord>;
+
+/** What the engines' SQL differs in; everything else is written once, in `statements.ts`. */
+export interface ConfirmationDialect {
+  /** Ends an UPDATE so that it answers the row it touched; empty where the engine has no such thing. */
+  readonly returning: (table: ConfirmationTable) => string;
+  /** Equality that knows case, accents and trailing blanks; `list` is one or more placeholders. */
+  readonly exactly: (column: string, list: string) => string;
+  /** A placeholder as epoch milliseconds. */
+  readonly epochMs: (placeholder: string) => string;
+  /** The same value; where no row is answered, evaluating it is reported by the statement's answer instead. */
+  readonly reported: (epochMs: string) => string;
+  /** Inserts unless the id is taken. */
+  readonly insertUnlessTaken: (table: ConfirmationTable, insert: string) => string;
+  /** Deletes up to `:limit` rows that meet the condition. */
+  readonly deleteSome: (table: ConfirmationTable, condition: string) => string;
+}

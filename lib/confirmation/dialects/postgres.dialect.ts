@@ -1,0 +1,14 @@
+import type { ConfirmationDialect } from './confirmation-dialect.js';
+
+export const postgresDialect: ConfirmationDialect = {
+  // Named columns: `RETURNING *` in a named statement breaks when a column is added.
+  returning: ({ columns }) => `RETURNING ${columns}`,
+  exactly: (column, list) => `${column} IN (${list})`,
+  // Without the cast PostgreSQL takes a parameter inside CASE for text.
+  epochMs: (placeholder) => `CAST(${placeholder} AS bigint)`,
+  reported: (epochMs) => epochMs,
+  insertUnlessTaken: ({ column }, insert) =>
+    `${insert} ON CONFLICT (${column.id}) DO NOTHING RETURNING ${column.id}`,
+  deleteSome: ({ table, column }, condition) =>
+    `DELETE FROM ${table} WHERE ${column.id} IN (SELECT ${column.id} FROM ${table} WHERE ${condition} LIMIT :limit)`,
+};

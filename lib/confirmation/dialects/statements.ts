@@ -1,0 +1,96 @@
+import {
+  compileStatement,
+  placeholders,
+  type Engine,
+  type Statement,
+} from '../../database/index.js';
+import type { ConfirmationDialect, ConfirmationTable } from './confirmation-dialect.js';
+import { mysqlDialect } from './mysql.dialect.js';
+import { postgresDialect } from './postgres.dialect.js';
+import { sqliteDialect } from './sqlite.dialect.js';
+
+const DIALECTS: Readonly<Record<Engine, ConfirmationDialect>> = {
+  postgres: postgresDialect,
+  mysql: mysqlDialect,
+  sqlite: sqliteDialect,
+};
+
+/** All that is ever said to the table. Each UPDATE is one race gate: who touches no row has lost. */
+export type ConfirmationStatements = Readonly<
+  Record<
+    | 'insert'
+    | 'insertUnlessTaken'
+    | 'find'
+    | 'confirm'
+    | 'confirmByHand'
+    | 'use'
+    | 'bind'
+    | 'retrySooner'
+    | 'cancel'
+    | 'erase'
+    | 'purge',
+    Statement
+  >
+>;
+
+/** Built once for a data source; `keys` is the size of the key ring. */
+export function confirmationStatements(
+  engine: Engine,
+  names: ConfirmationTable,
+  keys: number,
+): ConfirmationStatements {
+  const { returning, exactly, epochMs, reported, insertUnlessTaken, deleteSome } = DIALECTS[engine];
+  const { table, column: c, columns } = names;
+  const codeMatches = exactly(c.codeMac, placeholders('codeMac', keys));
+  const pending = `${c.confirmedAt} IS NULL AND ${c.cancelledAt} IS NULL AND ${c.expiresAt} > :now`;
+
+  const insert = `
+    INSERT INTO ${table} (${c.id}, ${c.purpose}, ${c.subject}, ${c.details}, ${c.detailsMac}, ${c.meta},
+      ${c.maxAttempts}, ${c.createdAt}, ${c.expiresAt}, ${c.way}, ${c.codeMac}, ${c.envelope}, ${c.attempts},
+      ${c.sends}, ${c.confirmedAt}, ${c.useBefore})
+    VALUES (:id, :purpose, :subject, :details, :detailsMac, :meta, :maxAttempts, :createdAt, :expiresAt, :way,
+      :codeMac, :envelope, 0, 0, :confirmedAt, :useBefore)`;
+
+  const sql: Record<keyof ConfirmationStatements, string> = {
+    insert,
+    insertUnlessTaken: insertUnlessTaken(names, insert),
+    find: `SELECT ${columns} FROM ${table} WHERE ${c.id} = :id`,
+    // Charges and compares at once: no guess is ever compared for free, and none is charged twice.
+    confirm: `
+      UPDATE ${table} SET
+        ${c.attempts} = ${c.attempts} + 1,
+        ${c.confirmedAt} = CASE WHEN ${codeMatches} THEN ${reported(epochMs(':now'))} ELSE ${c.confirmedAt} END,
+        ${c.useBefore} = CASE WHEN ${codeMatches} THEN ${epochMs(':useBefore')} ELSE ${c.useBefore} END
+      WHERE ${c.id} = :id AND ${c.codeMac} IS NOT NULL AND ${pending} AND ${c.attempts} < ${c.maxAttempts}
+      ${returning(names)}`,
+    confirmByHand: `
+      UPDATE ${table} SET ${c.confirmedAt} = :now, ${c.useBefore} = :useBefore
+      WHERE ${c.id} = :id AND ${pending}
+      ${returning(names)}`,
+    use: `
+      UPDATE ${table} SET ${c.usedAt} = :now, ${c.useKey} = :useKey
+      WHERE ${c.id} = :id AND ${c.purpose} = :purpose AND ${exactly(c.subject, ':subject')}
+        AND ${exactly(c.detailsMac, placeholders('detailsMac', keys))} AND ${c.confirmedAt} IS NOT NULL
+        AND ${c.usedAt} IS NULL AND ${c.cancelledAt} IS NULL AND ${c.useBefore} > :now`,
+    bind: `
+      UPDATE ${table} SET ${c.way} = :way, ${c.envelope} = :envelope, ${c.codeMac} = :codeMac,
+        ${c.sends} = ${c.sends} + 1, ${c.lastSentAt} = :now
+      WHERE ${c.id} = :id AND ${c.sends} = :seenSends AND ${c.sends} < :maxSends AND ${pending}
+        AND ${c.attempts} < ${c.maxAttempts} AND (${c.lastSentAt} IS NULL OR ${c.lastSentAt} <= :sentBefore)
+      ${returning(names)}`,
+    retrySooner: `
+      UPDATE ${table} SET ${c.lastSentAt} = :lastSentAt WHERE ${c.id} = :id AND ${c.sends} = :seenSends`,
+    cancel: `
+      UPDATE ${table} SET ${c.cancelledAt} = :now
+      WHERE ${c.id} = :id AND ${c.usedAt} IS NULL AND ${c.cancelledAt} IS NULL`,
+    erase: `DELETE FROM ${table} WHERE ${exactly(c.subject, ':subject')}`,
+    // A row expires after it was made, so no row beyond the bound can qualify: the primary key finds them all.
+    purge: deleteSome(
+      names,
+      `${c.id} < :bound AND ${c.expiresAt} < :before AND (${c.useBefore} IS NULL OR ${c.useBefore} < :before)`,
+    ),
+  };
+  return Object.fromEntries(
+    Object.entries(sql).map(([name, text]) => [name, compileStatement(engine, text)]),
+  ) as unknown as ConfirmationStatements;
+}

@@ -1,0 +1,17 @@
+export { parseBinding, parseSubject, type ProofBinding } from './binding.js';
+export { ConfirmationRecord, type ConfirmationRow } from './confirmation-record.entity.js';
+export { ConfirmationState, refreshState, stateRow } from './confirmation-state.js';
+export { STATE_CODES, statusOf, type ConfirmationStatus } from './confirmation-status.js';
+export { ConfirmationStore } from './confirmation.store.js';
+export {
+  ConfirmerService,
+  parseContext,
+  type ConfirmationReference,
+  type ConfirmationResult,
+  type MakeConfirmationInput,
+  type SendContext,
+  type UseInput,
+} from './confirmer.service.js';
+export { type JsonValue } from './plain-json.js';
+export { PurgeService, type PurgeInput } from './purge.service.js';
+export { parseToken, parseWay } from './token.js';

@@ -1,0 +1,89 @@
+import { TwoFactorInputError } from '../errors/index.js';
+
+/** What JSON can say. */
+export type JsonValue =
+  string | number | boolean | null | readonly JsonValue[] | { readonly [key: string]: JsonValue };
+
+const MAX_DEPTH = 32;
+const FORBIDDEN_KEYS = new Set(['__proto__', 'constructor', 'prototype']);
+
+/**
+ * The canonical JSON of a plain value: members sorted by name, nothing dropped, nothing converted. It is what is stored
+ * and what details are compared by, so whatever would read back as something else is refused.
+ *
+ * @throws TwoFactorInputError for anything but plain JSON, for 32 levels, for more than `maxBytes`.
+ */
+export function canonicalJson(what: string, value: unknown, maxBytes: number): string {
+  const budget = { characters: maxBytes };
+  const text = write(what, value, 0, budget);
+  if (Buffer.byteLength(text) > maxBytes) throw tooLarge(what);
+  return text;
+}
+
+function tooLarge(what: string): TwoFactorInputError {
+  return new TwoFactorInputError(`${what} is too large. Keep it elsewhere and give its id.`);
+}
+
+function refuse(what: string, found: string): TwoFactorInputError {
+  return new TwoFactorInputError(`${what} is not plain JSON: it contains ${found}.`);
+}
+
+function write(
+  what: string,
+  value: unknown,
+  depth: number,
+  budget: { characters: number },
+): string {
+  if (depth > MAX_DEPTH) throw refuse(what, `more than ${MAX_DEPTH} levels`);
+  // Every value costs at least its comma, so a huge or cyclic one ends here and not in memory.
+  budget.characters -= typeof value === 'string' ? value.length + 1 : 1;
+  if (budget.characters < 0) throw tooLarge(what);
+  switch (typeof value) {
+    case 'string':
+      if (!value.isWellFormed()) throw refuse(what, 'half a surrogate pair');
+      return JSON.stringify(value);
+    case 'boolean':
+      return String(value);
+    case 'number':
+      if (!Number.isFinite(value)) throw refuse(what, 'a number that is not finite');
+      return JSON.stringify(value);
+    case 'object':
+      if (value === null) return 'null';
+      return Array.isArray(value)
+        ? `[${value.map((item: unknown) => write(what, item, depth + 1, budget)).join(',')}]`
+        : writeObject(what, value, depth, budget);
+    default:
+      throw refuse(what, `a ${typeof value}`);
+  }
+}
+
+function writeObject(
+  what: string,
+  value: object,
+  depth: number,
+  budget: { characters: number },
+): string {
+  const prototype: unknown = Object.getPrototypeOf(value);
+  if (prototype !== Object.prototype && prototype !== null)
+    throw refuse(what, 'an instance of a class');
+  const members = Object.entries(Object.getOwnPropertyDescriptors(value)).map(([key, property]) => {
+    if (FORBIDDEN_KEYS.has(key)) throw refuse(what, `the member ${key}`);
+    if (!('value' in property)) throw refuse(what, 'an accessor');
+    return [key, property.value as unknown] as const;
+  });
+  members.sort(([one], [other]) => (one < other ? -1 : 1));
+  const written = members
+    // An absent optional member is not there; everything else must be JSON.
+    .filter(([, member]) => member !== undefined)
+    .map(
+      ([key, member]) =>
+        `${JSON.stringify(key)}:${write(what, member, depth + 1, spend(what, key, budget))}`,
+    );
+  return `{${written.join(',')}}`;
+}
+
+function spend(what: string, key: string, budget: { characters: number }): { characters: number } {
+  if (!key.isWellFormed()) throw refuse(what, 'half a surrogate pair');
+  budget.characters -= key.length;
+  return budget;
+}

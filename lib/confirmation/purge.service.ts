@@ -1,0 +1,110 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+
+import {
+  Injectable,
+  Logger,
+  type BeforeApplicationShutdown,
+  type OnApplicationBootstrap,
+} from '@nestjs/common';
+
+import { TwoFactorInputError } from '../errors/index.js';
+import { DEFAULTS, type ResolvedOptions } from '../options/index.js';
+import { InjectTwoFactorOptions } from '../two-factor.tokens.js';
+import { ConfirmationStore } from './confirmation.store.js';
+
+/** What `purge` takes. */
+export interface PurgeInput {
+  /** Deletes what could neither be confirmed nor used since then. @default now, less `autoPurge.keepSeconds` (1 day) */
+  readonly olderThan?: Date | undefined;
+  /** Rows a statement, 1 to 1,000. @default 500 */
+  readonly batchSize?: number | undefined;
+  /** Stops between two batches. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+const DEFAULT_BATCH_SIZE = 500;
+const MAX_BATCH_SIZE = 1_000;
+/** Longest rest between two batches; else as long as the batch took, so that the load keeps half of the database. */
+const MAX_REST_MS = 1_000;
+const JITTER = 0.2;
+
+/** Deletes dead rows: on demand, and in the background. Whatever interrupts it, what is left is deleted next time. */
+@Injectable()
+export class PurgeService implements OnApplicationBootstrap, BeforeApplicationShutdown {
+  readonly #logger = new Logger(PurgeService.name);
+  readonly #stop = new AbortController();
+  #timer: NodeJS.Timeout | undefined;
+  #round: Promise<void> = Promise.resolve();
+
+  constructor(
+    private readonly store: ConfirmationStore,
+    @InjectTwoFactorOptions() private readonly options: ResolvedOptions,
+  ) {}
+
+  onApplicationBootstrap(): void {
+    this.#schedule();
+  }
+
+  async beforeApplicationShutdown(): Promise<void> {
+    this.#stop.abort();
+    clearTimeout(this.#timer);
+    await this.#round;
+  }
+
+  /** @returns how many rows were deleted. */
+  async purge({
+    olderThan,
+    batchSize = DEFAULT_BATCH_SIZE,
+    signal,
+  }: PurgeInput = {}): Promise<number> {
+    const before = olderThan?.getTime() ?? this.#keptSince();
+    if (!Number.isSafeInteger(before) || before < 0)
+      throw new TwoFactorInputError('olderThan is not a valid date.');
+    if (!Number.isInteger(batchSize) || batchSize < 1 || batchSize > MAX_BATCH_SIZE) {
+      throw new TwoFactorInputError(`batchSize is a whole number from 1 to ${MAX_BATCH_SIZE}.`);
+    }
+    // Nothing that is still alive is ever older than now.
+    const bound = Math.min(before, this.options.clock.now());
+    let purged = 0;
+    for (;;) {
+      if (signal?.aborted) return purged;
+      const startedAt = performance.now();
+      const count = await this.store.purge(bound, batchSize);
+      purged += count;
+      if (count < batchSize) return purged;
+      await sleep(Math.min(performance.now() - startedAt, MAX_REST_MS));
+    }
+  }
+
+  #keptSince(): number {
+    const { autoPurge, clock } = this.options;
+    const keepSeconds = autoPurge ? autoPurge.keepSeconds : DEFAULTS.autoPurge.keepSeconds;
+    return Math.max(0, clock.now() - keepSeconds * 1_000);
+  }
+
+  #schedule(): void {
+    const { autoPurge } = this.options;
+    if (!autoPurge || this.#stop.signal.aborted) return;
+    // Many instances start together after a deployment; they should not purge together for ever.
+    const factor = 1 - JITTER + Math.random() * 2 * JITTER;
+    this.#timer = setTimeout(
+      () => {
+        this.#round = this.#runRound();
+      },
+      autoPurge.everySeconds * 1_000 * factor,
+    );
+    this.#timer.unref();
+  }
+
+  async #runRound(): Promise<void> {
+    try {
+      const purged = await this.purge({ signal: this.#stop.signal });
+      if (purged > 0) this.#logger.debug(`Purged ${purged} confirmations.`);
+    } catch (error) {
+      this.#logger.warn(
+        `The purge failed and will be repeated: ${error instanceof Error ? error.message : 'unknown'}`,
+      );
+    }
+    this.#schedule();
+  }
+}

@@ -1,0 +1,66 @@
+import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
+
+import type { KeyRing } from './key-ring.js';
+import { lengthPrefixed } from './length-prefixed.js';
+
+const CIPHER = 'aes-256-gcm';
+const NONCE_BYTES = 12;
+const TAG_BYTES = 16;
+
+/** What only the application's secret opens: the code and where it goes. */
+export interface Sealed {
+  readonly code: string;
+  /** Absent until the confirmation is bound to an address. */
+  readonly token?: string | undefined;
+  /** The sender's name, bound together with the token. */
+  readonly way?: string | undefined;
+  /** The sender's extra data (locale and so on), kept for a resend. */
+  readonly context?: { readonly [key: string]: unknown } | undefined;
+}
+
+/** The columns that an envelope is bound to: change one, and it no longer opens. */
+export interface EnvelopeBinding {
+  readonly id: string;
+  readonly purpose: string;
+  readonly subject: string;
+}
+
+function associatedData(binding: EnvelopeBinding): Buffer {
+  return lengthPrefixed('v1', binding.id, binding.purpose, binding.subject);
+}
+
+/** AES-256-GCM (NIST SP 800-38D) under the ring's current key: `v1.kid.nonce.ciphertext.tag`, base64url. */
+export function sealEnvelope(ring: KeyRing, content: Sealed, binding: EnvelopeBinding): string {
+  const nonce = randomBytes(NONCE_BYTES);
+  const cipher = createCipheriv(CIPHER, ring.current.seal, nonce, { authTagLength: TAG_BYTES });
+  cipher.setAAD(associatedData(binding));
+  const ciphertext = Buffer.concat([
+    cipher.update(JSON.stringify(content), 'utf8'),
+    cipher.final(),
+  ]);
+  const parts = [nonce, ciphertext, cipher.getAuthTag()];
+  return ['v1', ring.current.kid, ...parts.map((part) => part.toString('base64url'))].join('.');
+}
+
+/** `null` when the key is gone, the envelope is malformed, or it or its row was changed. */
+export function openEnvelope(
+  ring: KeyRing,
+  envelope: string,
+  binding: EnvelopeBinding,
+): Sealed | null {
+  const key = ring.keyOf(envelope);
+  const [, , nonce, ciphertext, tag, ...rest] = envelope.split('.');
+  if (!key || !nonce || !ciphertext || !tag || rest.length > 0) return null;
+  try {
+    const decipher = createDecipheriv(CIPHER, key.seal, Buffer.from(nonce, 'base64url'), {
+      authTagLength: TAG_BYTES,
+    });
+    decipher.setAAD(associatedData(binding));
+    decipher.setAuthTag(Buffer.from(tag, 'base64url'));
+    const bytes = [decipher.update(Buffer.from(ciphertext, 'base64url')), decipher.final()];
+    return JSON.parse(Buffer.concat(bytes).toString('utf8')) as Sealed;
+  } catch {
+    // GCM refuses whatever was not sealed by us for this very row; why is of no use to anybody.
+    return null;
+  }
+}

@@ -1,0 +1,5 @@
+export { digits, letters, normaliseCode, parseCode, type CodeGenerator } from './code.js';
+export { openEnvelope, sealEnvelope, type EnvelopeBinding, type Sealed } from './envelope.js';
+export { idBound, idFromRequestKey, isId, newId, parseId, shortId } from './id.js';
+export { KeyRing, type RingKey } from './key-ring.js';
+export { codeMac, codeMacs, detailsMac, detailsMacs } from './mac.js';

@@ -1,0 +1,67 @@
+import {
+  TwoFactorConfigurationError,
+  TwoFactorConflictError,
+  TwoFactorError,
+  TwoFactorUnavailableError,
+} from '../errors/index.js';
+
+/** SQLSTATE serialization_failure and deadlock_detected; MySQL deadlock, lock wait time-out, changed snapshot; SQLite busy. */
+const LOST_RACE = new Set<unknown>([
+  '40001',
+  '40P01',
+  1213,
+  1205,
+  1020,
+  'SQLITE_BUSY',
+  'SQLITE_BUSY_SNAPSHOT',
+]);
+/** duplicate_prepared_statement, invalid_sql_statement_name, feature_not_supported: refused before it ran. */
+const PREPARED_REFUSED = new Set<unknown>(['42P05', '26000', '0A000']);
+const SCHEMA_MISSING = new Set<unknown>(['42P01', '42703', '3F000', 1146, 1054]);
+const SCHEMA_MISSING_SQLITE = /no such (table|column)|has no column named/;
+
+/** What the driver itself said, out of TypeORM's wrapping. */
+function driverErrorOf(error: unknown): { code?: unknown; errno?: unknown; message: string } {
+  const wrapped = error as { driverError?: unknown };
+  const driverError = wrapped.driverError ?? error;
+  return driverError instanceof Error ? driverError : { message: String(driverError) };
+}
+
+function isOneOf(codes: ReadonlySet<unknown>, error: unknown): boolean {
+  const { code, errno } = driverErrorOf(error);
+  return codes.has(code) || codes.has(errno);
+}
+
+/** Another transaction was faster. Nothing of this statement happened, and the same statement may succeed now. */
+export const isLostRace = (error: unknown): boolean => isOneOf(LOST_RACE, error);
+
+/** A pooler that shares server connections between transactions does not know our named statement. */
+export const isPreparedStatementRefused = (error: unknown): boolean =>
+  isOneOf(PREPARED_REFUSED, error);
+
+/**
+ * The error that leaves this package for one of the database. The cause keeps code and message but neither statement nor
+ * parameters, which TypeORM's error carries.
+ */
+export function translateDatabaseError(
+  error: unknown,
+  inCallersTransaction: boolean,
+): TwoFactorError {
+  if (error instanceof TwoFactorError) return error;
+  const { code, errno, message } = driverErrorOf(error);
+  const cause = Object.assign(new Error(message), { code: code ?? errno });
+  if (isOneOf(SCHEMA_MISSING, error) || SCHEMA_MISSING_SQLITE.test(message)) {
+    return new TwoFactorConfigurationError(
+      `The database has not the table of this package as it should be (${message}). Run the migrations: add ` +
+        '...twoFactorMigrations to the migrations of the data source.',
+      { cause },
+    );
+  }
+  if (inCallersTransaction && isLostRace(error)) {
+    return new TwoFactorConflictError(
+      'The transaction lost a race against another one and is dead. Roll it back; run it again if that makes sense.',
+      { cause },
+    );
+  }
+  return new TwoFactorUnavailableError('The database could not do it now. Try again.', { cause });
+}

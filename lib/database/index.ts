@@ -1,0 +1,16 @@
+export { dataSourceOf } from './data-source-of.js';
+export { engineOf, type Engine } from './engine.js';
+export {
+  compileStatement,
+  listValues,
+  placeholders,
+  type SqlValue,
+  type SqlValues,
+  type Statement,
+} from './statement.js';
+export {
+  StatementRunner,
+  type StatementResult,
+  type StatementRunnerOptions,
+} from './statement-runner.js';
+export { tableNames, type TableNames } from './table-names.js';

@@ -1,0 +1,54 @@
+import { createHash } from 'node:crypto';
+
+import type { Engine } from './engine.js';
+
+/** A value as every driver takes it. */
+export type SqlValue = string | number | null;
+
+/** The named values of one execution. */
+export type SqlValues = Readonly<Record<string, SqlValue>>;
+
+/** SQL with the driver's own placeholders, and which named value goes where. Built once, at boot. */
+export interface Statement {
+  readonly text: string;
+  /** The server-side name on PostgreSQL: it carries a hash, so that another text never meets the same name. */
+  readonly name: string;
+  readonly order: readonly string[];
+}
+
+const PLACEHOLDER = /(?<![:\w]):([a-zA-Z]\w*)/g;
+
+/** Turns `:name` into `$1` (PostgreSQL, where a name keeps its number) or `?` (all others). */
+export function compileStatement(engine: Engine, sql: string): Statement {
+  const order: string[] = [];
+  const text = sql
+    .replace(/\s+/g, ' ')
+    .trim()
+    .replace(PLACEHOLDER, (_, name: string) => {
+      const known = order.indexOf(name);
+      if (engine === 'postgres' && known >= 0) return `$${known + 1}`;
+      order.push(name);
+      return engine === 'postgres' ? `$${order.length}` : '?';
+    });
+  const name = `two_factor_${createHash('sha256').update(text).digest('hex').slice(0, 16)}`;
+  return Object.freeze({ text, name, order: Object.freeze(order) });
+}
+
+/** The values in the order of the statement's placeholders. */
+export function bindValues(statement: Statement, values: SqlValues): SqlValue[] {
+  return statement.order.map((name) => {
+    const value = values[name];
+    if (value === undefined) throw new TypeError(`The statement's value ${name} is missing.`);
+    return value;
+  });
+}
+
+/** `:mac0, :mac1`: one placeholder for each of a list of fixed length. */
+export function placeholders(name: string, count: number): string {
+  return Array.from({ length: count }, (_, index) => `:${name}${index}`).join(', ');
+}
+
+/** The values for `placeholders(name, list.length)`. */
+export function listValues(name: string, list: readonly string[]): Record<string, string> {
+  return Object.fromEntries(list.map((value, index) => [`${name}${index}`, value]));
+}

@@ -1,0 +1,27 @@
+import type { DataSource, EntityTarget, ObjectLiteral } from 'typeorm';
+
+/** An entity's table and columns as they are called in this database, escaped. */
+export interface TableNames<Property extends string> {
+  readonly table: string;
+  /** Escaped column names by property. */
+  readonly column: Readonly<Record<Property, string>>;
+  /** `"code_mac" AS "codeMac", ...`: all columns under the names of their properties. */
+  readonly columns: string;
+}
+
+/** Reads the names from the entity's metadata, so that naming strategy, schema and prefix of the application hold. */
+export function tableNames<Entity extends ObjectLiteral>(
+  dataSource: DataSource,
+  entity: EntityTarget<Entity>,
+): TableNames<keyof Entity & string> {
+  const metadata = dataSource.getMetadata(entity);
+  const escape = (name: string): string => dataSource.driver.escape(name);
+  const names = metadata.columns.map(
+    (column) => [column.propertyName, escape(column.databaseName)] as const,
+  );
+  return {
+    table: metadata.tablePath.split('.').map(escape).join('.'),
+    column: Object.fromEntries(names) as Record<keyof Entity & string, string>,
+    columns: names.map(([property, name]) => `${name} AS ${escape(property)}`).join(', '),
+  };
+}

@@ -1,0 +1,15 @@
+export { TwoFactorError } from './two-factor.error.js';
+export { TwoFactorCodeMismatchError } from './two-factor-code-mismatch.error.js';
+export { TwoFactorConfigurationError } from './two-factor-configuration.error.js';
+export { TwoFactorConfirmationRequiredError } from './two-factor-confirmation-required.error.js';
+export { TwoFactorConfirmationUsedError } from './two-factor-confirmation-used.error.js';
+export { TwoFactorConflictError } from './two-factor-conflict.error.js';
+export { TwoFactorInputError } from './two-factor-input.error.js';
+export { TwoFactorNoSubjectError } from './two-factor-no-subject.error.js';
+export { TwoFactorNotFoundError } from './two-factor-not-found.error.js';
+export { TwoFactorRecipientError } from './two-factor-recipient.error.js';
+export { TwoFactorSendError } from './two-factor-send.error.js';
+export { TwoFactorStateError, type TwoFactorStateCode } from './two-factor-state.error.js';
+export { TwoFactorTooManyRequestsError } from './two-factor-too-many-requests.error.js';
+export { TwoFactorUnavailableError } from './two-factor-unavailable.error.js';
+export { TwoFactorUnknownKeyError } from './two-factor-unknown-key.error.js';

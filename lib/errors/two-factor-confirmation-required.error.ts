@@ -1,0 +1,10 @@
+import { TwoFactorError } from './two-factor.error.js';
+
+/**
+ * A guarded route was called without a proof that fits its purpose, its subject and its details. HTTP 403.
+ *
+ * @publicApi
+ */
+export class TwoFactorConfirmationRequiredError extends TwoFactorError {
+  override readonly code = 'confirmation-required';
+}

@@ -1,0 +1,11 @@
+import { TwoFactorError } from './two-factor.error.js';
+
+/**
+ * The row was signed or sealed under a secret that is no longer in the ring, or was changed by hand in the database.
+ * It can never be confirmed; ask for a new confirmation. HTTP 410.
+ *
+ * @publicApi
+ */
+export class TwoFactorUnknownKeyError extends TwoFactorError {
+  override readonly code = 'unknown-key';
+}

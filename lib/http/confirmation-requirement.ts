@@ -1,0 +1,13 @@
+import type { ExecutionContext } from '@nestjs/common';
+
+import type { JsonValue } from '../confirmation/index.js';
+
+/** What `@RequireConfirmation` leaves on a route. */
+export interface ConfirmationRequirement {
+  readonly purpose: string;
+  readonly spend: 'guard' | 'handler';
+  readonly from?: (context: ExecutionContext) => unknown;
+  readonly details?: (context: ExecutionContext) => JsonValue | Promise<JsonValue>;
+}
+
+export const REQUIREMENT = Symbol.for('nestjs-two-factor:requirement');

@@ -1,0 +1,94 @@
+import { Injectable, type CanActivate, type ExecutionContext } from '@nestjs/common';
+import { Reflector } from '@nestjs/core';
+
+import {
+  ConfirmerService,
+  type ConfirmationState,
+  type ProofBinding,
+} from '../confirmation/index.js';
+import { parseId } from '../crypto/index.js';
+import {
+  TwoFactorConfigurationError,
+  TwoFactorConfirmationRequiredError,
+  TwoFactorConfirmationUsedError,
+} from '../errors/index.js';
+import { ConfirmationProof, keepProof } from './confirmation-proof.js';
+import { REQUIREMENT, type ConfirmationRequirement } from './confirmation-requirement.js';
+import { PurposeService } from './purpose.service.js';
+import { forTransport } from './two-factor-http.exception.js';
+
+const ID_HEADER = 'x-confirmation-id';
+
+/** Behind `@RequireConfirmation`. */
+@Injectable()
+export class ConfirmationGuard implements CanActivate {
+  constructor(
+    private readonly reflector: Reflector,
+    private readonly confirmer: ConfirmerService,
+    private readonly purposes: PurposeService,
+  ) {}
+
+  async canActivate(context: ExecutionContext): Promise<boolean> {
+    try {
+      await this.#demand(context);
+      return true;
+    } catch (error) {
+      throw forTransport(error, context);
+    }
+  }
+
+  /** @throws TwoFactorConfigurationError when the purpose of a route cannot be guarded. */
+  assertGuardable(requirement: ConfirmationRequirement, where: string): void {
+    this.purposes.assertGuardable(requirement.purpose, where);
+  }
+
+  async #demand(context: ExecutionContext): Promise<void> {
+    const requirement = this.reflector.getAllAndOverride<ConfirmationRequirement | undefined>(
+      REQUIREMENT,
+      [context.getHandler(), context.getClass()],
+    );
+    if (requirement === undefined) {
+      throw new TwoFactorConfigurationError(
+        'ConfirmationGuard works through @RequireConfirmation. Use that.',
+      );
+    }
+    const { purpose, spend, details } = requirement;
+    const id = idOf(requirement, context);
+    const subject = await this.purposes.subject(purpose, context);
+    const binding: ProofBinding = { purpose, subject, details: await details?.(context) };
+    if (spend === 'handler') {
+      const state = await this.#usable(id, binding);
+      keepProof(context, new ConfirmationProof(state, binding, this.confirmer, context));
+    } else if (!(await this.confirmer.use(id, binding))) {
+      // It may have become usable a moment later; this call was refused all the same.
+      await this.#usable(id, binding);
+      throw new TwoFactorConfirmationRequiredError('The confirmation was not usable.');
+    }
+  }
+
+  async #usable(id: string, binding: ProofBinding): Promise<ConfirmationState> {
+    const [state, isUsable] = await this.confirmer.check(id, binding);
+    if (isUsable) return state;
+    if (state?.isUsed) throw new TwoFactorConfirmationUsedError('The proof is already spent.');
+    throw new TwoFactorConfirmationRequiredError('There is no proof that fits. Confirm first.');
+  }
+}
+
+function idOf({ from }: ConfirmationRequirement, context: ExecutionContext): string {
+  if (!from && context.getType() !== 'http') {
+    throw new TwoFactorConfigurationError(
+      `Over ${context.getType()} there are no headers. Give @RequireConfirmation a from: (context) => id.`,
+    );
+  }
+  const id: unknown = from ? from(context) : headerOf(context);
+  if (id === undefined || id === null || id === '') {
+    throw new TwoFactorConfirmationRequiredError('No confirmation id was given. Confirm first.');
+  }
+  return parseId(id);
+}
+
+function headerOf(context: ExecutionContext): unknown {
+  return context.switchToHttp().getRequest<{ headers: Record<string, unknown> }>().headers[
+    ID_HEADER
+  ];
+}

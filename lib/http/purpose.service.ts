@@ -1,0 +1,102 @@
+import { Injectable, type ExecutionContext } from '@nestjs/common';
+
+import type { ConfirmationState } from '../confirmation/index.js';
+import {
+  TwoFactorConfigurationError,
+  TwoFactorInputError,
+  TwoFactorNoSubjectError,
+} from '../errors/index.js';
+import type { PurposeDefinition, ResolvedOptions } from '../options/index.js';
+import { InjectTwoFactorOptions } from '../two-factor.tokens.js';
+
+/** Whom a confirmation is for and where its code goes. */
+export interface PurposeTarget {
+  readonly token: string;
+  readonly subject?: string | undefined;
+  readonly ttlSeconds?: number | undefined;
+}
+
+/** The open purpose without a name, which is always there. */
+const NAMELESS: PurposeDefinition = {};
+
+/** Answers, from the declared purposes, who may ask for a confirmation and who may touch one. */
+@Injectable()
+export class PurposeService {
+  constructor(@InjectTwoFactorOptions() private readonly options: ResolvedOptions) {}
+
+  /**
+   * Where the code of a new confirmation goes. For a purpose with resolvers the application says it: a thief with a
+   * session would otherwise confirm a transfer from his own mailbox.
+   *
+   * @throws TwoFactorInputError for an undeclared purpose, a missing token, or one where none may be given.
+   * @throws TwoFactorNoSubjectError when a resolver yields nothing.
+   */
+  async target(
+    purpose: string | undefined,
+    token: string | undefined,
+    way: string,
+    context: ExecutionContext,
+  ): Promise<PurposeTarget> {
+    const definition = this.#definition(purpose);
+    if (definition === undefined)
+      throw new TwoFactorInputError(`There is no purpose "${purpose}".`);
+    const { subject, recipient, ttlSeconds } = definition;
+    if (!subject || !recipient) {
+      if (token === undefined) throw new TwoFactorInputError('The body has no token.');
+      return { token, ttlSeconds };
+    }
+    if (token !== undefined) {
+      throw new TwoFactorInputError(
+        `The application knows where codes for "${purpose}" go. Leave token out.`,
+      );
+    }
+    return {
+      subject: some(await subject(context)),
+      token: some(await recipient(context, way)),
+      ttlSeconds,
+    };
+  }
+
+  /** Whether the caller may confirm, check or resend it over HTTP: else it does not exist for him. */
+  async mayTouch(state: ConfirmationState, context: ExecutionContext): Promise<boolean> {
+    const definition = this.#definition(state.purpose || undefined);
+    if (definition === undefined) return false;
+    return (
+      definition.subject === undefined || (await definition.subject(context)) === state.subject
+    );
+  }
+
+  /**
+   * The subject that a guarded route's proof must be for.
+   *
+   * @throws TwoFactorNoSubjectError when the resolver yields nothing.
+   */
+  async subject(purpose: string, context: ExecutionContext): Promise<string> {
+    this.assertGuardable(purpose, 'A route');
+    return some(await this.#definition(purpose)?.subject?.(context));
+  }
+
+  /** @throws TwoFactorConfigurationError when a proof for the purpose would not be bound to anybody. */
+  assertGuardable(purpose: string, where: string): void {
+    const definition = this.#definition(purpose);
+    if (definition?.subject) return;
+    throw new TwoFactorConfigurationError(
+      `${where} requires a confirmation for "${purpose}", ` +
+        (definition
+          ? 'which has no subject resolver: anybody could bring anybody’s proof.'
+          : 'which is not declared.') +
+        ` Give it subject and recipient under purposes in the options.`,
+    );
+  }
+
+  #definition(purpose: string | undefined): PurposeDefinition | undefined {
+    return purpose === undefined ? NAMELESS : this.options.purposes.get(purpose);
+  }
+}
+
+function some(value: string | null | undefined): string {
+  if (typeof value === 'string' && value !== '') return value;
+  throw new TwoFactorNoSubjectError(
+    'There is nobody this confirmation could be for. Sign in first.',
+  );
+}

@@ -1,0 +1,64 @@
+import {
+  applyDecorators,
+  SetMetadata,
+  UseGuards,
+  UseInterceptors,
+  type ExecutionContext,
+} from '@nestjs/common';
+
+import type { JsonValue } from '../confirmation/index.js';
+import { isName, NAME_RULE } from '../options/index.js';
+import { ConfirmationGuard } from './confirmation.guard.js';
+import { ConfirmationInterceptor } from './confirmation.interceptor.js';
+import { REQUIREMENT, type ConfirmationRequirement } from './confirmation-requirement.js';
+
+/** How a guarded route takes its proof. */
+export interface RequireConfirmationOptions {
+  /**
+   * `guard` spends the proof before the route runs: safe, but a later refusal has burnt it. `handler` hands it to the
+   * route as `@Confirmation()`, to be spent in the route's own transaction; what the route leaves unspent is spent before
+   * the answer leaves. @default 'guard'
+   */
+  readonly spend?: 'guard' | 'handler';
+  /** Where the confirmation's id is. @default the header `X-Confirmation-Id`; needed outside of HTTP */
+  readonly from?: (context: ExecutionContext) => unknown;
+  /** The details that the proof must have been made for. @default none */
+  readonly details?: (context: ExecutionContext) => JsonValue | Promise<JsonValue>;
+}
+
+/**
+ * Lets a route run only with a confirmed confirmation for this purpose, for the caller (as the purpose's `subject`
+ * resolver sees him) and for these details.
+ *
+ * Over HTTP it answers 403 `confirmation-required`, 409 `confirmation-used` and 400 `invalid-request`; other transports
+ * get the errors of this package.
+ *
+ * @example
+ * ```ts
+ * @Post('transfers')
+ * @RequireConfirmation('transfer', {
+ *   spend: 'handler',
+ *   details: (context) => context.switchToHttp().getRequest().body,
+ * })
+ * transfer(@Body() body: TransferBody, @Confirmation() proof: ConfirmationProof) {
+ *   return this.dataSource.transaction(async (manager) => {
+ *     await proof.use({ manager });
+ *     await manager.insert(Transfer, body);
+ *   });
+ * }
+ * ```
+ * @publicApi
+ */
+export function RequireConfirmation(
+  purpose: string,
+  options: RequireConfirmationOptions = {},
+): MethodDecorator & ClassDecorator {
+  if (!isName(purpose))
+    throw new TypeError(`The purpose of @RequireConfirmation is not ${NAME_RULE}.`);
+  const requirement: ConfirmationRequirement = { spend: 'guard', ...options, purpose };
+  return applyDecorators(
+    SetMetadata(REQUIREMENT, requirement),
+    UseGuards(ConfirmationGuard),
+    UseInterceptors(ConfirmationInterceptor),
+  );
+}

@@ -1,0 +1,25 @@
+import { HttpException, type ExecutionContext } from '@nestjs/common';
+
+import { TwoFactorError } from '../errors/index.js';
+import { problemOf, type Problem } from './problem.js';
+
+/**
+ * A refusal of the guard over HTTP: any exception filter answers it with the right status and the problem's members.
+ *
+ * @publicApi
+ */
+export class TwoFactorHttpException extends HttpException {
+  constructor(
+    readonly problem: Problem,
+    cause?: TwoFactorError,
+  ) {
+    super({ ...problem }, problem.status, { cause });
+    this.message = problem.title;
+  }
+}
+
+/** An error as the transport of this call knows how to answer it. */
+export function forTransport(error: unknown, context: ExecutionContext): unknown {
+  if (!(error instanceof TwoFactorError) || context.getType() !== 'http') return error;
+  return new TwoFactorHttpException(problemOf(error), error);
+}

@@ -1,0 +1,12 @@
+export { DEFAULTS } from './defaults.js';
+export { EXAMPLE_SECRET } from './example-secret.js';
+export { resolveOptions } from './resolve-options.js';
+export type { ResolvedOptions } from './resolved-options.interface.js';
+export { isName, NAME_RULE } from './settings.js';
+export type {
+  AutoPurgeOptions,
+  Clock,
+  PurposeDefinition,
+  SenderEntry,
+  TwoFactorOptions,
+} from './two-factor-options.interface.js';

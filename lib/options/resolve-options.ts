@@ -1,0 +1,208 @@
+import { TwoFactorConfigurationError } from '../errors/index.js';
+import { DEFAULTS } from './defaults.js';
+import type { ResolvedOptions } from './resolved-options.interface.js';
+import { resolveSecrets } from './secrets.js';
+import { isName, NAME_RULE, readSetting, SETTINGS, show, TTL_SECONDS } from './settings.js';
+import type {
+  PurposeDefinition,
+  SenderEntry,
+  TwoFactorOptions,
+} from './two-factor-options.interface.js';
+
+type Settings = typeof SETTINGS;
+
+const KNOWN = Object.keys(SETTINGS).concat([
+  'secret',
+  'secrets',
+  'senders',
+  'codeGenerator',
+  'purposes',
+  'cooldownSeconds',
+  'autoPurge',
+  'clock',
+  'env',
+]);
+
+/**
+ * Merges code, environment and defaults, checks everything, and freezes the result. Pure: the environment is an argument.
+ *
+ * @throws TwoFactorConfigurationError naming option, value and remedy.
+ */
+export function resolveOptions(
+  input: unknown,
+  processEnvironment: NodeJS.ProcessEnv,
+): ResolvedOptions {
+  const options = record('The options of TwoFactorModule', input) as TwoFactorOptions;
+  refuseUnknown('option', options, KNOWN);
+  const env = options.env ?? true;
+  if (typeof env !== 'boolean') {
+    throw new TwoFactorConfigurationError(`Option env is ${show(env)}. Give true or false.`);
+  }
+  const environment = env ? processEnvironment : {};
+  const developmentFeatures = ['development', 'test'].includes(
+    processEnvironment['NODE_ENV'] ?? '',
+  );
+  const read = <K extends keyof Settings>(name: K): Settings[K]['default'] =>
+    readSetting<Settings[K]['default']>(SETTINGS[name], options[name], environment);
+
+  const debugCodeResponse = read('debugCodeResponse');
+  if (debugCodeResponse && !developmentFeatures) {
+    throw new TwoFactorConfigurationError(
+      'Option debugCodeResponse is true, and NODE_ENV is neither "development" nor "test": anybody could read the ' +
+        'codes. Remove the option (or TWO_FACTOR_DEBUG_CODE_RESPONSE).',
+    );
+  }
+
+  return Object.freeze<ResolvedOptions>({
+    ...resolveSecrets(options, environment, developmentFeatures),
+    senders: resolveSenders(options.senders),
+    defaultSender: read('defaultSender'),
+    codeGenerator: callable('codeGenerator', options.codeGenerator, DEFAULTS.codeGenerator),
+    debugCodeResponse,
+    purposes: resolvePurposes(options.purposes),
+    ttlSeconds: read('ttlSeconds'),
+    useWithinSeconds: read('useWithinSeconds'),
+    maxAttempts: read('maxAttempts'),
+    maxSends: read('maxSends'),
+    cooldownSeconds: resolveCooldown(options.cooldownSeconds),
+    resend: read('resend'),
+    autoPurge: resolveAutoPurge(options.autoPurge),
+    timeoutMs: read('timeoutMs'),
+    sendTimeoutMs: read('sendTimeoutMs'),
+    preparedStatements: read('preparedStatements'),
+    clock: resolveClock(options.clock),
+    developmentFeatures,
+  });
+}
+
+function record(what: string, value: unknown): Readonly<Record<string, unknown>> {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw new TwoFactorConfigurationError(`${what} is ${show(value)}. Give an object.`);
+  }
+  return value as Readonly<Record<string, unknown>>;
+}
+
+function refuseUnknown(what: string, value: object, known: readonly string[]): void {
+  const unknown = Object.keys(value).find((key) => !known.includes(key));
+  if (unknown !== undefined) {
+    throw new TwoFactorConfigurationError(
+      `There is no ${what} ${unknown}. Known: ${known.toSorted().join(', ')}.`,
+    );
+  }
+}
+
+function callable<T>(option: string, value: T | undefined, fallback: T): T {
+  if (value === undefined) return fallback;
+  if (typeof value !== 'function') {
+    throw new TwoFactorConfigurationError(`Option ${option} is ${show(value)}. Give a function.`);
+  }
+  return value;
+}
+
+function assertName(what: string, name: string): void {
+  if (!isName(name))
+    throw new TwoFactorConfigurationError(`The ${what} name ${show(name)} is not ${NAME_RULE}.`);
+}
+
+function resolveSenders(input: unknown): ReadonlyMap<string, SenderEntry> {
+  const senders = new Map<string, SenderEntry>();
+  for (const [name, value] of Object.entries(record('Option senders', input ?? {}))) {
+    assertName('sender', name);
+    const entry = record(`Sender ${name}`, value);
+    refuseUnknown(`member of sender ${name}:`, entry, ['verboseName', 'backend', 'options']);
+    if (entry['backend'] === undefined || entry['backend'] === null) {
+      throw new TwoFactorConfigurationError(
+        `Sender ${name} has no backend. Give the name of a decorated class, a class or a factory.`,
+      );
+    }
+    if (entry['verboseName'] !== undefined && typeof entry['verboseName'] !== 'string') {
+      throw new TwoFactorConfigurationError(
+        `The verboseName of sender ${name} is not a string. Give one.`,
+      );
+    }
+    // The sender's own options stay as they are: they may hold an SDK's client, which must not be frozen.
+    senders.set(name, Object.freeze({ ...entry }) as unknown as SenderEntry);
+  }
+  return senders;
+}
+
+function resolvePurposes(input: unknown): ReadonlyMap<string, PurposeDefinition> {
+  const purposes = new Map<string, PurposeDefinition>();
+  for (const [name, value] of Object.entries(record('Option purposes', input ?? {}))) {
+    assertName('purpose', name);
+    const purpose = record(`Purpose ${name}`, value) as PurposeDefinition;
+    refuseUnknown(`member of purpose ${name}:`, purpose, ['subject', 'recipient', 'ttlSeconds']);
+    callable(`purposes.${name}.subject`, purpose.subject, undefined);
+    callable(`purposes.${name}.recipient`, purpose.recipient, undefined);
+    if ((purpose.subject === undefined) !== (purpose.recipient === undefined)) {
+      const [has, lacks] = purpose.subject ? ['subject', 'recipient'] : ['recipient', 'subject'];
+      throw new TwoFactorConfigurationError(
+        `Purpose ${name} has a ${has} resolver but no ${lacks}: whoever starts a confirmation could send the code to ` +
+          `himself. Give both, or neither for a purpose that proves the token alone.`,
+      );
+    }
+    const { min, max } = TTL_SECONDS;
+    const { ttlSeconds } = purpose;
+    if (ttlSeconds !== undefined && !isInteger(ttlSeconds, min, max)) {
+      throw new TwoFactorConfigurationError(
+        `Option purposes.${name}.ttlSeconds is ${show(ttlSeconds)}. Give a whole number from ${min} to ${max}.`,
+      );
+    }
+    purposes.set(name, Object.freeze({ ...purpose }));
+  }
+  return purposes;
+}
+
+function isInteger(value: unknown, min: number, max: number): value is number {
+  return typeof value === 'number' && Number.isInteger(value) && value >= min && value <= max;
+}
+
+function resolveCooldown(input: unknown): readonly number[] {
+  const seconds: unknown = input ?? DEFAULTS.cooldownSeconds;
+  if (
+    !Array.isArray(seconds) ||
+    seconds.length === 0 ||
+    !seconds.every((each) => isInteger(each, 5, 3_600))
+  ) {
+    throw new TwoFactorConfigurationError(
+      `Option cooldownSeconds is ${show(input)}. Give a list of whole numbers from 5 to 3600, such as [30, 60, 120].`,
+    );
+  }
+  return Object.freeze([...seconds]);
+}
+
+function resolveAutoPurge(input: unknown): ResolvedOptions['autoPurge'] {
+  if (input === false) return false;
+  const autoPurge = record('Option autoPurge', input ?? {});
+  refuseUnknown('member of autoPurge:', autoPurge, ['everySeconds', 'keepSeconds']);
+  const {
+    everySeconds = DEFAULTS.autoPurge.everySeconds,
+    keepSeconds = DEFAULTS.autoPurge.keepSeconds,
+  } = autoPurge;
+  return Object.freeze({
+    everySeconds: autoPurgeSeconds('everySeconds', everySeconds, 10, 86_400),
+    keepSeconds: autoPurgeSeconds('keepSeconds', keepSeconds, 0, 31_536_000),
+  });
+}
+
+function autoPurgeSeconds(name: string, value: unknown, min: number, max: number): number {
+  if (isInteger(value, min, max)) return value;
+  throw new TwoFactorConfigurationError(
+    `Option autoPurge.${name} is ${show(value)}. Give a whole number from ${min} to ${max}.`,
+  );
+}
+
+function resolveClock(input: unknown): ResolvedOptions['clock'] {
+  const clock: unknown = input ?? DEFAULTS.clock;
+  if (
+    typeof clock !== 'object' ||
+    clock === null ||
+    !('now' in clock) ||
+    typeof clock.now !== 'function'
+  ) {
+    throw new TwoFactorConfigurationError(
+      'Option clock has no method now(). Give { now: () => epochMilliseconds }.',
+    );
+  }
+  return clock as ResolvedOptions['clock'];
+}

@@ -1,0 +1,27 @@
+import type { CodeGenerator, KeyRing } from '../crypto/index.js';
+import type { Clock, PurposeDefinition, SenderEntry } from './two-factor-options.interface.js';
+
+/** The options as the services see them: complete, checked, frozen, and without any raw secret. */
+export interface ResolvedOptions {
+  readonly keyRing: KeyRing;
+  /** True when the secret was drawn at boot: confirmations do not survive a restart. */
+  readonly secretIsRandom: boolean;
+  readonly senders: ReadonlyMap<string, SenderEntry>;
+  readonly defaultSender: string;
+  readonly codeGenerator: CodeGenerator;
+  readonly debugCodeResponse: boolean;
+  readonly purposes: ReadonlyMap<string, PurposeDefinition>;
+  readonly ttlSeconds: number;
+  readonly useWithinSeconds: number;
+  readonly maxAttempts: number;
+  readonly maxSends: number;
+  readonly cooldownSeconds: readonly number[];
+  readonly resend: 'same' | 'rotate';
+  readonly autoPurge: { readonly everySeconds: number; readonly keepSeconds: number } | false;
+  readonly timeoutMs: number;
+  readonly sendTimeoutMs: number;
+  readonly preparedStatements: boolean;
+  readonly clock: Clock;
+  /** Whether `NODE_ENV` is `development` or `test`. */
+  readonly developmentFeatures: boolean;
+}

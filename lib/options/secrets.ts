@@ -1,0 +1,108 @@
+import { randomBytes } from 'node:crypto';
+
+import { KeyRing } from '../crypto/index.js';
+import { TwoFactorConfigurationError } from '../errors/index.js';
+import { EXAMPLE_SECRET } from './example-secret.js';
+
+const MIN_BYTES = 32;
+/** Fewer different bytes than this are a placeholder, not 32 random bytes (which have about 30). */
+const MIN_DISTINCT_BYTES = 10;
+const HOW_TO_DRAW = 'Draw one with: openssl rand -base64 32';
+
+export interface SecretInput {
+  readonly secret?: unknown;
+  readonly secrets?: unknown;
+}
+
+export interface ResolvedSecrets {
+  readonly keyRing: KeyRing;
+  readonly secretIsRandom: boolean;
+}
+
+/** The ring of the options' or the environment's secrets. The messages never quote a secret. */
+export function resolveSecrets(
+  input: SecretInput,
+  environment: NodeJS.ProcessEnv,
+  developmentFeatures: boolean,
+): ResolvedSecrets {
+  const secrets = fromEnvironment(environment) ?? fromOptions(input);
+  if (secrets === null) {
+    if (!developmentFeatures) {
+      throw new TwoFactorConfigurationError(
+        `There is no secret. Set the option secret (or TWO_FACTOR_SECRET) to at least ${MIN_BYTES} random bytes. ` +
+          `${HOW_TO_DRAW}. (Only NODE_ENV=development and NODE_ENV=test go without; unset counts as production.)`,
+      );
+    }
+    return { keyRing: KeyRing.fromSecrets([randomBytes(MIN_BYTES)]), secretIsRandom: true };
+  }
+  const keyRing = KeyRing.fromSecrets(secrets.map(([where, secret]) => secretBytes(where, secret)));
+  keyRing.keys.forEach((key, index) => {
+    const twin = keyRing.keys.findIndex((other) => other.kid === key.kid);
+    if (twin !== index) {
+      throw new TwoFactorConfigurationError(
+        `The secrets number ${twin + 1} and ${index + 1} are the same. Remove one of them.`,
+      );
+    }
+  });
+  return { keyRing, secretIsRandom: false };
+}
+
+type Named = readonly [where: string, secret: unknown];
+
+function list(where: string, secrets: unknown): Named[] {
+  if (!Array.isArray(secrets) || secrets.length === 0) {
+    throw new TwoFactorConfigurationError(
+      `${where} is not a list of secrets. Give at least one; the first one signs.`,
+    );
+  }
+  return secrets.map((secret: unknown, index) => [`${where}[${index}]`, secret]);
+}
+
+function exclusive(one: string, other: string): TwoFactorConfigurationError {
+  return new TwoFactorConfigurationError(
+    `Both ${one} and ${other} are set. Keep one: ${other} is for rotation.`,
+  );
+}
+
+function fromOptions({ secret, secrets }: SecretInput): Named[] | null {
+  if (secret !== undefined && secrets !== undefined)
+    throw exclusive('option secret', 'option secrets');
+  if (secrets !== undefined) return list('Option secrets', secrets);
+  return secret === undefined ? null : [['Option secret', secret]];
+}
+
+function fromEnvironment(environment: NodeJS.ProcessEnv): Named[] | null {
+  const { TWO_FACTOR_SECRET: secret, TWO_FACTOR_SECRETS: secrets } = environment;
+  if (secret !== undefined && secrets !== undefined)
+    throw exclusive('TWO_FACTOR_SECRET', 'TWO_FACTOR_SECRETS');
+  if (secrets !== undefined) return list('TWO_FACTOR_SECRETS', parseJson(secrets));
+  return secret === undefined ? null : [['TWO_FACTOR_SECRET', secret]];
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new TwoFactorConfigurationError(
+      'TWO_FACTOR_SECRETS is not JSON. Write an array of strings: ["the new secret","the old one"]',
+    );
+  }
+}
+
+function secretBytes(where: string, secret: unknown): Uint8Array {
+  const refuse = (what: string): never => {
+    throw new TwoFactorConfigurationError(`${where} ${what}. ${HOW_TO_DRAW}`);
+  };
+  if (typeof secret === 'string') {
+    if (/\s/.test(secret)) refuse('contains white space, which is lost when it is copied');
+    if (secret === EXAMPLE_SECRET)
+      refuse('is the example of the documentation, which everybody knows');
+  } else if (!(secret instanceof Uint8Array)) {
+    refuse('is neither a string nor bytes');
+  }
+  const bytes = Buffer.from(secret as string | Uint8Array);
+  if (bytes.length < MIN_BYTES)
+    refuse(`has ${bytes.length} bytes, and at least ${MIN_BYTES} are needed`);
+  if (new Set(bytes).size < MIN_DISTINCT_BYTES) refuse('is a placeholder, not random bytes');
+  return bytes;
+}

@@ -1,0 +1,147 @@
+import { TwoFactorConfigurationError } from '../errors/index.js';
+import { DEFAULTS } from './defaults.js';
+
+/** One scalar option: how it is checked, how its environment variable is read, and which way it gets less safe. */
+export interface Setting<T> {
+  readonly option: string;
+  readonly variable: string;
+  readonly default: T;
+  /** Says what is wrong with a value, as the end of a sentence; `null` when nothing is. */
+  readonly complaint: (value: unknown) => string | null;
+  /** Reads the variable strictly; `undefined` for a text that is no such value. */
+  readonly parse: (text: string) => T | undefined;
+  /** Whether `other` is less safe than `coded`. */
+  loosens(coded: T, other: T): boolean;
+}
+
+const neverLoosens = (): boolean => false;
+
+/** `ttlSeconds` becomes `TWO_FACTOR_TTL_SECONDS`. */
+export function variableOf(option: string): string {
+  return `TWO_FACTOR_${option.replace(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase()}`;
+}
+
+/** Shows an offending value without quoting a page of it. */
+export function show(value: unknown): string {
+  if (typeof value === 'string')
+    return JSON.stringify(value.length > 40 ? `${value.slice(0, 40)}...` : value);
+  if (typeof value === 'number' || typeof value === 'boolean' || value == null)
+    return String(value);
+  return Array.isArray(value) ? 'an array' : `a value of type ${typeof value}`;
+}
+
+function integer(
+  option: string,
+  fallback: number,
+  min: number,
+  max: number,
+  loosens: (coded: number, other: number) => boolean = neverLoosens,
+): Setting<number> {
+  return {
+    option,
+    variable: variableOf(option),
+    default: fallback,
+    complaint: (value) =>
+      typeof value === 'number' && Number.isInteger(value) && value >= min && value <= max
+        ? null
+        : `Give a whole number from ${min} to ${max}.`,
+    parse: (text) => (/^\d{1,9}$/.test(text) ? Number(text) : undefined),
+    loosens,
+  };
+}
+
+function flag(
+  option: string,
+  fallback: boolean,
+  loosens: (coded: boolean, other: boolean) => boolean = neverLoosens,
+): Setting<boolean> {
+  return {
+    option,
+    variable: variableOf(option),
+    default: fallback,
+    complaint: (value) => (typeof value === 'boolean' ? null : 'Give true or false.'),
+    parse: (text) => (text === 'true' ? true : text === 'false' ? false : undefined),
+    loosens,
+  };
+}
+
+const more = (coded: number, other: number): boolean => other > coded;
+
+export const TTL_SECONDS = { min: 30, max: 600 } as const;
+
+export const SETTINGS = {
+  defaultSender: {
+    option: 'defaultSender',
+    variable: variableOf('defaultSender'),
+    default: DEFAULTS.defaultSender,
+    complaint: (value) =>
+      typeof value === 'string' && isName(value)
+        ? null
+        : `Give the name of a sender: ${NAME_RULE}.`,
+    parse: (text) => text,
+    loosens: neverLoosens,
+  } satisfies Setting<string> as Setting<string>,
+  debugCodeResponse: flag(
+    'debugCodeResponse',
+    DEFAULTS.debugCodeResponse,
+    (coded, other) => !coded && other,
+  ),
+  ttlSeconds: integer('ttlSeconds', DEFAULTS.ttlSeconds, TTL_SECONDS.min, TTL_SECONDS.max, more),
+  useWithinSeconds: integer('useWithinSeconds', DEFAULTS.useWithinSeconds, 10, 900, more),
+  maxAttempts: integer('maxAttempts', DEFAULTS.maxAttempts, 1, 10, more),
+  maxSends: integer('maxSends', DEFAULTS.maxSends, 1, 10, more),
+  resend: {
+    option: 'resend',
+    variable: variableOf('resend'),
+    default: DEFAULTS.resend,
+    complaint: (value) =>
+      value === 'same' || value === 'rotate' ? null : "Give 'same' or 'rotate'.",
+    parse: (text) => (text === 'same' || text === 'rotate' ? text : undefined),
+    loosens: neverLoosens,
+  } satisfies Setting<'same' | 'rotate'> as Setting<'same' | 'rotate'>,
+  timeoutMs: integer('timeoutMs', DEFAULTS.timeoutMs, 100, 60_000),
+  sendTimeoutMs: integer('sendTimeoutMs', DEFAULTS.sendTimeoutMs, 100, 60_000),
+  preparedStatements: flag('preparedStatements', DEFAULTS.preparedStatements),
+} as const;
+
+/** Names of purposes and senders. */
+export const NAME_RULE = '1 to 64 of a-z, 0-9 and "-", not beginning with "-"';
+const NAME = /^[a-z0-9][a-z0-9-]{0,63}$/;
+
+export function isName(value: unknown): value is string {
+  return typeof value === 'string' && value.length <= 64 && NAME.test(value);
+}
+
+/**
+ * The value of one setting: the environment's, else the code's, else the default.
+ *
+ * @throws TwoFactorConfigurationError for a value out of range, an unreadable variable, or one that loosens the code.
+ */
+export function readSetting<T>(
+  setting: Setting<T>,
+  coded: unknown,
+  environment: NodeJS.ProcessEnv,
+): T {
+  const { option, variable } = setting;
+  if (coded !== undefined) {
+    const complaint = setting.complaint(coded);
+    if (complaint)
+      throw new TwoFactorConfigurationError(`Option ${option} is ${show(coded)}. ${complaint}`);
+  }
+  const text = environment[variable];
+  if (text === undefined) return coded === undefined ? setting.default : (coded as T);
+  const value = setting.parse(text);
+  const complaint = setting.complaint(value);
+  if (value === undefined || complaint) {
+    throw new TwoFactorConfigurationError(
+      `The environment variable ${variable} is ${show(text)}. ${complaint ?? ''}`.trim(),
+    );
+  }
+  if (coded !== undefined && setting.loosens(coded as T, value)) {
+    throw new TwoFactorConfigurationError(
+      `The environment variable ${variable} is ${show(text)}, which is less safe than the option ${option}: ` +
+        `${show(coded)} in the code. Unset the variable, or change the option.`,
+    );
+  }
+  return value;
+}

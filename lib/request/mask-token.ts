@@ -1,0 +1,18 @@
+/**
+ * Enough of a token for its owner to know it, too little for a stranger to learn it: `a***@e***.com`, `***67`. At most 3
+ * characters beside the top-level domain.
+ */
+export function maskToken(token: string): string {
+  const at = token.lastIndexOf('@');
+  if (at > 0) {
+    const domain = token.slice(at + 1);
+    const dot = domain.lastIndexOf('.');
+    const topLevel = dot > 0 ? domain.slice(dot) : '';
+    return `${first(token)}***@${first(domain)}***${topLevel}`;
+  }
+  return /^\+?[\d ().-]{6,}$/.test(token) ? `***${token.slice(-2)}` : `${first(token)}***`;
+}
+
+function first(text: string): string {
+  return String.fromCodePoint(text.codePointAt(0) ?? 0x2a);
+}

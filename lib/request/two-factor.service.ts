@@ -1,0 +1,94 @@
+import { Injectable } from '@nestjs/common';
+
+import {
+  ConfirmerService,
+  stateRow,
+  type ConfirmationReference,
+  type ConfirmationState,
+  type MakeConfirmationInput,
+} from '../confirmation/index.js';
+import type { ResolvedOptions } from '../options/index.js';
+import { resendAt, SenderService } from '../sender/index.js';
+import { InjectTwoFactorOptions } from '../two-factor.tokens.js';
+import { maskToken } from './mask-token.js';
+
+/** What `request` takes. */
+export interface TwoFactorRequestInput extends Omit<
+  MakeConfirmationInput,
+  'manager' | 'isConfirmed' | 'token'
+> {
+  /** Where the code goes. */
+  readonly token: string;
+}
+
+/** A confirmation that was asked for, in the words of a client. */
+export interface TwoFactorRequest {
+  readonly id: string;
+  /** Until when the code can be confirmed. */
+  readonly expiresAt: Date;
+  /** From when on `resend(id)` is accepted. */
+  readonly resendAt: Date;
+  readonly attemptsLeft: number;
+  /** How many characters to ask for. */
+  readonly codeLength: number;
+  /** Enough of the token for its owner to know it. */
+  readonly maskedToken: string;
+  /** The confirmation itself. */
+  readonly state: ConfirmationState;
+}
+
+/**
+ * Makes a confirmation and sends it: what controllers, resolvers and consumers call. It knows nothing of HTTP.
+ *
+ * @publicApi
+ */
+@Injectable()
+export class TwoFactorService {
+  constructor(
+    private readonly confirmer: ConfirmerService,
+    private readonly sender: SenderService,
+    @InjectTwoFactorOptions() private readonly options: ResolvedOptions,
+  ) {}
+
+  /**
+   * Makes a confirmation for a token and sends its code. With a `key` the same request makes one confirmation and one
+   * message, however often it is repeated.
+   *
+   * @throws TwoFactorInputError for a member of the wrong shape or an unknown sender; nothing was made.
+   * @throws TwoFactorRecipientError when the token can never be reached.
+   * @throws TwoFactorSendError when it was made but not delivered: `resend(error.id)` from `error.resendAt` on.
+   */
+  async request(input: TwoFactorRequestInput): Promise<TwoFactorRequest> {
+    const sender = this.sender.sender(input.way ?? null);
+    const made = await this.confirmer.makeConfirmation({ ...input, way: sender.name });
+    return this.describe(await this.sender.sendFirst(made, sender));
+  }
+
+  /**
+   * Sends a confirmation's code again, once its cooldown is over.
+   *
+   * @throws TwoFactorNotFoundError, TwoFactorStateError, TwoFactorTooManyRequestsError, and as `request`.
+   */
+  async resend(confirmation: ConfirmationReference): Promise<TwoFactorRequest> {
+    return this.describe(await this.sender.resend(confirmation));
+  }
+
+  /** A state in the words of a client. */
+  describe(state: ConfirmationState): TwoFactorRequest {
+    const { id, expiresAt, attemptsLeft } = state;
+    return {
+      id,
+      expiresAt,
+      attemptsLeft,
+      state,
+      resendAt: this.resendAt(state),
+      codeLength: state.code?.length ?? 0,
+      maskedToken: maskToken(state.token ?? ''),
+    };
+  }
+
+  /** From when on `resend` of this confirmation is accepted. */
+  resendAt(state: ConfirmationState): Date {
+    return new Date(resendAt(stateRow(state), this.options.clock.now(), this.options));
+  }
+}

@@ -1,0 +1,14 @@
+export { resendAt } from './cooldown.js';
+export { SenderBackend, type Delivery } from './sender-backend.decorator.js';
+export {
+  defineSender,
+  functionalSenderBackend,
+  type Send,
+  type SenderBackendFactory,
+  type SenderBackendFactoryInput,
+  type SenderBackendReference,
+  type SenderDefinition,
+} from './sender-definition.js';
+export { SenderRegistry, type ResolvedSender, type SenderBackends } from './sender-registry.js';
+export { backendClassProviders, SenderExplorer } from './sender.explorer.js';
+export { SenderService } from './sender.service.js';

@@ -1,0 +1,71 @@
+import { TwoFactorConfigurationError } from '../errors/index.js';
+import type { Send } from './sender-definition.js';
+
+/** A sender that is ready to deliver. */
+export interface ResolvedSender {
+  readonly name: string;
+  readonly verboseName: string;
+  readonly options: unknown;
+  readonly send: Send;
+}
+
+/**
+ * All senders by name; inject it with `@InjectSenderBackends()`.
+ *
+ * @publicApi
+ */
+export type SenderBackends = ReadonlyMap<string, ResolvedSender>;
+
+/** The map behind `SENDER_BACKENDS`. Backends exist only once all providers do, so it is filled in `onModuleInit`. */
+export class SenderRegistry implements SenderBackends {
+  #senders: ReadonlyMap<string, ResolvedSender> | null = null;
+
+  fill(senders: ReadonlyMap<string, ResolvedSender>): void {
+    this.#senders = senders;
+  }
+
+  get size(): number {
+    return this.#ready().size;
+  }
+
+  get(name: string): ResolvedSender | undefined {
+    return this.#ready().get(name);
+  }
+
+  has(name: string): boolean {
+    return this.#ready().has(name);
+  }
+
+  forEach(
+    visit: (sender: ResolvedSender, name: string, senders: SenderBackends) => void,
+    thisArgument?: unknown,
+  ): void {
+    this.#ready().forEach((sender, name) => visit.call(thisArgument, sender, name, this));
+  }
+
+  entries(): MapIterator<[string, ResolvedSender]> {
+    return this.#ready().entries();
+  }
+
+  keys(): MapIterator<string> {
+    return this.#ready().keys();
+  }
+
+  values(): MapIterator<ResolvedSender> {
+    return this.#ready().values();
+  }
+
+  [Symbol.iterator](): MapIterator<[string, ResolvedSender]> {
+    return this.entries();
+  }
+
+  #ready(): ReadonlyMap<string, ResolvedSender> {
+    if (this.#senders === null) {
+      throw new TwoFactorConfigurationError(
+        "The sender backends are found in TwoFactorModule's onModuleInit, and were read before it. Read them in " +
+          'onApplicationBootstrap or later.',
+      );
+    }
+    return this.#senders;
+  }
+}

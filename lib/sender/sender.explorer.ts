@@ -1,0 +1,250 @@
+import { Inject, Injectable, type OnModuleInit, type Provider, type Type } from '@nestjs/common';
+import { DiscoveryService, ModuleRef } from '@nestjs/core';
+
+import { TwoFactorConfigurationError } from '../errors/index.js';
+import {
+  DEFAULTS,
+  isName,
+  NAME_RULE,
+  type ResolvedOptions,
+  type SenderEntry,
+} from '../options/index.js';
+import { InjectTwoFactorOptions, SENDER_BACKENDS } from '../two-factor.tokens.js';
+import { senderBackendMetadata, type SenderBackend } from './sender-backend.decorator.js';
+import { isBackendClass, type Send, type SenderBackendFactory } from './sender-definition.js';
+import { SenderRegistry, type ResolvedSender, type SenderBackends } from './sender-registry.js';
+
+type Wrapper = ReturnType<DiscoveryService['getProviders']>[number];
+
+/** A provider that may be a backend. */
+interface Candidate {
+  readonly type: Type<SenderBackend>;
+  readonly wrapper: Wrapper;
+  readonly moduleName: string;
+}
+
+/** Where `@Injectable({ scope })` leaves its options. */
+const SCOPE_METADATA = 'scope:options';
+
+/**
+ * Finds the sender backends in all modules and fills the registry with the senders. The only file that knows
+ * `DiscoveryService`.
+ */
+@Injectable()
+export class SenderExplorer implements OnModuleInit {
+  constructor(
+    private readonly discovery: DiscoveryService,
+    private readonly moduleRef: ModuleRef,
+    @Inject(SENDER_BACKENDS) private readonly backends: SenderBackends,
+    @InjectTwoFactorOptions() private readonly options: ResolvedOptions,
+  ) {}
+
+  async onModuleInit(): Promise<void> {
+    // Replaced by the extra `senderBackends`: whoever replaced it fills it.
+    if (!(this.backends instanceof SenderRegistry)) return;
+    const candidates = this.#candidates();
+    const senders = new Map<string, ResolvedSender>();
+    const named = new Set<Candidate>();
+    for (const [name, entry] of this.options.senders) {
+      senders.set(name, await this.#resolve(name, entry, candidates, named));
+    }
+    this.#addUnnamed(senders, candidates, named);
+    this.#assertDefault(senders);
+    this.backends.fill(senders);
+  }
+
+  /** An instance for a class that no module of the application provides; `null` for one that some module does. */
+  async createUnlessProvided(type: Type<SenderBackend>): Promise<SenderBackend | null> {
+    if (
+      this.discovery
+        .getProviders()
+        .some(({ metatype, token }) => metatype === type || token === type)
+    )
+      return null;
+    assertSingleton(type, Reflect.getMetadata(SCOPE_METADATA, type) !== undefined);
+    try {
+      return await this.moduleRef.create(type);
+    } catch (error) {
+      const missing = missingDependency(error);
+      if (missing === null) throw error;
+      throw new TwoFactorConfigurationError(
+        `The sender backend ${type.name} needs ${missing}, which TwoFactorModule does not see. Provide ${type.name} in ` +
+          `the module that provides ${missing}.`,
+        { cause: error },
+      );
+    }
+  }
+
+  #candidates(): Candidate[] {
+    const seen = new Set<unknown>();
+    return this.discovery.getProviders().flatMap((wrapper): Candidate[] => {
+      // Factories and values are told by what they made; an alias only repeats another provider.
+      const type: unknown =
+        (wrapper.instance as object | undefined | null)?.constructor ?? wrapper.metatype;
+      if (wrapper.isAlias || typeof type !== 'function' || seen.has(wrapper.instance ?? wrapper))
+        return [];
+      seen.add(wrapper.instance ?? wrapper);
+      return [
+        {
+          type: type as Type<SenderBackend>,
+          wrapper,
+          moduleName: wrapper.host?.name ?? 'an unknown module',
+        },
+      ];
+    });
+  }
+
+  async #resolve(
+    name: string,
+    entry: SenderEntry,
+    candidates: readonly Candidate[],
+    named: Set<Candidate>,
+  ): Promise<ResolvedSender> {
+    const { backend, options } = entry;
+    if (typeof backend === 'function' && !isBackendClass(backend)) {
+      const verboseName = entry.verboseName ?? name;
+      const send = await (backend as SenderBackendFactory)({ name, options, verboseName });
+      if (typeof send !== 'function') {
+        throw new TwoFactorConfigurationError(
+          `The backend of sender ${name} is a factory that did not return a function. Return (delivery) => ... from it.`,
+        );
+      }
+      return Object.freeze({ name, verboseName, options, send });
+    }
+    const candidate = this.#find(name, backend, candidates);
+    named.add(candidate);
+    const verboseName =
+      entry.verboseName ?? senderBackendMetadata(candidate.type)?.verboseName ?? name;
+    return Object.freeze({ name, verboseName, options, send: sendOf(candidate) });
+  }
+
+  #find(name: string, backend: unknown, candidates: readonly Candidate[]): Candidate {
+    if (typeof backend !== 'string' && !isBackendClass(backend)) {
+      throw new TwoFactorConfigurationError(
+        `The backend of sender ${name} is of type ${typeof backend}. Give the name of a decorated class, a class, or a ` +
+          'factory ({ name, options, verboseName }) => send.',
+      );
+    }
+    const matches = candidates.filter(({ type, wrapper }) =>
+      typeof backend === 'string'
+        ? senderBackendMetadata(type)?.name === backend
+        : type === backend || wrapper.metatype === backend || wrapper.token === backend,
+    );
+    const [match, ...others] = matches;
+    const shown = typeof backend === 'string' ? `"${backend}"` : backend.name;
+    if (match === undefined) {
+      const remedy =
+        typeof backend === 'string'
+          ? `Provide a class decorated with @SenderBackend(${JSON.stringify(backend)}) in a module; found: ${foundNames(candidates)}.`
+          : `Add ${backend.name} to the providers of the module that provides what it needs.`;
+      throw new TwoFactorConfigurationError(
+        `Sender ${name} names the backend ${shown}, which no module provides. ${remedy}`,
+      );
+    }
+    if (others.length > 0) throw twoOfOneName(shown, matches);
+    return match;
+  }
+
+  /** A decorated class that no entry names is a sender by its own name. */
+  #addUnnamed(
+    senders: Map<string, ResolvedSender>,
+    candidates: readonly Candidate[],
+    named: ReadonlySet<Candidate>,
+  ): void {
+    for (const candidate of candidates) {
+      const metadata = senderBackendMetadata(candidate.type);
+      if (metadata === undefined) continue;
+      const { name, verboseName = name } = metadata;
+      const namesakes = candidates.filter(({ type }) => senderBackendMetadata(type)?.name === name);
+      if (namesakes.length > 1) throw twoOfOneName(`"${name}"`, namesakes);
+      if (named.has(candidate)) continue;
+      if (!isName(name)) {
+        throw new TwoFactorConfigurationError(
+          `${candidate.type.name} is decorated with the name ${JSON.stringify(name)}, which is not ${NAME_RULE}.`,
+        );
+      }
+      if (senders.has(name)) {
+        throw new TwoFactorConfigurationError(
+          `Sender ${name} of the options and the class ${candidate.type.name} are both named "${name}". Rename one, or ` +
+            `write backend: '${name}'.`,
+        );
+      }
+      senders.set(
+        name,
+        Object.freeze({ name, verboseName, options: undefined, send: sendOf(candidate) }),
+      );
+    }
+  }
+
+  #assertDefault(senders: ReadonlyMap<string, ResolvedSender>): void {
+    const { defaultSender } = this.options;
+    if (senders.has(defaultSender)) return;
+    // Without any sender there is nothing to be the default: such an application delivers by itself.
+    if (senders.size === 0 && defaultSender === DEFAULTS.defaultSender) return;
+    throw new TwoFactorConfigurationError(
+      `The default sender is "${defaultSender}", and there is none of that name. Set defaultSender to one of: ` +
+        `${[...senders.keys()].join(', ') || '(none found)'}.`,
+    );
+  }
+}
+
+/**
+ * Providers for the classes among the senders' backends, so that those which the application does not provide itself
+ * are made by Nest, lifecycle hooks included.
+ */
+export function backendClassProviders(senders: Readonly<Record<string, SenderEntry>>): Provider[] {
+  const types = new Set(
+    Object.values(senders)
+      .map((entry) => entry?.backend)
+      .filter(isBackendClass),
+  );
+  return [...types].map((type) => ({
+    provide: Symbol(`nestjs-two-factor:${type.name}`),
+    useFactory: (explorer: SenderExplorer) => explorer.createUnlessProvided(type),
+    inject: [SenderExplorer],
+  }));
+}
+
+function sendOf({ type, wrapper, moduleName }: Candidate): Send {
+  assertSingleton(type, wrapper.isTransient || !wrapper.isDependencyTreeStatic());
+  const backend = wrapper.instance as Partial<SenderBackend> | null;
+  if (typeof backend?.send !== 'function') {
+    throw new TwoFactorConfigurationError(
+      `The sender backend ${type.name} in ${moduleName} has no method send. Let it implement SenderBackend.`,
+    );
+  }
+  return (delivery) => (backend as SenderBackend).send(delivery);
+}
+
+function assertSingleton(type: Type<SenderBackend>, hasOtherScope: boolean): void {
+  if (!hasOtherScope) return;
+  throw new TwoFactorConfigurationError(
+    `The sender backend ${type.name} is request-scoped or transient, or depends on something that is. Make it a ` +
+      'singleton: what differs from message to message comes with each delivery.',
+  );
+}
+
+function foundNames(candidates: readonly Candidate[]): string {
+  const names = candidates.flatMap(({ type }) => senderBackendMetadata(type)?.name ?? []);
+  return names.join(', ') || '(none)';
+}
+
+function twoOfOneName(
+  shown: string,
+  candidates: readonly Candidate[],
+): TwoFactorConfigurationError {
+  const classes = candidates
+    .map(({ type, moduleName }) => `${type.name} (in ${moduleName})`)
+    .join(' and ');
+  return new TwoFactorConfigurationError(
+    `The sender backends ${classes} both answer to ${shown}. Provide the class once, or rename one.`,
+  );
+}
+
+/** The dependency that Nest could not resolve; `null` when it failed for another reason. */
+function missingDependency(error: unknown): string | null {
+  const { context } = error as { context?: { name?: unknown } };
+  const name = context?.name;
+  if (typeof name === 'function') return name.name;
+  return typeof name === 'string' || typeof name === 'symbol' ? String(name) : null;
+}

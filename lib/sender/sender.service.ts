@@ -1,0 +1,337 @@
+import { Inject, Injectable, Logger } from '@nestjs/common';
+
+import {
+  ConfirmationState,
+  ConfirmationStore,
+  ConfirmerService,
+  parseContext,
+  parseToken,
+  parseWay,
+  refreshState,
+  STATE_CODES,
+  stateRow,
+  statusOf,
+  type ConfirmationReference,
+  type ConfirmationRow,
+  type SendContext,
+} from '../confirmation/index.js';
+import {
+  codeMac,
+  openEnvelope,
+  parseId,
+  sealEnvelope,
+  shortId,
+  type Sealed,
+} from '../crypto/index.js';
+import {
+  TwoFactorInputError,
+  TwoFactorNotFoundError,
+  TwoFactorRecipientError,
+  TwoFactorSendError,
+  TwoFactorStateError,
+  TwoFactorTooManyRequestsError,
+  TwoFactorUnavailableError,
+  TwoFactorUnknownKeyError,
+} from '../errors/index.js';
+import type { ResolvedOptions } from '../options/index.js';
+import { InjectTwoFactorOptions, SENDER_BACKENDS } from '../two-factor.tokens.js';
+import { cooldownMs, resendAt } from './cooldown.js';
+import type { ResolvedSender, SenderBackends } from './sender-registry.js';
+import { strikeOut } from './strike-out.js';
+
+/** How soon a message may be repeated whose first delivery failed. */
+const EARLY_RETRY_MS = 5_000;
+
+/** What a message is to be, before it is charged. */
+interface Plan {
+  readonly sender: ResolvedSender;
+  /** Absent: the token it is bound to. */
+  readonly token?: string | undefined;
+  /** Absent: the context of the last message. */
+  readonly context?: SendContext | undefined;
+  /** `first` is sent by one caller ever, `again` waits for the cooldown, `any` is the application's own decision. */
+  readonly kind: 'any' | 'first' | 'again';
+}
+
+/**
+ * Delivers codes. A message is charged in one guarded statement before the provider is called, and the provider is never
+ * called inside a transaction: at least once, never for free.
+ *
+ * @publicApi
+ */
+@Injectable()
+export class SenderService {
+  readonly #logger = new Logger(SenderService.name);
+
+  constructor(
+    private readonly confirmer: ConfirmerService,
+    private readonly store: ConfirmationStore,
+    @Inject(SENDER_BACKENDS) private readonly backends: SenderBackends,
+    @InjectTwoFactorOptions() private readonly options: ResolvedOptions,
+  ) {}
+
+  /**
+   * Sends a confirmation's code by a sender, `null` meaning the default one. The first call binds the confirmation to the
+   * token. The given state then shows the message that was charged.
+   *
+   * @returns the state.
+   * @throws TwoFactorInputError for an unknown sender, a malformed token or context, and a second token.
+   * @throws TwoFactorNotFoundError, TwoFactorStateError when there is nothing to confirm any more.
+   * @throws TwoFactorTooManyRequestsError when `maxSends` are spent.
+   * @throws TwoFactorRecipientError when the token can never be reached, TwoFactorSendError when it failed for now.
+   */
+  async send(
+    name: string | null,
+    token: string,
+    confirmation: ConfirmationReference,
+    context?: SendContext,
+  ): Promise<ConfirmationState> {
+    const plan = {
+      sender: this.sender(name),
+      token: parseToken(token),
+      context: parseContext(context),
+    };
+    return this.#deliver(confirmation, await this.#rowOf(confirmation), { ...plan, kind: 'any' });
+  }
+
+  /**
+   * Sends the first message of a confirmation that knows its token. Of many callers one sends, and the others find it
+   * sent: what a repeated request needs.
+   *
+   * @throws as `send`.
+   */
+  async sendFirst(
+    state: ConfirmationState,
+    sender: ResolvedSender,
+    context?: SendContext,
+  ): Promise<ConfirmationState> {
+    const plan: Plan = { sender, context: parseContext(context), kind: 'first' };
+    return this.#deliver(state, stateRow(state), plan);
+  }
+
+  /**
+   * Sends the code again, by the same sender to the same token, once the cooldown is over: the same code, or under
+   * `resend: 'rotate'` a new one. Neither life nor attempts are renewed.
+   *
+   * @throws as `send`, and TwoFactorTooManyRequestsError while the cooldown lasts.
+   */
+  async resend(confirmation: ConfirmationReference): Promise<ConfirmationState> {
+    const row = await this.#rowOf(confirmation);
+    assertPending(row, this.options.clock.now());
+    // The envelope says which way; the column is only shown.
+    const { way, token } = this.#open(row);
+    if (token === undefined || way === undefined) {
+      throw new TwoFactorInputError(
+        'The confirmation was never sent, so there is nothing to repeat. Send it first.',
+      );
+    }
+    return this.#deliver(confirmation, row, { sender: this.sender(way), kind: 'again' });
+  }
+
+  /**
+   * A sender by its name, `null` meaning the default one.
+   *
+   * @throws TwoFactorInputError when there is none of that name.
+   */
+  sender(name: string | null): ResolvedSender {
+    const way = name === null ? this.options.defaultSender : parseWay(name);
+    const sender = this.backends.get(way);
+    if (sender === undefined) throw new TwoFactorInputError(`There is no sender "${way}".`);
+    return sender;
+  }
+
+  async #rowOf(confirmation: ConfirmationReference): Promise<ConfirmationRow> {
+    if (ConfirmationState.is(confirmation)) return stateRow(confirmation);
+    return this.#find(parseId(confirmation));
+  }
+
+  async #find(id: string): Promise<ConfirmationRow> {
+    const row = await this.store.find(id);
+    if (row === null) throw new TwoFactorNotFoundError('There is no such confirmation.');
+    return row;
+  }
+
+  #open(row: ConfirmationRow): Sealed {
+    const sealed =
+      row.envelope === null ? null : openEnvelope(this.options.keyRing, row.envelope, row);
+    if (sealed === null || (sealed.way !== undefined && sealed.way !== row.way)) {
+      throw new TwoFactorUnknownKeyError(
+        'The confirmation was sealed under a secret that is not in the ring, or its row was changed by hand.',
+      );
+    }
+    return sealed;
+  }
+
+  async #deliver(
+    confirmation: ConfirmationReference,
+    seen: ConfirmationRow,
+    plan: Plan,
+  ): Promise<ConfirmationState> {
+    const { row, sealed } = await this.#charge(seen, plan);
+    const state = ConfirmationState.is(confirmation) ? confirmation : this.confirmer.stateOf(row);
+    refreshState(state, row);
+    if (sealed === null) return state;
+    try {
+      await this.#callBackend(plan.sender, sealed, state);
+    } catch (error) {
+      throw await this.#failure(error, plan.sender, sealed, row);
+    }
+    return state;
+  }
+
+  /**
+   * Binds and charges in one guarded statement; when another message was faster, judges anew on what it left. `sealed` is
+   * null for a first message that was sent before.
+   */
+  async #charge(
+    seen: ConfirmationRow,
+    plan: Plan,
+  ): Promise<{ row: ConfirmationRow; sealed: BoundContent | null }> {
+    let row = seen;
+    // Each lost round means that somebody else's message was charged, and there are at most maxSends of them.
+    for (let round = 0; round <= this.options.maxSends + 1; round += 1) {
+      if (plan.kind === 'first' && row.sends > 0) return { row, sealed: null };
+      const now = this.options.clock.now();
+      assertPending(row, now);
+      const sealed = await this.#content(row, plan);
+      this.#assertMayBeSent(row, now, plan);
+      const bound = await this.store.bind({
+        id: row.id,
+        way: plan.sender.name,
+        envelope: sealEnvelope(this.options.keyRing, sealed, row),
+        codeMac: codeMac(this.options.keyRing.current, row.id, sealed.code),
+        seenSends: row.sends,
+        maxSends: this.options.maxSends,
+        now,
+        sentBefore:
+          plan.kind === 'again'
+            ? now - cooldownMs(row.sends, this.options)
+            : Number.MAX_SAFE_INTEGER,
+      });
+      if (bound !== null) return { row: bound, sealed };
+      row = await this.#find(row.id);
+    }
+    throw new TwoFactorUnavailableError('Others kept sending this confirmation. Try again.');
+  }
+
+  async #content(row: ConfirmationRow, plan: Plan): Promise<BoundContent> {
+    const sealed = this.#open(row);
+    const token = plan.token ?? sealed.token;
+    if (token === undefined || (sealed.token !== undefined && sealed.token !== token)) {
+      throw new TwoFactorInputError(
+        'The confirmation is bound to another token. Make a new confirmation for each token.',
+      );
+    }
+    const rotates = plan.kind === 'again' && this.options.resend === 'rotate' && row.sends > 0;
+    const code = rotates ? await this.confirmer.drawCode() : sealed.code;
+    return {
+      code,
+      token,
+      way: plan.sender.name,
+      context: plan.context ?? (sealed.context as SendContext | undefined),
+    };
+  }
+
+  #assertMayBeSent(row: ConfirmationRow, now: number, plan: Plan): void {
+    if (row.sends >= this.options.maxSends) {
+      throw new TwoFactorTooManyRequestsError(
+        'This confirmation has been sent as often as it may. Request a new one.',
+        null,
+      );
+    }
+    const waitMs = plan.kind === 'again' ? resendAt(row, now, this.options) - now : 0;
+    if (waitMs > 0) {
+      const seconds = Math.ceil(waitMs / 1_000);
+      throw new TwoFactorTooManyRequestsError(
+        `The code can be sent again in ${seconds} seconds.`,
+        seconds,
+      );
+    }
+  }
+
+  async #callBackend(
+    sender: ResolvedSender,
+    sealed: BoundContent,
+    state: ConfirmationState,
+  ): Promise<void> {
+    const { name, options, verboseName } = sender;
+    const { token, code, context = {} } = sealed;
+    const abort = new AbortController();
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<never>((_, reject) => {
+      timer = setTimeout(() => {
+        const error = new Error(`no answer within ${this.options.sendTimeoutMs} ms`);
+        abort.abort(error);
+        reject(error);
+      }, this.options.sendTimeoutMs);
+    });
+    const delivery = {
+      token,
+      code,
+      state,
+      name,
+      options,
+      verboseName,
+      context,
+      signal: abort.signal,
+    };
+    try {
+      await Promise.race([Promise.resolve().then(() => sender.send(delivery)), late]);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  /** The error that leaves this package for one of a backend, without the code and the token it may carry. */
+  async #failure(
+    error: unknown,
+    sender: ResolvedSender,
+    sealed: BoundContent,
+    row: ConfirmationRow,
+  ): Promise<Error> {
+    const said = strikeOut(
+      error instanceof Error ? error.message : String(error),
+      sealed.code,
+      sealed.token,
+    );
+    this.#logger.warn(
+      `Sender ${sender.name} did not deliver confirmation ${shortId(row.id)}: ${said}`,
+    );
+    if (error instanceof TwoFactorRecipientError) return new TwoFactorRecipientError(said);
+    const again = await this.#retryAt(row);
+    return new TwoFactorSendError(
+      `Sender ${sender.name} did not deliver the code. It can be resent.`,
+      row.id,
+      again,
+      {
+        cause: new Error(said),
+      },
+    );
+  }
+
+  /** The first failure may be repeated soon; a provider that keeps failing gets the normal pauses. */
+  async #retryAt(row: ConfirmationRow): Promise<Date> {
+    const now = this.options.clock.now();
+    const pause = cooldownMs(row.sends, this.options);
+    if (row.sends > 1 || pause <= EARLY_RETRY_MS) return new Date(resendAt(row, now, this.options));
+    try {
+      await this.store.retrySooner(row.id, row.sends, now + EARLY_RETRY_MS - pause);
+      return new Date(now + EARLY_RETRY_MS);
+    } catch {
+      // The database failed right after the provider did: the normal pause holds.
+      return new Date(resendAt(row, now, this.options));
+    }
+  }
+}
+
+/** An envelope's content that has a place to go to. */
+interface BoundContent extends Sealed {
+  readonly token: string;
+  readonly way: string;
+  readonly context?: SendContext | undefined;
+}
+
+function assertPending(row: ConfirmationRow, now: number): void {
+  const status = statusOf(row, now);
+  if (status !== 'pending') throw new TwoFactorStateError(STATE_CODES[status]);
+}

@@ -1,0 +1,81 @@
+import { ConfigurableModuleBuilder, type DynamicModule, type Provider } from '@nestjs/common';
+import { getDataSourceToken, TypeOrmModule } from '@nestjs/typeorm';
+
+import { createTwoFactorController, type ControllerOptions } from './http/index.js';
+import { TWO_FACTOR_ENTITIES } from './migrations/index.js';
+import type { TwoFactorOptions } from './options/index.js';
+import { backendClassProviders, SenderRegistry, type SenderDefinition } from './sender/index.js';
+import { SENDER_BACKENDS, TWO_FACTOR_DATA_SOURCE } from './two-factor.tokens.js';
+
+/**
+ * The options of `TwoFactorModule.forRoot`, and what the factory of `forRootAsync` returns.
+ *
+ * @publicApi
+ */
+export interface TwoFactorModuleOptions extends TwoFactorOptions {
+  /** The ways to deliver a code, by the name that clients give as `way`. @default {} */
+  readonly senders?: Readonly<Record<string, SenderDefinition>> | undefined;
+}
+
+/**
+ * What shapes the module itself, and therefore is written beside the factory and never returned by it.
+ *
+ * @publicApi
+ */
+export interface TwoFactorModuleExtras {
+  /** Whether all modules see the services. At most one instance in an application may be global. @default true */
+  readonly isGlobal?: boolean | undefined;
+  /** The bundled controller; `true` for the path `2factor`. @default false */
+  readonly controller?: ControllerOptions | boolean | undefined;
+  /** The name of the TypeORM data source that holds the confirmations. @default the unnamed one */
+  readonly dataSource?: string | undefined;
+  /** A provider of `SENDER_BACKENDS` that replaces the found ones. */
+  readonly senderBackends?: Provider | undefined;
+}
+
+/** A class that `forRootAsync({ useClass })` makes the options with. */
+export interface TwoFactorOptionsFactory {
+  createTwoFactorOptions(): TwoFactorModuleOptions | Promise<TwoFactorModuleOptions>;
+}
+
+const NO_EXTRAS: { [Extra in keyof TwoFactorModuleExtras]-?: TwoFactorModuleExtras[Extra] } = {
+  isGlobal: true,
+  controller: undefined,
+  dataSource: undefined,
+  senderBackends: undefined,
+};
+
+/** The names that a factory must not return: Nest needs them before any factory runs, and ignores them after. */
+export const EXTRAS = Object.keys(NO_EXTRAS);
+
+export const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN, OPTIONS_TYPE, ASYNC_OPTIONS_TYPE } =
+  new ConfigurableModuleBuilder<TwoFactorModuleOptions>({
+    optionsInjectionToken: Symbol.for('nestjs-two-factor:module-options'),
+  })
+    .setClassMethodName('forRoot')
+    .setFactoryMethodName('createTwoFactorOptions')
+    .setExtras<TwoFactorModuleExtras>(NO_EXTRAS, shapeModule)
+    .build();
+
+function shapeModule(definition: DynamicModule, extras: TwoFactorModuleExtras): DynamicModule {
+  const { isGlobal = true, controller, dataSource, senderBackends } = extras;
+  // Nest hands over all that forRoot was given; forRootAsync knows its senders only later.
+  const { senders = {} } = extras as TwoFactorModuleOptions;
+  return {
+    ...definition,
+    global: isGlobal,
+    imports: [
+      ...(definition.imports ?? []),
+      TypeOrmModule.forFeature([...TWO_FACTOR_ENTITIES], dataSource),
+    ],
+    controllers: controller
+      ? [createTwoFactorController(controller === true ? {} : controller)]
+      : [],
+    providers: [
+      ...(definition.providers ?? []),
+      { provide: TWO_FACTOR_DATA_SOURCE, useExisting: getDataSourceToken(dataSource) },
+      senderBackends ?? { provide: SENDER_BACKENDS, useClass: SenderRegistry },
+      ...backendClassProviders(senders),
+    ],
+  };
+}

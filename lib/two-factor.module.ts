@@ -1,0 +1,147 @@
+import { Logger, Module, type DynamicModule, type OnModuleInit } from '@nestjs/common';
+import { DiscoveryModule, ModulesContainer } from '@nestjs/core';
+import type { DataSource } from 'typeorm';
+
+import { ConfirmationStore, ConfirmerService, PurgeService } from './confirmation/index.js';
+import { TwoFactorConfigurationError } from './errors/index.js';
+import { GuardedRouteExplorer, PurposeService } from './http/index.js';
+import { resolveOptions, type ResolvedOptions } from './options/index.js';
+import { TwoFactorService } from './request/index.js';
+import { SenderExplorer, SenderService } from './sender/index.js';
+import {
+  ASYNC_OPTIONS_TYPE,
+  ConfigurableModuleClass,
+  EXTRAS,
+  MODULE_OPTIONS_TOKEN,
+  OPTIONS_TYPE,
+} from './two-factor.module-definition.js';
+import {
+  InjectTwoFactorOptions,
+  SENDER_BACKENDS,
+  TWO_FACTOR_DATA_SOURCE,
+  TWO_FACTOR_OPTIONS,
+} from './two-factor.tokens.js';
+
+function resolve(given: object): ResolvedOptions {
+  const extra = EXTRAS.find((name) => name in given);
+  if (extra !== undefined) {
+    throw new TwoFactorConfigurationError(
+      `The factory of TwoFactorModule returned ${extra}, which shapes the module and must be known before. Write it ` +
+        `beside the factory: forRootAsync({ ${extra}, useFactory }).`,
+    );
+  }
+  return resolveOptions(given, process.env);
+}
+
+function openStore(dataSource: DataSource, options: ResolvedOptions): ConfirmationStore {
+  const { timeoutMs, preparedStatements, maxAttempts, keyRing } = options;
+  const tries = maxAttempts + 1;
+  return ConfirmationStore.open(dataSource, {
+    timeoutMs,
+    preparedStatements,
+    tries,
+    keys: keyRing.keys.length,
+  });
+}
+
+/**
+ * Proves, exactly once, that somebody holds something: a phone, a mailbox, an authenticator.
+ *
+ * @example
+ * ```ts
+ * @Module({
+ *   imports: [
+ *     TypeOrmModule.forRoot({ type: 'postgres', url: process.env.DATABASE_URL, autoLoadEntities: true }),
+ *     TwoFactorModule.forRoot({
+ *       secret: process.env.TWO_FACTOR_SECRET,
+ *       senders: { default: { backend: SmsBackend } },
+ *       controller: true,
+ *     }),
+ *   ],
+ * })
+ * export class AppModule {}
+ * ```
+ * @publicApi
+ */
+@Module({
+  imports: [DiscoveryModule],
+  providers: [
+    { provide: TWO_FACTOR_OPTIONS, useFactory: resolve, inject: [MODULE_OPTIONS_TOKEN] },
+    {
+      provide: ConfirmationStore,
+      useFactory: openStore,
+      inject: [TWO_FACTOR_DATA_SOURCE, TWO_FACTOR_OPTIONS],
+    },
+    ConfirmerService,
+    GuardedRouteExplorer,
+    PurgeService,
+    PurposeService,
+    SenderExplorer,
+    SenderService,
+    TwoFactorService,
+  ],
+  exports: [
+    ConfirmerService,
+    PurposeService,
+    SENDER_BACKENDS,
+    SenderService,
+    TWO_FACTOR_OPTIONS,
+    TwoFactorService,
+  ],
+})
+export class TwoFactorModule extends ConfigurableModuleClass implements OnModuleInit {
+  readonly #logger = new Logger(TwoFactorModule.name);
+
+  constructor(
+    private readonly modules: ModulesContainer,
+    @InjectTwoFactorOptions() private readonly options: ResolvedOptions,
+  ) {
+    super();
+  }
+
+  /**
+   * Options and extras in one object.
+   *
+   * @throws TwoFactorConfigurationError at boot, naming option, value and remedy.
+   */
+  static override forRoot(options: typeof OPTIONS_TYPE): DynamicModule {
+    return super.forRoot(options);
+  }
+
+  /**
+   * Options from a factory, a class or an existing provider; the extras (`isGlobal`, `controller`, `dataSource`,
+   * `senderBackends`) beside it.
+   *
+   * @example
+   * ```ts
+   * TwoFactorModule.forRootAsync({
+   *   controller: true,
+   *   inject: [ConfigService],
+   *   useFactory: (config: ConfigService) => ({ secret: config.getOrThrow('TWO_FACTOR_SECRET') }),
+   * });
+   * ```
+   */
+  static override forRootAsync(options: typeof ASYNC_OPTIONS_TYPE): DynamicModule {
+    return super.forRootAsync(options);
+  }
+
+  onModuleInit(): void {
+    const instances = [...this.modules.values()].filter(
+      ({ metatype }) => metatype === TwoFactorModule,
+    );
+    if (instances.filter(({ isGlobal }) => isGlobal).length > 1) {
+      throw new TwoFactorConfigurationError(
+        'TwoFactorModule is imported twice as a global module, and one would hide the other. Set isGlobal: false on ' +
+          'both, and import each where it is used.',
+      );
+    }
+    if (this.options.secretIsRandom) {
+      this.#logger.warn(
+        'There is no secret: drew one for development. Confirmations end with this process.',
+      );
+    }
+    if (this.options.debugCodeResponse) {
+      this.#logger.warn('debugCodeResponse is on: the controller answers the codes.');
+    }
+  }
+}

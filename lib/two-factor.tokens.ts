@@ -1,0 +1,22 @@
+import { Inject } from '@nestjs/common';
+
+/** The options as they were resolved at boot (`ResolvedOptions`). */
+export const TWO_FACTOR_OPTIONS = Symbol.for('nestjs-two-factor:options');
+
+/** The read-only map of all senders by name (`SenderBackends`), filled in the module's `onModuleInit`. */
+export const SENDER_BACKENDS = Symbol.for('nestjs-two-factor:sender-backends');
+
+/** The data source that holds the confirmations. */
+export const TWO_FACTOR_DATA_SOURCE = Symbol.for('nestjs-two-factor:data-source');
+
+/** Injects the resolved options. */
+export const InjectTwoFactorOptions = (): ParameterDecorator & PropertyDecorator =>
+  Inject(TWO_FACTOR_OPTIONS);
+
+/** Injects the map of all senders. @publicApi */
+export const InjectSenderBackends = (): ParameterDecorator & PropertyDecorator =>
+  Inject(SENDER_BACKENDS);
+
+/** Injects the module's data source. */
+export const InjectTwoFactorDataSource = (): ParameterDecorator & PropertyDecorator =>
+  Inject(TWO_FACTOR_DATA_SOURCE);

@@ -1,0 +1,213 @@
+import type { INestApplication, ModuleMetadata, NestApplicationOptions } from '@nestjs/common';
+import { Test, type TestingModule, type TestingModuleBuilder } from '@nestjs/testing';
+import { TypeOrmModule, type TypeOrmModuleOptions } from '@nestjs/typeorm';
+import type { AbstractHttpAdapter } from '@nestjs/core';
+import { DataSource, type DataSourceOptions, type Logger as TypeOrmLogger } from 'typeorm';
+
+import {
+  ConfirmerService,
+  SenderService,
+  twoFactorMigrations,
+  TwoFactorModule,
+  TwoFactorService,
+  type Clock,
+  type Delivery,
+  type TwoFactorModuleExtras,
+  type TwoFactorModuleOptions,
+} from '../../lib/index.js';
+import { drawCanaryCode, recordOutput } from './canaries.js';
+import { openDatabase, type EngineName, type TestDatabase } from './engines.js';
+
+export const SECRET = 'kq3Wm9vXz7Rb1TnYc5Hd8Jf2Lg6Ps0AeUiOyKt4Q';
+
+/** A clock that stands still until it is told otherwise. */
+export class TestClock implements Clock {
+  #now = Date.now();
+
+  now(): number {
+    return this.#now;
+  }
+
+  advance(seconds: number): void {
+    this.#now += seconds * 1_000;
+  }
+}
+
+/** Keeps what was sent instead of sending it; fails as often as it is told to. */
+export class Outbox {
+  readonly deliveries: Delivery[] = [];
+  readonly #failures: unknown[] = [];
+
+  readonly send = async (delivery: Delivery): Promise<void> => {
+    this.deliveries.push(delivery);
+    if (this.#failures.length > 0) throw this.#failures.shift();
+  };
+
+  failNext(error: unknown): void {
+    this.#failures.push(error);
+  }
+
+  get lastCode(): string {
+    const last = this.deliveries.at(-1);
+    if (last === undefined) throw new Error('Nothing was sent.');
+    return last.code;
+  }
+}
+
+/** One statement as TypeORM logged it. */
+export interface LoggedStatement {
+  readonly sql: string;
+  readonly parameters: readonly unknown[];
+}
+
+/** Counts what is said to the database, and gives it to the search for codes. */
+export class StatementLog implements TypeOrmLogger {
+  readonly statements: LoggedStatement[] = [];
+
+  logQuery(query: string, parameters: unknown[] = []): void {
+    const statement = { sql: String(query), parameters };
+    this.statements.push(statement);
+    recordOutput('sql', statement.sql, parameters);
+  }
+
+  logQueryError(error: string | Error, query: string, parameters: unknown[] = []): void {
+    recordOutput('sql error', String(error), String(query), parameters);
+  }
+
+  logQuerySlow(): void {}
+  logSchemaBuild(): void {}
+  logMigration(): void {}
+  log(): void {}
+
+  /** The statements that `work` caused, transactions' brackets not counted. */
+  async during(work: () => Promise<unknown>): Promise<LoggedStatement[]> {
+    const before = this.statements.length;
+    await work();
+    return this.statements
+      .slice(before)
+      .filter(({ sql }) => !/^(START TRANSACTION|BEGIN|COMMIT|ROLLBACK|SET)\b/i.test(sql));
+  }
+}
+
+export interface TestAppInput {
+  /** @default 'sqljs' */
+  readonly engine?: EngineName;
+  /** An open database to use instead of a new one; it is not dropped then. */
+  readonly database?: TestDatabase;
+  /** Merged over the defaults: a secret, the outbox as sender `default`, no purge, canary codes. */
+  readonly options?: TwoFactorModuleOptions & TwoFactorModuleExtras;
+  readonly dataSource?: Partial<DataSourceOptions>;
+  readonly imports?: ModuleMetadata['imports'];
+  readonly providers?: ModuleMetadata['providers'];
+  readonly controllers?: ModuleMetadata['controllers'];
+  /** HTTP adapter; Express when absent. */
+  readonly adapter?: AbstractHttpAdapter;
+  readonly appOptions?: NestApplicationOptions;
+  readonly override?: (builder: TestingModuleBuilder) => TestingModuleBuilder;
+  /** Global prefix, pipes and so on, before `init`. */
+  readonly configure?: (app: INestApplication) => void;
+}
+
+export interface TestApp {
+  readonly app: INestApplication;
+  readonly module: TestingModule;
+  readonly database: TestDatabase;
+  readonly dataSource: DataSource;
+  readonly confirmer: ConfirmerService;
+  readonly sender: SenderService;
+  readonly twoFactor: TwoFactorService;
+  readonly outbox: Outbox;
+  readonly clock: TestClock;
+  readonly log: StatementLog;
+  /** Ends the application and drops its database. */
+  close(): Promise<void>;
+}
+
+/** A real application with a real database; only the sender and the clock are doubles. */
+export async function startApp(input: TestAppInput = {}): Promise<TestApp> {
+  const database = input.database ?? (await openDatabase(input.engine ?? 'sqljs'));
+  const outbox = new Outbox();
+  const clock = new TestClock();
+  const log = new StatementLog();
+  const builder = Test.createTestingModule({
+    imports: [
+      TypeOrmModule.forRoot({
+        ...database.options,
+        autoLoadEntities: true,
+        migrations: [...twoFactorMigrations],
+        migrationsRun: true,
+        retryAttempts: 0,
+        logger: log,
+        ...input.dataSource,
+      } as unknown as TypeOrmModuleOptions),
+      TwoFactorModule.forRoot({
+        secret: SECRET,
+        senders: { default: { backend: () => outbox.send } },
+        codeGenerator: drawCanaryCode,
+        autoPurge: false,
+        clock,
+        ...input.options,
+      }),
+      ...(input.imports ?? []),
+    ],
+    providers: input.providers ?? [],
+    controllers: input.controllers ?? [],
+  });
+  const drop = async (): Promise<void> => {
+    if (!input.database) await database.drop();
+  };
+  try {
+    const module = await (input.override?.(builder) ?? builder).compile();
+    const app = input.adapter
+      ? module.createNestApplication(input.adapter, input.appOptions)
+      : module.createNestApplication(input.appOptions);
+    input.configure?.(app);
+    await app.init();
+    const { instance } = app.getHttpAdapter() as unknown as {
+      instance?: { ready?: () => Promise<void> };
+    };
+    await instance?.ready?.();
+    const get = <T extends object>(type: new (...args: never[]) => T): T =>
+      watched(type.name, app.get(type, { strict: false }));
+    return {
+      ...{ app, module, database, outbox, clock, log },
+      dataSource: app.get(DataSource, { strict: false }),
+      confirmer: get(ConfirmerService),
+      sender: get(SenderService),
+      twoFactor: get(TwoFactorService),
+      close: async () => {
+        await app.close();
+        await drop();
+      },
+    };
+  } catch (error) {
+    recordOutput('boot error', error);
+    await drop();
+    throw error;
+  }
+}
+
+/** A service whose answers and errors are searched for codes. */
+function watched<T extends object>(name: string, service: T): T {
+  return new Proxy(service, {
+    get(target, property) {
+      const member: unknown = Reflect.get(target, property, target);
+      if (typeof member !== 'function') return member;
+      return (...args: unknown[]): unknown => {
+        const where = `${name}.${String(property)}`;
+        const answer: unknown = member.apply(target, args);
+        if (!(answer instanceof Promise)) return answer;
+        return answer.then(
+          (value: unknown) => {
+            recordOutput(where, value);
+            return value;
+          },
+          (error: unknown) => {
+            recordOutput(`${where} error`, error);
+            throw error;
+          },
+        );
+      };
+    },
+  });
+}
