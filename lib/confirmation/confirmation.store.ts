@@ -113,8 +113,9 @@ export class ConfirmationStore {
     });
     const row = await this.#touchedRow(result, values.id);
     if (row === null) return null;
-    const confirmed =
-      this.runner.engine === 'mysql' ? result.insertId === 1 : row.confirmedAt !== null;
+    // Where the row is read by a second statement, it may have moved on: but a confirmed row keeps its MAC for ever, so
+    // this is our code and our time, or that of somebody who typed the same right code in the same millisecond.
+    const confirmed = row.confirmedAt === values.now && codeMacs.includes(row.codeMac ?? '');
     return { row, confirmed };
   }
 

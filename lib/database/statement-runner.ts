@@ -17,8 +17,6 @@ import { bindValues, type SqlValue, type SqlValues, type Statement } from './sta
 export interface StatementResult {
   readonly rows: readonly Readonly<Record<string, unknown>>[];
   readonly affected: number;
-  /** MySQL: what the statement passed to `LAST_INSERT_ID(expr)`. */
-  readonly insertId: number;
 }
 
 export interface StatementRunnerOptions {
@@ -206,14 +204,12 @@ function namedQuery({ name, text }: Statement): string {
 }
 
 function resultOf(structured: unknown): StatementResult {
-  const { records, affected, raw } = structured as {
+  const { records, affected } = structured as {
     records?: StatementResult['rows'];
     affected?: number;
-    raw?: { insertId?: number } | null;
   };
   return {
     rows: Array.isArray(records) ? records : [],
     affected: affected ?? 0,
-    insertId: raw?.insertId ?? 0,
   };
 }

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import mysql from 'mysql2/promise';
-import pg from 'pg';
+import { Client } from 'pg';
 import type { DataSourceOptions } from 'typeorm';
 import { inject } from 'vitest';
 
@@ -17,6 +17,8 @@ export interface FoundEngines {
   mariadb?: string;
   'better-sqlite3'?: true;
   sqljs: true;
+  /** Path of the program. */
+  pgbouncer?: string;
 }
 
 declare module 'vitest' {
@@ -32,10 +34,11 @@ export interface TestDatabase {
   drop(): Promise<void>;
 }
 
-const found: FoundEngines = inject('engines');
+export const found: FoundEngines = inject('engines');
 
 /** The engines of this machine, for `describe.each(engines)`. */
-export const engines = Object.keys(found) as EngineName[];
+const NAMES: readonly EngineName[] = ['postgres', 'mariadb', 'better-sqlite3', 'sqljs'];
+export const engines = NAMES.filter((name) => name in found);
 
 /** Those on which several connections meet. */
 export const servers = engines.filter((name) => name === 'postgres' || name === 'mariadb');
@@ -52,16 +55,20 @@ export async function openDatabase(engine: EngineName): Promise<TestDatabase> {
       const options = { type: engine, database: join(folder, 'test.sqlite') } as const;
       return { engine, options, drop: () => rm(folder, { recursive: true }) };
     }
-    case 'sqljs':
+    default:
       return { engine, options: { type: engine }, drop: async () => undefined };
   }
 }
 
 async function openPostgres(admin: string, name: string): Promise<TestDatabase> {
   const execute = async (sql: string): Promise<void> => {
-    const client = new pg.Client(admin);
+    const client = new Client(admin);
     await client.connect();
-    await client.query(sql).finally(() => client.end());
+    try {
+      await client.query(sql);
+    } finally {
+      await client.end();
+    }
   };
   await execute(`CREATE DATABASE ${name}`);
   const url = new URL(admin);
@@ -76,7 +83,11 @@ async function openPostgres(admin: string, name: string): Promise<TestDatabase> 
 async function openMariadb(admin: string, name: string): Promise<TestDatabase> {
   const execute = async (sql: string): Promise<void> => {
     const connection = await mysql.createConnection(admin);
-    await connection.query(sql).finally(() => connection.end());
+    try {
+      await connection.query(sql);
+    } finally {
+      await connection.end();
+    }
   };
   await execute(`CREATE DATABASE ${name} CHARACTER SET utf8mb4`);
   const url = new URL(admin);

@@ -1,12 +1,13 @@
+import { existsSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import mysql from 'mysql2/promise';
-import pg from 'pg';
+import { Client } from 'pg';
 import type { TestProject } from 'vitest/node';
 
-import type { EngineName, FoundEngines } from './engines.js';
+import type { FoundEngines } from './engines.js';
 import { startEmbeddedPostgres } from './embedded-postgres.js';
 import { CANARY_FOLDER } from './canaries.js';
 
@@ -21,7 +22,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
   await rm(CANARY_FOLDER, { recursive: true, force: true });
   const engines: FoundEngines = { sqljs: true };
   const notes: string[] = [];
-  let stop = async (): Promise<void> => undefined;
+  let stop = nothing;
 
   const postgres = process.env['TEST_POSTGRES_URL'] ?? LOCAL_POSTGRES;
   if (await answers(() => pingPostgres(postgres))) engines.postgres = postgres;
@@ -39,7 +40,11 @@ export default async function setup(project: TestProject): Promise<() => Promise
   if (hasBetterSqlite3()) engines['better-sqlite3'] = true;
   else notes.push('better-sqlite3 is left out (not installed)');
 
-  const missing = required.filter((name) => !(name in engines) && (name as EngineName));
+  const pgbouncer = findPgbouncer();
+  if (pgbouncer) engines.pgbouncer = pgbouncer;
+  else notes.push('pgbouncer is left out (not installed)');
+
+  const missing = required.filter((name) => !(name in engines));
   if (missing.length > 0) {
     await stop();
     throw new Error(`Required engines are missing: ${missing.join(', ')}. ${notes.join('; ')}.`);
@@ -50,6 +55,8 @@ export default async function setup(project: TestProject): Promise<() => Promise
   project.provide('engines', engines);
   return stop;
 }
+
+async function nothing(): Promise<void> {}
 
 async function answers(ping: () => Promise<void>): Promise<boolean> {
   for (let tries = 0; tries < 3; tries += 1) {
@@ -66,7 +73,7 @@ async function answers(ping: () => Promise<void>): Promise<boolean> {
 }
 
 async function pingPostgres(url: string): Promise<void> {
-  const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 2_000 });
+  const client = new Client({ connectionString: url, connectionTimeoutMillis: 2_000 });
   await client.connect();
   await client.end();
 }
@@ -74,6 +81,10 @@ async function pingPostgres(url: string): Promise<void> {
 async function pingMariadb(uri: string): Promise<void> {
   const connection = await mysql.createConnection({ uri, connectTimeout: 2_000 });
   await connection.end();
+}
+
+function findPgbouncer(): string | undefined {
+  return ['/usr/sbin/pgbouncer', '/usr/bin/pgbouncer'].find((path) => existsSync(path));
 }
 
 function hasBetterSqlite3(): boolean {

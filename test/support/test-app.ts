@@ -64,13 +64,13 @@ export interface LoggedStatement {
 export class StatementLog implements TypeOrmLogger {
   readonly statements: LoggedStatement[] = [];
 
-  logQuery(query: string, parameters: unknown[] = []): void {
+  logQuery(query: unknown, parameters: unknown[] = []): void {
     const statement = { sql: String(query), parameters };
     this.statements.push(statement);
     recordOutput('sql', statement.sql, parameters);
   }
 
-  logQueryError(error: string | Error, query: string, parameters: unknown[] = []): void {
+  logQueryError(error: string | Error, query: unknown, parameters: unknown[] = []): void {
     recordOutput('sql error', String(error), String(query), parameters);
   }
 
@@ -170,7 +170,12 @@ export async function startApp(input: TestAppInput = {}): Promise<TestApp> {
     const get = <T extends object>(type: new (...args: never[]) => T): T =>
       watched(type.name, app.get(type, { strict: false }));
     return {
-      ...{ app, module, database, outbox, clock, log },
+      app,
+      module,
+      database,
+      outbox,
+      clock,
+      log,
       dataSource: app.get(DataSource, { strict: false }),
       confirmer: get(ConfirmerService),
       sender: get(SenderService),

@@ -11,8 +11,6 @@ export interface ConfirmationDialect {
   readonly exactly: (column: string, list: string) => string;
   /** A placeholder as epoch milliseconds. */
   readonly epochMs: (placeholder: string) => string;
-  /** The same value; where no row is answered, evaluating it is reported by the statement's answer instead. */
-  readonly reported: (epochMs: string) => string;
   /** Inserts unless the id is taken. */
   readonly insertUnlessTaken: (table: ConfirmationTable, insert: string) => string;
   /** Deletes up to `:limit` rows that meet the condition. */

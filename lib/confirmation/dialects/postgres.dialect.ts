@@ -6,7 +6,6 @@ export const postgresDialect: ConfirmationDialect = {
   exactly: (column, list) => `${column} IN (${list})`,
   // Without the cast PostgreSQL takes a parameter inside CASE for text.
   epochMs: (placeholder) => `CAST(${placeholder} AS bigint)`,
-  reported: (epochMs) => epochMs,
   insertUnlessTaken: ({ column }, insert) =>
     `${insert} ON CONFLICT (${column.id}) DO NOTHING RETURNING ${column.id}`,
   deleteSome: ({ table, column }, condition) =>

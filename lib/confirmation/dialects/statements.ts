@@ -39,7 +39,7 @@ export function confirmationStatements(
   names: ConfirmationTable,
   keys: number,
 ): ConfirmationStatements {
-  const { returning, exactly, epochMs, reported, insertUnlessTaken, deleteSome } = DIALECTS[engine];
+  const { returning, exactly, epochMs, insertUnlessTaken, deleteSome } = DIALECTS[engine];
   const { table, column: c, columns } = names;
   const codeMatches = exactly(c.codeMac, placeholders('codeMac', keys));
   const pending = `${c.confirmedAt} IS NULL AND ${c.cancelledAt} IS NULL AND ${c.expiresAt} > :now`;
@@ -59,7 +59,7 @@ export function confirmationStatements(
     confirm: `
       UPDATE ${table} SET
         ${c.attempts} = ${c.attempts} + 1,
-        ${c.confirmedAt} = CASE WHEN ${codeMatches} THEN ${reported(epochMs(':now'))} ELSE ${c.confirmedAt} END,
+        ${c.confirmedAt} = CASE WHEN ${codeMatches} THEN ${epochMs(':now')} ELSE ${c.confirmedAt} END,
         ${c.useBefore} = CASE WHEN ${codeMatches} THEN ${epochMs(':useBefore')} ELSE ${c.useBefore} END
       WHERE ${c.id} = :id AND ${c.codeMac} IS NOT NULL AND ${pending} AND ${c.attempts} < ${c.maxAttempts}
       ${returning(names)}`,

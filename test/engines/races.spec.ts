@@ -1,0 +1,159 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+
+import { ConfirmationRecord } from '../../lib/index.js';
+import { installAttemptTrigger, loggedAttempts } from '../support/attempt-trigger.js';
+import { engines } from '../support/engines.js';
+import { NaiveConfirmer } from '../support/naive-confirmer.js';
+import { startApp, type TestApp } from '../support/test-app.js';
+
+const WRONG = 'WRONGWRONG';
+const LIMIT = 5;
+
+/** How many of the calls, all started together, answered true. */
+async function winners(count: number, call: () => Promise<boolean>): Promise<number> {
+  const answers = await Promise.all(Array.from({ length: count }, call));
+  return answers.filter(Boolean).length;
+}
+
+describe.each(engines)('Races on %s', (engine) => {
+  let test: TestApp;
+  let naive: NaiveConfirmer;
+
+  beforeAll(async () => {
+    // A thousand callers share twenty connections: waiting for one of them is not what is tested.
+    test = await startApp({ engine, options: { timeoutMs: 60_000, maxAttempts: LIMIT } });
+    naive = new NaiveConfirmer(test.dataSource.getRepository(ConfirmationRecord));
+    await installAttemptTrigger(test.dataSource);
+  });
+  afterAll(() => test.close());
+
+  it('lets one of 100 parallel uses win', async () => {
+    const state = await test.confirmer.makeConfirmation({ isConfirmed: true });
+
+    expect(await winners(100, () => test.confirmer.use(state.id))).toBe(1);
+    expect(await test.confirmer.use(state.id)).toBe(false);
+  });
+
+  it('lets many of 100 parallel uses win in the naive twin', async () => {
+    const state = await test.confirmer.makeConfirmation({ isConfirmed: true });
+
+    expect(await winners(100, () => naive.use(state.id))).toBeGreaterThan(1);
+  });
+
+  it('compares five of 1,000 parallel wrong codes and then refuses the right one', async () => {
+    const state = await test.confirmer.makeConfirmation();
+    const code = state.code!;
+
+    const confirmed = await winners(1_000, async () => {
+      const [, done] = await test.confirmer.confirm(state.id, WRONG);
+      return done;
+    });
+
+    expect(confirmed).toBe(0);
+    expect(await loggedAttempts(test.dataSource, state.id)).toBe(LIMIT);
+    const [after, done] = await test.confirmer.confirm(state.id, code);
+    expect(done).toBe(false);
+    expect(after).toMatchObject({ status: 'locked', attemptsLeft: 0 });
+    expect(await loggedAttempts(test.dataSource, state.id)).toBe(LIMIT);
+  });
+
+  it('compares more than five of 1,000 parallel wrong codes in the naive twin', async () => {
+    const state = await test.confirmer.makeConfirmation();
+    const twin = new NaiveConfirmer(test.dataSource.getRepository(ConfirmationRecord));
+
+    await winners(1_000, () => twin.confirm(state.id, false));
+
+    expect(twin.comparisons).toBeGreaterThan(LIMIT);
+  });
+
+  it.each([1, 2, 10])('compares exactly %i codes at a limit of so many', async (maxAttempts) => {
+    const limited = await startApp({ engine, options: { timeoutMs: 60_000, maxAttempts } });
+    await installAttemptTrigger(limited.dataSource);
+    const state = await limited.confirmer.makeConfirmation();
+
+    await winners(50, async () => (await limited.confirmer.confirm(state.id, WRONG))[1]);
+
+    expect(await loggedAttempts(limited.dataSource, state.id)).toBe(maxAttempts);
+    expect((await limited.confirmer.confirm(state.id, state.code!))[1]).toBe(false);
+    await limited.close();
+  });
+
+  it('confirms one of 100 parallel right codes', async () => {
+    const state = await test.confirmer.makeConfirmation();
+    const code = state.code!;
+
+    const confirmed = await winners(
+      100,
+      async () => (await test.confirmer.confirm(state.id, code))[1],
+    );
+
+    expect(confirmed).toBe(1);
+    expect(await loggedAttempts(test.dataSource, state.id)).toBe(1);
+  });
+
+  it('confirms many of 100 parallel right codes in the naive twin', async () => {
+    const state = await test.confirmer.makeConfirmation();
+
+    expect(await winners(100, () => naive.confirm(state.id, true))).toBeGreaterThan(1);
+  });
+
+  it('compares at most five of 50 right and 50 wrong codes, and confirms at most once', async () => {
+    const state = await test.confirmer.makeConfirmation();
+    const codes = [state.code!, WRONG];
+    let turn = 0;
+
+    const confirmed = await winners(100, async () => {
+      turn += 1;
+      return (await test.confirmer.confirm(state.id, codes[turn % 2]!))[1];
+    });
+
+    expect(confirmed).toBeLessThanOrEqual(1);
+    const attempts = await loggedAttempts(test.dataSource, state.id);
+    expect(attempts).toBeLessThanOrEqual(LIMIT);
+    // Fewer than five were compared only if one of them was right.
+    expect(confirmed === 1 || attempts === LIMIT).toBe(true);
+  });
+
+  it('sends one message for 10 parallel resends', async () => {
+    const { state } = await test.twoFactor.request({ token: 'ann@example.com' });
+    test.clock.advance(30);
+    const sent = test.outbox.deliveries.length;
+
+    const accepted = await winners(10, () =>
+      test.twoFactor.resend(state.id).then(
+        () => true,
+        () => false,
+      ),
+    );
+
+    expect(accepted).toBe(1);
+    expect(test.outbox.deliveries.length - sent).toBe(1);
+  });
+
+  it('makes one confirmation and one message of 16 parallel requests with one key', async () => {
+    const sent = test.outbox.deliveries.length;
+    const key = `request-key-${engine}-0001`;
+
+    const requests = await Promise.all(
+      Array.from({ length: 16 }, () => test.twoFactor.request({ token: 'ann@example.com', key })),
+    );
+
+    expect(new Set(requests.map(({ id }) => id)).size).toBe(1);
+    expect(test.outbox.deliveries.length - sent).toBe(1);
+  });
+
+  it('ends cancel, confirm and use in one order', async () => {
+    const state = await test.confirmer.makeConfirmation();
+    const code = state.code!;
+
+    const [cancelled, , used] = await Promise.all([
+      test.confirmer.cancel(state.id),
+      test.confirmer.confirm(state.id, code),
+      test.confirmer.use(state.id),
+    ]);
+
+    const [after] = await test.confirmer.check(state.id);
+    expect(cancelled && used).toBe(false);
+    expect(after?.status).toBe(cancelled ? 'cancelled' : used ? 'used' : 'confirmed');
+  });
+});
