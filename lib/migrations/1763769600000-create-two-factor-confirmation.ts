@@ -1,4 +1,10 @@
-import { Table, type MigrationInterface, type QueryRunner, type TableColumnOptions } from 'typeorm';
+import {
+  Table,
+  type ColumnType,
+  type MigrationInterface,
+  type QueryRunner,
+  type TableColumnOptions,
+} from 'typeorm';
 
 import { ConfirmationRecord } from '../confirmation/index.js';
 import { dataSourceOf, engineOf } from '../database/index.js';
@@ -44,6 +50,8 @@ export class CreateTwoFactorConfirmation1763769600000 implements MigrationInterf
         name: tablePath,
         columns: Object.entries(COLUMNS).map(([property, column]) => ({
           ...column,
+          // `int` is `integer` on PostgreSQL and SQLite.
+          type: dataSource.driver.normalizeType({ type: column.type as ColumnType }),
           name: nameOf.get(property) ?? property,
         })),
       }),
