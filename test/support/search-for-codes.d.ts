@@ -1,0 +1,1 @@
+export function searchForCodes(folder: string): { codes: number; lines: number; found: string[] };
