@@ -67,6 +67,11 @@ export type ConfirmationResult =
   | readonly [state: ConfirmationState, done: true]
   | readonly [state: ConfirmationState | null, done: false];
 
+/** What became of one code: `refused` was not compared, and charged nothing. */
+export type ConfirmationAttempt =
+  | { readonly state: ConfirmationState; readonly outcome: 'confirmed' | 'mismatched' }
+  | { readonly state: ConfirmationState | null; readonly outcome: 'refused' };
+
 /** A state, or the id of one: of a state only the id is taken. */
 export type ConfirmationReference = ConfirmationState | string;
 
@@ -191,6 +196,16 @@ export class ConfirmerService {
    * @throws TwoFactorUnknownKeyError when the secret is gone from the ring; the attempt is charged.
    */
   async confirm(confirmation: ConfirmationReference, code: string): Promise<ConfirmationResult> {
+    const { state, outcome } = await this.attempt(confirmation, code);
+    return outcome === 'confirmed' ? [state, true] : [state, false];
+  }
+
+  /**
+   * As `confirm`, telling a code that was compared and is wrong from a confirmation that could not be confirmed.
+   *
+   * @internal
+   */
+  async attempt(confirmation: ConfirmationReference, code: string): Promise<ConfirmationAttempt> {
     const id = idOf(confirmation);
     const candidates = codeMacs(this.options.keyRing, id, parseCode(code));
     const now = this.options.clock.now();
@@ -202,7 +217,7 @@ export class ConfirmerService {
     });
     if (charged === null) {
       const row = await this.store.find(id);
-      return [row && this.stateOf(row), false];
+      return { state: row && this.stateOf(row), outcome: 'refused' };
     }
     const { row, confirmed } = charged;
     if (!confirmed && row.codeMac !== null && !this.options.keyRing.keyOf(row.codeMac)) {
@@ -210,7 +225,7 @@ export class ConfirmerService {
         'The confirmation was made under a secret that is not in the ring. Request a new one.',
       );
     }
-    return [this.stateOf(row), confirmed];
+    return { state: this.stateOf(row), outcome: confirmed ? 'confirmed' : 'mismatched' };
   }
 
   /**

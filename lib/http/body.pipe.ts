@@ -1,18 +1,19 @@
 import type { PipeTransform, Type } from '@nestjs/common';
-import { getMetadataStorage, validate } from 'class-validator';
+import { validate } from 'class-validator';
 
 import { TwoFactorInputError } from '../errors/index.js';
+import { membersOf } from './open-api.js';
 
 /**
  * Validates a body by a DTO class, without converting anything: the number 123456 is no code. It takes `unknown`, which
- * global pipes leave alone, and copies the members the class knows, so that no other member goes any further.
+ * global pipes leave alone, and copies the members the class documents, so that no other member goes any further. `null`
+ * is how many clients say that there is none.
  */
 export class BodyPipe<Body extends object> implements PipeTransform<unknown, Promise<Body>> {
   readonly #members: readonly string[];
 
   constructor(private readonly type: Type<Body>) {
-    const rules = getMetadataStorage().getTargetValidationMetadatas(type, '', false, false);
-    this.#members = [...new Set(rules.map(({ propertyName }) => propertyName))];
+    this.#members = membersOf(type);
   }
 
   async transform(body: unknown): Promise<Body> {
@@ -22,7 +23,8 @@ export class BodyPipe<Body extends object> implements PipeTransform<unknown, Pro
     const dto = new this.type();
     for (const member of this.#members) {
       const property = Object.getOwnPropertyDescriptor(body, member);
-      if (property !== undefined) Object.defineProperty(dto, member, property);
+      if (property !== undefined && property.value !== null)
+        Object.defineProperty(dto, member, property);
     }
     // Without target and value the errors could not repeat what was sent, even if somebody logged them.
     const errors = await validate(dto, { validationError: { target: false, value: false } });

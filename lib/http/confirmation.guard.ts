@@ -4,6 +4,7 @@ import { Reflector } from '@nestjs/core';
 import {
   ConfirmerService,
   type ConfirmationState,
+  type JsonValue,
   type ProofBinding,
 } from '../confirmation/index.js';
 import { parseId } from '../crypto/index.js';
@@ -11,6 +12,7 @@ import {
   TwoFactorConfigurationError,
   TwoFactorConfirmationRequiredError,
   TwoFactorConfirmationUsedError,
+  TwoFactorInputError,
 } from '../errors/index.js';
 import { ConfirmationProof, keepProof } from './confirmation-proof.js';
 import { REQUIREMENT, type ConfirmationRequirement } from './confirmation-requirement.js';
@@ -22,6 +24,9 @@ const ID_HEADER = 'x-confirmation-id';
 /** Behind `@RequireConfirmation`. */
 @Injectable()
 export class ConfirmationGuard implements CanActivate {
+  /** On a class and its method the guard runs twice within one context, and is to spend once. */
+  readonly #passed = new WeakSet<ExecutionContext>();
+
   constructor(
     private readonly reflector: Reflector,
     private readonly confirmer: ConfirmerService,
@@ -29,12 +34,14 @@ export class ConfirmationGuard implements CanActivate {
   ) {}
 
   async canActivate(context: ExecutionContext): Promise<boolean> {
+    if (this.#passed.has(context)) return true;
     try {
       await this.#demand(context);
-      return true;
     } catch (error) {
       throw forTransport(error, context);
     }
+    this.#passed.add(context);
+    return true;
   }
 
   /** @throws TwoFactorConfigurationError when the purpose of a route cannot be guarded. */
@@ -52,10 +59,11 @@ export class ConfirmationGuard implements CanActivate {
         'ConfirmationGuard works through @RequireConfirmation. Use that.',
       );
     }
-    const { purpose, spend, details } = requirement;
-    const id = idOf(requirement, context);
+    const { purpose, spend } = requirement;
+    const id = await idOf(requirement, context);
     const subject = await this.purposes.subject(purpose, context);
-    const binding: ProofBinding = { purpose, subject, details: await details?.(context) };
+    const details = await detailsOf(requirement, context);
+    const binding: ProofBinding = { purpose, subject, details };
     if (spend === 'handler') {
       const state = await this.#usable(id, binding);
       keepProof(context, new ConfirmationProof(state, binding, this.confirmer, context));
@@ -74,17 +82,28 @@ export class ConfirmationGuard implements CanActivate {
   }
 }
 
-function idOf({ from }: ConfirmationRequirement, context: ExecutionContext): string {
+async function idOf({ from }: ConfirmationRequirement, context: ExecutionContext): Promise<string> {
   if (!from && context.getType() !== 'http') {
     throw new TwoFactorConfigurationError(
       `Over ${context.getType()} there are no headers. Give @RequireConfirmation a from: (context) => id.`,
     );
   }
-  const id: unknown = from ? from(context) : headerOf(context);
+  const id: unknown = await (from ? from(context) : headerOf(context));
   if (id === undefined || id === null || id === '') {
     throw new TwoFactorConfirmationRequiredError('No confirmation id was given. Confirm first.');
   }
   return parseId(id);
+}
+
+async function detailsOf(
+  { details }: ConfirmationRequirement,
+  context: ExecutionContext,
+): Promise<JsonValue | undefined> {
+  if (!details) return undefined;
+  const found: JsonValue | undefined = await details(context);
+  // A call that leaves them out must not get through on a proof that was made without.
+  if (found === undefined) throw new TwoFactorInputError('The call lacks the details to confirm.');
+  return found;
 }
 
 function headerOf(context: ExecutionContext): unknown {

@@ -34,6 +34,8 @@ const DEFAULT_PATH = '2factor';
 export function createTwoFactorController(options: ControllerOptions): Type<TwoFactorController> {
   const { path = DEFAULT_PATH, version, guards = [], interceptors = [], decorators = [] } = options;
   class ConfiguredTwoFactorController extends TwoFactorController {}
+  // What logs, throttlers and documents call it by.
+  Object.defineProperty(ConfiguredTwoFactorController, 'name', { value: TwoFactorController.name });
   Controller({ path, ...(version === undefined ? {} : { version }) })(
     ConfiguredTwoFactorController,
   );

@@ -4,7 +4,8 @@ import 'reflect-metadata';
  * What @nestjs/swagger's decorators would leave, written without importing it: the document has our routes when it is
  * installed, and nothing of it is needed when it is not.
  */
-const PREFIX = 'swagger/';
+export const PREFIX = 'swagger/';
+const MEMBERS = `${PREFIX}apiModelPropertiesArray`;
 
 interface Schema {
   readonly type: unknown;
@@ -18,9 +19,8 @@ interface Schema {
 /** A member of a body or an answer. */
 export function ApiMember(schema: Schema & { readonly required?: boolean }): PropertyDecorator {
   return (target, property) => {
-    const key = `${PREFIX}apiModelPropertiesArray`;
-    const known = (Reflect.getMetadata(key, target) ?? []) as string[];
-    Reflect.defineMetadata(key, [...known, `:${String(property)}`], target);
+    const known = (Reflect.getMetadata(MEMBERS, target) ?? []) as string[];
+    Reflect.defineMetadata(MEMBERS, [...known, `:${String(property)}`], target);
     Reflect.defineMetadata(
       `${PREFIX}apiModelProperties`,
       { required: true, ...schema },
@@ -30,30 +30,17 @@ export function ApiMember(schema: Schema & { readonly required?: boolean }): Pro
   };
 }
 
-/** One route: what it does, takes and answers. */
-export function ApiRoute(route: {
-  readonly summary: string;
-  readonly body: unknown;
-  readonly answer: unknown;
-  readonly refusals: readonly number[];
-}): MethodDecorator {
+/** The members that a class declares by `ApiMember`, inherited ones included. */
+export function membersOf(type: { readonly prototype: object }): readonly string[] {
+  const members = (Reflect.getMetadata(MEMBERS, type.prototype) ?? []) as string[];
+  return members.map((member) => member.slice(1));
+}
+
+/** Keeps a route out of the document. */
+export function ApiHidden(): MethodDecorator {
   return (_target, _property, descriptor: PropertyDescriptor) => {
     const method = descriptor.value as object;
-    const refusals = route.refusals.map((status) => [
-      status,
-      { description: REFUSALS[status] ?? '' },
-    ]);
-    Reflect.defineMetadata(`${PREFIX}apiOperation`, { summary: route.summary }, method);
-    Reflect.defineMetadata(
-      `${PREFIX}apiParameters`,
-      [{ in: 'body', type: route.body, required: true }],
-      method,
-    );
-    Reflect.defineMetadata(
-      `${PREFIX}apiResponse`,
-      { 200: { description: '', type: route.answer }, ...Object.fromEntries(refusals) },
-      method,
-    );
+    Reflect.defineMetadata(`${PREFIX}apiExcludeEndpoint`, { disable: true }, method);
   };
 }
 
@@ -61,15 +48,3 @@ export function ApiRoute(route: {
 export function ApiGroup(name: string): ClassDecorator {
   return (target) => Reflect.defineMetadata(`${PREFIX}apiUseTags`, [name], target);
 }
-
-const REFUSALS: Readonly<Record<number, string>> = {
-  400: 'invalid-request',
-  403: 'no-subject',
-  404: 'not-found',
-  409: 'already-confirmed, already-used',
-  410: 'expired, attempts-exhausted, cancelled, unknown-key',
-  415: 'unsupported-media-type',
-  422: 'code-mismatch, recipient-not-allowed',
-  429: 'too-many-requests, with Retry-After',
-  503: 'send-failed, temporarily-unavailable, with Retry-After',
-};

@@ -1,4 +1,4 @@
-import { Injectable, type ExecutionContext } from '@nestjs/common';
+import { HttpException, Injectable, type ExecutionContext } from '@nestjs/common';
 
 import type { ConfirmationState } from '../confirmation/index.js';
 import {
@@ -51,8 +51,8 @@ export class PurposeService {
       );
     }
     return {
-      subject: some(await subject(context)),
-      token: some(await recipient(context, way)),
+      subject: some(await subject(context), 'subject', purpose),
+      token: some(await recipient(context, way), 'recipient', purpose),
       ttlSeconds,
     };
   }
@@ -61,9 +61,14 @@ export class PurposeService {
   async mayTouch(state: ConfirmationState, context: ExecutionContext): Promise<boolean> {
     const definition = this.#definition(state.purpose || undefined);
     if (definition === undefined) return false;
-    return (
-      definition.subject === undefined || (await definition.subject(context)) === state.subject
-    );
+    if (!definition.subject) return true;
+    try {
+      return state.subject !== '' && (await definition.subject(context)) === state.subject;
+    } catch (error) {
+      // "Sign in first" would tell a stranger that the id exists.
+      if (error instanceof HttpException && error.getStatus() < 500) return false;
+      throw error;
+    }
   }
 
   /**
@@ -73,7 +78,7 @@ export class PurposeService {
    */
   async subject(purpose: string, context: ExecutionContext): Promise<string> {
     this.assertGuardable(purpose, 'A route');
-    return some(await this.#definition(purpose)?.subject?.(context));
+    return some(await this.#definition(purpose)?.subject?.(context), 'subject', purpose);
   }
 
   /** @throws TwoFactorConfigurationError when a proof for the purpose would not be bound to anybody. */
@@ -83,7 +88,7 @@ export class PurposeService {
     throw new TwoFactorConfigurationError(
       `${where} requires a confirmation for "${purpose}", ` +
         (definition
-          ? 'which has no subject resolver: anybody could bring anybody’s proof.'
+          ? "which has no subject resolver: anybody could bring anybody's proof."
           : 'which is not declared.') +
         ` Give it subject and recipient under purposes in the options.`,
     );
@@ -94,9 +99,14 @@ export class PurposeService {
   }
 }
 
-function some(value: string | null | undefined): string {
+function some(value: unknown, resolver: 'subject' | 'recipient', purpose?: string): string {
   if (typeof value === 'string' && value !== '') return value;
-  throw new TwoFactorNoSubjectError(
-    'There is nobody this confirmation could be for. Sign in first.',
+  if (value === undefined || value === null || value === '') {
+    throw new TwoFactorNoSubjectError(
+      'There is nobody this confirmation could be for. Sign in first.',
+    );
+  }
+  throw new TwoFactorConfigurationError(
+    `The ${resolver} resolver of purpose "${purpose}" answered a ${typeof value}. Let it answer a string.`,
   );
 }

@@ -17,7 +17,7 @@ export interface RequireConfirmationOptions {
   /**
    * `guard` spends the proof before the route runs: safe, but a later refusal has burnt it. `handler` hands it to the
    * route as `@Confirmation()`, to be spent in the route's own transaction; what the route leaves unspent is spent before
-   * the answer leaves. @default 'guard'
+   * the answer leaves. Throw when that transaction is rolled back, and answer without `@Res()`. @default 'guard'
    */
   readonly spend?: 'guard' | 'handler';
   /** Where the confirmation's id is. @default the header `X-Confirmation-Id`; needed outside of HTTP */
@@ -57,8 +57,23 @@ export function RequireConfirmation(
     throw new TypeError(`The purpose of @RequireConfirmation is not ${NAME_RULE}.`);
   const requirement: ConfirmationRequirement = { spend: 'guard', ...options, purpose };
   return applyDecorators(
+    refuseSecond,
     SetMetadata(REQUIREMENT, requirement),
     UseGuards(ConfirmationGuard),
     UseInterceptors(ConfirmationInterceptor),
+  );
+}
+
+/** One would take the place of the other in silence. On a class and its method the method's counts, and is meant to. */
+function refuseSecond(
+  target: object,
+  name?: string | symbol,
+  descriptor?: PropertyDescriptor,
+): void {
+  if (!Reflect.hasOwnMetadata(REQUIREMENT, (descriptor?.value as object | undefined) ?? target))
+    return;
+  const where = name === undefined ? 'a class' : String(name);
+  throw new TypeError(
+    `There are two @RequireConfirmation on ${where}. A call carries one proof: leave one.`,
   );
 }

@@ -1,9 +1,18 @@
-import { Catch, Logger, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
+import {
+  Catch,
+  Inject,
+  Logger,
+  Optional,
+  type ArgumentsHost,
+  type ExceptionFilter,
+} from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import { throwError } from 'rxjs';
 
 import { TwoFactorError } from '../errors/index.js';
-import { problemOf } from './problem.js';
+import type { ResolvedOptions } from '../options/index.js';
+import { TWO_FACTOR_OPTIONS } from '../two-factor.tokens.js';
+import { problemOf, type Problem } from './problem.js';
 import { TwoFactorHttpException } from './two-factor-http.exception.js';
 
 /**
@@ -24,19 +33,28 @@ export class TwoFactorExceptionFilter implements ExceptionFilter<
 > {
   readonly #logger = new Logger(TwoFactorExceptionFilter.name);
 
-  constructor(private readonly adapterHost: HttpAdapterHost) {}
+  constructor(
+    private readonly adapterHost: HttpAdapterHost,
+    // Its clock says how long to wait. A filter made by hand for `useGlobalFilters` may do without.
+    @Optional() @Inject(TWO_FACTOR_OPTIONS) private readonly options?: ResolvedOptions,
+  ) {}
 
   catch(exception: TwoFactorError | TwoFactorHttpException, host: ArgumentsHost): unknown {
     // Other transports have answers of their own: hand the error on as it is.
     if (host.getType() === 'rpc') return throwError(() => exception);
     if (host.getType() !== 'http') throw exception;
 
-    const problem =
-      exception instanceof TwoFactorHttpException ? exception.problem : problemOf(exception);
-    if (problem.status >= 500)
-      this.#logger.error(`${problem.instance} ${exception.name}: ${exception.message}`);
     const { httpAdapter } = this.adapterHost;
     const response: unknown = host.switchToHttp().getResponse();
+    const problem =
+      exception instanceof TwoFactorHttpException
+        ? exception.problem
+        : problemOf(exception, this.options?.clock.now());
+    if (problem.status >= 500) this.#log(problem, exception);
+    if (httpAdapter.isHeadersSent(response)) {
+      httpAdapter.end(response);
+      return undefined;
+    }
     httpAdapter.setHeader(response, 'Cache-Control', 'no-store');
     httpAdapter.setHeader(response, 'Content-Type', 'application/problem+json; charset=utf-8');
     if (problem.retryAfter !== undefined) {
@@ -44,5 +62,11 @@ export class TwoFactorExceptionFilter implements ExceptionFilter<
     }
     httpAdapter.reply(response, JSON.stringify(problem), problem.status);
     return undefined;
+  }
+
+  #log({ instance }: Problem, exception: Error): void {
+    const { name, message } =
+      exception.cause instanceof TwoFactorError ? exception.cause : exception;
+    this.#logger.error(`${instance} ${name}: ${message}`);
   }
 }

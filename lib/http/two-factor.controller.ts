@@ -1,10 +1,7 @@
 import {
   Body,
   createParamDecorator,
-  Header,
-  HttpCode,
   Inject,
-  Post,
   UseFilters,
   UseGuards,
   type ExecutionContext,
@@ -30,15 +27,31 @@ import { BodyPipe } from './body.pipe.js';
 import { CheckAnswer, ConfirmAnswer, RequestConfirmationAnswer } from './dto/answers.dto.js';
 import { ConfirmationIdBody, ConfirmBody, RequestConfirmationBody } from './dto/bodies.dto.js';
 import { JsonOnlyGuard } from './json-only.guard.js';
-import { ApiGroup, ApiRoute } from './open-api.js';
+import { JsonRoute } from './json-route.decorator.js';
+import { NoStoreGuard } from './no-store.guard.js';
+import { ApiGroup } from './open-api.js';
 import { PurposeService } from './purpose.service.js';
 import { TwoFactorExceptionFilter } from './two-factor-exception.filter.js';
 
 /** The call's context, for the application's resolvers. */
 const Call = createParamDecorator((_: unknown, context: ExecutionContext) => context);
 
-/** The path, and once more with a slash at its end: Nest strips one, and Fastify tells them apart. */
-const withAndWithoutSlash = (path: string): string[] => [path, `${path}//`];
+/** Refusals by status, for the document. */
+const MALFORMED = {
+  400: ['invalid-request'],
+  415: ['unsupported-media-type'],
+  503: ['temporarily-unavailable'],
+};
+const UNKNOWN = { 404: ['not-found'] };
+const ENDED = {
+  409: ['already-confirmed', 'already-used'],
+  410: ['expired', 'attempts-exhausted', 'cancelled', 'unknown-key'],
+};
+const UNSENT = {
+  422: ['recipient-not-allowed'],
+  429: ['too-many-requests'],
+  503: ['send-failed', 'temporarily-unavailable'],
+};
 
 /**
  * The routes over HTTP, with the paths and bodies of the package this one descends from. Always subclassed: see
@@ -46,7 +59,7 @@ const withAndWithoutSlash = (path: string): string[] => [path, `${path}//`];
  */
 @ApiGroup('two-factor')
 @UseFilters(TwoFactorExceptionFilter)
-@UseGuards(JsonOnlyGuard)
+@UseGuards(NoStoreGuard, JsonOnlyGuard)
 export class TwoFactorController {
   constructor(
     @Inject(TwoFactorService) private readonly twoFactor: TwoFactorService,
@@ -56,14 +69,11 @@ export class TwoFactorController {
     @InjectTwoFactorOptions() private readonly options: ResolvedOptions,
   ) {}
 
-  @Post(withAndWithoutSlash('request-confirmation'))
-  @HttpCode(200)
-  @Header('Cache-Control', 'no-store')
-  @ApiRoute({
+  @JsonRoute('request-confirmation', {
     summary: 'Sends a code',
     body: RequestConfirmationBody,
     answer: RequestConfirmationAnswer,
-    refusals: [400, 403, 415, 422, 429, 503],
+    refusals: { ...MALFORMED, ...UNSENT, 403: ['no-subject'] },
   })
   async requestConfirmation(
     @Body(new BodyPipe(RequestConfirmationBody)) body: unknown,
@@ -82,14 +92,11 @@ export class TwoFactorController {
     );
   }
 
-  @Post(withAndWithoutSlash('confirm'))
-  @HttpCode(200)
-  @Header('Cache-Control', 'no-store')
-  @ApiRoute({
+  @JsonRoute('confirm', {
     summary: 'Confirms by the code',
     body: ConfirmBody,
     answer: ConfirmAnswer,
-    refusals: [400, 404, 409, 410, 415, 422, 429, 503],
+    refusals: { ...MALFORMED, ...UNKNOWN, ...ENDED, 422: ['code-mismatch'] },
   })
   async confirm(
     @Body(new BodyPipe(ConfirmBody)) body: unknown,
@@ -97,23 +104,18 @@ export class TwoFactorController {
   ): Promise<ConfirmAnswer> {
     const { id, code } = body as ConfirmBody;
     parseCode(code);
-    const before = await this.#touchable(id, context);
-    const [after, confirmed] = await this.confirmer.confirm(id, code);
-    if (confirmed) return { id, confirmed: true, ...this.#debugCode(after) };
-    // The last attempt was spent just now: it was a wrong code like those before it.
-    if (before.status === 'pending' && after?.status === 'locked')
-      throw new TwoFactorCodeMismatchError(0);
-    throw refusalOf(after);
+    await this.#touchable(id, context);
+    const { state, outcome } = await this.confirmer.attempt(id, code);
+    if (outcome === 'confirmed') return { id, confirmed: true, ...this.#debugCode(state) };
+    if (outcome === 'mismatched') throw new TwoFactorCodeMismatchError(state.attemptsLeft);
+    throw refusalOf(state);
   }
 
-  @Post(withAndWithoutSlash('resend'))
-  @HttpCode(200)
-  @Header('Cache-Control', 'no-store')
-  @ApiRoute({
+  @JsonRoute('resend', {
     summary: 'Sends the code again',
     body: ConfirmationIdBody,
     answer: RequestConfirmationAnswer,
-    refusals: [400, 404, 409, 410, 415, 422, 429, 503],
+    refusals: { ...MALFORMED, ...UNKNOWN, ...ENDED, ...UNSENT },
   })
   async resend(
     @Body(new BodyPipe(ConfirmationIdBody)) body: unknown,
@@ -123,14 +125,11 @@ export class TwoFactorController {
     return this.#requested(await this.twoFactor.resend(state));
   }
 
-  @Post(withAndWithoutSlash('check'))
-  @HttpCode(200)
-  @Header('Cache-Control', 'no-store')
-  @ApiRoute({
+  @JsonRoute('check', {
     summary: 'Tells where a confirmation is in its life',
     body: ConfirmationIdBody,
     answer: CheckAnswer,
-    refusals: [400, 404, 415, 503],
+    refusals: { ...MALFORMED, ...UNKNOWN },
   })
   async check(
     @Body(new BodyPipe(ConfirmationIdBody)) body: unknown,
@@ -170,9 +169,10 @@ export class TwoFactorController {
   }
 }
 
-/** Why a confirmation was not confirmed. */
+/** Why a confirmation could not be confirmed. */
 function refusalOf(state: ConfirmationState | null): Error {
   if (state === null) return new TwoFactorNotFoundError('There is no such confirmation.');
-  if (state.status === 'pending') return new TwoFactorCodeMismatchError(state.attemptsLeft);
-  return new TwoFactorStateError(STATE_CODES[state.status]);
+  // Not pending then, but pending now: its time was over by the clock of one instance and not of another.
+  const code = state.status === 'pending' ? 'expired' : STATE_CODES[state.status];
+  return new TwoFactorStateError(code);
 }

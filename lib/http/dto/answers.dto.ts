@@ -1,6 +1,8 @@
 import { ApiMember } from '../open-api.js';
+import type { Problem } from '../problem.js';
 
 const TIME = { type: String, format: 'date-time', example: '2026-11-22T12:00:00.000Z' } as const;
+const ID_EXAMPLE = '06jk5q3v2o8s1g7h4n9t0c6m2e8p5r1vdq3g';
 const STATUSES = ['pending', 'confirmed', 'used', 'expired', 'locked', 'cancelled'] as const;
 
 /** Answer of `POST request-confirmation` and `POST resend`. */
@@ -8,6 +10,7 @@ export class RequestConfirmationAnswer {
   @ApiMember({
     type: String,
     description: 'Handle of the confirmation: keep it, and show it to nobody else.',
+    example: ID_EXAMPLE,
   })
   id!: string;
 
@@ -40,7 +43,11 @@ export class RequestConfirmationAnswer {
 
 /** Answer of `POST confirm`. */
 export class ConfirmAnswer {
-  @ApiMember({ type: String, description: 'The confirmation, ready to be used.' })
+  @ApiMember({
+    type: String,
+    description: 'The confirmation, ready to be used.',
+    example: ID_EXAMPLE,
+  })
   id!: string;
 
   @ApiMember({
@@ -60,7 +67,7 @@ export class ConfirmAnswer {
 
 /** Answer of `POST check`. */
 export class CheckAnswer {
-  @ApiMember({ type: String, description: 'The confirmation.' })
+  @ApiMember({ type: String, description: 'The confirmation.', example: ID_EXAMPLE })
   id!: string;
 
   @ApiMember({
@@ -79,4 +86,39 @@ export class CheckAnswer {
 
   @ApiMember({ ...TIME, description: 'From when on resend is accepted.' })
   resendAt!: string;
+}
+
+/** A refusal, as `TwoFactorExceptionFilter` answers it. */
+export class ProblemAnswer implements Problem {
+  @ApiMember({ type: String, description: 'The slug as a URN.' })
+  type!: string;
+
+  @ApiMember({ type: String, description: 'A sentence for developers.' })
+  title!: string;
+
+  @ApiMember({ type: Number, description: 'As in the status line.' })
+  status!: number;
+
+  @ApiMember({ type: String, description: 'The slug to switch on.' })
+  error!: string;
+
+  @ApiMember({ type: String, description: 'Names this very occurrence.' })
+  instance!: string;
+
+  @ApiMember({ type: Number, required: false, description: 'With code-mismatch.' })
+  attemptsLeft?: number;
+
+  @ApiMember({ type: Number, required: false, description: 'Seconds, as in Retry-After.' })
+  retryAfter?: number;
+
+  @ApiMember({ type: String, required: false, description: 'With send-failed: what to resend.' })
+  id?: string;
+
+  @ApiMember({
+    type: String,
+    format: 'date-time',
+    required: false,
+    description: 'With send-failed: from when on.',
+  })
+  resendAt?: string;
 }

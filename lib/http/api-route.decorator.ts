@@ -1,0 +1,47 @@
+import { ProblemAnswer } from './dto/answers.dto.js';
+import { PREFIX } from './open-api.js';
+import { problem } from './problem.js';
+
+/** What a document says about a route. */
+export interface RouteDocument {
+  readonly summary: string;
+  readonly body: unknown;
+  readonly answer: unknown;
+  /** Slugs by status. */
+  readonly refusals: Readonly<Record<number, readonly string[]>>;
+}
+
+/** One route: what it does, takes and answers. */
+export function ApiRoute({ summary, body, answer, refusals }: RouteDocument): MethodDecorator {
+  return (_target, _property, descriptor: PropertyDescriptor) => {
+    const method = descriptor.value as object;
+    const responses = Object.entries(refusals).map(([status, slugs]) => [
+      status,
+      { description: slugs.join(', '), content: problemContent(slugs) },
+    ]);
+    Reflect.defineMetadata(`${PREFIX}apiOperation`, { summary }, method);
+    Reflect.defineMetadata(
+      `${PREFIX}apiParameters`,
+      [{ in: 'body', type: body, required: true }],
+      method,
+    );
+    Reflect.defineMetadata(
+      `${PREFIX}apiResponse`,
+      { 200: { description: 'Done.', type: answer }, ...Object.fromEntries(responses) },
+      method,
+    );
+    Reflect.defineMetadata(`${PREFIX}apiExtraModels`, [ProblemAnswer], method);
+  };
+}
+
+const INSTANCE = 'urn:uuid:0b54f3c2-9a1e-4a57-8a58-3d8d1f6d4c1e';
+
+function problemContent(slugs: readonly string[]): Record<string, unknown> {
+  const examples = slugs.map((slug) => [slug, { value: problem(slug, { instance: INSTANCE }) }]);
+  return {
+    'application/problem+json': {
+      schema: { $ref: `#/components/schemas/${ProblemAnswer.name}` },
+      examples: Object.fromEntries(examples) as unknown,
+    },
+  };
+}

@@ -1,0 +1,226 @@
+import { readdir, readFile } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+
+import { VersioningType } from '@nestjs/common';
+import { DocumentBuilder, SwaggerModule, type OpenAPIObject } from '@nestjs/swagger';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+
+import { adapters, startHttpApp, type HttpTestApp } from '../support/http.js';
+
+const MALFORMED = { 400: ['invalid-request'], 415: ['unsupported-media-type'] };
+const UNKNOWN = { 404: ['not-found'] };
+const ENDED = {
+  409: ['already-confirmed', 'already-used'],
+  410: ['expired', 'attempts-exhausted', 'cancelled', 'unknown-key'],
+};
+const UNSENT = {
+  422: ['recipient-not-allowed'],
+  429: ['too-many-requests'],
+  503: ['send-failed', 'temporarily-unavailable'],
+};
+const BUSY = { 503: ['temporarily-unavailable'] };
+
+const ROUTES = {
+  '/2factor/request-confirmation': {
+    summary: 'Sends a code',
+    body: 'RequestConfirmationBody',
+    answer: 'RequestConfirmationAnswer',
+    refusals: { ...MALFORMED, 403: ['no-subject'], ...UNSENT },
+  },
+  '/2factor/confirm': {
+    summary: 'Confirms by the code',
+    body: 'ConfirmBody',
+    answer: 'ConfirmAnswer',
+    refusals: { ...MALFORMED, ...UNKNOWN, ...ENDED, 422: ['code-mismatch'], ...BUSY },
+  },
+  '/2factor/resend': {
+    summary: 'Sends the code again',
+    body: 'ConfirmationIdBody',
+    answer: 'RequestConfirmationAnswer',
+    refusals: { ...MALFORMED, ...UNKNOWN, ...ENDED, ...UNSENT },
+  },
+  '/2factor/check': {
+    summary: 'Tells where a confirmation is in its life',
+    body: 'ConfirmationIdBody',
+    answer: 'CheckAnswer',
+    refusals: { ...MALFORMED, ...UNKNOWN, ...BUSY },
+  },
+};
+
+/** `?` behind what may be absent. */
+const MEMBERS = {
+  RequestConfirmationBody: ['token?', 'way?', 'purpose?', 'details?'],
+  RequestConfirmationAnswer: [
+    'id',
+    'expiresAt',
+    'resendAt',
+    'attemptsLeft',
+    'codeLength',
+    'maskedToken',
+    'code?',
+  ],
+  ConfirmBody: ['id', 'code'],
+  ConfirmAnswer: ['id', 'confirmed', 'code?'],
+  ConfirmationIdBody: ['id'],
+  CheckAnswer: ['id', 'status', 'attemptsLeft', 'expiresAt', 'resendAt'],
+  ProblemAnswer: [
+    'type',
+    'title',
+    'status',
+    'error',
+    'instance',
+    'attemptsLeft?',
+    'retryAfter?',
+    'id?',
+    'resendAt?',
+  ],
+};
+
+interface Schema {
+  readonly type: string;
+  readonly required?: readonly string[];
+  readonly properties: Record<
+    string,
+    { type?: unknown; description?: string; example?: unknown; enum?: readonly string[] }
+  >;
+}
+
+describe.each(adapters)('The OpenAPI document on $name', ({ create }) => {
+  let app: HttpTestApp;
+  let document: OpenAPIObject;
+  let schemas: Record<string, Schema>;
+
+  beforeAll(async () => {
+    app = await startHttpApp({ adapter: create(), options: { controller: true } });
+    document = documentOf(app);
+    schemas = document.components?.schemas as unknown as Record<string, Schema>;
+  });
+  afterAll(() => app.close());
+
+  it('lists each route once, without its twin that has a slash behind', () => {
+    expect(Object.keys(document.paths).toSorted()).toStrictEqual(Object.keys(ROUTES).toSorted());
+    for (const path of Object.values(document.paths)) expect(Object.keys(path)).toEqual(['post']);
+  });
+
+  it.each(Object.entries(ROUTES))(
+    'says what %s takes, answers and refuses',
+    (path, { summary, body, answer, refusals }) => {
+      const operation = document.paths[path]?.post;
+      expect(operation).toMatchObject({
+        summary,
+        tags: ['two-factor'],
+        operationId: expect.stringMatching(/^TwoFactorController_[a-zA-Z]+$/) as string,
+        parameters: [],
+        requestBody: {
+          required: true,
+          content: { 'application/json': { schema: { $ref: `#/components/schemas/${body}` } } },
+        },
+      });
+      const { 200: success, ...others } = (operation?.responses ?? {}) as Record<
+        number,
+        { content: Record<string, { schema: unknown; examples: Record<string, unknown> }> }
+      >;
+      expect(success?.content).toStrictEqual({
+        'application/json': { schema: { $ref: `#/components/schemas/${answer}` } },
+      });
+      const documented = Object.entries(others).map(([status, { content }]) => {
+        const problem = content['application/problem+json'];
+        expect(problem?.schema).toStrictEqual({ $ref: '#/components/schemas/ProblemAnswer' });
+        for (const [slug, example] of Object.entries(problem?.examples ?? {})) {
+          expect(example).toMatchObject({ value: { status: Number(status), error: slug } });
+        }
+        return [status, Object.keys(problem?.examples ?? {})];
+      });
+      expect(Object.fromEntries(documented)).toStrictEqual(refusals);
+    },
+  );
+
+  it('knows exactly the schemas of the controller', () => {
+    expect(Object.keys(schemas).toSorted()).toStrictEqual(Object.keys(MEMBERS).toSorted());
+  });
+
+  it.each(Object.entries(MEMBERS))('describes every member of %s', (name, members) => {
+    const schema = schemas[name];
+    expect(schema?.type).toBe('object');
+    const documented = Object.entries(schema?.properties ?? {}).map(([member, property]) => {
+      expect(property.type).toMatch(/^(string|number|boolean|object)$/);
+      expect(property.description).toMatch(/\.$/);
+      return schema?.required?.includes(member) ? member : `${member}?`;
+    });
+    expect(documented).toStrictEqual(members);
+  });
+
+  it('names the stages of a life', () => {
+    expect(schemas['CheckAnswer']?.properties['status']?.enum).toStrictEqual([
+      'pending',
+      'confirmed',
+      'used',
+      'expired',
+      'locked',
+      'cancelled',
+    ]);
+  });
+
+  it('gives examples that the routes accept', async () => {
+    // The examples' purpose and way are the reader's own.
+    const request = exampleOf(schemas['RequestConfirmationBody'], 'purpose', 'way');
+    expect(request).toStrictEqual({
+      token: 'ann@example.com',
+      details: { amount: '10.00', payee: 'Bob' },
+    });
+    expect(await app.post('/2factor/request-confirmation', request)).toMatchObject({ status: 200 });
+    const body = exampleOf(schemas['ConfirmBody']);
+    expect(await app.post('/2factor/confirm', body)).toBeProblem(404, 'not-found');
+    const id = exampleOf(schemas['ConfirmationIdBody']);
+    expect(await app.post('/2factor/check', id)).toBeProblem(404, 'not-found');
+  });
+
+  it('follows a global prefix, a path and a version', async () => {
+    const versioned = await startHttpApp({
+      adapter: create(),
+      options: { controller: { path: 'auth', version: '2' } },
+      configure: (each) => {
+        each.setGlobalPrefix('api');
+        each.enableVersioning({ type: VersioningType.URI });
+      },
+    });
+    try {
+      expect(Object.keys(documentOf(versioned).paths).toSorted()).toStrictEqual([
+        '/api/v2/auth/check',
+        '/api/v2/auth/confirm',
+        '/api/v2/auth/request-confirmation',
+        '/api/v2/auth/resend',
+      ]);
+    } finally {
+      await versioned.close();
+    }
+  });
+});
+
+describe('The package', () => {
+  it('never imports @nestjs/swagger, which is not everybody’s', async () => {
+    const lib = fileURLToPath(new URL('../../lib', import.meta.url));
+    const entries = await readdir(lib, { recursive: true, withFileTypes: true });
+    const files = entries.filter((entry) => entry.isFile() && entry.name.endsWith('.ts'));
+    expect(files.length).toBeGreaterThan(50);
+    const importing = await Promise.all(
+      files.map(async ({ parentPath, name }) => {
+        const text = await readFile(`${parentPath}/${name}`, 'utf8');
+        return /(?:from|import|require)\s*\(?\s*['"]@nestjs\/swagger/.test(text) ? [name] : [];
+      }),
+    );
+    expect(importing.flat()).toStrictEqual([]);
+  });
+});
+
+function documentOf({ app }: HttpTestApp): OpenAPIObject {
+  return SwaggerModule.createDocument(app, new DocumentBuilder().build());
+}
+
+function exampleOf(schema: Schema | undefined, ...without: string[]): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.entries(schema?.properties ?? {})
+      .filter(([member]) => !without.includes(member))
+      .map(([member, { example }]) => [member, example]),
+  );
+}
