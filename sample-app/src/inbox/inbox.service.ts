@@ -1,0 +1,27 @@
+import { Injectable } from '@nestjs/common';
+
+export interface InboxMessage {
+  readonly kind: 'email' | 'sms';
+  readonly to: string;
+  readonly subject: string;
+  readonly text: string;
+  /** ISO 8601 */
+  readonly receivedAt: string;
+}
+
+const CAPACITY = 100;
+
+/** The latest messages, newest first. In memory alone, since there are codes in it. */
+@Injectable()
+export class InboxService {
+  readonly #messages: InboxMessage[] = [];
+
+  add(message: Omit<InboxMessage, 'receivedAt'>): void {
+    this.#messages.unshift({ ...message, receivedAt: new Date().toISOString() });
+    this.#messages.length = Math.min(this.#messages.length, CAPACITY);
+  }
+
+  list(): readonly InboxMessage[] {
+    return this.#messages;
+  }
+}
