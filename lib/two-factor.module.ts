@@ -33,14 +33,18 @@ function resolve(given: object): ResolvedOptions {
   return resolveOptions(given, process.env);
 }
 
-function openStore(dataSource: DataSource, options: ResolvedOptions): ConfirmationStore {
-  const { timeoutMs, preparedStatements, maxAttempts, keyRing } = options;
-  const tries = maxAttempts + 1;
+async function openStore(
+  dataSource: DataSource,
+  options: ResolvedOptions,
+): Promise<ConfirmationStore> {
+  const { timeoutMs, preparedStatements, maxAttempts, keyRing, clock, useWithinSeconds } = options;
   return ConfirmationStore.open(dataSource, {
     timeoutMs,
     preparedStatements,
-    tries,
+    tries: maxAttempts + 1,
     keys: keyRing.keys.length,
+    clock,
+    useWithinMs: useWithinSeconds * 1_000,
   });
 }
 

@@ -2,15 +2,19 @@ import type { DataSource, EntityManager } from 'typeorm';
 
 import { idBound } from '../crypto/index.js';
 import {
+  assertServerSettings,
   listValues,
   StatementRunner,
   tableNames,
+  type SqlValues,
   type StatementResult,
   type StatementRunnerOptions,
 } from '../database/index.js';
 import { TwoFactorConfigurationError } from '../errors/index.js';
+import type { Clock } from '../options/index.js';
 import { ConfirmationRecord, type ConfirmationRow } from './confirmation-record.entity.js';
 import { confirmationStatements, type ConfirmationStatements } from './dialects/statements.js';
+import { parseFrozen } from './plain-json.js';
 
 export type NewConfirmation = Pick<
   ConfirmationRow,
@@ -32,48 +36,51 @@ export type NewConfirmation = Pick<
   readonly meta: string | null;
 };
 
-export interface ConfirmValues {
-  readonly id: string;
-  /** One candidate for each key of the ring. */
-  readonly codeMacs: readonly string[];
-  readonly now: number;
-  readonly useBefore: number;
-}
-
 export interface UseValues {
   readonly id: string;
   readonly purpose: string;
   readonly subject: string;
   /** One candidate for each key of the ring, all empty for no details. */
   readonly detailsMacs: readonly string[];
-  readonly now: number;
   readonly useKey: string | null;
 }
 
 export interface BindValues {
-  readonly id: string;
   readonly way: string;
   readonly envelope: string;
   readonly codeMac: string;
-  readonly seenSends: number;
   readonly maxSends: number;
-  readonly now: number;
-  /** The last message must have gone out by then. */
-  readonly sentBefore: number;
+  /** How long ago the last message must have gone out; 0 for a message that need not wait. */
+  readonly cooldownMs: number;
 }
 
-/** All SQL of the confirmations. It knows neither codes nor secrets, and decides nothing. */
+export interface ConfirmationStoreOptions extends StatementRunnerOptions {
+  /** Size of the key ring. */
+  readonly keys: number;
+  readonly clock: Clock;
+  /** From confirmed to used. */
+  readonly useWithinMs: number;
+}
+
+/**
+ * All SQL of the confirmations. It knows neither codes nor secrets, and decides nothing. The time in a statement is that
+ * of its issue, whatever it waited for before.
+ */
 export class ConfirmationStore {
   private constructor(
     private readonly runner: StatementRunner,
     private readonly statements: ConfirmationStatements,
+    private readonly options: ConfirmationStoreOptions,
   ) {}
 
-  /** @throws TwoFactorConfigurationError when the data source does not know the entity or is of a foreign engine. */
-  static open(
+  /**
+   * @throws TwoFactorConfigurationError when the data source does not know the entity, is of a foreign engine, or its
+   * server is set up so that nothing would hold.
+   */
+  static async open(
     dataSource: DataSource,
-    options: StatementRunnerOptions & { readonly keys: number },
-  ): ConfirmationStore {
+    options: ConfirmationStoreOptions,
+  ): Promise<ConfirmationStore> {
     if (!dataSource.hasMetadata(ConfirmationRecord)) {
       throw new TwoFactorConfigurationError(
         'The data source does not know the entity ConfirmationRecord. Add ...TWO_FACTOR_ENTITIES to its entities, or ' +
@@ -81,79 +88,102 @@ export class ConfirmationStore {
       );
     }
     const runner = new StatementRunner(dataSource, options);
+    await assertServerSettings(dataSource);
     const names = tableNames(dataSource, ConfirmationRecord);
-    return new ConfirmationStore(
-      runner,
-      confirmationStatements(runner.engine, names, options.keys),
-    );
-  }
-
-  async insert(row: NewConfirmation, manager?: EntityManager): Promise<void> {
-    await this.runner.run(this.statements.insert, { ...row }, manager);
+    const statements = confirmationStatements(runner.engine, names, options.keys);
+    return new ConfirmationStore(runner, statements, options);
   }
 
   /** False when the id is taken, and nothing is written then. */
-  async insertUnlessTaken(row: NewConfirmation, manager?: EntityManager): Promise<boolean> {
-    return touched(await this.runner.run(this.statements.insertUnlessTaken, { ...row }, manager));
+  async insert(row: NewConfirmation, manager?: EntityManager): Promise<boolean> {
+    return touched(await this.runner.run(this.statements.insert, () => ({ ...row }), manager));
   }
 
   async find(id: string, manager?: EntityManager): Promise<ConfirmationRow | null> {
-    const { rows } = await this.runner.run(this.statements.find, { id }, manager);
+    const { rows } = await this.runner.run(this.statements.find, () => ({ id }), manager);
     return rows[0] ? rowOf(rows[0]) : null;
   }
 
-  /** Charges an attempt and compares. `null` when there was nothing to charge: unknown, or not pending. */
+  /**
+   * Charges an attempt and compares. `null` when there was nothing to charge: unknown, or not pending.
+   *
+   * @param macs one candidate for each key of the ring.
+   */
   async confirm(
-    values: ConfirmValues,
+    id: string,
+    macs: readonly string[],
   ): Promise<{ row: ConfirmationRow; confirmed: boolean } | null> {
-    const { codeMacs, ...rest } = values;
-    const result = await this.runner.run(this.statements.confirm, {
-      ...rest,
-      ...listValues('codeMac', codeMacs),
+    let { now, useBefore } = this.#times();
+    const result = await this.runner.runInLane(id, this.statements.confirm, () => {
+      ({ now, useBefore } = this.#times());
+      return { id, now, useBefore, ...listValues('codeMac', macs) };
     });
-    const row = await this.#touchedRow(result, values.id);
+    const row = await this.#touchedRow(result, id);
     if (row === null) return null;
     // Where the row is read by a second statement, it may have moved on: but a confirmed row keeps its MAC for ever, so
     // this is our code and our time, or that of somebody who typed the same right code in the same millisecond.
-    const confirmed = row.confirmedAt === values.now && codeMacs.includes(row.codeMac ?? '');
-    return { row, confirmed };
+    return { row, confirmed: row.confirmedAt === now && macs.includes(row.codeMac ?? '') };
   }
 
-  async confirmByHand(id: string, now: number, useBefore: number): Promise<ConfirmationRow | null> {
+  async confirmByHand(id: string): Promise<ConfirmationRow | null> {
+    const values = (): SqlValues => ({ id, ...this.#times() });
     return this.#touchedRow(
-      await this.runner.run(this.statements.confirmByHand, { id, now, useBefore }),
+      await this.runner.runInLane(id, this.statements.confirmByHand, values),
       id,
     );
   }
 
   /** Spends the proof; true for one caller. */
   async use({ detailsMacs, ...rest }: UseValues, manager?: EntityManager): Promise<boolean> {
-    const values = { ...rest, ...listValues('detailsMac', detailsMacs) };
-    return touched(await this.runner.run(this.statements.use, values, manager));
+    const { use } = this.statements;
+    const values = (): SqlValues => ({
+      ...rest,
+      ...listValues('detailsMac', detailsMacs),
+      now: this.options.clock.now(),
+    });
+    return touched(
+      manager === undefined
+        ? await this.runner.runInLane(rest.id, use, values)
+        : await this.runner.run(use, values, manager),
+    );
   }
 
   /** Charges one message. `null` when somebody was faster or the confirmation is not to be sent. */
-  async bind(values: BindValues): Promise<ConfirmationRow | null> {
-    return this.#touchedRow(await this.runner.run(this.statements.bind, { ...values }), values.id);
+  async bind(seen: ConfirmationRow, values: BindValues): Promise<ConfirmationRow | null> {
+    const { id, sends: seenSends, createdAt: seenCreatedAt } = seen;
+    const { cooldownMs, ...rest } = values;
+    const bound = await this.runner.runInLane(id, this.statements.bind, () => {
+      const now = this.options.clock.now();
+      const sentBefore = cooldownMs === 0 ? Number.MAX_SAFE_INTEGER : now - cooldownMs;
+      return { id, seenSends, seenCreatedAt, ...rest, now, sentBefore };
+    });
+    return this.#touchedRow(bound, id);
   }
 
   /** Lets a message that was not accepted be repeated before its cooldown is over. */
-  async retrySooner(id: string, seenSends: number, lastSentAt: number): Promise<void> {
-    await this.runner.run(this.statements.retrySooner, { id, seenSends, lastSentAt });
+  async retrySooner({ id, sends }: ConfirmationRow, lastSentAt: number): Promise<void> {
+    const values = { id, seenSends: sends, lastSentAt };
+    await this.runner.runInLane(id, this.statements.retrySooner, () => values);
   }
 
-  async cancel(id: string, now: number): Promise<boolean> {
-    return touched(await this.runner.run(this.statements.cancel, { id, now }));
+  async cancel(id: string): Promise<boolean> {
+    const values = (): SqlValues => ({ id, now: this.options.clock.now() });
+    return touched(await this.runner.runInLane(id, this.statements.cancel, values));
   }
 
   async erase(subject: string): Promise<number> {
-    return (await this.runner.run(this.statements.erase, { subject })).affected;
+    return (await this.runner.run(this.statements.erase, () => ({ subject }))).affected;
   }
 
   /** Deletes up to `limit` rows that could neither be confirmed nor used since `before` (epoch milliseconds). */
   async purge(before: number, limit: number): Promise<number> {
     const values = { bound: idBound(before), before, limit };
-    return (await this.runner.run(this.statements.purge, values)).affected;
+    return (await this.runner.run(this.statements.purge, () => values)).affected;
+  }
+
+  #times(): { now: number; useBefore: number } {
+    const now = this.options.clock.now();
+    return { now, useBefore: now + this.options.useWithinMs };
   }
 
   /** The row an UPDATE touched: as it answered it, or read after it where the engine answers none. */
@@ -173,8 +203,11 @@ function rowOf(raw: Readonly<Record<string, unknown>>): ConfirmationRow {
     ...record,
     details: json(record.details),
     meta: json(record.meta),
+    maxAttempts: Number(record.maxAttempts),
     createdAt: Number(record.createdAt),
     expiresAt: Number(record.expiresAt),
+    attempts: Number(record.attempts),
+    sends: Number(record.sends),
     lastSentAt: time(record.lastSentAt),
     confirmedAt: time(record.confirmedAt),
     useBefore: time(record.useBefore),
@@ -188,5 +221,5 @@ function time(value: number | string | null): number | null {
 }
 
 function json(text: string | null): unknown {
-  return text === null ? null : JSON.parse(text);
+  return text === null ? null : parseFrozen(text);
 }

@@ -13,9 +13,11 @@ import {
   parseCode,
   parseId,
   sealEnvelope,
+  type KeyRing,
 } from '../crypto/index.js';
 import {
   TwoFactorConfigurationError,
+  TwoFactorConflictError,
   TwoFactorInputError,
   TwoFactorUnknownKeyError,
 } from '../errors/index.js';
@@ -23,9 +25,9 @@ import type { ResolvedOptions } from '../options/index.js';
 import { InjectTwoFactorOptions } from '../two-factor.tokens.js';
 import { parseBinding, parseSubject, type ProofBinding, type StoredBinding } from './binding.js';
 import type { ConfirmationRow } from './confirmation-record.entity.js';
-import { ConfirmationState, type StateAccess } from './confirmation-state.js';
+import { ConfirmationState, stateRow, type StateAccess } from './confirmation-state.js';
 import { ConfirmationStore, type NewConfirmation } from './confirmation.store.js';
-import { canonicalJson, type JsonValue } from './plain-json.js';
+import { canonicalJson, parseFrozen, type JsonValue } from './plain-json.js';
 import { PurgeService, type PurgeInput } from './purge.service.js';
 import { parseToken, parseWay } from './token.js';
 
@@ -43,7 +45,10 @@ export interface MakeConfirmationInput extends ProofBinding {
   readonly ttlSeconds?: number | undefined;
   /** Extra data for the sender (locale and so on): plain JSON up to 4 kB, sealed, and kept for a resend. */
   readonly context?: SendContext | undefined;
-  /** 16 to 128 characters: the same key, purpose and subject make one confirmation, however often they are asked for. */
+  /**
+   * 16 to 128 characters: the same key, purpose and subject make one confirmation, however often they are asked for,
+   * until that is purged. Draw a new one for each request.
+   */
   readonly key?: string | undefined;
   /** Makes it part of this manager's transaction. Send only after that has committed. */
   readonly manager?: EntityManager | undefined;
@@ -101,10 +106,7 @@ export class ConfirmerService {
     now: () => this.options.clock.now(),
     open: (row) =>
       row.envelope === null ? null : openEnvelope(this.options.keyRing, row.envelope, row),
-    confirmByHand: async (id) => {
-      const now = this.options.clock.now();
-      return this.store.confirmByHand(id, now, this.#useBefore(now));
-    },
+    confirmByHand: (id) => this.store.confirmByHand(id),
   };
 
   constructor(
@@ -119,30 +121,31 @@ export class ConfirmerService {
    * @throws TwoFactorInputError for a member of the wrong shape, or a key that stands for another request.
    */
   async makeConfirmation(input: MakeConfirmationInput = {}): Promise<ConfirmationState> {
+    const { manager, isConfirmed = false } = assertInput('makeConfirmation', input);
+    if (typeof isConfirmed !== 'boolean')
+      throw new TwoFactorInputError('isConfirmed is true or false.');
     const binding = parseBinding(input);
     const meta =
       input.meta === undefined ? null : canonicalJson('meta', input.meta, MAX_META_BYTES);
     const token = input.token === undefined ? undefined : parseToken(input.token);
     const way = input.way === undefined ? undefined : parseWay(input.way);
     const key = input.key === undefined ? undefined : parseKey(input.key);
-    const now = this.options.clock.now();
-    const expiresAt = now + this.#ttlSeconds(input.ttlSeconds) * 1_000;
-    const { keyRing } = this.options;
-    const id =
-      key === undefined
-        ? newId(now)
-        : idFromRequestKey(keyRing.current, key, binding.purpose, binding.subject);
     const context = parseContext(input.context);
-    const code = input.isConfirmed ? null : await this.drawCode();
+    const ttlMs = this.#ttlSeconds(input.ttlSeconds) * 1_000;
+    const { keyRing, maxAttempts, useWithinSeconds } = this.options;
+    const code = isConfirmed ? null : await this.drawCode();
 
+    const now = this.options.clock.now();
+    const ids = key === undefined ? [newId(now)] : idsFromRequestKey(keyRing, key, binding);
+    const [id = '', ...olderIds] = ids;
     const row: NewConfirmation = {
       id,
       ...binding,
       meta,
       detailsMac: binding.details === null ? '' : detailsMac(keyRing.current, id, binding.details),
-      maxAttempts: this.options.maxAttempts,
+      maxAttempts,
       createdAt: now,
-      expiresAt,
+      expiresAt: now + ttlMs,
       way: way ?? '',
       codeMac: code === null ? null : codeMac(keyRing.current, id, code),
       envelope:
@@ -150,15 +153,20 @@ export class ConfirmerService {
           ? null
           : sealEnvelope(keyRing, { code, token, way, context }, { id, ...binding }),
       confirmedAt: code === null ? now : null,
-      useBefore: code === null ? this.#useBefore(now) : null,
+      useBefore: code === null ? now + useWithinSeconds * 1_000 : null,
     };
-    if (key === undefined) await this.store.insert(row, input.manager);
-    else if (!(await this.store.insertUnlessTaken(row, input.manager)))
-      return this.#repeated(row, token, input.manager);
+    // The same request may have been made under a secret that no longer signs.
+    for (const olderId of olderIds) {
+      const made = await this.store.find(olderId, manager);
+      if (made !== null) return this.#repeated(row, binding, token, made);
+    }
+    if (!(await this.store.insert(row, manager))) {
+      return this.#repeated(row, binding, token, await this.store.find(id, manager));
+    }
     return this.stateOf({
       ...row,
-      details: binding.details === null ? null : JSON.parse(binding.details),
-      meta: meta === null ? null : JSON.parse(meta),
+      details: binding.details === null ? null : parseFrozen(binding.details),
+      meta: meta === null ? null : parseFrozen(meta),
       attempts: 0,
       sends: 0,
       lastSentAt: null,
@@ -179,7 +187,8 @@ export class ConfirmerService {
     binding?: ProofBinding,
   ): Promise<ConfirmationResult> {
     const id = idOf(confirmation);
-    const expected = binding && parseBinding(binding);
+    const expected =
+      binding === undefined ? undefined : parseBinding(assertInput('check', binding));
     const row = await this.store.find(id);
     if (row === null || (expected && !this.#isFor(row, expected))) return [null, false];
     const state = this.stateOf(row);
@@ -208,13 +217,7 @@ export class ConfirmerService {
   async attempt(confirmation: ConfirmationReference, code: string): Promise<ConfirmationAttempt> {
     const id = idOf(confirmation);
     const candidates = codeMacs(this.options.keyRing, id, parseCode(code));
-    const now = this.options.clock.now();
-    const charged = await this.store.confirm({
-      id,
-      codeMacs: candidates,
-      now,
-      useBefore: this.#useBefore(now),
-    });
+    const charged = await this.store.confirm(id, candidates);
     if (charged === null) {
       const row = await this.store.find(id);
       return { state: row && this.stateOf(row), outcome: 'refused' };
@@ -237,19 +240,18 @@ export class ConfirmerService {
    */
   async use(confirmation: ConfirmationReference, input: UseInput = {}): Promise<boolean> {
     const id = idOf(confirmation);
+    const { manager } = assertInput('use', input);
     const binding = parseBinding(input);
-    const { manager } = input;
     const key = input.key === undefined ? null : parseKey(input.key);
-    if (key !== null && manager) {
+    if (key !== null && manager !== undefined) {
       throw new TwoFactorInputError(
         'Give key or manager. Inside a transaction, let the row of the effect carry the confirmation id, unique.',
       );
     }
     const { purpose, subject } = binding;
     const macs = this.#detailsMacs(id, binding);
-    const now = this.options.clock.now();
     const used = await this.store.use(
-      { id, purpose, subject, detailsMacs: macs, now, useKey: key },
+      { id, purpose, subject, detailsMacs: macs, useKey: key },
       manager,
     );
     if (used || key === null) return used;
@@ -260,7 +262,7 @@ export class ConfirmerService {
 
   /** Ends a confirmation that is not used yet. @returns whether this call did. */
   async cancel(confirmation: ConfirmationReference): Promise<boolean> {
-    return this.store.cancel(idOf(confirmation), this.options.clock.now());
+    return this.store.cancel(idOf(confirmation));
   }
 
   /**
@@ -269,8 +271,8 @@ export class ConfirmerService {
    *
    * @returns how many there were.
    */
-  async erase({ subject }: { readonly subject: string }): Promise<number> {
-    return this.store.erase(parseSubject(subject));
+  async erase(input: { readonly subject: string }): Promise<number> {
+    return this.store.erase(parseSubject(assertInput('erase', input).subject));
   }
 
   /**
@@ -304,27 +306,30 @@ export class ConfirmerService {
     return new ConfirmationState(row, this.#access);
   }
 
-  /** The state a request key stands for, if this is the same request. */
-  async #repeated(
+  /** The state that a request key stands for, if this is the same request. */
+  #repeated(
     attempted: NewConfirmation,
+    binding: StoredBinding,
     token: string | undefined,
-    manager: EntityManager | undefined,
-  ): Promise<ConfirmationState> {
-    const row = await this.store.find(attempted.id, manager);
-    if (row === null)
-      throw new TwoFactorInputError(
-        'The request key was used in a transaction that is not visible yet.',
+    made: ConfirmationRow | null,
+  ): ConfirmationState {
+    if (made === null) {
+      throw new TwoFactorConflictError(
+        'The request key was used by a transaction that this one cannot see. Roll it back.',
       );
-    const state = this.stateOf(row);
+    }
+    const state = this.stateOf(made);
     const isSame =
-      (attempted.way === '' || row.way === '' || row.way === attempted.way) &&
-      (token === undefined || state.token === null || state.token === token) &&
-      canonicalOrNull(row.details) === attempted.details;
-    if (!isSame)
-      throw new TwoFactorInputError(
-        'The request key stands for another request. Draw a new one for each.',
-      );
-    return state;
+      this.#isFor(made, binding) &&
+      (made.codeMac === null) === (attempted.codeMac === null) &&
+      made.expiresAt - made.createdAt === attempted.expiresAt - attempted.createdAt &&
+      canonicalOrNull(made.meta) === attempted.meta &&
+      (attempted.way === '' || made.way === '' || made.way === attempted.way) &&
+      (token === undefined || state.token === null || state.token === token);
+    if (isSame) return state;
+    throw new TwoFactorInputError(
+      'The request key stands for another request. Draw a new one for each.',
+    );
   }
 
   #isFor(row: ConfirmationRow, binding: StoredBinding): boolean {
@@ -340,10 +345,6 @@ export class ConfirmerService {
     return details === null ? keyRing.keys.map(() => '') : detailsMacs(keyRing, id, details);
   }
 
-  #useBefore(now: number): number {
-    return now + this.options.useWithinSeconds * 1_000;
-  }
-
   #ttlSeconds(ttlSeconds: number | undefined): number {
     if (ttlSeconds === undefined) return this.options.ttlSeconds;
     const { min, max } = TTL_SECONDS;
@@ -352,8 +353,21 @@ export class ConfirmerService {
   }
 }
 
+/** Of a state the id alone, and that from its private row. */
 function idOf(confirmation: unknown): string {
-  return parseId(ConfirmationState.is(confirmation) ? confirmation.id : confirmation);
+  return parseId(ConfirmationState.is(confirmation) ? stateRow(confirmation).id : confirmation);
+}
+
+function assertInput<T>(method: string, input: T): T {
+  if (typeof input === 'object' && input !== null) return input;
+  throw new TwoFactorInputError(`${method} takes an object.`);
+}
+
+/** The ids that a request key stands for under each secret, the signing one first. */
+function idsFromRequestKey(ring: KeyRing, key: string, binding: StoredBinding): string[] {
+  return ring.keys.map((ringKey) =>
+    idFromRequestKey(ringKey, key, binding.purpose, binding.subject),
+  );
 }
 
 function parseKey(key: unknown): string {
@@ -372,6 +386,6 @@ export function parseContext(context: unknown): SendContext | undefined {
   return JSON.parse(canonicalJson('context', context, MAX_CONTEXT_BYTES)) as SendContext;
 }
 
-function canonicalOrNull(details: unknown): string | null {
-  return details === null ? null : canonicalJson('details', details, Number.MAX_SAFE_INTEGER);
+function canonicalOrNull(meta: unknown): string | null {
+  return meta === null ? null : canonicalJson('meta', meta, MAX_META_BYTES);
 }

@@ -50,11 +50,23 @@ function write(
     case 'object':
       if (value === null) return 'null';
       return Array.isArray(value)
-        ? `[${value.map((item: unknown) => write(what, item, depth + 1, budget)).join(',')}]`
+        ? writeArray(what, value, depth, budget)
         : writeObject(what, value, depth, budget);
     default:
       throw refuse(what, `a ${typeof value}`);
   }
+}
+
+function writeArray(
+  what: string,
+  value: readonly unknown[],
+  depth: number,
+  budget: { characters: number },
+): string {
+  if (value.length > budget.characters) throw tooLarge(what);
+  // Not value.map, which skips holes and may be anybody's.
+  const items = Array.from(value, (item) => write(what, item, depth + 1, budget));
+  return `[${items.join(',')}]`;
 }
 
 function writeObject(
@@ -64,8 +76,10 @@ function writeObject(
   budget: { characters: number },
 ): string {
   const prototype: unknown = Object.getPrototypeOf(value);
-  if (prototype !== Object.prototype && prototype !== null)
+  // The root prototype of any realm: test runners and `vm` have realms of their own.
+  if (prototype !== null && Object.getPrototypeOf(prototype) !== null) {
     throw refuse(what, 'an instance of a class');
+  }
   const members = Object.entries(Object.getOwnPropertyDescriptors(value)).map(([key, property]) => {
     if (FORBIDDEN_KEYS.has(key)) throw refuse(what, `the member ${key}`);
     if (!('value' in property)) throw refuse(what, 'an accessor');
@@ -86,4 +100,11 @@ function spend(what: string, key: string, budget: { characters: number }): { cha
   if (!key.isWellFormed()) throw refuse(what, 'half a surrogate pair');
   budget.characters -= key.length;
   return budget;
+}
+
+/** A JSON text as a value that nobody can change. */
+export function parseFrozen(text: string): unknown {
+  return JSON.parse(text, (_, value: unknown) =>
+    typeof value === 'object' && value !== null ? Object.freeze(value) : value,
+  );
 }

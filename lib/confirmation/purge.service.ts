@@ -57,6 +57,9 @@ export class PurgeService implements OnApplicationBootstrap, BeforeApplicationSh
     batchSize = DEFAULT_BATCH_SIZE,
     signal,
   }: PurgeInput = {}): Promise<number> {
+    if (olderThan !== undefined && !(olderThan instanceof Date)) {
+      throw new TwoFactorInputError('olderThan is not a Date.');
+    }
     const before = olderThan?.getTime() ?? this.#keptSince();
     if (!Number.isSafeInteger(before) || before < 0)
       throw new TwoFactorInputError('olderThan is not a valid date.');

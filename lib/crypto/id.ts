@@ -30,6 +30,8 @@ function base32hex(bytes: Uint8Array): string {
 }
 
 function withTime(epochMs: number): Buffer {
+  // Buffer would write NaN as zero, and refuses what 48 bits cannot hold by itself.
+  if (!Number.isInteger(epochMs)) throw new RangeError(`${epochMs} is not epoch milliseconds.`);
   const bytes = Buffer.alloc(BYTES);
   bytes.writeUIntBE(epochMs, 0, TIME_BYTES);
   return bytes;

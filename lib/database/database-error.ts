@@ -17,6 +17,13 @@ const LOST_RACE = new Set<unknown>([
 ]);
 /** duplicate_prepared_statement, invalid_sql_statement_name, feature_not_supported: refused before it ran. */
 const PREPARED_REFUSED = new Set<unknown>(['42P05', '26000', '0A000']);
+/** unique_violation; MySQL duplicate entry; SQLite. */
+const DUPLICATE_KEY = new Set<unknown>([
+  '23505',
+  1062,
+  'SQLITE_CONSTRAINT_PRIMARYKEY',
+  'SQLITE_CONSTRAINT_UNIQUE',
+]);
 const SCHEMA_MISSING = new Set<unknown>(['42P01', '42703', '3F000', 1146, 1054]);
 const SCHEMA_MISSING_SQLITE = /no such (table|column)|has no column named/;
 
@@ -34,6 +41,9 @@ function isOneOf(codes: ReadonlySet<unknown>, error: unknown): boolean {
 
 /** Another transaction was faster. Nothing of this statement happened, and the same statement may succeed now. */
 export const isLostRace = (error: unknown): boolean => isOneOf(LOST_RACE, error);
+
+/** The only unique column is the id: the row is there. */
+export const isDuplicateKey = (error: unknown): boolean => isOneOf(DUPLICATE_KEY, error);
 
 /** A pooler that shares server connections between transactions does not know our named statement. */
 export const isPreparedStatementRefused = (error: unknown): boolean =>

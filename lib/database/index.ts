@@ -8,6 +8,7 @@ export {
   type SqlValues,
   type Statement,
 } from './statement.js';
+export { assertServerSettings } from './server-settings.js';
 export {
   StatementRunner,
   type StatementResult,

@@ -3,14 +3,20 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Logger } from '@nestjs/common';
 import type { DataSource, EntityManager, QueryRunner } from 'typeorm';
 
-import { TwoFactorInputError, TwoFactorUnavailableError } from '../errors/index.js';
 import {
+  TwoFactorConfigurationError,
+  TwoFactorInputError,
+  TwoFactorUnavailableError,
+} from '../errors/index.js';
+import {
+  isDuplicateKey,
   isLostRace,
   isPreparedStatementRefused,
   translateDatabaseError,
 } from './database-error.js';
 import { dataSourceOf } from './data-source-of.js';
 import { engineOf, type Engine } from './engine.js';
+import { Lanes } from './lanes.js';
 import { bindValues, type SqlValue, type SqlValues, type Statement } from './statement.js';
 
 /** What a statement touched. */
@@ -29,11 +35,15 @@ export interface StatementRunnerOptions {
 /** SQLite's one connection may be inside somebody's transaction: wait this long for its end. */
 const FOREIGN_TRANSACTION_WAIT_MS = 2_000;
 const POLL_MS = 5;
+const NOTHING_TOUCHED: StatementResult = { rows: [], affected: 0 };
 const MAX_JITTER_MS = 50;
+/** A connection that was left in a transaction is mended by the first try. */
+const UNCOMMITTED_TRIES = 3;
 
 /** Runs the stores' statements: on a connection of our own within a deadline, or inside a caller's transaction. */
 export class StatementRunner {
   readonly engine: Engine;
+  readonly #lanes = new Lanes();
   readonly #logger = new Logger(StatementRunner.name);
   #named: boolean;
 
@@ -47,33 +57,46 @@ export class StatementRunner {
 
   /**
    * Without `manager`: committed when it answers, retried when it lost a race, given up after `timeoutMs`. With it: part
-   * of that transaction, never retried.
+   * of that transaction, never retried. A row whose id is taken is not inserted, and nothing is affected then.
+   *
+   * @param values are made when the statement is issued, so that the time in them is that time.
    */
   async run(
     statement: Statement,
-    values: SqlValues,
+    values: () => SqlValues,
     manager?: EntityManager,
   ): Promise<StatementResult> {
-    const parameters = bindValues(statement, values);
-    if (manager) return this.#inTransaction(statement, parameters, manager);
-    return this.#withDeadline((deadline) => this.#own(statement, parameters, deadline));
+    if (manager !== undefined) return this.#inTransaction(statement, values, manager);
+    return this.#withDeadline((deadline) => this.#own(statement, values, deadline));
+  }
+
+  /** As `run`, without a manager, after those of the same lane. */
+  async runInLane(
+    lane: string,
+    statement: Statement,
+    values: () => SqlValues,
+  ): Promise<StatementResult> {
+    return this.#withDeadline((deadline) =>
+      this.#lanes.run(lane, () => this.#own(statement, values, deadline)),
+    );
   }
 
   async #inTransaction(
     statement: Statement,
-    parameters: SqlValue[],
+    values: () => SqlValues,
     manager: EntityManager,
   ): Promise<StatementResult> {
     const runner = this.#transactionOf(manager);
     try {
-      return resultOf(await runner.query(statement.text, parameters, true));
+      return resultOf(await runner.query(statement.text, bindValues(statement, values()), true));
     } catch (error) {
+      if (isDuplicateKey(error)) return NOTHING_TOUCHED;
       throw translateDatabaseError(error, true);
     }
   }
 
   #transactionOf(manager: EntityManager): QueryRunner {
-    const runner = manager.queryRunner;
+    const runner = (manager as EntityManager | null)?.queryRunner;
     if (!runner?.isTransactionActive) {
       throw new TwoFactorInputError(
         'The manager is in no transaction. Pass the one that dataSource.transaction() hands to its callback.',
@@ -89,14 +112,20 @@ export class StatementRunner {
 
   async #own(
     statement: Statement,
-    parameters: SqlValue[],
+    values: () => SqlValues,
     deadline: Deadline,
   ): Promise<StatementResult> {
     for (let attempt = 1; ; attempt += 1) {
       try {
-        return await this.#once(statement, parameters, deadline);
+        return await this.#once(statement, values, deadline);
       } catch (error) {
-        if (!isLostRace(error) || attempt >= this.options.tries || deadline.passed) {
+        if (isDuplicateKey(error)) return NOTHING_TOUCHED;
+        const isUncommitted = error instanceof UncommittedError;
+        if (isUncommitted && attempt >= UNCOMMITTED_TRIES) {
+          throw new TwoFactorConfigurationError(error.message);
+        }
+        const mayRetry = isUncommitted || isLostRace(error);
+        if (!mayRetry || attempt >= this.options.tries || deadline.passed) {
           throw translateDatabaseError(error, false);
         }
         await sleep(Math.random() * MAX_JITTER_MS);
@@ -106,25 +135,37 @@ export class StatementRunner {
 
   async #once(
     statement: Statement,
-    parameters: SqlValue[],
+    values: () => SqlValues,
     deadline: Deadline,
   ): Promise<StatementResult> {
+    // The caller was told that it was too late; nothing may happen now.
+    if (deadline.passed) throw tooLate();
     // `master`: a replica may not have the row yet, and decides nothing.
     const runner = this.dataSource.createQueryRunner('master');
     try {
-      await runner.connect();
+      const connection: unknown = await runner.connect();
+      if (isInLeftTransaction(connection)) await runner.query('ROLLBACK');
       // From the last check of either condition to the statement there is no `await`: both still hold when it is issued.
-      while (this.#isInForeignTransaction(runner)) await this.#pause(deadline);
-      // The caller was told that it was too late; nothing may happen now.
+      while (this.#isInForeignTransaction(runner, connection)) await this.#pause(deadline);
       if (deadline.passed) throw tooLate();
-      const result = resultOf(await this.#query(runner, statement, parameters));
-      // sql.js saves its file on release, but not while a transaction is open: no answer before it is saved.
-      if (this.dataSource.options.type === 'sqljs') {
-        while (this.#isInForeignTransaction(runner)) await this.#pause(deadline);
-      }
-      return result;
+      const raw = await this.#query(runner, statement, bindValues(statement, values()));
+      await this.#assertCommitted(runner, connection, raw);
+      return resultOf(raw);
     } finally {
       await runner.release();
+    }
+  }
+
+  /**
+   * An answer that a later rollback undoes is worse than none. A connection may come back to the pool inside a
+   * transaction that somebody forgot to end, autocommit may be off, and a subscriber that waits before each query lets
+   * another transaction begin on SQLite's only connection after our check.
+   */
+  async #assertCommitted(runner: QueryRunner, connection: unknown, raw: unknown): Promise<void> {
+    if (this.#isInForeignTransaction(runner, connection)) throw foreignTransaction();
+    if (isInLeftTransaction(connection) || leftTransactionOpen(raw)) {
+      await runner.query('ROLLBACK');
+      throw new UncommittedError();
     }
   }
 
@@ -133,7 +174,7 @@ export class StatementRunner {
     statement: Statement,
     parameters: SqlValue[],
   ): Promise<unknown> {
-    if (!this.#named) return runner.query(statement.text, parameters, true);
+    if (!this.#named || this.#isWatched()) return runner.query(statement.text, parameters, true);
     try {
       return await runner.query(namedQuery(statement), parameters, true);
     } catch (error) {
@@ -153,17 +194,26 @@ export class StatementRunner {
    * TypeORM's SQLite drivers have one runner and one connection for all: what we write inside somebody's transaction is
    * undone by its rollback, after we answered.
    */
-  #isInForeignTransaction(runner: QueryRunner): boolean {
-    return this.engine === 'sqlite' && runner.isTransactionActive;
+  #isInForeignTransaction(runner: QueryRunner, connection: unknown): boolean {
+    if (this.engine !== 'sqlite') return false;
+    // better-sqlite3 also knows of a BEGIN that TypeORM was not asked for.
+    return (
+      runner.isTransactionActive ||
+      (connection as SqliteConnection | undefined)?.inTransaction === true
+    );
+  }
+
+  /** The application's subscribers take queries for strings. */
+  #isWatched(): boolean {
+    return this.dataSource.subscribers.some(
+      (subscriber) => subscriber.beforeQuery !== undefined || subscriber.afterQuery !== undefined,
+    );
   }
 
   async #pause(deadline: Deadline): Promise<void> {
     const waited = Date.now() - deadline.startedAt;
     if (deadline.passed || waited >= FOREIGN_TRANSACTION_WAIT_MS) {
-      throw new TwoFactorUnavailableError(
-        'Another transaction is open on the only connection of this SQLite data source. Call this outside of it, or use ' +
-          'PostgreSQL or MariaDB.',
-      );
+      throw foreignTransaction();
     }
     await sleep(POLL_MS);
   }
@@ -188,6 +238,41 @@ export class StatementRunner {
 interface Deadline {
   passed: boolean;
   readonly startedAt: number;
+}
+
+interface SqliteConnection {
+  readonly inTransaction?: boolean;
+}
+
+/** The statement was part of a transaction of nobody, which was rolled back: it may be repeated. */
+class UncommittedError extends Error {
+  constructor() {
+    super(
+      'The connections of the data source do not commit by themselves. Set autocommit = 1, and end every transaction ' +
+        'before its query runner is released.',
+    );
+  }
+}
+
+/** `pg` knows what the server said last: I is idle, everything else a transaction. */
+function isInLeftTransaction(connection: unknown): boolean {
+  const { getTransactionStatus } = (connection ?? {}) as {
+    getTransactionStatus?: () => string | null;
+  };
+  return (getTransactionStatus?.call(connection) ?? 'I') !== 'I';
+}
+
+/** MySQL says it with every answer: SERVER_STATUS_IN_TRANS. */
+function leftTransactionOpen(structured: unknown): boolean {
+  const { raw } = structured as { raw?: { serverStatus?: number } | null };
+  return ((raw?.serverStatus ?? 0) & 1) === 1;
+}
+
+function foreignTransaction(): TwoFactorUnavailableError {
+  return new TwoFactorUnavailableError(
+    'Another transaction is open on the only connection of this SQLite data source. Call this outside of it, or use ' +
+      'PostgreSQL or MariaDB.',
+  );
 }
 
 function tooLate(): TwoFactorUnavailableError {

@@ -34,7 +34,7 @@ export function resolveOptions(
 ): ResolvedOptions {
   const options = record('The options of TwoFactorModule', input) as TwoFactorOptions;
   refuseUnknown('option', options, KNOWN);
-  const env = options.env ?? true;
+  const env = orElse(options.env, true);
   if (typeof env !== 'boolean') {
     throw new TwoFactorConfigurationError(`Option env is ${show(env)}. Give true or false.`);
   }
@@ -75,9 +75,18 @@ export function resolveOptions(
   });
 }
 
-function record(what: string, value: unknown): Readonly<Record<string, unknown>> {
+/** Only what is absent has a default: `null` was written by somebody, who may have meant "off". */
+function orElse<T>(value: T | undefined, fallback: T): T {
+  return value === undefined ? fallback : value;
+}
+
+function record(
+  what: string,
+  value: unknown,
+  remedy = 'Give an object.',
+): Readonly<Record<string, unknown>> {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    throw new TwoFactorConfigurationError(`${what} is ${show(value)}. Give an object.`);
+    throw new TwoFactorConfigurationError(`${what} is ${show(value)}. ${remedy}`);
   }
   return value as Readonly<Record<string, unknown>>;
 }
@@ -106,7 +115,7 @@ function assertName(what: string, name: string): void {
 
 function resolveSenders(input: unknown): ReadonlyMap<string, SenderEntry> {
   const senders = new Map<string, SenderEntry>();
-  for (const [name, value] of Object.entries(record('Option senders', input ?? {}))) {
+  for (const [name, value] of Object.entries(record('Option senders', orElse(input, {})))) {
     assertName('sender', name);
     const entry = record(`Sender ${name}`, value);
     refuseUnknown(`member of sender ${name}:`, entry, ['verboseName', 'backend', 'options']);
@@ -128,7 +137,7 @@ function resolveSenders(input: unknown): ReadonlyMap<string, SenderEntry> {
 
 function resolvePurposes(input: unknown): ReadonlyMap<string, PurposeDefinition> {
   const purposes = new Map<string, PurposeDefinition>();
-  for (const [name, value] of Object.entries(record('Option purposes', input ?? {}))) {
+  for (const [name, value] of Object.entries(record('Option purposes', orElse(input, {})))) {
     assertName('purpose', name);
     const purpose = record(`Purpose ${name}`, value) as PurposeDefinition;
     refuseUnknown(`member of purpose ${name}:`, purpose, ['subject', 'recipient', 'ttlSeconds']);
@@ -158,22 +167,25 @@ function isInteger(value: unknown, min: number, max: number): value is number {
 }
 
 function resolveCooldown(input: unknown): readonly number[] {
-  const seconds: unknown = input ?? DEFAULTS.cooldownSeconds;
-  if (
-    !Array.isArray(seconds) ||
-    seconds.length === 0 ||
-    !seconds.every((each) => isInteger(each, 5, 3_600))
-  ) {
-    throw new TwoFactorConfigurationError(
-      `Option cooldownSeconds is ${show(input)}. Give a list of whole numbers from 5 to 3600, such as [30, 60, 120].`,
-    );
-  }
-  return Object.freeze([...seconds]);
+  const seconds: unknown = orElse(input, DEFAULTS.cooldownSeconds);
+  if (!Array.isArray(seconds)) throw wrongCooldown(`cooldownSeconds is ${show(seconds)}`);
+  if (seconds.length === 0) throw wrongCooldown('cooldownSeconds is an empty list');
+  const checked = Array.from(seconds, (each: unknown, index) => {
+    if (isInteger(each, 5, 3_600)) return each;
+    throw wrongCooldown(`cooldownSeconds[${index}] is ${show(each)}`);
+  });
+  return Object.freeze(checked);
+}
+
+function wrongCooldown(complaint: string): TwoFactorConfigurationError {
+  return new TwoFactorConfigurationError(
+    `Option ${complaint}. Give a list of whole numbers from 5 to 3600, such as [30, 60, 120].`,
+  );
 }
 
 function resolveAutoPurge(input: unknown): ResolvedOptions['autoPurge'] {
   if (input === false) return false;
-  const autoPurge = record('Option autoPurge', input ?? {});
+  const autoPurge = record('Option autoPurge', orElse(input, {}), 'Give an object or false.');
   refuseUnknown('member of autoPurge:', autoPurge, ['everySeconds', 'keepSeconds']);
   const {
     everySeconds = DEFAULTS.autoPurge.everySeconds,
@@ -193,7 +205,7 @@ function autoPurgeSeconds(name: string, value: unknown, min: number, max: number
 }
 
 function resolveClock(input: unknown): ResolvedOptions['clock'] {
-  const clock: unknown = input ?? DEFAULTS.clock;
+  const clock: unknown = orElse(input, DEFAULTS.clock);
   if (
     typeof clock !== 'object' ||
     clock === null ||
@@ -202,6 +214,12 @@ function resolveClock(input: unknown): ResolvedOptions['clock'] {
   ) {
     throw new TwoFactorConfigurationError(
       'Option clock has no method now(). Give { now: () => epochMilliseconds }.',
+    );
+  }
+  const now: unknown = (clock as ResolvedOptions['clock']).now();
+  if (!isInteger(now, 0, Number.MAX_SAFE_INTEGER)) {
+    throw new TwoFactorConfigurationError(
+      `Option clock tells the time as ${show(now)}. Give { now: () => epochMilliseconds }, a whole number.`,
     );
   }
   return clock as ResolvedOptions['clock'];

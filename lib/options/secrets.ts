@@ -7,6 +7,8 @@ import { EXAMPLE_SECRET } from './example-secret.js';
 const MIN_BYTES = 32;
 /** Fewer different bytes than this are a placeholder, not 32 random bytes (which have about 30). */
 const MIN_DISTINCT_BYTES = 10;
+/** As text and as the bytes that it is the base64 of. */
+const EXAMPLES = [Buffer.from(EXAMPLE_SECRET), Buffer.from(EXAMPLE_SECRET, 'base64')];
 const HOW_TO_DRAW = 'Draw one with: openssl rand -base64 32';
 
 export interface SecretInput {
@@ -95,12 +97,12 @@ function secretBytes(where: string, secret: unknown): Uint8Array {
   };
   if (typeof secret === 'string') {
     if (/\s/.test(secret)) refuse('contains white space, which is lost when it is copied');
-    if (secret === EXAMPLE_SECRET)
-      refuse('is the example of the documentation, which everybody knows');
   } else if (!(secret instanceof Uint8Array)) {
     refuse('is neither a string nor bytes');
   }
   const bytes = Buffer.from(secret as string | Uint8Array);
+  if (EXAMPLES.some((example) => bytes.equals(example)))
+    refuse('is the example of the documentation, which everybody knows');
   if (bytes.length < MIN_BYTES)
     refuse(`has ${bytes.length} bytes, and at least ${MIN_BYTES} are needed`);
   if (new Set(bytes).size < MIN_DISTINCT_BYTES) refuse('is a placeholder, not random bytes');

@@ -45,7 +45,7 @@ function integer(
       typeof value === 'number' && Number.isInteger(value) && value >= min && value <= max
         ? null
         : `Give a whole number from ${min} to ${max}.`,
-    parse: (text) => (/^\d{1,9}$/.test(text) ? Number(text) : undefined),
+    parse: (text) => (/^(?:0|[1-9]\d{0,8})$/.test(text) ? Number(text) : undefined),
     loosens,
   };
 }

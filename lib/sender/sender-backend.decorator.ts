@@ -63,7 +63,7 @@ const METADATA = Symbol.for('nestjs-two-factor:sender-backend');
  */
 export function SenderBackend(
   name: string,
-  options: { readonly verboseName?: string } = {},
+  options: { readonly verboseName?: string | undefined } = {},
 ): ClassDecorator {
   return applyDecorators(
     Injectable(),

@@ -51,7 +51,8 @@ export interface SenderDefinition extends SenderEntry {
  */
 export function defineSender<Options>(
   backend: Type<SenderBackend<Options>> | SenderBackendFactory<Options>,
-  definition: { readonly options: Options; readonly verboseName?: string },
+  // The backend alone says what its options are: a misspelt one is an error, not another type.
+  definition: { readonly options: NoInfer<Options>; readonly verboseName?: string | undefined },
 ): SenderDefinition {
   return { backend, ...definition };
 }

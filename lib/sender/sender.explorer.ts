@@ -1,4 +1,11 @@
-import { Inject, Injectable, type OnModuleInit, type Provider, type Type } from '@nestjs/common';
+import {
+  Inject,
+  Injectable,
+  Scope,
+  type OnModuleInit,
+  type Provider,
+  type Type,
+} from '@nestjs/common';
 import { DiscoveryService, ModuleRef } from '@nestjs/core';
 
 import { TwoFactorConfigurationError } from '../errors/index.js';
@@ -25,6 +32,8 @@ interface Candidate {
 
 /** Where `@Injectable({ scope })` leaves its options. */
 const SCOPE_METADATA = 'scope:options';
+/** Begins the tokens of the classes that the module made itself. */
+const MADE = 'nestjs-two-factor:made:';
 
 /**
  * Finds the sender backends in all modules and fills the registry with the senders. The only file that knows
@@ -32,6 +41,9 @@ const SCOPE_METADATA = 'scope:options';
  */
 @Injectable()
 export class SenderExplorer implements OnModuleInit {
+  /** What this instance of the module made; another instance's backends are not its business. */
+  readonly #made = new WeakSet<object>();
+
   constructor(
     private readonly discovery: DiscoveryService,
     private readonly moduleRef: ModuleRef,
@@ -55,16 +67,18 @@ export class SenderExplorer implements OnModuleInit {
 
   /** An instance for a class that no module of the application provides; `null` for one that some module does. */
   async createUnlessProvided(type: Type<SenderBackend>): Promise<SenderBackend | null> {
-    if (
-      this.discovery
-        .getProviders()
-        .some(({ metatype, token }) => metatype === type || token === type)
-    )
-      return null;
-    assertSingleton(type, Reflect.getMetadata(SCOPE_METADATA, type) !== undefined);
+    const isProvided = this.discovery
+      .getProviders()
+      .some((wrapper) => !isMade(wrapper) && !wrapper.isAlias && isOf(wrapper, type));
+    if (isProvided) return null;
+    const scope = Reflect.getMetadata(SCOPE_METADATA, type) as { scope?: Scope } | undefined;
+    assertSingleton(type, (scope?.scope ?? Scope.DEFAULT) !== Scope.DEFAULT);
     try {
-      return await this.moduleRef.create(type);
+      const backend = await this.moduleRef.create(type);
+      this.#made.add(backend);
+      return backend;
     } catch (error) {
+      assertSingleton(type, (error as Error).constructor.name === 'RequestScopedCreateException');
       const missing = missingDependency(error);
       if (missing === null) throw error;
       throw new TwoFactorConfigurationError(
@@ -79,11 +93,11 @@ export class SenderExplorer implements OnModuleInit {
     const seen = new Set<unknown>();
     return this.discovery.getProviders().flatMap((wrapper): Candidate[] => {
       // Factories and values are told by what they made; an alias only repeats another provider.
-      const type: unknown =
-        (wrapper.instance as object | undefined | null)?.constructor ?? wrapper.metatype;
-      if (wrapper.isAlias || typeof type !== 'function' || seen.has(wrapper.instance ?? wrapper))
-        return [];
-      seen.add(wrapper.instance ?? wrapper);
+      const instance = wrapper.instance as object | undefined | null;
+      const type = typeOf(wrapper);
+      if (wrapper.isAlias || typeof type !== 'function' || seen.has(instance ?? wrapper)) return [];
+      if (isMade(wrapper) && !(instance && this.#made.has(instance))) return [];
+      seen.add(instance ?? wrapper);
       return [
         {
           type: type as Type<SenderBackend>,
@@ -128,7 +142,7 @@ export class SenderExplorer implements OnModuleInit {
     const matches = candidates.filter(({ type, wrapper }) =>
       typeof backend === 'string'
         ? senderBackendMetadata(type)?.name === backend
-        : type === backend || wrapper.metatype === backend || wrapper.token === backend,
+        : type === backend || isOf(wrapper, backend),
     );
     const [match, ...others] = matches;
     const shown = typeof backend === 'string' ? `"${backend}"` : backend.name;
@@ -199,10 +213,37 @@ export function backendClassProviders(senders: Readonly<Record<string, SenderEnt
       .filter(isBackendClass),
   );
   return [...types].map((type) => ({
-    provide: Symbol(`nestjs-two-factor:${type.name}`),
+    provide: Symbol(`${MADE}${type.name}`),
     useFactory: (explorer: SenderExplorer) => explorer.createUnlessProvided(type),
     inject: [SenderExplorer],
   }));
+}
+
+/** Whether a provider is one of `backendClassProviders`, of this or another instance of the module. */
+function isMade({ token }: Wrapper): boolean {
+  return typeof token === 'symbol' && token.description?.startsWith(MADE) === true;
+}
+
+/** Whether a provider stands for a class: by its class, by its token or by what it made. */
+function isOf({ metatype, token, instance }: Wrapper, type: Type<SenderBackend>): boolean {
+  return (
+    metatype === type ||
+    token === type ||
+    (instance as object | undefined | null)?.constructor === type
+  );
+}
+
+/**
+ * The class of what a provider made. A double under the token of a decorated class (`overrideProvider`) answers to the
+ * name of that class.
+ */
+function typeOf({ metatype, token, instance }: Wrapper): unknown {
+  const made: unknown = (instance as object | undefined | null)?.constructor ?? metatype;
+  return !isDecorated(made) && isDecorated(token) ? token : made;
+}
+
+function isDecorated(type: unknown): boolean {
+  return typeof type === 'function' && senderBackendMetadata(type) !== undefined;
 }
 
 function sendOf({ type, wrapper, moduleName }: Candidate): Send {

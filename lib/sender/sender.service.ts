@@ -37,7 +37,7 @@ import type { ResolvedOptions } from '../options/index.js';
 import { InjectTwoFactorOptions, SENDER_BACKENDS } from '../two-factor.tokens.js';
 import { cooldownMs, resendAt } from './cooldown.js';
 import type { ResolvedSender, SenderBackends } from './sender-registry.js';
-import { strikeOut } from './strike-out.js';
+import { strikeOut, wordsOf } from './strike-out.js';
 
 /** How soon a message may be repeated whose first delivery failed. */
 const EARLY_RETRY_MS = 5_000;
@@ -116,7 +116,10 @@ export class SenderService {
    * @throws as `send`, and TwoFactorTooManyRequestsError while the cooldown lasts.
    */
   async resend(confirmation: ConfirmationReference): Promise<ConfirmationState> {
-    const row = await this.#rowOf(confirmation);
+    // Read anew: a state may have been sent, or have failed to be sent, by others since.
+    const row = await this.#find(
+      ConfirmationState.is(confirmation) ? stateRow(confirmation).id : parseId(confirmation),
+    );
     assertPending(row, this.options.clock.now());
     // The envelope says which way; the column is only shown.
     const { way, token } = this.#open(row);
@@ -174,7 +177,7 @@ export class SenderService {
     try {
       await this.#callBackend(plan.sender, sealed, state);
     } catch (error) {
-      throw await this.#failure(error, plan.sender, sealed, row);
+      throw await this.#failure(error, plan.sender, sealed, state);
     }
     return state;
   }
@@ -195,18 +198,12 @@ export class SenderService {
       assertPending(row, now);
       const sealed = await this.#content(row, plan);
       this.#assertMayBeSent(row, now, plan);
-      const bound = await this.store.bind({
-        id: row.id,
+      const bound = await this.store.bind(row, {
         way: plan.sender.name,
         envelope: sealEnvelope(this.options.keyRing, sealed, row),
         codeMac: codeMac(this.options.keyRing.current, row.id, sealed.code),
-        seenSends: row.sends,
         maxSends: this.options.maxSends,
-        now,
-        sentBefore:
-          plan.kind === 'again'
-            ? now - cooldownMs(row.sends, this.options)
-            : Number.MAX_SAFE_INTEGER,
+        cooldownMs: plan.kind === 'again' ? cooldownMs(row.sends, this.options) : 0,
       });
       if (bound !== null) return { row: bound, sealed };
       row = await this.#find(row.id);
@@ -261,8 +258,9 @@ export class SenderService {
     const late = new Promise<never>((_, reject) => {
       timer = setTimeout(() => {
         const error = new Error(`no answer within ${this.options.sendTimeoutMs} ms`);
-        abort.abort(error);
+        // Rejects first, so that the time-out is what is told, not what the backend makes of the abort.
         reject(error);
+        abort.abort(error);
       }, this.options.sendTimeoutMs);
     });
     const delivery = {
@@ -287,21 +285,17 @@ export class SenderService {
     error: unknown,
     sender: ResolvedSender,
     sealed: BoundContent,
-    row: ConfirmationRow,
+    state: ConfirmationState,
   ): Promise<Error> {
-    const said = strikeOut(
-      error instanceof Error ? error.message : String(error),
-      sealed.code,
-      sealed.token,
-    );
+    const said = strikeOut(wordsOf(error), sealed.code, sealed.token);
     this.#logger.warn(
-      `Sender ${sender.name} did not deliver confirmation ${shortId(row.id)}: ${said}`,
+      `Sender ${sender.name} did not deliver confirmation ${shortId(state.id)}: ${said}`,
     );
     if (error instanceof TwoFactorRecipientError) return new TwoFactorRecipientError(said);
-    const again = await this.#retryAt(row);
+    const again = await this.#retryAt(state);
     return new TwoFactorSendError(
       `Sender ${sender.name} did not deliver the code. It can be resent.`,
-      row.id,
+      state.id,
       again,
       {
         cause: new Error(said),
@@ -310,12 +304,15 @@ export class SenderService {
   }
 
   /** The first failure may be repeated soon; a provider that keeps failing gets the normal pauses. */
-  async #retryAt(row: ConfirmationRow): Promise<Date> {
+  async #retryAt(state: ConfirmationState): Promise<Date> {
+    const row = stateRow(state);
     const now = this.options.clock.now();
     const pause = cooldownMs(row.sends, this.options);
     if (row.sends > 1 || pause <= EARLY_RETRY_MS) return new Date(resendAt(row, now, this.options));
     try {
-      await this.store.retrySooner(row.id, row.sends, now + EARLY_RETRY_MS - pause);
+      const lastSentAt = now + EARLY_RETRY_MS - pause;
+      await this.store.retrySooner(row, lastSentAt);
+      refreshState(state, { ...row, lastSentAt });
       return new Date(now + EARLY_RETRY_MS);
     } catch {
       // The database failed right after the provider did: the normal pause holds.

@@ -15,22 +15,41 @@ async function winners(count: number, call: () => Promise<boolean>): Promise<num
   return answers.filter(Boolean).length;
 }
 
+// Within one application the calls for one confirmation wait for each other; several applications on one database meet in
+// the database alone. An in-memory database has but one.
 describe.each(engines)('Races on %s', (engine) => {
   let test: TestApp;
   let naive: NaiveConfirmer;
+  let others: TestApp[];
+  let next = 0;
+
+  /** The confirmer of one application after the other. */
+  const confirmer = (): TestApp['confirmer'] => {
+    next += 1;
+    return [test, ...others][next % (others.length + 1)]!.confirmer;
+  };
 
   beforeAll(async () => {
     // A thousand callers share twenty connections: waiting for one of them is not what is tested.
-    test = await startApp({ engine, options: { timeoutMs: 60_000, maxAttempts: LIMIT } });
+    const options = { timeoutMs: 60_000, maxAttempts: LIMIT };
+    const dataSource = { poolSize: 5 };
+    test = await startApp({ engine, options, dataSource });
+    others = [];
+    for (let count = engine === 'sqljs' ? 0 : 7; count > 0; count -= 1) {
+      others.push(await startApp({ engine, database: test.database, options, dataSource }));
+    }
     naive = new NaiveConfirmer(test.dataSource.getRepository(ConfirmationRecord));
     await installAttemptTrigger(test.dataSource);
   });
-  afterAll(() => test.close());
+  afterAll(async () => {
+    for (const other of others) await other.close();
+    await test.close();
+  });
 
   it('lets one of 100 parallel uses win', async () => {
     const state = await test.confirmer.makeConfirmation({ isConfirmed: true });
 
-    expect(await winners(100, () => test.confirmer.use(state.id))).toBe(1);
+    expect(await winners(100, () => confirmer().use(state.id))).toBe(1);
     expect(await test.confirmer.use(state.id)).toBe(false);
   });
 
@@ -45,7 +64,7 @@ describe.each(engines)('Races on %s', (engine) => {
     const code = state.code!;
 
     const confirmed = await winners(1_000, async () => {
-      const [, done] = await test.confirmer.confirm(state.id, WRONG);
+      const [, done] = await confirmer().confirm(state.id, WRONG);
       return done;
     });
 
@@ -84,7 +103,7 @@ describe.each(engines)('Races on %s', (engine) => {
 
     const confirmed = await winners(
       100,
-      async () => (await test.confirmer.confirm(state.id, code))[1],
+      async () => (await confirmer().confirm(state.id, code))[1],
     );
 
     expect(confirmed).toBe(1);
@@ -104,7 +123,7 @@ describe.each(engines)('Races on %s', (engine) => {
 
     const confirmed = await winners(100, async () => {
       turn += 1;
-      return (await test.confirmer.confirm(state.id, codes[turn % 2]!))[1];
+      return (await confirmer().confirm(state.id, codes[turn % 2]!))[1];
     });
 
     expect(confirmed).toBeLessThanOrEqual(1);
@@ -147,9 +166,9 @@ describe.each(engines)('Races on %s', (engine) => {
     const code = state.code!;
 
     const [cancelled, , used] = await Promise.all([
-      test.confirmer.cancel(state.id),
-      test.confirmer.confirm(state.id, code),
-      test.confirmer.use(state.id),
+      confirmer().cancel(state.id),
+      confirmer().confirm(state.id, code),
+      confirmer().use(state.id),
     ]);
 
     const [after] = await test.confirmer.check(state.id);

@@ -7,8 +7,9 @@ export interface EmailMessage {
   readonly html?: string | undefined;
 }
 
-// oxlint-disable-next-line no-control-regex
-const INVISIBLE = /[\u0000-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g;
+const INVISIBLE =
+  // oxlint-disable-next-line no-control-regex
+  /[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g;
 const HTML: Readonly<Record<string, string>> = {
   '&': '&amp;',
   '<': '&lt;',
@@ -37,10 +38,10 @@ function detailLines(details: unknown): (readonly [name: string, value: string])
 }
 
 /** The default message, in English: what is approved, the code, and that it is nobody else's business. */
-export function composeEmail({ code, state }: Delivery, product: string): EmailMessage {
+export function composeEmail({ code, state }: Delivery, product?: string): EmailMessage {
   const minutes = Math.max(1, Math.round((state.expiresAt.getTime() - Date.now()) / 60_000));
   const lines = detailLines(state.details);
-  const advice = `It is valid for ${minutes} ${minutes === 1 ? 'minute' : 'minutes'}. Do not share it: nobody from ${product} will ask you for it.`;
+  const advice = `It is valid for ${minutes} ${minutes === 1 ? 'minute' : 'minutes'}. Do not share it: nobody from ${product ?? 'our service'} will ask you for it.`;
   const approves = lines.length > 0 ? 'Enter this code only if you want to approve:' : '';
   const text = [
     `Your code is ${code}`,
@@ -61,5 +62,6 @@ export function composeEmail({ code, state }: Delivery, product: string): EmailM
     `<p>${escapeHtml(advice)}</p>`,
     '</body></html>',
   ];
-  return { subject: `Your ${product} code`, text: text.join('\n'), html: html.join('\n') };
+  const subject = product === undefined ? 'Your code' : `Your ${product} code`;
+  return { subject, text: text.join('\n'), html: html.join('\n') };
 }

@@ -14,10 +14,11 @@ export interface EmailOptions {
   readonly transport: string | SmtpOptions | Transporter;
   /** The sender's address: `ACME Bank <no-reply@acme.example>`. */
   readonly from: string;
-  /** The name that the default message speaks of. @default 'our service' */
-  readonly product?: string;
+  /** The name that the default message speaks of; without one it is "our service". */
+  readonly product?: string | undefined;
   /** Another message: your words, your language (see `delivery.context`). */
-  readonly compose?: (delivery: Delivery<EmailOptions>) => EmailMessage | Promise<EmailMessage>;
+  readonly compose?:
+    ((delivery: Delivery<EmailOptions>) => EmailMessage | Promise<EmailMessage>) | undefined;
 }
 
 /** Less than the module's `sendTimeoutMs`, so that the socket is closed and not only forgotten. */
@@ -40,7 +41,7 @@ const SOCKET_TIMEOUT_MS = 9_000;
 export async function emailBackend(
   input: SenderBackendFactoryInput<EmailOptions>,
 ): Promise<Send<EmailOptions>> {
-  const { transport, from, product = 'our service', compose } = checked(input);
+  const { transport, from, product, compose } = checked(input);
   const transporter = isTransporter(transport) ? transport : await createTransporter(transport);
   return async (delivery) => {
     const { token } = delivery;
@@ -49,10 +50,10 @@ export async function emailBackend(
     const message = compose ? await compose(delivery) : composeEmail(delivery, product);
     try {
       await transporter.sendMail({
+        ...message,
         from,
         // An object, so that the address is never parsed as a list.
         to: { name: '', address: token },
-        ...message,
         disableFileAccess: true,
         disableUrlAccess: true,
       });

@@ -11,8 +11,8 @@ export interface ConfirmationDialect {
   readonly exactly: (column: string, list: string) => string;
   /** A placeholder as epoch milliseconds. */
   readonly epochMs: (placeholder: string) => string;
-  /** Inserts unless the id is taken. */
-  readonly insertUnlessTaken: (table: ConfirmationTable, insert: string) => string;
+  /** Ends an INSERT so that a taken id is no error, where an error would end the caller's transaction. */
+  readonly unlessTaken: (table: ConfirmationTable) => string;
   /** Deletes up to `:limit` rows that meet the condition. */
   readonly deleteSome: (table: ConfirmationTable, condition: string) => string;
 }

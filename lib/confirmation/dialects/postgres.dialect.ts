@@ -6,8 +6,7 @@ export const postgresDialect: ConfirmationDialect = {
   exactly: (column, list) => `${column} IN (${list})`,
   // Without the cast PostgreSQL takes a parameter inside CASE for text.
   epochMs: (placeholder) => `CAST(${placeholder} AS bigint)`,
-  insertUnlessTaken: ({ column }, insert) =>
-    `${insert} ON CONFLICT (${column.id}) DO NOTHING RETURNING ${column.id}`,
+  unlessTaken: ({ column }) => `ON CONFLICT (${column.id}) DO NOTHING`,
   deleteSome: ({ table, column }, condition) =>
     `DELETE FROM ${table} WHERE ${column.id} IN (SELECT ${column.id} FROM ${table} WHERE ${condition} LIMIT :limit)`,
 };

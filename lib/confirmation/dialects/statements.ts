@@ -19,7 +19,6 @@ const DIALECTS: Readonly<Record<Engine, ConfirmationDialect>> = {
 export type ConfirmationStatements = Readonly<
   Record<
     | 'insert'
-    | 'insertUnlessTaken'
     | 'find'
     | 'confirm'
     | 'confirmByHand'
@@ -39,21 +38,19 @@ export function confirmationStatements(
   names: ConfirmationTable,
   keys: number,
 ): ConfirmationStatements {
-  const { returning, exactly, epochMs, insertUnlessTaken, deleteSome } = DIALECTS[engine];
+  const { returning, exactly, epochMs, unlessTaken, deleteSome } = DIALECTS[engine];
   const { table, column: c, columns } = names;
   const codeMatches = exactly(c.codeMac, placeholders('codeMac', keys));
   const pending = `${c.confirmedAt} IS NULL AND ${c.cancelledAt} IS NULL AND ${c.expiresAt} > :now`;
 
-  const insert = `
-    INSERT INTO ${table} (${c.id}, ${c.purpose}, ${c.subject}, ${c.details}, ${c.detailsMac}, ${c.meta},
-      ${c.maxAttempts}, ${c.createdAt}, ${c.expiresAt}, ${c.way}, ${c.codeMac}, ${c.envelope}, ${c.attempts},
-      ${c.sends}, ${c.confirmedAt}, ${c.useBefore})
-    VALUES (:id, :purpose, :subject, :details, :detailsMac, :meta, :maxAttempts, :createdAt, :expiresAt, :way,
-      :codeMac, :envelope, 0, 0, :confirmedAt, :useBefore)`;
-
   const sql: Record<keyof ConfirmationStatements, string> = {
-    insert,
-    insertUnlessTaken: insertUnlessTaken(names, insert),
+    insert: `
+      INSERT INTO ${table} (${c.id}, ${c.purpose}, ${c.subject}, ${c.details}, ${c.detailsMac}, ${c.meta},
+        ${c.maxAttempts}, ${c.createdAt}, ${c.expiresAt}, ${c.way}, ${c.codeMac}, ${c.envelope}, ${c.attempts},
+        ${c.sends}, ${c.confirmedAt}, ${c.useBefore})
+      VALUES (:id, :purpose, :subject, :details, :detailsMac, :meta, :maxAttempts, :createdAt, :expiresAt, :way,
+        :codeMac, :envelope, 0, 0, :confirmedAt, :useBefore)
+      ${unlessTaken(names)}`,
     find: `SELECT ${columns} FROM ${table} WHERE ${c.id} = :id`,
     // Charges and compares at once: no guess is ever compared for free, and none is charged twice.
     confirm: `
@@ -75,7 +72,8 @@ export function confirmationStatements(
     bind: `
       UPDATE ${table} SET ${c.way} = :way, ${c.envelope} = :envelope, ${c.codeMac} = :codeMac,
         ${c.sends} = ${c.sends} + 1, ${c.lastSentAt} = :now
-      WHERE ${c.id} = :id AND ${c.sends} = :seenSends AND ${c.sends} < :maxSends AND ${pending}
+      WHERE ${c.id} = :id AND ${c.sends} = :seenSends AND ${c.createdAt} = :seenCreatedAt
+        AND ${c.sends} < :maxSends AND ${pending}
         AND ${c.attempts} < ${c.maxAttempts} AND (${c.lastSentAt} IS NULL OR ${c.lastSentAt} <= :sentBefore)
       ${returning(names)}`,
     retrySooner: `

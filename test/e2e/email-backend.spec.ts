@@ -1,0 +1,480 @@
+import { once } from 'node:events';
+import { createServer, type AddressInfo, type Server } from 'node:net';
+import type { Readable } from 'node:stream';
+
+import { simpleParser, type AddressObject, type ParsedMail } from 'mailparser';
+import { createTransport } from 'nodemailer';
+import { SMTPServer } from 'smtp-server';
+import { afterEach, describe, expect, it, vi } from 'vitest';
+
+import { emailBackend, type EmailOptions } from '../../lib/backends/email/index.js';
+import { isEmailAddress } from '../../lib/backends/email/email-address.js';
+import {
+  defineSender,
+  TwoFactorConfigurationError,
+  TwoFactorInputError,
+  TwoFactorRecipientError,
+  TwoFactorSendError,
+  type TwoFactorModuleOptions,
+} from '../../lib/index.js';
+import { startApp, type TestApp } from '../support/test-app.js';
+
+const TOKEN = 'ann@example.com';
+const FROM = 'ACME Bank <no-reply@acme.example>';
+
+const ends: (() => Promise<unknown>)[] = [];
+
+afterEach(async () => {
+  for (const end of ends.splice(0).toReversed()) await end();
+});
+
+/** A mail server on loopback that keeps what it gets. */
+interface MailServer {
+  readonly url: string;
+  readonly mails: ParsedMail[];
+  /** The envelopes: who the mails were really handed to. */
+  readonly recipients: string[];
+  connections: number;
+}
+
+async function startMailServer(refusal?: {
+  readonly responseCode: number;
+  readonly text: string;
+}): Promise<MailServer> {
+  const kept: MailServer = { url: '', mails: [], recipients: [], connections: 0 };
+  const server = new SMTPServer({
+    authOptional: true,
+    disabledCommands: ['AUTH', 'STARTTLS'],
+    onConnect(_, done) {
+      kept.connections += 1;
+      done();
+    },
+    onRcptTo({ address }, _, done) {
+      if (refusal) {
+        done(Object.assign(new Error(refusal.text), { responseCode: refusal.responseCode }));
+        return;
+      }
+      kept.recipients.push(address);
+      done();
+    },
+    onData(stream: Readable, _, done) {
+      simpleParser(stream, (error: Error | null, mail) => {
+        if (!error) kept.mails.push(mail);
+        done(error);
+      });
+    },
+  });
+  const listening = server.listen(0, '127.0.0.1');
+  await once(listening, 'listening');
+  ends.push(() => new Promise<void>((resolve) => server.close(() => resolve())));
+  return Object.assign(kept, { url: urlOf(listening) });
+}
+
+function urlOf(server: Server): string {
+  return `smtp://127.0.0.1:${(server.address() as AddressInfo).port}`;
+}
+
+async function startWith(
+  options: Partial<EmailOptions>,
+  more: TwoFactorModuleOptions = {},
+): Promise<TestApp> {
+  const app = await startApp({
+    options: {
+      senders: { default: defineSender(emailBackend, { options: options as EmailOptions }) },
+      ...more,
+    },
+  });
+  ends.push(() => app.close());
+  return app;
+}
+
+async function failure(work: Promise<unknown>): Promise<unknown> {
+  return work.then(
+    () => 'nothing',
+    (reason: unknown) => reason,
+  );
+}
+
+/** A transport that only counts. */
+function countingTransport(): { transport: EmailOptions['transport']; sent: unknown[] } {
+  const sent: unknown[] = [];
+  const transport = { sendMail: async (mail: unknown) => sent.push(mail) };
+  return { transport: transport as unknown as EmailOptions['transport'], sent };
+}
+
+describe('a code by e-mail', () => {
+  it('arrives as text and as HTML, and is not in the subject or any other header', async () => {
+    const server = await startMailServer();
+    const app = await startWith({ transport: server.url, from: FROM, product: 'ACME' });
+    const { state } = await app.twoFactor.request({ token: TOKEN });
+
+    expect(server.mails).toHaveLength(1);
+    const [mail] = server.mails;
+    const code = state.code ?? '';
+    expect(code).toHaveLength(20);
+    expect(mail?.subject).toBe('Your ACME code');
+    expect(mail?.text).toBe(
+      `Your code is ${code}\n\nIt is valid for 10 minutes. Do not share it: nobody from ACME will ask you for it.\n`,
+    );
+    expect(mail?.html).toContain(`>${code}<`);
+    expect(mail?.html).toContain('nobody from ACME will ask you for it.');
+    const headers = mail?.headerLines.map(({ line }) => line).join('\n') ?? '';
+    expect(headers).toContain('Subject: Your ACME code');
+    expect(headers).not.toContain(code);
+    expect(mail?.from?.value).toEqual([{ name: 'ACME Bank', address: 'no-reply@acme.example' }]);
+    expect((mail?.to as AddressObject | undefined)?.value).toEqual([{ name: '', address: TOKEN }]);
+    expect(server.recipients).toEqual([TOKEN]);
+
+    const [, confirmed] = await app.confirmer.confirm(state.id, code);
+    expect(confirmed).toBe(true);
+  });
+
+  it('speaks of our service when no product is named', async () => {
+    const server = await startMailServer();
+    const app = await startWith({ transport: server.url, from: FROM });
+    await app.twoFactor.request({ token: TOKEN, ttlSeconds: 60 });
+    expect(server.mails[0]?.subject).toBe('Your code');
+    expect(server.mails[0]?.text).toContain(
+      'It is valid for 1 minute. Do not share it: nobody from our service will ask you for it.',
+    );
+  });
+
+  it('shows what is approved, line by line, and as text only', async () => {
+    const server = await startMailServer();
+    const app = await startWith({ transport: server.url, from: FROM, product: 'A&B <Bank>' });
+    await app.twoFactor.request({
+      token: TOKEN,
+      details: {
+        amount: '10.00 <b>EUR</b>',
+        payee: 'Eve & "Sons" \'ltd\' {{constructor}} %s',
+        note: 'first\r\nYour code is 111111\u2028@evil.example #111111',
+        turned: '\u202e1111\u200b\ufeff\u00ad',
+        '<script>x</script>': { nested: ['<i>'] },
+      },
+    });
+    const [mail] = server.mails;
+    const text = mail?.text ?? '';
+    expect(text.split('\n').slice(1, -2)).toEqual([
+      '',
+      'Enter this code only if you want to approve:',
+      '  <script>x</script>: {"nested":["<i>"]}',
+      '  Amount: 10.00 <b>EUR</b>',
+      '  Note: first  Your code is 111111 @evil.example #111111',
+      '  Payee: Eve & "Sons" \'ltd\' {{constructor}} %s',
+      '  Turned:  1111   ',
+      '',
+    ]);
+    const html = String(mail?.html);
+    expect(html).toContain('<td>10.00 &lt;b&gt;EUR&lt;/b&gt;</td>');
+    expect(html).toContain('<td>Eve &amp; &quot;Sons&quot; &#39;ltd&#39; {{constructor}} %s</td>');
+    expect(html).toContain('&lt;script&gt;x&lt;/script&gt;</th>');
+    expect(html).toContain('nobody from A&amp;B &lt;Bank&gt; will ask');
+    for (const tag of ['<script', '<b>', '<i>', '<Bank>', '\u202e', '\u200b']) {
+      expect(html).not.toContain(tag);
+    }
+    // Only our own line begins with the code.
+    expect(text.split('\n').filter((line) => line.startsWith('Your code is'))).toHaveLength(1);
+  });
+
+  it.each<[string, unknown, string]>([
+    ['a text', 'Log in at <home>', '  Details: Log in at <home>'],
+    ['a number', 7, '  Details: 7'],
+    ['a list', ['a', { b: 1 }], '  0: a\n  1: {"b":1}'],
+  ])('shows details that are %s', async (_, details, lines) => {
+    const server = await startMailServer();
+    const app = await startWith({ transport: server.url, from: FROM });
+    await app.twoFactor.request({ token: TOKEN, details: details as string });
+    expect(server.mails[0]?.text).toContain(`approve:\n${lines}\n\nIt is valid`);
+  });
+
+  it('goes through a transport that the application made, or by its options', async () => {
+    const server = await startMailServer();
+    const { hostname: host, port } = new URL(server.url);
+    for (const transport of [
+      createTransport({ host, port: Number(port) }),
+      { host, port: Number(port) },
+    ]) {
+      const app = await startWith({
+        transport,
+        from: FROM,
+      });
+      await app.twoFactor.request({ token: TOKEN });
+    }
+    expect(server.mails).toHaveLength(2);
+  });
+
+  it('may be written by the application, which sees the whole delivery', async () => {
+    const server = await startMailServer();
+    const app = await startWith({
+      transport: server.url,
+      from: FROM,
+      compose: async ({ code, context, state, options, verboseName }) => ({
+        subject: `${JSON.stringify(context)} ${state.purpose}`,
+        text: `${verboseName} ${options.from} ${code}`,
+      }),
+    });
+    const { state } = await app.twoFactor.request({
+      token: TOKEN,
+      purpose: 'login',
+      context: { locale: 'uk' },
+    });
+    expect(server.mails[0]).toMatchObject({
+      subject: '{"locale":"uk"} login',
+      text: `default ${FROM} ${state.code}\n`,
+      html: false,
+    });
+  });
+
+  it('goes to the token alone, from the configured address, whatever is composed', async () => {
+    const server = await startMailServer();
+    const app = await startWith({
+      transport: server.url,
+      from: FROM,
+      compose: ({ code }) => {
+        const message = {
+          subject: 'Hello\r\nBcc: eve@evil.example',
+          text: code,
+          to: 'eve@evil.example',
+          from: 'eve@evil.example',
+        };
+        return message;
+      },
+    });
+    await app.twoFactor.request({ token: TOKEN });
+    expect(server.recipients).toEqual([TOKEN]);
+    expect(server.mails[0]?.from?.text).toContain('no-reply@acme.example');
+    expect(server.mails[0]?.bcc).toBeUndefined();
+  });
+
+  it('reads no file and fetches no URL for a composed message', async () => {
+    const server = await startMailServer();
+    const app = await startWith({
+      transport: server.url,
+      from: FROM,
+      compose: () => ({ subject: 's', text: { path: '/etc/hostname' } as unknown as string }),
+    });
+    const error = await failure(app.twoFactor.request({ token: TOKEN }));
+    expect(error).toBeInstanceOf(TwoFactorSendError);
+    expect(server.mails).toHaveLength(0);
+  });
+
+  it('is not sent when composing fails, and the failure tells no code', async () => {
+    const server = await startMailServer();
+    const app = await startWith({
+      transport: server.url,
+      from: FROM,
+      compose: ({ code }) => {
+        throw new Error(`no template for ${code}`);
+      },
+    });
+    const error = await failure(app.twoFactor.request({ token: TOKEN }));
+    expect(error).toBeInstanceOf(TwoFactorSendError);
+    expect((error as TwoFactorSendError).cause).toEqual(new Error('no template for ***'));
+    expect(server.connections).toBe(0);
+  });
+});
+
+describe('a token that is no plain address', () => {
+  it.each<[string, string]>([
+    ['a header', 'a@b.example\r\nBcc: x@y.example'],
+    ['the end of a message', 'a@b.example\n.\n'],
+    ['a NUL', 'a@b.example\u0000'],
+    ['a tab', 'a@b.example\tx@y.example'],
+    ['a blank at its end', 'a@b.example '],
+    ['321 characters', `${'a'.repeat(309)}@b.example.com`],
+  ])('is refused for all senders when it is %s, and nothing is charged', async (_, token) => {
+    const { transport, sent } = countingTransport();
+    const app = await startWith({ transport, from: FROM });
+    expect(await failure(app.twoFactor.request({ token }))).toBeInstanceOf(TwoFactorInputError);
+    expect(sent).toEqual([]);
+  });
+
+  const refused: [string, string][] = [
+    ['two addresses by a comma', 'a@b.example,x@y.example'],
+    ['two addresses by a semicolon', 'a@b.example;x@y.example'],
+    ['two addresses by a blank', 'a@b.example x@y.example'],
+    ['a quoted name with another address', '"x@evil.example y"@good.example'],
+    ['a quoted local part', '"ann"@example.com'],
+    ['a closed bracket', 'a@b.example>'],
+    ['a name and an address', 'Ann <ann@example.com>'],
+    ['an address in brackets', '<ann@example.com>'],
+    ['a comment', 'ann(comment)@example.com'],
+    ['a comment in the host', 'ann@example(comment).com'],
+    ['a route', '@relay.example:ann@example.com'],
+    ['a group', 'friends: ann@example.com, bob@example.com;'],
+    ['two at signs', 'ann@evil.example@example.com'],
+    ['an IP literal', 'ann@[127.0.0.1]'],
+    ['an IPv6 literal', 'ann@[IPv6:::1]'],
+    ['an IP address', 'ann@127.0.0.1'],
+    ['a host without a dot', 'ann@localhost'],
+    ['a host with an empty label', 'ann@example..com'],
+    ['a host that begins with a dot', 'ann@.example.com'],
+    ['a host that ends in a dot', 'ann@example.com.'],
+    ['a host with a dash at the edge', 'ann@-example.com'],
+    ['a host with an underscore', 'ann@exa_mple.com'],
+    ['a host with an ideographic full stop', 'ann@example。com'],
+    ['a host with a full-width at', 'ann＠example.com@example.com'],
+    ['a label of 64', `ann@${'a'.repeat(64)}.com`],
+    ['no local part', '@example.com'],
+    ['no host', 'ann@'],
+    ['no at', 'ann.example.com'],
+    ['a phone number', '+14155550123'],
+    ['a dot at the beginning', '.ann@example.com'],
+    ['two dots', 'a..nn@example.com'],
+    ['a dot at the end', 'ann.@example.com'],
+    ['a local part of 65', `${'a'.repeat(65)}@example.com`],
+    [
+      '255 characters',
+      `${'a'.repeat(64)}@${'b'.repeat(60)}.${'c'.repeat(60)}.${'d'.repeat(60)}.example`,
+    ],
+    ['a backslash', 'ann\\@example.com'],
+    ['a percent route', 'ann%evil.example@'],
+    ['an encoded word', '=?utf-8?q?ann?=@'],
+    ['a command', 'ann@example.com`id`'],
+    ['an emoji host', 'ann@😀.example'],
+  ];
+
+  it.each(refused)(
+    'is refused when it is %s, and the transport is not called',
+    async (_, token) => {
+      const { transport, sent } = countingTransport();
+      const app = await startWith({ transport, from: FROM });
+      const error = await failure(app.twoFactor.request({ token }));
+      expect(error).toBeInstanceOf(TwoFactorRecipientError);
+      expect((error as Error).message).toBe('The token is not a plain e-mail address.');
+      expect(sent).toEqual([]);
+      expect(isEmailAddress(token)).toBe(false);
+    },
+  );
+
+  it.each([
+    'ann@example.com',
+    'ANN@EXAMPLE.COM',
+    "o'neil+tag@mail.example.co.uk",
+    'a.b-c_d@example.com',
+    "!#$%&'*+/=?^_`{|}~-@example.com",
+    '1@1.example',
+    'ann@xn--exmple-cua.example',
+    'ännchen@exämple.example',
+    '用户@例子.广告',
+    `${'a'.repeat(64)}@example.com`,
+    `ann@${'a'.repeat(63)}.com`,
+  ])('is not refused when it is %s', (token) => {
+    expect(isEmailAddress(token)).toBe(true);
+  });
+});
+
+describe('a mail server', () => {
+  it.each([
+    [550, 'no such user here: ann@example.com'],
+    [553, 'mailbox name not allowed'],
+    [500, 'never'],
+  ])('that refuses the recipient by %i ends the matter', async (responseCode, text) => {
+    const server = await startMailServer({ responseCode, text });
+    const app = await startWith({ transport: server.url, from: FROM });
+    const error = await failure(app.twoFactor.request({ token: TOKEN }));
+    expect(error).toBeInstanceOf(TwoFactorRecipientError);
+    expect((error as Error).message).toBe('The mail server refuses this address.');
+    expect(server.connections).toBe(1);
+  });
+
+  it('that defers the recipient by 451 may be asked again', async () => {
+    const server = await startMailServer({ responseCode: 451, text: `later, ${TOKEN}` });
+    const app = await startWith({ transport: server.url, from: FROM });
+    const error = await failure(app.twoFactor.request({ token: TOKEN }));
+    expect(error).toBeInstanceOf(TwoFactorSendError);
+    const { resendAt, cause } = error as TwoFactorSendError;
+    expect(resendAt).toEqual(new Date(app.clock.now() + 5_000));
+    expect((cause as Error).message).toContain('451 later, ***');
+    expect((cause as Error).message).not.toContain(TOKEN);
+  });
+
+  it('that refuses the connection may be asked again', async () => {
+    const closed = createServer();
+    closed.listen(0, '127.0.0.1');
+    await once(closed, 'listening');
+    const transport = urlOf(closed);
+    closed.close();
+    await once(closed, 'close');
+    const app = await startWith({ transport, from: FROM });
+    const error = await failure(app.twoFactor.request({ token: TOKEN }));
+    expect(error).toBeInstanceOf(TwoFactorSendError);
+    expect(((error as Error).cause as Error).message).toContain('ECONNREFUSED');
+  });
+
+  it('that never says a word is given up after sendTimeoutMs', async () => {
+    const silent = createServer();
+    const sockets = new Set<{ destroy(): void }>();
+    silent.on('connection', (socket) => sockets.add(socket));
+    silent.listen(0, '127.0.0.1');
+    await once(silent, 'listening');
+    ends.push(async () => {
+      for (const socket of sockets) socket.destroy();
+      silent.close();
+      await once(silent, 'close');
+    });
+    const app = await startWith({ transport: urlOf(silent), from: FROM }, { sendTimeoutMs: 500 });
+    const error = await failure(app.twoFactor.request({ token: TOKEN }));
+    expect(error).toBeInstanceOf(TwoFactorSendError);
+    expect((error as Error).cause).toEqual(new Error('no answer within 500 ms'));
+    expect(sockets.size).toBe(1);
+  });
+});
+
+describe('the set-up of an e-mail sender', () => {
+  it.each<[string, unknown]>([
+    ['nothing', undefined],
+    ['null', null],
+    ['no transport', { from: FROM }],
+    ['an empty transport', { transport: '', from: FROM }],
+    ['no from', { transport: 'smtp://127.0.0.1:1' }],
+    ['an empty from', { transport: 'smtp://127.0.0.1:1', from: '' }],
+    [
+      'a from that is no text',
+      { transport: 'smtp://127.0.0.1:1', from: { address: 'a@b.example' } },
+    ],
+  ])('is refused at boot with %s', async (_, options) => {
+    const error = await failure(
+      startApp({ options: { senders: { default: { backend: emailBackend, options } } } }),
+    );
+    expect(error).toBeInstanceOf(TwoFactorConfigurationError);
+    expect((error as Error).message).toBe(
+      "Sender default needs the options transport and from. Write options: { transport: 'smtp://...', from: '...' }.",
+    );
+  });
+
+  it('says which package is missing', async () => {
+    vi.doMock('nodemailer', () => {
+      throw new Error("Cannot find package 'nodemailer'");
+    });
+    try {
+      const error = await failure(startWith({ transport: 'smtp://127.0.0.1:1', from: FROM }));
+      expect(error).toBeInstanceOf(TwoFactorConfigurationError);
+      expect((error as Error).message).toBe(
+        'The e-mail backend needs the package nodemailer. Install it: npm install nodemailer',
+      );
+    } finally {
+      vi.doUnmock('nodemailer');
+    }
+  });
+
+  it('does not need nodemailer with a transport of its own', async () => {
+    vi.doMock('nodemailer', () => {
+      throw new Error("Cannot find package 'nodemailer'");
+    });
+    try {
+      const { transport, sent } = countingTransport();
+      const app = await startWith({ transport, from: FROM });
+      await app.twoFactor.request({ token: TOKEN });
+      expect(sent).toHaveLength(1);
+      expect(sent[0]).toMatchObject({
+        from: FROM,
+        to: { name: '', address: TOKEN },
+        disableFileAccess: true,
+        disableUrlAccess: true,
+      });
+    } finally {
+      vi.doUnmock('nodemailer');
+    }
+  });
+});

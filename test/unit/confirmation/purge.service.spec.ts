@@ -1,0 +1,230 @@
+import { ConsoleLogger, Logger } from '@nestjs/common';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+
+import { PurgeService, type ConfirmationStore } from '../../../lib/confirmation/index.js';
+import { TwoFactorInputError } from '../../../lib/errors/index.js';
+import { resolveOptions, type TwoFactorOptions } from '../../../lib/options/index.js';
+import { NOW } from './rows.js';
+
+const secret = 'kq3Wm9vXz7Rb1TnYc5Hd8Jf2Lg6Ps0AeUiOyKt4Q';
+
+/** Keeps what is logged. Nest's logger is one for all, and another test may have silenced it. */
+class LogRecorder extends ConsoleLogger {
+  readonly lines: string[] = [];
+
+  protected override printMessages(messages: unknown[], _context = '', level = 'log'): void {
+    for (const message of messages) this.lines.push(`${level} ${String(message)}`);
+  }
+}
+
+interface Purged {
+  readonly before: number;
+  readonly limit: number;
+}
+
+/** A store of which only the purge is used; it answers what `answer` says. */
+function storeOf(answer: (call: number) => number | Promise<number>): {
+  store: ConfirmationStore;
+  calls: Purged[];
+} {
+  const calls: Purged[] = [];
+  const purge = async (before: number, limit: number): Promise<number> => {
+    calls.push({ before, limit });
+    return answer(calls.length);
+  };
+  return { store: { purge } as unknown as ConfirmationStore, calls };
+}
+
+function serviceOf(store: ConfirmationStore, options: TwoFactorOptions = {}): PurgeService {
+  const clock = { now: () => NOW };
+  return new PurgeService(store, resolveOptions({ secret, clock, ...options }, {}));
+}
+
+describe('a purge on demand', () => {
+  it('deletes what is dead for a day, unless said otherwise', async () => {
+    const { store, calls } = storeOf(() => 3);
+    expect(await serviceOf(store).purge()).toBe(3);
+    expect(calls).toEqual([{ before: NOW - 86_400_000, limit: 500 }]);
+  });
+
+  it('follows autoPurge.keepSeconds, and the day when autoPurge is off', async () => {
+    const { store, calls } = storeOf(() => 0);
+    await serviceOf(store, { autoPurge: { keepSeconds: 60 } }).purge({});
+    await serviceOf(store, { autoPurge: false }).purge();
+    expect(calls.map(({ before }) => before)).toEqual([NOW - 60_000, NOW - 86_400_000]);
+  });
+
+  it('goes on in batches until one is not full, and counts them all', async () => {
+    const { store, calls } = storeOf((call) => (call < 4 ? 10 : 7));
+    expect(await serviceOf(store).purge({ batchSize: 10 })).toBe(37);
+    expect(calls).toHaveLength(4);
+    expect(calls.every(({ limit }) => limit === 10)).toBe(true);
+  });
+
+  it('takes olderThan, but never deletes what is still alive', async () => {
+    const { store, calls } = storeOf(() => 0);
+    const service = serviceOf(store);
+    await service.purge({ olderThan: new Date(NOW - 5) });
+    await service.purge({ olderThan: new Date(NOW + 3_600_000) });
+    await service.purge({ olderThan: new Date(0) });
+    expect(calls.map(({ before }) => before)).toEqual([NOW - 5, NOW, 0]);
+  });
+
+  it('stops between two batches when it is told to', async () => {
+    const abort = new AbortController();
+    const { store, calls } = storeOf((call) => {
+      if (call === 2) abort.abort();
+      return 500;
+    });
+    expect(await serviceOf(store).purge({ signal: abort.signal })).toBe(1_000);
+    expect(calls).toHaveLength(2);
+    expect(await serviceOf(store).purge({ signal: abort.signal })).toBe(0);
+    expect(calls).toHaveLength(2);
+  });
+
+  it.each([0, -1, 1.5, 1_001, Number.NaN, Infinity, '500'])(
+    'refuses a batchSize of %j',
+    async (batchSize) => {
+      const { store, calls } = storeOf(() => 0);
+      await expect(serviceOf(store).purge({ batchSize: batchSize as number })).rejects.toThrow(
+        new TwoFactorInputError('batchSize is a whole number from 1 to 1000.'),
+      );
+      expect(calls).toEqual([]);
+    },
+  );
+
+  it.each([new Date(Number.NaN), new Date(-1), new Date('nonsense')])(
+    'refuses olderThan: %j',
+    async (olderThan) => {
+      const { store, calls } = storeOf(() => 0);
+      await expect(serviceOf(store).purge({ olderThan })).rejects.toThrow(
+        new TwoFactorInputError('olderThan is not a valid date.'),
+      );
+      expect(calls).toEqual([]);
+    },
+  );
+
+  it('tells a failure of the database to its caller', async () => {
+    const { store } = storeOf(() => Promise.reject(new Error('down')));
+    await expect(serviceOf(store).purge()).rejects.toThrow('down');
+  });
+});
+
+describe('the purge in the background', () => {
+  const timers: NodeJS.Timeout[] = [];
+  const unref = vi.fn<() => void>();
+  let logger = new LogRecorder();
+
+  beforeEach(() => {
+    logger = new LogRecorder();
+    Logger.overrideLogger(logger);
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    const schedule = globalThis.setTimeout;
+    vi.spyOn(globalThis, 'setTimeout').mockImplementation(((work: () => void, delay: number) => {
+      const timer = schedule(work, delay);
+      const original = timer.unref.bind(timer);
+      timer.unref = () => {
+        unref();
+        return original();
+      };
+      timers.push(timer);
+      return timer;
+    }) as typeof setTimeout);
+  });
+
+  afterEach(() => {
+    vi.restoreAllMocks();
+    vi.useRealTimers();
+    Logger.overrideLogger(new ConsoleLogger());
+    timers.length = 0;
+    unref.mockClear();
+  });
+
+  it('does not keep the process alive', () => {
+    const { store } = storeOf(() => 0);
+    serviceOf(store).onApplicationBootstrap();
+    expect(timers).toHaveLength(1);
+    expect(unref).toHaveBeenCalledOnce();
+    expect(timers[0]?.hasRef()).toBe(false);
+  });
+
+  it('runs again and again, a fifth earlier or later', async () => {
+    const random = vi.spyOn(Math, 'random').mockReturnValue(0);
+    const { store, calls } = storeOf(() => 0);
+    serviceOf(store, { autoPurge: { everySeconds: 100 } }).onApplicationBootstrap();
+    await vi.advanceTimersByTimeAsync(79_999);
+    expect(calls).toHaveLength(0);
+    random.mockReturnValue(1);
+    await vi.advanceTimersByTimeAsync(1);
+    expect(calls).toHaveLength(1);
+    await vi.advanceTimersByTimeAsync(119_999);
+    expect(calls).toHaveLength(1);
+    await vi.advanceTimersByTimeAsync(1);
+    expect(calls).toHaveLength(2);
+    expect(calls[0]).toEqual({ before: NOW - 86_400_000, limit: 500 });
+  });
+
+  it('is not scheduled with autoPurge: false', () => {
+    const { store } = storeOf(() => 0);
+    serviceOf(store, { autoPurge: false }).onApplicationBootstrap();
+    expect(timers).toHaveLength(0);
+  });
+
+  it('is stopped at shutdown, and not scheduled after it', async () => {
+    const { store, calls } = storeOf(() => 0);
+    const service = serviceOf(store);
+    service.onApplicationBootstrap();
+    await service.beforeApplicationShutdown();
+    await vi.advanceTimersByTimeAsync(86_400_000);
+    service.onApplicationBootstrap();
+    await vi.advanceTimersByTimeAsync(86_400_000);
+    expect(calls).toHaveLength(0);
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
+  it('is awaited at shutdown, which ends it after the batch that runs', async () => {
+    const endBatch: ((count: number) => void)[] = [];
+    const { store, calls } = storeOf(
+      () =>
+        new Promise<number>((resolve) => {
+          endBatch.push(resolve);
+        }),
+    );
+    const service = serviceOf(store);
+    service.onApplicationBootstrap();
+    await vi.advanceTimersByTimeAsync(720_000);
+    expect(calls).toHaveLength(1);
+
+    const down = vi.fn<() => void>();
+    const shutdown = service.beforeApplicationShutdown().then(down);
+    await vi.advanceTimersByTimeAsync(1_000);
+    expect(down).not.toHaveBeenCalled();
+    vi.useRealTimers();
+    endBatch[0]?.(500);
+    await shutdown;
+    expect(down).toHaveBeenCalledOnce();
+    expect(calls).toHaveLength(1);
+  });
+
+  it('only warns when it fails, and tries again', async () => {
+    const { store, calls } = storeOf((call) =>
+      call === 1 ? Promise.reject(new Error('the database is down')) : 2,
+    );
+    serviceOf(store).onApplicationBootstrap();
+    await vi.advanceTimersByTimeAsync(720_000);
+    expect(logger.lines).toEqual([
+      'warn The purge failed and will be repeated: the database is down',
+    ]);
+    await vi.advanceTimersByTimeAsync(720_000);
+    expect(calls).toHaveLength(2);
+  });
+
+  it('does not throw when something is thrown that is no error', async () => {
+    // oxlint-disable-next-line prefer-promise-reject-errors
+    const { store, calls } = storeOf(() => Promise.reject('down'));
+    serviceOf(store).onApplicationBootstrap();
+    await vi.advanceTimersByTimeAsync(720_000);
+    expect(calls).toHaveLength(1);
+    expect(logger.lines).toEqual(['warn The purge failed and will be repeated: unknown']);
+  });
+});
