@@ -60,7 +60,7 @@ export const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN, OPTIONS_TYPE, ASYN
 function shapeModule(definition: DynamicModule, extras: TwoFactorModuleExtras): DynamicModule {
   const { isGlobal = true, controller, dataSource, senderBackends } = extras;
   // Nest hands over all that forRoot was given; forRootAsync knows its senders only later.
-  const { senders = {} } = extras as TwoFactorModuleOptions;
+  const senders = (extras as TwoFactorModuleOptions).senders ?? {};
   return {
     ...definition,
     global: isGlobal,

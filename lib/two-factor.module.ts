@@ -22,8 +22,9 @@ import {
   TWO_FACTOR_OPTIONS,
 } from './two-factor.tokens.js';
 
-function resolve(given: object): ResolvedOptions {
-  const extra = EXTRAS.find((name) => name in given);
+function resolve(given: unknown): ResolvedOptions {
+  const members = typeof given === 'object' && given !== null ? given : {};
+  const extra = EXTRAS.find((name) => name in members);
   if (extra !== undefined) {
     throw new TwoFactorConfigurationError(
       `The factory of TwoFactorModule returned ${extra}, which shapes the module and must be known before. Write it ` +

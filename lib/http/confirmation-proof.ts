@@ -45,7 +45,7 @@ export class ConfirmationProof {
    * @throws TwoFactorConfirmationUsedError (over HTTP: 409) when somebody else was faster, or it is too late.
    * @throws TwoFactorConflictError (over HTTP: 409) when the transaction lost a race.
    */
-  async use({ manager }: { readonly manager?: EntityManager } = {}): Promise<void> {
+  async use({ manager }: { readonly manager?: EntityManager | undefined } = {}): Promise<void> {
     try {
       if (!(await this.#confirmer.use(this.state, { ...this.#binding, manager }))) {
         throw new TwoFactorConfirmationUsedError(

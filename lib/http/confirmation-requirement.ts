@@ -6,8 +6,8 @@ import type { JsonValue } from '../confirmation/index.js';
 export interface ConfirmationRequirement {
   readonly purpose: string;
   readonly spend: 'guard' | 'handler';
-  readonly from?: (context: ExecutionContext) => unknown;
-  readonly details?: (context: ExecutionContext) => JsonValue | Promise<JsonValue>;
+  readonly from: ((context: ExecutionContext) => unknown) | undefined;
+  readonly details: ((context: ExecutionContext) => JsonValue | Promise<JsonValue>) | undefined;
 }
 
 export const REQUIREMENT = Symbol.for('nestjs-two-factor:requirement');

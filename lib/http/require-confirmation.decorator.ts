@@ -19,11 +19,14 @@ export interface RequireConfirmationOptions {
    * route as `@Confirmation()`, to be spent in the route's own transaction; what the route leaves unspent is spent before
    * the answer leaves. Throw when that transaction is rolled back, and answer without `@Res()`. @default 'guard'
    */
-  readonly spend?: 'guard' | 'handler';
+  readonly spend?: 'guard' | 'handler' | undefined;
   /** Where the confirmation's id is. @default the header `X-Confirmation-Id`; needed outside of HTTP */
-  readonly from?: (context: ExecutionContext) => unknown;
-  /** The details that the proof must have been made for. @default none */
-  readonly details?: (context: ExecutionContext) => JsonValue | Promise<JsonValue>;
+  readonly from?: ((context: ExecutionContext) => unknown) | undefined;
+  /**
+   * The details that the proof must have been made for. Guards run before pipes: what it reads of the body is what was
+   * sent. @default none
+   */
+  readonly details?: ((context: ExecutionContext) => JsonValue | Promise<JsonValue>) | undefined;
 }
 
 /**
@@ -55,7 +58,8 @@ export function RequireConfirmation(
 ): MethodDecorator & ClassDecorator {
   if (!isName(purpose))
     throw new TypeError(`The purpose of @RequireConfirmation is not ${NAME_RULE}.`);
-  const requirement: ConfirmationRequirement = { spend: 'guard', ...options, purpose };
+  const { spend = 'guard', from, details } = options;
+  const requirement: ConfirmationRequirement = { purpose, spend, from, details };
   return applyDecorators(
     refuseSecond,
     SetMetadata(REQUIREMENT, requirement),

@@ -2,11 +2,13 @@ import { Injectable } from '@nestjs/common';
 
 import {
   ConfirmerService,
+  parseToken,
   stateRow,
   type ConfirmationReference,
   type ConfirmationState,
   type MakeConfirmationInput,
 } from '../confirmation/index.js';
+import { TwoFactorInputError } from '../errors/index.js';
 import type { ResolvedOptions } from '../options/index.js';
 import { resendAt, SenderService } from '../sender/index.js';
 import { InjectTwoFactorOptions } from '../two-factor.tokens.js';
@@ -52,15 +54,31 @@ export class TwoFactorService {
 
   /**
    * Makes a confirmation for a token and sends its code. With a `key` the same request makes one confirmation and one
-   * message, however often it is repeated.
+   * message, however often it is repeated; if that message did not arrive, `resend` it.
    *
    * @throws TwoFactorInputError for a member of the wrong shape or an unknown sender; nothing was made.
    * @throws TwoFactorRecipientError when the token can never be reached.
    * @throws TwoFactorSendError when it was made but not delivered: `resend(error.id)` from `error.resendAt` on.
    */
   async request(input: TwoFactorRequestInput): Promise<TwoFactorRequest> {
+    if (typeof input !== 'object' || input === null) {
+      throw new TwoFactorInputError('request takes an object.');
+    }
+    // Member by member: what else an untyped caller gives, such as isConfirmed, goes no further.
+    const { purpose, subject, details, meta, context, ttlSeconds, key } = input;
+    const token = parseToken(input.token);
     const sender = this.sender.sender(input.way ?? null);
-    const made = await this.confirmer.makeConfirmation({ ...input, way: sender.name });
+    const made = await this.confirmer.makeConfirmation({
+      token,
+      way: sender.name,
+      purpose,
+      subject,
+      details,
+      meta,
+      context,
+      ttlSeconds,
+      key,
+    });
     return this.describe(await this.sender.sendFirst(made, sender));
   }
 

@@ -22,6 +22,8 @@ export interface Delivery<Options = unknown> {
   readonly options: Options;
   /** The sender's name for people. */
   readonly verboseName: string;
+  /** Whole seconds that the code is still valid. */
+  readonly expiresInSeconds: number;
   /** What was given to `send` or `request`: locale and so on. */
   readonly context: SendContext;
   /** Aborted when `sendTimeoutMs` is over. */

@@ -72,7 +72,7 @@ export class SenderService {
 
   /**
    * Sends a confirmation's code by a sender, `null` meaning the default one. The first call binds the confirmation to the
-   * token. The given state then shows the message that was charged.
+   * token; another sender for the same token is yours to choose, if the token means the same person there. The given state then shows the message that was charged.
    *
    * @returns the state.
    * @throws TwoFactorInputError for an unknown sender, a malformed token or context, and a second token.
@@ -270,6 +270,7 @@ export class SenderService {
       name,
       options,
       verboseName,
+      expiresInSeconds: Math.floor((state.expiresAt.getTime() - this.options.clock.now()) / 1_000),
       context,
       signal: abort.signal,
     };
@@ -291,7 +292,7 @@ export class SenderService {
     this.#logger.warn(
       `Sender ${sender.name} did not deliver confirmation ${shortId(state.id)}: ${said}`,
     );
-    if (error instanceof TwoFactorRecipientError) return new TwoFactorRecipientError(said);
+    if (isPermanent(error)) return new TwoFactorRecipientError(said);
     const again = await this.#retryAt(state);
     return new TwoFactorSendError(
       `Sender ${sender.name} did not deliver the code. It can be resent.`,
@@ -318,6 +319,15 @@ export class SenderService {
       // The database failed right after the provider did: the normal pause holds.
       return new Date(resendAt(row, now, this.options));
     }
+  }
+}
+
+function isPermanent(thrown: unknown): boolean {
+  try {
+    return thrown instanceof TwoFactorRecipientError;
+  } catch {
+    // A proxy may refuse even that question.
+    return false;
   }
 }
 

@@ -209,7 +209,7 @@ describe('Sender backend development', () => {
   it('Or just made a function: @FunctionalSenderBackend.from_callable', async () => {
     const customCallableBackend = functionalSenderBackend<{ from: string }>(
       ({ token, state, name, context, options }) =>
-        sendSomewhere([token, state.code, name, context['locale'], options.from].join(' ')),
+        sendSomewhere(`${token} ${state.code} ${name} ${JSON.stringify(context)} ${options.from}`),
     );
     const { confirmer, sender } = await start({
       senders: { default: { backend: customCallableBackend, options: { from: 'ACME' } } },
@@ -218,7 +218,7 @@ describe('Sender backend development', () => {
     const state = await confirmer.makeConfirmation();
     await sender.send('default', '+380501234567', state, { locale: 'uk' });
 
-    expect(sent).toEqual([`+380501234567 ${state.code} default uk ACME`]);
+    expect(sent).toEqual([`+380501234567 ${state.code} default {"locale":"uk"} ACME`]);
   });
 });
 

@@ -159,7 +159,17 @@ describe('a sender’s backend', () => {
     expect(delivered).toHaveLength(1);
     const [delivery] = delivered;
     expect(Object.keys(delivery ?? {}).toSorted()).toEqual(
-      ['token', 'code', 'state', 'name', 'options', 'verboseName', 'context', 'signal'].toSorted(),
+      [
+        'token',
+        'code',
+        'state',
+        'name',
+        'options',
+        'verboseName',
+        'expiresInSeconds',
+        'context',
+        'signal',
+      ].toSorted(),
     );
     expect(delivery).toMatchObject({
       token: TOKEN,

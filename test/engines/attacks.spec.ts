@@ -97,6 +97,7 @@ describe.each(engines)('Found while the design was attacked, on %s:', (engine) =
       .expect(403);
     await http('/transfers').set('x-confirmation-id', state.id).send({ amount: '10' }).expect(200);
     await http('/transfers').set('x-confirmation-id', state.id).send({ amount: '10' }).expect(409);
+    expect((await test.confirmer.check(state.id))[0]?.status).toBe('used');
   });
 
   it('case, accent and trailing-blank variants of purpose, subject and id: refused', async () => {

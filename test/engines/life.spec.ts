@@ -200,7 +200,7 @@ describe.each(engines.filter((engine) => engine === 'postgres' || engine === 'ma
           options: {
             type: engine,
             replication: { master: connection(primary), slaves: [connection(replica)] },
-          } as never,
+          },
         },
         dataSource: { migrationsRun: false },
       });

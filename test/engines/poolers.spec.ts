@@ -26,7 +26,7 @@ describe.each(pgbouncer ? [pgbouncer] : [])('Behind %s in transaction mode', (pr
     const database = await openDatabase('postgres');
     const direct = await startApp({ engine: 'postgres', database });
     const { options } = database;
-    const pooler = await startPgbouncer(program, 'url' in options ? options.url! : '');
+    const pooler = await startPgbouncer(program, 'url' in options ? options.url : '');
     const test = await startApp({
       engine: 'postgres',
       database: { ...database, options: { ...options, url: pooler.url } as typeof options },
@@ -51,6 +51,7 @@ describe.each(engines.filter((engine) => engine === 'postgres'))('On %s', (engin
     'a named statement that a pooler refuses with %s is repeated unnamed, and no other is tried',
     async (code) => {
       const test = await startApp({ engine });
+      // oxlint-disable-next-line typescript/unbound-method -- called with its own `this` below
       const query = Client.prototype.query;
       let refused = 0;
       vi.spyOn(Client.prototype, 'query').mockImplementation(function (

@@ -39,7 +39,7 @@ describe.each(engines)('Several applications on %s', (engine) => {
         autoLoadEntities: true,
         migrations: [...twoFactorMigrations],
         migrationsRun: true,
-      } as never);
+      });
     const twoFactor = (name: string, maxAttempts: number) =>
       TwoFactorModule.forRoot({
         secret: SECRET,

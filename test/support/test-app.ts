@@ -1,4 +1,9 @@
-import type { INestApplication, ModuleMetadata, NestApplicationOptions } from '@nestjs/common';
+import {
+  ConsoleLogger,
+  type INestApplication,
+  type ModuleMetadata,
+  type NestApplicationOptions,
+} from '@nestjs/common';
 import { Test, type TestingModule, type TestingModuleBuilder } from '@nestjs/testing';
 import { TypeOrmModule, type TypeOrmModuleOptions } from '@nestjs/typeorm';
 import type { AbstractHttpAdapter } from '@nestjs/core';
@@ -89,6 +94,25 @@ export class StatementLog implements TypeOrmLogger {
   }
 }
 
+/** Nest's own test logger drops everything but errors; the search for codes wants it all. */
+class RecordingLogger extends ConsoleLogger {
+  constructor() {
+    super({ logLevels: ['error'] });
+  }
+
+  override log(...lines: unknown[]): void {
+    recordOutput('log', ...lines);
+  }
+
+  override warn(...lines: unknown[]): void {
+    recordOutput('warn', ...lines);
+  }
+
+  override debug(...lines: unknown[]): void {
+    recordOutput('debug', ...lines);
+  }
+}
+
 export interface TestAppInput {
   /** @default 'sqljs' */
   readonly engine?: EngineName;
@@ -157,6 +181,7 @@ export async function startApp(input: TestAppInput = {}): Promise<TestApp> {
     if (!input.database) await database.drop();
   };
   try {
+    builder.setLogger(new RecordingLogger());
     const module = await (input.override?.(builder) ?? builder).compile();
     const app = input.adapter
       ? module.createNestApplication(input.adapter, input.appOptions)

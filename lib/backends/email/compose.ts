@@ -38,8 +38,11 @@ function detailLines(details: unknown): (readonly [name: string, value: string])
 }
 
 /** The default message, in English: what is approved, the code, and that it is nobody else's business. */
-export function composeEmail({ code, state }: Delivery, product?: string): EmailMessage {
-  const minutes = Math.max(1, Math.round((state.expiresAt.getTime() - Date.now()) / 60_000));
+export function composeEmail(
+  { code, state, expiresInSeconds }: Delivery,
+  product?: string,
+): EmailMessage {
+  const minutes = Math.max(1, Math.round(expiresInSeconds / 60));
   const lines = detailLines(state.details);
   const advice = `It is valid for ${minutes} ${minutes === 1 ? 'minute' : 'minutes'}. Do not share it: nobody from ${product ?? 'our service'} will ask you for it.`;
   const approves = lines.length > 0 ? 'Enter this code only if you want to approve:' : '';
