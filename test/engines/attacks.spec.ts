@@ -283,14 +283,15 @@ async function withEnvironment(
   variables: Record<string, string | undefined>,
   work: () => Promise<void>,
 ): Promise<void> {
-  const before = { ...process.env };
-  for (const [name, value] of Object.entries(variables)) {
+  const set = (name: string, value: string | undefined): void => {
     if (value === undefined) delete process.env[name];
     else process.env[name] = value;
-  }
+  };
+  const before = Object.keys(variables).map((name) => [name, process.env[name]] as const);
+  for (const [name, value] of Object.entries(variables)) set(name, value);
   try {
     await work();
   } finally {
-    process.env = before;
+    for (const [name, value] of before) set(name, value);
   }
 }
