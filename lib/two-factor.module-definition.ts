@@ -4,7 +4,7 @@ import { getDataSourceToken, TypeOrmModule } from '@nestjs/typeorm';
 import { createTwoFactorController, type ControllerOptions } from './http/index.js';
 import { TWO_FACTOR_ENTITIES } from './migrations/index.js';
 import type { TwoFactorOptions } from './options/index.js';
-import { backendClassProviders, SenderRegistry, type SenderDefinition } from './sender/index.js';
+import { SenderRegistry, type SenderDefinition } from './sender/index.js';
 import { SENDER_BACKENDS, TWO_FACTOR_DATA_SOURCE } from './two-factor.tokens.js';
 
 /**
@@ -59,8 +59,6 @@ export const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN, OPTIONS_TYPE, ASYN
 
 function shapeModule(definition: DynamicModule, extras: TwoFactorModuleExtras): DynamicModule {
   const { isGlobal = true, controller, dataSource, senderBackends } = extras;
-  // Nest hands over all that forRoot was given; forRootAsync knows its senders only later.
-  const senders = (extras as TwoFactorModuleOptions).senders ?? {};
   return {
     ...definition,
     global: isGlobal,
@@ -75,7 +73,6 @@ function shapeModule(definition: DynamicModule, extras: TwoFactorModuleExtras): 
       ...(definition.providers ?? []),
       { provide: TWO_FACTOR_DATA_SOURCE, useExisting: getDataSourceToken(dataSource) },
       senderBackends ?? { provide: SENDER_BACKENDS, useClass: SenderRegistry },
-      ...backendClassProviders(senders),
     ],
   };
 }

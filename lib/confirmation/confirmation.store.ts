@@ -2,6 +2,7 @@ import type { DataSource, EntityManager } from 'typeorm';
 
 import { idBound } from '../crypto/index.js';
 import {
+  assertEntity,
   assertServerSettings,
   listValues,
   StatementRunner,
@@ -10,7 +11,6 @@ import {
   type StatementResult,
   type StatementRunnerOptions,
 } from '../database/index.js';
-import { TwoFactorConfigurationError } from '../errors/index.js';
 import type { Clock } from '../options/index.js';
 import { ConfirmationRecord, type ConfirmationRow } from './confirmation-record.entity.js';
 import { confirmationStatements, type ConfirmationStatements } from './dialects/statements.js';
@@ -40,7 +40,7 @@ export interface UseValues {
   readonly id: string;
   readonly purpose: string;
   readonly subject: string;
-  /** One candidate for each key of the ring, all empty for no details. */
+  /** One candidate for each key of the ring. */
   readonly detailsMacs: readonly string[];
   readonly useKey: string | null;
 }
@@ -81,12 +81,7 @@ export class ConfirmationStore {
     dataSource: DataSource,
     options: ConfirmationStoreOptions,
   ): Promise<ConfirmationStore> {
-    if (!dataSource.hasMetadata(ConfirmationRecord)) {
-      throw new TwoFactorConfigurationError(
-        'The data source does not know the entity ConfirmationRecord. Add ...TWO_FACTOR_ENTITIES to its entities, or ' +
-          'set autoLoadEntities: true.',
-      );
-    }
+    assertEntity(dataSource, ConfirmationRecord);
     const runner = new StatementRunner(dataSource, options);
     await assertServerSettings(dataSource);
     const names = tableNames(dataSource, ConfirmationRecord);

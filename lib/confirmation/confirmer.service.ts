@@ -82,6 +82,8 @@ export type ConfirmationReference = ConfirmationState | string;
 
 const MAX_META_BYTES = 16_384;
 const MAX_CONTEXT_BYTES = 4_096;
+/** No JSON text is empty. */
+const NO_DETAILS = '';
 const KEY = /^[\x21-\x7e]{16,128}$/;
 const TTL_SECONDS = { min: 30, max: 86_400 } as const;
 
@@ -133,6 +135,11 @@ export class ConfirmerService {
     const context = parseContext(input.context);
     const ttlMs = this.#ttlSeconds(input.ttlSeconds) * 1_000;
     const { keyRing, maxAttempts, useWithinSeconds } = this.options;
+    if (isConfirmed && (token ?? way ?? context) !== undefined) {
+      throw new TwoFactorInputError(
+        'A confirmation that is confirmed from the start has nothing to send. Leave token, way and context out.',
+      );
+    }
     const code = isConfirmed ? null : await this.drawCode();
 
     const now = this.options.clock.now();
@@ -142,7 +149,7 @@ export class ConfirmerService {
       id,
       ...binding,
       meta,
-      detailsMac: binding.details === null ? '' : detailsMac(keyRing.current, id, binding.details),
+      detailsMac: detailsMac(keyRing.current, id, binding.details ?? NO_DETAILS),
       maxAttempts,
       createdAt: now,
       expiresAt: now + ttlMs,
@@ -340,9 +347,9 @@ export class ConfirmerService {
     );
   }
 
+  /** Signed also where there are none: a proof under a removed secret is worth nothing, whatever it is for. */
   #detailsMacs(id: string, { details }: StoredBinding): string[] {
-    const { keyRing } = this.options;
-    return details === null ? keyRing.keys.map(() => '') : detailsMacs(keyRing, id, details);
+    return detailsMacs(this.options.keyRing, id, details ?? NO_DETAILS);
   }
 
   #ttlSeconds(ttlSeconds: number | undefined): number {

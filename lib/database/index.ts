@@ -14,4 +14,4 @@ export {
   type StatementResult,
   type StatementRunnerOptions,
 } from './statement-runner.js';
-export { tableNames, type TableNames } from './table-names.js';
+export { assertEntity, tableNames, type TableNames } from './table-names.js';

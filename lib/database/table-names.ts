@@ -1,5 +1,7 @@
 import type { DataSource, EntityTarget, ObjectLiteral } from 'typeorm';
 
+import { TwoFactorConfigurationError } from '../errors/index.js';
+
 /** An entity's table and columns as they are called in this database, escaped. */
 export interface TableNames<Property extends string> {
   readonly table: string;
@@ -24,4 +26,16 @@ export function tableNames<Entity extends ObjectLiteral>(
     column: Object.fromEntries(names) as Record<keyof Entity & string, string>,
     columns: names.map(([property, name]) => `${name} AS ${escape(property)}`).join(', '),
   };
+}
+
+/** @throws TwoFactorConfigurationError when the data source was not told of the entity. */
+export function assertEntity(
+  dataSource: DataSource,
+  entity: { readonly name: string } & EntityTarget<ObjectLiteral>,
+): void {
+  if (dataSource.hasMetadata(entity)) return;
+  throw new TwoFactorConfigurationError(
+    `The data source does not know the entity ${entity.name}. Add ...TWO_FACTOR_ENTITIES to its entities, or set ` +
+      'autoLoadEntities: true.',
+  );
 }

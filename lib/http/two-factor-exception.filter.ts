@@ -50,7 +50,7 @@ export class TwoFactorExceptionFilter implements ExceptionFilter<
       exception instanceof TwoFactorHttpException
         ? exception.problem
         : problemOf(exception, this.options?.clock.now());
-    if (problem.status >= 500) this.#log(problem, exception);
+    this.#log(problem, exception);
     if (httpAdapter.isHeadersSent(response)) {
       httpAdapter.end(response);
       return undefined;
@@ -64,9 +64,12 @@ export class TwoFactorExceptionFilter implements ExceptionFilter<
     return undefined;
   }
 
-  #log({ instance }: Problem, exception: Error): void {
+  /** The messages tell developers what the answer does not; they never carry a code, a secret or a full token. */
+  #log({ instance, status }: Problem, exception: Error): void {
     const { name, message } =
       exception.cause instanceof TwoFactorError ? exception.cause : exception;
-    this.#logger.error(`${instance} ${name}: ${message}`);
+    const line = `${instance} ${name}: ${message}`;
+    if (status >= 500) this.#logger.error(line);
+    else this.#logger.debug(line);
   }
 }

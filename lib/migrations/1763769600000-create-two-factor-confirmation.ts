@@ -7,7 +7,7 @@ import {
 } from 'typeorm';
 
 import { ConfirmationRecord } from '../confirmation/index.js';
-import { dataSourceOf, engineOf } from '../database/index.js';
+import { assertEntity, dataSourceOf, engineOf } from '../database/index.js';
 
 type Property = keyof ConfirmationRecord;
 
@@ -43,6 +43,7 @@ export class CreateTwoFactorConfirmation1763769600000 implements MigrationInterf
 
   async up(queryRunner: QueryRunner): Promise<void> {
     const dataSource = dataSourceOf(queryRunner);
+    assertEntity(dataSource, ConfirmationRecord);
     const { tablePath, columns } = dataSource.getMetadata(ConfirmationRecord);
     const nameOf = new Map(columns.map((column) => [column.propertyName, column.databaseName]));
     await queryRunner.createTable(

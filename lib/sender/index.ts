@@ -10,5 +10,5 @@ export {
   type SenderDefinition,
 } from './sender-definition.js';
 export { SenderRegistry, type ResolvedSender, type SenderBackends } from './sender-registry.js';
-export { backendClassProviders, SenderExplorer } from './sender.explorer.js';
+export { SenderExplorer } from './sender.explorer.js';
 export { SenderService } from './sender.service.js';

@@ -2,8 +2,11 @@ import {
   Inject,
   Injectable,
   Scope,
+  type BeforeApplicationShutdown,
+  type OnApplicationBootstrap,
+  type OnApplicationShutdown,
+  type OnModuleDestroy,
   type OnModuleInit,
-  type Provider,
   type Type,
 } from '@nestjs/common';
 import { DiscoveryService, ModuleRef } from '@nestjs/core';
@@ -23,26 +26,40 @@ import { SenderRegistry, type ResolvedSender, type SenderBackends } from './send
 
 type Wrapper = ReturnType<DiscoveryService['getProviders']>[number];
 
-/** A provider that may be a backend. */
+/** An object that may be a backend. */
 interface Candidate {
   readonly type: Type<SenderBackend>;
-  readonly wrapper: Wrapper;
+  readonly instance: unknown;
   readonly moduleName: string;
+  /** Absent for what the explorer made itself. */
+  readonly wrapper?: Wrapper;
 }
+
+type LifecycleHook =
+  | 'onModuleInit'
+  | 'onApplicationBootstrap'
+  | 'onModuleDestroy'
+  | 'beforeApplicationShutdown'
+  | 'onApplicationShutdown';
 
 /** Where `@Injectable({ scope })` leaves its options. */
 const SCOPE_METADATA = 'scope:options';
-/** Begins the tokens of the classes that the module made itself. */
-const MADE = 'nestjs-two-factor:made:';
 
 /**
- * Finds the sender backends in all modules and fills the registry with the senders. The only file that knows
- * `DiscoveryService`.
+ * Finds the sender backends in all modules, makes those that no module provides, and fills the registry with the senders.
+ * The only file that knows `DiscoveryService`.
  */
 @Injectable()
-export class SenderExplorer implements OnModuleInit {
-  /** What this instance of the module made; another instance's backends are not its business. */
-  readonly #made = new WeakSet<object>();
+export class SenderExplorer
+  implements
+    OnModuleInit,
+    OnApplicationBootstrap,
+    OnModuleDestroy,
+    BeforeApplicationShutdown,
+    OnApplicationShutdown
+{
+  /** Classes that only `senders` names. Nest does not know them, so their lifecycle hooks are called from here. */
+  readonly #made = new Map<Type<SenderBackend>, Candidate>();
 
   constructor(
     private readonly discovery: DiscoveryService,
@@ -65,18 +82,42 @@ export class SenderExplorer implements OnModuleInit {
     this.backends.fill(senders);
   }
 
-  /** An instance for a class that no module of the application provides; `null` for one that some module does. */
-  async createUnlessProvided(type: Type<SenderBackend>): Promise<SenderBackend | null> {
-    const isProvided = this.discovery
-      .getProviders()
-      .some((wrapper) => !isMade(wrapper) && !wrapper.isAlias && isOf(wrapper, type));
-    if (isProvided) return null;
+  async onApplicationBootstrap(): Promise<void> {
+    await this.#callHooks('onApplicationBootstrap');
+  }
+
+  async onModuleDestroy(): Promise<void> {
+    await this.#callHooks('onModuleDestroy');
+  }
+
+  async beforeApplicationShutdown(signal?: string): Promise<void> {
+    await this.#callHooks('beforeApplicationShutdown', signal);
+  }
+
+  async onApplicationShutdown(signal?: string): Promise<void> {
+    await this.#callHooks('onApplicationShutdown', signal);
+  }
+
+  async #callHooks(hook: LifecycleHook, signal?: string): Promise<void> {
+    for (const { instance } of this.#made.values()) await callHook(instance, hook, signal);
+  }
+
+  /** The one instance of a class that no module of the application provides. */
+  async #make(type: Type<SenderBackend>): Promise<Candidate> {
+    const made = this.#made.get(type);
+    if (made !== undefined) return made;
     const scope = Reflect.getMetadata(SCOPE_METADATA, type) as { scope?: Scope } | undefined;
     assertSingleton(type, (scope?.scope ?? Scope.DEFAULT) !== Scope.DEFAULT);
+    const instance = await this.#create(type);
+    const candidate: Candidate = { type, instance, moduleName: 'TwoFactorModule' };
+    this.#made.set(type, candidate);
+    await callHook(instance, 'onModuleInit');
+    return candidate;
+  }
+
+  async #create(type: Type<SenderBackend>): Promise<SenderBackend> {
     try {
-      const backend = await this.moduleRef.create(type);
-      this.#made.add(backend);
-      return backend;
+      return await this.moduleRef.create(type);
     } catch (error) {
       assertSingleton(type, (error as Error).constructor.name === 'RequestScopedCreateException');
       const missing = missingDependency(error);
@@ -93,18 +134,12 @@ export class SenderExplorer implements OnModuleInit {
     const seen = new Set<unknown>();
     return this.discovery.getProviders().flatMap((wrapper): Candidate[] => {
       // Factories and values are told by what they made; an alias only repeats another provider.
-      const instance = wrapper.instance as object | undefined | null;
+      const instance: unknown = wrapper.instance;
       const type = typeOf(wrapper);
       if (wrapper.isAlias || typeof type !== 'function' || seen.has(instance ?? wrapper)) return [];
-      if (isMade(wrapper) && !(instance && this.#made.has(instance))) return [];
       seen.add(instance ?? wrapper);
-      return [
-        {
-          type: type as Type<SenderBackend>,
-          wrapper,
-          moduleName: wrapper.host?.name ?? 'an unknown module',
-        },
-      ];
+      const moduleName = wrapper.host?.name ?? 'an unknown module';
+      return [{ type: type as Type<SenderBackend>, instance, moduleName, wrapper }];
     });
   }
 
@@ -125,14 +160,18 @@ export class SenderExplorer implements OnModuleInit {
       }
       return Object.freeze({ name, verboseName, options, send });
     }
-    const candidate = this.#find(name, backend, candidates);
+    const candidate = await this.#find(name, backend, candidates);
     named.add(candidate);
     const verboseName =
       entry.verboseName ?? senderBackendMetadata(candidate.type)?.verboseName ?? name;
     return Object.freeze({ name, verboseName, options, send: sendOf(candidate) });
   }
 
-  #find(name: string, backend: unknown, candidates: readonly Candidate[]): Candidate {
+  async #find(
+    name: string,
+    backend: unknown,
+    candidates: readonly Candidate[],
+  ): Promise<Candidate> {
     if (typeof backend !== 'string' && !isBackendClass(backend)) {
       throw new TwoFactorConfigurationError(
         `The backend of sender ${name} is of type ${typeof backend}. Give the name of a decorated class, a class, or a ` +
@@ -142,21 +181,18 @@ export class SenderExplorer implements OnModuleInit {
     const matches = candidates.filter(({ type, wrapper }) =>
       typeof backend === 'string'
         ? senderBackendMetadata(type)?.name === backend
-        : type === backend || isOf(wrapper, backend),
+        : wrapper !== undefined && isOf(wrapper, backend),
     );
     const [match, ...others] = matches;
-    const shown = typeof backend === 'string' ? `"${backend}"` : backend.name;
-    if (match === undefined) {
-      const remedy =
-        typeof backend === 'string'
-          ? `Provide a class decorated with @SenderBackend(${JSON.stringify(backend)}) in a module; found: ${foundNames(candidates)}.`
-          : `Add ${backend.name} to the providers of the module that provides what it needs.`;
-      throw new TwoFactorConfigurationError(
-        `Sender ${name} names the backend ${shown}, which no module provides. ${remedy}`,
-      );
+    if (others.length > 0) {
+      throw twoOfOneName(typeof backend === 'string' ? `"${backend}"` : backend.name, matches);
     }
-    if (others.length > 0) throw twoOfOneName(shown, matches);
-    return match;
+    if (match !== undefined) return match;
+    if (typeof backend !== 'string') return this.#make(backend);
+    throw new TwoFactorConfigurationError(
+      `Sender ${name} names the backend "${backend}", which no module provides. Provide a class decorated with ` +
+        `@SenderBackend(${JSON.stringify(backend)}) in a module; found: ${foundNames(candidates)}.`,
+    );
   }
 
   /** A decorated class that no entry names is a sender by its own name. */
@@ -202,26 +238,9 @@ export class SenderExplorer implements OnModuleInit {
   }
 }
 
-/**
- * Providers for the classes among the senders' backends, so that those which the application does not provide itself
- * are made by Nest, lifecycle hooks included.
- */
-export function backendClassProviders(senders: Readonly<Record<string, SenderEntry>>): Provider[] {
-  const types = new Set(
-    Object.values(senders)
-      .map((entry) => entry?.backend)
-      .filter(isBackendClass),
-  );
-  return [...types].map((type) => ({
-    provide: Symbol(`${MADE}${type.name}`),
-    useFactory: (explorer: SenderExplorer) => explorer.createUnlessProvided(type),
-    inject: [SenderExplorer],
-  }));
-}
-
-/** Whether a provider is one of `backendClassProviders`, of this or another instance of the module. */
-function isMade({ token }: Wrapper): boolean {
-  return typeof token === 'symbol' && token.description?.startsWith(MADE) === true;
+async function callHook(instance: unknown, hook: LifecycleHook, signal?: string): Promise<void> {
+  const hooks = instance as Partial<Record<LifecycleHook, (signal?: string) => unknown>>;
+  await hooks[hook]?.(signal);
 }
 
 /** Whether a provider stands for a class: by its class, by its token or by what it made. */
@@ -246,9 +265,12 @@ function isDecorated(type: unknown): boolean {
   return typeof type === 'function' && senderBackendMetadata(type) !== undefined;
 }
 
-function sendOf({ type, wrapper, moduleName }: Candidate): Send {
-  assertSingleton(type, wrapper.isTransient || !wrapper.isDependencyTreeStatic());
-  const backend = wrapper.instance as Partial<SenderBackend> | null;
+function sendOf({ type, instance, wrapper, moduleName }: Candidate): Send {
+  assertSingleton(
+    type,
+    wrapper !== undefined && (wrapper.isTransient || !wrapper.isDependencyTreeStatic()),
+  );
+  const backend = instance as Partial<SenderBackend> | null;
   if (typeof backend?.send !== 'function') {
     throw new TwoFactorConfigurationError(
       `The sender backend ${type.name} in ${moduleName} has no method send. Let it implement SenderBackend.`,

@@ -910,17 +910,20 @@ describe('forRootAsync', () => {
     expect((get(Gateway) as Gateway).delivered).toEqual([]);
   });
 
-  it('refuses a class that nobody provides: it is known too late to be made', async () => {
-    expect(
-      await configurationError(
-        startAsync([
-          forRootAsync({ useFactory: () => optionsWith({ default: { backend: PlainBackend } }) }),
-        ]),
-      ),
-    ).toBe(
-      'Sender default names the backend PlainBackend, which no module provides. Add PlainBackend to the providers of ' +
-        'the module that provides what it needs.',
-    );
+  it('makes a class that nobody provides, with its lifecycle hooks, like forRoot', async () => {
+    const made: PlainBackend[] = [];
+    class Counted extends PlainBackend {
+      constructor() {
+        super();
+        made.push(this);
+      }
+    }
+    await startAsync([
+      forRootAsync({ useFactory: () => optionsWith({ default: { backend: Counted } }) }),
+    ]);
+
+    expect(made).toHaveLength(1);
+    expect(made[0]?.hooks).toEqual(['init']);
   });
 
   it.each<[keyof TwoFactorModuleExtras, unknown]>([

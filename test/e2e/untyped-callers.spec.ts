@@ -59,6 +59,16 @@ describe('An untyped caller', () => {
     expect(state.isConfirmed).toBe(false);
   });
 
+  it.each([{ token: 'ann@example.com' }, { way: 'default' }, { context: { locale: 'uk' } }])(
+    'that gives %j for a confirmation which is never sent',
+    async (input) => {
+      await expect(
+        test.confirmer.makeConfirmation({ ...input, isConfirmed: true }),
+      ).rejects.toBeInstanceOf(TwoFactorInputError);
+      expect(await rows()).toBe(0);
+    },
+  );
+
   it('that gives no token: nothing is written', async () => {
     await expect(test.twoFactor.request({} as never)).rejects.toBeInstanceOf(TwoFactorInputError);
     expect(await rows()).toBe(0);

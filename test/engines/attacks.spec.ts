@@ -230,7 +230,10 @@ describe.each(engines.filter((engine) => engine !== 'sqljs'))(
       const details = { amount: 10 };
       const proof = await before.confirmer.makeConfirmation({ details, isConfirmed: true });
       expect((await rotated.confirmer.confirm(id, code))[1]).toBe(true);
+      const plain = await before.confirmer.makeConfirmation({ isConfirmed: true });
       expect(await removed.confirmer.use(proof, { details })).toBe(false);
+      expect(await removed.confirmer.use(plain)).toBe(false);
+      expect(await rotated.confirmer.use(plain)).toBe(true);
       expect(await rotated.confirmer.use(proof, { details })).toBe(true);
       await removed.close();
       await rotated.close();

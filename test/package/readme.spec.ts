@@ -3,8 +3,9 @@ import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 
-import { Logger, type INestApplication, type Type } from '@nestjs/common';
+import { Logger, type DynamicModule, type INestApplication, type Type } from '@nestjs/common';
 import { Test } from '@nestjs/testing';
+import { TypeOrmModule } from '@nestjs/typeorm';
 import request from 'supertest';
 import { DataSource } from 'typeorm';
 import ts from 'typescript';
@@ -113,6 +114,17 @@ describe('The README, run', () => {
     const confirmed = await post('/2factor/confirm', { id, code: spaced });
 
     expect(confirmed.body).toEqual({ id, confirmed: true });
+  });
+
+  it('options.ts makes the options in a class', async () => {
+    const { twoFactor } = (await load('options.ts')) as unknown as { twoFactor: DynamicModule };
+    const module = await Test.createTestingModule({
+      imports: [TypeOrmModule.forRoot({ type: 'sqljs', autoLoadEntities: true }), twoFactor],
+    }).compile();
+    app = module.createNestApplication();
+    await app.init();
+
+    expect(app.get<publicApi.SenderBackends>(publicApi.SENDER_BACKENDS).has('default')).toBe(true);
   });
 
   it('phones.spec.ts proves a number once', async () => {
