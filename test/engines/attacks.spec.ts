@@ -247,7 +247,7 @@ describe.each(servers)('Found while the design was attacked, on %s:', (engine) =
     const test = await startApp({
       engine,
       dataSource: { poolSize: 1 },
-      options: { timeoutMs: 300 },
+      options: { timeoutMs: 1_500 },
     });
     const state = await test.confirmer.makeConfirmation();
 

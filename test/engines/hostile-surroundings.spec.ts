@@ -50,7 +50,7 @@ describe.each(servers)('On %s', (engine) => {
   it('a locked row holds one connection, not the pool', async () => {
     const { confirmer, dataSource } = await start(engine, {
       dataSource: { poolSize: 5 },
-      options: { timeoutMs: 400 },
+      options: { timeoutMs: 1_500 },
     });
     const locked = await confirmer.makeConfirmation({ isConfirmed: true });
     const guesses = await dataSource.transaction(async (manager) => {
