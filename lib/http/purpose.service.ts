@@ -6,7 +6,12 @@ import {
   TwoFactorInputError,
   TwoFactorNoSubjectError,
 } from '../errors/index.js';
-import type { PurposeDefinition, ResolvedOptions } from '../options/index.js';
+import {
+  isName,
+  NAME_RULE,
+  type PurposeDefinition,
+  type ResolvedOptions,
+} from '../options/index.js';
 import { InjectTwoFactorOptions } from '../two-factor.tokens.js';
 
 /** Whom a confirmation is for and where its code goes. */
@@ -38,8 +43,12 @@ export class PurposeService {
     context: ExecutionContext,
   ): Promise<PurposeTarget> {
     const definition = this.#definition(purpose);
-    if (definition === undefined)
-      throw new TwoFactorInputError(`There is no purpose "${purpose}".`);
+    if (definition === undefined) {
+      // The message goes to the log: whatever is no name stays out of it.
+      throw new TwoFactorInputError(
+        isName(purpose) ? `There is no purpose "${purpose}".` : `A purpose is ${NAME_RULE}.`,
+      );
+    }
     const { subject, recipient, ttlSeconds } = definition;
     if (!subject || !recipient) {
       if (token === undefined) throw new TwoFactorInputError('The body has no token.');
