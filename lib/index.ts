@@ -30,8 +30,25 @@ export {
   TwoFactorTooManyRequestsError,
   TwoFactorUnavailableError,
   TwoFactorUnknownKeyError,
+  type LimitName,
   type TwoFactorStateCode,
 } from './errors/index.js';
+export {
+  TwoFactorEvents,
+  type AttemptFailedEvent,
+  type ConfirmationFacts,
+  type ConfirmedEvent,
+  type CreatedEvent,
+  type GuessingSuspectedEvent,
+  type LockedEvent,
+  type RecipientFacts,
+  type ReuseRefusedEvent,
+  type SendBlockedEvent,
+  type SendFailedEvent,
+  type SentEvent,
+  type TwoFactorEvent,
+  type UsedEvent,
+} from './events/index.js';
 export {
   Confirmation,
   ConfirmationProof,
@@ -42,17 +59,34 @@ export {
   type Problem,
   type RequireConfirmationOptions,
 } from './http/index.js';
+export {
+  LimitRecord,
+  LimitService,
+  type FailureCount,
+  type FailureRule,
+  type FailuresOf,
+  type LimitAnswer,
+  type LimitCharge,
+  type LimitLevel,
+  type LimitStore,
+  type WindowRule,
+} from './limits/index.js';
 export { TWO_FACTOR_ENTITIES, twoFactorMigrations } from './migrations/index.js';
 export type {
   AutoPurgeOptions,
   Clock,
+  FailureLimitOptions,
+  GuessingOptions,
+  LimitsOptions,
   PurposeDefinition,
+  SendBudget,
   TwoFactorOptions,
 } from './options/index.js';
 export {
   TwoFactorService,
   type TwoFactorRequest,
   type TwoFactorRequestInput,
+  type TwoFactorResendInput,
 } from './request/index.js';
 export {
   defineSender,
@@ -74,4 +108,8 @@ export {
   type TwoFactorModuleOptions,
   type TwoFactorOptionsFactory,
 } from './two-factor.module-definition.js';
-export { InjectSenderBackends, SENDER_BACKENDS } from './two-factor.tokens.js';
+export {
+  InjectSenderBackends,
+  SENDER_BACKENDS,
+  TWO_FACTOR_LIMIT_STORE,
+} from './two-factor.tokens.js';

@@ -1,11 +1,18 @@
 import { ConfigurableModuleBuilder, type DynamicModule, type Provider } from '@nestjs/common';
 import { getDataSourceToken, TypeOrmModule } from '@nestjs/typeorm';
+import type { DataSource } from 'typeorm';
 
 import { createTwoFactorController, type ControllerOptions } from './http/index.js';
+import { DatabaseLimitStore, NoLimitStore, type LimitStore } from './limits/index.js';
 import { TWO_FACTOR_ENTITIES } from './migrations/index.js';
-import type { TwoFactorOptions } from './options/index.js';
+import type { ResolvedOptions, TwoFactorOptions } from './options/index.js';
 import { SenderRegistry, type SenderDefinition } from './sender/index.js';
-import { SENDER_BACKENDS, TWO_FACTOR_DATA_SOURCE } from './two-factor.tokens.js';
+import {
+  SENDER_BACKENDS,
+  TWO_FACTOR_DATA_SOURCE,
+  TWO_FACTOR_LIMIT_STORE,
+  TWO_FACTOR_OPTIONS,
+} from './two-factor.tokens.js';
 
 /**
  * The options of `TwoFactorModule.forRoot`, and what the factory of `forRootAsync` returns.
@@ -29,6 +36,11 @@ export interface TwoFactorModuleExtras {
   readonly controller?: ControllerOptions | boolean | undefined;
   /** The name of the TypeORM data source that holds the confirmations. @default the unnamed one */
   readonly dataSource?: string | undefined;
+  /**
+   * A provider of `TWO_FACTOR_LIMIT_STORE` that keeps the budgets elsewhere than in the database, such as
+   * `nestjs-two-factor/rate-limiter-flexible`.
+   */
+  readonly limitStore?: Provider | undefined;
   /** A provider of `SENDER_BACKENDS` that replaces the found ones. */
   readonly senderBackends?: Provider | undefined;
 }
@@ -42,6 +54,7 @@ const NO_EXTRAS: { [Extra in keyof TwoFactorModuleExtras]-?: TwoFactorModuleExtr
   isGlobal: true,
   controller: undefined,
   dataSource: undefined,
+  limitStore: undefined,
   senderBackends: undefined,
 };
 
@@ -58,7 +71,7 @@ export const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN, OPTIONS_TYPE, ASYN
     .build();
 
 function shapeModule(definition: DynamicModule, extras: TwoFactorModuleExtras): DynamicModule {
-  const { isGlobal = true, controller, dataSource, senderBackends } = extras;
+  const { isGlobal = true, controller, dataSource, limitStore, senderBackends } = extras;
   return {
     ...definition,
     global: isGlobal,
@@ -72,7 +85,27 @@ function shapeModule(definition: DynamicModule, extras: TwoFactorModuleExtras): 
     providers: [
       ...(definition.providers ?? []),
       { provide: TWO_FACTOR_DATA_SOURCE, useExisting: getDataSourceToken(dataSource) },
+      limitStore ?? {
+        provide: TWO_FACTOR_LIMIT_STORE,
+        useFactory: openLimitStore,
+        inject: [TWO_FACTOR_DATA_SOURCE, TWO_FACTOR_OPTIONS],
+      },
       senderBackends ?? { provide: SENDER_BACKENDS, useClass: SenderRegistry },
     ],
   };
+}
+
+/** Ours lose races to each other, and soon win: only the deadline ends that. */
+const LIMIT_TRIES = 50;
+
+async function openLimitStore(
+  dataSource: DataSource,
+  options: ResolvedOptions,
+): Promise<LimitStore> {
+  const { limits, timeoutMs, preparedStatements, clock } = options;
+  const { failures, live, sendsPerToken, sendsPerStarter, sendsPerSender, sendsInTotal } = limits;
+  const sends = [sendsPerToken, sendsPerStarter, sendsPerSender, sendsInTotal].flat();
+  if (failures === null && live === null && sends.length === 0) return new NoLimitStore();
+  const tries = LIMIT_TRIES;
+  return DatabaseLimitStore.open(dataSource, { timeoutMs, preparedStatements, tries, clock });
 }

@@ -3,8 +3,16 @@ import { DiscoveryModule, ModulesContainer } from '@nestjs/core';
 import type { DataSource } from 'typeorm';
 
 import { ConfirmationStore, ConfirmerService, PurgeService } from './confirmation/index.js';
+import { AfterCommit } from './database/index.js';
 import { TwoFactorConfigurationError } from './errors/index.js';
+import { TwoFactorEvents } from './events/index.js';
 import { GuardedRouteExplorer, PurposeService } from './http/index.js';
+import {
+  DatabaseLimitStore,
+  LimitService,
+  watchesConfirm,
+  type LimitStore,
+} from './limits/index.js';
 import { resolveOptions, type ResolvedOptions } from './options/index.js';
 import { TwoFactorService } from './request/index.js';
 import { SenderExplorer, SenderService } from './sender/index.js';
@@ -19,6 +27,7 @@ import {
   InjectTwoFactorOptions,
   SENDER_BACKENDS,
   TWO_FACTOR_DATA_SOURCE,
+  TWO_FACTOR_LIMIT_STORE,
   TWO_FACTOR_OPTIONS,
 } from './two-factor.tokens.js';
 
@@ -37,6 +46,7 @@ function resolve(given: unknown): ResolvedOptions {
 async function openStore(
   dataSource: DataSource,
   options: ResolvedOptions,
+  limitStore: LimitStore,
 ): Promise<ConfirmationStore> {
   const { timeoutMs, preparedStatements, maxAttempts, keyRing, clock, useWithinSeconds } = options;
   return ConfirmationStore.open(dataSource, {
@@ -46,6 +56,10 @@ async function openStore(
     keys: keyRing.keys.length,
     clock,
     useWithinMs: useWithinSeconds * 1_000,
+    onConfirmed:
+      watchesConfirm(options) && limitStore instanceof DatabaseLimitStore
+        ? limitStore.clearClause
+        : null,
   });
 }
 
@@ -75,22 +89,31 @@ async function openStore(
     {
       provide: ConfirmationStore,
       useFactory: openStore,
-      inject: [TWO_FACTOR_DATA_SOURCE, TWO_FACTOR_OPTIONS],
+      inject: [TWO_FACTOR_DATA_SOURCE, TWO_FACTOR_OPTIONS, TWO_FACTOR_LIMIT_STORE],
+    },
+    {
+      provide: AfterCommit,
+      useFactory: (dataSource: DataSource) => new AfterCommit(dataSource),
+      inject: [TWO_FACTOR_DATA_SOURCE],
     },
     ConfirmerService,
     GuardedRouteExplorer,
+    LimitService,
     PurgeService,
     PurposeService,
     SenderExplorer,
     SenderService,
+    TwoFactorEvents,
     TwoFactorService,
   ],
   exports: [
     ConfirmerService,
+    LimitService,
     PurposeService,
     SENDER_BACKENDS,
     SenderService,
     TWO_FACTOR_OPTIONS,
+    TwoFactorEvents,
     TwoFactorService,
   ],
 })
@@ -115,7 +138,7 @@ export class TwoFactorModule extends ConfigurableModuleClass implements OnModule
 
   /**
    * Options from a factory, a class or an existing provider; the extras (`isGlobal`, `controller`, `dataSource`,
-   * `senderBackends`) beside it.
+   * `limitStore`, `senderBackends`) beside it.
    *
    * @example
    * ```ts

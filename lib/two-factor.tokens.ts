@@ -20,3 +20,6 @@ export const InjectSenderBackends = (): ParameterDecorator & PropertyDecorator =
 /** Injects the module's data source. */
 export const InjectTwoFactorDataSource = (): ParameterDecorator & PropertyDecorator =>
   Inject(TWO_FACTOR_DATA_SOURCE);
+
+/** Where budgets are kept (`LimitStore`). */
+export const TWO_FACTOR_LIMIT_STORE = Symbol.for('nestjs-two-factor:limit-store');

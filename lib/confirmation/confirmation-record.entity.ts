@@ -1,10 +1,6 @@
-import { Column, Entity, PrimaryColumn, type ValueTransformer } from 'typeorm';
+import { Column, Entity, PrimaryColumn } from 'typeorm';
 
-/** `pg` and `mysql2` read a bigint as text; epoch milliseconds fit a number until the year 287396. */
-const epochMs: ValueTransformer = {
-  to: (value: number | null | undefined) => value,
-  from: (value: string | number | null) => (value === null ? null : Number(value)),
-};
+import { epochMs } from '../database/index.js';
 
 /**
  * One confirmation as it is stored; users hold a {@link ConfirmationState}. Written by the store's statements alone.

@@ -13,7 +13,11 @@ import {
 } from '../database/index.js';
 import type { Clock } from '../options/index.js';
 import { ConfirmationRecord, type ConfirmationRow } from './confirmation-record.entity.js';
-import { confirmationStatements, type ConfirmationStatements } from './dialects/statements.js';
+import {
+  confirmationStatements,
+  type AlsoUpdate,
+  type ConfirmationStatements,
+} from './dialects/statements.js';
 import { parseFrozen } from './plain-json.js';
 
 export type NewConfirmation = Pick<
@@ -60,6 +64,8 @@ export interface ConfirmationStoreOptions extends StatementRunnerOptions {
   readonly clock: Clock;
   /** From confirmed to used. */
   readonly useWithinMs: number;
+  /** What is updated with a right code, in the statement that finds it right; `null` where there is no such thing. */
+  readonly onConfirmed?: AlsoUpdate | null | undefined;
 }
 
 /**
@@ -85,7 +91,12 @@ export class ConfirmationStore {
     const runner = new StatementRunner(dataSource, options);
     await assertServerSettings(dataSource);
     const names = tableNames(dataSource, ConfirmationRecord);
-    const statements = confirmationStatements(runner.engine, names, options.keys);
+    const statements = confirmationStatements(
+      runner.engine,
+      names,
+      options.keys,
+      options.onConfirmed ?? null,
+    );
     return new ConfirmationStore(runner, statements, options);
   }
 
@@ -103,21 +114,33 @@ export class ConfirmationStore {
    * Charges an attempt and compares. `null` when there was nothing to charge: unknown, or not pending.
    *
    * @param macs one candidate for each key of the ring.
+   * @param also the values of `onConfirmed`.
    */
   async confirm(
     id: string,
     macs: readonly string[],
+    also: SqlValues = {},
   ): Promise<{ row: ConfirmationRow; confirmed: boolean } | null> {
     let { now, useBefore } = this.#times();
     const result = await this.runner.runInLane(id, this.statements.confirm, () => {
       ({ now, useBefore } = this.#times());
-      return { id, now, useBefore, ...listValues('codeMac', macs) };
+      return { id, now, useBefore, ...listValues('codeMac', macs), ...also };
     });
     const row = await this.#touchedRow(result, id);
     if (row === null) return null;
     // Where the row is read by a second statement, it may have moved on: but a confirmed row keeps its MAC for ever, so
     // this is our code and our time, or that of somebody who typed the same right code in the same millisecond.
     return { row, confirmed: row.confirmedAt === now && macs.includes(row.codeMac ?? '') };
+  }
+
+  /** Whether `confirm` also updates what a right code ends. */
+  get updatesOnConfirmed(): boolean {
+    return (this.options.onConfirmed ?? null) !== null;
+  }
+
+  /** One after the other, in this process; whoever waits too long for his turn is refused. */
+  async oneAtATime<T>(id: string, work: () => Promise<T>): Promise<T> {
+    return this.runner.inTurn(`attempt ${id}`, work);
   }
 
   async confirmByHand(id: string): Promise<ConfirmationRow | null> {
@@ -161,9 +184,10 @@ export class ConfirmationStore {
     await this.runner.runInLane(id, this.statements.retrySooner, () => values);
   }
 
-  async cancel(id: string): Promise<boolean> {
+  /** The row that this call cancelled. */
+  async cancel(id: string): Promise<ConfirmationRow | null> {
     const values = (): SqlValues => ({ id, now: this.options.clock.now() });
-    return touched(await this.runner.runInLane(id, this.statements.cancel, values));
+    return this.#touchedRow(await this.runner.runInLane(id, this.statements.cancel, values), id);
   }
 
   async erase(subject: string): Promise<number> {

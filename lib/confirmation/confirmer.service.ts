@@ -1,4 +1,4 @@
-import { Injectable } from '@nestjs/common';
+import { Injectable, Logger } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 
 import {
@@ -8,6 +8,7 @@ import {
   detailsMacs,
   idFromRequestKey,
   newId,
+  limitKey,
   normaliseCode,
   openEnvelope,
   parseCode,
@@ -19,14 +20,30 @@ import {
   TwoFactorConfigurationError,
   TwoFactorConflictError,
   TwoFactorInputError,
+  TwoFactorTooManyRequestsError,
+  TwoFactorUnavailableError,
   TwoFactorUnknownKeyError,
+  type LimitName,
 } from '../errors/index.js';
+import { AfterCommit } from '../database/index.js';
+import { TwoFactorEvents, type ConfirmationFacts } from '../events/index.js';
+import {
+  GuessingWatch,
+  LimitService,
+  settlementValues,
+  watchesConfirm,
+  type Charged,
+  type LimitedParty,
+  type LimitedRequest,
+} from '../limits/index.js';
 import type { ResolvedOptions } from '../options/index.js';
 import { InjectTwoFactorOptions } from '../two-factor.tokens.js';
 import { parseBinding, parseSubject, type ProofBinding, type StoredBinding } from './binding.js';
 import type { ConfirmationRow } from './confirmation-record.entity.js';
 import { ConfirmationState, stateRow, type StateAccess } from './confirmation-state.js';
+import { statusOf } from './confirmation-status.js';
 import { ConfirmationStore, type NewConfirmation } from './confirmation.store.js';
+import { PartyReader } from './party.js';
 import { canonicalJson, parseFrozen, type JsonValue } from './plain-json.js';
 import { PurgeService, type PurgeInput } from './purge.service.js';
 import { parseToken, parseWay } from './token.js';
@@ -77,6 +94,18 @@ export type ConfirmationAttempt =
   | { readonly state: ConfirmationState; readonly outcome: 'confirmed' | 'mismatched' }
   | { readonly state: ConfirmationState | null; readonly outcome: 'refused' };
 
+/** What a request spends beside its place: a message by a sender, caused by somebody. */
+export interface FirstMessage {
+  readonly way: string;
+  readonly starter: string | undefined;
+}
+
+/** A confirmation, and whether the call made it: a request key may stand for one that was there. */
+export interface MadeConfirmation {
+  readonly state: ConfirmationState;
+  readonly charged: Charged | null;
+}
+
 /** A state, or the id of one: of a state only the id is taken. */
 export type ConfirmationReference = ConfirmationState | string;
 
@@ -108,21 +137,41 @@ export class ConfirmerService {
     now: () => this.options.clock.now(),
     open: (row) =>
       row.envelope === null ? null : openEnvelope(this.options.keyRing, row.envelope, row),
-    confirmByHand: (id) => this.store.confirmByHand(id),
+    confirmByHand: (id) => this.#confirmByHand(id),
   };
+  readonly #logger = new Logger(ConfirmerService.name);
+  readonly #parties: PartyReader;
+  readonly #guessing: GuessingWatch;
 
   constructor(
     private readonly store: ConfirmationStore,
+    private readonly limits: LimitService,
+    private readonly events: TwoFactorEvents,
+    private readonly afterCommit: AfterCommit,
     private readonly purger: PurgeService,
     @InjectTwoFactorOptions() private readonly options: ResolvedOptions,
-  ) {}
+  ) {
+    this.#parties = new PartyReader(options.keyRing, options.clock, limits);
+    this.#guessing = new GuessingWatch(options.limits.guessing);
+  }
 
   /**
    * Makes a pending confirmation with a fresh code. Nothing is sent.
    *
    * @throws TwoFactorInputError for a member of the wrong shape, or a key that stands for another request.
+   * @throws TwoFactorTooManyRequestsError when token or subject are locked, or have too many live confirmations.
    */
   async makeConfirmation(input: MakeConfirmationInput = {}): Promise<ConfirmationState> {
+    const { state } = await this.make(input);
+    return state;
+  }
+
+  /**
+   * As `makeConfirmation`, charging its first message together with its place.
+   *
+   * @internal
+   */
+  async make(input: MakeConfirmationInput, message?: FirstMessage): Promise<MadeConfirmation> {
     const { manager, isConfirmed = false } = assertInput('makeConfirmation', input);
     if (typeof isConfirmed !== 'boolean')
       throw new TwoFactorInputError('isConfirmed is true or false.');
@@ -167,10 +216,19 @@ export class ConfirmerService {
       const made = await this.store.find(olderId, manager);
       if (made !== null) return this.#repeated(row, binding, token, made);
     }
-    if (!(await this.store.insert(row, manager))) {
+    const party = { token: token ?? null, subject: binding.subject, purpose: binding.purpose };
+    const opens = code === null ? undefined : { id, ttlMs };
+    const charged = await this.#chargeNew({ ...party, opens, sends: message }, row.way, manager);
+    if (!(await this.#insert(row, charged, manager))) {
+      await this.limits.giveBack(charged, manager);
       return this.#repeated(row, binding, token, await this.store.find(id, manager));
     }
-    return this.stateOf({
+    if (this.events.isObserved) {
+      this.afterCommit.run(manager, () => {
+        this.events.emit(() => ({ type: 'created', ...this.#parties.facts(row, party) }));
+      });
+    }
+    const state = this.stateOf({
       ...row,
       details: binding.details === null ? null : parseFrozen(binding.details),
       meta: meta === null ? null : parseFrozen(meta),
@@ -181,6 +239,7 @@ export class ConfirmerService {
       useKey: null,
       cancelledAt: null,
     });
+    return { state, charged };
   }
 
   /**
@@ -203,12 +262,14 @@ export class ConfirmerService {
   }
 
   /**
-   * Confirms by the code. Charges one attempt and compares, in one committed statement on a connection of its own: also
-   * when it is called inside a transaction.
+   * Confirms by the code. Charges one failure of token and subject, then one attempt with the comparison, each in one
+   * committed statement on a connection of its own: also when it is called inside a transaction. A right code gives the
+   * failures back.
    *
    * @returns whether this call confirmed it: `[state, false]` for a wrong code (see `attemptsLeft`) and for one that is
    * confirmed, used, cancelled, locked or expired (see `status`); `[null, false]` for an unknown id.
    * @throws TwoFactorInputError for what cannot be a code or an id; nothing is charged.
+   * @throws TwoFactorTooManyRequestsError while token or subject are locked; nothing is compared, and nothing charged.
    * @throws TwoFactorUnknownKeyError when the secret is gone from the ring; the attempt is charged.
    */
   async confirm(confirmation: ConfirmationReference, code: string): Promise<ConfirmationResult> {
@@ -219,23 +280,21 @@ export class ConfirmerService {
   /**
    * As `confirm`, telling a code that was compared and is wrong from a confirmation that could not be confirmed.
    *
+   * @param seen the row, if it was read just now.
    * @internal
    */
-  async attempt(confirmation: ConfirmationReference, code: string): Promise<ConfirmationAttempt> {
+  async attempt(
+    confirmation: ConfirmationReference,
+    code: string,
+    seen?: ConfirmationRow,
+  ): Promise<ConfirmationAttempt> {
     const id = idOf(confirmation);
-    const candidates = codeMacs(this.options.keyRing, id, parseCode(code));
-    const charged = await this.store.confirm(id, candidates);
-    if (charged === null) {
-      const row = await this.store.find(id);
-      return { state: row && this.stateOf(row), outcome: 'refused' };
-    }
-    const { row, confirmed } = charged;
-    if (!confirmed && row.codeMac !== null && !this.options.keyRing.keyOf(row.codeMac)) {
-      throw new TwoFactorUnknownKeyError(
-        'The confirmation was made under a secret that is not in the ring. Request a new one.',
-      );
-    }
-    return { state: this.stateOf(row), outcome: confirmed ? 'confirmed' : 'mismatched' };
+    const parsed = parseCode(code);
+    if (!watchesConfirm(this.options)) return this.#compare(id, parsed, null, null);
+    // In one process one after the other: who comes second finds it confirmed before he is charged for nothing.
+    return this.store.oneAtATime(id, async () =>
+      this.#attempt(id, parsed, seen ?? (await this.store.find(id))),
+    );
   }
 
   /**
@@ -261,15 +320,25 @@ export class ConfirmerService {
       { id, purpose, subject, detailsMacs: macs, useKey: key },
       manager,
     );
-    if (used || key === null) return used;
+    if (used) {
+      if (this.events.isObserved) this.afterCommit.run(manager, () => this.#tellUsed(id, binding));
+      return true;
+    }
+    if (key === null && !this.events.isObserved) return false;
+    const row = await this.store.find(id, manager);
+    if (row === null || row.usedAt === null || !this.#isFor(row, binding)) return false;
     // An earlier call with this key may have spent it, and its answer may be lost.
-    const row = await this.store.find(id);
-    return row !== null && row.usedAt !== null && row.useKey === key && this.#isFor(row, binding);
+    if (key !== null && row.useKey === key) return true;
+    this.events.emit(() => ({ type: 'reuse-refused', ...this.#factsOf(row) }));
+    return false;
   }
 
   /** Ends a confirmation that is not used yet. @returns whether this call did. */
   async cancel(confirmation: ConfirmationReference): Promise<boolean> {
-    return this.store.cancel(idOf(confirmation));
+    const row = await this.store.cancel(idOf(confirmation));
+    if (row === null) return false;
+    await this.#endLive(row);
+    return true;
   }
 
   /**
@@ -313,13 +382,151 @@ export class ConfirmerService {
     return new ConfirmationState(row, this.#access);
   }
 
+  async #attempt(
+    id: string,
+    code: string,
+    seen: ConfirmationRow | null,
+  ): Promise<ConfirmationAttempt> {
+    if (seen === null || seen.codeMac === null) {
+      return { state: seen && this.stateOf(seen), outcome: 'refused' };
+    }
+    if (statusOf(seen, this.options.clock.now()) !== 'pending') {
+      return { state: this.stateOf(seen), outcome: 'refused' };
+    }
+    const party = this.#parties.partyOf(seen);
+    // A code that can no longer be compared is no guess.
+    const isKnown = this.options.keyRing.keyOf(seen.codeMac) !== undefined;
+    const failure = isKnown ? await this.limits.chargeComparison(party) : null;
+    const attempt = await this.#compare(id, code, party, failure);
+    if (attempt.outcome === 'refused' && failure) await this.limits.giveBack(failure);
+    return attempt;
+  }
+
+  /** Charges an attempt and compares, whatever it has cost before. */
+  async #compare(
+    id: string,
+    code: string,
+    party: LimitedParty | null,
+    failure: Charged | null,
+  ): Promise<ConfirmationAttempt> {
+    const { keyRing } = this.options;
+    const settlement = party && this.limits.settlement(party, id);
+    const also = this.store.updatesOnConfirmed ? settlementValues(settlement) : undefined;
+    const charged = await this.store.confirm(id, codeMacs(keyRing, id, code), also);
+    if (charged === null) {
+      const row = await this.store.find(id);
+      return { state: row && this.stateOf(row), outcome: 'refused' };
+    }
+    const { row, confirmed } = charged;
+    if (!confirmed && row.codeMac !== null && !keyRing.keyOf(row.codeMac)) {
+      throw new TwoFactorUnknownKeyError(
+        'The confirmation was made under a secret that is not in the ring. Request a new one.',
+      );
+    }
+    if (!confirmed) {
+      this.#tellMismatch(row, failure, code);
+      return { state: this.stateOf(row), outcome: 'mismatched' };
+    }
+    if (also === undefined && settlement) await this.limits.settle(settlement);
+    const { attempts } = row;
+    this.events.emit(() => ({ type: 'confirmed', by: 'code', attempts, ...this.#factsOf(row) }));
+    return { state: this.stateOf(row), outcome: 'confirmed' };
+  }
+
+  async #confirmByHand(id: string): Promise<ConfirmationRow | null> {
+    const row = await this.store.confirmByHand(id);
+    if (row === null) return null;
+    await this.#endLive(row);
+    const { attempts } = row;
+    this.events.emit(() => ({ type: 'confirmed', by: 'hand', attempts, ...this.#factsOf(row) }));
+    return row;
+  }
+
+  /** Its place is free; what was guessed at it still counts. */
+  async #endLive(row: ConfirmationRow): Promise<void> {
+    await this.limits.settle(this.limits.ending(this.#parties.partyOf(row), row.id));
+  }
+
+  async #chargeNew(
+    request: LimitedRequest,
+    way: string,
+    manager: EntityManager | undefined,
+  ): Promise<Charged> {
+    try {
+      return await this.limits.chargeRequest(request, manager);
+    } catch (error) {
+      this.tellBlocked(error, { id: '', way }, request);
+      throw error;
+    }
+  }
+
+  async #insert(
+    row: NewConfirmation,
+    charged: Charged,
+    manager: EntityManager | undefined,
+  ): Promise<boolean> {
+    try {
+      return await this.store.insert(row, manager);
+    } catch (error) {
+      // In a transaction that is dead the charge dies with it.
+      if (manager === undefined) await this.limits.giveBack(charged);
+      throw error;
+    }
+  }
+
+  /**
+   * Tells of a refusal by a limit, if the error is one.
+   *
+   * @internal
+   */
+  tellBlocked(
+    error: unknown,
+    confirmation: { readonly id: string; readonly way: string },
+    party: LimitedParty,
+  ): void {
+    const refusal = blockedBy(error);
+    if (refusal === null) return;
+    this.events.emit(() => ({
+      type: 'send-blocked',
+      ...refusal,
+      ...this.#parties.facts(confirmation, party),
+    }));
+  }
+
+  #tellMismatch(row: ConfirmationRow, failure: Charged | null, code: string): void {
+    const { attempts, maxAttempts } = row;
+    const facts = (): ConfirmationFacts => this.#factsOf(row);
+    this.events.emit(() => ({ type: 'attempt-failed', attempts, maxAttempts, ...facts() }));
+    if (attempts >= maxAttempts) {
+      this.events.emit(() => ({ type: 'locked', scope: 'confirmation', until: null, ...facts() }));
+    }
+    for (const lock of failure ? this.limits.locksOf(failure) : []) {
+      this.events.emit(() => ({ type: 'locked', ...lock, ...facts() }));
+    }
+    const now = this.options.clock.now();
+    const guess = limitKey(this.options.keyRing.current, 'guess', code);
+    const confirmations = this.#guessing.saw(guess, row.id, now);
+    if (confirmations === null) return;
+    this.#logger.warn(`One wrong code was tried on ${confirmations} confirmations.`);
+    this.events.emit(() => ({ type: 'guessing-suspected', at: new Date(now), confirmations }));
+  }
+
+  #tellUsed(id: string, { purpose, subject }: StoredBinding): void {
+    const party = { purpose, subject, token: null };
+    this.events.emit(() => ({ type: 'used', ...this.#parties.facts({ id, way: '' }, party) }));
+  }
+
+  #factsOf(row: ConfirmationRow): ConfirmationFacts {
+    return this.#parties.facts(row, this.#parties.partyOf(row));
+  }
+
   /** The state that a request key stands for, if this is the same request. */
   #repeated(
     attempted: NewConfirmation,
     binding: StoredBinding,
     token: string | undefined,
     made: ConfirmationRow | null,
-  ): ConfirmationState {
+  ): MadeConfirmation {
     if (made === null) {
       throw new TwoFactorConflictError(
         'The request key was used by a transaction that this one cannot see. Roll it back.',
@@ -333,7 +540,7 @@ export class ConfirmerService {
       canonicalOrNull(made.meta) === attempted.meta &&
       (attempted.way === '' || made.way === '' || made.way === attempted.way) &&
       (token === undefined || state.token === null || state.token === token);
-    if (isSame) return state;
+    if (isSame) return { state, charged: null };
     throw new TwoFactorInputError(
       'The request key stands for another request. Draw a new one for each.',
     );
@@ -358,6 +565,16 @@ export class ConfirmerService {
     if (Number.isInteger(ttlSeconds) && ttlSeconds >= min && ttlSeconds <= max) return ttlSeconds;
     throw new TwoFactorInputError(`ttlSeconds is a whole number from ${min} to ${max}.`);
   }
+}
+
+/** Which limit an error is about, if any. */
+function blockedBy(error: unknown): { limit: LimitName; retryAfterSeconds: number | null } | null {
+  if (error instanceof TwoFactorTooManyRequestsError) {
+    return { limit: error.limit, retryAfterSeconds: error.retryAfterSeconds };
+  }
+  return error instanceof TwoFactorUnavailableError && error.limit !== null
+    ? { limit: error.limit, retryAfterSeconds: error.retryAfterSeconds }
+    : null;
 }
 
 /** Of a state the id alone, and that from its private row. */

@@ -8,10 +8,13 @@ export {
   parseContext,
   type ConfirmationReference,
   type ConfirmationResult,
+  type FirstMessage,
   type MakeConfirmationInput,
   type SendContext,
   type UseInput,
 } from './confirmer.service.js';
+export { maskToken } from './mask-token.js';
+export { PartyReader } from './party.js';
 export { type JsonValue } from './plain-json.js';
 export { PurgeService, type PurgeInput } from './purge.service.js';
 export { parseToken, parseWay } from './token.js';

@@ -8,6 +8,7 @@ import {
 } from '@nestjs/common';
 
 import { TwoFactorInputError } from '../errors/index.js';
+import { LimitService } from '../limits/index.js';
 import { DEFAULTS, type ResolvedOptions } from '../options/index.js';
 import { InjectTwoFactorOptions } from '../two-factor.tokens.js';
 import { ConfirmationStore } from './confirmation.store.js';
@@ -38,6 +39,7 @@ export class PurgeService implements OnApplicationBootstrap, BeforeApplicationSh
 
   constructor(
     private readonly store: ConfirmationStore,
+    private readonly limits: LimitService,
     @InjectTwoFactorOptions() private readonly options: ResolvedOptions,
   ) {}
 
@@ -51,7 +53,7 @@ export class PurgeService implements OnApplicationBootstrap, BeforeApplicationSh
     await this.#round;
   }
 
-  /** @returns how many rows were deleted. */
+  /** Also of budgets that are not spent any more. @returns how many confirmations were deleted. */
   async purge({
     olderThan,
     batchSize = DEFAULT_BATCH_SIZE,
@@ -69,14 +71,13 @@ export class PurgeService implements OnApplicationBootstrap, BeforeApplicationSh
     // Nothing that is still alive is ever older than now.
     const bound = Math.min(before, this.options.clock.now());
     let purged = 0;
-    for (;;) {
-      if (signal?.aborted) return purged;
-      const startedAt = performance.now();
+    await inBatches(signal, async () => {
       const count = await this.store.purge(bound, batchSize);
       purged += count;
-      if (count < batchSize) return purged;
-      await sleep(Math.min(performance.now() - startedAt, MAX_REST_MS));
-    }
+      return count === batchSize;
+    });
+    await inBatches(signal, () => this.limits.purge(batchSize));
+    return purged;
   }
 
   #keptSince(): number {
@@ -109,5 +110,18 @@ export class PurgeService implements OnApplicationBootstrap, BeforeApplicationSh
       );
     }
     this.#schedule();
+  }
+}
+
+/** Works as long as there is more, and rests after each batch as long as that took. */
+async function inBatches(
+  signal: AbortSignal | undefined,
+  batch: () => Promise<boolean>,
+): Promise<void> {
+  for (;;) {
+    if (signal?.aborted) return;
+    const startedAt = performance.now();
+    if (!(await batch())) return;
+    await sleep(Math.min(performance.now() - startedAt, MAX_REST_MS));
   }
 }

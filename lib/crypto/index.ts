@@ -2,4 +2,5 @@ export { digits, letters, normaliseCode, parseCode, type CodeGenerator } from '.
 export { openEnvelope, sealEnvelope, type EnvelopeBinding, type Sealed } from './envelope.js';
 export { idBound, idFromRequestKey, isId, newId, parseId, shortId } from './id.js';
 export { KeyRing, type RingKey } from './key-ring.js';
+export { limitKey } from './limit-key.js';
 export { codeMac, codeMacs, detailsMac, detailsMacs } from './mac.js';

@@ -1,4 +1,6 @@
+export { AfterCommit } from './after-commit.js';
 export { dataSourceOf } from './data-source-of.js';
+export { epochMs } from './epoch-ms.js';
 export { engineOf, type Engine } from './engine.js';
 export {
   compileStatement,
@@ -8,7 +10,7 @@ export {
   type SqlValues,
   type Statement,
 } from './statement.js';
-export { assertServerSettings } from './server-settings.js';
+export { assertReturning, assertServerSettings } from './server-settings.js';
 export {
   StatementRunner,
   type StatementResult,

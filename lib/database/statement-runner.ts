@@ -81,6 +81,28 @@ export class StatementRunner {
     );
   }
 
+  /** Statements that belong together, after those of the same turn. The wait is bounded, the work is not. */
+  async inTurn<T>(turn: string, work: () => Promise<T>): Promise<T> {
+    let begin: (() => void) | undefined;
+    const begins = new Promise<void>((resolve) => {
+      begin = resolve;
+    });
+    let isLate = false;
+    const done = this.#lanes.run(turn, async () => {
+      if (isLate) throw tooLate();
+      begin?.();
+      return work();
+    });
+    try {
+      await this.#withDeadline(() => begins);
+    } catch (error) {
+      isLate = true;
+      done.catch(() => undefined);
+      throw error;
+    }
+    return done;
+  }
+
   async #inTransaction(
     statement: Statement,
     values: () => SqlValues,
@@ -262,10 +284,19 @@ function isInLeftTransaction(connection: unknown): boolean {
   return (getTransactionStatus?.call(connection) ?? 'I') !== 'I';
 }
 
-/** MySQL says it with every answer: SERVER_STATUS_IN_TRANS. */
+/**
+ * MySQL says it with every answer without rows: SERVER_STATUS_IN_TRANS. A statement that writes and answers rows asks
+ * for it as `inTransaction`.
+ */
 function leftTransactionOpen(structured: unknown): boolean {
-  const { raw } = structured as { raw?: { serverStatus?: number } | null };
-  return ((raw?.serverStatus ?? 0) & 1) === 1;
+  const { raw } = structured as { raw?: MysqlAnswer | readonly MysqlAnswer[] | null };
+  const { serverStatus = 0, inTransaction = 0 } = (Array.isArray(raw) ? raw[0] : raw) ?? {};
+  return (serverStatus & 1) === 1 || Number(inTransaction) === 1;
+}
+
+interface MysqlAnswer {
+  readonly serverStatus?: number;
+  readonly inTransaction?: number | string;
 }
 
 function foreignTransaction(): TwoFactorUnavailableError {

@@ -7,6 +7,8 @@ export interface TableNames<Property extends string> {
   readonly table: string;
   /** Escaped column names by property. */
   readonly column: Readonly<Record<Property, string>>;
+  /** Properties as names that a statement may answer under. */
+  readonly alias: Readonly<Record<Property, string>>;
   /** `"code_mac" AS "codeMac", ...`: all columns under the names of their properties. */
   readonly columns: string;
 }
@@ -24,6 +26,10 @@ export function tableNames<Entity extends ObjectLiteral>(
   return {
     table: metadata.tablePath.split('.').map(escape).join('.'),
     column: Object.fromEntries(names) as Record<keyof Entity & string, string>,
+    alias: Object.fromEntries(names.map(([property]) => [property, escape(property)])) as Record<
+      keyof Entity & string,
+      string
+    >,
     columns: names.map(([property, name]) => `${name} AS ${escape(property)}`).join(', '),
   };
 }

@@ -10,6 +10,9 @@ export { TwoFactorNotFoundError } from './two-factor-not-found.error.js';
 export { TwoFactorRecipientError } from './two-factor-recipient.error.js';
 export { TwoFactorSendError } from './two-factor-send.error.js';
 export { TwoFactorStateError, type TwoFactorStateCode } from './two-factor-state.error.js';
-export { TwoFactorTooManyRequestsError } from './two-factor-too-many-requests.error.js';
+export {
+  TwoFactorTooManyRequestsError,
+  type LimitName,
+} from './two-factor-too-many-requests.error.js';
 export { TwoFactorUnavailableError } from './two-factor-unavailable.error.js';
 export { TwoFactorUnknownKeyError } from './two-factor-unknown-key.error.js';

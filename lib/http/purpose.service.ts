@@ -66,6 +66,16 @@ export class PurposeService {
     };
   }
 
+  /** Who causes a message, for `sendsPerStarter`; nothing when the application does not say. */
+  async starter(context: ExecutionContext): Promise<string | undefined> {
+    const starter: unknown = await this.options.limits.starter?.(context);
+    if (starter === undefined || starter === null || starter === '') return undefined;
+    if (typeof starter === 'string') return starter;
+    throw new TwoFactorConfigurationError(
+      `The resolver limits.starter answered a ${typeof starter}. Let it answer a string.`,
+    );
+  }
+
   /** Whether the caller may confirm, check or resend it over HTTP: else it does not exist for him. */
   async mayTouch(state: ConfirmationState, context: ExecutionContext): Promise<boolean> {
     const definition = this.#definition(state.purpose || undefined);

@@ -10,6 +10,7 @@ import {
 import {
   ConfirmerService,
   STATE_CODES,
+  stateRow,
   type ConfirmationState,
   type JsonValue,
 } from '../confirmation/index.js';
@@ -88,6 +89,7 @@ export class TwoFactorController {
         way: sender.name,
         purpose,
         details: details as JsonValue | undefined,
+        starter: await this.purposes.starter(context),
       }),
     );
   }
@@ -96,7 +98,13 @@ export class TwoFactorController {
     summary: 'Confirms by the code',
     body: ConfirmBody,
     answer: ConfirmAnswer,
-    refusals: { ...MALFORMED, ...UNKNOWN, ...ENDED, 422: ['code-mismatch'] },
+    refusals: {
+      ...MALFORMED,
+      ...UNKNOWN,
+      ...ENDED,
+      422: ['code-mismatch'],
+      429: ['too-many-requests'],
+    },
   })
   async confirm(
     @Body(new BodyPipe(ConfirmBody)) body: unknown,
@@ -104,8 +112,8 @@ export class TwoFactorController {
   ): Promise<ConfirmAnswer> {
     const { id, code } = body as ConfirmBody;
     parseCode(code);
-    await this.#touchable(id, context);
-    const { state, outcome } = await this.confirmer.attempt(id, code);
+    const seen = await this.#touchable(id, context);
+    const { state, outcome } = await this.confirmer.attempt(id, code, stateRow(seen));
     if (outcome === 'confirmed') return { id, confirmed: true, ...this.#debugCode(state) };
     if (outcome === 'mismatched') throw new TwoFactorCodeMismatchError(state.attemptsLeft);
     throw refusalOf(state);
@@ -122,7 +130,8 @@ export class TwoFactorController {
     @Call() context: ExecutionContext,
   ): Promise<RequestConfirmationAnswer> {
     const state = await this.#touchable((body as ConfirmationIdBody).id, context);
-    return this.#requested(await this.twoFactor.resend(state));
+    const starter = await this.purposes.starter(context);
+    return this.#requested(await this.twoFactor.resend(state, { starter }));
   }
 
   @JsonRoute('check', {

@@ -1,5 +1,12 @@
 export { DEFAULTS } from './defaults.js';
 export { EXAMPLE_SECRET } from './example-secret.js';
+export type {
+  FailureLimitOptions,
+  GuessingOptions,
+  LimitsOptions,
+  SendBudget,
+} from './limits-options.interface.js';
+export type { ResolvedLimits } from './resolved-limits.interface.js';
 export { resolveOptions } from './resolve-options.js';
 export type { ResolvedOptions } from './resolved-options.interface.js';
 export { isName, NAME_RULE } from './settings.js';

@@ -1,5 +1,7 @@
 import { TwoFactorConfigurationError } from '../errors/index.js';
+import { callable, integer, isInteger, orElse, record, refuseUnknown } from './check.js';
 import { DEFAULTS } from './defaults.js';
+import { resolveLimits } from './limits.js';
 import type { ResolvedOptions } from './resolved-options.interface.js';
 import { resolveSecrets } from './secrets.js';
 import { isName, NAME_RULE, readSetting, SETTINGS, show, TTL_SECONDS } from './settings.js';
@@ -19,6 +21,7 @@ const KNOWN = Object.keys(SETTINGS).concat([
   'purposes',
   'cooldownSeconds',
   'autoPurge',
+  'limits',
   'clock',
   'env',
 ]);
@@ -67,45 +70,13 @@ export function resolveOptions(
     cooldownSeconds: resolveCooldown(options.cooldownSeconds),
     resend: read('resend'),
     autoPurge: resolveAutoPurge(options.autoPurge),
+    limits: resolveLimits(options.limits),
     timeoutMs: read('timeoutMs'),
     sendTimeoutMs: read('sendTimeoutMs'),
     preparedStatements: read('preparedStatements'),
     clock: resolveClock(options.clock),
     developmentFeatures,
   });
-}
-
-/** Only what is absent has a default: `null` was written by somebody, who may have meant "off". */
-function orElse<T>(value: T | undefined, fallback: T): T {
-  return value === undefined ? fallback : value;
-}
-
-function record(
-  what: string,
-  value: unknown,
-  remedy = 'Give an object.',
-): Readonly<Record<string, unknown>> {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    throw new TwoFactorConfigurationError(`${what} is ${show(value)}. ${remedy}`);
-  }
-  return value as Readonly<Record<string, unknown>>;
-}
-
-function refuseUnknown(what: string, value: object, known: readonly string[]): void {
-  const unknown = Object.keys(value).find((key) => !known.includes(key));
-  if (unknown !== undefined) {
-    throw new TwoFactorConfigurationError(
-      `There is no ${what} ${unknown}. Known: ${known.toSorted().join(', ')}.`,
-    );
-  }
-}
-
-function callable<T>(option: string, value: T | undefined, fallback: T): T {
-  if (value === undefined) return fallback;
-  if (typeof value !== 'function') {
-    throw new TwoFactorConfigurationError(`Option ${option} is ${show(value)}. Give a function.`);
-  }
-  return value;
 }
 
 function assertName(what: string, name: string): void {
@@ -152,18 +123,10 @@ function resolvePurposes(input: unknown): ReadonlyMap<string, PurposeDefinition>
     }
     const { min, max } = TTL_SECONDS;
     const { ttlSeconds } = purpose;
-    if (ttlSeconds !== undefined && !isInteger(ttlSeconds, min, max)) {
-      throw new TwoFactorConfigurationError(
-        `Option purposes.${name}.ttlSeconds is ${show(ttlSeconds)}. Give a whole number from ${min} to ${max}.`,
-      );
-    }
+    if (ttlSeconds !== undefined) integer(`purposes.${name}.ttlSeconds`, ttlSeconds, min, max);
     purposes.set(name, Object.freeze({ ...purpose }));
   }
   return purposes;
-}
-
-function isInteger(value: unknown, min: number, max: number): value is number {
-  return typeof value === 'number' && Number.isInteger(value) && value >= min && value <= max;
 }
 
 function resolveCooldown(input: unknown): readonly number[] {
@@ -192,16 +155,9 @@ function resolveAutoPurge(input: unknown): ResolvedOptions['autoPurge'] {
     keepSeconds = DEFAULTS.autoPurge.keepSeconds,
   } = autoPurge;
   return Object.freeze({
-    everySeconds: autoPurgeSeconds('everySeconds', everySeconds, 10, 86_400),
-    keepSeconds: autoPurgeSeconds('keepSeconds', keepSeconds, 0, 31_536_000),
+    everySeconds: integer('autoPurge.everySeconds', everySeconds, 10, 86_400),
+    keepSeconds: integer('autoPurge.keepSeconds', keepSeconds, 0, 31_536_000),
   });
-}
-
-function autoPurgeSeconds(name: string, value: unknown, min: number, max: number): number {
-  if (isInteger(value, min, max)) return value;
-  throw new TwoFactorConfigurationError(
-    `Option autoPurge.${name} is ${show(value)}. Give a whole number from ${min} to ${max}.`,
-  );
 }
 
 function resolveClock(input: unknown): ResolvedOptions['clock'] {

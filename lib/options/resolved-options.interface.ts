@@ -1,4 +1,5 @@
 import type { CodeGenerator, KeyRing } from '../crypto/index.js';
+import type { ResolvedLimits } from './resolved-limits.interface.js';
 import type { Clock, PurposeDefinition, SenderEntry } from './two-factor-options.interface.js';
 
 /** The options as the services see them: complete, checked, frozen, and without any raw secret. */
@@ -18,6 +19,7 @@ export interface ResolvedOptions {
   readonly cooldownSeconds: readonly number[];
   readonly resend: 'same' | 'rotate';
   readonly autoPurge: { readonly everySeconds: number; readonly keepSeconds: number } | false;
+  readonly limits: ResolvedLimits;
   readonly timeoutMs: number;
   readonly sendTimeoutMs: number;
   readonly preparedStatements: boolean;

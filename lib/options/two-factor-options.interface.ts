@@ -1,6 +1,7 @@
 import type { ExecutionContext } from '@nestjs/common';
 
 import type { CodeGenerator } from '../crypto/index.js';
+import type { LimitsOptions } from './limits-options.interface.js';
 
 /** Tells the time. All expiry follows the application's clock, never the database's; run NTP. */
 export interface Clock {
@@ -88,6 +89,11 @@ export interface TwoFactorOptions {
   readonly resend?: 'same' | 'rotate' | undefined;
   /** Background deletion of dead rows; `false` when something else calls `purge()`. @default {} */
   readonly autoPurge?: AutoPurgeOptions | false | undefined;
+  /**
+   * What holds across confirmations: guesses at a token or a subject, live confirmations, messages. `false` switches all
+   * of it off. @default {}
+   */
+  readonly limits?: LimitsOptions | false | undefined;
   /** Longest wait for the database, pool included, 100 to 60,000 milliseconds. @default 5000 */
   readonly timeoutMs?: number | undefined;
   /** Longest wait for a sender backend, 100 to 60,000 milliseconds (ASVS 5.0 13.1.3). @default 10000 */

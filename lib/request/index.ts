@@ -1,6 +1,6 @@
-export { maskToken } from './mask-token.js';
 export {
   TwoFactorService,
   type TwoFactorRequest,
   type TwoFactorRequestInput,
+  type TwoFactorResendInput,
 } from './two-factor.service.js';

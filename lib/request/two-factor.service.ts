@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 
 import {
   ConfirmerService,
+  maskToken,
   parseToken,
   stateRow,
   type ConfirmationReference,
@@ -12,7 +13,6 @@ import { TwoFactorInputError } from '../errors/index.js';
 import type { ResolvedOptions } from '../options/index.js';
 import { resendAt, SenderService } from '../sender/index.js';
 import { InjectTwoFactorOptions } from '../two-factor.tokens.js';
-import { maskToken } from './mask-token.js';
 
 /** What `request` takes. */
 export interface TwoFactorRequestInput extends Omit<
@@ -21,6 +21,14 @@ export interface TwoFactorRequestInput extends Omit<
 > {
   /** Where the code goes. */
   readonly token: string;
+  /** Who causes the message, 1 to 255 characters: a user, a session or an IP address. Counted by `sendsPerStarter`. */
+  readonly starter?: string | undefined;
+}
+
+/** What `resend` takes beside the confirmation. */
+export interface TwoFactorResendInput {
+  /** As of `request`. */
+  readonly starter?: string | undefined;
 }
 
 /** A confirmation that was asked for, in the words of a client. */
@@ -57,6 +65,7 @@ export class TwoFactorService {
    * message, however often it is repeated; if that message did not arrive, `resend` it.
    *
    * @throws TwoFactorInputError for a member of the wrong shape or an unknown sender; nothing was made.
+   * @throws TwoFactorTooManyRequestsError, TwoFactorUnavailableError when a limit is reached; nothing was made.
    * @throws TwoFactorRecipientError when the token can never be reached.
    * @throws TwoFactorSendError when it was made but not delivered: `resend(error.id)` from `error.resendAt` on.
    */
@@ -68,18 +77,12 @@ export class TwoFactorService {
     const { purpose, subject, details, meta, context, ttlSeconds, key } = input;
     const token = parseToken(input.token);
     const sender = this.sender.sender(input.way ?? null);
-    const made = await this.confirmer.makeConfirmation({
-      token,
-      way: sender.name,
-      purpose,
-      subject,
-      details,
-      meta,
-      context,
-      ttlSeconds,
-      key,
-    });
-    return this.describe(await this.sender.sendFirst(made, sender));
+    const message = { way: sender.name, starter: parseStarter(input.starter) };
+    const { state, charged } = await this.confirmer.make(
+      { token, way: sender.name, purpose, subject, details, meta, context, ttlSeconds, key },
+      message,
+    );
+    return this.describe(await this.sender.sendFirst(state, sender, message.starter, charged));
   }
 
   /**
@@ -87,8 +90,14 @@ export class TwoFactorService {
    *
    * @throws TwoFactorNotFoundError, TwoFactorStateError, TwoFactorTooManyRequestsError, and as `request`.
    */
-  async resend(confirmation: ConfirmationReference): Promise<TwoFactorRequest> {
-    return this.describe(await this.sender.resend(confirmation));
+  async resend(
+    confirmation: ConfirmationReference,
+    input: TwoFactorResendInput = {},
+  ): Promise<TwoFactorRequest> {
+    if (typeof input !== 'object' || input === null) {
+      throw new TwoFactorInputError('resend takes a confirmation and an object.');
+    }
+    return this.describe(await this.sender.resend(confirmation, parseStarter(input.starter)));
   }
 
   /** A state in the words of a client. */
@@ -109,4 +118,14 @@ export class TwoFactorService {
   resendAt(state: ConfirmationState): Date {
     return new Date(resendAt(stateRow(state), this.options.clock.now(), this.options));
   }
+}
+
+const MAX_STARTER_LENGTH = 255;
+
+function parseStarter(starter: unknown): string | undefined {
+  if (starter === undefined) return undefined;
+  if (typeof starter === 'string' && starter !== '' && starter.length <= MAX_STARTER_LENGTH) {
+    return starter;
+  }
+  throw new TwoFactorInputError(`A starter is a string of 1 to ${MAX_STARTER_LENGTH} characters.`);
 }

@@ -5,6 +5,7 @@ import {
   ConfirmationStore,
   ConfirmerService,
   parseContext,
+  PartyReader,
   parseToken,
   parseWay,
   refreshState,
@@ -33,6 +34,8 @@ import {
   TwoFactorUnavailableError,
   TwoFactorUnknownKeyError,
 } from '../errors/index.js';
+import { TwoFactorEvents, type ConfirmationFacts } from '../events/index.js';
+import { LimitService, type Charged } from '../limits/index.js';
 import type { ResolvedOptions } from '../options/index.js';
 import { InjectTwoFactorOptions, SENDER_BACKENDS } from '../two-factor.tokens.js';
 import { cooldownMs, resendAt } from './cooldown.js';
@@ -51,6 +54,9 @@ interface Plan {
   readonly context?: SendContext | undefined;
   /** `first` is sent by one caller ever, `again` waits for the cooldown, `any` is the application's own decision. */
   readonly kind: 'any' | 'first' | 'again';
+  readonly starter?: string | undefined;
+  /** What was charged for this message already; `null` for nothing. */
+  readonly charged: Charged | null;
 }
 
 /**
@@ -62,13 +68,18 @@ interface Plan {
 @Injectable()
 export class SenderService {
   readonly #logger = new Logger(SenderService.name);
+  readonly #parties: PartyReader;
 
   constructor(
     private readonly confirmer: ConfirmerService,
     private readonly store: ConfirmationStore,
+    private readonly limits: LimitService,
+    private readonly events: TwoFactorEvents,
     @Inject(SENDER_BACKENDS) private readonly backends: SenderBackends,
     @InjectTwoFactorOptions() private readonly options: ResolvedOptions,
-  ) {}
+  ) {
+    this.#parties = new PartyReader(options.keyRing, options.clock, limits);
+  }
 
   /**
    * Sends a confirmation's code by a sender, `null` meaning the default one. The first call binds the confirmation to the
@@ -77,7 +88,8 @@ export class SenderService {
    * @returns the state.
    * @throws TwoFactorInputError for an unknown sender, a malformed token or context, and a second token.
    * @throws TwoFactorNotFoundError, TwoFactorStateError when there is nothing to confirm any more.
-   * @throws TwoFactorTooManyRequestsError when `maxSends` are spent.
+   * @throws TwoFactorTooManyRequestsError when `maxSends` or a budget are spent, or token or subject are locked.
+   * @throws TwoFactorUnavailableError when the messages of the sender, or of all, are used up.
    * @throws TwoFactorRecipientError when the token can never be reached, TwoFactorSendError when it failed for now.
    */
   async send(
@@ -90,6 +102,7 @@ export class SenderService {
       sender: this.sender(name),
       token: parseToken(token),
       context: parseContext(context),
+      charged: null,
     };
     return this.#deliver(confirmation, await this.#rowOf(confirmation), { ...plan, kind: 'any' });
   }
@@ -98,14 +111,17 @@ export class SenderService {
    * Sends the first message of a confirmation that knows its token. Of many callers one sends, and the others find it
    * sent: what a repeated request needs.
    *
+   * @param charged what the message has cost already.
    * @throws as `send`.
+   * @internal
    */
   async sendFirst(
     state: ConfirmationState,
     sender: ResolvedSender,
-    context?: SendContext,
+    starter: string | undefined,
+    charged: Charged | null,
   ): Promise<ConfirmationState> {
-    const plan: Plan = { sender, context: parseContext(context), kind: 'first' };
+    const plan: Plan = { sender, kind: 'first', starter, charged };
     return this.#deliver(state, stateRow(state), plan);
   }
 
@@ -115,7 +131,7 @@ export class SenderService {
    *
    * @throws as `send`, and TwoFactorTooManyRequestsError while the cooldown lasts.
    */
-  async resend(confirmation: ConfirmationReference): Promise<ConfirmationState> {
+  async resend(confirmation: ConfirmationReference, starter?: string): Promise<ConfirmationState> {
     // Read anew: a state may have been sent, or have failed to be sent, by others since.
     const row = await this.#find(
       ConfirmationState.is(confirmation) ? stateRow(confirmation).id : parseId(confirmation),
@@ -128,7 +144,8 @@ export class SenderService {
         'The confirmation was never sent, so there is nothing to repeat. Send it first.',
       );
     }
-    return this.#deliver(confirmation, row, { sender: this.sender(way), kind: 'again' });
+    const sender = this.sender(way);
+    return this.#deliver(confirmation, row, { sender, kind: 'again', starter, charged: null });
   }
 
   /**
@@ -171,14 +188,19 @@ export class SenderService {
     plan: Plan,
   ): Promise<ConfirmationState> {
     const { row, sealed } = await this.#charge(seen, plan);
+    const facts = (): ConfirmationFacts => this.#parties.facts(row, this.#parties.partyOf(row));
+    const { sends } = row;
     const state = ConfirmationState.is(confirmation) ? confirmation : this.confirmer.stateOf(row);
     refreshState(state, row);
     if (sealed === null) return state;
     try {
       await this.#callBackend(plan.sender, sealed, state);
     } catch (error) {
+      const isPermanent = isRecipientError(error);
+      this.events.emit(() => ({ type: 'send-failed', sends, isPermanent, ...facts() }));
       throw await this.#failure(error, plan.sender, sealed, state);
     }
+    this.events.emit(() => ({ type: 'sent', sends, ...facts() }));
     return state;
   }
 
@@ -191,13 +213,25 @@ export class SenderService {
     plan: Plan,
   ): Promise<{ row: ConfirmationRow; sealed: BoundContent | null }> {
     let row = seen;
+    let { charged } = plan;
     // Each lost round means that somebody else's message was charged, and there are at most maxSends of them.
     for (let round = 0; round <= this.options.maxSends + 1; round += 1) {
-      if (plan.kind === 'first' && row.sends > 0) return { row, sealed: null };
-      const now = this.options.clock.now();
-      assertPending(row, now);
-      const sealed = await this.#content(row, plan);
-      this.#assertMayBeSent(row, now, plan);
+      let sealed: BoundContent;
+      try {
+        if (plan.kind === 'first' && row.sends > 0) {
+          if (charged) await this.limits.giveBack(charged);
+          return { row, sealed: null };
+        }
+        const now = this.options.clock.now();
+        assertPending(row, now);
+        sealed = await this.#content(row, plan);
+        this.#assertMayBeSent(row, now, plan);
+      } catch (error) {
+        if (charged) await this.limits.giveBack(charged);
+        this.confirmer.tellBlocked(error, row, this.#parties.partyOf(row));
+        throw error;
+      }
+      charged ??= await this.#chargeBudgets(row, sealed, plan);
       const bound = await this.store.bind(row, {
         way: plan.sender.name,
         envelope: sealEnvelope(this.options.keyRing, sealed, row),
@@ -208,7 +242,24 @@ export class SenderService {
       if (bound !== null) return { row: bound, sealed };
       row = await this.#find(row.id);
     }
+    if (charged) await this.limits.giveBack(charged);
     throw new TwoFactorUnavailableError('Others kept sending this confirmation. Try again.');
+  }
+
+  /** What this message costs beside its place among the messages of its confirmation. */
+  async #chargeBudgets(
+    row: ConfirmationRow,
+    { token, way }: BoundContent,
+    { starter }: Plan,
+  ): Promise<Charged> {
+    const { purpose, subject } = row;
+    const party = { token, purpose, subject };
+    try {
+      return await this.limits.chargeRequest({ ...party, sends: { way, starter } });
+    } catch (error) {
+      this.confirmer.tellBlocked(error, { id: row.id, way }, party);
+      throw error;
+    }
   }
 
   async #content(row: ConfirmationRow, plan: Plan): Promise<BoundContent> {
@@ -234,6 +285,7 @@ export class SenderService {
       throw new TwoFactorTooManyRequestsError(
         'This confirmation has been sent as often as it may. Request a new one.',
         null,
+        'max-sends',
       );
     }
     const waitMs = plan.kind === 'again' ? resendAt(row, now, this.options) - now : 0;
@@ -242,6 +294,7 @@ export class SenderService {
       throw new TwoFactorTooManyRequestsError(
         `The code can be sent again in ${seconds} seconds.`,
         seconds,
+        'cooldown',
       );
     }
   }
@@ -292,7 +345,7 @@ export class SenderService {
     this.#logger.warn(
       `Sender ${sender.name} did not deliver confirmation ${shortId(state.id)}: ${said}`,
     );
-    if (isPermanent(error)) return new TwoFactorRecipientError(said);
+    if (isRecipientError(error)) return new TwoFactorRecipientError(said);
     const again = await this.#retryAt(state);
     return new TwoFactorSendError(
       `Sender ${sender.name} did not deliver the code. It can be resent.`,
@@ -322,7 +375,7 @@ export class SenderService {
   }
 }
 
-function isPermanent(thrown: unknown): boolean {
+function isRecipientError(thrown: unknown): boolean {
   try {
     return thrown instanceof TwoFactorRecipientError;
   } catch {

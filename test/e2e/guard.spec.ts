@@ -226,12 +226,16 @@ const ERRORS: Readonly<Record<string, readonly [Error, number, string, object?]>
   mismatch: [new TwoFactorCodeMismatchError(3), 422, 'code-mismatch', { attemptsLeft: 3 }],
   recipient: [new TwoFactorRecipientError('TYPEDCODE'), 422, 'recipient-not-allowed'],
   'too-many': [
-    new TwoFactorTooManyRequestsError('TYPEDCODE', 17),
+    new TwoFactorTooManyRequestsError('TYPEDCODE', 17, 'cooldown'),
     429,
     'too-many-requests',
     { retryAfter: 17 },
   ],
-  'too-many-ever': [new TwoFactorTooManyRequestsError('TYPEDCODE', null), 429, 'too-many-requests'],
+  'too-many-ever': [
+    new TwoFactorTooManyRequestsError('TYPEDCODE', null, 'max-sends'),
+    429,
+    'too-many-requests',
+  ],
   configuration: [new TwoFactorConfigurationError('Set it up.'), 500, 'invalid-configuration'],
   unavailable: [
     new TwoFactorUnavailableError('TYPEDCODE'),

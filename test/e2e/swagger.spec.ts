@@ -31,7 +31,14 @@ const ROUTES = {
     summary: 'Confirms by the code',
     body: 'ConfirmBody',
     answer: 'ConfirmAnswer',
-    refusals: { ...MALFORMED, ...UNKNOWN, ...ENDED, 422: ['code-mismatch'], ...BUSY },
+    refusals: {
+      ...MALFORMED,
+      ...UNKNOWN,
+      ...ENDED,
+      422: ['code-mismatch'],
+      429: ['too-many-requests'],
+      ...BUSY,
+    },
   },
   '/2factor/resend': {
     summary: 'Sends the code again',

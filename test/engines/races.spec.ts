@@ -1,7 +1,13 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 import { ConfirmationStore, PurgeService } from '../../lib/confirmation/index.js';
-import { ConfirmationRecord, ConfirmerService } from '../../lib/index.js';
+import { AfterCommit } from '../../lib/database/index.js';
+import {
+  ConfirmationRecord,
+  ConfirmerService,
+  LimitService,
+  TwoFactorEvents,
+} from '../../lib/index.js';
 import type { ResolvedOptions } from '../../lib/options/index.js';
 import { TWO_FACTOR_OPTIONS } from '../../lib/two-factor.tokens.js';
 import { installAttemptTrigger, loggedAttempts } from '../support/attempt-trigger.js';
@@ -33,7 +39,15 @@ async function confirmersOf({ app, dataSource }: TestApp, count: number): Promis
       clock,
       useWithinMs: useWithinSeconds * 1_000,
     });
-    return new ConfirmerService(store, new PurgeService(store, options), options);
+    const limits = app.get(LimitService, { strict: false });
+    return new ConfirmerService(
+      store,
+      limits,
+      app.get(TwoFactorEvents, { strict: false }),
+      app.get(AfterCommit, { strict: false }),
+      new PurgeService(store, limits, options),
+      options,
+    );
   };
   return Promise.all(Array.from({ length: count }, open));
 }

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { engines } from '../support/engines.js';
 import { startApp, type TestApp } from '../support/test-app.js';
 
-describe.each(engines)('Statements on %s', (engine) => {
+describe.each(engines)('Statements without limits on %s', (engine) => {
   const confirmStatements = engine === 'mariadb' ? 2 : 1;
   let test: TestApp;
 
@@ -77,5 +77,65 @@ describe.each(engines)('Statements on %s', (engine) => {
     const [, confirmed] = await test.confirmer.confirm(state.id, state.code!);
 
     expect(confirmed).toBe(true);
+  });
+});
+
+/** What each call says to the database with all limits at their defaults; the first number without, the second with. */
+const COUNTS = {
+  postgres: { request: 3, resend: 3, confirmWrong: 3, confirmRight: 3, use: 1, cancel: 2 },
+  'better-sqlite3': { request: 3, resend: 3, confirmWrong: 3, confirmRight: 4, use: 1, cancel: 2 },
+  sqljs: { request: 3, resend: 3, confirmWrong: 3, confirmRight: 4, use: 1, cancel: 2 },
+  // No UPDATE ... RETURNING, and a budget that is spent is seen by a statement of its own.
+  mariadb: { request: 5, resend: 5, confirmWrong: 5, confirmRight: 6, use: 1, cancel: 3 },
+} as const;
+
+describe.each(engines)('Statements with default limits on %s', (engine) => {
+  let test: TestApp;
+
+  beforeAll(async () => {
+    test = await startApp({ engine, options: { limits: {} } });
+  });
+  afterAll(() => test.close());
+
+  it('are as many as documented', async () => {
+    const count = async (work: () => Promise<unknown>): Promise<number> =>
+      (await test.log.during(work)).length;
+    const login = { token: 'ann@example.com', subject: 'ann', purpose: 'login' };
+    const request = await count(() => test.twoFactor.request(login));
+    const { state } = await test.twoFactor.request({ ...login, purpose: 'transfer' });
+    test.clock.advance(30);
+    const counted = {
+      request,
+      resend: await count(() => test.twoFactor.resend(state.id)),
+      confirmWrong: await count(() => test.confirmer.confirm(state.id, 'WRONGCODE')),
+      confirmRight: await count(() => test.confirmer.confirm(state.id, state.code!)),
+      use: await count(() => test.confirmer.use(state.id, { purpose: 'transfer', subject: 'ann' })),
+      cancel: await count(() => test.confirmer.cancel(test.outbox.deliveries[0]!.state.id)),
+    };
+
+    process.stdout.write(`Statements on ${engine}: ${JSON.stringify(counted)}\n`);
+    expect(counted).toEqual(COUNTS[engine]);
+  });
+
+  it('are as many over the services for an unknown as for a purged confirmation', async () => {
+    const { state } = await test.twoFactor.request({ token: 'bob@example.com' });
+    test.clock.advance(700);
+    await test.confirmer.purge({ olderThan: new Date(test.clock.now()) });
+    const unknown = `${state.id.slice(0, 20)}${'0'.repeat(16)}`;
+    const counts = async (id: string): Promise<number[]> => {
+      const calls = [
+        () => test.confirmer.confirm(id, '123456'),
+        () => test.confirmer.use(id),
+        () => test.confirmer.check(id),
+        () => test.confirmer.cancel(id),
+        () => test.twoFactor.resend(id).catch(() => undefined),
+      ];
+      const all: number[] = [];
+      for (const call of calls) all.push((await test.log.during(call)).length);
+      return all;
+    };
+
+    expect(await counts(state.id)).toEqual([1, 1, 1, 1, 1]);
+    expect(await counts(unknown)).toEqual([1, 1, 1, 1, 1]);
   });
 });

@@ -169,6 +169,7 @@ export async function startApp(input: TestAppInput = {}): Promise<TestApp> {
         senders: { default: { backend: () => outbox.send } },
         codeGenerator: drawCanaryCode,
         autoPurge: false,
+        limits: false,
         clock,
         ...input.options,
       }),

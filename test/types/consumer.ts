@@ -227,6 +227,7 @@ export const allUndefined = {
   cooldownSeconds: undefined,
   resend: undefined,
   autoPurge: undefined,
+  limits: undefined,
   timeoutMs: undefined,
   sendTimeoutMs: undefined,
   preparedStatements: undefined,
@@ -238,6 +239,7 @@ const noExtras = {
   isGlobal: undefined,
   controller: undefined,
   dataSource: undefined,
+  limitStore: undefined,
   senderBackends: undefined,
 } satisfies TwoFactorModuleExtras satisfies Record<keyof TwoFactorModuleExtras, undefined>;
 

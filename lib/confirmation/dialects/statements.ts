@@ -32,16 +32,29 @@ export type ConfirmationStatements = Readonly<
   >
 >;
 
-/** Built once for a data source; `keys` is the size of the key ring. */
+/** An UPDATE of other rows, for those confirmations that meet the condition. */
+export type AlsoUpdate = (condition: string) => string;
+
+/**
+ * Built once for a data source; `keys` is the size of the key ring, `onConfirmed` what is to happen in the same statement
+ * when the code was right, where the engine can do that.
+ */
 export function confirmationStatements(
   engine: Engine,
   names: ConfirmationTable,
   keys: number,
+  onConfirmed: AlsoUpdate | null,
 ): ConfirmationStatements {
   const { returning, exactly, epochMs, unlessTaken, deleteSome } = DIALECTS[engine];
-  const { table, column: c, columns } = names;
+  const { table, column: c, columns, alias } = names;
   const codeMatches = exactly(c.codeMac, placeholders('codeMac', keys));
   const pending = `${c.confirmedAt} IS NULL AND ${c.cancelledAt} IS NULL AND ${c.expiresAt} > :now`;
+
+  const withUpdate = (update: string): string => {
+    if (onConfirmed === null) return update;
+    const isConfirmed = `EXISTS (SELECT 1 FROM confirmed WHERE ${alias.confirmedAt} = ${epochMs(':now')})`;
+    return `WITH confirmed AS (${update}), done AS (${onConfirmed(isConfirmed)}) SELECT * FROM confirmed`;
+  };
 
   const sql: Record<keyof ConfirmationStatements, string> = {
     insert: `
@@ -53,13 +66,13 @@ export function confirmationStatements(
       ${unlessTaken(names)}`,
     find: `SELECT ${columns} FROM ${table} WHERE ${c.id} = :id`,
     // Charges and compares at once: no guess is ever compared for free, and none is charged twice.
-    confirm: `
+    confirm: withUpdate(`
       UPDATE ${table} SET
         ${c.attempts} = ${c.attempts} + 1,
         ${c.confirmedAt} = CASE WHEN ${codeMatches} THEN ${epochMs(':now')} ELSE ${c.confirmedAt} END,
         ${c.useBefore} = CASE WHEN ${codeMatches} THEN ${epochMs(':useBefore')} ELSE ${c.useBefore} END
       WHERE ${c.id} = :id AND ${c.codeMac} IS NOT NULL AND ${pending} AND ${c.attempts} < ${c.maxAttempts}
-      ${returning(names)}`,
+      ${returning(names)}`),
     confirmByHand: `
       UPDATE ${table} SET ${c.confirmedAt} = :now, ${c.useBefore} = :useBefore
       WHERE ${c.id} = :id AND ${pending}
@@ -80,7 +93,8 @@ export function confirmationStatements(
       UPDATE ${table} SET ${c.lastSentAt} = :lastSentAt WHERE ${c.id} = :id AND ${c.sends} = :seenSends`,
     cancel: `
       UPDATE ${table} SET ${c.cancelledAt} = :now
-      WHERE ${c.id} = :id AND ${c.usedAt} IS NULL AND ${c.cancelledAt} IS NULL`,
+      WHERE ${c.id} = :id AND ${c.usedAt} IS NULL AND ${c.cancelledAt} IS NULL
+      ${returning(names)}`,
     erase: `DELETE FROM ${table} WHERE ${exactly(c.subject, ':subject')}`,
     // A row expires after it was made, so no row beyond the bound can qualify: the primary key finds them all.
     purge: deleteSome(

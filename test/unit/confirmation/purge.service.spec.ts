@@ -1,3 +1,4 @@
+import { LimitService, NoLimitStore } from '../../../lib/limits/index.js';
 import { ConsoleLogger, Logger } from '@nestjs/common';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 
@@ -37,7 +38,8 @@ function storeOf(answer: (call: number) => number | Promise<number>): {
 
 function serviceOf(store: ConfirmationStore, options: TwoFactorOptions = {}): PurgeService {
   const clock = { now: () => NOW };
-  return new PurgeService(store, resolveOptions({ secret, clock, ...options }, {}));
+  const resolved = resolveOptions({ secret, clock, ...options }, {});
+  return new PurgeService(store, new LimitService(new NoLimitStore(), resolved), resolved);
 }
 
 describe('a purge on demand', () => {

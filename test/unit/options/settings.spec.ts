@@ -143,7 +143,7 @@ function shown(value: unknown): string {
 
 describe('the scalar options', () => {
   it('are all in the table of these tests', () => {
-    const other = new Set(['autoPurge', 'clock', 'codeGenerator', 'cooldownSeconds']);
+    const other = new Set(['autoPurge', 'clock', 'codeGenerator', 'cooldownSeconds', 'limits']);
     expect(TABLE.map(({ option }) => option).toSorted()).toEqual(
       Object.keys(DEFAULTS)
         .filter((option) => !other.has(option))
@@ -434,7 +434,7 @@ describe('the other options', () => {
   it('are refused by name when there is no such option', () => {
     expect(refusal({ maxAttemps: 5 })).toBe(
       'There is no option maxAttemps. Known: autoPurge, clock, codeGenerator, cooldownSeconds, debugCodeResponse, ' +
-        'defaultSender, env, maxAttempts, maxSends, preparedStatements, purposes, resend, secret, secrets, ' +
+        'defaultSender, env, limits, maxAttempts, maxSends, preparedStatements, purposes, resend, secret, secrets, ' +
         'sendTimeoutMs, senders, timeoutMs, ttlSeconds, useWithinSeconds.',
     );
   });

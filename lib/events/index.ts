@@ -1,0 +1,16 @@
+export type {
+  AttemptFailedEvent,
+  ConfirmationFacts,
+  ConfirmedEvent,
+  CreatedEvent,
+  GuessingSuspectedEvent,
+  LockedEvent,
+  RecipientFacts,
+  ReuseRefusedEvent,
+  SendBlockedEvent,
+  SendFailedEvent,
+  SentEvent,
+  TwoFactorEvent,
+  UsedEvent,
+} from './two-factor-event.interface.js';
+export { TwoFactorEvents } from './two-factor-events.js';

@@ -1,0 +1,106 @@
+import type { LimitName } from '../errors/index.js';
+
+/** What every event about a confirmation says. Neither code nor secret nor full token nor the whole id. */
+export interface ConfirmationFacts {
+  /** When, by the clock of the options. */
+  readonly at: Date;
+  /** The beginning of the confirmation's id, as in the log: enough to find it, too little to use it. */
+  readonly confirmation: string;
+  /** Empty for the nameless purpose. */
+  readonly purpose: string;
+  /** Empty for nobody in particular. */
+  readonly subject: string;
+  /** The sender's name; empty until there is one. */
+  readonly way: string;
+  /** Where the code goes; `null` until somebody said it. */
+  readonly recipient: RecipientFacts | null;
+}
+
+/** A token, as far as it may be told. */
+export interface RecipientFacts {
+  /** As `maskedToken` of an answer: `a***@e***.com`. */
+  readonly masked: string;
+  /** 16 hexadecimal characters of a keyed hash: equal for equal tokens. */
+  readonly key: string;
+}
+
+export interface CreatedEvent extends ConfirmationFacts {
+  readonly type: 'created';
+}
+
+/** The backend took the message. */
+export interface SentEvent extends ConfirmationFacts {
+  readonly type: 'sent';
+  /** The how-manieth message of this confirmation it is. */
+  readonly sends: number;
+}
+
+export interface SendFailedEvent extends ConfirmationFacts {
+  readonly type: 'send-failed';
+  readonly sends: number;
+  /** Whether the token can never be reached. */
+  readonly isPermanent: boolean;
+}
+
+/** A limit refused a new confirmation or a message. `confirmation` is empty when none was made. */
+export interface SendBlockedEvent extends ConfirmationFacts {
+  readonly type: 'send-blocked';
+  readonly limit: LimitName;
+  /** `null` when waiting does not help. */
+  readonly retryAfterSeconds: number | null;
+}
+
+/** A code was compared and is wrong. */
+export interface AttemptFailedEvent extends ConfirmationFacts {
+  readonly type: 'attempt-failed';
+  readonly attempts: number;
+  readonly maxAttempts: number;
+}
+
+/** Wrong codes have locked a confirmation for good, or a token or a subject for a time. */
+export interface LockedEvent extends ConfirmationFacts {
+  readonly type: 'locked';
+  readonly scope: 'confirmation' | 'token' | 'subject';
+  /** `null`: for good. Of a token or a subject: until `LimitService.reset()`. */
+  readonly until: Date | null;
+}
+
+export interface ConfirmedEvent extends ConfirmationFacts {
+  readonly type: 'confirmed';
+  readonly by: 'code' | 'hand';
+  readonly attempts: number;
+}
+
+export interface UsedEvent extends ConfirmationFacts {
+  readonly type: 'used';
+}
+
+/** Somebody tried to use a proof that was used before. */
+export interface ReuseRefusedEvent extends ConfirmationFacts {
+  readonly type: 'reuse-refused';
+}
+
+/** One code was tried on many confirmations. There is one such event a window and instance. */
+export interface GuessingSuspectedEvent {
+  readonly type: 'guessing-suspected';
+  readonly at: Date;
+  /** How many confirmations so far. */
+  readonly confirmations: number;
+}
+
+/**
+ * What happened. Of what a transaction does, after its commit.
+ *
+ * @publicApi
+ */
+export type TwoFactorEvent =
+  | AttemptFailedEvent
+  | ConfirmedEvent
+  | CreatedEvent
+  | GuessingSuspectedEvent
+  | LockedEvent
+  | ReuseRefusedEvent
+  | SendBlockedEvent
+  | SendFailedEvent
+  | SentEvent
+  | UsedEvent;

@@ -1,0 +1,47 @@
+import { isIPv6 } from 'node:net';
+import { domainToASCII } from 'node:url';
+
+/** `;ext=5`, `ext. 5`, `x5`, `#5` behind a number. */
+const EXTENSION = /(?:;ext=|\s*(?:ext\.?|x|#)\s*)\d{1,7}$/i;
+const PHONE_DECORATION = /[\s().\-/]/g;
+/** ITU-T E.164: a country code and a number of at most 15 digits together. */
+const E164 = /^\+[1-9]\d{6,14}$/;
+const NETWORK_GROUPS = 4;
+
+/**
+ * One spelling for all spellings of a mailbox or an international number, so that they share one budget; every other
+ * token is itself.
+ *
+ * - A mail address: case does not count, on either side of the `@` (a server may tell `Ann` from `ann`, hardly any does,
+ *   and here sharing is the safe side); a domain is its ASCII form (UTS 46) without the last dot. `+tags` and dots count.
+ * - A number with `+` or `00`: E.164, without spaces, brackets, dots, hyphens and extension. National numbers have no
+ *   country: see `nestjs-two-factor/phone`.
+ */
+export function canonicalToken(token: string): string {
+  const text = token.normalize('NFKC');
+  const at = text.lastIndexOf('@');
+  if (at > 0) {
+    const domain = text.slice(at + 1).replace(/\.+$/, '');
+    return `${text.slice(0, at)}@${domainToASCII(domain) || domain}`.toLowerCase();
+  }
+  const number = text.replace(EXTENSION, '').replace(PHONE_DECORATION, '').replace(/^00/, '+');
+  return E164.test(number) ? number : text;
+}
+
+/** An IPv6 address as its /64, which is what one customer has; any other starter is itself. */
+export function canonicalStarter(starter: string): string {
+  const address = starter.replace(/%.*$/, '');
+  if (!isIPv6(address)) return starter;
+  // The URL parser writes an address in one way (RFC 5952).
+  const groups = new URL(`http://[${address}]`).hostname.slice(1, -1).split('::');
+  const [head = [], tail = []] = groups.map((part) => part.split(':').filter(Boolean));
+  const zeros = Array.from({ length: 8 - head.length - tail.length }, () => '0');
+  const all = [...head, ...(groups.length > 1 ? zeros : []), ...tail];
+  const isMappedIPv4 = all.slice(0, 5).every((group) => group === '0') && all[5] === 'ffff';
+  if (!isMappedIPv4) return `${all.slice(0, NETWORK_GROUPS).join(':')}::/64`;
+  return all
+    .slice(6)
+    .map((group) => Number.parseInt(group, 16))
+    .map((group) => `${group >> 8}.${group & 255}`)
+    .join('.');
+}

@@ -1,0 +1,187 @@
+import type { DataSource, EntityManager } from 'typeorm';
+
+import {
+  assertEntity,
+  assertReturning,
+  listValues,
+  StatementRunner,
+  tableNames,
+  type SqlValue,
+  type SqlValues,
+  type StatementRunnerOptions,
+} from '../database/index.js';
+import { TwoFactorUnavailableError } from '../errors/index.js';
+import type { Clock } from '../options/index.js';
+import { limitStatements, type LimitStatements } from './dialects/statements.js';
+import { LimitRecord } from './limit-record.entity.js';
+import { doublingsOf, isSpent, lockMsAfter } from './limit-rules.js';
+import type { LimitAnswer, LimitCharge, LimitLevel, LimitStore } from './limit-store.interface.js';
+
+export interface DatabaseLimitStoreOptions extends StatementRunnerOptions {
+  readonly clock: Clock;
+}
+
+/** A budget that was spent when it was charged and free when it was looked at why: so often, then it is too busy. */
+const ROUNDS = 5;
+
+/** All SQL of the budgets: one guarded statement charges all that a call spends, in the order of their keys. */
+export class DatabaseLimitStore implements LimitStore {
+  #purgedUpTo = '';
+
+  private constructor(
+    private readonly runner: StatementRunner,
+    private readonly statements: LimitStatements,
+    private readonly clock: Clock,
+  ) {}
+
+  /** @throws TwoFactorConfigurationError when the data source does not know the entity, or its engine cannot do it. */
+  static async open(
+    dataSource: DataSource,
+    options: DatabaseLimitStoreOptions,
+  ): Promise<DatabaseLimitStore> {
+    assertEntity(dataSource, LimitRecord);
+    await assertReturning(dataSource);
+    const runner = new StatementRunner(dataSource, options);
+    const statements = limitStatements(runner.engine, tableNames(dataSource, LimitRecord));
+    return new DatabaseLimitStore(runner, statements, options.clock);
+  }
+
+  /** `clear` as part of a statement of the confirmations, where the engine can. Its values: `settlementValues`. */
+  get clearClause(): LimitStatements['clearClause'] {
+    return this.statements.clearClause;
+  }
+
+  async charge(
+    charges: readonly LimitCharge[],
+    holder: string,
+    manager?: EntityManager,
+  ): Promise<LimitAnswer> {
+    const spending = charges.filter(({ checkOnly }) => !checkOnly);
+    for (let round = 0; round < ROUNDS; round += 1) {
+      if (spending.length === 0 || !this.statements.chargesAllOrNothing) {
+        const refused = await this.#spent(charges, manager);
+        if (refused.length > 0 || spending.length === 0) return { refused, charged: [] };
+      }
+      const charged = await this.#tryCharge(charges, holder, manager);
+      if (charged.length === spending.length) return { refused: [], charged };
+      // Somebody came in between and got the last of one of them.
+      const keys = new Set(charged.map(({ key }) => key));
+      await this.giveBack(
+        spending.filter(({ key }) => keys.has(key)),
+        manager,
+      );
+      const refused = await this.#spent(charges, manager);
+      if (refused.length > 0) return { refused, charged: [] };
+    }
+    throw new TwoFactorUnavailableError('The limits are contended. Try again.');
+  }
+
+  async giveBack(charges: readonly LimitCharge[], manager?: EntityManager): Promise<void> {
+    if (charges.length === 0) return;
+    const values = {
+      ...keyValues(charges.map(({ key }) => key)),
+      lockFrom: failureValues(charges).lockFrom,
+    };
+    await this.runner.run(this.statements.giveBack(charges.length), () => values, manager);
+  }
+
+  async clear(keys: readonly string[], holder: string): Promise<void> {
+    if (keys.length === 0) return;
+    const values = { ...keyValues(keys), holder };
+    await this.runner.run(this.statements.clear(keys.length), () => values);
+  }
+
+  async read(keys: readonly string[], manager?: EntityManager): Promise<LimitLevel[]> {
+    if (keys.length === 0) return [];
+    const { rows } = await this.runner.run(
+      this.statements.read(keys.length),
+      () => keyValues(keys),
+      manager,
+    );
+    return rows.map(levelOf);
+  }
+
+  async purge(limit: number): Promise<boolean> {
+    const after = this.#purgedUpTo;
+    const { rows } = await this.runner.run(this.statements.keysAfter, () => ({ after, limit }));
+    const last = rows.at(-1)?.['id'] as string | undefined;
+    const isMore = rows.length === limit;
+    // After the last ones the next round begins at the first.
+    this.#purgedUpTo = isMore && last !== undefined ? last : '';
+    if (last === undefined) return false;
+    const values = (): SqlValues => ({ after, last, now: this.clock.now() });
+    await this.runner.run(this.statements.purge, values);
+    return isMore;
+  }
+
+  async #tryCharge(
+    charges: readonly LimitCharge[],
+    holder: string,
+    manager: EntityManager | undefined,
+  ): Promise<LimitLevel[]> {
+    const { chargesAllOrNothing } = this.statements;
+    const said = chargesAllOrNothing ? charges : charges.filter(({ checkOnly }) => !checkOnly);
+    const values = (): SqlValues => {
+      const now = this.clock.now();
+      return Object.assign(
+        { now, holder, ...failureValues(said) },
+        ...said.map((charge, index) => rowValues(charge, index, now)),
+      ) as SqlValues;
+    };
+    const { rows } = await this.runner.run(this.statements.charge(said.length), values, manager);
+    // Where a refused row is answered too, it is another one's.
+    return rows.filter((row) => (row['holder'] ?? holder) === holder).map(levelOf);
+  }
+
+  async #spent(
+    charges: readonly LimitCharge[],
+    manager: EntityManager | undefined,
+  ): Promise<LimitLevel[]> {
+    const levels = await this.read(
+      charges.map(({ key }) => key),
+      manager,
+    );
+    const now = this.clock.now();
+    const byKey = new Map(charges.map((charge) => [charge.key, charge]));
+    return levels.filter((level) => isSpent(level, byKey.get(level.key)!, now));
+  }
+}
+
+function keyValues(keys: readonly string[]): Record<string, string> {
+  return listValues('id', keys);
+}
+
+function levelOf(row: Readonly<Record<string, unknown>>): LimitLevel {
+  return { key: String(row['id']), amount: Number(row['amount']), endsAt: Number(row['endsAt']) };
+}
+
+/** What a row begins with, if this is its first charge. */
+function rowValues(
+  { key, rule, checkOnly }: LimitCharge,
+  index: number,
+  now: number,
+): Record<string, SqlValue> {
+  const lockMs = rule.kind === 'failures' ? lockMsAfter(1, rule) : rule.windowMs;
+  return {
+    [`id${index}`]: key,
+    [`kind${index}`]: rule.kind,
+    [`amount${index}`]: checkOnly ? 0 : 1,
+    [`allowed${index}`]: rule.max,
+    [`endsAt${index}`]: lockMs === 0 ? 0 : now + lockMs,
+  };
+}
+
+/** The failure rule is one for all: that of the options. */
+function failureValues(charges: readonly LimitCharge[]): {
+  lockFrom: number;
+  lockMs: number;
+  maxLockMs: number;
+  doublings: number;
+} {
+  for (const { rule } of charges) {
+    if (rule.kind !== 'failures') continue;
+    const { lockFrom, lockMs, maxLockMs } = rule;
+    return { lockFrom, lockMs, maxLockMs, doublings: doublingsOf(rule) };
+  }
+  return { lockFrom: 0, lockMs: 0, maxLockMs: 0, doublings: 0 };
+}

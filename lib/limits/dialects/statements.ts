@@ -1,0 +1,78 @@
+import {
+  compileStatement,
+  placeholders,
+  type Engine,
+  type Statement,
+} from '../../database/index.js';
+import type { LimitDialect, LimitTable } from './limit-dialect.js';
+import { mysqlDialect } from './mysql.dialect.js';
+import { postgresDialect } from './postgres.dialect.js';
+import { sqliteDialect } from './sqlite.dialect.js';
+
+const DIALECTS: Readonly<Record<Engine, LimitDialect>> = {
+  postgres: postgresDialect,
+  mysql: mysqlDialect,
+  sqlite: sqliteDialect,
+};
+
+/** Texts by the number of budgets in them: built when they are first needed, and there are few such numbers. */
+export interface LimitStatements {
+  readonly chargesAllOrNothing: boolean;
+  charge(count: number): Statement;
+  read(count: number): Statement;
+  giveBack(count: number): Statement;
+  clear(count: number): Statement;
+  readonly keysAfter: Statement;
+  readonly purge: Statement;
+  /** `clear` inside a PostgreSQL statement of another store, for the keys of `:limitKeys`; `null` elsewhere. */
+  readonly clearClause: ((condition: string) => string) | null;
+}
+
+export function limitStatements(engine: Engine, names: LimitTable): LimitStatements {
+  const { chargesAllOrNothing, charge, updateInOrder } = DIALECTS[engine];
+  const { table, column: c } = names;
+  const compile = (sql: string): Statement => compileStatement(engine, sql);
+  const byCount = (sql: (count: number) => string): ((count: number) => Statement) => {
+    const compiled = new Map<number, Statement>();
+    return (count) => {
+      const statement = compiled.get(count) ?? compile(sql(count));
+      compiled.set(count, statement);
+      return statement;
+    };
+  };
+  const isOneOf = (count: number): string => `${c.id} IN (${placeholders('id', count)})`;
+  const nothing = `${c.amount} = 0, ${c.endsAt} = 0, ${c.holder} = ''`;
+  const isMine = `(${c.kind} = 'failures' OR ${c.holder} = :holder)`;
+  return {
+    chargesAllOrNothing,
+    charge: byCount((count) => charge(names, count)),
+    read: byCount((count) => `SELECT ${names.columns} FROM ${table} WHERE ${isOneOf(count)}`),
+    // A lock that the failure had caused ends with it; a window goes on.
+    giveBack: byCount((count) =>
+      updateInOrder(
+        names,
+        `${c.endsAt} = CASE WHEN ${c.kind} = 'failures' AND ${c.amount} <= :lockFrom THEN 0 ELSE ${c.endsAt} END, ` +
+          `${c.amount} = ${c.amount} - 1, ${c.holder} = ''`,
+        `${isOneOf(count)} AND ${c.amount} > 0`,
+      ),
+    ),
+    clear: byCount((count) => updateInOrder(names, nothing, `${isOneOf(count)} AND ${isMine}`)),
+    keysAfter: compile(
+      `SELECT ${c.id} AS ${names.alias.id} FROM ${table} WHERE ${c.id} > :after ORDER BY ${c.id} LIMIT :limit`,
+    ),
+    // Failures are kept until a success: time alone gives nobody new guesses (NIST SP 800-63B-4 3.2.2).
+    purge: compile(
+      `DELETE FROM ${table} WHERE ${c.id} > :after AND ${c.id} <= :last AND ${c.endsAt} <= :now ` +
+        `AND (${c.kind} <> 'failures' OR ${c.amount} = 0)`,
+    ),
+    clearClause:
+      engine === 'postgres'
+        ? (condition) =>
+            updateInOrder(
+              names,
+              nothing,
+              `${condition} AND ${c.id} = ANY (CAST(:limitKeys AS varchar[])) AND ${isMine}`,
+            )
+        : null,
+  };
+}

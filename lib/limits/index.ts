@@ -1,0 +1,24 @@
+export { canonicalToken } from './canonical-token.js';
+export { DatabaseLimitStore } from './database-limit.store.js';
+export { GuessingWatch } from './guessing-watch.js';
+export { NoLimitStore } from './no-limit.store.js';
+export { LimitRecord } from './limit-record.entity.js';
+export type {
+  FailureRule,
+  LimitAnswer,
+  LimitCharge,
+  LimitLevel,
+  LimitStore,
+  WindowRule,
+} from './limit-store.interface.js';
+export {
+  LimitService,
+  settlementValues,
+  watchesConfirm,
+  type Charged,
+  type FailureCount,
+  type FailuresOf,
+  type LimitedParty,
+  type LimitedRequest,
+  type Settlement,
+} from './limit.service.js';

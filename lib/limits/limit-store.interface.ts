@@ -1,0 +1,72 @@
+import type { EntityManager } from 'typeorm';
+
+/** So many in a window that begins with the first charge. */
+export interface WindowRule {
+  readonly kind: 'window';
+  readonly max: number;
+  readonly windowMs: number;
+}
+
+/** Consecutive failures: from `lockFrom` on each one locks, twice as long as the one before; `max` is the last one. */
+export interface FailureRule {
+  readonly kind: 'failures';
+  readonly max: number;
+  readonly lockFrom: number;
+  readonly lockMs: number;
+  readonly maxLockMs: number;
+}
+
+/** One budget that a call wants to spend 1 of, or only wants to know unlocked. */
+export interface LimitCharge {
+  /** 32 hexadecimal characters: a keyed hash, whoever it stands for. */
+  readonly key: string;
+  readonly rule: WindowRule | FailureRule;
+  /** True for a budget that must have something left, and of which nothing is taken. */
+  readonly checkOnly: boolean;
+}
+
+/** Where a budget stands. */
+export interface LimitLevel {
+  readonly key: string;
+  readonly amount: number;
+  /** End of the window or of the lock, epoch milliseconds; 0 for none. */
+  readonly endsAt: number;
+}
+
+/** `refused` is empty when all was charged; nothing was charged otherwise. `charged` are the levels after it. */
+export interface LimitAnswer {
+  readonly refused: readonly LimitLevel[];
+  readonly charged: readonly LimitLevel[];
+}
+
+/**
+ * Where budgets are kept. The built-in one is the application's own database; replace it by the extra `limitStore`. All
+ * methods reject when the store cannot be reached: the call that wanted it is refused then (HTTP 503).
+ *
+ * @publicApi
+ */
+export interface LimitStore {
+  /**
+   * Charges all or nothing; no two calls ever get the last unit of a budget.
+   *
+   * @param charges ordered by key, each key once.
+   * @param holder names this call: 32 hexadecimal characters.
+   * @param manager the caller's transaction, where the call is part of one.
+   */
+  charge(
+    charges: readonly LimitCharge[],
+    holder: string,
+    manager?: EntityManager,
+  ): Promise<LimitAnswer>;
+  /** Takes one charge of each back: what it was for did not happen. */
+  giveBack(charges: readonly LimitCharge[], manager?: EntityManager): Promise<void>;
+  /** Ends failures, and those windows that `holder` charged last. */
+  clear(keys: readonly string[], holder: string): Promise<void>;
+  /** The levels of those that have one. */
+  read(keys: readonly string[]): Promise<readonly LimitLevel[]>;
+  /**
+   * Looks at the next `limit` budgets and forgets those of which nothing is spent any more. True as long as there are more
+   * to look at; absent where the store forgets by itself.
+   */
+  purge?(limit: number): Promise<boolean>;
+}

@@ -1,0 +1,113 @@
+import { TwoFactorConfigurationError } from '../errors/index.js';
+import { callable, integer, orElse, record, refuseUnknown } from './check.js';
+import { DEFAULTS } from './defaults.js';
+import type { LimitsOptions, SendBudget } from './limits-options.interface.js';
+import type { ResolvedLimits } from './resolved-limits.interface.js';
+import { show } from './settings.js';
+
+const BUDGETS = ['sendsPerToken', 'sendsPerStarter', 'sendsPerSender', 'sendsInTotal'] as const;
+const KNOWN = ['failures', 'live', ...BUDGETS, 'starter', 'canonicalToken', 'guessing'];
+const OBJECT_OR_FALSE = 'Give an object or false.';
+const MAX_SENDS = 1_000_000;
+const THIRTY_DAYS_SECONDS = 2_592_000;
+
+const OFF: ResolvedLimits = Object.freeze({
+  failures: null,
+  live: null,
+  sendsPerToken: [],
+  sendsPerStarter: [],
+  sendsPerSender: [],
+  sendsInTotal: [],
+  starter: undefined,
+  canonicalToken: undefined,
+  guessing: null,
+});
+
+/** @throws TwoFactorConfigurationError naming option, value and remedy. */
+export function resolveLimits(input: unknown): ResolvedLimits {
+  if (input === false) return OFF;
+  const limits = record('Option limits', orElse(input, {}), OBJECT_OR_FALSE) as LimitsOptions;
+  refuseUnknown('limit', limits, KNOWN);
+  return Object.freeze<ResolvedLimits>({
+    failures: resolveFailures(limits.failures),
+    live: resolveLive(limits.live),
+    sendsPerToken: resolveBudgets('sendsPerToken', limits.sendsPerToken),
+    sendsPerStarter: resolveBudgets('sendsPerStarter', limits.sendsPerStarter),
+    sendsPerSender: resolveBudgets('sendsPerSender', limits.sendsPerSender),
+    sendsInTotal: resolveBudgets('sendsInTotal', limits.sendsInTotal),
+    starter: callable('limits.starter', limits.starter, undefined),
+    canonicalToken: callable('limits.canonicalToken', limits.canonicalToken, undefined),
+    guessing: resolveGuessing(limits.guessing),
+  });
+}
+
+function resolveFailures(input: unknown): ResolvedLimits['failures'] {
+  if (input === false) return null;
+  const option = 'limits.failures';
+  const given = record(`Option ${option}`, orElse(input, {}), OBJECT_OR_FALSE);
+  refuseUnknown(`member of ${option}:`, given, Object.keys(DEFAULTS.limits.failures));
+  const { lockFrom, lockSeconds, maxLockSeconds, stopAt } = withDefaults(
+    given,
+    DEFAULTS.limits.failures,
+  );
+  const from = integer(`${option}.lockFrom`, lockFrom, 3, 50);
+  const seconds = integer(`${option}.lockSeconds`, lockSeconds, 1, 3_600);
+  return Object.freeze({
+    lockFrom: from,
+    lockMs: seconds * 1_000,
+    maxLockMs: integer(`${option}.maxLockSeconds`, maxLockSeconds, seconds, 86_400) * 1_000,
+    stopAt: integer(`${option}.stopAt`, stopAt, from, 100),
+  });
+}
+
+function resolveLive(input: unknown): number | null {
+  if (input === false) return null;
+  const live = record('Option limits.live', orElse(input, {}), OBJECT_OR_FALSE);
+  refuseUnknown('member of limits.live:', live, ['max']);
+  return integer('limits.live.max', withDefaults(live, DEFAULTS.limits.live).max, 1, 10);
+}
+
+function resolveBudgets(name: (typeof BUDGETS)[number], input: unknown): readonly SendBudget[] {
+  if (input === false) return [];
+  const budgets: unknown = orElse(input, DEFAULTS.limits[name]);
+  if (!Array.isArray(budgets) || budgets.length === 0) {
+    throw new TwoFactorConfigurationError(
+      `Option limits.${name} is ${Array.isArray(budgets) ? 'an empty list' : show(budgets)}. Give a list such as ` +
+        '[{ max: 5, perSeconds: 3600 }], or false.',
+    );
+  }
+  return Object.freeze(
+    budgets.map((each: unknown, index) => {
+      const option = `limits.${name}[${index}]`;
+      const budget = record(`Option ${option}`, each);
+      refuseUnknown(`member of ${option}:`, budget, ['max', 'perSeconds']);
+      return Object.freeze({
+        max: integer(`${option}.max`, budget['max'], 1, MAX_SENDS),
+        perSeconds: integer(`${option}.perSeconds`, budget['perSeconds'], 1, THIRTY_DAYS_SECONDS),
+      });
+    }),
+  );
+}
+
+function resolveGuessing(input: unknown): ResolvedLimits['guessing'] {
+  if (input === false) return null;
+  const option = 'limits.guessing';
+  const given = record(`Option ${option}`, orElse(input, {}), OBJECT_OR_FALSE);
+  refuseUnknown(`member of ${option}:`, given, Object.keys(DEFAULTS.limits.guessing));
+  const { confirmations, perSeconds } = withDefaults(given, DEFAULTS.limits.guessing);
+  return Object.freeze({
+    confirmations: integer(`${option}.confirmations`, confirmations, 2, 10_000),
+    perMs: integer(`${option}.perSeconds`, perSeconds, 1, 86_400) * 1_000,
+  });
+}
+
+/** What is given, and the default of what is absent or undefined. */
+function withDefaults<T extends object>(
+  given: Readonly<Record<string, unknown>>,
+  defaults: T,
+): Record<keyof T, unknown> {
+  const names = Object.keys(defaults) as (keyof T & string)[];
+  return Object.fromEntries(
+    names.map((name) => [name, orElse(given[name], defaults[name])]),
+  ) as Record<keyof T, unknown>;
+}

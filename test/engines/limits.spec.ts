@@ -1,0 +1,340 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+
+import {
+  LimitRecord,
+  LimitService,
+  TwoFactorEvents,
+  TwoFactorTooManyRequestsError,
+  TwoFactorUnavailableError,
+  type ConfirmationState,
+  type TwoFactorEvent,
+} from '../../lib/index.js';
+import { engines } from '../support/engines.js';
+import { startApp, type TestApp } from '../support/test-app.js';
+
+const WRONG = 'WRONGWRONG';
+const DAY_SECONDS = 86_400;
+
+/** What a limit says, as far as it is told. */
+async function refusal(call: Promise<unknown>): Promise<unknown> {
+  return call.then(
+    () => 'accepted',
+    (error: unknown) => {
+      if (error instanceof TwoFactorTooManyRequestsError)
+        return [429, error.limit, error.retryAfterSeconds];
+      if (error instanceof TwoFactorUnavailableError)
+        return [503, error.limit, error.retryAfterSeconds];
+      throw error;
+    },
+  );
+}
+
+describe.each(engines)('Limits on %s', (engine) => {
+  let test: TestApp;
+  let limits: LimitService;
+  let next = 0;
+
+  /** Somebody whom no other test knows. */
+  const somebody = (): string => `user${(next += 1)}@example.com`;
+  const make = async (token: string, subject?: string): Promise<ConfirmationState> =>
+    test.confirmer.makeConfirmation({ token, subject });
+  const guess = async (state: ConfirmationState, times: number): Promise<number> => {
+    let compared = 0;
+    for (let each = 0; each < times; each += 1) {
+      const before = (await test.confirmer.check(state.id))[0]!.attemptsLeft;
+      await refusal(test.confirmer.confirm(state.id, WRONG));
+      compared += before - (await test.confirmer.check(state.id))[0]!.attemptsLeft;
+    }
+    return compared;
+  };
+
+  beforeAll(async () => {
+    test = await startApp({ engine, options: { limits: {} } });
+    limits = test.app.get(LimitService, { strict: false });
+  });
+  afterAll(() => test.close());
+
+  it('locks a token for 30 seconds with the tenth wrong code, whatever confirmation it was for', async () => {
+    const token = somebody();
+    const [one, two, three] = [await make(token), await make(token), await make(token)];
+
+    expect(await guess(one, 5)).toBe(5);
+    expect(await guess(two, 4)).toBe(4);
+    expect(await limits.failures({ token })).toEqual({
+      count: 9,
+      lockedUntil: null,
+      isStopped: false,
+    });
+    expect(await guess(three, 1)).toBe(1);
+    expect(await limits.failures({ token })).toMatchObject({ count: 10, isStopped: false });
+
+    const locked = [429, 'token-failures', 30];
+    expect(await refusal(test.confirmer.confirm(three.id, three.code!))).toEqual(locked);
+    expect(await refusal(make(token))).toEqual(locked);
+    expect(await refusal(test.twoFactor.request({ token }))).toEqual(locked);
+    expect((await test.confirmer.check(three.id))[0]?.attemptsLeft).toBe(4);
+    test.clock.advance(29.5);
+    expect(await refusal(test.confirmer.confirm(three.id, three.code!))).toEqual([
+      429,
+      'token-failures',
+      1,
+    ]);
+    test.clock.advance(0.5);
+    expect((await test.confirmer.confirm(three.id, three.code!))[1]).toBe(true);
+    expect(await limits.failures({ token })).toEqual({
+      count: 0,
+      lockedUntil: null,
+      isStopped: false,
+    });
+  });
+
+  it('doubles the lock up to an hour, and stops at the hundredth wrong code until it is reset', async () => {
+    const token = somebody();
+    const waits: (number | null)[] = [];
+    let state = await make(token);
+    for (let failure = 1; failure <= 100; failure += 1) {
+      if ((await test.confirmer.check(state.id))[0]?.status !== 'pending') {
+        test.clock.advance(600);
+        state = await make(token);
+      }
+      const [, confirmed] = await test.confirmer.confirm(state.id, WRONG);
+      expect(confirmed).toBe(false);
+      if (failure < 10) continue;
+      const { lockedUntil } = await limits.failures({ token });
+      const wait = lockedUntil && (lockedUntil.getTime() - test.clock.now()) / 1_000;
+      waits.push(wait);
+      if (wait) test.clock.advance(wait);
+    }
+
+    expect(waits.slice(0, 9)).toEqual([30, 60, 120, 240, 480, 960, 1920, 3600, 3600]);
+    expect(new Set(waits.slice(8, -1))).toEqual(new Set([3600]));
+    expect(waits.at(-1)).toBeNull();
+    test.clock.advance(10 * DAY_SECONDS);
+    await test.confirmer.purge();
+    expect(await refusal(make(token))).toEqual([429, 'token-failures', null]);
+    expect(await limits.failures({ token })).toEqual({
+      count: 100,
+      lockedUntil: null,
+      isStopped: true,
+    });
+
+    await limits.reset({ token });
+
+    expect(await refusal(make(token))).toBe('accepted');
+  });
+
+  it('counts the failures of a subject over all its tokens, and those of a token over all its subjects', async () => {
+    const subject = somebody();
+    const [phone, mailbox] = [somebody(), somebody()];
+    await guess(await make(phone, subject), 5);
+    await guess(await make(mailbox, subject), 5);
+
+    expect(await refusal(make(somebody(), subject))).toEqual([429, 'subject-failures', 30]);
+    expect(await refusal(make(phone, somebody()))).toBe('accepted');
+    expect(await limits.failures({ subject })).toMatchObject({ count: 10 });
+
+    test.clock.advance(30);
+    const right = await make(phone, subject);
+    expect((await test.confirmer.confirm(right.id, right.code!))[1]).toBe(true);
+    expect(await limits.failures({ subject })).toMatchObject({ count: 0 });
+    expect(await limits.failures({ token: phone })).toMatchObject({ count: 0 });
+    // A success by the phone says nothing about the mailbox.
+    expect(await limits.failures({ token: mailbox })).toMatchObject({ count: 5 });
+  });
+
+  it('keeps at most three confirmations of a subject and purpose alive', async () => {
+    const subject = somebody();
+    const token = somebody();
+    const login = { token, subject, purpose: 'login' };
+    const first = await test.confirmer.makeConfirmation(login);
+    test.clock.advance(60);
+    const second = await test.confirmer.makeConfirmation(login);
+    const third = await test.confirmer.makeConfirmation(login);
+
+    expect(await refusal(test.confirmer.makeConfirmation(login))).toEqual([429, 'live', 540]);
+    const elsewhere = { token, subject, purpose: 'transfer' };
+    expect(await refusal(test.confirmer.makeConfirmation(elsewhere))).toBe('accepted');
+
+    // Confirmed by the code, by hand, cancelled, expired: each frees its own place.
+    await test.confirmer.confirm(second.id, second.code!);
+    const fourth = await test.confirmer.makeConfirmation(login);
+    expect(await refusal(test.confirmer.makeConfirmation(login))).toEqual([429, 'live', 540]);
+    await third.confirm();
+    const fifth = await test.confirmer.makeConfirmation(login);
+    expect(await refusal(test.confirmer.makeConfirmation(login))).toEqual([429, 'live', 540]);
+    await test.confirmer.cancel(fourth.id);
+    await test.confirmer.makeConfirmation(login);
+    expect(await refusal(test.confirmer.makeConfirmation(login))).toEqual([429, 'live', 540]);
+    test.clock.advance(540);
+    expect((await test.confirmer.check(first.id))[0]?.status).toBe('expired');
+    expect(await refusal(test.confirmer.makeConfirmation(login))).toBe('accepted');
+    expect(await refusal(test.confirmer.makeConfirmation(login))).toEqual([429, 'live', 60]);
+    expect((await test.confirmer.check(fifth.id))[0]?.status).toBe('pending');
+  });
+
+  it('sends five messages an hour and ten a day to one token, over all its spellings', async () => {
+    const name = somebody().split('@')[0]!;
+    const spellings = [
+      `${name}@xn--bcher-kva.example`,
+      `${name}@bücher.example`,
+      `${name}@BÜCHER.example`,
+      `${name.toUpperCase()}@bücher.example.`,
+    ];
+    const sent = test.outbox.deliveries.length;
+    const send = async (index: number): Promise<unknown> => {
+      const state = await test.confirmer.makeConfirmation();
+      return refusal(
+        test.sender.send(null, spellings[index % spellings.length]!, state).then(() => undefined),
+      );
+    };
+
+    for (let index = 0; index < 5; index += 1) expect(await send(index)).toBe('accepted');
+    test.clock.advance(600);
+    expect(await send(1)).toEqual([429, 'sends-per-token', 3_000]);
+    test.clock.advance(3_000);
+    for (let index = 0; index < 5; index += 1) expect(await send(index)).toBe('accepted');
+    expect(await send(2)).toEqual([429, 'sends-per-token', DAY_SECONDS - 3_600]);
+    expect(test.outbox.deliveries.length - sent).toBe(10);
+  });
+
+  it('counts a resend, and gives back what is refused for another reason', async () => {
+    const token = somebody();
+    const { id } = await test.twoFactor.request({ token });
+
+    expect(await refusal(test.twoFactor.resend(id))).toEqual([429, 'cooldown', 30]);
+    for (const pause of [30, 60, 120, 300]) {
+      test.clock.advance(pause);
+      await test.twoFactor.resend(id);
+    }
+    test.clock.advance(300);
+    expect(await refusal(test.twoFactor.request({ token }))).toEqual([
+      429,
+      'sends-per-token',
+      expect.any(Number),
+    ]);
+  });
+
+  it('counts who starts it, by the network where that is an IPv6 address', async () => {
+    const starters = ['2001:db8:1:2::1', '2001:0DB8:1:2:ffff::9'];
+    const request = async (starter: string): Promise<unknown> =>
+      refusal(test.twoFactor.request({ token: somebody(), starter }));
+
+    for (let index = 0; index < 10; index += 1) {
+      expect(await request(starters[index % 2]!)).toBe('accepted');
+    }
+    expect(await request('2001:db8:1:2:3:4:5:6')).toEqual([429, 'sends-per-starter', 3_600]);
+    expect(await request('2001:db8:1:3::1')).toBe('accepted');
+  });
+
+  it('charges a repeated request and one that cannot be made nothing', async () => {
+    const subject = somebody();
+    const token = somebody();
+    const input = { token, subject, purpose: 'login', key: `key-of-${subject}-0001` };
+    for (let time = 0; time < 8; time += 1) await test.twoFactor.request(input);
+
+    const failing = { ...input, key: undefined, details: 5n as never };
+    await expect(test.twoFactor.request(failing)).rejects.toThrow('details');
+
+    const rows = await test.dataSource.getRepository(LimitRecord).find();
+    expect(test.outbox.deliveries.filter((delivery) => delivery.token === token)).toHaveLength(1);
+    for (const again of [1, 2])
+      await test.twoFactor.request({ ...input, key: `${input.key}-${again}` });
+    expect(await refusal(test.twoFactor.request({ token, subject, purpose: 'login' }))).toEqual([
+      429,
+      'live',
+      600,
+    ]);
+    expect(JSON.stringify(rows)).not.toContain(token);
+  });
+
+  it('takes a place in the transaction of a manager, and gives it back with it', async () => {
+    const login = { subject: somebody(), purpose: 'login' };
+    for (let time = 0; time < 5; time += 1) {
+      await expect(
+        test.dataSource.transaction(async (manager) => {
+          await test.confirmer.makeConfirmation({ ...login, manager });
+          throw new Error('undone');
+        }),
+      ).rejects.toThrow('undone');
+    }
+
+    for (let time = 0; time < 3; time += 1) {
+      await test.dataSource.transaction((manager) =>
+        test.confirmer.makeConfirmation({ ...login, manager }),
+      );
+    }
+    expect(await refusal(test.confirmer.makeConfirmation(login))).toEqual([429, 'live', 600]);
+  });
+
+  it('compares exactly ten of 100 wrong codes on 20 confirmations of one token', async () => {
+    const wide = await startApp({
+      engine,
+      database: test.database,
+      options: { timeoutMs: 60_000, limits: { live: false } },
+    });
+    const token = somebody();
+    const states = await Promise.all(
+      Array.from({ length: 20 }, () => wide.confirmer.makeConfirmation({ token })),
+    );
+
+    await Promise.all(
+      states.flatMap(({ id }) =>
+        Array.from({ length: 5 }, () => refusal(wide.confirmer.confirm(id, WRONG))),
+      ),
+    );
+
+    const left = await Promise.all(
+      states.map(async ({ id }) => (await wide.confirmer.check(id))[0]!.attemptsLeft),
+    );
+    expect(left.reduce((sum, each) => sum + 5 - each, 0)).toBe(10);
+    await wide.app.close();
+  });
+
+  it('forgets what has run out, and keeps failures', async () => {
+    const token = somebody();
+    await guess(await make(token), 3);
+    test.clock.advance(2 * DAY_SECONDS);
+
+    await test.confirmer.purge({ batchSize: 7 });
+
+    const kinds = (await test.dataSource.getRepository(LimitRecord).find()).map(({ kind }) => kind);
+    expect(new Set(kinds)).toEqual(new Set(['failures']));
+    expect(await limits.failures({ token })).toMatchObject({ count: 3 });
+  });
+
+  it('tells what happened, after it was committed', async () => {
+    const told: TwoFactorEvent[] = [];
+    const events = test.app.get(TwoFactorEvents, { strict: false });
+    const subscription = events.subscribe((event) => told.push(event));
+    const [token, subject] = [somebody(), somebody()];
+    const { state } = await test.twoFactor.request({ token, subject, purpose: 'login' });
+    await test.confirmer.confirm(state.id, WRONG);
+    await test.confirmer.confirm(state.id, state.code!);
+    const binding = { purpose: 'login', subject };
+    await expect(
+      test.dataSource.transaction(async (manager) => {
+        await test.confirmer.use(state.id, { ...binding, manager });
+        throw new Error('undone');
+      }),
+    ).rejects.toThrow('undone');
+    expect(told.at(-1)?.type).toBe('confirmed');
+    await test.dataSource.transaction(async (manager) => {
+      await test.confirmer.use(state.id, { ...binding, manager });
+      expect(told.at(-1)?.type).toBe('confirmed');
+    });
+    await test.confirmer.use(state.id, binding);
+    subscription.unsubscribe();
+
+    expect(told.map(({ type }) => type)).toEqual([
+      'created',
+      'sent',
+      'attempt-failed',
+      'confirmed',
+      'used',
+      'reuse-refused',
+    ]);
+    expect(JSON.stringify(told)).not.toContain(token);
+    expect(JSON.stringify(told)).not.toContain(state.id);
+    expect(JSON.stringify(told)).not.toContain(state.code!);
+  });
+});
