@@ -1,0 +1,69 @@
+import { describe, expect, it } from 'vitest';
+
+import { canonicalStarter, canonicalToken } from '../../../lib/limits/canonical-token.js';
+
+describe('A canonical token', () => {
+  it.each([
+    ['ann@example.com', 'Ann@Example.COM'],
+    ['ann@example.com', 'ann@example.com.'],
+    ['ann@xn--bcher-kva.example', 'ann@bücher.example'],
+    ['ann@xn--bcher-kva.example', 'ANN@BÜCHER.example..'],
+    ['ann@example.com', 'ann＠example.com'],
+    ['"a@b"@example.com', '"A@B"@example.com'],
+  ])('of a mailbox is %s for %s', (canonical, spelling) => {
+    expect(canonicalToken(spelling)).toBe(canonical);
+  });
+
+  it.each(['ann+news@example.com', 'a.nn@example.com', 'ann@mail.example.com'])(
+    'keeps %s apart from ann@example.com',
+    (other) => {
+      expect(canonicalToken(other)).toBe(other);
+    },
+  );
+
+  it.each([
+    '+14155550123',
+    '+1 (415) 555-0123',
+    '0014155550123',
+    '00 1 415.555.0123',
+    '+1415555０123',
+    '+1/415/5550123',
+    '+14155550123;ext=5',
+    '+1 415 555 0123 ext. 42',
+    '+14155550123x7',
+    '+14155550123#7',
+  ])('of the number %s is E.164', (spelling) => {
+    expect(canonicalToken(spelling)).toBe('+14155550123');
+  });
+
+  it.each(['(415) 555-0123', '+0123456789', '+1', '+12345678901234567', 'chat:4711', '@ann', 'a@'])(
+    'is %s itself where it is neither',
+    (token) => {
+      expect(canonicalToken(token)).toBe(token);
+    },
+  );
+
+  it('is the same when it is made again', () => {
+    for (const token of ['Ann@BÜCHER.example.', '00 1 415 555 0123', 'ⓒhat:4711']) {
+      const once = canonicalToken(token);
+      expect(canonicalToken(once)).toBe(once);
+    }
+  });
+});
+
+describe('A canonical starter', () => {
+  it.each([
+    ['2001:db8:1:2::/64', '2001:db8:1:2::1'],
+    ['2001:db8:1:2::/64', '2001:0DB8:0001:0002:ffff:ffff:ffff:ffff'],
+    ['2001:db8:0:0::/64', '2001:db8::1'],
+    ['fe80:0:0:0::/64', 'fe80::1%eth0'],
+    ['0:0:0:0::/64', '::1'],
+    ['192.0.2.7', '::ffff:192.0.2.7'],
+    ['192.0.2.7', '::ffff:c000:207'],
+    ['192.0.2.7', '192.0.2.7'],
+    ['session-4711', 'session-4711'],
+    ['user:1::2', 'user:1::2'],
+  ])('is %s for %s', (canonical, starter) => {
+    expect(canonicalStarter(starter)).toBe(canonical);
+  });
+});
