@@ -24,7 +24,7 @@ describe('TwoFactorEvents', () => {
   });
 
   it('makes no event that nobody listens to', () => {
-    const make = vi.fn(() => event);
+    const make = vi.fn<() => TwoFactorEvent>(() => event);
     new TwoFactorEvents().emit(make);
     expect(make).not.toHaveBeenCalled();
   });
