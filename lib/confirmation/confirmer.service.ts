@@ -34,7 +34,6 @@ import {
   watchesConfirm,
   type Charged,
   type LimitedParty,
-  type LimitedRequest,
 } from '../limits/index.js';
 import type { ResolvedOptions } from '../options/index.js';
 import { InjectTwoFactorOptions } from '../two-factor.tokens.js';
@@ -192,8 +191,8 @@ export class ConfirmerService {
     const code = isConfirmed ? null : await this.drawCode();
 
     const now = this.options.clock.now();
-    const ids = key === undefined ? [newId(now)] : idsFromRequestKey(keyRing, key, binding);
-    const [id = '', ...olderIds] = ids;
+    const keyIds = key === undefined ? [] : idsFromRequestKey(keyRing, key, binding);
+    const id = keyIds[0] ?? newId(now);
     const row: NewConfirmation = {
       id,
       ...binding,
@@ -211,16 +210,32 @@ export class ConfirmerService {
       confirmedAt: code === null ? now : null,
       useBefore: code === null ? now + useWithinSeconds * 1_000 : null,
     };
-    // The same request may have been made under a secret that no longer signs.
-    for (const olderId of olderIds) {
-      const made = await this.store.find(olderId, manager);
-      if (made !== null) return this.#repeated(row, binding, token, made);
-    }
+    // The same request may have been made before, also under a secret that no longer signs: then it costs nothing.
+    const repeated = async (): Promise<MadeConfirmation | null> => {
+      for (const keyId of keyIds) {
+        const made = await this.store.find(keyId, manager);
+        if (made !== null) return this.#repeated(row, binding, token, made);
+      }
+      return null;
+    };
+    const before = await repeated();
+    if (before !== null) return before;
     const party = { token: token ?? null, subject: binding.subject, purpose: binding.purpose };
-    const opens = code === null ? undefined : { id, ttlMs };
-    const charged = await this.#chargeNew({ ...party, opens, sends: message }, row.way, manager);
+    let charged: Charged | null = null;
+    try {
+      // What is confirmed by hand is the application's own decision, whoever guesses meanwhile.
+      if (code !== null) {
+        const request = { ...party, opens: { id, ttlMs }, sends: message };
+        charged = await this.limits.chargeRequest(request, manager);
+      }
+    } catch (error) {
+      const meanwhile = await repeated();
+      if (meanwhile !== null) return meanwhile;
+      this.tellBlocked(error, { id: '', way: row.way }, party);
+      throw error;
+    }
     if (!(await this.#insert(row, charged, manager))) {
-      await this.limits.giveBack(charged, manager);
+      if (charged) await this.limits.giveBack(charged, manager);
       return this.#repeated(row, binding, token, await this.store.find(id, manager));
     }
     if (this.events.isObserved) {
@@ -447,29 +462,16 @@ export class ConfirmerService {
     await this.limits.settle(this.limits.ending(this.#parties.partyOf(row), row.id));
   }
 
-  async #chargeNew(
-    request: LimitedRequest,
-    way: string,
-    manager: EntityManager | undefined,
-  ): Promise<Charged> {
-    try {
-      return await this.limits.chargeRequest(request, manager);
-    } catch (error) {
-      this.tellBlocked(error, { id: '', way }, request);
-      throw error;
-    }
-  }
-
   async #insert(
     row: NewConfirmation,
-    charged: Charged,
+    charged: Charged | null,
     manager: EntityManager | undefined,
   ): Promise<boolean> {
     try {
       return await this.store.insert(row, manager);
     } catch (error) {
       // In a transaction that is dead the charge dies with it.
-      if (manager === undefined) await this.limits.giveBack(charged);
+      if (manager === undefined && charged) await this.limits.giveBack(charged);
       throw error;
     }
   }

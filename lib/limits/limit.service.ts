@@ -158,6 +158,16 @@ export class LimitService {
   }
 
   /**
+   * The message is not sent, but the confirmation lives on: it keeps its place.
+   *
+   * @internal
+   */
+  async giveMessageBack({ charges, levels }: Charged): Promise<void> {
+    const sends = charges.filter(({ limit }) => limit.startsWith('sends-'));
+    await this.giveBack({ charges: sends, levels });
+  }
+
+  /**
    * What a right code ends.
    *
    * @internal
@@ -252,7 +262,11 @@ export class LimitService {
       return { limit: charge.limit, waitMs: waitMs(level, charge, now) };
     });
     const length = (refusal: Refusal): number => refusal.waitMs ?? Number.POSITIVE_INFINITY;
-    return refusals.toSorted((one, other) => length(other) - length(one))[0] ?? null;
+    return (
+      refusals.toSorted(
+        (one, other) => length(other) - length(one) || one.limit.localeCompare(other.limit),
+      )[0] ?? null
+    );
   }
 
   #failures({ token, subject }: LimitedParty, checkOnly: boolean): Budget[] {

@@ -219,7 +219,7 @@ export class SenderService {
       let sealed: BoundContent;
       try {
         if (plan.kind === 'first' && row.sends > 0) {
-          if (charged) await this.limits.giveBack(charged);
+          if (charged) await this.limits.giveMessageBack(charged);
           return { row, sealed: null };
         }
         const now = this.options.clock.now();
@@ -227,7 +227,7 @@ export class SenderService {
         sealed = await this.#content(row, plan);
         this.#assertMayBeSent(row, now, plan);
       } catch (error) {
-        if (charged) await this.limits.giveBack(charged);
+        if (charged) await this.limits.giveMessageBack(charged);
         this.confirmer.tellBlocked(error, row, this.#parties.partyOf(row));
         throw error;
       }
@@ -242,7 +242,7 @@ export class SenderService {
       if (bound !== null) return { row: bound, sealed };
       row = await this.#find(row.id);
     }
-    if (charged) await this.limits.giveBack(charged);
+    if (charged) await this.limits.giveMessageBack(charged);
     throw new TwoFactorUnavailableError('Others kept sending this confirmation. Try again.');
   }
 

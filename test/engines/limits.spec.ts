@@ -247,6 +247,47 @@ describe.each(engines)('Limits on %s', (engine) => {
     expect(JSON.stringify(rows)).not.toContain(token);
   });
 
+  it('answers a repeated request with what it made, also when nothing is left for another one', async () => {
+    const login = { token: somebody(), subject: somebody(), purpose: 'login' };
+    const keyed = { ...login, key: `key-of-${login.subject}-0001` };
+    const { id } = await test.twoFactor.request(keyed);
+    await test.twoFactor.request(login);
+    const { state } = await test.twoFactor.request(login);
+    expect(await refusal(test.twoFactor.request(login))).toEqual([429, 'live', 600]);
+
+    expect((await test.twoFactor.request(keyed)).id).toBe(id);
+    for (const other of [state, (await test.confirmer.check(id))[0]!]) await guess(other, 5);
+    expect(await refusal(test.twoFactor.request(login))).toEqual([429, 'subject-failures', 30]);
+    expect((await test.confirmer.makeConfirmation(keyed)).id).toBe(id);
+  });
+
+  it('keeps the place of a confirmation whose first message another caller has sent', async () => {
+    const login = { token: somebody(), subject: somebody(), purpose: 'login' };
+    const keyed = { ...login, key: `key-of-${login.subject}-0001` };
+    const sent = test.outbox.deliveries.length;
+    await Promise.all(Array.from({ length: 8 }, () => test.twoFactor.request(keyed)));
+    expect(test.outbox.deliveries.length - sent).toBe(1);
+
+    for (let time = 0; time < 2; time += 1) await test.twoFactor.request(login);
+    expect(await refusal(test.twoFactor.request(login))).toEqual([429, 'live', 600]);
+    await test.confirmer.cancel(test.outbox.deliveries.at(-1)!.state.id);
+    // Of the five messages an hour three are spent: those that lost the race cost nothing.
+    for (let time = 0; time < 2; time += 1) {
+      const { id } = await test.twoFactor.request(login);
+      await test.confirmer.cancel(id);
+    }
+    expect(await refusal(test.twoFactor.request(login))).toEqual([429, 'sends-per-token', 3_600]);
+  });
+
+  it('lets the application confirm by hand whoever is locked', async () => {
+    const subject = somebody();
+    for (const token of [somebody(), somebody()]) await guess(await make(token, subject), 5);
+    expect(await refusal(make(somebody(), subject))).toEqual([429, 'subject-failures', 30]);
+
+    const byHand = await test.confirmer.makeConfirmation({ subject, isConfirmed: true });
+    expect(await test.confirmer.use(byHand, { subject })).toBe(true);
+  });
+
   it('takes a place in the transaction of a manager, and gives it back with it', async () => {
     const login = { subject: somebody(), purpose: 'login' };
     for (let time = 0; time < 5; time += 1) {
