@@ -35,6 +35,7 @@ export {
 } from './errors/index.js';
 export {
   TwoFactorEvents,
+  type AttemptBlockedEvent,
   type AttemptFailedEvent,
   type ConfirmationFacts,
   type ConfirmedEvent,

@@ -1,3 +1,5 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+
 import { Injectable, Logger } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 
@@ -66,7 +68,10 @@ export interface MakeConfirmationInput extends ProofBinding {
    * until that is purged. Draw a new one for each request.
    */
   readonly key?: string | undefined;
-  /** Makes it part of this manager's transaction. Send only after that has committed. */
+  /**
+   * Makes it part of this manager's transaction. Send only after that has committed. It takes no live place: one would
+   * keep others waiting for the end of the transaction.
+   */
   readonly manager?: EntityManager | undefined;
 }
 
@@ -110,6 +115,9 @@ export type ConfirmationReference = ConfirmationState | string;
 
 const MAX_META_BYTES = 16_384;
 const MAX_CONTEXT_BYTES = 4_096;
+/** How often, and after which pauses, a refused request looks for its twin. */
+const LOOKS = 15;
+const PAUSE_MS = 20;
 /** No JSON text is empty. */
 const NO_DETAILS = '';
 const KEY = /^[\x21-\x7e]{16,128}$/;
@@ -176,7 +184,7 @@ export class ConfirmerService {
       throw new TwoFactorInputError('isConfirmed is true or false.');
     const binding = parseBinding(input);
     const meta =
-      input.meta === undefined ? null : canonicalJson('meta', input.meta, MAX_META_BYTES);
+      (input.meta ?? null) === null ? null : canonicalJson('meta', input.meta, MAX_META_BYTES);
     const token = input.token === undefined ? undefined : parseToken(input.token);
     const way = input.way === undefined ? undefined : parseWay(input.way);
     const key = input.key === undefined ? undefined : parseKey(input.key);
@@ -224,18 +232,20 @@ export class ConfirmerService {
     let charged: Charged | null = null;
     try {
       // What is confirmed by hand is the application's own decision, whoever guesses meanwhile.
-      if (code !== null) {
-        const request = { ...party, opens: { id, ttlMs }, sends: message };
-        charged = await this.limits.chargeRequest(request, manager);
+      if (code !== null && manager !== undefined) await this.limits.assertUnlocked(party, manager);
+      else if (code !== null) {
+        const opens = { id, ttlMs };
+        charged = await this.limits.chargeRequest({ ...party, opens, sends: message });
       }
     } catch (error) {
-      const meanwhile = await repeated();
+      // What stands in the way may be the same request in another call, which has charged and not yet inserted.
+      const meanwhile = key === undefined ? null : await soon(repeated);
       if (meanwhile !== null) return meanwhile;
       this.tellBlocked(error, { id: '', way: row.way }, party);
       throw error;
     }
     if (!(await this.#insert(row, charged, manager))) {
-      if (charged) await this.limits.giveBack(charged, manager);
+      if (charged) await this.limits.giveBack(charged);
       return this.#repeated(row, binding, token, await this.store.find(id, manager));
     }
     if (this.events.isObserved) {
@@ -273,7 +283,9 @@ export class ConfirmerService {
     const row = await this.store.find(id);
     if (row === null || (expected && !this.#isFor(row, expected))) return [null, false];
     const state = this.stateOf(row);
-    return [state, state.status === 'confirmed'];
+    // Bound under a secret that is gone, it can never be used.
+    const isBound = this.options.keyRing.keyOf(row.detailsMac) !== undefined;
+    return [state, isBound && state.status === 'confirmed'];
   }
 
   /**
@@ -352,7 +364,7 @@ export class ConfirmerService {
   async cancel(confirmation: ConfirmationReference): Promise<boolean> {
     const row = await this.store.cancel(idOf(confirmation));
     if (row === null) return false;
-    await this.#endLive(row);
+    await this.endLive(row);
     return true;
   }
 
@@ -411,10 +423,26 @@ export class ConfirmerService {
     const party = this.#parties.partyOf(seen);
     // A code that can no longer be compared is no guess.
     const isKnown = this.options.keyRing.keyOf(seen.codeMac) !== undefined;
-    const failure = isKnown ? await this.limits.chargeComparison(party) : null;
+    const failure = isKnown ? await this.#chargeComparison(seen, party) : null;
     const attempt = await this.#compare(id, code, party, failure);
     if (attempt.outcome === 'refused' && failure) await this.limits.giveBack(failure);
     return attempt;
+  }
+
+  async #chargeComparison(row: ConfirmationRow, party: LimitedParty): Promise<Charged> {
+    try {
+      return await this.limits.chargeComparison(party);
+    } catch (error) {
+      const refusal = blockedBy(error);
+      if (refusal) {
+        this.events.emit(() => ({
+          type: 'attempt-blocked',
+          ...refusal,
+          ...this.#parties.facts(row, party),
+        }));
+      }
+      throw error;
+    }
   }
 
   /** Charges an attempt and compares, whatever it has cost before. */
@@ -440,6 +468,7 @@ export class ConfirmerService {
     }
     if (!confirmed) {
       this.#tellMismatch(row, failure, code);
+      if (party && row.attempts >= row.maxAttempts) await this.endLive(row);
       return { state: this.stateOf(row), outcome: 'mismatched' };
     }
     if (also === undefined && settlement) await this.limits.settle(settlement);
@@ -451,14 +480,18 @@ export class ConfirmerService {
   async #confirmByHand(id: string): Promise<ConfirmationRow | null> {
     const row = await this.store.confirmByHand(id);
     if (row === null) return null;
-    await this.#endLive(row);
+    await this.endLive(row);
     const { attempts } = row;
     this.events.emit(() => ({ type: 'confirmed', by: 'hand', attempts, ...this.#factsOf(row) }));
     return row;
   }
 
-  /** Its place is free; what was guessed at it still counts. */
-  async #endLive(row: ConfirmationRow): Promise<void> {
+  /**
+   * Its place is free; what was guessed at it still counts.
+   *
+   * @internal
+   */
+  async endLive(row: ConfirmationRow): Promise<void> {
     await this.limits.settle(this.limits.ending(this.#parties.partyOf(row), row.id));
   }
 
@@ -470,8 +503,7 @@ export class ConfirmerService {
     try {
       return await this.store.insert(row, manager);
     } catch (error) {
-      // In a transaction that is dead the charge dies with it.
-      if (manager === undefined && charged) await this.limits.giveBack(charged);
+      if (charged) await this.limits.giveBack(charged);
       throw error;
     }
   }
@@ -567,6 +599,16 @@ export class ConfirmerService {
     if (Number.isInteger(ttlSeconds) && ttlSeconds >= min && ttlSeconds <= max) return ttlSeconds;
     throw new TwoFactorInputError(`ttlSeconds is a whole number from ${min} to ${max}.`);
   }
+}
+
+/** What is there now, or within a moment; `null` when it is not. */
+async function soon<T>(look: () => Promise<T | null>): Promise<T | null> {
+  for (let left = LOOKS; left > 0; left -= 1) {
+    const found = await look();
+    if (found !== null) return found;
+    await sleep(PAUSE_MS);
+  }
+  return null;
 }
 
 /** Which limit an error is about, if any. */

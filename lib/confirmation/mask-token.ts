@@ -1,3 +1,6 @@
+/** Letters, digits and hyphens: what stands behind them is no domain, and may be anything. */
+const TOP_LEVEL = /(?<=.)\.[\p{L}\p{N}-]{1,63}$/u;
+
 /**
  * Enough of a token for its owner to know it, too little for a stranger to learn it: `a***@e***.com`, `***67`. At most 3
  * characters beside the top-level domain.
@@ -6,8 +9,7 @@ export function maskToken(token: string): string {
   const at = token.lastIndexOf('@');
   if (at > 0) {
     const domain = token.slice(at + 1);
-    const dot = domain.lastIndexOf('.');
-    const topLevel = dot > 0 ? domain.slice(dot) : '';
+    const topLevel = TOP_LEVEL.exec(domain)?.[0] ?? '';
     return `${first(token)}***@${first(domain)}***${topLevel}`;
   }
   return /^\+?[\d ().-]{6,}$/.test(token) ? `***${token.slice(-2)}` : `${first(token)}***`;

@@ -32,7 +32,9 @@ export class PartyReader {
       subject,
       way,
       recipient:
-        token === null ? null : { masked: maskToken(token), key: this.limits.tokenKey(token) },
+        token === null
+          ? null
+          : Object.freeze({ masked: maskToken(token), key: this.limits.tokenKey(token) }),
     };
   }
 }

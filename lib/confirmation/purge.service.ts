@@ -27,6 +27,8 @@ const DEFAULT_BATCH_SIZE = 500;
 const MAX_BATCH_SIZE = 1_000;
 /** Longest rest between two batches; else as long as the batch took, so that the load keeps half of the database. */
 const MAX_REST_MS = 1_000;
+/** Budgets are walked through all over again; the next round goes on where this one stopped. */
+const LIMIT_BATCHES_A_ROUND = 20;
 const JITTER = 0.2;
 
 /** Deletes dead rows: on demand, and in the background. Whatever interrupts it, what is left is deleted next time. */
@@ -54,11 +56,17 @@ export class PurgeService implements OnApplicationBootstrap, BeforeApplicationSh
   }
 
   /** Also of budgets that are not spent any more. @returns how many confirmations were deleted. */
-  async purge({
-    olderThan,
-    batchSize = DEFAULT_BATCH_SIZE,
-    signal,
-  }: PurgeInput = {}): Promise<number> {
+  async purge(input: PurgeInput = {}): Promise<number> {
+    if (typeof input !== 'object' || input === null) {
+      throw new TwoFactorInputError('purge takes an object.');
+    }
+    return this.#purge(input, Number.POSITIVE_INFINITY);
+  }
+
+  async #purge(
+    { olderThan, batchSize = DEFAULT_BATCH_SIZE, signal }: PurgeInput,
+    limitBatches: number,
+  ): Promise<number> {
     if (olderThan !== undefined && !(olderThan instanceof Date)) {
       throw new TwoFactorInputError('olderThan is not a Date.');
     }
@@ -76,7 +84,11 @@ export class PurgeService implements OnApplicationBootstrap, BeforeApplicationSh
       purged += count;
       return count === batchSize;
     });
-    await inBatches(signal, () => this.limits.purge(batchSize));
+    let batches = 0;
+    await inBatches(signal, async () => {
+      batches += 1;
+      return (await this.limits.purge(batchSize)) && batches < limitBatches;
+    });
     return purged;
   }
 
@@ -102,7 +114,7 @@ export class PurgeService implements OnApplicationBootstrap, BeforeApplicationSh
 
   async #runRound(): Promise<void> {
     try {
-      const purged = await this.purge({ signal: this.#stop.signal });
+      const purged = await this.#purge({ signal: this.#stop.signal }, LIMIT_BATCHES_A_ROUND);
       if (purged > 0) this.#logger.debug(`Purged ${purged} confirmations.`);
     } catch (error) {
       this.#logger.warn(

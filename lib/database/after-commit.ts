@@ -5,10 +5,17 @@ interface Waiting {
   readonly callback: () => void;
 }
 
-/** Calls back when the transaction of a manager has committed, and never when it, or the savepoint around it, is undone. */
+/**
+ * Calls back when the transaction of a manager has committed, and never when it, or the savepoint around it, is undone.
+ * TypeORM's savepoints, that is: a `ROLLBACK TO` of one's own is seen by nobody.
+ */
 export class AfterCommit {
   readonly #waiting = new WeakMap<QueryRunner, Waiting[]>();
-  #isListening = false;
+  readonly #subscriber: EntitySubscriberInterface = {
+    beforeTransactionCommit: ({ queryRunner }) => this.#committing(queryRunner),
+    afterTransactionCommit: ({ queryRunner }) => this.#committed(queryRunner),
+    afterTransactionRollback: ({ queryRunner }) => this.#undone(queryRunner),
+  };
 
   constructor(private readonly dataSource: DataSource) {}
 
@@ -19,21 +26,20 @@ export class AfterCommit {
       callback();
       return;
     }
-    this.#listen();
+    // First when it is needed: a data source with subscribers asks them about everything. One that was closed and opened
+    // again has lost them.
+    const { subscribers } = this.dataSource;
+    if (!subscribers.includes(this.#subscriber)) subscribers.push(this.#subscriber);
     const waiting = this.#waiting.get(runner) ?? [];
     waiting.push({ depth: depthOf(runner), callback });
     this.#waiting.set(runner, waiting);
   }
 
-  /** First when it is needed: a data source with subscribers asks them about everything. */
-  #listen(): void {
-    if (this.#isListening) return;
-    this.#isListening = true;
-    const subscriber: EntitySubscriberInterface = {
-      afterTransactionCommit: ({ queryRunner }) => this.#committed(queryRunner),
-      afterTransactionRollback: ({ queryRunner }) => this.#undone(queryRunner),
-    };
-    this.dataSource.subscribers.push(subscriber);
+  /** PostgreSQL takes the COMMIT of a transaction with a failed statement, and undoes it. */
+  async #committing(runner: QueryRunner): Promise<void> {
+    if (!this.#waiting.has(runner)) return;
+    const connection = (await runner.connect()) as { getTransactionStatus?: () => string | null };
+    if ((connection.getTransactionStatus?.() ?? 'T') !== 'T') this.#waiting.delete(runner);
   }
 
   #committed(runner: QueryRunner): void {
@@ -55,7 +61,8 @@ export class AfterCommit {
   #undone(runner: QueryRunner): void {
     const depth = runner.isTransactionActive ? depthOf(runner) : 0;
     const waiting = this.#waiting.get(runner)?.filter((each) => each.depth <= depth) ?? [];
-    this.#waiting.set(runner, waiting);
+    if (waiting.length > 0) this.#waiting.set(runner, waiting);
+    else this.#waiting.delete(runner);
   }
 }
 

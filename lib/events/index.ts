@@ -1,4 +1,5 @@
 export type {
+  AttemptBlockedEvent,
   AttemptFailedEvent,
   ConfirmationFacts,
   ConfirmedEvent,

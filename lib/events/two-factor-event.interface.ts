@@ -8,7 +8,7 @@ export interface ConfirmationFacts {
   readonly confirmation: string;
   /** Empty for the nameless purpose. */
   readonly purpose: string;
-  /** Empty for nobody in particular. */
+  /** As the application gave it, in full; empty for nobody in particular. */
   readonly subject: string;
   /** The sender's name; empty until there is one. */
   readonly way: string;
@@ -42,11 +42,19 @@ export interface SendFailedEvent extends ConfirmationFacts {
   readonly isPermanent: boolean;
 }
 
-/** A limit refused a new confirmation or a message. `confirmation` is empty when none was made. */
+/** A limit, or the cooldown, refused a new confirmation or a message. `confirmation` is empty when none was made. */
 export interface SendBlockedEvent extends ConfirmationFacts {
   readonly type: 'send-blocked';
   readonly limit: LimitName;
   /** `null` when waiting does not help. */
+  readonly retryAfterSeconds: number | null;
+}
+
+/** A code was not compared, because its token or subject is locked. */
+export interface AttemptBlockedEvent extends ConfirmationFacts {
+  readonly type: 'attempt-blocked';
+  readonly limit: LimitName;
+  /** `null` when only `LimitService.reset()` helps. */
   readonly retryAfterSeconds: number | null;
 }
 
@@ -71,6 +79,7 @@ export interface ConfirmedEvent extends ConfirmationFacts {
   readonly attempts: number;
 }
 
+/** `way` is empty and `recipient` is `null`: to use a proof nothing is read. */
 export interface UsedEvent extends ConfirmationFacts {
   readonly type: 'used';
 }
@@ -94,6 +103,7 @@ export interface GuessingSuspectedEvent {
  * @publicApi
  */
 export type TwoFactorEvent =
+  | AttemptBlockedEvent
   | AttemptFailedEvent
   | ConfirmedEvent
   | CreatedEvent

@@ -2,9 +2,11 @@ import {
   Body,
   createParamDecorator,
   Inject,
+  Logger,
   UseFilters,
   UseGuards,
   type ExecutionContext,
+  type OnModuleInit,
 } from '@nestjs/common';
 
 import {
@@ -61,7 +63,9 @@ const UNSENT = {
 @ApiGroup('two-factor')
 @UseFilters(TwoFactorExceptionFilter)
 @UseGuards(NoStoreGuard, JsonOnlyGuard)
-export class TwoFactorController {
+export class TwoFactorController implements OnModuleInit {
+  readonly #logger = new Logger('TwoFactorController');
+
   constructor(
     @Inject(TwoFactorService) private readonly twoFactor: TwoFactorService,
     @Inject(ConfirmerService) private readonly confirmer: ConfirmerService,
@@ -69,6 +73,15 @@ export class TwoFactorController {
     @Inject(PurposeService) private readonly purposes: PurposeService,
     @InjectTwoFactorOptions() private readonly options: ResolvedOptions,
   ) {}
+
+  onModuleInit(): void {
+    const { starter, sendsPerStarter } = this.options.limits;
+    if (starter || sendsPerStarter.length === 0 || this.options.developmentFeatures) return;
+    this.#logger.warn(
+      'limits.starter is not set: one visitor may use up the messages of all. Let it answer who asks, such as the session ' +
+        'or the IP address, or say sendsPerStarter: false.',
+    );
+  }
 
   @JsonRoute('request-confirmation', {
     summary: 'Sends a code',

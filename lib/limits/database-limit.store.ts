@@ -1,3 +1,6 @@
+import { randomBytes } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+
 import type { DataSource, EntityManager } from 'typeorm';
 
 import {
@@ -22,7 +25,9 @@ export interface DatabaseLimitStoreOptions extends StatementRunnerOptions {
 }
 
 /** A budget that was spent when it was charged and free when it was looked at why: so often, then it is too busy. */
-const ROUNDS = 5;
+const ROUNDS = 20;
+const MAX_PAUSE_MS = 20;
+const CALL_BYTES = 8;
 
 /** All SQL of the budgets: one guarded statement charges all that a call spends, in the order of their keys. */
 export class DatabaseLimitStore implements LimitStore {
@@ -51,44 +56,38 @@ export class DatabaseLimitStore implements LimitStore {
     return this.statements.clearClause;
   }
 
-  async charge(
-    charges: readonly LimitCharge[],
-    holder: string,
-    manager?: EntityManager,
-  ): Promise<LimitAnswer> {
+  async charge(charges: readonly LimitCharge[], holder: string): Promise<LimitAnswer> {
     const spending = charges.filter(({ checkOnly }) => !checkOnly);
     for (let round = 0; round < ROUNDS; round += 1) {
+      if (round > 0) await sleep(Math.random() * MAX_PAUSE_MS);
       if (spending.length === 0 || !this.statements.chargesAllOrNothing) {
-        const refused = await this.#spent(charges, manager);
+        const refused = await this.#spent(charges);
         if (refused.length > 0 || spending.length === 0) return { refused, charged: [] };
       }
-      const charged = await this.#tryCharge(charges, holder, manager);
+      const charged = await this.#tryCharge(charges, holder);
       if (charged.length === spending.length) return { refused: [], charged };
       // Somebody came in between and got the last of one of them.
       const keys = new Set(charged.map(({ key }) => key));
-      await this.giveBack(
-        spending.filter(({ key }) => keys.has(key)),
-        manager,
-      );
-      const refused = await this.#spent(charges, manager);
+      await this.giveBack(spending.filter(({ key }) => keys.has(key)));
+      const refused = await this.#spent(charges);
       if (refused.length > 0) return { refused, charged: [] };
     }
     throw new TwoFactorUnavailableError('The limits are contended. Try again.');
   }
 
-  async giveBack(charges: readonly LimitCharge[], manager?: EntityManager): Promise<void> {
+  async giveBack(charges: readonly LimitCharge[]): Promise<void> {
     if (charges.length === 0) return;
     const values = {
       ...keyValues(charges.map(({ key }) => key)),
       lockFrom: failureValues(charges).lockFrom,
     };
-    await this.runner.run(this.statements.giveBack(charges.length), () => values, manager);
+    await this.runner.run(this.statements.giveBack(charges.length), () => values);
   }
 
-  async clear(keys: readonly string[], holder: string): Promise<void> {
+  async clear(keys: readonly string[], holder?: string): Promise<void> {
     if (keys.length === 0) return;
-    const values = { ...keyValues(keys), holder };
-    await this.runner.run(this.statements.clear(keys.length), () => values);
+    const statement = this.statements[holder === undefined ? 'clearAll' : 'clear'](keys.length);
+    await this.runner.run(statement, () => ({ ...keyValues(keys), holder: holder ?? '' }));
   }
 
   async read(keys: readonly string[], manager?: EntityManager): Promise<LimitLevel[]> {
@@ -114,13 +113,11 @@ export class DatabaseLimitStore implements LimitStore {
     return isMore;
   }
 
-  async #tryCharge(
-    charges: readonly LimitCharge[],
-    holder: string,
-    manager: EntityManager | undefined,
-  ): Promise<LimitLevel[]> {
+  async #tryCharge(charges: readonly LimitCharge[], whose: string): Promise<LimitLevel[]> {
     const { chargesAllOrNothing } = this.statements;
     const said = chargesAllOrNothing ? charges : charges.filter(({ checkOnly }) => !checkOnly);
+    // For whom, and by which call: two calls may be for the same.
+    const holder = whose + randomBytes(CALL_BYTES).toString('hex');
     const values = (): SqlValues => {
       const now = this.clock.now();
       return Object.assign(
@@ -128,19 +125,13 @@ export class DatabaseLimitStore implements LimitStore {
         ...said.map((charge, index) => rowValues(charge, index, now)),
       ) as SqlValues;
     };
-    const { rows } = await this.runner.run(this.statements.charge(said.length), values, manager);
+    const { rows } = await this.runner.run(this.statements.charge(said.length), values);
     // Where a refused row is answered too, it is another one's.
     return rows.filter((row) => (row['holder'] ?? holder) === holder).map(levelOf);
   }
 
-  async #spent(
-    charges: readonly LimitCharge[],
-    manager: EntityManager | undefined,
-  ): Promise<LimitLevel[]> {
-    const levels = await this.read(
-      charges.map(({ key }) => key),
-      manager,
-    );
+  async #spent(charges: readonly LimitCharge[]): Promise<LimitLevel[]> {
+    const levels = await this.read(charges.map(({ key }) => key));
     const now = this.clock.now();
     const byKey = new Map(charges.map((charge) => [charge.key, charge]));
     return levels.filter((level) => isSpent(level, byKey.get(level.key)!, now));

@@ -1,6 +1,6 @@
 import type { ResolvedLimits } from '../options/index.js';
 
-/** More codes than this are not told apart: the oldest is forgotten. */
+/** More codes than this are not told apart: the one not seen for longest is forgotten. */
 const MAX_CODES = 10_000;
 
 /**
@@ -28,6 +28,8 @@ export class GuessingWatch {
     if (this.#isTold) return null;
     const seen = this.#confirmations.get(guess) ?? new Set<string>();
     seen.add(confirmation);
+    // Last in line again: what is tried all the time is not forgotten.
+    this.#confirmations.delete(guess);
     this.#confirmations.set(guess, seen);
     if (this.#confirmations.size > MAX_CODES) {
       for (const oldest of this.#confirmations.keys()) {

@@ -19,7 +19,7 @@ export class LimitRecord {
   @Column({ name: 'amount', type: 'int' })
   amount!: number;
 
-  /** What may be spent, as of the last charge. */
+  /** What may be spent, by the rule of the last charge. */
   @Column({ name: 'allowed', type: 'int' })
   allowed!: number;
 
@@ -27,7 +27,7 @@ export class LimitRecord {
   @Column({ name: 'ends_at', type: 'bigint', transformer: epochMs })
   endsAt!: number;
 
-  /** Who charged it last. */
+  /** For whom, and by which call, it was charged last. */
   @Column({ name: 'holder', type: 'varchar', length: 32, default: '' })
   holder!: string;
 }

@@ -12,15 +12,27 @@ export function lockMsAfter(amount: number, rule: FailureRule): number {
   return Math.min(rule.lockMs * 2 ** doublings, rule.maxLockMs);
 }
 
+/**
+ * What ends more than a day later than it could was written by a machine whose clock was wrong. It counts as over: one such
+ * machine must not refuse everybody for years.
+ */
+export const CLOCK_MARGIN_MS = 86_400_000;
+
+/** Whether the window or the lock lasts. */
+function lasts({ endsAt }: LimitLevel, rule: LimitCharge['rule'], now: number): boolean {
+  return endsAt > now && endsAt <= now + longestMs(rule) + CLOCK_MARGIN_MS;
+}
+
+function longestMs(rule: LimitCharge['rule']): number {
+  return rule.kind === 'failures' ? rule.maxLockMs : rule.windowMs;
+}
+
 /** Whether a budget at this level has nothing left. */
-export function isSpent(
-  { amount, endsAt }: LimitLevel,
-  { rule }: LimitCharge,
-  now: number,
-): boolean {
+export function isSpent(level: LimitLevel, { rule }: LimitCharge, now: number): boolean {
+  const isFull = level.amount >= rule.max;
   return rule.kind === 'failures'
-    ? endsAt > now || amount >= rule.max
-    : endsAt > now && amount >= rule.max;
+    ? isFull || lasts(level, rule, now)
+    : isFull && lasts(level, rule, now);
 }
 
 /** How long to wait for it, in milliseconds; `null` when waiting does not help. */
@@ -30,7 +42,7 @@ export function waitMs(
   now: number,
 ): number | null {
   if (rule.kind === 'failures' && amount >= rule.max) return null;
-  // The clock may have been set back since.
-  const longest = rule.kind === 'failures' ? rule.maxLockMs : rule.windowMs;
-  return Math.min(Math.max(endsAt - now, 0), longest);
+  const wait = Math.max(endsAt - now, 0);
+  // The clock may have been set back since. A place may be another one's, with a longer life.
+  return rule.kind === 'failures' ? Math.min(wait, rule.maxLockMs) : wait;
 }

@@ -50,20 +50,19 @@ export interface LimitStore {
    * Charges all or nothing; no two calls ever get the last unit of a budget.
    *
    * @param charges ordered by key, each key once.
-   * @param holder names this call: 32 hexadecimal characters.
-   * @param manager the caller's transaction, where the call is part of one.
+   * @param holder names whom it is charged for: 16 hexadecimal characters.
    */
-  charge(
-    charges: readonly LimitCharge[],
-    holder: string,
-    manager?: EntityManager,
-  ): Promise<LimitAnswer>;
+  charge(charges: readonly LimitCharge[], holder: string): Promise<LimitAnswer>;
   /** Takes one charge of each back: what it was for did not happen. */
-  giveBack(charges: readonly LimitCharge[], manager?: EntityManager): Promise<void>;
-  /** Ends failures, and those windows that `holder` charged last. */
-  clear(keys: readonly string[], holder: string): Promise<void>;
-  /** The levels of those that have one. */
-  read(keys: readonly string[]): Promise<readonly LimitLevel[]>;
+  giveBack(charges: readonly LimitCharge[]): Promise<void>;
+  /** Ends failures, and those windows that were charged for `holder` last; without a holder all of them. */
+  clear(keys: readonly string[], holder?: string): Promise<void>;
+  /**
+   * The levels of those that have one.
+   *
+   * @param manager the caller's transaction, where the call is part of one. A store elsewhere has no use for it.
+   */
+  read(keys: readonly string[], manager?: EntityManager): Promise<readonly LimitLevel[]>;
   /**
    * Looks at the next `limit` budgets and forgets those of which nothing is spent any more. True as long as there are more
    * to look at; absent where the store forgets by itself.

@@ -1,10 +1,11 @@
-import { randomBytes } from 'node:crypto';
+import { createHash } from 'node:crypto';
 
 import { Inject, Injectable, Logger } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 
 import { limitKey } from '../crypto/index.js';
 import {
+  TwoFactorConfigurationError,
   TwoFactorError,
   TwoFactorInputError,
   TwoFactorTooManyRequestsError,
@@ -69,6 +70,8 @@ export interface Settlement {
 
 interface Budget extends LimitCharge {
   readonly limit: LimitName;
+  /** Under the secret that signs. */
+  readonly isCurrent: boolean;
 }
 
 /** Whether a confirmation must be known before its code is compared. */
@@ -77,7 +80,9 @@ export function watchesConfirm({ limits: { failures, live } }: ResolvedOptions):
 }
 
 const NOTHING: Charged = { charges: [], levels: [] };
-const HOLDER_BYTES = 16;
+const HOLDER_LENGTH = 16;
+/** Of what belongs to no confirmation in particular. */
+const NOBODY = '0'.repeat(HOLDER_LENGTH);
 /** The client did nothing wrong. */
 const OURS: ReadonlySet<LimitName> = new Set(['sends-per-sender', 'sends-in-total']);
 
@@ -97,15 +102,18 @@ export class LimitService {
   ) {}
 
   /**
-   * Ends the lock, or the stop, of a token or a subject. Budgets of messages run out by themselves.
+   * Ends the lock, or the stop, of a token or a subject; of a token also its budget of messages. Says so in the log.
    *
    * @throws TwoFactorInputError for anything but one of the two.
    */
   async reset(whose: FailuresOf): Promise<void> {
-    const keys = this.#failureKeys(whose);
-    await this.#ask(() => this.store.clear(keys, this.#newHolder()));
-    const what = whose.token === undefined ? 'subject' : 'token';
-    this.#logger.log(`The failures of ${what} ${keys[0]?.slice(0, 16)} were reset by hand.`);
+    const failures = this.#failureKeys(whose);
+    const sends = whose.token === undefined ? [] : this.#sendsPerToken(whose.token);
+    const keys = [...failures, ...sends.map(({ key }) => key)].toSorted();
+    await this.#ask(() => this.store.clear(keys));
+    const what =
+      whose.token === undefined ? 'a subject' : `recipient ${this.tokenKey(whose.token)}`;
+    this.#logger.log(`The limits of ${what} were reset by hand.`);
   }
 
   /** How many wrong codes in a row were tried for a token or a subject. */
@@ -113,7 +121,8 @@ export class LimitService {
     const levels = await this.#ask(() => this.store.read(this.#failureKeys(whose)));
     const rule = this.#failureRule();
     const now = this.options.clock.now();
-    const count = levels.reduce((sum, { amount }) => sum + amount, 0);
+    // Each failure is counted under each secret.
+    const count = Math.max(0, ...levels.map(({ amount }) => amount));
     const endsAt = Math.max(0, ...levels.map((level) => level.endsAt));
     const isStopped = rule !== null && levels.some(({ amount }) => amount >= rule.max);
     return {
@@ -130,7 +139,7 @@ export class LimitService {
    * @internal
    */
   async chargeComparison(party: LimitedParty): Promise<Charged> {
-    return this.#charge(this.#failures(party, false), [], this.#newHolder());
+    return this.#charge(this.#failures(party, false), [], NOBODY);
   }
 
   /**
@@ -139,12 +148,37 @@ export class LimitService {
    * @throws TwoFactorTooManyRequestsError, TwoFactorUnavailableError; nothing is charged then.
    * @internal
    */
-  async chargeRequest(request: LimitedRequest, manager?: EntityManager): Promise<Charged> {
+  async chargeRequest(request: LimitedRequest): Promise<Charged> {
     const { opens, sends } = request;
     const places = opens ? this.#places(request, opens.ttlMs) : [];
-    const holder = opens ? this.#holderOf(opens.id) : this.#newHolder();
     const fixed = [...this.#failures(request, true), ...(sends ? this.#sends(request, sends) : [])];
-    return this.#charge(fixed, places, holder, manager);
+    return this.#charge(fixed, places, opens ? holderOf(opens.id) : NOBODY);
+  }
+
+  /**
+   * Before a confirmation is made in a transaction of the application, which is the application's own decision: only
+   * whether token or subject are locked. A place would keep others waiting for the end of that transaction.
+   *
+   * @throws TwoFactorTooManyRequestsError
+   * @internal
+   */
+  async assertUnlocked(party: LimitedParty, manager: EntityManager): Promise<void> {
+    const failures = this.#failures(party, true);
+    if (failures.length === 0) return;
+    const keys = failures.map(({ key }) => key);
+    const levels = await this.#ask(() => this.store.read(keys, manager));
+    const now = this.options.clock.now();
+    const worst = this.#worst(
+      failures,
+      levels.filter((level) =>
+        isSpent(
+          level,
+          failures.find(({ key }) => key === level.key)!,
+          now,
+        ),
+      ),
+    );
+    if (worst !== null) throw this.#refusal(worst);
   }
 
   /**
@@ -152,9 +186,9 @@ export class LimitService {
    *
    * @internal
    */
-  async giveBack({ charges }: Charged, manager?: EntityManager): Promise<void> {
+  async giveBack({ charges }: Pick<Charged, 'charges'>): Promise<void> {
     const spent = charges.filter(({ checkOnly }) => !checkOnly);
-    if (spent.length > 0) await this.#tryTo(() => this.store.giveBack(spent, manager));
+    if (spent.length > 0) await this.#tryTo(() => this.store.giveBack(spent));
   }
 
   /**
@@ -162,9 +196,8 @@ export class LimitService {
    *
    * @internal
    */
-  async giveMessageBack({ charges, levels }: Charged): Promise<void> {
-    const sends = charges.filter(({ limit }) => limit.startsWith('sends-'));
-    await this.giveBack({ charges: sends, levels });
+  async giveMessageBack({ charges }: Charged): Promise<void> {
+    await this.giveBack({ charges: charges.filter(({ limit }) => limit.startsWith('sends-')) });
   }
 
   /**
@@ -183,7 +216,7 @@ export class LimitService {
    * @internal
    */
   ending(party: LimitedParty, id: string): Settlement {
-    return { keys: this.#placeKeys(party).toSorted(), holder: this.#holderOf(id) };
+    return { keys: this.#placeKeys(party).toSorted(), holder: holderOf(id) };
   }
 
   /**
@@ -204,7 +237,8 @@ export class LimitService {
     const now = this.options.clock.now();
     return charges.flatMap((charge) => {
       const level = levels.find(({ key }) => key === charge.key);
-      if (level === undefined || !isSpent(level, charge, now)) return [];
+      // Under several secrets one lock is counted several times.
+      if (level === undefined || !charge.isCurrent || !isSpent(level, charge, now)) return [];
       const scope = charge.limit === 'token-failures' ? ('token' as const) : ('subject' as const);
       return [{ scope, until: level.amount >= charge.rule.max ? null : new Date(level.endsAt) }];
     });
@@ -230,36 +264,30 @@ export class LimitService {
 
   async #charge(
     fixed: readonly Budget[],
-    places: readonly Budget[],
+    places: readonly (readonly Budget[])[],
     holder: string,
-    manager?: EntityManager,
   ): Promise<Charged> {
     if (fixed.length === 0 && places.length === 0) return NOTHING;
     let soonest: Refusal | null = null;
     // Any of the places will do: the next one is tried when only the place was refused.
-    for (const place of places.length > 0 ? places : [null]) {
-      const charges = (place === null ? [...fixed] : [...fixed, place]).toSorted(byKey);
-      const { refused, charged } = await this.#ask(() =>
-        this.store.charge(charges, holder, manager),
-      );
+    for (const place of places.length > 0 ? places : [[]]) {
+      const charges = [...fixed, ...place].toSorted(byKey);
+      const { refused, charged } = await this.#ask(() => this.store.charge(charges, holder));
       if (refused.length === 0) return { charges, levels: charged };
-      const worst = this.#worst(
-        charges,
-        refused.filter(({ key }) => key !== place?.key),
-      );
-      if (worst !== null) throw refusalError(worst);
-      const taken = this.#worst(charges, refused);
+      const worst = this.#worst(fixed, refused);
+      if (worst !== null) throw this.#refusal(worst);
+      const taken = this.#worst(place, refused);
       if (soonest === null || (taken?.waitMs ?? 0) < (soonest.waitMs ?? 0)) soonest = taken;
     }
-    throw refusalError(soonest!);
+    throw this.#refusal(soonest!);
   }
 
   /** The refusal that lasts longest. */
   #worst(charges: readonly Budget[], refused: readonly LimitLevel[]): Refusal | null {
     const now = this.options.clock.now();
-    const refusals = refused.map((level): Refusal => {
-      const charge = charges.find(({ key }) => key === level.key)!;
-      return { limit: charge.limit, waitMs: waitMs(level, charge, now) };
+    const refusals = refused.flatMap((level): Refusal[] => {
+      const charge = charges.find(({ key }) => key === level.key);
+      return charge ? [{ limit: charge.limit, waitMs: waitMs(level, charge, now) }] : [];
     });
     const length = (refusal: Refusal): number => refusal.waitMs ?? Number.POSITIVE_INFINITY;
     return (
@@ -272,17 +300,30 @@ export class LimitService {
   #failures({ token, subject }: LimitedParty, checkOnly: boolean): Budget[] {
     const rule = this.#failureRule();
     if (rule === null) return [];
-    const budgets: Budget[] = [];
-    const add = (limit: LimitName, kind: string, value: string): void => {
-      this.options.keyRing.keys.forEach((ringKey, index) => {
-        const key = limitKey(ringKey, kind, value);
-        // What was counted under an older secret still locks.
-        budgets.push({ key, rule, limit, checkOnly: checkOnly || index > 0 });
-      });
-    };
-    if (token !== null) add('token-failures', 'token', this.#canonical(token));
-    if (subject !== '') add('subject-failures', 'subject', subject);
-    return budgets;
+    return [
+      ...(token === null
+        ? []
+        : this.#budgets('token-failures', rule, checkOnly, 'token', this.#canonical(token))),
+      ...(subject === ''
+        ? []
+        : this.#budgets('subject-failures', rule, checkOnly, 'subject', subject)),
+    ];
+  }
+
+  /**
+   * One budget under each secret of the ring: instances that do not know the new one yet count the same, and what was
+   * counted is not lost when the old one goes.
+   */
+  #budgets(
+    limit: LimitName,
+    rule: Budget['rule'],
+    checkOnly: boolean,
+    ...parts: readonly string[]
+  ): Budget[] {
+    return this.options.keyRing.keys.map((ringKey, index) => {
+      const isCurrent = index === 0;
+      return { key: limitKey(ringKey, ...parts), rule, limit, checkOnly, isCurrent };
+    });
   }
 
   #failureRule(): FailureRule | null {
@@ -311,61 +352,88 @@ export class LimitService {
     { token }: LimitedParty,
     { way, starter }: { readonly way: string; readonly starter: string | undefined },
   ): Budget[] {
-    const { sendsPerToken, sendsPerStarter, sendsPerSender, sendsInTotal } = this.options.limits;
-    const budgets = (limit: LimitName, rules: readonly SendBudget[], value: string): Budget[] =>
-      rules.map(({ max, perSeconds }) => ({
-        key: this.#key(limit, String(perSeconds), value),
-        rule: { kind: 'window', max, windowMs: perSeconds * 1_000 },
-        limit,
-        checkOnly: false,
-      }));
+    const { sendsPerStarter, sendsPerSender, sendsInTotal } = this.options.limits;
+    const starters = starter === undefined ? [] : sendsPerStarter;
     return [
-      ...(token === null ? [] : budgets('sends-per-token', sendsPerToken, this.#canonical(token))),
-      ...(starter === undefined
-        ? []
-        : budgets('sends-per-starter', sendsPerStarter, canonicalStarter(starter))),
-      ...budgets('sends-per-sender', sendsPerSender, way),
-      ...budgets('sends-in-total', sendsInTotal, ''),
+      ...(token === null ? [] : this.#sendsPerToken(token)),
+      ...this.#windows('sends-per-starter', starters, canonicalStarter(starter ?? '')),
+      ...this.#windows('sends-per-sender', sendsPerSender, way),
+      ...this.#windows('sends-in-total', sendsInTotal, ''),
     ];
   }
 
+  #sendsPerToken(token: string): Budget[] {
+    const { sendsPerToken } = this.options.limits;
+    return this.#windows('sends-per-token', sendsPerToken, this.#canonical(token));
+  }
+
+  #windows(limit: LimitName, rules: readonly SendBudget[], value: string): Budget[] {
+    return rules.flatMap(({ max, perSeconds }) => {
+      const rule = { kind: 'window', max, windowMs: perSeconds * 1_000 } as const;
+      return this.#budgets(limit, rule, false, limit, String(perSeconds), value);
+    });
+  }
+
+  #placeKeys(party: LimitedParty): string[] {
+    return this.#places(party, 0).flatMap((place) => place.map(({ key }) => key));
+  }
+
   /** A confirmation for nobody and to nowhere takes no place. */
-  #placeKeys({ token, subject, purpose }: LimitedParty): string[] {
+  #places({ token, subject, purpose }: LimitedParty, ttlMs: number): Budget[][] {
     const { live } = this.options.limits;
     if (live === null || (subject === '' && token === null)) return [];
     const whose = subject === '' ? ['token', this.#canonical(token!)] : ['subject', subject];
+    const rule = { kind: 'window', max: 1, windowMs: ttlMs } as const;
     return Array.from({ length: live }, (_, place) =>
-      this.#key('live', purpose, ...whose, String(place)),
+      this.#budgets('live', rule, false, 'live', purpose, ...whose, String(place)),
     );
   }
 
-  #places(party: LimitedParty, ttlMs: number): Budget[] {
-    return this.#placeKeys(party).map((key) => ({
-      key,
-      rule: { kind: 'window', max: 1, windowMs: ttlMs },
-      limit: 'live',
-      checkOnly: false,
-    }));
-  }
-
   #canonical(token: string): string {
-    const { canonicalToken: own } = this.options.limits;
-    if (own === undefined) return canonicalToken(token);
-    const canonical: unknown = own(token);
-    return typeof canonical === 'string' && canonical !== '' ? canonical : canonicalToken(token);
+    const { canonicalToken: own = canonicalToken } = this.options.limits;
+    let canonical: unknown;
+    try {
+      canonical = own(token);
+    } catch {
+      // Its words may quote the token.
+      throw new TwoFactorConfigurationError(
+        'The option limits.canonicalToken threw. Let it answer.',
+      );
+    }
+    if (typeof canonical === 'string' && canonical !== '') return canonical;
+    throw new TwoFactorConfigurationError(
+      `The option limits.canonicalToken answered ${canonical === '' ? 'nothing' : `a ${typeof canonical}`}. Let it ` +
+        'answer a string, and at once.',
+    );
   }
 
   #key(...parts: readonly string[]): string {
     return limitKey(this.options.keyRing.current, ...parts);
   }
 
-  /** Not the id itself: whoever reads the budgets must not be able to touch the confirmation. */
-  #holderOf(id: string): string {
-    return this.#key('holder', id);
+  #refusal({ limit, waitMs: wait }: Refusal): Error {
+    const seconds = wait === null ? null : Math.max(1, Math.ceil(wait / 1_000));
+    if (OURS.has(limit)) {
+      const retryAfterSeconds = seconds ?? 1;
+      return new TwoFactorUnavailableError(
+        `The messages of the budget ${limit} are used up. Raise it under limits, or wait ${retryAfterSeconds} seconds.`,
+        { retryAfterSeconds, limit },
+      );
+    }
+    return new TwoFactorTooManyRequestsError(this.#sentence(limit, seconds), seconds, limit);
   }
 
-  #newHolder(): string {
-    return randomBytes(HOLDER_BYTES).toString('hex');
+  #sentence(limit: LimitName, seconds: number | null): string {
+    if (seconds === null) {
+      return `Too many wrong codes in a row (${limit}). Only LimitService.reset() helps.`;
+    }
+    if (limit === 'live') {
+      return (
+        `There are ${this.options.limits.live} pending confirmations of this subject or token and purpose (limits.live). ` +
+        `Confirm, cancel or resend one of them, or try again in ${seconds} seconds.`
+      );
+    }
+    return `The limit ${limit} is reached. Try again in ${seconds} seconds.`;
   }
 
   async #ask<T>(question: () => Promise<T>): Promise<T> {
@@ -374,7 +442,9 @@ export class LimitService {
     } catch (error) {
       if (error instanceof TwoFactorError) throw error;
       const cause = new Error(error instanceof Error ? error.message : 'unknown');
-      throw new TwoFactorUnavailableError('The limit store does not answer. Try again.', { cause });
+      throw new TwoFactorUnavailableError('The limit store does not answer. Try again.', {
+        cause,
+      });
     }
   }
 
@@ -389,6 +459,11 @@ export class LimitService {
   }
 }
 
+/** Not the id itself: whoever reads the budgets must not be able to touch the confirmation. It is too random to be guessed. */
+function holderOf(id: string): string {
+  return createHash('sha256').update(id).digest('hex').slice(0, HOLDER_LENGTH);
+}
+
 interface Refusal {
   readonly limit: LimitName;
   readonly waitMs: number | null;
@@ -397,22 +472,4 @@ interface Refusal {
 /** All that a call charges is locked in this one order. */
 function byKey(one: LimitCharge, other: LimitCharge): number {
   return one.key < other.key ? -1 : 1;
-}
-
-function refusalError({ limit, waitMs: wait }: Refusal): Error {
-  const seconds = wait === null ? null : Math.max(1, Math.ceil(wait / 1_000));
-  if (OURS.has(limit)) {
-    const retryAfterSeconds = seconds ?? 1;
-    return new TwoFactorUnavailableError(
-      `The messages of the budget ${limit} are used up. Raise it under limits, or wait ${retryAfterSeconds} seconds.`,
-      { retryAfterSeconds, limit },
-    );
-  }
-  return new TwoFactorTooManyRequestsError(
-    seconds === null
-      ? `Too many wrong codes (${limit}). Only LimitService.reset() helps.`
-      : `The limit ${limit} is reached. Try again in ${seconds} seconds.`,
-    seconds,
-    limit,
-  );
 }

@@ -76,7 +76,7 @@ function resolveBudgets(name: (typeof BUDGETS)[number], input: unknown): readonl
         '[{ max: 5, perSeconds: 3600 }], or false.',
     );
   }
-  return Object.freeze(
+  const resolved = Object.freeze(
     budgets.map((each: unknown, index) => {
       const option = `limits.${name}[${index}]`;
       const budget = record(`Option ${option}`, each);
@@ -86,6 +86,13 @@ function resolveBudgets(name: (typeof BUDGETS)[number], input: unknown): readonl
         perSeconds: integer(`${option}.perSeconds`, budget['perSeconds'], 1, THIRTY_DAYS_SECONDS),
       });
     }),
+  );
+  const twin = resolved.find(({ perSeconds }, index) =>
+    resolved.some((other, at) => at < index && other.perSeconds === perSeconds),
+  );
+  if (twin === undefined) return resolved;
+  throw new TwoFactorConfigurationError(
+    `Option limits.${name} has two budgets per ${twin.perSeconds} seconds. Keep the smaller one.`,
   );
 }
 

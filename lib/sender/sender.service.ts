@@ -167,7 +167,7 @@ export class SenderService {
 
   async #find(id: string): Promise<ConfirmationRow> {
     const row = await this.store.find(id);
-    if (row === null) throw new TwoFactorNotFoundError('There is no such confirmation.');
+    if (row === null) throw gone();
     return row;
   }
 
@@ -198,6 +198,8 @@ export class SenderService {
     } catch (error) {
       const isPermanent = isRecipientError(error);
       this.events.emit(() => ({ type: 'send-failed', sends, isPermanent, ...facts() }));
+      // Nobody can ever confirm it: the next one may be for a better address.
+      if (isPermanent) await this.confirmer.endLive(row);
       throw await this.#failure(error, plan.sender, sealed, state);
     }
     this.events.emit(() => ({ type: 'sent', sends, ...facts() }));
@@ -240,7 +242,12 @@ export class SenderService {
         cooldownMs: plan.kind === 'again' ? cooldownMs(row.sends, this.options) : 0,
       });
       if (bound !== null) return { row: bound, sealed };
-      row = await this.#find(row.id);
+      const left = await this.store.find(row.id);
+      if (left === null) {
+        await this.limits.giveMessageBack(charged);
+        throw gone();
+      }
+      row = left;
     }
     if (charged) await this.limits.giveMessageBack(charged);
     throw new TwoFactorUnavailableError('Others kept sending this confirmation. Try again.');
@@ -373,6 +380,10 @@ export class SenderService {
       return new Date(resendAt(row, now, this.options));
     }
   }
+}
+
+function gone(): TwoFactorNotFoundError {
+  return new TwoFactorNotFoundError('There is no such confirmation.');
 }
 
 function isRecipientError(thrown: unknown): boolean {

@@ -4,13 +4,14 @@ import {
   LimitRecord,
   LimitService,
   TwoFactorEvents,
+  TwoFactorRecipientError,
   TwoFactorTooManyRequestsError,
   TwoFactorUnavailableError,
   type ConfirmationState,
   type TwoFactorEvent,
 } from '../../lib/index.js';
 import { engines } from '../support/engines.js';
-import { startApp, type TestApp } from '../support/test-app.js';
+import { SECRET, startApp, type TestApp } from '../support/test-app.js';
 
 const WRONG = 'WRONGWRONG';
 const DAY_SECONDS = 86_400;
@@ -288,23 +289,66 @@ describe.each(engines)('Limits on %s', (engine) => {
     expect(await test.confirmer.use(byHand, { subject })).toBe(true);
   });
 
-  it('takes a place in the transaction of a manager, and gives it back with it', async () => {
-    const login = { subject: somebody(), purpose: 'login' };
-    for (let time = 0; time < 5; time += 1) {
-      await expect(
-        test.dataSource.transaction(async (manager) => {
-          await test.confirmer.makeConfirmation({ ...login, manager });
-          throw new Error('undone');
-        }),
-      ).rejects.toThrow('undone');
-    }
-
-    for (let time = 0; time < 3; time += 1) {
-      await test.dataSource.transaction((manager) =>
+  it('takes no place in a transaction of the application, and refuses there who is locked', async () => {
+    const login = { token: somebody(), subject: somebody(), purpose: 'login' };
+    const inTransaction = async (): Promise<ConfirmationState> =>
+      test.dataSource.transaction((manager) =>
         test.confirmer.makeConfirmation({ ...login, manager }),
       );
+    const made: ConfirmationState[] = [];
+    for (let time = 0; time < 4; time += 1) made.push(await inTransaction());
+    expect(await refusal(test.confirmer.makeConfirmation(login))).toBe('accepted');
+
+    await guess(made[0]!, 5);
+    await guess(made[1]!, 5);
+    expect(await refusal(inTransaction())).toEqual([429, 'subject-failures', 30]);
+  });
+
+  it('frees the place of what nobody can confirm any more', async () => {
+    const login = { token: somebody(), subject: somebody(), purpose: 'login' };
+    for (const _ of [1, 2, 3]) {
+      test.outbox.failNext(new TwoFactorRecipientError('no such mailbox'));
+      await expect(test.twoFactor.request(login)).rejects.toThrow(TwoFactorRecipientError);
     }
+    const state = await test.confirmer.makeConfirmation(login);
+    await test.confirmer.makeConfirmation(login);
+    await test.confirmer.makeConfirmation(login);
     expect(await refusal(test.confirmer.makeConfirmation(login))).toEqual([429, 'live', 600]);
+
+    await guess(state, 5);
+    expect(await refusal(test.confirmer.makeConfirmation(login))).toBe('accepted');
+  });
+
+  it('gives a place back with its whole life before it', async () => {
+    const login = { subject: somebody(), purpose: 'login' };
+    const states = await Promise.all(
+      [1, 2, 3].map(() => test.confirmer.makeConfirmation({ ...login, purpose: 'other' })),
+    );
+    expect(states).toHaveLength(3);
+    for (const _ of [1, 2]) await test.confirmer.makeConfirmation(login);
+    const key = `key-of-${login.subject}-0001`;
+    const keyed = { ...login, key };
+    // Two at once under one key: the loser takes a place and gives it back.
+    await Promise.all([1, 2].map(() => test.confirmer.makeConfirmation(keyed)));
+    test.clock.advance(590);
+    expect(await refusal(test.confirmer.makeConfirmation(login))).toEqual([429, 'live', 10]);
+    test.clock.advance(10);
+    for (const _ of [1, 2, 3]) await test.confirmer.makeConfirmation(login);
+    test.clock.advance(300);
+    expect(await refusal(test.confirmer.makeConfirmation(login))).toEqual([429, 'live', 300]);
+  });
+
+  it('resets also the messages of a token', async () => {
+    const token = somebody();
+    for (let time = 0; time < 5; time += 1) {
+      const { id } = await test.twoFactor.request({ token });
+      await test.confirmer.cancel(id);
+    }
+    expect(await refusal(test.twoFactor.request({ token }))).toMatchObject({
+      1: 'sends-per-token',
+    });
+    await limits.reset({ token });
+    expect(await refusal(test.twoFactor.request({ token }))).toBe('accepted');
   });
 
   it('compares exactly ten of 100 wrong codes on 20 confirmations of one token', async () => {
@@ -334,7 +378,7 @@ describe.each(engines)('Limits on %s', (engine) => {
   it('forgets what has run out, and keeps failures', async () => {
     const token = somebody();
     await guess(await make(token), 3);
-    test.clock.advance(2 * DAY_SECONDS);
+    test.clock.advance(3 * DAY_SECONDS);
 
     await test.confirmer.purge({ batchSize: 7 });
 
@@ -379,3 +423,74 @@ describe.each(engines)('Limits on %s', (engine) => {
     expect(JSON.stringify(told)).not.toContain(state.code!);
   });
 });
+
+// An sql.js database is seen by one application alone.
+describe.each(engines.filter((engine) => engine !== 'sqljs'))(
+  'Limits that several applications share on %s',
+  (engine) => {
+    let test: TestApp;
+    let limits: LimitService;
+    let next = 0;
+    const somebody = (): string => `user${(next += 1)}@example.com`;
+
+    beforeAll(async () => {
+      test = await startApp({ engine, options: { limits: {} } });
+      limits = test.app.get(LimitService, { strict: false });
+    });
+    afterAll(() => test.close());
+
+    it('counts the same under an old secret, a new one beside it, and the new one alone', async () => {
+      const NEW_SECRET = 'Zq8rT2vN6xB1mK5jH9gF3dS7aP0oL4iUyEwQcRtY';
+      const start = async (secrets: readonly string[]): Promise<TestApp> =>
+        startApp({
+          engine,
+          database: test.database,
+          options: { secret: undefined, secrets, limits: { live: false }, clock: test.clock },
+        });
+      const token = somebody();
+      let purposes = 0;
+      const guessAt = async (app: TestApp, times: number): Promise<unknown> => {
+        let last: unknown;
+        for (let time = 0; time < times; time += 1) {
+          const made = app.confirmer.makeConfirmation({ token, purpose: `p${(purposes += 1)}` });
+          last = await refusal(made.then(({ id }) => app.confirmer.confirm(id, WRONG)));
+        }
+        return last;
+      };
+      const both = await start([NEW_SECRET, SECRET]);
+      expect(await guessAt(test, 4)).toBe('accepted');
+      expect(await guessAt(both, 6)).toBe('accepted');
+      expect(await guessAt(both, 1)).toEqual([429, 'token-failures', 30]);
+      expect(await guessAt(test, 1)).toEqual([429, 'token-failures', 30]);
+      expect(await limits.failures({ token })).toMatchObject({ count: 10 });
+
+      const alone = await start([NEW_SECRET]);
+      const { count } = await alone.app.get(LimitService, { strict: false }).failures({ token });
+      expect(count).toBe(6);
+      for (const app of [both, alone]) await app.app.close();
+    });
+
+    it('is not refused for years by a machine whose clock was ten years ahead', async () => {
+      const [token, subject] = [somebody(), somebody()];
+      const ahead = await startApp({
+        engine,
+        database: test.database,
+        options: {
+          limits: {},
+          clock: { now: () => test.clock.now() + 10 * 365 * DAY_SECONDS * 1_000 },
+        },
+      });
+      const login = { token, subject, purpose: 'login' };
+      for (const _ of [1, 2]) {
+        const { state } = await ahead.twoFactor.request(login);
+        for (let guessed = 0; guessed < 5; guessed += 1)
+          await ahead.confirmer.confirm(state.id, WRONG);
+      }
+      expect(await refusal(ahead.twoFactor.request(login))).toEqual([429, 'subject-failures', 30]);
+      await ahead.app.close();
+
+      expect(await refusal(test.twoFactor.request(login))).toBe('accepted');
+      expect(await limits.failures({ token })).toMatchObject({ count: 10 });
+    });
+  },
+);

@@ -1,4 +1,4 @@
-import { lockEnd, type LimitDialect } from './limit-dialect.js';
+import { isSpent, lasts, lockEnd, type LimitDialect, type RuleTerms } from './limit-dialect.js';
 
 const asIs = (value: string): string => value;
 
@@ -14,22 +14,32 @@ export const mysqlDialect: LimitDialect = {
       (_, i) => `(:id${i}, :kind${i}, :amount${i}, :allowed${i}, :endsAt${i}, :holder)`,
     );
     const given = (column: string): string => `VALUES(${column})`;
-    const isSpent =
-      `CASE WHEN ${c.kind} = 'failures' THEN ${c.endsAt} > :now OR ${c.amount} >= ${given(c.allowed)} ` +
-      `ELSE ${c.endsAt} > :now AND ${c.amount} >= ${given(c.allowed)} END`;
+    const own: RuleTerms = {
+      kind: c.kind,
+      amount: c.amount,
+      endsAt: c.endsAt,
+      allowed: given(c.allowed),
+      newEnd: given(c.endsAt),
+      now: ':now',
+      maxLockMs: ':maxLockMs',
+    };
+    // The holder of a charge is in no row before it.
     const isCharged = `${c.holder} = ${given(c.holder)}`;
     return `
       INSERT INTO ${table} (${c.id}, ${c.kind}, ${c.amount}, ${c.allowed}, ${c.endsAt}, ${c.holder})
       VALUES ${wanted.join(', ')}
       ON DUPLICATE KEY UPDATE
-        ${c.holder} = IF(${isSpent}, ${c.holder}, ${given(c.holder)}),
-        ${c.amount} = IF(${isCharged}, IF(${c.kind} = 'failures' OR ${c.endsAt} > :now, ${c.amount} + 1, 1), ${c.amount}),
-        ${c.endsAt} = IF(${isCharged}, CASE WHEN ${c.kind} = 'failures' THEN ${lockEnd(c.amount, asIs)}
-          WHEN ${c.endsAt} > :now THEN ${c.endsAt} ELSE ${given(c.endsAt)} END, ${c.endsAt}),
-        ${c.allowed} = ${given(c.allowed)}
+        ${c.holder} = IF(${isSpent(own)}, ${c.holder}, ${given(c.holder)}),
+        ${c.amount} = IF(${isCharged}, IF(${c.kind} = 'failures' OR ${lasts(own)}, ${c.amount} + 1, 1), ${c.amount}),
+        ${c.endsAt} = IF(${isCharged}, CASE WHEN ${c.kind} = 'failures' THEN ${lockEnd(c.amount, asIs, asIs)}
+          WHEN ${lasts(own)} THEN ${c.endsAt} ELSE ${own.newEnd} END, ${c.endsAt}),
+        ${c.allowed} = ${own.allowed}
       RETURNING ${c.id} AS id, ${c.amount} AS amount, ${c.endsAt} AS endsAt, ${c.holder} AS holder,
         @@in_transaction AS inTransaction`;
   },
   updateInOrder: ({ table, column: c }, assignments, condition) =>
     `UPDATE ${table} SET ${assignments} WHERE ${condition} ORDER BY ${c.id}`,
+  deleteInOrder: ({ table, column: c }, condition) =>
+    `DELETE FROM ${table} WHERE ${condition} ORDER BY ${c.id}`,
+  prefix: (column) => `LEFT(${column}, 16)`,
 };

@@ -1,4 +1,4 @@
-import { lockEnd, type LimitDialect } from './limit-dialect.js';
+import { isSpent, lasts, lockEnd, type LimitDialect, type RuleTerms } from './limit-dialect.js';
 
 const bigint = (value: string): string => `CAST(${value} AS bigint)`;
 const int = (value: string): string => `CAST(${value} AS int)`;
@@ -16,31 +16,39 @@ export const postgresDialect: LimitDialect = {
       (_, i) =>
         `(${text(`:id${i}`)}, ${text(`:kind${i}`)}, ${int(`:amount${i}`)}, ${int(`:allowed${i}`)}, ${bigint(`:endsAt${i}`)})`,
     );
-    const now = bigint(':now');
-    const isSpent = (row: string, rule: string): string =>
-      `CASE WHEN ${row}.${c.kind} = 'failures' THEN ${row}.${c.endsAt} > ${now} OR ${row}.${c.amount} >= ${rule} ` +
-      `ELSE ${row}.${c.endsAt} > ${now} AND ${row}.${c.amount} >= ${rule} END`;
-    const spent = `limits.${c.amount} + 1`;
-    const lock = lockEnd(spent, bigint)
-      .replaceAll(':lockFrom', int(':lockFrom'))
-      .replaceAll(':doublings', int(':doublings'))
-      .replaceAll(':now', now);
+    const terms = (row: string, allowed: string, newEnd: string): RuleTerms => ({
+      kind: `${row}.${c.kind}`,
+      amount: `${row}.${c.amount}`,
+      endsAt: `${row}.${c.endsAt}`,
+      allowed,
+      newEnd,
+      now: bigint(':now'),
+      maxLockMs: bigint(':maxLockMs'),
+    });
+    const seen = terms('seen', 'rule.allowed', 'rule.ends_at');
+    const own = terms('limits', `excluded.${c.allowed}`, `excluded.${c.endsAt}`);
+    const next = `${own.amount} + 1`;
     return `
       WITH wanted (id, kind, amount, allowed, ends_at) AS (VALUES ${wanted.join(', ')})
       INSERT INTO ${table} AS limits (${c.id}, ${c.kind}, ${c.amount}, ${c.allowed}, ${c.endsAt}, ${c.holder})
       SELECT wanted.id, wanted.kind, wanted.amount, wanted.allowed, wanted.ends_at, ${text(':holder')} FROM wanted
       WHERE wanted.amount > 0 AND NOT EXISTS (
-        SELECT 1 FROM ${table} AS seen JOIN wanted AS rule ON rule.id = seen.${c.id} WHERE ${isSpent('seen', 'rule.allowed')})
+        SELECT 1 FROM ${table} AS seen JOIN wanted AS rule ON rule.id = seen.${c.id} WHERE ${isSpent(seen)})
       ORDER BY wanted.id
       ON CONFLICT (${c.id}) DO UPDATE SET
-        ${c.amount} = CASE WHEN limits.${c.kind} = 'failures' OR limits.${c.endsAt} > ${now} THEN ${spent} ELSE 1 END,
-        ${c.endsAt} = CASE WHEN limits.${c.kind} = 'failures' THEN ${lock}
-          WHEN limits.${c.endsAt} > ${now} THEN limits.${c.endsAt} ELSE excluded.${c.endsAt} END,
-        ${c.allowed} = excluded.${c.allowed}, ${c.holder} = excluded.${c.holder}
-      WHERE NOT (${isSpent('limits', `excluded.${c.allowed}`)})
+        ${c.amount} = CASE WHEN ${own.kind} = 'failures' OR ${lasts(own)} THEN ${next} ELSE 1 END,
+        ${c.endsAt} = CASE WHEN ${own.kind} = 'failures' THEN ${lockEnd(next, int, bigint)}
+          WHEN ${lasts(own)} THEN ${own.endsAt} ELSE ${own.newEnd} END,
+        ${c.allowed} = ${own.allowed}, ${c.holder} = excluded.${c.holder}
+      WHERE NOT ${isSpent(own)}
       RETURNING ${c.id} AS "id", ${c.amount} AS "amount", ${c.endsAt} AS "endsAt"`;
   },
+  // The inner condition is looked at again when the row was waited for, because of FOR UPDATE.
   updateInOrder: ({ table, column: c }, assignments, condition) =>
     `UPDATE ${table} SET ${assignments} WHERE ${c.id} IN (
        SELECT ${c.id} FROM ${table} WHERE ${condition} ORDER BY ${c.id} FOR UPDATE)`,
+  deleteInOrder: ({ table, column: c }, condition) =>
+    `DELETE FROM ${table} WHERE ${c.id} IN (
+       SELECT ${c.id} FROM ${table} WHERE ${condition} ORDER BY ${c.id} FOR UPDATE)`,
+  prefix: (column) => `substr(${column}, 1, 16)`,
 };

@@ -6,4 +6,5 @@ export const sqliteDialect: LimitDialect = {
   ...postgresDialect,
   updateInOrder: ({ table }, assignments, condition) =>
     `UPDATE ${table} SET ${assignments} WHERE ${condition}`,
+  deleteInOrder: ({ table }, condition) => `DELETE FROM ${table} WHERE ${condition}`,
 };

@@ -4,6 +4,7 @@ import {
   type Engine,
   type Statement,
 } from '../../database/index.js';
+import { CLOCK_MARGIN_MS } from '../limit-rules.js';
 import type { LimitDialect, LimitTable } from './limit-dialect.js';
 import { mysqlDialect } from './mysql.dialect.js';
 import { postgresDialect } from './postgres.dialect.js';
@@ -21,7 +22,9 @@ export interface LimitStatements {
   charge(count: number): Statement;
   read(count: number): Statement;
   giveBack(count: number): Statement;
+  /** Failures, and what was charged for `:holder` last. */
   clear(count: number): Statement;
+  clearAll(count: number): Statement;
   readonly keysAfter: Statement;
   readonly purge: Statement;
   /** `clear` inside a PostgreSQL statement of another store, for the keys of `:limitKeys`; `null` elsewhere. */
@@ -29,7 +32,7 @@ export interface LimitStatements {
 }
 
 export function limitStatements(engine: Engine, names: LimitTable): LimitStatements {
-  const { chargesAllOrNothing, charge, updateInOrder } = DIALECTS[engine];
+  const { chargesAllOrNothing, charge, updateInOrder, deleteInOrder, prefix } = DIALECTS[engine];
   const { table, column: c } = names;
   const compile = (sql: string): Statement => compileStatement(engine, sql);
   const byCount = (sql: (count: number) => string): ((count: number) => Statement) => {
@@ -41,29 +44,34 @@ export function limitStatements(engine: Engine, names: LimitTable): LimitStateme
     };
   };
   const isOneOf = (count: number): string => `${c.id} IN (${placeholders('id', count)})`;
-  const nothing = `${c.amount} = 0, ${c.endsAt} = 0, ${c.holder} = ''`;
-  const isMine = `(${c.kind} = 'failures' OR ${c.holder} = :holder)`;
+  const nothing = `${c.endsAt} = 0, ${c.amount} = 0`;
+  const isMine = `(${c.kind} = 'failures' OR ${prefix(c.holder)} = :holder)`;
   return {
     chargesAllOrNothing,
     charge: byCount((count) => charge(names, count)),
     read: byCount((count) => `SELECT ${names.columns} FROM ${table} WHERE ${isOneOf(count)}`),
-    // A lock that the failure had caused ends with it; a window goes on.
+    // A lock that the failure had caused ends with it, and so does a window that began with what is given back.
     giveBack: byCount((count) =>
       updateInOrder(
         names,
-        `${c.endsAt} = CASE WHEN ${c.kind} = 'failures' AND ${c.amount} <= :lockFrom THEN 0 ELSE ${c.endsAt} END, ` +
-          `${c.amount} = ${c.amount} - 1, ${c.holder} = ''`,
+        `${c.endsAt} = CASE WHEN ${c.amount} <= 1 OR (${c.kind} = 'failures' AND ${c.amount} <= :lockFrom) THEN 0 ` +
+          `ELSE ${c.endsAt} END, ${c.amount} = ${c.amount} - 1`,
         `${isOneOf(count)} AND ${c.amount} > 0`,
       ),
     ),
     clear: byCount((count) => updateInOrder(names, nothing, `${isOneOf(count)} AND ${isMine}`)),
+    clearAll: byCount((count) => updateInOrder(names, nothing, isOneOf(count))),
     keysAfter: compile(
       `SELECT ${c.id} AS ${names.alias.id} FROM ${table} WHERE ${c.id} > :after ORDER BY ${c.id} LIMIT :limit`,
     ),
-    // Failures are kept until a success: time alone gives nobody new guesses (NIST SP 800-63B-4 3.2.2).
+    // Failures are kept until a success: time alone gives nobody new guesses (NIST SP 800-63B-4 3.2.2). What ended is kept
+    // a day: the clock of the machine that purges may be ahead.
     purge: compile(
-      `DELETE FROM ${table} WHERE ${c.id} > :after AND ${c.id} <= :last AND ${c.endsAt} <= :now ` +
-        `AND (${c.kind} <> 'failures' OR ${c.amount} = 0)`,
+      deleteInOrder(
+        names,
+        `${c.id} > :after AND ${c.id} <= :last AND ${c.endsAt} + ${CLOCK_MARGIN_MS} <= :now ` +
+          `AND (${c.kind} <> 'failures' OR ${c.amount} = 0)`,
+      ),
     ),
     clearClause:
       engine === 'postgres'

@@ -10,6 +10,10 @@ describe('A canonical token', () => {
     ['ann@xn--bcher-kva.example', 'ANN@BÜCHER.example..'],
     ['ann@example.com', 'ann＠example.com'],
     ['"a@b"@example.com', '"A@B"@example.com'],
+    ['ann@example.com', '"Ann"@example.com'],
+    ['ann@example.com/x', 'ann@example.com/x'],
+    ['ann@example.com?x', 'ann@example.com?x'],
+    ['ann@example.com#x', 'ann@example.com#X'],
   ])('of a mailbox is %s for %s', (canonical, spelling) => {
     expect(canonicalToken(spelling)).toBe(canonical);
   });
@@ -32,16 +36,26 @@ describe('A canonical token', () => {
     '+1 415 555 0123 ext. 42',
     '+14155550123x7',
     '+14155550123#7',
+    'tel:+1-415-555-0123',
+    '+1 (0)415 555 0123',
+    '+1\u2011415\u2010555\u00ad0123',
   ])('of the number %s is E.164', (spelling) => {
     expect(canonicalToken(spelling)).toBe('+14155550123');
   });
 
-  it.each(['(415) 555-0123', '+0123456789', '+1', '+12345678901234567', 'chat:4711', '@ann', 'a@'])(
+  it.each(['+0123456789', '+1', '+12345678901234567', 'chat:4711', '@ann', 'a@'])(
     'is %s itself where it is neither',
     (token) => {
       expect(canonicalToken(token)).toBe(token);
     },
   );
+
+  it('of national digits is the digits', () => {
+    expect(['(415) 555-0123', '415.555.0123'].map(canonicalToken)).toEqual([
+      '4155550123',
+      '4155550123',
+    ]);
+  });
 
   it('is the same when it is made again', () => {
     for (const token of ['Ann@BÜCHER.example.', '00 1 415 555 0123', 'ⓒhat:4711']) {

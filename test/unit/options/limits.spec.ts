@@ -89,6 +89,15 @@ describe('The limits', () => {
       { sendsPerStarter: [{ max: 1, perSeconds: 1, per: 'ip' }] },
       'There is no member of limits.sendsPerStarter[0]: per.',
     ],
+    [
+      {
+        sendsInTotal: [
+          { max: 5, perSeconds: 60 },
+          { max: 6, perSeconds: 60 },
+        ],
+      },
+      'Option limits.sendsInTotal has two budgets per 60 seconds. Keep the smaller one.',
+    ],
     [{ starter: 'ip' }, 'Option limits.starter is "ip". Give a function.'],
     [{ canonicalToken: null }, 'Option limits.canonicalToken is null. Give a function.'],
     [{ guessing: { confirmations: 1 } }, 'limits.guessing.confirmations is 1.'],
