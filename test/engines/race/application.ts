@@ -1,0 +1,112 @@
+import 'reflect-metadata';
+
+import { type INestApplicationContext, Module } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import { TypeOrmModule } from '@nestjs/typeorm';
+import {
+  type Clock,
+  ConfirmationRecord,
+  ConfirmerService,
+  type Delivery,
+  SenderBackend,
+  twoFactorMigrations,
+  TwoFactorModule,
+  type TwoFactorModuleOptions,
+  TwoFactorService,
+} from 'nestjs-two-factor';
+import * as twoFactor from 'nestjs-two-factor';
+import { DataSource, type DataSourceOptions, type Repository } from 'typeorm';
+
+/** Long enough that a confirmed row outlives the clock of a process that is ten minutes ahead. */
+const USE_WITHIN_SECONDS = 900;
+
+/** Whether this build has budgets for failures. */
+export const HAS_LIMITS = 'LimitService' in twoFactor;
+
+/** Tells a time that may be ahead of the machine's. */
+export class ShiftedClock implements Clock {
+  #aheadMs = 0;
+
+  now(): number {
+    return Date.now() + this.#aheadMs;
+  }
+
+  setAhead(ms: number): void {
+    this.#aheadMs = ms;
+  }
+}
+
+/** Delivers into the database, where the messages of all processes are counted together. */
+@SenderBackend('outbox')
+export class OutboxBackend implements SenderBackend {
+  constructor(private readonly dataSource: DataSource) {}
+
+  async send({ state }: Delivery): Promise<void> {
+    await deliver(this.dataSource, state.id);
+  }
+}
+
+export async function deliver(dataSource: DataSource, id: string): Promise<void> {
+  await dataSource.query(`INSERT INTO race_outbox (confirmation) VALUES ('${id}')`);
+}
+
+export interface RaceApplication {
+  readonly context: INestApplicationContext;
+  readonly clock: ShiftedClock;
+  readonly dataSource: DataSource;
+  readonly records: Repository<ConfirmationRecord>;
+  readonly confirmer: ConfirmerService;
+  readonly twoFactor: TwoFactorService;
+}
+
+/** An application as users build it; only its clock and its sender are doubles. */
+export async function openApplication(
+  dataSource: DataSourceOptions,
+  { limits = false, migrates = false }: { limits?: boolean; migrates?: boolean } = {},
+): Promise<RaceApplication> {
+  const clock = new ShiftedClock();
+  @Module({
+    imports: [
+      TypeOrmModule.forRoot({
+        ...dataSource,
+        autoLoadEntities: true,
+        migrations: [...twoFactorMigrations],
+        migrationsRun: migrates,
+        retryAttempts: 3,
+      }),
+      TwoFactorModule.forRoot({
+        secret: 'kq3Wm9vXz7Rb1TnYc5Hd8Jf2Lg6Ps0AeUiOyKt4Q',
+        senders: { outbox: { backend: OutboxBackend } },
+        defaultSender: 'outbox',
+        useWithinSeconds: USE_WITHIN_SECONDS,
+        autoPurge: false,
+        // A hundred callers share forty connections of two cores: waiting is not what is tested.
+        timeoutMs: 60_000,
+        sendTimeoutMs: 60_000,
+        clock,
+        ...limitOptions(limits),
+      }),
+    ],
+  })
+  class RaceModule {}
+  const context = await NestFactory.createApplicationContext(RaceModule, {
+    logger: ['error'],
+    abortOnError: false,
+  });
+  const get = <T>(type: abstract new (...args: never[]) => T): T =>
+    context.get<T>(type, { strict: false });
+  return {
+    context,
+    clock,
+    dataSource: get(DataSource),
+    records: get(DataSource).getRepository(ConfirmationRecord),
+    confirmer: get(ConfirmerService),
+    twoFactor: get(TwoFactorService),
+  };
+}
+
+/** Twenty live confirmations of one token are more than an application lets live; their failures are what is tested. */
+function limitOptions(limits: boolean): TwoFactorModuleOptions {
+  if (!HAS_LIMITS) return {};
+  return { limits: limits ? { live: false } : false } as TwoFactorModuleOptions;
+}
