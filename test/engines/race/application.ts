@@ -8,20 +8,21 @@ import {
   ConfirmationRecord,
   ConfirmerService,
   type Delivery,
+  type LimitsOptions,
   SenderBackend,
   twoFactorMigrations,
   TwoFactorModule,
-  type TwoFactorModuleOptions,
   TwoFactorService,
 } from 'nestjs-two-factor';
-import * as twoFactor from 'nestjs-two-factor';
 import { DataSource, type DataSourceOptions, type Repository } from 'typeorm';
 
 /** Long enough that a confirmed row outlives the clock of a process that is ten minutes ahead. */
 const USE_WITHIN_SECONDS = 900;
 
-/** Whether this build has budgets for failures. */
-export const HAS_LIMITS = 'LimitService' in twoFactor;
+const MANY = [{ max: 1_000_000, perSeconds: 3_600 }];
+
+/** A cell makes twenty confirmations of one token at once, and in an hour more messages than one installation sends. */
+const LIMITS: LimitsOptions = { live: false, sendsPerSender: MANY, sendsInTotal: MANY };
 
 /** Tells a time that may be ahead of the machine's. */
 export class ShiftedClock implements Clock {
@@ -84,7 +85,7 @@ export async function openApplication(
         timeoutMs: 60_000,
         sendTimeoutMs: 60_000,
         clock,
-        ...limitOptions(limits),
+        limits: limits ? LIMITS : false,
       }),
     ],
   })
@@ -103,10 +104,4 @@ export async function openApplication(
     confirmer: get(ConfirmerService),
     twoFactor: get(TwoFactorService),
   };
-}
-
-/** Twenty live confirmations of one token are more than an application lets live; their failures are what is tested. */
-function limitOptions(limits: boolean): TwoFactorModuleOptions {
-  if (!HAS_LIMITS) return {};
-  return { limits: limits ? { live: false } : false } as TwoFactorModuleOptions;
 }

@@ -13,6 +13,7 @@ import { deliver, type RaceApplication } from './application.js';
 
 const COOLDOWN_MS = 30_000;
 const FAILURE_LIMIT = 10;
+const SENDS_PER_TOKEN = 5;
 const PURGE_BATCH = 50;
 
 /** Runs work in a transaction of the application. */
@@ -92,16 +93,26 @@ export class NaiveTwin {
     return purged;
   }
 
-  /** A counter of failures that is read, compared and written back. */
   async failWithin(budget: string): Promise<boolean> {
-    const where = `WHERE budget = '${budget}'`;
-    const rows: { failures: number }[] = await this.#dataSource.query(
-      `SELECT failures FROM race_budget ${where}`,
-    );
-    const failures = Number(rows[0]?.failures);
-    if (failures >= FAILURE_LIMIT) return false;
-    this.#comparisons += 1;
-    await this.#dataSource.query(`UPDATE race_budget SET failures = ${failures + 1} ${where}`);
+    if (await this.#spend(budget, FAILURE_LIMIT)) this.#comparisons += 1;
     return false;
+  }
+
+  async request(token: string): Promise<boolean> {
+    if (!(await this.#spend(token, SENDS_PER_TOKEN))) return false;
+    await deliver(this.#dataSource, 'new');
+    return true;
+  }
+
+  /** A counter that is read, compared and written back. */
+  async #spend(budget: string, limit: number): Promise<boolean> {
+    const where = `WHERE budget = '${budget}'`;
+    const rows: { spent: number }[] = await this.#dataSource.query(
+      `SELECT spent FROM race_budget ${where}`,
+    );
+    const spent = Number(rows[0]?.spent);
+    if (spent >= limit) return false;
+    await this.#dataSource.query(`UPDATE race_budget SET spent = ${spent + 1} ${where}`);
+    return true;
   }
 }

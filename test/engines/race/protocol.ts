@@ -12,11 +12,13 @@ export interface Opening {
   readonly limits: boolean;
 }
 
-export type Verb = 'use' | 'use-with-effect' | 'confirm' | 'resend' | 'cancel' | 'purge';
+export type Verb =
+  'use' | 'use-with-effect' | 'confirm' | 'resend' | 'cancel' | 'purge' | 'request';
 
 /** One call of one application. */
 export interface Call {
   readonly verb: Verb;
+  /** The confirmation; of a `request` the token. */
   readonly id: string;
   /** Find, check, save instead of the package. */
   readonly isNaive: boolean;

@@ -7,7 +7,7 @@ import { parseArgs } from 'node:util';
 import { format, resolveConfig } from 'prettier';
 
 import { installAttemptTrigger } from '../../support/attempt-trigger.js';
-import { HAS_LIMITS, openApplication, type RaceApplication } from './application.js';
+import { openApplication, type RaceApplication } from './application.js';
 import { CELLS, endServers, type Cell, type OpenCell } from './cells.js';
 import { Crew } from './crew.js';
 import { processesAtOnce } from './history.js';
@@ -25,7 +25,7 @@ const TABLES = [
   'race_account (balance int)',
   'race_effect (confirmation varchar(36))',
   'race_outbox (confirmation varchar(36))',
-  'race_budget (budget varchar(64) PRIMARY KEY, failures int)',
+  'race_budget (budget varchar(64) PRIMARY KEY, spent int)',
   'race_noise (number int)',
 ];
 
@@ -108,9 +108,6 @@ async function runScenario(
   isNaive: boolean,
 ): Promise<Row> {
   const row = emptyRow(cell, scenario, isNaive, `${PROCESSES} x ${open.opening.applications}`);
-  if (scenario.limits && !HAS_LIMITS) {
-    return { ...row, skipped: 'this build has no limits', passed: true };
-  }
   const noise = async (): Promise<number> =>
     (await open.noise?.((sql) => stage.director.dataSource.query(sql))) ?? 0;
   const startedAt = performance.now();

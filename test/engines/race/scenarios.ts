@@ -17,6 +17,8 @@ import type { Stage } from './stage.js';
 const callsOf = (isNaive: boolean): number => (isNaive ? 40 : 100);
 const MAX_ATTEMPTS = 5;
 const FAILURE_LIMIT = 10;
+/** An hour's messages to one token. */
+const SENDS_PER_TOKEN = 5;
 const COOLDOWN_MS = 31_000;
 
 /** What a round showed. */
@@ -342,12 +344,15 @@ export const SCENARIOS: readonly Scenario[] = [
     async play(stage, isNaive, round) {
       const token = `ann-${isNaive ? 'naive-' : ''}${round}@example.com`;
       const { confirmer, dataSource } = stage.director;
+      await dataSource.query('DELETE FROM two_factor_limit');
+      await dataSource.query('DELETE FROM race_budget');
+      await dataSource.query(`INSERT INTO race_budget (budget, spent) VALUES ('${token}', 0)`);
+      // Four subjects: each call charges two budgets, of which one is shared with everybody.
       const confirmations = await Promise.all(
-        Array.from({ length: 20 }, () => confirmer.makeConfirmation({ token, way: 'outbox' })),
+        Array.from({ length: 20 }, (_, index) =>
+          confirmer.makeConfirmation({ token, way: 'outbox', subject: `user-${index % 4}` }),
+        ),
       );
-      if (isNaive) {
-        await dataSource.query(`INSERT INTO race_budget (budget, failures) VALUES ('${token}', 0)`);
-      }
 
       const results = await stage.race(
         times(
@@ -359,6 +364,7 @@ export const SCENARIOS: readonly Scenario[] = [
       const { answers } = results;
       const ids = confirmations.map(({ id }) => id);
       const { comparisons, lapses } = await charged(stage, results, isNaive, ...ids);
+      const failures = await spentFailures(stage);
       const [first] = confirmations;
       const late = isNaive
         ? []
@@ -377,10 +383,41 @@ export const SCENARIOS: readonly Scenario[] = [
         ],
         lapses: [
           ...expected('comparisons', comparisons, FAILURE_LIMIT),
+          ...(isNaive
+            ? []
+            : expected('failures of token and subjects', failures, 2 * FAILURE_LIMIT)),
           ...expected('right codes confirmed while locked', late.filter(hasWon).length, 0),
           ...lapses,
           ...unexpected(answers, 'too-many-requests'),
           ...unexpected(late, 'too-many-requests'),
+        ],
+      };
+    },
+  },
+  {
+    name: 'requests',
+    allowed: null,
+    limits: true,
+    async play(stage, isNaive, round) {
+      const token = `bob-${isNaive ? 'naive-' : ''}${round}@example.com`;
+      const { dataSource } = stage.director;
+      await dataSource.query('DELETE FROM race_outbox');
+      await dataSource.query('DELETE FROM race_budget');
+      await dataSource.query(`INSERT INTO race_budget (budget, spent) VALUES ('${token}', 0)`);
+
+      const { answers } = await stage.race(times(40, [{ verb: 'request', id: token, isNaive }]));
+
+      const winners = answers.filter(hasWon).length;
+      const messages = await stage.count('race_outbox');
+      return {
+        answers,
+        comparisons: null,
+        winners,
+        harms: excess('messages', messages, SENDS_PER_TOKEN),
+        lapses: [
+          ...expected('messages', messages, SENDS_PER_TOKEN),
+          ...expected('requests accepted', winners, SENDS_PER_TOKEN),
+          ...unexpected(answers, 'too-many-requests'),
         ],
       };
     },
@@ -422,6 +459,14 @@ async function charged(
     attempts += (await stage.director.records.findOneByOrFail({ id })).attempts;
   }
   return { comparisons, lapses: expected('attempts', attempts, comparisons) };
+}
+
+/** What the budgets of failures hold together: what is charged and not given back. */
+async function spentFailures({ director }: Stage): Promise<number> {
+  const rows: { spent: string | number | null }[] = await director.dataSource.query(
+    "SELECT sum(amount) AS spent FROM two_factor_limit WHERE kind = 'failures'",
+  );
+  return Number(rows[0]?.spent);
 }
 
 function lifeOf({ cancelledAt, usedAt, confirmedAt }: ConfirmationRecord): Life {

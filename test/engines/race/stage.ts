@@ -46,10 +46,11 @@ export class Stage {
     return counts.reduce((sum, count) => sum + count, 0);
   }
 
-  /** Rows of one of the harness's own tables about a confirmation. */
-  async count(table: 'race_effect' | 'race_outbox', id: string): Promise<number> {
+  /** Rows of one of the harness's own tables, about a confirmation or at all. */
+  async count(table: 'race_effect' | 'race_outbox', id?: string): Promise<number> {
+    const where = id === undefined ? '' : `WHERE confirmation = '${id}'`;
     const rows: { number: string | number }[] = await this.director.dataSource.query(
-      `SELECT count(*) AS number FROM ${table} WHERE confirmation = '${id}'`,
+      `SELECT count(*) AS number FROM ${table} ${where}`,
     );
     return Number(rows[0]?.number);
   }

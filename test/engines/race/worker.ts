@@ -131,6 +131,9 @@ async function ask(member: Member, call: Call, code: string): Promise<Outcome> {
       const count = await confirmer.purge({ olderThan: new Date(clock.now()) });
       return { kind: 'done', done: count > 0, count };
     }
+    case 'request':
+      await twoFactor.request({ token: id });
+      return { kind: 'done', done: true };
     default:
       return call.verb satisfies never;
   }
@@ -159,6 +162,8 @@ async function askTwin(member: Member, { verb, id, isRight, budget }: Call): Pro
       const count = await twin.purge();
       return { kind: 'done', done: count > 0, count };
     }
+    case 'request':
+      return { kind: 'done', done: await twin.request(id) };
     default:
       return verb satisfies never;
   }
