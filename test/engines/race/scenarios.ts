@@ -156,15 +156,16 @@ export const SCENARIOS: readonly Scenario[] = [
     name: 'confirm mixed',
     allowed: MAX_ATTEMPTS,
     limits: false,
-    async play(stage, isNaive) {
+    async play(stage, isNaive, round) {
       const { id, codes } = await pending(stage);
       const right: Call = { verb: 'confirm', id, isNaive, isRight: true };
       const wrong: Call = { verb: 'confirm', id, isNaive };
 
-      // Pairs, so that each process and nearly each application has both.
+      // By turns in each process, half of which begin with a right one.
+      const { size } = stage.crew;
       const results = await stage.race(
         Array.from({ length: callsOf(isNaive) }, (_, index) => [
-          Math.floor(index / stage.crew.size) % 2 === 0 ? right : wrong,
+          (Math.floor(index / size) + (index % size) + round) % 2 === 0 ? right : wrong,
         ]),
         codes,
       );
