@@ -1,0 +1,483 @@
+// The invariants of security.md section 3, each said of what callers see and of what the table holds, without the model.
+import { isDeepStrictEqual } from 'node:util';
+
+import fc from 'fast-check';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+
+import {
+  TwoFactorInputError,
+  type ConfirmationState,
+  type JsonValue,
+  type ProofBinding,
+} from '../../lib/index.js';
+import type { TestApp } from '../support/test-app.js';
+import { DEADLINE_MS, propertyEngines, runs } from './runs.js';
+import { expectMonotone } from './steps.js';
+import { numberOf, World } from './world.js';
+
+const TTL_MS = 600_000;
+const USE_WITHIN_MS = 300_000;
+const INSTANCES = 3;
+const WRONG = 'WRONGWRONG';
+
+/** Calls that are made at the same time, on several instances of the application. */
+function batches<T>(call: fc.Arbitrary<T>): fc.Arbitrary<{ instance: number; call: T }[][]> {
+  const one = fc.record({ instance: fc.nat({ max: INSTANCES - 1 }), call });
+  return fc.array(fc.array(one, { minLength: 1, maxLength: 4 }), { minLength: 1, maxLength: 6 });
+}
+
+const key = fc.option(fc.constantFrom('the-key-of-caller-1', 'the-key-of-caller-2'), {
+  nil: undefined,
+});
+
+describe.each(propertyEngines)('On %s', (engine) => {
+  let world: World;
+  let apps: TestApp[];
+
+  beforeAll(async () => {
+    world = await World.open({ engine, options: { resend: 'rotate' } });
+    apps = [];
+    for (let instance = 0; instance < INSTANCES; instance += 1) {
+      apps.push(await world.app(['old'], instance));
+    }
+  });
+  afterAll(() => world.close());
+
+  /** Does every batch at once and one batch after the other. */
+  async function all<T, R>(
+    rounds: readonly (readonly { instance: number; call: T }[])[],
+    work: (app: TestApp, call: T) => Promise<R>,
+  ): Promise<R[]> {
+    const answers: R[] = [];
+    for (const round of rounds) {
+      answers.push(
+        ...(await Promise.all(round.map(({ instance, call }) => work(apps[instance]!, call)))),
+      );
+    }
+    return answers;
+  }
+
+  const row = async (id: string) => (await world.rows()).get(id)!;
+
+  it(
+    'I1 single use: whoever uses a proof, and with whatever keys, one caller or one key gets it',
+    async () => {
+      const uses = batches(fc.record({ key, isRight: fc.boolean() }));
+      await fc.assert(
+        fc.asyncProperty(uses, async (rounds) => {
+          await world.clear();
+          const { id } = await apps[0]!.confirmer.makeConfirmation({ isConfirmed: true });
+          const answers = await all(rounds, async (app, { key, isRight }) => {
+            const purpose = isRight ? undefined : 'other';
+            return { key, isRight, used: await app.confirmer.use(id, { purpose, key }) };
+          });
+
+          const winners = answers.filter(({ used }) => used);
+          const keys = new Set(winners.map((winner) => winner.key));
+          expect(keys.size).toBeLessThanOrEqual(1);
+          if (keys.has(undefined)) expect(winners).toHaveLength(1);
+          expect(winners.every(({ isRight }) => isRight)).toBe(true);
+          expect(winners.length > 0).toBe(answers.some(({ isRight }) => isRight));
+          const { used_at, use_key } = await row(id);
+          expect(used_at !== null).toBe(winners.length > 0);
+          expect(use_key).toBe([...keys][0] ?? null);
+        }),
+        runs(),
+      );
+    },
+    DEADLINE_MS,
+  );
+
+  it(
+    'I2 order: a use that succeeds has a confirm before it, each in its window',
+    async () => {
+      const step = fc.oneof(
+        fc.constantFrom('right', 'right', 'wrong', 'byHand', 'use', 'use', 'cancel'),
+        fc.constantFrom(1, TTL_MS / 2, TTL_MS - 1, USE_WITHIN_MS - 1, USE_WITHIN_MS, TTL_MS),
+      );
+      await fc.assert(
+        fc.asyncProperty(fc.array(step, { minLength: 2, maxLength: 10 }), async (steps) => {
+          await world.clear();
+          const [app] = apps as [TestApp];
+          const state = await app.confirmer.makeConfirmation();
+          const code = state.code!;
+          const madeAt = world.clock.now();
+          const confirmedAt: number[] = [];
+          for (const step of steps) {
+            const now = world.clock.now();
+            if (typeof step === 'number') world.clock.advanceTo(now + step);
+            else if (step === 'use') {
+              if (await app.confirmer.use(state)) {
+                expect(confirmedAt).toHaveLength(1);
+                expect(now - confirmedAt[0]!).toBeLessThan(USE_WITHIN_MS);
+              }
+            } else if (step === 'cancel') await app.confirmer.cancel(state);
+            else {
+              const confirmed =
+                step === 'byHand'
+                  ? await state.confirm()
+                  : (await app.confirmer.confirm(state, step === 'right' ? code : WRONG))[1];
+              if (!confirmed) continue;
+              expect(step).not.toBe('wrong');
+              expect(now - madeAt).toBeLessThan(TTL_MS);
+              confirmedAt.push(now);
+            }
+          }
+        }),
+        runs(),
+      );
+    },
+    DEADLINE_MS,
+  );
+
+  it(
+    'I3 attempt bound: the database sees no more comparisons than there are attempts',
+    async () => {
+      const calls = batches(
+        fc.oneof(
+          { weight: 8, arbitrary: fc.constant('wrong' as const) },
+          { weight: 1, arbitrary: fc.constantFrom('right' as const, 'resend' as const) },
+        ),
+      );
+      await fc.assert(
+        fc.asyncProperty(calls, async (rounds) => {
+          await world.clear();
+          const { id } = await apps[0]!.twoFactor.request({ token: 'ann@example.com' });
+          const answers = await all(rounds, async (app, call) => {
+            if (call !== 'resend') {
+              const code = call === 'right' ? world.drawn.at(-1)! : WRONG;
+              return (await app.confirmer.confirm(id, code))[1];
+            }
+            world.clock.advanceTo(world.clock.now() + 1_000);
+            await app.twoFactor.resend(id).catch(() => undefined);
+            return false;
+          });
+
+          const compared = (await world.comparisons()).get(id) ?? 0;
+          expect(compared).toBeLessThanOrEqual(5);
+          expect(numberOf(await row(id), 'attempts')).toBe(compared);
+          expect(answers.filter(Boolean).length).toBeLessThanOrEqual(1);
+          const asked = rounds.flat().filter(({ call }) => call !== 'resend').length;
+          // What was not compared was refused because of something.
+          if (!answers.includes(true)) expect(compared).toBe(Math.min(5, asked));
+        }),
+        runs(),
+      );
+    },
+    DEADLINE_MS,
+  );
+
+  it(
+    'I5 monotone: counters and status never go back, and what was written stays, also under concurrency',
+    async () => {
+      const calls = batches(
+        fc.constantFrom('wrong', 'right', 'byHand', 'use', 'cancel', 'send', 'resend', 'check'),
+      );
+      await fc.assert(
+        fc.asyncProperty(calls, async (rounds) => {
+          await world.clear();
+          const { id, state } = await apps[0]!.twoFactor.request({ token: 'ann@example.com' });
+          let before = await world.rows();
+          for (const round of rounds) {
+            world.clock.advanceTo(world.clock.now() + 30_000);
+            await all([round], async ({ confirmer, sender }, call) => {
+              const code = world.drawn.at(-1)!;
+              const work = {
+                wrong: () => confirmer.confirm(id, WRONG),
+                right: () => confirmer.confirm(id, code),
+                byHand: () => state.confirm(),
+                use: () => confirmer.use(id),
+                cancel: () => confirmer.cancel(id),
+                send: () => sender.send(null, 'ann@example.com', id),
+                resend: () => sender.resend(id),
+                check: () => confirmer.check(id),
+              };
+              await work[call]().catch(() => undefined);
+            });
+            const after = await world.rows();
+            expectMonotone(before, after);
+            before = after;
+          }
+        }),
+        runs(),
+      );
+    },
+    DEADLINE_MS,
+  );
+
+  it(
+    'I6 binding: a code confirms the confirmation it was made for, and only its last one does',
+    async () => {
+      const tokens = ['ann@example.com', 'bob@example.org', 'eve@example.net'];
+      const step = fc.record({
+        ref: fc.nat({ max: tokens.length - 1 }),
+        codeOf: fc.nat({ max: tokens.length - 1 }),
+        resends: fc.boolean(),
+        isOld: fc.boolean(),
+      });
+      await fc.assert(
+        fc.asyncProperty(fc.array(step, { minLength: 1, maxLength: 8 }), async (steps) => {
+          await world.clear();
+          const [app] = apps as [TestApp];
+          const ids: string[] = [];
+          for (const token of tokens) ids.push((await app.twoFactor.request({ token })).id);
+          const codesOf = (ref: number): string[] =>
+            world.deliveries.filter(({ state }) => state.id === ids[ref]).map(({ code }) => code);
+          for (const { ref, codeOf, resends, isOld } of steps) {
+            world.clock.advanceTo(world.clock.now() + 60_000);
+            if (resends) await app.twoFactor.resend(ids[ref]!).catch(() => undefined);
+            const code = isOld ? codesOf(codeOf)[0]! : codesOf(codeOf).at(-1)!;
+            const [, confirmed] = await app.confirmer.confirm(ids[ref]!, code);
+            if (confirmed) expect(code === codesOf(ref).at(-1)).toBe(true);
+          }
+          for (const { code, state, token } of world.deliveries) {
+            const ref = ids.indexOf(state.id);
+            expect(token).toBe(tokens[ref]);
+            const others = ids.flatMap((_, other) => (other === ref ? [] : codesOf(other)));
+            expect(others.includes(code)).toBe(false);
+          }
+        }),
+        runs(),
+      );
+    },
+    DEADLINE_MS,
+  );
+
+  it(
+    'I7 linking: a proof is spent for exactly the purpose, subject and details it was made for',
+    async () => {
+      const name = fc.constantFrom('pay', 'pa', 'pay-2', undefined);
+      const subject = fc.oneof(
+        fc.constantFrom('ann', 'Ann', 'ann ', 'ann\u0301', undefined),
+        fc.string({ minLength: 1, maxLength: 255, unit: 'grapheme' }),
+      );
+      const small = fc.constantFrom<JsonValue>(1, 1.5, '1', null, 0, -0, [], {}, [null], { a: 1 });
+      const details = fc.oneof(
+        fc.constant(undefined),
+        small,
+        fc.dictionary(fc.constantFrom('a', 'b', '10', '9', 'é', ''), small, { maxKeys: 3 }),
+        fc.jsonValue({ maxDepth: 3 }) as fc.Arbitrary<JsonValue>,
+      );
+      const binding = fc.record({ purpose: name, subject, details });
+      const presented = fc.oneof(
+        fc.constant('same' as const),
+        fc.constantFrom('purpose' as const, 'subject' as const, 'details' as const),
+      );
+      await fc.assert(
+        fc.asyncProperty(binding, binding, presented, async (given, other, which) => {
+          await world.clear();
+          const [app] = apps as [TestApp];
+          const input: ProofBinding =
+            which === 'same' ? shuffled(given) : { ...given, [which]: other[which] };
+          const made = await app.confirmer
+            .makeConfirmation({ ...given, isConfirmed: true })
+            .catch(unlessMalformed);
+          fc.pre(made !== null);
+          const used = await app.confirmer.use(made, input).catch(unlessMalformed);
+          fc.pre(used !== null);
+
+          expect(used).toBe(isSameBinding(given, input));
+          if (!used) expect(await app.confirmer.use(made, given)).toBe(true);
+        }),
+        runs(),
+      );
+    },
+    DEADLINE_MS,
+  );
+
+  it(
+    'I8 expiry: whatever the time to live, a limit is over at its very millisecond',
+    async () => {
+      const offset = fc.constantFrom(-1, 0, 1);
+      const input = fc.record({ ttlSeconds: fc.integer({ min: 30, max: 86_400 }), offset });
+      await fc.assert(
+        fc.asyncProperty(input, offset, async ({ ttlSeconds, offset }, useOffset) => {
+          await world.clear();
+          const [app] = apps as [TestApp];
+          const { confirmer } = app;
+          const [typed, byHand] = await Promise.all([
+            confirmer.makeConfirmation({ ttlSeconds }),
+            confirmer.makeConfirmation({ ttlSeconds }),
+          ]);
+          const code = typed.code!;
+          world.clock.advanceTo(typed.expiresAt.getTime() + offset);
+          const isInTime = offset < 0;
+          expect((await confirmer.confirm(typed, code))[1]).toBe(isInTime);
+          expect(await byHand.confirm()).toBe(isInTime);
+
+          world.clock.advanceTo(world.clock.now() + USE_WITHIN_MS + useOffset);
+          const isUsable = isInTime && useOffset < 0;
+          for (const state of [typed, byHand]) {
+            expect((await confirmer.check(state))[1]).toBe(isUsable);
+            expect(await confirmer.use(state)).toBe(isUsable);
+          }
+        }),
+        runs(),
+      );
+    },
+    DEADLINE_MS,
+  );
+
+  it(
+    'I12 idempotence: the same request, use, cancel or purge once more changes nothing',
+    async () => {
+      const json = fc.jsonValue({ maxDepth: 3 }) as fc.Arbitrary<JsonValue>;
+      const input = fc.record(
+        {
+          purpose: fc.constantFrom('pay', 'login'),
+          subject: fc.constantFrom('ann', 'bob'),
+          details: json,
+          meta: json,
+          ttlSeconds: fc.constantFrom(30, 600),
+        },
+        { requiredKeys: [] },
+      );
+      const requestKey = 'the-key-of-a-request';
+      const useKey = 'the-key-of-an-effect';
+      await fc.assert(
+        fc.asyncProperty(input, fc.boolean(), fc.nat({ max: 3 }), async (input, sends, more) => {
+          await world.clear();
+          const [app, other] = apps as [TestApp, TestApp, TestApp];
+          const ask = async ({ confirmer, twoFactor }: TestApp): Promise<ConfirmationState> =>
+            sends
+              ? (await twoFactor.request({ ...input, token: 'ann@example.com', key: requestKey }))
+                  .state
+              : confirmer.makeConfirmation({ ...input, key: requestKey });
+          const first = await ask(app).catch(unlessMalformed);
+          fc.pre(first !== null);
+          for (let repeated = 0; repeated < more; repeated += 1) {
+            expect((await ask(other)).id).toBe(first.id);
+          }
+          expect((await world.rows()).size).toBe(1);
+          expect(world.deliveries).toHaveLength(sends ? 1 : 0);
+
+          const binding = {
+            purpose: input.purpose,
+            subject: input.subject,
+            details: input.details,
+          };
+          const use = (app: TestApp): Promise<boolean> =>
+            app.confirmer.use(first.id, { ...binding, key: useKey });
+          await first.confirm();
+          expect(await use(app)).toBe(true);
+          const used = await row(first.id);
+          world.clock.advanceTo(world.clock.now() + USE_WITHIN_MS * more);
+          expect(await use(other)).toBe(true);
+          expect(await row(first.id)).toEqual(used);
+
+          const spare = await app.confirmer.makeConfirmation();
+          expect(await app.confirmer.cancel(spare)).toBe(true);
+          const cancelled = await row(spare.id);
+          expect(await other.confirmer.cancel(spare.id)).toBe(false);
+          expect(await row(spare.id)).toEqual(cancelled);
+
+          world.clock.advanceTo(world.clock.now() + TTL_MS * 2);
+          const olderThan = new Date(world.clock.now());
+          expect(await app.confirmer.purge({ olderThan })).toBe(2);
+          expect(await other.confirmer.purge({ olderThan })).toBe(0);
+          expect((await world.rows()).size).toBe(0);
+        }),
+        runs(),
+      );
+    },
+    DEADLINE_MS,
+  );
+
+  it(
+    'L1 liveness: the last right code is confirmed and its proof used, whatever went before in window and budget',
+    async () => {
+      const step = fc.oneof(
+        fc.constantFrom('wrong', 'resend', 'check', 'useTooEarly'),
+        fc.integer({ min: 1, max: 60_000 }),
+      );
+      await fc.assert(
+        fc.asyncProperty(fc.array(step, { maxLength: 12 }), async (steps) => {
+          await world.clear();
+          const [app, other] = apps as [TestApp, TestApp, TestApp];
+          const { id, expiresAt } = await app.twoFactor.request({ token: 'ann@example.com' });
+          let wrong = 0;
+          for (const step of steps) {
+            if (typeof step === 'number') {
+              world.clock.advanceTo(Math.min(world.clock.now() + step, expiresAt.getTime() - 1));
+            } else if (step === 'wrong' && wrong < 4) {
+              wrong += 1;
+              await other.confirmer.confirm(id, WRONG);
+            } else if (step === 'resend') await app.twoFactor.resend(id).catch(() => undefined);
+            else if (step === 'check') await app.confirmer.check(id);
+            else expect(await app.confirmer.use(id)).toBe(false);
+          }
+
+          const { code } = world.deliveries.at(-1)!;
+          expect((await other.confirmer.confirm(id, code))[1]).toBe(true);
+          expect(await app.confirmer.use(id)).toBe(true);
+        }),
+        runs(),
+      );
+    },
+    DEADLINE_MS,
+  );
+
+  it(
+    'L2 liveness: whatever was spent, a new confirmation works, and a pause is over when it is said to be',
+    async () => {
+      const fault = fc.constantFrom('wrong', 'transient', 'permanent', 'resend', 'cancel');
+      await fc.assert(
+        fc.asyncProperty(fc.array(fault, { maxLength: 10 }), async (faults) => {
+          await world.clear();
+          const [app] = apps as [TestApp];
+          const first = await app.twoFactor.request({ token: 'ann@example.com' });
+          for (const fault of faults) {
+            if (fault === 'wrong') await app.confirmer.confirm(first.id, WRONG);
+            else if (fault === 'cancel') await app.confirmer.cancel(first.id);
+            else {
+              world.failure = fault === 'resend' ? 'none' : fault;
+              await app.twoFactor.resend(first.id).catch(() => undefined);
+              world.failure = 'none';
+            }
+          }
+          const [state] = await app.confirmer.check(first.id);
+          if (state!.status === 'pending' && numberOf(await row(first.id), 'sends')! < 5) {
+            world.clock.advanceTo(app.twoFactor.resendAt(state!).getTime());
+            await app.twoFactor.resend(first.id);
+          }
+
+          const { id } = await app.twoFactor.request({ token: 'ann@example.com' });
+          expect((await app.confirmer.confirm(id, world.deliveries.at(-1)!.code))[1]).toBe(true);
+          expect(await app.confirmer.use(id)).toBe(true);
+        }),
+        runs(),
+      );
+    },
+    DEADLINE_MS,
+  );
+});
+
+/** `null` for what the services refuse to take at all. */
+function unlessMalformed(error: unknown): null {
+  if (error instanceof TwoFactorInputError) return null;
+  throw error;
+}
+
+/** The same binding, the members of its details in another order. */
+function shuffled({ details, ...rest }: ProofBinding): ProofBinding {
+  return { ...rest, details: details === undefined ? undefined : reversed(details) };
+}
+
+function reversed(value: JsonValue): JsonValue {
+  if (typeof value !== 'object' || value === null) return value;
+  if (Array.isArray(value)) return value.map(reversed);
+  return Object.fromEntries(
+    Object.entries(value)
+      .toReversed()
+      .map(([name, member]) => [name, reversed(member)]),
+  );
+}
+
+function isSameBinding(one: ProofBinding, other: ProofBinding): boolean {
+  const plain = ({ purpose, subject, details }: ProofBinding): unknown => ({
+    purpose,
+    subject,
+    details: details === undefined ? undefined : (JSON.parse(JSON.stringify(details)) as unknown),
+  });
+  return isDeepStrictEqual(plain(one), plain(other));
+}
