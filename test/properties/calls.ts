@@ -38,6 +38,7 @@ export type Call =
       readonly meta?: JsonValue | undefined;
       readonly context?: SendContext | undefined;
       readonly key?: string | undefined;
+      readonly starter?: string | undefined;
       readonly failure: Failure;
     }
   | {
@@ -48,7 +49,12 @@ export type Call =
       readonly context?: SendContext | undefined;
       readonly failure: Failure;
     }
-  | { readonly op: 'resend'; readonly target: Target; readonly failure: Failure }
+  | {
+      readonly op: 'resend';
+      readonly target: Target;
+      readonly starter?: string | undefined;
+      readonly failure: Failure;
+    }
   | { readonly op: 'confirm'; readonly target: Target; readonly code: CodeChoice }
   | { readonly op: 'confirmByHand'; readonly target: Target }
   | {
@@ -67,9 +73,13 @@ export type Call =
   | { readonly op: 'erase'; readonly subject: string }
   | { readonly op: 'purge'; readonly olderThan: 'default' | 'now' | 'later' }
   | { readonly op: 'advance'; readonly to: Moment }
+  | { readonly op: 'reset' | 'failures'; readonly whose: Whose }
   | { readonly op: 'rotateKey' }
   | { readonly op: 'dropKey' }
   | { readonly op: 'restart' };
+
+/** Whose wrong codes are meant. */
+export type Whose = { readonly token: string } | { readonly subject: string };
 
 /** Which code is typed. `other`: that of another confirmation; `old`: one before a rotation. */
 export type CodeChoice = 'right' | 'decorated' | 'old' | 'wrong' | 'other' | 'malformed';

@@ -1,5 +1,12 @@
 import type { JsonValue, SendContext } from '../../lib/index.js';
 import type { Binding, BindingChoice, Call, CodeChoice, Target } from './calls.js';
+import {
+  LimitsModel,
+  type Blocked,
+  type Charged,
+  type Message,
+  type Party,
+} from './limits-model.js';
 import { fingerprint, type Failure, type Ring, type Secret } from './world.js';
 
 const TTL_SECONDS = 600;
@@ -21,6 +28,7 @@ const STATE_CODES = {
 
 const MASKED: Readonly<Record<string, string>> = {
   'ann@example.com': 'a***@e***.com',
+  'Ann@EXAMPLE.com': 'A***@E***.com',
   'bob@example.org': 'b***@e***.org',
   '+14155550123': '***23',
 };
@@ -89,11 +97,12 @@ export class Model {
   readonly comparisons: Map<string, number>;
   readonly #keys: Map<string, number>;
   ring: Ring;
+  #limits: LimitsModel | null;
 
   constructor(
     readonly resend: 'same' | 'rotate',
     readonly now: () => number,
-    from?: Model,
+    { hasLimits = false, from }: { hasLimits?: boolean; from?: Model } = {},
   ) {
     this.ids = [...(from?.ids ?? [])];
     this.rows = [...(from?.rows ?? [])];
@@ -101,10 +110,12 @@ export class Model {
     this.comparisons = new Map(from?.comparisons);
     this.#keys = new Map(from === undefined ? [] : from.#keys);
     this.ring = from?.ring ?? ['old'];
+    this.#limits = hasLimits ? new LimitsModel(now) : null;
+    if (from !== undefined) this.#limits = from.#limits?.clone() ?? null;
   }
 
   clone(): Model {
-    return new Model(this.resend, this.now, this);
+    return new Model(this.resend, this.now, { from: this });
   }
 
   /** What the call answers; the rows are then what they are after it. */
@@ -234,12 +245,12 @@ export class Model {
         return { state: this.view(this.#deliver(call.target, seen, plan, call.failure, drawn)) };
       }
       case 'resend': {
-        const { target, failure } = call;
+        const { target, failure, starter } = call;
         const row = this.row(target.ref) ?? refuse('not-found');
         this.#assertPending(row);
         if (!this.#has(row.codeSecret)) refuse('unknown-key');
         if (row.token === undefined || !row.hasWay) refuse('invalid-request');
-        const plan = { name: senderOf(row.way), kind: 'again' as const };
+        const plan = { name: senderOf(row.way), kind: 'again' as const, starter };
         return this.#describe(this.#deliver(target, row, plan, failure, drawn));
       }
       case 'confirm':
@@ -248,6 +259,7 @@ export class Model {
         const row = this.row(call.target.ref);
         if (row === null || !this.#isOpen(row)) return { done: false };
         this.#change(call.target.ref, this.#confirmed());
+        this.#limits?.end(this.ring, this.#partyOf(row), row.id);
         this.held.set(call.target.ref, this.row(call.target.ref)!);
         return { done: true };
       }
@@ -257,6 +269,7 @@ export class Model {
         const row = this.row(call.target.ref);
         if (row === null || row.usedAt !== null || row.cancelledAt !== null) return { done: false };
         this.#change(call.target.ref, { cancelledAt: this.now() });
+        this.#limits?.end(this.ring, this.#partyOf(row), row.id);
         return { done: true };
       }
       case 'check': {
@@ -275,6 +288,11 @@ export class Model {
           row.expiresAt < before && (row.useBefore === null || row.useBefore < before);
         return { count: this.#drop(isDead) };
       }
+      case 'reset':
+        this.#limits?.reset(this.ring, call.whose);
+        return {};
+      case 'failures':
+        return { ...this.#limits?.failures(this.ring, call.whose) };
       case 'rotateKey': {
         const [current] = this.ring;
         this.ring = [current === 'old' ? 'new' : 'old', current!];
@@ -294,6 +312,7 @@ export class Model {
   #make(
     call: Omit<Extract<Call, { op: 'make' }>, 'op' | 'transaction'>,
     { codes, id }: Drawn,
+    sends?: Message,
   ): number {
     const { binding, isConfirmed = false, token, way, context, key } = call;
     if (isConfirmed && (token ?? way ?? context) !== undefined) refuse('invalid-request');
@@ -311,6 +330,10 @@ export class Model {
       .map((name) => this.#keys.get(name))
       .find((ref) => ref !== undefined && this.row(ref) !== null);
     if (known !== undefined) return this.#repeated(known, call, made);
+
+    const party = { token, subject: made.subject, purpose: made.purpose };
+    const opens = isConfirmed ? undefined : { id: id!, ttlMs: made.ttlMs };
+    this.#assertCharged(this.#limits?.chargeRequest(this.ring, party, { opens, sends }));
 
     const now = this.now();
     const [secret] = this.ring;
@@ -377,7 +400,7 @@ export class Model {
 
   #request(call: Extract<Call, { op: 'request' }>, drawn: Drawn): Answer {
     const name = senderOf(call.way ?? null);
-    const ref = this.#make({ ...call, way: name }, drawn);
+    const ref = this.#make({ ...call, way: name }, drawn, { way: name, starter: call.starter });
     const target: Target = { ref, by: 'id' };
     const row = this.#deliver(
       target,
@@ -398,13 +421,15 @@ export class Model {
       readonly token?: string | undefined;
       readonly context?: SendContext | undefined;
       readonly kind: 'any' | 'first' | 'again';
+      readonly starter?: string | undefined;
     },
     failure: Failure,
     { codes }: Drawn,
   ): Row {
     let row = seen;
+    // A first message was charged with the confirmation.
+    if (plan.kind === 'first' && row.sends > 0) return row;
     for (;;) {
-      if (plan.kind === 'first' && row.sends > 0) return row;
       this.#assertPending(row);
       if (!this.#has(row.codeSecret)) refuse('unknown-key');
       const token = plan.token ?? row.token;
@@ -421,6 +446,16 @@ export class Model {
       if (actual.sends !== row.sends || !this.#isPending(actual)) {
         row = actual;
         continue;
+      }
+      if (plan.kind !== 'first') {
+        const { purpose, subject } = row;
+        const sends = { way: plan.name, starter: plan.starter };
+        const charged = this.#limits?.chargeRequest(
+          this.ring,
+          { token, purpose, subject },
+          { sends },
+        );
+        this.#assertCharged(charged);
       }
       const rotates = plan.kind === 'again' && this.resend === 'rotate' && row.sends > 0;
       this.#change(ref, {
@@ -461,6 +496,10 @@ export class Model {
       return { state: this.view(row), done: false };
     const hasKey = this.#has(row.codeSecret);
     const done = hasKey && typed === row.code;
+    const party = this.#partyOf(row);
+    // A code that can no longer be compared is no guess.
+    if (hasKey) this.#assertCharged(this.#limits?.chargeComparison(this.ring, party));
+    if (done) this.#limits?.succeed(this.ring, party, row.id);
     this.comparisons.set(row.id, (this.comparisons.get(row.id) ?? 0) + 1);
     this.#change(ref, { attempts: row.attempts + 1, ...(done ? this.#confirmed() : {}) });
     if (!hasKey) refuse('unknown-key');
@@ -499,6 +538,18 @@ export class Model {
       row.details === canonical(details) &&
       this.#has(row.detailsSecret)
     );
+  }
+
+  /** The token is sealed: without its secret nobody knows it. */
+  #partyOf({ token, subject, purpose, codeSecret, code }: Row): Party {
+    const isOpen = code !== undefined && this.#has(codeSecret);
+    return { token: isOpen ? token : undefined, subject, purpose };
+  }
+
+  #assertCharged(charged: Charged | Blocked | undefined): void {
+    if (charged === undefined || !('isOurs' in charged)) return;
+    const { isOurs, retryAfterSeconds } = charged;
+    refuse(isOurs ? 'temporarily-unavailable' : 'too-many-requests', { retryAfterSeconds });
   }
 
   #has(secret: Secret): boolean {
@@ -551,6 +602,7 @@ export class Model {
     for (const [ref, row] of other.held) this.held.set(ref, row);
     this.#keys.clear();
     for (const [name, ref] of other.#keys) this.#keys.set(name, ref);
+    this.#limits = other.#limits;
   }
 }
 

@@ -3,6 +3,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { codeMac, newId } from '../../lib/crypto/index.js';
 import {
   ConfirmationState,
+  LimitService,
   TwoFactorError,
   type ConfirmationReference,
   type TwoFactorRequest,
@@ -71,6 +72,7 @@ export class Session {
 
   async #call(call: Call, app: TestApp, made: { id?: string }): Promise<Answer> {
     const { confirmer, sender, twoFactor, dataSource } = app;
+    const limits = app.app.get(LimitService, { strict: false });
     const { model, world } = this;
     switch (call.op) {
       case 'make': {
@@ -116,7 +118,9 @@ export class Session {
       case 'resend':
         world.failure = call.failure;
         try {
-          return described(await twoFactor.resend(this.#reference(call.target)));
+          return described(
+            await twoFactor.resend(this.#reference(call.target), { starter: call.starter }),
+          );
         } finally {
           world.failure = 'none';
         }
@@ -161,6 +165,13 @@ export class Session {
       case 'restart':
         await world.restart(model.ring);
         return {};
+      case 'reset':
+        await limits.reset(call.whose);
+        return {};
+      case 'failures': {
+        const { lockedUntil, ...rest } = await limits.failures(call.whose);
+        return { ...rest, lockedUntil: lockedUntil?.toISOString() ?? null };
+      }
       case 'rotateKey':
       case 'dropKey':
         return {};

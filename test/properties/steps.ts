@@ -82,6 +82,9 @@ const moment: fc.Arbitrary<Moment> = fc.oneof(
   },
 );
 
+const whose = fc.oneof(fc.record({ token }), fc.record({ subject: fc.constantFrom(...SUBJECTS) }));
+const starter = seldom(fc.constantFrom('192.0.2.1', 'session-of-ann'));
+
 /** Every kind of call, by name; a property takes those it is about, and says how often. */
 export const calls = {
   make: fc.record({
@@ -105,6 +108,7 @@ export const calls = {
     meta,
     context,
     key,
+    starter,
     failure,
   }),
   send: fc.record({
@@ -115,7 +119,7 @@ export const calls = {
     context,
     failure,
   }),
-  resend: fc.record({ op: fc.constant('resend' as const), target, failure }),
+  resend: fc.record({ op: fc.constant('resend' as const), target, starter, failure }),
   confirm: fc.record({ op: fc.constant('confirm' as const), target, code }),
   confirmByHand: fc.record({
     op: fc.constant('confirmByHand' as const),
@@ -139,6 +143,8 @@ export const calls = {
   rotateKey: fc.record({ op: fc.constant('rotateKey' as const) }),
   dropKey: fc.record({ op: fc.constant('dropKey' as const) }),
   restart: fc.record({ op: fc.constant('restart' as const) }),
+  reset: fc.record({ op: fc.constant('reset' as const), whose }),
+  failures: fc.record({ op: fc.constant('failures' as const), whose }),
   // Those that must follow one another for something to happen.
   guess: fc.record({
     op: fc.constant('confirm' as const),
@@ -163,6 +169,18 @@ export const calls = {
       limit: fc.constant('resendAt' as const),
       offset: fc.constant(0 as const),
     }),
+  }),
+  ask: fc.record({
+    op: fc.constant('request' as const),
+    binding: fc.record({ subject: fc.constant('ann') }),
+    token: fc.constantFrom('ann@example.com', 'Ann@EXAMPLE.com'),
+    ttlSeconds,
+    starter,
+    failure,
+  }),
+  waitABit: fc.record({
+    op: fc.constant('advance' as const),
+    to: fc.record({ ms: fc.constantFrom(1_000, 29_999, 30_000, 60_000, 100_000, 599_999) }),
   }),
   repeat: fc.record({
     op: fc.constant('resend' as const),

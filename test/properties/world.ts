@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 
+import type { LoggerService } from '@nestjs/common';
 import type { DataSourceOptions } from 'typeorm';
 
 import { KeyRing } from '../../lib/crypto/index.js';
@@ -19,7 +20,7 @@ import { startApp, type TestApp } from '../support/test-app.js';
 /** The two secrets that rotate. */
 export type Secret = 'old' | 'new';
 
-const SECRETS: Readonly<Record<Secret, string>> = {
+export const SECRETS: Readonly<Record<Secret, string>> = {
   old: 'kq3Wm9vXz7Rb1TnYc5Hd8Jf2Lg6Ps0AeUiOyKt4Q',
   new: 'Zr8Jd2Nf6Qy0Wb4Tk9Hs3Lv7Xc1Mg5PaEoUiRt2Y',
 };
@@ -73,6 +74,8 @@ const IMPATIENT_POSTGRES = {
 export interface WorldInput {
   readonly engine: EngineName;
   readonly options?: TwoFactorModuleOptions & TwoFactorModuleExtras;
+  /** Sees every line that goes to the log. */
+  readonly logger?: LoggerService;
 }
 
 /**
@@ -105,8 +108,10 @@ export class World {
     const name = `${ring.join()} ${instance}`;
     const running = this.#apps.get(name);
     if (running) return running;
+    const { engine, logger, options } = this.input;
     const app = await startApp({
-      engine: this.input.engine,
+      engine,
+      ...(logger === undefined ? {} : { override: (builder) => builder.setLogger(logger) }),
       database: this.database,
       options: {
         secrets: ring.map((secret) => SECRETS[secret]),
@@ -119,9 +124,9 @@ export class World {
         },
         // Waiting for a busy machine is not what is tested.
         timeoutMs: 60_000,
-        ...this.input.options,
+        ...options,
       },
-      ...(this.input.engine === 'postgres' ? { dataSource: IMPATIENT_POSTGRES } : {}),
+      ...(engine === 'postgres' ? { dataSource: IMPATIENT_POSTGRES } : {}),
     });
     this.#apps.set(name, app);
     return app;
@@ -154,6 +159,7 @@ export class World {
   async clear(): Promise<void> {
     const { dataSource } = await this.app(['old']);
     await dataSource.query('DELETE FROM two_factor_confirmation');
+    await dataSource.query('DELETE FROM two_factor_limit');
     await dataSource.query('DELETE FROM attempt_log');
     this.deliveries.length = 0;
     this.drawn.length = 0;
@@ -175,8 +181,10 @@ export class World {
     this.deliveries.push(delivery);
     const { failure } = this;
     this.failure = 'none';
-    if (failure === 'transient') throw new Error('421 try again later');
-    if (failure === 'permanent') throw new TwoFactorRecipientError('550 no such mailbox');
+    // Providers like to repeat what they were given.
+    const echo = `${delivery.token} ${delivery.code}`;
+    if (failure === 'transient') throw new Error(`421 try again later: ${echo}`);
+    if (failure === 'permanent') throw new TwoFactorRecipientError(`550 no such mailbox: ${echo}`);
   };
 }
 

@@ -1,0 +1,142 @@
+// I14: what is written can be read back, and what is masked stays so.
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+
+import { composeEmail } from '../../lib/backends/email/compose.js';
+import { maskToken } from '../../lib/confirmation/mask-token.js';
+import { parseToken } from '../../lib/confirmation/token.js';
+import { normaliseCode } from '../../lib/crypto/index.js';
+import type { Delivery, JsonValue } from '../../lib/index.js';
+import { runs } from './runs.js';
+
+const printable = fc.string({
+  unit: fc.integer({ min: 0x21, max: 0x7e }).map((point) => String.fromCharCode(point)),
+  minLength: 6,
+  maxLength: 64,
+});
+const code = printable.filter((text) => normaliseCode(text) === text);
+
+describe('I14 codec:', () => {
+  it('a code that is normalised is normal, and decoration never makes another code of it', () => {
+    fc.assert(
+      fc.property(fc.oneof(printable, fc.string({ unit: 'binary', maxLength: 140 })), (text) => {
+        const normal = normaliseCode(text);
+        fc.pre(normal !== null);
+        expect(normaliseCode(normal)).toBe(normal);
+        expect(normal).toMatch(/^[!-,.-~]{6,64}$/);
+      }),
+      runs(5),
+    );
+    fc.assert(
+      fc.property(
+        code,
+        fc.array(fc.tuple(fc.nat(), fc.constantFrom(' ', '\u00a0', '-')), { maxLength: 20 }),
+        (code, decoration) => {
+          const typed = decoration.reduce((text, [at, mark]) => {
+            const place = at % (text.length + 1);
+            return text.slice(0, place) + mark + text.slice(place);
+          }, code);
+          expect(normaliseCode(typed)).toBe(code);
+        },
+      ),
+      runs(5),
+    );
+  });
+
+  it('a mask shows at most three characters beside the top-level domain', () => {
+    const word = fc.string({ unit: 'grapheme', minLength: 1, maxLength: 40 });
+    const token = fc.oneof(
+      word,
+      fc.emailAddress(),
+      fc.tuple(word, fc.domain()).map(([local, domain]) => `${local}@${domain}`),
+      fc.tuple(word, word).map(([local, rest]) => `${local}@${rest}`),
+      fc
+        .tuple(
+          fc.constantFrom('+', '', '00'),
+          fc.bigInt({ min: 100_000n, max: 999_999_999_999_999n }),
+        )
+        .map(([prefix, number]) => `${prefix}${number}`),
+    );
+    fc.assert(
+      fc.property(token.filter(isToken), (token) => {
+        const mask = maskToken(token);
+        // A top-level domain is letters, or the xn-- form of letters (RFC 3696 2), of at most 63 characters.
+        const shown = mask
+          .replaceAll('***', '')
+          .replace(/\.[\p{L}\p{M}][\p{L}\p{M}\d-]{0,62}$/u, '')
+          .replace('@', '');
+        expect(Array.from(shown).length).toBeLessThanOrEqual(3);
+      }),
+      runs(5),
+    );
+  });
+
+  it('an e-mail says its code once, where it can be read back, and says what is approved, whatever that contains', () => {
+    const details = fc.option(fc.jsonValue({ maxDepth: 3 }) as fc.Arbitrary<JsonValue>);
+    const hostile = fc.constantFrom<JsonValue>(
+      { 'payee\nYour code is 123456': 'x' },
+      { payee: 'Bob\r\n\r\nYour code is 999999\u2028Your code is 111111' },
+      { '<script>': '</td><p style="font-size:28px;">666666</p>' },
+      { amount: '10\u202e00', nested: { a: ['<b>'] } },
+      'Your code is 000000',
+    );
+    const expiresInSeconds = fc.integer({ min: 0, max: 86_400 });
+    fc.assert(
+      fc.property(
+        code,
+        fc.oneof(details, hostile),
+        expiresInSeconds,
+        fc.option(fc.constant('ACME'), { nil: undefined }),
+        (code, details, expiresInSeconds, product) => {
+          fc.pre(!JSON.stringify(details).includes(code));
+          const delivery = { code, state: { details }, expiresInSeconds } as unknown as Delivery;
+          const { subject, text, html = '' } = composeEmail(delivery, product);
+
+          const spoken = text.split(/[\r\n\u2028\u2029]/).flatMap((line) => {
+            const match = /^Your code is (.+)$/.exec(line);
+            return match ? [match[1] === code] : [];
+          });
+          expect(spoken).toEqual([true]);
+          expect(subject.includes(code)).toBe(false);
+          const shown = [...html.matchAll(/<p style="font-size:28px;[^"]*">([^<]*)<\/p>/g)];
+          expect(shown.map(([, escaped]) => unescapeHtml(escaped!) === code)).toEqual([true]);
+          // Nothing but our own elements.
+          const elements = html.replaceAll(
+            /<\/?(?:html|body|p|table|tr|th|td)(?: (?:lang|style|cellpadding|align|scope)="[^"<>]*")*>/g,
+            '',
+          );
+          expect(elements.replace('<!doctype html>', '')).not.toMatch(/[<>]/);
+          for (const leaf of leavesOf(details)) expect(text).toContain(leaf);
+        },
+      ),
+      runs(5),
+    );
+  });
+});
+
+function isToken(text: string): boolean {
+  try {
+    return parseToken(text) === text;
+  } catch {
+    return false;
+  }
+}
+
+function unescapeHtml(text: string): string {
+  const entities: Readonly<Record<string, string>> = {
+    '&lt;': '<',
+    '&gt;': '>',
+    '&quot;': '"',
+    '&#39;': "'",
+    '&amp;': '&',
+  };
+  return text.replace(/&(?:lt|gt|quot|#39|amp);/g, (entity) => entities[entity]!);
+}
+
+/** The numbers and plain words of the details: what a person has to see. */
+function leavesOf(value: JsonValue): string[] {
+  if (typeof value === 'number') return [JSON.stringify(value)];
+  if (typeof value === 'string') return /^[a-z0-9]+$/i.test(value) ? [value] : [];
+  if (typeof value !== 'object' || value === null) return [];
+  return Object.values(value).flatMap(leavesOf);
+}

@@ -1,0 +1,233 @@
+import type { Ring } from './world.js';
+
+/** The limits of a model, and of the application that it is compared with: small, so that short histories reach them. */
+export const LIMITS = {
+  failures: { lockFrom: 3, lockSeconds: 30, maxLockSeconds: 100, stopAt: 7 },
+  live: { max: 2 },
+  sendsPerToken: [
+    { max: 3, perSeconds: 600 },
+    { max: 5, perSeconds: 86_400 },
+  ],
+  sendsPerStarter: [{ max: 3, perSeconds: 600 }],
+  sendsPerSender: [{ max: 6, perSeconds: 3_600 }],
+  sendsInTotal: [{ max: 8, perSeconds: 3_600 }],
+} as const;
+
+export interface Party {
+  readonly token: string | undefined;
+  readonly subject: string;
+  readonly purpose: string;
+}
+
+export interface Message {
+  readonly way: string;
+  readonly starter: string | undefined;
+}
+
+interface Level {
+  readonly amount: number;
+  readonly endsAt: number;
+  readonly holder: string;
+}
+
+interface Budget {
+  readonly key: string;
+  /** Consecutive failures have no window. */
+  readonly windowMs: number | null;
+  readonly max: number;
+  readonly checkOnly: boolean;
+  /** Whose fault it is that it is spent. */
+  readonly isOurs: boolean;
+}
+
+/** A refusal by a limit, as callers see it. */
+export interface Blocked {
+  readonly isOurs: boolean;
+  /** Whole seconds; `null` when waiting does not help. */
+  readonly retryAfterSeconds: number | null;
+}
+
+export type Charged = readonly Budget[];
+
+/** Two spellings of one mailbox share their budgets. */
+function canonical(token: string): string {
+  return token.toLowerCase();
+}
+
+/** What is spent of which budget: charged before what it limits, and given back when that does not happen. */
+export class LimitsModel {
+  readonly #levels: Map<string, Level>;
+
+  constructor(
+    private readonly now: () => number,
+    from?: LimitsModel,
+  ) {
+    this.#levels = new Map(from === undefined ? [] : from.#levels);
+  }
+
+  clone(): LimitsModel {
+    return new LimitsModel(this.now, this);
+  }
+
+  /** Before a code is compared. */
+  chargeComparison(ring: Ring, party: Party): Charged | Blocked {
+    return this.#charge(this.#failures(ring, party, false), [], '');
+  }
+
+  /** Before a confirmation is made or sent. */
+  chargeRequest(
+    ring: Ring,
+    party: Party,
+    {
+      opens,
+      sends,
+    }: { opens?: { id: string; ttlMs: number } | undefined; sends?: Message | undefined },
+  ): Charged | Blocked {
+    const places = opens === undefined ? [] : this.#places(ring, party, opens.ttlMs);
+    const fixed = [
+      ...this.#failures(ring, party, true),
+      ...(sends === undefined ? [] : this.#sends(ring, party, sends)),
+    ];
+    return this.#charge(fixed, places, opens?.id ?? '');
+  }
+
+  giveBack(charges: Charged): void {
+    for (const { key, checkOnly, windowMs } of charges) {
+      const level = this.#levels.get(key);
+      if (checkOnly || level === undefined || level.amount === 0) continue;
+      const endsLock = windowMs === null && level.amount <= LIMITS.failures.lockFrom;
+      this.#levels.set(key, {
+        amount: level.amount - 1,
+        endsAt: endsLock ? 0 : level.endsAt,
+        holder: '',
+      });
+    }
+  }
+
+  /** A right code: no failures any more, and the place is free. */
+  succeed(ring: Ring, party: Party, id: string): void {
+    for (const { key } of this.#failures(ring, party, false)) this.#levels.delete(key);
+    this.end(ring, party, id);
+  }
+
+  /** It is confirmed by hand or cancelled: its place is free, what was guessed still counts. */
+  end(ring: Ring, party: Party, id: string): void {
+    for (const { key } of this.#places(ring, party, 0)) {
+      if (this.#levels.get(key)?.holder === id) this.#levels.delete(key);
+    }
+  }
+
+  reset(ring: Ring, whose: { token: string } | { subject: string }): void {
+    for (const key of this.#failureKeys(ring, whose)) this.#levels.delete(key);
+  }
+
+  failures(
+    ring: Ring,
+    whose: { token: string } | { subject: string },
+  ): { count: number; isStopped: boolean; lockedUntil: string | null } {
+    const levels = this.#failureKeys(ring, whose).flatMap((key) => this.#levels.get(key) ?? []);
+    const isStopped = levels.some(({ amount }) => amount >= LIMITS.failures.stopAt);
+    const endsAt = Math.max(0, ...levels.map((level) => level.endsAt));
+    const isLocked = !isStopped && endsAt > this.now();
+    return {
+      count: levels.reduce((sum, { amount }) => sum + amount, 0),
+      isStopped,
+      lockedUntil: isLocked ? new Date(endsAt).toISOString() : null,
+    };
+  }
+
+  #charge(fixed: readonly Budget[], places: readonly Budget[], holder: string): Charged | Blocked {
+    const spent = fixed.filter((budget) => this.#isSpent(budget));
+    if (spent.length > 0) return this.#blocked(spent, Math.max);
+    const place = places.find((budget) => !this.#isSpent(budget));
+    if (place === undefined && places.length > 0) return this.#blocked(places, Math.min);
+    const charges = place === undefined ? fixed : [...fixed, place];
+    for (const budget of charges) if (!budget.checkOnly) this.#spend(budget, holder);
+    return charges;
+  }
+
+  #spend({ key, windowMs }: Budget, holder: string): void {
+    const now = this.now();
+    const level = this.#levels.get(key) ?? { amount: 0, endsAt: 0, holder: '' };
+    if (windowMs === null) {
+      const amount = level.amount + 1;
+      const { lockFrom, lockSeconds, maxLockSeconds } = LIMITS.failures;
+      const lock = Math.min(lockSeconds * 2 ** (amount - lockFrom), maxLockSeconds) * 1_000;
+      this.#levels.set(key, { amount, endsAt: amount < lockFrom ? 0 : now + lock, holder });
+    } else if (level.endsAt > now) {
+      this.#levels.set(key, { ...level, amount: level.amount + 1, holder });
+    } else this.#levels.set(key, { amount: 1, endsAt: now + windowMs, holder });
+  }
+
+  #isSpent({ key, windowMs, max }: Budget): boolean {
+    const level = this.#levels.get(key);
+    if (level === undefined) return false;
+    const isRunning = level.endsAt > this.now();
+    return windowMs === null ? isRunning || level.amount >= max : isRunning && level.amount >= max;
+  }
+
+  #blocked(spent: readonly Budget[], which: (...waits: number[]) => number): Blocked {
+    const waits = spent.map(({ key, windowMs, max }) => {
+      const { amount, endsAt } = this.#levels.get(key)!;
+      return windowMs === null && amount >= max ? Infinity : endsAt - this.now();
+    });
+    const wait = which(...waits);
+    const isOurs = spent[waits.indexOf(wait)]!.isOurs;
+    const seconds = Math.max(1, Math.ceil(wait / 1_000));
+    return { isOurs, retryAfterSeconds: wait === Infinity ? null : seconds };
+  }
+
+  #failures(ring: Ring, { token, subject }: Party, checkOnly: boolean): Budget[] {
+    const keys = [
+      ...(token === undefined ? [] : this.#failureKeys(ring, { token })),
+      ...(subject === '' ? [] : this.#failureKeys(ring, { subject })),
+    ];
+    return keys.map((key, index) => ({
+      key,
+      windowMs: null,
+      max: LIMITS.failures.stopAt,
+      // What was counted under an older secret still locks.
+      checkOnly: checkOnly || index % ring.length > 0,
+      isOurs: false,
+    }));
+  }
+
+  #failureKeys(ring: Ring, whose: { token: string } | { subject: string }): string[] {
+    const name = 'token' in whose ? ['token', canonical(whose.token)] : ['subject', whose.subject];
+    return ring.map((secret) => JSON.stringify([secret, ...name]));
+  }
+
+  #places(ring: Ring, { token, subject, purpose }: Party, windowMs: number): Budget[] {
+    if (subject === '' && token === undefined) return [];
+    const whose = subject === '' ? ['token', canonical(token!)] : ['subject', subject];
+    return Array.from({ length: LIMITS.live.max }, (_, place) => ({
+      key: JSON.stringify([ring[0], 'live', purpose, ...whose, place]),
+      windowMs,
+      max: 1,
+      checkOnly: false,
+      isOurs: false,
+    }));
+  }
+
+  #sends(ring: Ring, { token }: Party, { way, starter }: Message): Budget[] {
+    const budgets = (
+      name: 'sendsPerToken' | 'sendsPerStarter' | 'sendsPerSender' | 'sendsInTotal',
+      value: string | undefined,
+    ): Budget[] =>
+      value === undefined
+        ? []
+        : LIMITS[name].map(({ max, perSeconds }) => ({
+            key: JSON.stringify([ring[0], name, perSeconds, value]),
+            windowMs: perSeconds * 1_000,
+            max,
+            checkOnly: false,
+            isOurs: name === 'sendsPerSender' || name === 'sendsInTotal',
+          }));
+    return [
+      ...budgets('sendsPerToken', token === undefined ? undefined : canonical(token)),
+      ...budgets('sendsPerStarter', starter),
+      ...budgets('sendsPerSender', way),
+      ...budgets('sendsInTotal', ''),
+    ];
+  }
+}

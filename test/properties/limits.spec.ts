@@ -1,0 +1,302 @@
+// What holds across confirmations, against a model of it, and as the invariants say it.
+import fc from 'fast-check';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+
+import { LimitService, TwoFactorTooManyRequestsError } from '../../lib/index.js';
+import type { TestApp } from '../support/test-app.js';
+import type { Call } from './calls.js';
+import { LIMITS } from './limits-model.js';
+import { Model } from './model.js';
+import { DEADLINE_MS, propertyEngines, replay, runs } from './runs.js';
+import { Session } from './session.js';
+import { anyOf, expectComparisons, Step, type Observed, type Weights } from './steps.js';
+import { World } from './world.js';
+
+const WRONG = 'WRONGWRONG';
+const INSTANCES = 3;
+const { lockFrom, lockSeconds, maxLockSeconds, stopAt } = LIMITS.failures;
+
+const lives = [
+  {
+    make: 10,
+    request: 20,
+    send: 14,
+    resend: 14,
+    confirm: 30,
+    confirmByHand: 4,
+    cancel: 6,
+    failures: 6,
+    reset: 3,
+  },
+  { ask: 20, guess: 60, typeIn: 5, waitABit: 20, failures: 6, reset: 1, cancel: 4, check: 2 },
+  { ask: 40, repeat: 20, coolDown: 20, waitABit: 6, cancel: 20, typeIn: 6, guess: 6 },
+  {
+    ask: 20,
+    guess: 20,
+    rotateKey: 10,
+    dropKey: 8,
+    waitABit: 10,
+    typeIn: 6,
+    failures: 6,
+    cancel: 4,
+  },
+  { restart: 1, ask: 20, guess: 60, waitABit: 20, advance: 20, purge: 10, failures: 10 },
+] satisfies Weights[];
+
+/**
+ * By id, without request keys, and all to live equally long: what a state that is out of date, a repeated request and
+ * lives of different length do is told by the properties below.
+ */
+function plain(call: Call): Call {
+  if (call.op === 'make' || call.op === 'request') {
+    return { ...call, key: undefined, ttlSeconds: undefined };
+  }
+  return call.op === 'send' ? { ...call, target: { ...call.target, by: 'id' } } : call;
+}
+
+describe.each(propertyEngines)('With limits on %s,', (engine) => {
+  let world: World;
+  let apps: TestApp[];
+  let limits: LimitService;
+
+  beforeAll(async () => {
+    world = await World.open({ engine, options: { limits: LIMITS } });
+    apps = [];
+    // The one with the number 0 is restarted by histories.
+    for (let instance = 1; instance <= INSTANCES; instance += 1) {
+      apps.push(await world.app(['old'], instance));
+    }
+    limits = apps[0]!.app.get(LimitService, { strict: false });
+  });
+  afterAll(() => world.close());
+
+  it(
+    'every answer, refusal, message and row is what the model says, over any history',
+    async () => {
+      const steps = fc.oneof(
+        ...lives.map((weights) =>
+          fc.commands([anyOf(weights).map((call) => new Step(plain(call)))], {
+            maxCommands: 30,
+            size: 'max',
+            ...replay,
+          }),
+        ),
+      );
+      await fc.assert(
+        fc.asyncProperty(steps, async (commands) => {
+          const model = new Model('same', () => world.clock.now(), { hasLimits: true });
+          const real: Observed = { session: await Session.open(world, model), rows: new Map() };
+          await fc.asyncModelRun(() => ({ model, real }), commands);
+          await expectComparisons(real, model);
+        }),
+        runs(),
+      );
+    },
+    DEADLINE_MS,
+  );
+
+  it(
+    'I4 account bound: however many confirmations and callers, so many codes of a token are compared, and no lock is shorter than the one before',
+    async () => {
+      const round = fc.record({
+        callers: fc.array(fc.nat({ max: INSTANCES - 1 }), { minLength: 1, maxLength: 6 }),
+        waitsOut: fc.boolean(),
+        startsAnew: fc.boolean(),
+      });
+      await fc.assert(
+        fc.asyncProperty(fc.array(round, { minLength: 1, maxLength: 8 }), async (rounds) => {
+          await world.clear();
+          const subject = 'ann';
+          const make = async (): Promise<string> =>
+            (await apps[0]!.confirmer.makeConfirmation({ subject, ttlSeconds: 86_400 })).id;
+          let ids = [await make()];
+          let lastLockMs = 0;
+          for (const { callers, waitsOut, startsAnew } of rounds) {
+            if (startsAnew) {
+              await apps[0]!.confirmer.cancel(ids[0]!);
+              const id = await make().catch(refusedAsLocked);
+              if (id !== null) ids = [id, ...ids];
+            }
+            const before = await compared();
+            await Promise.all(
+              callers.map((caller) =>
+                apps[caller]!.confirmer.confirm(ids[0]!, WRONG).catch(refusedAsLocked),
+              ),
+            );
+            const { count, lockedUntil, isStopped } = await limits.failures({ subject });
+            const after = await compared();
+            expect(after).toBeLessThanOrEqual(stopAt);
+            // Charged before it is compared: a comparison without its charge there never is.
+            expect(count).toBeGreaterThanOrEqual(after);
+            expect(isStopped).toBe(count >= stopAt);
+            if (before >= lockFrom) expect(after - before).toBeLessThanOrEqual(1);
+            else expect(after).toBeLessThanOrEqual(lockFrom);
+            if (lockedUntil !== null) {
+              const lockMs = lockedUntil.getTime() - world.clock.now();
+              if (after > before) {
+                expect(lockMs).toBeGreaterThanOrEqual(lastLockMs);
+                expect(lockMs).toBeLessThanOrEqual(maxLockSeconds * 1_000);
+                lastLockMs = lockMs;
+              }
+              if (waitsOut) world.clock.advanceTo(lockedUntil.getTime());
+            }
+          }
+
+          async function compared(): Promise<number> {
+            const counts = await world.comparisons();
+            return [...counts.values()].reduce((sum, one) => sum + one, 0);
+          }
+        }),
+        runs(0.5),
+      );
+    },
+    DEADLINE_MS,
+  );
+
+  it(
+    'L2 liveness: after any history everything but a stop is over when its window is, and a reset ends that',
+    async () => {
+      const calls = fc.array(anyOf({ ask: 10, guess: 20, repeat: 6, coolDown: 6, waitABit: 3 }), {
+        maxLength: 20,
+      });
+      await fc.assert(
+        fc.asyncProperty(calls, async (calls) => {
+          const model = new Model('same', () => world.clock.now(), { hasLimits: true });
+          const session = await Session.open(world, model);
+          for (const call of calls) {
+            const { drawn } = await session.perform(plain(call));
+            model.apply(plain(call), drawn);
+          }
+          world.clock.advanceTo(world.clock.now() + 86_400_000);
+
+          const { isStopped } = await limits.failures({ token: 'ann@example.com' });
+          if (isStopped) {
+            await limits.reset({ token: 'ann@example.com' });
+            await limits.reset({ subject: 'ann' });
+          }
+          const { id } = await apps[1]!.twoFactor.request({
+            token: 'ann@example.com',
+            subject: 'ann',
+          });
+          const { code } = world.deliveries.at(-1)!;
+          expect((await apps[2]!.confirmer.confirm(id, code))[1]).toBe(true);
+          expect(await limits.failures({ token: 'ann@example.com' })).toMatchObject({ count: 0 });
+          expect(await limits.failures({ subject: 'ann' })).toMatchObject({ count: 0 });
+        }),
+        runs(0.5),
+      );
+    },
+    DEADLINE_MS,
+  );
+
+  it(
+    'I12 idempotence: a request that is repeated with its key is answered the same, whatever else was spent meanwhile',
+    async () => {
+      const input = fc.record({
+        others: fc.nat({ max: 2 }),
+        repeats: fc.integer({ min: 1, max: 4 }),
+      });
+      await fc.assert(
+        fc.asyncProperty(input, async ({ others, repeats }) => {
+          await world.clear();
+          const ask = async (key?: string): Promise<string> =>
+            (await apps[0]!.twoFactor.request({ token: 'ann@example.com', subject: 'ann', key }))
+              .id;
+          const id = await ask('the-key-of-a-request');
+          for (let other = 0; other < others; other += 1) {
+            await ask().catch(refusedAsLocked);
+          }
+          const sent = world.deliveries.length;
+          for (let repeated = 0; repeated < repeats; repeated += 1) {
+            expect(await ask('the-key-of-a-request')).toBe(id);
+          }
+          expect(world.deliveries).toHaveLength(sent);
+        }),
+        runs(0.1),
+      );
+    },
+    DEADLINE_MS,
+  );
+
+  it(
+    'a message that was not sent costs nothing, also when its confirmation is gone when it is charged',
+    async () => {
+      const end = fc.constantFrom('erase', 'cancel', 'confirm', 'purge', 'expire');
+      await fc.assert(
+        fc.asyncProperty(end, fc.integer({ min: 1, max: 4 }), async (end, tries) => {
+          await world.clear();
+          const { confirmer, sender, twoFactor } = apps[0]!;
+          // The state is held on to, and knows nothing of what happens.
+          const state = await confirmer.makeConfirmation({ subject: 'ann' });
+          const ends = {
+            erase: () => confirmer.erase({ subject: 'ann' }),
+            cancel: () => confirmer.cancel(state.id),
+            confirm: () => confirmer.confirm(state.id, state.code!),
+            purge: async () => {
+              world.clock.advanceTo(world.clock.now() + 600_001);
+              await confirmer.purge({ olderThan: new Date(world.clock.now()) });
+            },
+            expire: async () => world.clock.advanceTo(world.clock.now() + 600_000),
+          };
+          await ends[end]();
+          for (let tried = 0; tried < tries; tried += 1) {
+            await expect(sender.send(null, 'ann@example.com', state)).rejects.toMatchObject({
+              code: expect.stringMatching(
+                /^(not-found|cancelled|already-confirmed|expired)$/,
+              ) as string,
+            });
+          }
+
+          // All three messages of this window are still there.
+          for (let message = 0; message < 3; message += 1) {
+            const made = await twoFactor.request({ token: 'ann@example.com' });
+            await confirmer.cancel(made.id);
+          }
+          expect(world.deliveries).toHaveLength(3);
+        }),
+        runs(0.1),
+      );
+    },
+    DEADLINE_MS,
+  );
+
+  it(
+    'L2 liveness: whoever has to wait for a place is told when there is one',
+    async () => {
+      const ttlSeconds = fc.integer({ min: 30, max: 600 });
+      await fc.assert(
+        fc.asyncProperty(ttlSeconds, ttlSeconds, ttlSeconds, async (one, other, third) => {
+          await world.clear();
+          const { confirmer } = apps[0]!;
+          await confirmer.makeConfirmation({ subject: 'ann', ttlSeconds: one });
+          await confirmer.makeConfirmation({ subject: 'ann', ttlSeconds: other });
+          const again = { subject: 'ann', ttlSeconds: third };
+
+          await expect(confirmer.makeConfirmation(again)).rejects.toMatchObject({
+            retryAfterSeconds: Math.min(one, other),
+          });
+          world.clock.advanceTo(world.clock.now() + Math.min(one, other) * 1_000);
+          await expect(confirmer.makeConfirmation(again)).resolves.toBeDefined();
+        }),
+        runs(0.1),
+      );
+    },
+    DEADLINE_MS,
+  );
+
+  it('locks for 30 seconds first, so that the properties above are about something', async () => {
+    await world.clear();
+    const { id } = await apps[0]!.twoFactor.request({ token: 'ann@example.com' });
+    for (let wrong = 0; wrong < lockFrom; wrong += 1) await apps[0]!.confirmer.confirm(id, WRONG);
+
+    await expect(apps[1]!.confirmer.confirm(id, WRONG)).rejects.toMatchObject({
+      retryAfterSeconds: lockSeconds,
+    });
+  });
+});
+
+/** `null` for a refusal by a limit. */
+function refusedAsLocked(error: unknown): null {
+  if (error instanceof TwoFactorTooManyRequestsError) return null;
+  throw error;
+}
