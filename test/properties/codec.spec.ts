@@ -1,5 +1,5 @@
 // I14: what is written can be read back, and what is masked stays so.
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 
 import { composeEmail } from '../../lib/backends/email/compose.js';

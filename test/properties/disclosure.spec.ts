@@ -2,7 +2,7 @@
 import { inspect } from 'node:util';
 
 import type { LoggerService } from '@nestjs/common';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 import { ConfirmationState, LimitService, TwoFactorEvents } from '../../lib/index.js';

@@ -1,6 +1,6 @@
 // I13: one statement of a history fails, before it ran or after it, or its connection is not to be had. No success is
 // reported that is not in the database, and nothing that was spent comes back.
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 import type { DataSource } from 'typeorm';

@@ -1,6 +1,6 @@
 // I10: over HTTP nobody learns whether an id that is not his exists.
 import type { ExecutionContext } from '@nestjs/common';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 import { newId } from '../../lib/crypto/index.js';

@@ -1,6 +1,6 @@
 // Two or three calls at once, their statements in every order that a scheduler draws: what they answer, and what the
 // table holds then, is what the model says of the same calls one after the other, in some order.
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 import { ConfirmationRecord } from '../../lib/index.js';

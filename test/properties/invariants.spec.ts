@@ -1,7 +1,7 @@
 // The invariants of security.md section 3, each said of what callers see and of what the table holds, without the model.
 import { isDeepStrictEqual } from 'node:util';
 
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 import {
@@ -198,6 +198,7 @@ describe.each(propertyEngines)('On %s', (engine) => {
             expectMonotone(before, after);
             before = after;
           }
+          expect([...before.keys()]).toEqual([id]);
         }),
         runs(),
       );

@@ -16,7 +16,7 @@ const MAX_SENDS = 5;
 const COOLDOWN_MS = [30_000, 60_000, 120_000, 300_000];
 const EARLY_RETRY_MS = 5_000;
 const KEPT_MS = 86_400_000;
-const SENDERS = ['default', 'other'];
+const SENDERS = new Set(['default', 'other']);
 
 const STATE_CODES = {
   confirmed: 'already-confirmed',
@@ -612,7 +612,7 @@ function cooldownOf(sends: number): number | undefined {
 
 function senderOf(name: string | null): string {
   const way = name ?? 'default';
-  return SENDERS.includes(way) ? way : refuse('invalid-request');
+  return SENDERS.has(way) ? way : refuse('invalid-request');
 }
 
 function keyName(

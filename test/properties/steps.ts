@@ -1,4 +1,4 @@
-import fc, { type AsyncCommand } from 'fast-check';
+import * as fc from 'fast-check';
 import { expect } from 'vitest';
 
 import type { Delivery } from '../../lib/index.js';
@@ -193,10 +193,10 @@ export const calls = {
 } satisfies Readonly<Record<string, fc.Arbitrary<Call>>>;
 
 /** What a history begins with, so that there is something to act on. */
-export const beginning: fc.Arbitrary<Call[]> = fc.array(
-  fc.oneof(calls.request, calls.make) as fc.Arbitrary<Call>,
-  { minLength: 2, maxLength: 3 },
-);
+export const beginning: fc.Arbitrary<Call[]> = fc.array(fc.oneof(calls.request, calls.make), {
+  minLength: 2,
+  maxLength: 3,
+});
 
 export type Weights = Readonly<Partial<Record<keyof typeof calls, number>>>;
 
@@ -217,7 +217,7 @@ export interface Observed {
 }
 
 /** One call, done by the model and for real: answer, messages and table must be the same. */
-export class Step implements AsyncCommand<Model, Observed> {
+export class Step implements fc.AsyncCommand<Model, Observed> {
   constructor(private readonly call: Call) {}
 
   check(model: Model): boolean {
@@ -237,10 +237,10 @@ export class Step implements AsyncCommand<Model, Observed> {
     const before = new Map(model.rows.entries());
 
     const { answer, drawn } = await session.perform(call);
-    expect(answer).toEqual(model.apply(call, drawn));
+    expectSame(answer, model.apply(call, drawn));
 
     const messages = world.deliveries.slice(sentBefore).map(messageOf);
-    expect(messages).toEqual(expectedMessages(before, model));
+    expectSame(messages, expectedMessages(before, model));
     const rows = await world.rows();
     expectTable(rows, model);
     expectMonotone(observed.rows, rows);
@@ -296,10 +296,13 @@ const NEVER_CHANGE = [
   'expires_at',
 ];
 
-/** I3, counted by the database: every comparison is one that the model knows of. */
-export async function expectComparisons({ session }: Observed, model: Model): Promise<void> {
-  const counted = await session.world.comparisons();
-  expect(Object.fromEntries(counted)).toEqual(Object.fromEntries(model.comparisons));
+/** I3, counted by the database: how many codes were compared, by id. */
+export async function comparisonsIn({ session }: Observed): Promise<Record<string, number>> {
+  return Object.fromEntries(await session.world.comparisons());
+}
+
+function expectSame(actual: unknown, expected: unknown): void {
+  expect(actual).toEqual(expected);
 }
 
 /** I5, said of the columns themselves. */

@@ -1,6 +1,6 @@
 // I11: whatever an untyped caller hands to a public method, the answer is a documented result or a documented error, and
 // nothing is left rejected, hanging or written.
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 import { TwoFactorError, type ConfirmationState } from '../../lib/index.js';
