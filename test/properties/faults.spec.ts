@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 import type { DataSource } from 'typeorm';
 
+import { LimitService } from '../../lib/index.js';
 import { interceptStatements } from '../support/intercept-statements.js';
 import type { TestApp } from '../support/test-app.js';
 import { DEADLINE_MS, propertyEngines, runs } from './runs.js';
@@ -114,13 +115,18 @@ const OPERATIONS = [
 ] as const;
 type Operation = (typeof OPERATIONS)[number];
 
-describe.each(propertyEngines)('On %s', (engine) => {
+const configurations = propertyEngines.flatMap((engine) => [
+  { engine, with: 'without limits', limits: false as const },
+  { engine, with: 'with limits', limits: {} },
+]);
+
+describe.each(configurations)('On $engine $with', ({ engine, limits }) => {
   let world: World;
   let app: TestApp;
   let faults: Faults;
 
   beforeAll(async () => {
-    world = await World.open({ engine });
+    world = await World.open({ engine, options: { limits } });
     // The world itself looks at the table through its first application, which nothing is done to.
     app = await world.app(['old'], 1);
     await app.dataSource.query('CREATE TABLE ledger (confirmation varchar(36))');
@@ -200,6 +206,12 @@ describe.each(propertyEngines)('On %s', (engine) => {
           expect(numberOf(row, 'sends')).toBeGreaterThanOrEqual(messages);
           // Effect and proof live in one transaction: whatever was lost, they are both there or neither is.
           if (usesOutside === 0) expect(await effects(id)).toBe(row['used_at'] === null ? 0 : 1);
+          if (limits !== false && row['confirmed_at'] === null) {
+            // No code is ever compared that was not counted before.
+            const service = app.app.get(LimitService, { strict: false });
+            const { count } = await service.failures({ subject: 'ann' });
+            expect(count).toBeGreaterThanOrEqual(compared);
+          }
           // L1: the fault is over, and what it did not spend works.
           if (row['confirmed_at'] === null && row['cancelled_at'] === null && compared < 5) {
             expect((await app.confirmer.confirm(id, code))[1]).toBe(true);
@@ -265,7 +277,7 @@ describe.each(propertyEngines)('On %s', (engine) => {
             expect(fingerprint(messages[0]!.code)).not.toBe('');
           }
         }),
-        runs(),
+        runs(0.75),
       );
     },
     DEADLINE_MS,

@@ -24,6 +24,9 @@ export function runs<T = unknown>(share = 1): Parameters<T> {
   };
 }
 
+/** Of a property without concurrency: all of it where a statement costs least, and half of that once more elsewhere. */
+export const shareOf = (engine: EngineName): number => (engine === 'sqljs' ? 1 : 0.5);
+
 /** For `it`: nothing here is about time, and a shared machine may be slow. */
 export const DEADLINE_MS = 120_000 + RUNS * 1_000;
 
