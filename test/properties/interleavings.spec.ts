@@ -3,10 +3,15 @@
 import * as fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
-import { ConfirmationRecord } from '../../lib/index.js';
+import {
+  ConfirmationRecord,
+  LimitService,
+  TwoFactorTooManyRequestsError,
+} from '../../lib/index.js';
 import { Interleaver } from '../support/interleaver.js';
 import { NaiveConfirmer } from '../support/naive-confirmer.js';
 import type { Call, Target } from './calls.js';
+import { LIMITS } from './limits-model.js';
 import { Model, type Answer, type Drawn } from './model.js';
 import { DEADLINE_MS, propertyEngines, runs } from './runs.js';
 import { Session, same } from './session.js';
@@ -15,6 +20,7 @@ import { World } from './world.js';
 
 const CALLS = 3;
 const TOKEN = 'ann@example.com';
+const WRONG = 'WRONGWRONG';
 const target: Target = { ref: 0, by: 'id' };
 const none = 'none' as const;
 
@@ -159,6 +165,115 @@ describe.each(configurations)('On $engine, resending with $resend code,', ({ eng
     expect(await fc.check(property, runs())).toMatchObject({ failed: true });
   });
 });
+
+describe.each(propertyEngines)('With limits on %s,', (engine) => {
+  let world: World;
+  const interleaver = new Interleaver();
+  const { lockFrom } = LIMITS.failures;
+  const subject = 'ann';
+
+  beforeAll(async () => {
+    const limits = {
+      failures: LIMITS.failures,
+      live: false as const,
+      sendsPerToken: false as const,
+    };
+    world = await World.open({ engine, options: { limits } });
+    for (let instance = 0; instance < CALLS; instance += 1) {
+      interleaver.gate((await world.app(['old'], instance)).dataSource);
+    }
+    const { dataSource } = await world.app(['old']);
+    await dataSource.query('CREATE TABLE naive_failures (amount int)');
+  });
+  afterAll(() => world.close());
+
+  it(
+    'I4 account bound: in no order of their statements are more codes compared than may be, and each is counted',
+    async () => {
+      const call = fc.record({
+        kind: fc.oneof(
+          { weight: 6, arbitrary: fc.constant('wrong' as const) },
+          { weight: 1, arbitrary: fc.constantFrom('right' as const, 'cancel' as const) },
+        ),
+        ref: fc.nat({ max: 1 }),
+      });
+      const calls = fc.array(call, { minLength: 2, maxLength: CALLS });
+      await fc.assert(
+        fc.asyncProperty(
+          fc.scheduler(),
+          fc.nat({ max: lockFrom - 1 }),
+          calls,
+          async (scheduler, wrongBefore, calls) => {
+            await world.clear();
+            const { confirmer, app } = await world.app(['old']);
+            const states = [
+              await confirmer.makeConfirmation({ subject }),
+              await confirmer.makeConfirmation({ subject }),
+            ] as const;
+            for (let wrong = 0; wrong < wrongBefore; wrong += 1) {
+              await confirmer.confirm(states[0], WRONG);
+            }
+
+            const confirmed = await interleaver.run(
+              scheduler,
+              calls.map(({ kind, ref }, instance) => async () => {
+                const { confirmer } = await world.app(['old'], instance);
+                const state = states[ref]!;
+                if (kind === 'cancel') return (await confirmer.cancel(state)) && false;
+                const code = kind === 'right' ? state.code! : WRONG;
+                const [, done] = await confirmer.confirm(state, code).catch(lockedOut);
+                return done;
+              }),
+            );
+
+            const counts = await world.comparisons();
+            const compared = [...counts.values()].reduce((sum, one) => sum + one, 0);
+            const { count } = await app.get(LimitService, { strict: false }).failures({ subject });
+            if (confirmed.includes(true)) expect(count).toBeLessThan(compared);
+            else {
+              expect(compared).toBeLessThanOrEqual(lockFrom);
+              expect(count).toBe(compared);
+            }
+          },
+        ),
+        runs(),
+      );
+    },
+    DEADLINE_MS,
+  );
+
+  it('codes that are counted naively are compared once too often, in some order of the statements', async () => {
+    const property = fc.asyncProperty(fc.scheduler(), async (scheduler) => {
+      const { dataSource } = await world.app(['old']);
+      await dataSource.query('DELETE FROM naive_failures');
+      await dataSource.query(`INSERT INTO naive_failures VALUES (${lockFrom - 1})`);
+      let compared = lockFrom - 1;
+      const compare = async (instance: number): Promise<void> => {
+        const { dataSource } = await world.app(['old'], instance);
+        const rows: { amount: number }[] = await dataSource.query(
+          'SELECT amount FROM naive_failures',
+        );
+        const { amount } = rows[0]!;
+        if (amount >= lockFrom) return;
+        compared += 1;
+        await dataSource.query(`UPDATE naive_failures SET amount = ${amount + 1}`);
+      };
+      await interleaver.run(
+        scheduler,
+        [0, 1].map((instance) => () => compare(instance)),
+      );
+      expect(compared).toBeLessThanOrEqual(lockFrom);
+    });
+
+    expect(await fc.check(property, runs())).toMatchObject({ failed: true });
+  });
+});
+
+/** What a lock refuses is not confirmed; anything else is not expected. */
+function lockedOut(error: unknown): readonly [null, false] {
+  if (error instanceof TwoFactorTooManyRequestsError) return [null, false];
+  throw error;
+}
 
 async function naiveTwins(world: World): Promise<NaiveConfirmer[]> {
   const twins: NaiveConfirmer[] = [];

@@ -74,7 +74,7 @@ describe.each(configurations)('On $engine, resending with $resend code,', ({ eng
         fc.asyncProperty(beginning, steps, async (made, commands) => {
           const model = new Model(resend, () => world.clock.now());
           const real: Observed = { session: await Session.open(world, model), rows: new Map() };
-          for (const call of made) await new Step(call).run(model, real);
+          for (const step of made) await step.run(model, real);
           await fc.asyncModelRun(() => ({ model, real }), commands);
           expect(await comparisonsIn(real)).toEqual(Object.fromEntries(model.comparisons));
         }),

@@ -192,12 +192,6 @@ export const calls = {
   }),
 } satisfies Readonly<Record<string, fc.Arbitrary<Call>>>;
 
-/** What a history begins with, so that there is something to act on. */
-export const beginning: fc.Arbitrary<Call[]> = fc.array(fc.oneof(calls.request, calls.make), {
-  minLength: 2,
-  maxLength: 3,
-});
-
 export type Weights = Readonly<Partial<Record<keyof typeof calls, number>>>;
 
 /** Any of these calls, the heavier the more often. */
@@ -256,6 +250,12 @@ export class Step implements fc.AsyncCommand<Model, Observed> {
     return JSON.stringify(this.call);
   }
 }
+
+/** What a history begins with, so that there is something to act on. */
+export const beginning: fc.Arbitrary<Step[]> = fc.array(
+  fc.oneof(calls.request, calls.make).map((call) => new Step(call)),
+  { minLength: 2, maxLength: 3 },
+);
 
 function messageOf({ name, token, code, state, context }: Delivery): Answer {
   return { name, token, code: fingerprint(code), id: state.id, context };
