@@ -33,7 +33,7 @@ const lives = [
   },
   { ...RESTARTS, guess: 100, typeIn: 6, confirmByHand: 3, check: 6, repeat: 10, coolDown: 10 },
   { ...RESTARTS, coolDown: 50, repeat: 60, send: 20, typeIn: 3, guess: 6, check: 3 },
-  { ...RESTARTS, typeIn: 30, spend: 40, use: 20, advance: 6, cancel: 3, check: 10 },
+  { ...RESTARTS, typeIn: 30, spend: 40, use: 20, advance: 6, cancel: 10, check: 10 },
   {
     rotateKey: 20,
     dropKey: 16,

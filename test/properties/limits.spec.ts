@@ -44,12 +44,12 @@ const lives = [
 ] satisfies Weights[];
 
 /**
- * By id, without request keys, and all to live equally long: what a state that is out of date, a repeated request and
- * lives of different length do is told by the properties below.
+ * By id, and all to live equally long: what a state that is out of date and lives of different length do is told by the
+ * properties below.
  */
 function plain(call: Call): Call {
   if (call.op === 'make' || call.op === 'request') {
-    return { ...call, key: undefined, ttlSeconds: undefined };
+    return { ...call, ttlSeconds: undefined };
   }
   return call.op === 'send' ? { ...call, target: { ...call.target, by: 'id' } } : call;
 }

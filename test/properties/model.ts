@@ -230,7 +230,7 @@ export class Model {
     switch (call.op) {
       case 'make': {
         const before = this.clone();
-        const ref = this.#make(call, drawn);
+        const { ref } = this.#make(call, drawn);
         const row = this.row(ref)!;
         const answer = { state: this.view(row) };
         if (call.transaction === 'rollback') this.#become(before);
@@ -313,7 +313,7 @@ export class Model {
     call: Omit<Extract<Call, { op: 'make' }>, 'op' | 'transaction'>,
     { codes, id }: Drawn,
     sends?: Message,
-  ): number {
+  ): { ref: number; isNew: boolean } {
     const { binding, isConfirmed = false, token, way, context, key } = call;
     if (isConfirmed && (token ?? way ?? context) !== undefined) refuse('invalid-request');
     const made = {
@@ -325,15 +325,17 @@ export class Model {
       isConfirmed,
     };
     const names = key === undefined ? [] : this.ring.map((secret) => keyName(secret, key, made));
-    // The secrets that no longer sign are asked first, as the one that does settles it.
-    const known = [...names.slice(1), ...names.slice(0, 1)]
+    const known = names
       .map((name) => this.#keys.get(name))
       .find((ref) => ref !== undefined && this.row(ref) !== null);
-    if (known !== undefined) return this.#repeated(known, call, made);
+    if (known !== undefined) return { ref: this.#repeated(known, call, made), isNew: false };
 
-    const party = { token, subject: made.subject, purpose: made.purpose };
-    const opens = isConfirmed ? undefined : { id: id!, ttlMs: made.ttlMs };
-    this.#assertCharged(this.#limits?.chargeRequest(this.ring, party, { opens, sends }));
+    // What is confirmed by hand is the application's own decision, whoever guesses meanwhile.
+    if (!isConfirmed) {
+      const party = { token, subject: made.subject, purpose: made.purpose };
+      const opens = { id: id!, ttlMs: made.ttlMs };
+      this.#assertCharged(this.#limits?.chargeRequest(this.ring, party, { opens, sends }));
+    }
 
     const now = this.now();
     const [secret] = this.ring;
@@ -371,7 +373,7 @@ export class Model {
     };
     for (const name of names.slice(0, 1)) this.#keys.set(name, ref);
     this.held.set(ref, this.row(ref)!);
-    return ref;
+    return { ref, isNew: true };
   }
 
   #repeated(
@@ -400,12 +402,14 @@ export class Model {
 
   #request(call: Extract<Call, { op: 'request' }>, drawn: Drawn): Answer {
     const name = senderOf(call.way ?? null);
-    const ref = this.#make({ ...call, way: name }, drawn, { way: name, starter: call.starter });
+    const { starter } = call;
+    const { ref, isNew } = this.#make({ ...call, way: name }, drawn, { way: name, starter });
     const target: Target = { ref, by: 'id' };
     const row = this.#deliver(
       target,
       this.row(ref)!,
-      { name, kind: 'first', context: undefined },
+      // It is charged together with the confirmation, if that is new.
+      { name, kind: 'first', context: undefined, starter, isCharged: isNew },
       call.failure,
       // The code that was drawn is the first message's.
       { codes: [] },
@@ -422,12 +426,12 @@ export class Model {
       readonly context?: SendContext | undefined;
       readonly kind: 'any' | 'first' | 'again';
       readonly starter?: string | undefined;
+      readonly isCharged?: boolean;
     },
     failure: Failure,
     { codes }: Drawn,
   ): Row {
     let row = seen;
-    // A first message was charged with the confirmation.
     if (plan.kind === 'first' && row.sends > 0) return row;
     for (;;) {
       this.#assertPending(row);
@@ -447,7 +451,7 @@ export class Model {
         row = actual;
         continue;
       }
-      if (plan.kind !== 'first') {
+      if (plan.isCharged !== true) {
         const { purpose, subject } = row;
         const sends = { way: plan.name, starter: plan.starter };
         const charged = this.#limits?.chargeRequest(
