@@ -254,7 +254,7 @@ describe.each(propertyEngines)('With limits on %s,', (engine) => {
           }
           expect(world.deliveries).toHaveLength(3);
         }),
-        runs(0.1),
+        runs(0.25),
       );
     },
     DEADLINE_MS,
