@@ -1,0 +1,610 @@
+// Threat: what a client may put where a code, an id, a token or a body belongs (security.md, section 2 A).
+// Not here, for it does not exist yet: cases 26-28 (prefix budgets, conversion breaker, countries) and section I.
+import { ValidationPipe } from '@nestjs/common';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+
+import {
+  ConfirmationRecord,
+  TwoFactorInputError,
+  TwoFactorRecipientError,
+} from '../../lib/index.js';
+import { installAttemptTrigger, loggedAttempts } from '../support/attempt-trigger.js';
+import { documentedOutcome, REFUSALS } from '../support/documented-answers.js';
+import { doors, httpDoors, type Entrance } from '../support/doors.js';
+import { engines } from '../support/engines.js';
+import { startApp } from '../support/test-app.js';
+
+const UNKNOWN_ID = '06jk5q3v2o8s1g7h4n9t0c6m2e8p5r1vdq30';
+const WRONG = 'WRONGCODE';
+const MALFORMED = 'invalid-request';
+
+describe.each(doors)('Input shape, at the door of $name:', ({ open }) => {
+  let door: Entrance;
+
+  beforeAll(async () => {
+    door = await open();
+  });
+  afterAll(() => door.close());
+
+  /**
+   * Each is refused for the confirmation's own id and for an unknown one, before any statement. Tells how many attempts
+   * are charged in the end, when the right code was taken.
+   */
+  async function attemptsAfterRefusing(
+    impossible: (code: string) => readonly unknown[],
+  ): Promise<number> {
+    const { id, code } = await door.made();
+    for (const each of impossible(code)) {
+      const statements = await door.unchanged(async () => {
+        expect(await door.confirm(id, each)).toBe(MALFORMED);
+        expect(await door.confirm(UNKNOWN_ID, each)).toBe(MALFORMED);
+      });
+      expect(statements).toStrictEqual([]);
+    }
+    expect(await door.confirm(id, code)).toBe('done');
+    return (await door.row(id)).attempts;
+  }
+
+  it('1 refuses a number as a code', async () => {
+    expect(await attemptsAfterRefusing(() => [123456, 0, -1, 1e21, true, false])).toBe(1);
+  });
+
+  it('2 refuses an array of the right code, which a regular expression alone would take', async () => {
+    expect(await attemptsAfterRefusing((code) => [[code], [[code]], ['123456']])).toBe(1);
+  });
+
+  it('4 refuses objects, and asks none of them for a text', async () => {
+    let asked = 0;
+    const asks = (code: string) => ({
+      toString: () => {
+        asked += 1;
+        return code;
+      },
+      [Symbol.toPrimitive]: () => {
+        asked += 1;
+        return code;
+      },
+      length: code.length,
+    });
+
+    expect(
+      await attemptsAfterRefusing((code) => [
+        { $ne: null },
+        { $regex: '.*' },
+        { toString: code },
+        { length: 6 },
+        { 0: code, length: 1 },
+        asks(code),
+        // In JSON it is the text itself.
+        ...(door.http ? [] : [Object(code)]),
+      ]),
+    ).toBe(1);
+    expect(asked).toBe(0);
+  });
+
+  it('5 refuses no code, an empty and a blank one, also where there is no MAC', async () => {
+    expect(
+      await attemptsAfterRefusing(() => [
+        null,
+        undefined,
+        '',
+        '      ',
+        '\u00a0\u00a0\u00a0\u00a0\u00a0\u00a0',
+        '------',
+      ]),
+    ).toBe(1);
+    const { confirmer, dataSource } = door.test;
+    const byHand = await confirmer.makeConfirmation({ isConfirmed: true });
+    const { id } = await door.made();
+    await dataSource.query(`UPDATE two_factor_confirmation SET code_mac = NULL WHERE id = '${id}'`);
+
+    await door.unchanged(async () => {
+      for (const each of [null, undefined, '', '      ']) {
+        expect(await door.confirm(byHand.id, each)).toBe(MALFORMED);
+        expect(await door.confirm(id, each)).toBe(MALFORMED);
+      }
+      expect(await door.confirm(byHand.id, 'nullnull')).toBe('already-confirmed');
+      // The row was changed by hand: which refusal it is does not matter, as long as it is one.
+      expect(await door.confirm(id, 'nullnull')).not.toBe('done');
+    });
+  });
+
+  it('7 refuses a right code with something invisible around it', async () => {
+    const invisible = [
+      '\n',
+      '\r',
+      '\t',
+      '\u0000',
+      '\u0008',
+      '\u200b',
+      '\u200d',
+      '\ufeff',
+      '\u202e',
+      '\u2066',
+      '\u00ad',
+      '\u3000',
+    ];
+    expect(
+      await attemptsAfterRefusing((code) =>
+        invisible.flatMap((each) => [
+          `${code}${each}`,
+          `${each}${code}`,
+          `${code.slice(0, 3)}${each}${code.slice(3)}`,
+        ]),
+      ),
+    ).toBe(1);
+  });
+
+  it('8 accepts blanks, no-break blanks and dashes, in one pass and nothing else', async () => {
+    const decorations: ((code: string) => string)[] = [
+      (code) => ` ${code.slice(0, 3)} ${code.slice(3)} `,
+      (code) => `${code.slice(0, 3)}-${code.slice(3)}`,
+      (code) => `\u00a0-${code.slice(0, 3)} - ${code.slice(3)}--`,
+    ];
+    for (const decorate of decorations) {
+      const { id, code } = await door.made();
+      expect(await door.confirm(id, decorate(code))).toBe('done');
+    }
+    // Whatever a second pass would decode is another code: compared, wrong and charged.
+    const { id, code } = await door.made();
+    const encoded = ['%20', '&nbsp;', '\\u0020', '+'].map(
+      (each) => `${code.slice(0, 3)}${each}${code.slice(3)}`,
+    );
+    let left = 5;
+    for (const each of encoded) {
+      left -= 1;
+      expect(await door.confirm(id, each)).toBe(`code-mismatch, ${left} left`);
+    }
+    expect(await door.confirm(id, code)).toBe('done');
+  });
+
+  it('9, 10 refuses digits and letters of other scripts, full-width ones too, at every channel alike', async () => {
+    expect(
+      await attemptsAfterRefusing((code) => [
+        Array.from(code, (letter) => String.fromCodePoint(letter.codePointAt(0)! + 0xfee0)).join(
+          '',
+        ),
+        '\uff11\uff12\uff13\uff14\uff15\uff16',
+        '\u0661\u0662\u0663\u0664\u0665\u0666',
+        '\u06f1\u06f2\u06f3\u06f4\u06f5\u06f6',
+        '\u0967\u0968\u0969\u096a\u096b\u096c',
+        '\u{1d7cf}\u{1d7d0}\u{1d7d1}\u{1d7d2}\u{1d7d3}\u{1d7d4}',
+        '\u2460\u2461\u2462\u2463\u2464\u2465',
+        `${code.slice(0, -1)}\u0421`,
+      ]),
+    ).toBe(1);
+  });
+
+  it('11 refuses an id that is no id, before any statement', async () => {
+    const { id } = await door.made();
+    const impossible = [
+      0,
+      1,
+      -1,
+      true,
+      false,
+      null,
+      undefined,
+      '',
+      ' ',
+      [],
+      [id],
+      {},
+      { $gt: '' },
+      { id },
+      { length: 36 },
+      id.toUpperCase(),
+      `${id} `,
+      ` ${id}`,
+      `${id}\n`,
+      `${id}\u0000`,
+      id.slice(1),
+      `${id}0`,
+      '%'.repeat(36),
+      '_'.repeat(36),
+      "' OR ''='",
+      '0'.repeat(10_000),
+      `${id.slice(0, -1)}\uff10`,
+    ];
+    for (const each of impossible) {
+      const statements = await door.unchanged(async () => {
+        expect(await door.confirm(each, WRONG)).toBe(MALFORMED);
+        expect(await door.resend(each)).toBe(MALFORMED);
+        expect(await door.check(each)).toBe(MALFORMED);
+      });
+      expect(statements).toStrictEqual([]);
+    }
+  });
+
+  it('12 takes no state from a body: what it does not know changes nothing', async () => {
+    const extra = {
+      id: UNKNOWN_ID,
+      attempts: -100,
+      maxAttempts: 100,
+      confirmedAt: 1,
+      usedAt: 1,
+      useBefore: 9e15,
+      expiresAt: 9e15,
+      isConfirmed: true,
+      status: 'confirmed',
+      recipient: 'eve@example.com',
+      state: {},
+      method: 'none',
+      sends: -5,
+      codeMac: null,
+      manager: null,
+    };
+    const { id } = await door.made({ token: 'ann@example.com', ...extra });
+    expect(id).not.toBe(UNKNOWN_ID);
+    const row = await door.row(id);
+    expect(row).toMatchObject({
+      attempts: 0,
+      maxAttempts: 5,
+      confirmedAt: null,
+      usedAt: null,
+      useBefore: null,
+      sends: 1,
+      subject: '',
+      purpose: '',
+      expiresAt: door.test.clock.now() + 600_000,
+    });
+    expect(door.test.outbox.deliveries.at(-1)).toMatchObject({ token: 'ann@example.com' });
+    if (!door.http) return;
+
+    const ours = { ...extra, id, code: WRONG };
+    await door.unchanged(() => door.http!.post('/2factor/check', ours));
+    const wrong = await door.http.post('/2factor/confirm', ours);
+    expect(wrong).toBeProblem(422, 'code-mismatch', { attemptsLeft: 4 });
+    expect(await door.row(id)).toStrictEqual(Object.assign(row, { attempts: 1 }));
+  });
+
+  it('14 refuses details that are no plain JSON or too much of it, and pollutes nothing', async () => {
+    const deep = (levels: number): unknown =>
+      Array.from({ length: levels }).reduce((inner: unknown) => ({ inner }), 'end');
+    const parsed: unknown = JSON.parse('{"__proto__":{"polluted":true}}');
+    const details = [
+      { constructor: { prototype: { polluted: true } } },
+      { prototype: {} },
+      { nested: { constructor: 1 } },
+      deep(200),
+      { note: 'x'.repeat(4_100) },
+      { note: '\ud800' },
+      Object.fromEntries(Array.from({ length: 5_000 }, (_, at) => [String(at), 0])),
+    ];
+    for (const each of [parsed, ...details]) {
+      const statements = await door.unchanged(async () => {
+        // Fastify's parser refuses what could pollute by itself.
+        expect(await door.request({ token: 'ann@example.com', details: each })).toMatch(
+          /^(400|invalid-request)$/,
+        );
+      });
+      expect(statements).toStrictEqual([]);
+    }
+    expect(({} as Record<string, unknown>)['polluted']).toBeUndefined();
+  });
+});
+
+describe.each(httpDoors)('Input shape, over HTTP on $name:', ({ open }) => {
+  let door: Entrance;
+  afterEach(() => door.close());
+
+  it('3 refuses a list of all codes, and evaluates none', async () => {
+    // Six digits here, so that the right code is in the list.
+    door = await open({ options: { codeGenerator: () => '042317' } });
+    await installAttemptTrigger(door.test.dataSource);
+    const { id, code } = await door.made();
+    const all = Array.from({ length: 1_000_000 }, (_, at) => String(at).padStart(6, '0'));
+    // As many as fit into a body, the right one among them.
+    const some = all.slice(40_000, 50_000);
+    expect(some).toContain(code);
+
+    await door.unchanged(async () => {
+      expect(await door.confirm(id, some)).toBe(MALFORMED);
+      expect(await door.confirm(id, some.join(','))).toBe(MALFORMED);
+      expect(await door.confirm(id, Object.fromEntries(some.entries()))).toMatch(
+        /^(413|invalid-request)$/,
+      );
+      expect(await door.confirm(id, all)).toBe('413');
+    });
+    expect(await loggedAttempts(door.test.dataSource, id)).toBe(0);
+    expect(await door.confirm(id, code)).toBe('done');
+  });
+
+  it('6 refuses a body of 10 MB with 413, whatever member is so long', async () => {
+    door = await open();
+    const { id, code } = await door.made();
+    const long = 'B'.repeat(10_000_000);
+
+    const statements = await door.unchanged(async () => {
+      expect(await door.confirm(id, long)).toBe('413');
+      expect(await door.confirm(long, code)).toBe('413');
+      expect(await door.check(long)).toBe('413');
+      expect(await door.request({ token: long })).toBe('413');
+      // Below the limit of the body it is our own refusal.
+      expect(await door.confirm(id, long.slice(0, 50_000))).toBe(MALFORMED);
+    });
+    expect(statements).toStrictEqual([]);
+    expect(await door.confirm(id, code)).toBe('done');
+  });
+
+  it('13 answers every route, and every refusal, with exactly the documented members', async () => {
+    const { seen, see } = outcomes();
+    door = await open({
+      options: {
+        purposes: {
+          login: { subject: () => undefined, recipient: () => 'ann@example.com' },
+          broken: { subject: () => 7 as never, recipient: () => 'ann@example.com' },
+        },
+      },
+    });
+    const { test, http } = door;
+    const { clock, confirmer, outbox } = test;
+
+    see(await door.request({ token: 'ann@example.com' }));
+    see(await door.request({}));
+    see(await door.request({ purpose: 'login' }));
+    see(await door.request({ purpose: 'broken' }));
+    outbox.failNext(new TwoFactorRecipientError('no'));
+    see(await door.request({ token: 'ann@example.com' }));
+    outbox.failNext(new Error('down'));
+    see(await door.request({ token: 'ann@example.com' }));
+    see(await door.confirm(UNKNOWN_ID, WRONG));
+    const form = await http!.call('/2factor/check', {
+      method: 'POST',
+      headers: { 'content-type': 'application/x-www-form-urlencoded' },
+      body: 'id=1',
+    });
+    see(documentedOutcome('check', form));
+
+    const { id, code } = await door.made();
+    see(await door.resend(id));
+    see(await door.confirm(id, WRONG));
+    expect(await door.confirm(id, code)).toBe('done');
+    expect(await door.check(id)).toBe('confirmed');
+    see(await door.confirm(id, code));
+    await confirmer.use(id);
+    see(await door.confirm(id, code));
+    expect(await door.check(id)).toBe('used');
+
+    const locked = await door.made();
+    for (let at = 0; at < 5; at += 1) await door.confirm(locked.id, WRONG);
+    see(await door.confirm(locked.id, WRONG));
+    expect(await door.check(locked.id)).toBe('locked');
+    const cancelled = await door.made();
+    await confirmer.cancel(cancelled.id);
+    see(await door.confirm(cancelled.id, cancelled.code));
+    expect(await door.check(cancelled.id)).toBe('cancelled');
+
+    const foreignKey = await door.made();
+    await test.dataSource.query(
+      `UPDATE two_factor_confirmation SET code_mac = 'v1.AAAAAAAA.x' WHERE id = '${foreignKey.id}'`,
+    );
+    see(await door.confirm(foreignKey.id, foreignKey.code));
+
+    const resent = await door.made();
+    expect(await door.check(resent.id)).toBe('pending');
+    for (const seconds of [30, 60, 120, 300]) {
+      clock.advance(seconds);
+      expect(await door.resend(resent.id)).toBe('done');
+    }
+    // The one refusal of its kind that no waiting helps.
+    expect(await door.resend(resent.id)).toBe('too-many-requests');
+    clock.advance(600);
+    see(await door.resend(resent.id));
+    expect(await door.check(resent.id)).toBe('expired');
+
+    const runner = test.dataSource.createQueryRunner();
+    await runner.startTransaction();
+    see(await door.check(resent.id));
+    await runner.rollbackTransaction();
+    await runner.release();
+
+    expect([...seen].toSorted()).toStrictEqual(['done', ...Object.keys(REFUSALS)].toSorted());
+  });
+
+  it('15 refuses every content type but JSON and every method but POST, and charges nothing', async () => {
+    door = await open({
+      // A global pipe of the application must not let through what our own refuses.
+      configure: (app) => app.useGlobalPipes(new ValidationPipe({ transform: true })),
+    });
+    const { http } = door;
+    const { id, code } = await door.made();
+    const json = JSON.stringify({ id, code });
+    const form = new FormData();
+    form.set('id', id);
+    form.set('code', code);
+    const bodies: readonly (readonly [
+      type: string | null,
+      body: string | FormData | Uint8Array<ArrayBuffer>,
+    ])[] = [
+      ['application/x-www-form-urlencoded', `id=${id}&code=${code}`],
+      ['text/plain', json],
+      ['text/plain; application/json', json],
+      ['application/jsonp', json],
+      ['application/xml', `<id>${id}</id>`],
+      ['application/problem+json', json],
+      ['', json],
+      [null, form],
+      [null, new TextEncoder().encode(json)],
+    ];
+    const statements = await door.unchanged(async () => {
+      for (const [type, body] of bodies) {
+        const headers = type === null ? {} : { 'content-type': type };
+        const answer = await http!.call('/2factor/confirm', { method: 'POST', headers, body });
+        expect(['415', 'unsupported-media-type']).toContain(documentedOutcome('confirm', answer));
+      }
+      for (const method of ['GET', 'HEAD', 'OPTIONS', 'PUT', 'PATCH', 'DELETE']) {
+        for (const slash of ['', '/']) {
+          const answer = await http!.call(`/2factor/confirm${slash}?id=${id}`, {
+            method,
+            headers: { 'x-http-method-override': 'POST', 'content-type': 'application/json' },
+            ...(!['GET', 'HEAD'].includes(method) && { body: json }),
+          });
+          expect([404, 405]).toContain(answer.status);
+        }
+      }
+      const overridden = await http!.call('/2factor/confirm?_method=POST', {
+        headers: { 'x-http-method-override': 'POST', 'x-method-override': 'POST' },
+      });
+      expect(overridden.status).toBe(404);
+    });
+    expect(statements).toStrictEqual([]);
+    expect(await door.confirm(id, code)).toBe('done');
+  });
+});
+
+function outcomes(): { seen: Set<string>; see: (outcome: string) => void } {
+  const seen = new Set<string>();
+  return { seen, see: (outcome) => void seen.add(outcome.split(',')[0]!) };
+}
+
+describe('Input shape, at the services:', () => {
+  it('3 refuses a list of all codes, and compares none', async () => {
+    const test = await startApp({ options: { codeGenerator: () => '042317' } });
+    await installAttemptTrigger(test.dataSource);
+    const { id } = await test.confirmer.makeConfirmation();
+    const all = Array.from({ length: 1_000_000 }, (_, at) => String(at).padStart(6, '0'));
+
+    for (const list of [all, new Set(all), all.join(','), all.join('')]) {
+      await expect(test.confirmer.confirm(id, list as never)).rejects.toBeInstanceOf(
+        TwoFactorInputError,
+      );
+    }
+    expect(await loggedAttempts(test.dataSource, id)).toBe(0);
+    expect((await test.confirmer.confirm(id, '042317'))[1]).toBe(true);
+    await test.close();
+  });
+
+  it('6 refuses a text of 10 MB in every place without running a pattern over it', async () => {
+    const test = await startApp();
+    const { confirmer, sender, twoFactor } = test;
+    const state = await confirmer.makeConfirmation();
+    const long = 'B'.repeat(10_000_000);
+    const calls: (() => Promise<unknown>)[] = [
+      () => confirmer.confirm(state.id, long),
+      () => confirmer.confirm(long, WRONG),
+      () => confirmer.check(long),
+      () => confirmer.use(long),
+      () => confirmer.cancel(long),
+      () => confirmer.use(state, { purpose: long }),
+      () => confirmer.use(state, { subject: long }),
+      () => confirmer.use(state, { details: long }),
+      () => confirmer.use(state, { key: long }),
+      () => confirmer.erase({ subject: long }),
+      () => confirmer.makeConfirmation({ token: long }),
+      () => confirmer.makeConfirmation({ way: long }),
+      () => confirmer.makeConfirmation({ meta: long }),
+      () => sender.send(null, long, state),
+      () => sender.send(long, 'ann@example.com', state),
+      () => sender.send(null, 'ann@example.com', state, { note: long }),
+      () => twoFactor.request({ token: long }),
+      () => twoFactor.resend(long),
+    ];
+
+    const longest = await longestMatched(async () => {
+      for (const call of calls) await expect(call()).rejects.toBeInstanceOf(TwoFactorInputError);
+    });
+
+    expect(longest).toBeLessThan(10_000);
+    await test.close();
+  });
+
+  it('14 refuses meta and details that JSON cannot say, and runs none of their code', async () => {
+    const test = await startApp();
+    let ran = 0;
+    const runs = (): string => {
+      ran += 1;
+      return 'x';
+    };
+    const cyclic: Record<string, unknown> = {};
+    cyclic['self'] = cyclic;
+    const impossible: unknown[] = [
+      10n,
+      new Date(),
+      cyclic,
+      Symbol('x'),
+      () => 1,
+      Number.NaN,
+      Infinity,
+      new Map([['a', 1]]),
+      { toJSON: runs },
+      Object.defineProperty({}, 'amount', { enumerable: true, get: runs }),
+      Object.create({ inherited: 1 }),
+      { nested: [{ deeper: new (class Amount {})() }] },
+      [undefined],
+      'x'.repeat(1_000_000),
+      Array.from({ length: 1_000_000 }, () => 0),
+      JSON.parse('{"__proto__":{"polluted":true}}'),
+      JSON.parse(`${'['.repeat(5_000)}${']'.repeat(5_000)}`),
+    ];
+
+    for (const value of impossible) {
+      for (const member of ['meta', 'details', 'context']) {
+        await expect(test.confirmer.makeConfirmation({ [member]: value })).rejects.toBeInstanceOf(
+          TwoFactorInputError,
+        );
+      }
+    }
+    expect(ran).toBe(0);
+    expect(({} as Record<string, unknown>)['polluted']).toBeUndefined();
+    expect(await test.dataSource.getRepository(ConfirmationRecord).count()).toBe(0);
+    await test.close();
+  });
+});
+
+describe.each(engines)('Input shape, at the services on %s:', (engine) => {
+  it('11 finds no row by an id that is 0, true, an array or an object', async () => {
+    const test = await startApp({ engine });
+    const { confirmer } = test;
+    // MariaDB takes 0 for every text that begins with no digit.
+    const states = await Promise.all(
+      Array.from({ length: 3 }, () => confirmer.makeConfirmation({ isConfirmed: true })),
+    );
+    const impossible = [
+      0,
+      false,
+      true,
+      '',
+      null,
+      undefined,
+      [],
+      [states[0]!.id],
+      { id: states[0]!.id },
+    ];
+
+    const statements = await test.log.during(async () => {
+      for (const id of impossible) {
+        const impostor = id as never;
+        for (const call of [
+          () => confirmer.check(impostor),
+          () => confirmer.use(impostor),
+          () => confirmer.cancel(impostor),
+        ]) {
+          await expect(call()).rejects.toBeInstanceOf(TwoFactorInputError);
+        }
+      }
+    });
+
+    expect(statements).toStrictEqual([]);
+    for (const state of states) expect(await confirmer.use(state)).toBe(true);
+    await test.close();
+  });
+});
+
+/** The longest text that any regular expression was run over meanwhile. */
+async function longestMatched(work: () => Promise<void>): Promise<number> {
+  let longest = 0;
+  // A replaced `exec` is what test, replace, match and split call too (ECMA-262, RegExpExec).
+  // oxlint-disable-next-line typescript/unbound-method
+  const { exec } = RegExp.prototype;
+  RegExp.prototype.exec = function (text: string) {
+    longest = Math.max(longest, text.length);
+    return exec.call(this, text);
+  };
+  try {
+    await work();
+  } finally {
+    RegExp.prototype.exec = exec;
+  }
+  return longest;
+}
