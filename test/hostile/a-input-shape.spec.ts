@@ -594,17 +594,19 @@ describe.each(engines)('Input shape, at the services on %s:', (engine) => {
 /** The longest text that any regular expression was run over meanwhile. */
 async function longestMatched(work: () => Promise<void>): Promise<number> {
   let longest = 0;
-  // A replaced `exec` is what test, replace, match and split call too (ECMA-262, RegExpExec).
   // oxlint-disable-next-line typescript/unbound-method
   const { exec } = RegExp.prototype;
-  RegExp.prototype.exec = function (text: string) {
+  // A replaced `exec` is what test, replace, match and split call too (ECMA-262, RegExpExec).
+  const watch = (value: typeof exec): boolean =>
+    Reflect.defineProperty(RegExp.prototype, 'exec', { value, configurable: true, writable: true });
+  watch(function (this: RegExp, text: string) {
     longest = Math.max(longest, text.length);
     return exec.call(this, text);
-  };
+  });
   try {
     await work();
   } finally {
-    RegExp.prototype.exec = exec;
+    watch(exec);
   }
   return longest;
 }

@@ -27,7 +27,8 @@ export function recordOutput(where: string, ...what: readonly unknown[]): void {
       ? value
       : `${inspect(value, { depth: 8, showHidden: true, maxStringLength: 20_000, breakLength: Infinity })} ${json(value)}`,
   );
-  append('output', `[${where}] ${texts.join(' ')}`);
+  // One line each, so that the search knows from where every part of it came.
+  append('output', `[${where}] ${texts.join(' ')}`.replaceAll('\n', '\u23ce'));
 }
 
 function json(value: unknown): string {
