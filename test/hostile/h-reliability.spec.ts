@@ -127,9 +127,8 @@ describe.each(engines)('Reliability, at the services on %s:', (engine) => {
     test = await startApp({ engine });
     const { clock, confirmer, dataSource, log } = test;
     const repository = dataSource.getRepository(ConfirmationRecord);
-    const template = await repository.findOneByOrFail({
-      id: (await confirmer.makeConfirmation()).id,
-    });
+    const { id } = await confirmer.makeConfirmation();
+    const template: object = await repository.findOneByOrFail({ id });
     const dead = Array.from({ length: 2_500 }, (_, at) => ({
       ...template,
       id: String(at).padStart(36, '0'),
