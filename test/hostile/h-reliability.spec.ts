@@ -135,8 +135,7 @@ describe.each(engines)('Reliability, at the services on %s:', (engine) => {
       createdAt: 1,
       expiresAt: 600_001,
     }));
-    for (let at = 0; at < dead.length; at += 500)
-      await repository.insert(dead.slice(at, at + 500) as object[]);
+    for (let at = 0; at < dead.length; at += 500) await repository.insert(dead.slice(at, at + 500));
     clock.advance(10);
     const live = await confirmer.makeConfirmation();
     const proof = await confirmer.makeConfirmation({ isConfirmed: true });
