@@ -5,7 +5,7 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 
 import type { ExecutionContext } from '@nestjs/common';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
 import { recordOutput } from '../support/canaries.js';
@@ -35,7 +35,10 @@ interface Ids {
 const unicode = fc.string({ unit: 'binary', maxLength: 60 });
 const anything = fc.anything({ withNullPrototype: true, withSparseArray: true, maxDepth: 4 });
 const lookalike = fc
-  .array(fc.constantFrom(...'0123456789abcdefghijklmnopqrstuv'), { minLength: 35, maxLength: 35 })
+  .array(fc.constantFrom(...Array.from('0123456789abcdefghijklmnopqrstuv')), {
+    minLength: 35,
+    maxLength: 35,
+  })
   .map((letters) => `${letters.join('')}0`);
 
 /** Nothing that could be a code after blanks and dashes are dropped. */
