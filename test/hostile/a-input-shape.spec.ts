@@ -10,7 +10,7 @@ import {
 } from '../../lib/index.js';
 import { installAttemptTrigger, loggedAttempts } from '../support/attempt-trigger.js';
 import { documentedOutcome, REFUSALS } from '../support/documented-answers.js';
-import { doors, httpDoors, type Entrance } from '../support/doors.js';
+import { doors, FAILURES_ONLY, httpDoors, type Entrance } from '../support/doors.js';
 import { engines } from '../support/engines.js';
 import { startApp } from '../support/test-app.js';
 
@@ -22,7 +22,7 @@ describe.each(doors)('Input shape, at the door of $name:', ({ open }) => {
   let door: Entrance;
 
   beforeAll(async () => {
-    door = await open();
+    door = await open({ options: { limits: FAILURES_ONLY } });
   });
   afterAll(() => door.close());
 
@@ -311,7 +311,7 @@ describe.each(httpDoors)('Input shape, over HTTP on $name:', ({ open }) => {
   });
 
   it('6 refuses a body of 10 MB with 413, whatever member is so long', async () => {
-    door = await open();
+    door = await open({ options: { limits: FAILURES_ONLY } });
     const { id, code } = await door.made();
     const long = 'B'.repeat(10_000_000);
 

@@ -167,6 +167,30 @@ describe.each(doors)('Replay, at the door of $name:', ({ open }) => {
   });
 });
 
+describe.each(doors)('Replay, at the door of $name:', ({ open }) => {
+  it('38 keeps three confirmations alive for one subject or token and purpose, and refuses a fourth', async () => {
+    door = await open({ options: { limits: {}, purposes: { login: {} } } });
+    const { clock, confirmer } = door.test;
+    const [first, second, third] = [await door.made(), await door.made(), await door.made()];
+
+    const sent = door.test.outbox.deliveries.length;
+    await door.unchanged(async () => {
+      expect(await door.request({ token: 'ann@example.com' })).toBe('too-many-requests, in 600 s');
+      expect(await door.request({ token: 'ANN@example.com.' })).toBe('too-many-requests, in 600 s');
+    });
+    expect(door.test.outbox.deliveries).toHaveLength(sent);
+    // None of them was ended by the fourth, and each end of one makes place for another.
+    expect(await door.confirm(first!.id, first!.code)).toBe('done');
+    expect(await door.request({ token: 'ann@example.com' })).toBe('done');
+    expect(await door.request({ token: 'ann@example.com' })).toMatch(/^too-many-requests/);
+    await confirmer.cancel(second!.id);
+    expect(await door.request({ token: 'ann@example.com', purpose: 'login' })).toBe('done');
+    clock.advance(3_600);
+    expect(await door.request({ token: 'ann@example.com' })).toBe('done');
+    expect(await door.check(third!.id)).toBe('expired');
+  });
+});
+
 describe.each(engines)('Replay, at the services on %s:', (engine) => {
   it('36 purges a confirmed and a used one only when neither could be used any more', async () => {
     const test = await startApp({ engine });

@@ -2,7 +2,12 @@
 // repeated here: see README.md. These meet in the database: each of the applications has a store of its own.
 import { afterEach, describe, expect, it } from 'vitest';
 
-import { ConfirmationRecord, type ConfirmationState } from '../../lib/index.js';
+import {
+  ConfirmationRecord,
+  LimitService,
+  TwoFactorEvents,
+  type ConfirmationState,
+} from '../../lib/index.js';
 import { installAttemptTrigger, loggedAttempts } from '../support/attempt-trigger.js';
 import { engines, servers, type EngineName } from '../support/engines.js';
 import { NaiveConfirmer } from '../support/naive-confirmer.js';
@@ -115,6 +120,32 @@ describe.each(servers)('Concurrency on %s:', (engine) => {
 });
 
 describe.each(engines)('Concurrency on %s:', (engine) => {
+  it('42 tells of one confirmation by 100 parallel right codes, and of one use by 100 uses', async () => {
+    const first = await start(engine, 4, { limits: {} });
+    const told: string[] = [];
+    for (const { app } of apps)
+      app.get(TwoFactorEvents, { strict: false }).subscribe(({ type }) => told.push(type));
+    const state = await first.confirmer.makeConfirmation({ token: 'ann@example.com' });
+    const code = state.code!;
+
+    const confirmed = await winners(
+      100,
+      async ({ confirmer }) => (await confirmer.confirm(state.id, code))[1],
+    );
+    const used = await winners(100, ({ confirmer }) => confirmer.use(state.id));
+
+    expect({ confirmed, used }).toStrictEqual({ confirmed: 1, used: 1 });
+    expect(told.filter((type) => type === 'confirmed')).toHaveLength(1);
+    expect(told.filter((type) => type === 'used')).toHaveLength(1);
+    // A right code that came too late is no wrong one.
+    expect(told).not.toContain('attempt-failed');
+    expect(told).not.toContain('locked');
+    const failures = await first.app
+      .get(LimitService, { strict: false })
+      .failures({ token: 'ann@example.com' });
+    expect(failures).toStrictEqual({ count: 0, lockedUntil: null, isStopped: false });
+  });
+
   it('48 sends one message for 12 parallel resends, counts it once, and leaves its code alone valid', async () => {
     const first = await start(engine, 4, { resend: 'rotate' });
     const { id } = await first.twoFactor.request({ token: 'ann@example.com' });

@@ -9,7 +9,7 @@ import {
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 import { RequireConfirmation } from '../../lib/index.js';
-import { doors, httpDoors, services, type Entrance } from '../support/doors.js';
+import { doors, FAILURES_ONLY, httpDoors, services, type Entrance } from '../support/doors.js';
 import { engines, type EngineName } from '../support/engines.js';
 import { comparable, type Answer } from '../support/http.js';
 import { startApp } from '../support/test-app.js';
@@ -113,12 +113,17 @@ describe.each(engines)('Binding, at the services on %s:', (engine: EngineName) =
   });
 });
 
-describe.each(httpDoors)('Binding, over HTTP on $name:', ({ open }) => {
+const settings = httpDoors.flatMap(({ name, open }) => [
+  { name, open, with: 'limits', limits: FAILURES_ONLY },
+  { name, open, with: 'no limits', limits: false as const },
+]);
+
+describe.each(settings)('Binding, over HTTP on $name with $with:', ({ open, limits }) => {
   let door: Entrance;
   beforeAll(async () => {
     door = await open({
       controllers: [VaultController],
-      options: { controller: true, purposes },
+      options: { controller: true, purposes, limits },
     });
   });
   afterAll(() => door.close());
@@ -225,48 +230,54 @@ describe.each(httpDoors)('Binding, over HTTP on $name:', ({ open }) => {
 });
 
 describe('Binding, at the services:', () => {
-  it('I10 answers unknown, foreign and purged ids alike, by as many statements', async () => {
-    const door = await services.open();
-    const { confirmer, clock, log } = door.test;
-    const purged = await door.made();
-    clock.advance(700);
-    await confirmer.purge({ olderThan: new Date(clock.now()) });
-    const foreign = await confirmer.makeConfirmation({
-      purpose: 'login',
-      subject: 'ann',
-      isConfirmed: true,
-    });
-    const binding = { purpose: 'login', subject: 'eve' };
-    const key = 'a-key-of-16-chars';
-    const ask = async (calls: (() => Promise<unknown>)[]): Promise<unknown[]> => {
-      const seen: unknown[] = [];
-      for (const call of calls) {
-        let outcome: unknown;
-        const statements = await log.during(async () => {
-          outcome = await call().catch((error: Error) => [error.name, error.message]);
-        });
-        seen.push([outcome, statements.map(({ sql }) => sql)]);
-      }
-      return seen;
-    };
-    // By the id alone there is nobody to be foreign to: the binding says for whom one asks.
-    const bound = (id: string) => [
-      () => confirmer.check(id, binding),
-      () => confirmer.use(id, binding),
-      () => confirmer.use(id, { ...binding, key }),
-      () => confirmer.use(id),
-    ];
-    const unbound = (id: string) => [
-      ...bound(id),
-      () => confirmer.check(id),
-      () => confirmer.confirm(id, WRONG),
-      () => door.test.twoFactor.resend(id),
-      () => confirmer.cancel(id),
-    ];
+  it.each([
+    ['limits', FAILURES_ONLY],
+    ['no limits', false as const],
+  ])(
+    'I10 answers unknown, foreign and purged ids alike with %s, by as many statements',
+    async (_, limits) => {
+      const door = await services.open({ options: { limits } });
+      const { confirmer, clock, log } = door.test;
+      const purged = await door.made();
+      clock.advance(700);
+      await confirmer.purge({ olderThan: new Date(clock.now()) });
+      const foreign = await confirmer.makeConfirmation({
+        purpose: 'login',
+        subject: 'ann',
+        isConfirmed: true,
+      });
+      const binding = { purpose: 'login', subject: 'eve' };
+      const key = 'a-key-of-16-chars';
+      const ask = async (calls: (() => Promise<unknown>)[]): Promise<unknown[]> => {
+        const seen: unknown[] = [];
+        for (const call of calls) {
+          let outcome: unknown;
+          const statements = await log.during(async () => {
+            outcome = await call().catch((error: Error) => [error.name, error.message]);
+          });
+          seen.push([outcome, statements.map(({ sql }) => sql)]);
+        }
+        return seen;
+      };
+      // By the id alone there is nobody to be foreign to: the binding says for whom one asks.
+      const bound = (id: string) => [
+        () => confirmer.check(id, binding),
+        () => confirmer.use(id, binding),
+        () => confirmer.use(id, { ...binding, key }),
+        () => confirmer.use(id),
+      ];
+      const unbound = (id: string) => [
+        ...bound(id),
+        () => confirmer.check(id),
+        () => confirmer.confirm(id, WRONG),
+        () => door.test.twoFactor.resend(id),
+        () => confirmer.cancel(id),
+      ];
 
-    expect(await ask(bound(foreign.id))).toStrictEqual(await ask(bound(UNKNOWN_ID)));
-    expect(await ask(unbound(purged.id))).toStrictEqual(await ask(unbound(UNKNOWN_ID)));
-    expect(await confirmer.use(foreign, { ...binding, subject: 'ann' })).toBe(true);
-    await door.close();
-  });
+      expect(await ask(bound(foreign.id))).toStrictEqual(await ask(bound(UNKNOWN_ID)));
+      expect(await ask(unbound(purged.id))).toStrictEqual(await ask(unbound(UNKNOWN_ID)));
+      expect(await confirmer.use(foreign, { ...binding, subject: 'ann' })).toBe(true);
+      await door.close();
+    },
+  );
 });

@@ -328,11 +328,7 @@ describe.each(httpDoors)('Delivery, over HTTP on $name:', ({ open }) => {
   });
 
   it('61, 62 tells a known recipient from an unknown one by nothing, the provider being up or down', async () => {
-    door = await open({
-      options: {
-        purposes: { 'change-phone': {} },
-      },
-    });
+    door = await open({ options: { limits: {} } });
     const { http, test } = door;
     const known = 'ann@example.com';
     const { id, code } = await door.made({ token: known });

@@ -2,18 +2,33 @@
 import crypto, { createHash, type BinaryToTextEncoding } from 'node:crypto';
 import { syncBuiltinESMExports } from 'node:module';
 
+import { ConsoleLogger } from '@nestjs/common';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 
 import {
   ConfirmationRecord,
   digits,
+  TWO_FACTOR_LIMIT_STORE,
   TwoFactorUnknownKeyError,
   type TwoFactorModuleOptions,
 } from '../../lib/index.js';
+import { NoLimitStore } from '../../lib/limits/index.js';
+import { recordOutput } from '../support/canaries.js';
 import { doors, httpDoors, type Entrance } from '../support/doors.js';
 import { dumpOf } from '../support/dump.js';
 import { engines } from '../support/engines.js';
 import { SECRET, startApp, type TestApp } from '../support/test-app.js';
+
+/** Nest logs what it answers with 500, stack and all: recorded here, and not printed. */
+class RecordingLogger extends ConsoleLogger {
+  constructor() {
+    super({ logLevels: [] });
+  }
+
+  override error(...lines: unknown[]): void {
+    recordOutput('error', ...lines);
+  }
+}
 
 const OTHER_SECRET = `${SECRET}-other`;
 
@@ -28,7 +43,10 @@ describe.each(doors)('Crypto and configuration, at the door of $name:', ({ name,
   it.each(['randomInt', 'randomFillSync', 'randomBytes'] as const)(
     '70 makes and sends nothing when %s fails for want of entropy',
     async (source) => {
-      door = await open({ options: { codeGenerator: digits(6) } });
+      door = await open({
+        options: { codeGenerator: digits(6) },
+        override: (builder) => builder.setLogger(new RecordingLogger()),
+      });
       vi.spyOn(crypto, source).mockImplementation(() => {
         throw new Error('no entropy');
       });
@@ -195,6 +213,27 @@ describe.each(engines.filter((engine) => engine !== 'sqljs'))(
 );
 
 describe.each(httpDoors)('Crypto and configuration, over HTTP on $name:', ({ open }) => {
+  it('78 answers 503 while the limit store is down, compares and sends nothing, and recovers', async () => {
+    const store = new NoLimitStore();
+    const limitStore = { provide: TWO_FACTOR_LIMIT_STORE, useValue: store };
+    const door = await open({ options: { limits: {}, limitStore } });
+    const { id, code } = await door.made();
+    door.test.clock.advance(30);
+    const sent = door.test.outbox.deliveries.length;
+    const down = vi.spyOn(store, 'charge').mockRejectedValue(new Error('ECONNREFUSED 10.0.0.7'));
+
+    await door.unchanged(async () => {
+      expect(await door.confirm(id, code)).toBe('temporarily-unavailable');
+      expect(await door.confirm(id, 'WRONGCODE')).toBe('temporarily-unavailable');
+      expect(await door.resend(id)).toBe('temporarily-unavailable');
+      expect(await door.request({ token: 'ann@example.com' })).toBe('temporarily-unavailable');
+    });
+    expect(door.test.outbox.deliveries).toHaveLength(sent);
+    down.mockRestore();
+    expect(await door.confirm(id, code)).toBe('done');
+    await door.close();
+  });
+
   it('75 answers 410 for what was made under a secret that this instance does not have', async () => {
     const one = await open();
     const { id, code } = await one.made();

@@ -4,8 +4,14 @@ import { Client } from 'pg';
 import type { QueryRunner } from 'typeorm';
 import { afterEach, describe, expect, it } from 'vitest';
 
-import { ConfirmationRecord, TwoFactorUnavailableError } from '../../lib/index.js';
+import {
+  ConfirmationRecord,
+  LimitRecord,
+  LimitService,
+  TwoFactorUnavailableError,
+} from '../../lib/index.js';
 import { doors, httpDoors, type Entrance } from '../support/doors.js';
+import { dumpOf } from '../support/dump.js';
 import { engines, found, servers } from '../support/engines.js';
 import { startApp, type TestApp } from '../support/test-app.js';
 
@@ -219,6 +225,33 @@ describe.each(doors)('Reliability, at the door of $name:', ({ open }) => {
       expect(await state.confirm()).toBe(false);
     });
     expect(await door.confirm(bobs.id, bobs.code)).toBe('done');
+  });
+
+  it('85 leaves keyed hashes alone of what was erased, and those until their time is over', async () => {
+    door = await open({ options: { limits: {} } });
+    const { app, clock, confirmer, dataSource, outbox, twoFactor } = door.test;
+    const limits = app.get(LimitService, { strict: false });
+    const input = { token: 'ann-of-the-limits@example.com', subject: 'ann-of-the-limits' };
+    const { id } = await twoFactor.request(input);
+    const { lastCode } = outbox;
+    expect(await door.confirm(id, WRONG)).toBe('code-mismatch, 4 left');
+
+    await confirmer.erase({ subject: input.subject });
+
+    const dumped = async () => JSON.stringify(await dumpOf(dataSource));
+    expect(await dataSource.getRepository(LimitRecord).count()).toBeGreaterThan(0);
+    for (const clear of ['ann-of', 'example.com', id, lastCode])
+      expect(await dumped()).not.toContain(clear);
+    for (const { id: key } of await dataSource.getRepository(LimitRecord).find())
+      expect(key).toMatch(/^[0-9a-f]{32}$/);
+    // Nobody starts anew by having himself erased.
+    expect(await limits.failures({ subject: input.subject })).toMatchObject({ count: 1 });
+
+    await limits.reset({ token: input.token });
+    await limits.reset({ subject: input.subject });
+    clock.advance(86_400);
+    await confirmer.purge();
+    expect(await dataSource.getRepository(LimitRecord).count()).toBe(0);
   });
 });
 

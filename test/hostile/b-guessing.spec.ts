@@ -1,0 +1,346 @@
+// Threat: guessing codes, and having messages sent (security.md, section 2 B). The limits are on, as they are by default.
+import { afterEach, describe, expect, it } from 'vitest';
+
+import {
+  LimitRecord,
+  LimitService,
+  TwoFactorEvents,
+  type Delivery,
+  type TwoFactorEvent,
+} from '../../lib/index.js';
+import { doors, FAILURES_ONLY, type Entrance } from '../support/doors.js';
+
+const WRONG = 'WRONGCODE';
+const ANN = 'ann@example.com';
+const LIMITED = 'too-many-requests';
+
+describe.each(doors)('Guessing and budgets, at the door of $name:', ({ open }) => {
+  let door: Entrance;
+  afterEach(() => door.close());
+
+  const limitsOf = () => door.test.app.get(LimitService, { strict: false });
+
+  function eventsOf(): TwoFactorEvent[] {
+    const told: TwoFactorEvent[] = [];
+    door.test.app.get(TwoFactorEvents, { strict: false }).subscribe((event) => told.push(event));
+    return told;
+  }
+
+  /** How many of these guesses were compared, by what the rows say. */
+  async function compared(ids: readonly string[]): Promise<number> {
+    let sum = 0;
+    for (const id of ids) sum += (await door.row(id)).attempts;
+    return sum;
+  }
+
+  it('16 compares five wrong codes, and then refuses the right one', async () => {
+    door = await open({ options: { limits: {} } });
+    const { id, code } = await door.made();
+
+    for (const left of [4, 3, 2, 1, 0])
+      expect(await door.confirm(id, WRONG)).toBe(`code-mismatch, ${left} left`);
+    await door.unchanged(async () => {
+      expect(await door.confirm(id, code)).toBe('attempts-exhausted');
+      expect(await door.confirm(id, WRONG)).toBe('attempts-exhausted');
+      expect(await door.check(id)).toBe('locked');
+    });
+    expect(await limitsOf().failures({ token: ANN })).toMatchObject({ count: 5 });
+  });
+
+  it('17 revives no exhausted confirmation by a resend: a new one is needed', async () => {
+    door = await open({ options: { limits: {} } });
+    const { id, code } = await door.made();
+    for (let at = 0; at < 5; at += 1) await door.confirm(id, WRONG);
+    door.test.clock.advance(30);
+    const sent = door.test.outbox.deliveries.length;
+
+    await door.unchanged(async () => {
+      expect(await door.resend(id)).toBe('attempts-exhausted');
+      expect(await door.confirm(id, code)).toBe('attempts-exhausted');
+    });
+    expect(door.test.outbox.deliveries).toHaveLength(sent);
+    const fresh = await door.made();
+    expect(await door.confirm(fresh.id, fresh.code)).toBe('done');
+  });
+
+  it('18 compares ten of 100 wrong codes on 20 confirmations of one recipient, and then refuses everything', async () => {
+    door = await open({ options: { limits: FAILURES_ONLY } });
+    const told = eventsOf();
+    const all = [];
+    for (let at = 0; at < 20; at += 1) all.push(await door.made());
+    const last = all.at(-1)!;
+    const ids = all.map(({ id }) => id);
+
+    const outcomes = [];
+    for (const id of ids)
+      for (let at = 0; at < 5; at += 1) outcomes.push(await door.confirm(id, WRONG));
+
+    expect(await compared(ids)).toBe(10);
+    expect(outcomes.filter((each) => each.startsWith('code-mismatch'))).toHaveLength(10);
+    expect(new Set(outcomes.slice(10))).toStrictEqual(new Set([`${LIMITED}, in 30 s`]));
+    const sent = door.test.outbox.deliveries.length;
+    await door.unchanged(async () => {
+      expect(await door.confirm(last.id, last.code)).toBe(`${LIMITED}, in 30 s`);
+      expect(await door.resend(last.id)).toMatch(/^too-many-requests, in \d+ s$/);
+      expect(await door.request({ token: ANN })).toBe(`${LIMITED}, in 30 s`);
+      expect(await door.request({ token: 'ANN@Example.COM.' })).toBe(`${LIMITED}, in 30 s`);
+      await expect(door.test.confirmer.makeConfirmation({ token: ANN })).rejects.toThrow(
+        /30 seconds/,
+      );
+    });
+    expect(door.test.outbox.deliveries).toHaveLength(sent);
+    expect(told.filter(({ type }) => type === 'locked')).toMatchObject([
+      { scope: 'confirmation' },
+      { scope: 'confirmation' },
+      { scope: 'token' },
+    ]);
+    // Nobody else has anything to do with it.
+    const bobs = await door.made({ token: 'bob@example.com' });
+    expect(await door.confirm(bobs.id, bobs.code)).toBe('done');
+  });
+
+  it('19 lifts the lock after its time, doubles it with each further failure, and stops for good in the end', async () => {
+    const failures = { lockFrom: 3, lockSeconds: 30, maxLockSeconds: 200, stopAt: 8 };
+    door = await open({ options: { limits: { ...FAILURES_ONLY, failures }, maxAttempts: 10 } });
+    const { clock, confirmer } = door.test;
+    let { id, code } = await door.made();
+    const waits: string[] = [];
+
+    for (let failure = 1; failure <= 8; failure += 1) {
+      if ((await door.check(id)) !== 'pending') ({ id, code } = await door.made());
+      expect(await door.confirm(id, WRONG)).toMatch(/^code-mismatch/);
+      const refused = failure < 3 ? null : await door.confirm(id, code);
+      if (refused === null) continue;
+      waits.push(refused);
+      const seconds = Number(/in (\d+) s/.exec(refused)?.[1] ?? 0);
+      if (seconds === 0) continue;
+      // Not a moment earlier.
+      clock.advance(seconds - 0.001);
+      expect(await door.request({ token: ANN })).toBe(`${LIMITED}, in 1 s`);
+      clock.advance(0.001);
+    }
+
+    expect(waits).toStrictEqual([
+      ...[30, 60, 120, 200, 200].map((seconds) => `${LIMITED}, in ${seconds} s`),
+      LIMITED,
+    ]);
+    clock.advance(86_400 * 30);
+    await confirmer.purge();
+    expect(await door.request({ token: ANN })).toBe(LIMITED);
+    // The method is stopped, not the account: by hand, and by another token, it goes on.
+    const other = await door.made({ token: 'ann@other.example' });
+    expect(await door.confirm(other.id, other.code)).toBe('done');
+    const byHand = await confirmer.makeConfirmation();
+    expect(await byHand.confirm()).toBe(true);
+    expect(await door.request({ token: ANN })).toBe(LIMITED);
+
+    await limitsOf().reset({ token: ANN });
+    const fresh = await door.made();
+    expect(await door.confirm(fresh.id, fresh.code)).toBe('done');
+  });
+
+  it('19 forgets the failures with a success, and with nothing else', async () => {
+    door = await open({ options: { limits: FAILURES_ONLY } });
+    const fail = async (times: number): Promise<void> => {
+      for (let at = 0; at < times; at += 1) {
+        const { id } = await door.made();
+        expect(await door.confirm(id, WRONG)).toBe('code-mismatch, 4 left');
+      }
+    };
+    await fail(9);
+    const cancelled = await door.made();
+    await door.test.confirmer.cancel(cancelled.id);
+    const byHand = await door.made();
+    await (await door.test.confirmer.check(byHand.id))[0]!.confirm();
+    door.test.clock.advance(86_400);
+    await door.test.confirmer.purge();
+    expect(await limitsOf().failures({ token: ANN })).toMatchObject({ count: 9 });
+
+    const { id, code } = await door.made();
+    expect(await door.confirm(id, code)).toBe('done');
+    expect(await limitsOf().failures({ token: ANN })).toMatchObject({ count: 0 });
+    await fail(9);
+    await fail(1);
+    expect(await door.request({ token: ANN })).toBe(`${LIMITED}, in 30 s`);
+  });
+
+  it('20 counts the failures of one confirmation and one subject together, by whatever way the code went', async () => {
+    const senders = Object.fromEntries(
+      ['default', 'sms', 'voice'].map((name) => [
+        name,
+        { backend: () => (delivery: Delivery) => door.test.outbox.send(delivery) },
+      ]),
+    );
+    door = await open({ options: { limits: FAILURES_ONLY, senders } });
+    const { confirmer, outbox, sender, twoFactor } = door.test;
+    const { id } = await twoFactor.request({ token: '+14155550123', way: 'sms', subject: 'ann' });
+    for (const [at, way] of ['sms', 'voice', 'default'].entries()) {
+      await sender.send(way, '+14155550123', id);
+      expect(await door.confirm(id, WRONG)).toBe(`code-mismatch, ${4 - at} left`);
+    }
+    expect(await limitsOf().failures({ subject: 'ann' })).toMatchObject({ count: 3 });
+
+    // Another token of the same person, and another way to it.
+    for (let at = 0; at < 7; at += 1) {
+      const token = `ann${at}@example.com`;
+      const { id: other } = await twoFactor.request({ token, way: 'default', subject: 'ann' });
+      expect(await door.confirm(other, WRONG)).toBe('code-mismatch, 4 left');
+    }
+    expect(await door.confirm(id, outbox.deliveries[0]!.code)).toBe(`${LIMITED}, in 30 s`);
+    await expect(
+      confirmer.makeConfirmation({ token: 'ann-new@example.com', subject: 'ann' }),
+    ).rejects.toThrow(/30 seconds/);
+  });
+
+  it('21 tells once of one guess that is tried on many confirmations, and locks nobody for it', async () => {
+    door = await open({ options: { limits: FAILURES_ONLY } });
+    const told = eventsOf();
+    const suspected = () => told.filter(({ type }) => type === 'guessing-suspected');
+    const guess = async (code: string, victim: number): Promise<void> => {
+      const { id } = await door.made({ token: `victim${victim}@example.com` });
+      expect(await door.confirm(id, code)).toBe('code-mismatch, 4 left');
+    };
+
+    for (let victim = 0; victim < 19; victim += 1) await guess('123 456', victim);
+    expect(suspected()).toStrictEqual([]);
+    for (let victim = 19; victim < 60; victim += 1) await guess('123-456', victim);
+    expect(suspected()).toMatchObject([{ confirmations: 20 }]);
+    expect(JSON.stringify(suspected())).not.toContain('123456');
+    door.test.clock.advance(600);
+    for (let victim = 0; victim < 25; victim += 1) await guess('123456', victim);
+    expect(suspected()).toHaveLength(2);
+
+    for (let victim = 0; victim < 60; victim += 1) {
+      const { lockedUntil } = await limitsOf().failures({ token: `victim${victim}@example.com` });
+      expect(lockedUntil).toBeNull();
+    }
+  });
+
+  it('22 refuses a resend before its time, in whole seconds that no clock makes negative', async () => {
+    door = await open({ options: { limits: {} } });
+    const { clock, outbox } = door.test;
+    const { id } = await door.made();
+    const sent = outbox.deliveries.length;
+
+    await door.unchanged(async () => {
+      expect(await door.resend(id)).toBe(`${LIMITED}, in 30 s`);
+      clock.advance(0.001);
+      expect(await door.resend(id)).toBe(`${LIMITED}, in 30 s`);
+      clock.advance(28.999);
+      expect(await door.resend(id)).toBe(`${LIMITED}, in 1 s`);
+      clock.advance(0.999);
+      expect(await door.resend(id)).toBe(`${LIMITED}, in 1 s`);
+      // Set back by a day: not a day longer.
+      clock.advance(-86_400);
+      expect(await door.resend(id)).toBe(`${LIMITED}, in 30 s`);
+      clock.advance(86_400);
+    });
+    expect(outbox.deliveries).toHaveLength(sent);
+    clock.advance(0.001);
+    expect(await door.resend(id)).toBe('done');
+    expect(await door.resend(id)).toBe(`${LIMITED}, in 60 s`);
+  });
+
+  it('23 refuses a sixth message of one confirmation for good', async () => {
+    door = await open({ options: { limits: FAILURES_ONLY } });
+    const { id } = await door.made();
+    for (const seconds of [30, 60, 120, 300]) {
+      door.test.clock.advance(seconds);
+      expect(await door.resend(id)).toBe('done');
+    }
+    expect(door.test.outbox.deliveries).toHaveLength(5);
+    await door.unchanged(async () => expect(await door.resend(id)).toBe(LIMITED));
+    expect(door.test.outbox.deliveries).toHaveLength(5);
+  });
+
+  it('23 refuses a sixth message within the hour to one recipient, over whatever confirmations', async () => {
+    door = await open({ options: { limits: {} } });
+    const { clock, outbox } = door.test;
+    const again = await door.made();
+    clock.advance(30);
+    expect(await door.resend(again.id)).toBe('done');
+    for (let at = 0; at < 3; at += 1) {
+      const { id, code } = await door.made();
+      // So that it is not the live confirmations which are too many.
+      expect(await door.confirm(id, code)).toBe('done');
+    }
+    expect(outbox.deliveries).toHaveLength(5);
+
+    await door.unchanged(async () => {
+      expect(await door.request({ token: ANN })).toBe(`${LIMITED}, in 3570 s`);
+      clock.advance(60);
+      expect(await door.resend(again.id)).toBe(`${LIMITED}, in 3510 s`);
+    });
+    expect(outbox.deliveries).toHaveLength(5);
+    expect(await door.request({ token: 'bob@example.com' })).toBe('done');
+    clock.advance(3_510);
+    expect(await door.request({ token: ANN })).toBe('done');
+  });
+
+  it('24 knows one number by all spellings that name its country', async () => {
+    const once = [{ max: 1, perSeconds: 3_600 }];
+    door = await open({ options: { limits: { live: false, sendsPerToken: once } } });
+    expect(await door.request({ token: '+14155550123' })).toBe('done');
+    const spellings = [
+      '+1 (415) 555-0123',
+      '+1-415-555-0123',
+      '+1.415.555.0123',
+      '+1 415 555 0123',
+      '0014155550123',
+      '001 (415) 555-0123',
+      '+1415555\uff10123',
+      '\uff0b14155550123',
+      '+14155550123 ext. 5',
+      '+14155550123;ext=5',
+      '+14155550123x5',
+      '+1/415/555-0123',
+      '+1\u00a0415\u00a05550123',
+    ];
+
+    await door.unchanged(async () => {
+      for (const token of spellings)
+        expect([token, await door.request({ token })]).toStrictEqual([
+          token,
+          `${LIMITED}, in 3600 s`,
+        ]);
+    });
+    expect(await door.request({ token: '+14155550124' })).toBe('done');
+    expect(door.test.outbox.deliveries).toHaveLength(2);
+  });
+
+  it('25 knows one mailbox by all spellings of its domain, and takes case in its name for none', async () => {
+    const once = [{ max: 1, perSeconds: 3_600 }];
+    door = await open({ options: { limits: { live: false, sendsPerToken: once } } });
+    expect(await door.request({ token: 'Ann@b\u00fccher.example' })).toBe('done');
+    const spellings = [
+      'Ann@xn--bcher-kva.example',
+      'Ann@XN--BCHER-KVA.example',
+      'Ann@B\u00dcCHER.Example',
+      'Ann@bu\u0308cher.example',
+      'Ann@b\u00fccher.example.',
+      'Ann@b\uff55\u0308cher.example',
+      'Ann@b\u00fccher\u3002example',
+      // Few mailboxes differ by case alone; sharing is the safe side (README, Limits).
+      'ANN@b\u00fccher.example',
+      'ann@xn--bcher-kva.example.',
+    ];
+
+    await door.unchanged(async () => {
+      for (const token of spellings)
+        expect([token, await door.request({ token })]).toStrictEqual([
+          token,
+          `${LIMITED}, in 3600 s`,
+        ]);
+    });
+    for (const token of [
+      'Ann+tag@b\u00fccher.example',
+      'A.nn@b\u00fccher.example',
+      'Ann@bucher.example',
+    ])
+      expect(await door.request({ token })).toBe('done');
+    // The message goes to what was written, not to what it is counted as.
+    expect(door.test.outbox.deliveries[0]).toMatchObject({ token: 'Ann@b\u00fccher.example' });
+    const keys = (await door.test.dataSource.getRepository(LimitRecord).find()).map(({ id }) => id);
+    expect(keys.filter((key) => !/^[0-9a-f]{32}$/.test(key))).toStrictEqual([]);
+  });
+});
