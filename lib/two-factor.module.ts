@@ -163,6 +163,9 @@ export class TwoFactorModule extends ConfigurableModuleClass implements OnModule
           'both, and import each where it is used.',
       );
     }
+    // No secret, and the same on all instances: what differs here cannot check what the others made.
+    const kids = this.options.keyRing.keys.map(({ kid }) => kid);
+    this.#logger.debug(`Keys by their names, the first one signs: ${kids.join(', ')}.`);
     if (this.options.secretIsRandom) {
       this.#logger.warn(
         'There is no secret: drew one for development. Confirmations end with this process.',

@@ -1,5 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises';
-
 import { Injectable, Logger } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 
@@ -47,6 +45,7 @@ import { ConfirmationStore, type NewConfirmation } from './confirmation.store.js
 import { PartyReader } from './party.js';
 import { canonicalJson, parseFrozen, type JsonValue } from './plain-json.js';
 import { PurgeService, type PurgeInput } from './purge.service.js';
+import { soon } from './soon.js';
 import { parseToken, parseWay } from './token.js';
 
 /** What `makeConfirmation` takes; everything is optional. */
@@ -115,9 +114,6 @@ export type ConfirmationReference = ConfirmationState | string;
 
 const MAX_META_BYTES = 16_384;
 const MAX_CONTEXT_BYTES = 4_096;
-/** How often, and after which pauses, a refused request looks for its twin. */
-const LOOKS = 15;
-const PAUSE_MS = 20;
 /** No JSON text is empty. */
 const NO_DETAILS = '';
 const KEY = /^[\x21-\x7e]{16,128}$/;
@@ -599,16 +595,6 @@ export class ConfirmerService {
     if (Number.isInteger(ttlSeconds) && ttlSeconds >= min && ttlSeconds <= max) return ttlSeconds;
     throw new TwoFactorInputError(`ttlSeconds is a whole number from ${min} to ${max}.`);
   }
-}
-
-/** What is there now, or within a moment; `null` when it is not. */
-async function soon<T>(look: () => Promise<T | null>): Promise<T | null> {
-  for (let left = LOOKS; left > 0; left -= 1) {
-    const found = await look();
-    if (found !== null) return found;
-    await sleep(PAUSE_MS);
-  }
-  return null;
 }
 
 /** Which limit an error is about, if any. */

@@ -17,4 +17,5 @@ export { maskToken } from './mask-token.js';
 export { PartyReader } from './party.js';
 export { type JsonValue } from './plain-json.js';
 export { PurgeService, type PurgeInput } from './purge.service.js';
+export { soon } from './soon.js';
 export { parseToken, parseWay } from './token.js';

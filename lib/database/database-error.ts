@@ -17,6 +17,8 @@ const LOST_RACE = new Set<unknown>([
 ]);
 /** duplicate_prepared_statement, invalid_sql_statement_name, feature_not_supported: refused before it ran. */
 const PREPARED_REFUSED = new Set<unknown>(['42P05', '26000', '0A000']);
+/** read_only_sql_transaction; MySQL --read-only, read-only transaction and mode. */
+const READ_ONLY = new Set<unknown>(['25006', 1290, 1792, 1836]);
 /** unique_violation; MySQL duplicate entry; SQLite. */
 const DUPLICATE_KEY = new Set<unknown>([
   '23505',
@@ -44,6 +46,9 @@ export const isLostRace = (error: unknown): boolean => isOneOf(LOST_RACE, error)
 
 /** The only unique column is the id: the row is there. */
 export const isDuplicateKey = (error: unknown): boolean => isOneOf(DUPLICATE_KEY, error);
+
+/** The server behind this connection takes no writes, perhaps because another one does since. */
+export const isReadOnly = (error: unknown): boolean => isOneOf(READ_ONLY, error);
 
 /** A pooler that shares server connections between transactions does not know our named statement. */
 export const isPreparedStatementRefused = (error: unknown): boolean =>

@@ -5,10 +5,25 @@
 export class Lanes {
   readonly #tails = new Map<string, Promise<unknown>>();
 
-  async run<T>(key: string, work: () => Promise<T>): Promise<T> {
+  /** @param endsQueue after a failure: whether those who wait already fail with it, since they wait for the same thing. */
+  async run<T>(
+    key: string,
+    work: () => Promise<T>,
+    endsQueue: () => boolean = () => false,
+  ): Promise<T> {
     const before = this.#tails.get(key);
-    const turn = before === undefined ? work() : before.then(work);
-    const tail = turn.then(nothing, nothing);
+    let isInherited = false;
+    const turn =
+      before === undefined
+        ? work()
+        : before.then((error) => {
+            isInherited = error !== undefined;
+            if (isInherited) throw error;
+            return work();
+          });
+    const tail = turn.then(nothing, (error: unknown) =>
+      isInherited || endsQueue() ? error : undefined,
+    );
     this.#tails.set(key, tail);
     try {
       return await turn;

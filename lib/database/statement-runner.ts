@@ -12,6 +12,7 @@ import {
   isDuplicateKey,
   isLostRace,
   isPreparedStatementRefused,
+  isReadOnly,
   translateDatabaseError,
 } from './database-error.js';
 import { dataSourceOf } from './data-source-of.js';
@@ -77,7 +78,11 @@ export class StatementRunner {
     values: () => SqlValues,
   ): Promise<StatementResult> {
     return this.#withDeadline((deadline) =>
-      this.#lanes.run(lane, () => this.#own(statement, values, deadline)),
+      this.#lanes.run(
+        lane,
+        () => this.#own(statement, values, deadline),
+        () => deadline.isStuck,
+      ),
     );
   }
 
@@ -164,15 +169,24 @@ export class StatementRunner {
     if (deadline.passed) throw tooLate();
     // `master`: a replica may not have the row yet, and decides nothing.
     const runner = this.dataSource.createQueryRunner('master');
+    let connection: unknown;
+    let isIssued = false;
     try {
-      const connection: unknown = await runner.connect();
+      connection = await runner.connect();
       if (isInLeftTransaction(connection)) await runner.query('ROLLBACK');
       // From the last check of either condition to the statement there is no `await`: both still hold when it is issued.
       while (this.#isInForeignTransaction(runner, connection)) await this.#pause(deadline);
       if (deadline.passed) throw tooLate();
-      const raw = await this.#query(runner, statement, bindValues(statement, values()));
+      isIssued = true;
+      const query = this.#query(runner, statement, bindValues(statement, values()));
+      const raw = await Promise.race([query, deadline.passes]);
       await this.#assertCommitted(runner, connection, raw);
       return resultOf(raw);
+    } catch (error) {
+      // Nobody answers on it, or only a server that takes no writes any more: the pool makes another one.
+      deadline.isStuck = isIssued && deadline.passed;
+      if (deadline.isStuck || isReadOnly(error)) discard(connection);
+      throw error;
     } finally {
       await runner.release();
     }
@@ -241,7 +255,6 @@ export class StatementRunner {
   }
 
   async #withDeadline<T>(work: (deadline: Deadline) => Promise<T>): Promise<T> {
-    const deadline: Deadline = { passed: false, startedAt: Date.now() };
     let timer: NodeJS.Timeout | undefined;
     const passes = new Promise<never>((_, reject) => {
       timer = setTimeout(() => {
@@ -249,6 +262,7 @@ export class StatementRunner {
         reject(tooLate());
       }, this.options.timeoutMs);
     });
+    const deadline: Deadline = { passed: false, startedAt: Date.now(), passes, isStuck: false };
     try {
       return await Promise.race([work(deadline), passes]);
     } finally {
@@ -259,7 +273,22 @@ export class StatementRunner {
 
 interface Deadline {
   passed: boolean;
+  /** Rejects when it does. */
+  readonly passes: Promise<never>;
+  /** It passed while the server had the statement. */
+  isStuck: boolean;
   readonly startedAt: number;
+}
+
+/** Closes a pooled connection of `pg` or `mysql2`, whatever it is waiting for. */
+function discard(connection: unknown): void {
+  const { end, destroy, getTransactionStatus } = (connection ?? {}) as {
+    end?: () => Promise<void>;
+    destroy?: () => void;
+    getTransactionStatus?: () => string;
+  };
+  if (getTransactionStatus) void end?.call(connection);
+  else destroy?.call(connection);
 }
 
 interface SqliteConnection {

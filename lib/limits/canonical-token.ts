@@ -9,7 +9,7 @@ const PHONE_DECORATION = /\(0\)|[\s().\p{Pd}\u00ad/]/gu;
 const E164 = /^\+[1-9]\d{6,14}$/;
 const DIGITS = /^\d{4,20}$/;
 /** What a domain may be made of; the URL parser would cut others at a `/`, `?` or `#`. */
-const DOMAIN = /^[\p{L}\p{N}\p{M}.-]+$/u;
+const DOMAIN = /^[\p{L}\p{N}\p{M}.\u3002-]+$/u;
 const QUOTED_WORD = /^"([\w.+-]+)"$/;
 const NETWORK_GROUPS = 4;
 
@@ -31,7 +31,7 @@ export function canonicalToken(token: string): string {
 
 function canonicalMailbox(text: string, at: number): string {
   const local = text.slice(0, at).replace(QUOTED_WORD, '$1');
-  const domain = text.slice(at + 1).replace(/\.+$/, '');
+  const domain = text.slice(at + 1).replace(/[.\u3002]+$/, '');
   const ascii = DOMAIN.test(domain) ? domainToASCII(domain) : '';
   return `${local}@${ascii || domain}`.toLowerCase();
 }

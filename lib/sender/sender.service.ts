@@ -9,6 +9,7 @@ import {
   parseToken,
   parseWay,
   refreshState,
+  soon,
   STATE_CODES,
   stateRow,
   statusOf,
@@ -233,7 +234,11 @@ export class SenderService {
         this.confirmer.tellBlocked(error, row, this.#parties.partyOf(row));
         throw error;
       }
-      charged ??= await this.#chargeBudgets(row, sealed, plan);
+      if (charged === null) {
+        const costs = await this.#chargeBudgets(row, sealed, plan);
+        if ('sentBy' in costs) return { row: costs.sentBy, sealed: null };
+        charged = costs;
+      }
       const bound = await this.store.bind(row, {
         way: plan.sender.name,
         envelope: sealEnvelope(this.options.keyRing, sealed, row),
@@ -257,16 +262,23 @@ export class SenderService {
   async #chargeBudgets(
     row: ConfirmationRow,
     { token, way }: BoundContent,
-    { starter }: Plan,
-  ): Promise<Charged> {
+    { starter, kind }: Plan,
+  ): Promise<Charged | { readonly sentBy: ConfirmationRow }> {
     const { purpose, subject } = row;
     const party = { token, purpose, subject };
     try {
       return await this.limits.chargeRequest({ ...party, sends: { way, starter } });
     } catch (error) {
+      const sentBy = kind === 'first' ? await soon(() => this.#findSent(row.id)) : null;
+      if (sentBy !== null) return { sentBy };
       this.confirmer.tellBlocked(error, { id: row.id, way }, party);
       throw error;
     }
+  }
+
+  async #findSent(id: string): Promise<ConfirmationRow | null> {
+    const row = await this.store.find(id);
+    return row !== null && row.sends > 0 ? row : null;
   }
 
   async #content(row: ConfirmationRow, plan: Plan): Promise<BoundContent> {

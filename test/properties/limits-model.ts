@@ -96,11 +96,8 @@ export class LimitsModel {
       const level = this.#levels.get(key);
       if (checkOnly || level === undefined || level.amount === 0) continue;
       const endsLock = windowMs === null && level.amount <= LIMITS.failures.lockFrom;
-      this.#levels.set(key, {
-        amount: level.amount - 1,
-        endsAt: endsLock ? 0 : level.endsAt,
-        holder: '',
-      });
+      const endsAt = endsLock || level.amount === 1 ? 0 : level.endsAt;
+      this.#levels.set(key, { ...level, amount: level.amount - 1, endsAt });
     }
   }
 
@@ -110,15 +107,17 @@ export class LimitsModel {
     this.end(ring, party, id);
   }
 
-  /** It is confirmed by hand or cancelled: its place is free, what was guessed still counts. */
+  /** Nobody can confirm it by its code any more: its place is free, what was guessed still counts. */
   end(ring: Ring, party: Party, id: string): void {
-    for (const { key } of this.#places(ring, party, 0)) {
+    for (const { key } of this.#places(ring, party, 0).flat()) {
       if (this.#levels.get(key)?.holder === id) this.#levels.delete(key);
     }
   }
 
   reset(ring: Ring, whose: { token: string } | { subject: string }): void {
     for (const key of this.#failureKeys(ring, whose)) this.#levels.delete(key);
+    if (!('token' in whose)) return;
+    for (const { key } of this.#sendsPerToken(ring, whose.token)) this.#levels.delete(key);
   }
 
   failures(
@@ -130,18 +129,22 @@ export class LimitsModel {
     const endsAt = Math.max(0, ...levels.map((level) => level.endsAt));
     const isLocked = !isStopped && endsAt > this.now();
     return {
-      count: levels.reduce((sum, { amount }) => sum + amount, 0),
+      count: Math.max(0, ...levels.map(({ amount }) => amount)),
       isStopped,
       lockedUntil: isLocked ? new Date(endsAt).toISOString() : null,
     };
   }
 
-  #charge(fixed: readonly Budget[], places: readonly Budget[], holder: string): Charged | Blocked {
+  #charge(
+    fixed: readonly Budget[],
+    places: readonly (readonly Budget[])[],
+    holder: string,
+  ): Charged | Blocked {
     const spent = fixed.filter((budget) => this.#isSpent(budget));
     if (spent.length > 0) return this.#blocked(spent, Math.max);
-    const place = places.find((budget) => !this.#isSpent(budget));
-    if (place === undefined && places.length > 0) return this.#blocked(places, Math.min);
-    const charges = place === undefined ? fixed : [...fixed, place];
+    const place = places.find((budgets) => !budgets.some((budget) => this.#isSpent(budget)));
+    if (place === undefined && places.length > 0) return this.#soonest(places);
+    const charges = place === undefined ? fixed : [...fixed, ...place];
     for (const budget of charges) if (!budget.checkOnly) this.#spend(budget, holder);
     return charges;
   }
@@ -166,6 +169,19 @@ export class LimitsModel {
     return windowMs === null ? isRunning || level.amount >= max : isRunning && level.amount >= max;
   }
 
+  /** The place that is free first; each when all that it is counted under is. */
+  #soonest(places: readonly (readonly Budget[])[]): Blocked {
+    const waits = places.map((budgets) =>
+      Math.max(
+        ...budgets
+          .filter((budget) => this.#isSpent(budget))
+          .map(({ key }) => this.#levels.get(key)!.endsAt - this.now()),
+      ),
+    );
+    const seconds = Math.max(1, Math.ceil(Math.min(...waits) / 1_000));
+    return { isOurs: false, retryAfterSeconds: seconds };
+  }
+
   #blocked(spent: readonly Budget[], which: (...waits: number[]) => number): Blocked {
     const waits = spent.map(({ key, windowMs, max }) => {
       const { amount, endsAt } = this.#levels.get(key)!;
@@ -182,12 +198,11 @@ export class LimitsModel {
       ...(token === undefined ? [] : this.#failureKeys(ring, { token })),
       ...(subject === '' ? [] : this.#failureKeys(ring, { subject })),
     ];
-    return keys.map((key, index) => ({
+    return keys.map((key) => ({
       key,
       windowMs: null,
       max: LIMITS.failures.stopAt,
-      // What was counted under an older secret still locks.
-      checkOnly: checkOnly || index % ring.length > 0,
+      checkOnly,
       isOurs: false,
     }));
   }
@@ -197,37 +212,46 @@ export class LimitsModel {
     return ring.map((secret) => JSON.stringify([secret, ...name]));
   }
 
-  #places(ring: Ring, { token, subject, purpose }: Party, windowMs: number): Budget[] {
+  #places(ring: Ring, { token, subject, purpose }: Party, windowMs: number): Budget[][] {
     if (subject === '' && token === undefined) return [];
     const whose = subject === '' ? ['token', canonical(token!)] : ['subject', subject];
-    return Array.from({ length: LIMITS.live.max }, (_, place) => ({
-      key: JSON.stringify([ring[0], 'live', purpose, ...whose, place]),
-      windowMs,
-      max: 1,
-      checkOnly: false,
-      isOurs: false,
-    }));
+    return Array.from({ length: LIMITS.live.max }, (_, place) =>
+      ring.map((secret) => ({
+        key: JSON.stringify([secret, 'live', purpose, ...whose, place]),
+        windowMs,
+        max: 1,
+        checkOnly: false,
+        isOurs: false,
+      })),
+    );
   }
 
-  #sends(ring: Ring, { token }: Party, { way, starter }: Message): Budget[] {
+  #sendsPerToken(ring: Ring, token: string): Budget[] {
+    return this.#sends(ring, { token, subject: '', purpose: '' }, undefined);
+  }
+
+  /** One budget under each secret; those of a token alone without a message. */
+  #sends(ring: Ring, { token }: Party, message: Message | undefined): Budget[] {
     const budgets = (
       name: 'sendsPerToken' | 'sendsPerStarter' | 'sendsPerSender' | 'sendsInTotal',
       value: string | undefined,
     ): Budget[] =>
       value === undefined
         ? []
-        : LIMITS[name].map(({ max, perSeconds }) => ({
-            key: JSON.stringify([ring[0], name, perSeconds, value]),
-            windowMs: perSeconds * 1_000,
-            max,
-            checkOnly: false,
-            isOurs: name === 'sendsPerSender' || name === 'sendsInTotal',
-          }));
+        : LIMITS[name].flatMap(({ max, perSeconds }) =>
+            ring.map((secret) => ({
+              key: JSON.stringify([secret, name, perSeconds, value]),
+              windowMs: perSeconds * 1_000,
+              max,
+              checkOnly: false,
+              isOurs: name === 'sendsPerSender' || name === 'sendsInTotal',
+            })),
+          );
     return [
       ...budgets('sendsPerToken', token === undefined ? undefined : canonical(token)),
-      ...budgets('sendsPerStarter', starter),
-      ...budgets('sendsPerSender', way),
-      ...budgets('sendsInTotal', ''),
+      ...budgets('sendsPerStarter', message?.starter),
+      ...budgets('sendsPerSender', message?.way),
+      ...budgets('sendsInTotal', message && ''),
     ];
   }
 }

@@ -477,7 +477,11 @@ export class Model {
     const sent = this.row(ref)!;
     if (failure === 'transient') this.#retrySooner(ref);
     if (by === 'state' && this.held.has(ref)) this.held.set(ref, this.row(ref)!);
-    if (failure === 'permanent') refuse('recipient-not-allowed');
+    if (failure === 'permanent') {
+      const sent = this.row(ref)!;
+      this.#limits?.end(this.ring, this.#partyOf(sent), sent.id);
+      refuse('recipient-not-allowed');
+    }
     if (failure === 'transient') {
       const again = new Date(this.#resendAt(this.row(ref)!)).toISOString();
       refuse('send-failed', { id: sent.id, resendAt: again });
@@ -507,6 +511,7 @@ export class Model {
     this.comparisons.set(row.id, (this.comparisons.get(row.id) ?? 0) + 1);
     this.#change(ref, { attempts: row.attempts + 1, ...(done ? this.#confirmed() : {}) });
     if (!hasKey) refuse('unknown-key');
+    if (!done && row.attempts + 1 >= MAX_ATTEMPTS) this.#limits?.end(this.ring, party, row.id);
     return { state: this.view(this.row(ref)!), done };
   }
 
