@@ -1,0 +1,92 @@
+import { afterAll, beforeAll, expect } from 'vitest';
+
+import { ConfirmationRecord } from '../../../lib/index.js';
+import { openDatabase, type EngineName } from '../../support/engines.js';
+import { FaultProxy } from '../../support/fault-proxy.js';
+import { watchRejections } from '../../support/rejections.js';
+import { startApp, TestClock, type TestApp, type TestAppInput } from '../../support/test-app.js';
+
+/** The statements of the store, on PostgreSQL and on MariaDB. */
+export const STATEMENTS = {
+  insert: /^INSERT INTO .two_factor_confirmation/,
+  find: /^SELECT .* FROM .two_factor_confirmation. WHERE/,
+  confirm: /^UPDATE .two_factor_confirmation. SET .attempts. = /,
+  use: /^UPDATE .two_factor_confirmation. SET .used_at. = /,
+  bind: /^UPDATE .two_factor_confirmation. SET .way. = /,
+  cancel: /^UPDATE .two_factor_confirmation. SET .cancelled_at. = /,
+  purge: /^DELETE FROM .two_factor_confirmation. WHERE .id. (<|IN)/,
+  commit: /^COMMIT/,
+} as const;
+
+/** An application whose way to the database breaks when it is told to, and another one whose way never does. */
+export interface BehindProxy {
+  readonly test: TestApp;
+  readonly direct: TestApp;
+  readonly proxy: FaultProxy;
+  row(id: string): Promise<ConfirmationRecord>;
+  close(): Promise<void>;
+}
+
+export async function startBehindProxy(
+  engine: EngineName,
+  input: Omit<TestAppInput, 'database' | 'engine'> = {},
+): Promise<BehindProxy> {
+  const database = await openDatabase(engine);
+  const clock = new TestClock();
+  const options = { clock, ...input.options };
+  const direct = await startApp({ database, options });
+  const proxy = await FaultProxy.before((database.options as { url: string }).url);
+  const test = await startApp({ ...input, database: proxy.through(database), options });
+  return {
+    test: { ...test, clock },
+    direct: { ...direct, clock },
+    proxy,
+    row: (id) => direct.dataSource.getRepository(ConfirmationRecord).findOneByOrFail({ id }),
+    close: async () => {
+      await test.close();
+      await proxy.close();
+      await direct.close();
+      await database.drop();
+    },
+  };
+}
+
+/** Invariant I11 for every test of a file: nothing is rejected behind everybody's back. */
+export function expectNoStrayRejections(): void {
+  let watch: ReturnType<typeof watchRejections>;
+  beforeAll(() => {
+    watch = watchRejections();
+  });
+  afterAll(() => {
+    expect(watch.stop()).toEqual([]);
+  });
+}
+
+/** Calls in small groups, so that one does not wait for the pool longer than it may. */
+export async function inGroups<T>(
+  count: number,
+  work: (index: number) => Promise<T>,
+  size = 20,
+): Promise<T[]> {
+  const answers: T[] = [];
+  for (let first = 0; first < count; first += size) {
+    const group = Array.from({ length: Math.min(size, count - first) }, (_, at) => first + at);
+    answers.push(...(await Promise.all(group.map(work))));
+  }
+  return answers;
+}
+
+/** What came of a call, so that outcomes can be counted. */
+export async function outcomeOf(call: Promise<unknown>): Promise<string> {
+  try {
+    return String(await call);
+  } catch (error) {
+    return error instanceof Error ? error.constructor.name : 'no error';
+  }
+}
+
+export function tally(outcomes: readonly string[]): Record<string, number> {
+  const counts: Record<string, number> = {};
+  for (const outcome of outcomes) counts[outcome] = (counts[outcome] ?? 0) + 1;
+  return counts;
+}

@@ -1,0 +1,396 @@
+// The server did it, and nobody was told: what a reset connection, a failing network card or a failover leaves behind.
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+
+import {
+  ConfirmationRecord,
+  TwoFactorUnavailableError,
+} from '../../../lib/index.js';
+import { servers } from '../../support/engines.js';
+import { NaiveConfirmer } from '../../support/naive-confirmer.js';
+import {
+  expectNoStrayRejections,
+  inGroups,
+  outcomeOf,
+  startBehindProxy,
+  STATEMENTS,
+  tally,
+  type BehindProxy,
+} from './behind-proxy.js';
+
+const UNAVAILABLE = 'TwoFactorUnavailableError';
+const COUNT = 200;
+const keyOf = (id: string): string => `key-of-${id}`;
+
+expectNoStrayRejections();
+
+describe.each(servers)('Lost answers on %s', (engine) => {
+  let behind: BehindProxy;
+
+  beforeAll(async () => {
+    behind = await startBehindProxy(engine, { options: { timeoutMs: 60_000 } });
+    for (const table of ['effect', 'unguarded_effect']) {
+      const unique = table === 'effect' ? 'UNIQUE' : '';
+      await behind.direct.dataSource.query(
+        `CREATE TABLE ${table} (confirmation varchar(36) NOT NULL ${unique})`,
+      );
+    }
+  });
+  afterAll(() => behind.close());
+
+  /** Confirmed, and waiting to be used. */
+  const proofs = (count: number): Promise<string[]> =>
+    inGroups(
+      count,
+      async () => (await behind.direct.confirmer.makeConfirmation({ isConfirmed: true })).id,
+    );
+
+  const effects = async (table: 'effect' | 'unguarded_effect', id: string): Promise<number> => {
+    const rows: unknown[] = await behind.direct.dataSource.query(
+      `SELECT confirmation FROM ${table} WHERE confirmation = '${id}'`,
+    );
+    return rows.length;
+  };
+
+  it('10: after 200 lost answers of use with a key, the same key is answered true 200 times and no other ever', async () => {
+    const { test, proxy } = behind;
+    const ids = await proofs(COUNT);
+    const trap = proxy.trap(STATEMENTS.use, 'lose-answer', COUNT);
+
+    const lost = await inGroups(COUNT, (at) =>
+      outcomeOf(test.confirmer.use(ids[at]!, { key: keyOf(ids[at]!) })),
+    );
+
+    expect(tally(lost)).toEqual({ [UNAVAILABLE]: COUNT });
+    expect(trap.caught).toBe(COUNT);
+    const again = (input: (id: string) => { key?: string }): Promise<string[]> =>
+      inGroups(COUNT, (at) => outcomeOf(test.confirmer.use(ids[at]!, input(ids[at]!))));
+    expect(tally(await again(() => ({ key: 'somebody-elses-key' })))).toEqual({ false: COUNT });
+    expect(tally(await again(() => ({})))).toEqual({ false: COUNT });
+    expect(tally(await again((id) => ({ key: keyOf(id) })))).toEqual({ true: COUNT });
+  });
+
+  it('10, the naive twin: without a key a retry loses every proof that was spent', async () => {
+    const { test, proxy } = behind;
+    const ids = await proofs(20);
+    proxy.trap(STATEMENTS.use, 'lose-answer', 20);
+    const withRetry = (id: string): Promise<boolean> =>
+      test.confirmer.use(id).catch(() => test.confirmer.use(id));
+
+    expect(tally(await inGroups(20, (at) => outcomeOf(withRetry(ids[at]!))))).toEqual({
+      false: 20,
+    });
+  });
+
+  it('10: 200 lost answers of a COMMIT leave one effect each, however the application retries', async () => {
+    const { test, proxy } = behind;
+    const ids = await proofs(COUNT);
+    const trap = proxy.trap(STATEMENTS.commit, 'lose-answer', COUNT);
+    const spend = (id: string): Promise<boolean> =>
+      test.dataSource.transaction(async (manager) => {
+        const used = await test.confirmer.use(id, { manager });
+        if (used) await manager.query(`INSERT INTO effect VALUES ('${id}')`);
+        return used;
+      });
+
+    const lost = await inGroups(COUNT, (at) => outcomeOf(spend(ids[at]!)));
+    const again = await inGroups(COUNT, (at) => outcomeOf(spend(ids[at]!)));
+
+    expect(trap.caught).toBe(COUNT);
+    expect(tally(lost)).toEqual({ QueryFailedError: COUNT });
+    expect(tally(again)).toEqual({ false: COUNT });
+    const counts = await inGroups(COUNT, (at) => effects('effect', ids[at]!));
+    expect(counts).toEqual(Array.from({ length: COUNT }, () => 1));
+  });
+
+  it('10: a COMMIT that never arrives has no effect, and the whole transaction succeeds when it is repeated', async () => {
+    const { test, proxy } = behind;
+    const ids = await proofs(50);
+    const trap = proxy.trap(STATEMENTS.commit, 'cut-before', 50);
+    const spend = (id: string): Promise<boolean> =>
+      test.dataSource.transaction(async (manager) => {
+        const used = await test.confirmer.use(id, { manager });
+        if (used) await manager.query(`INSERT INTO effect VALUES ('${id}')`);
+        return used;
+      });
+
+    const cut = await inGroups(50, (at) => outcomeOf(spend(ids[at]!)));
+    expect(tally(cut)).toEqual({ QueryFailedError: 50 });
+    expect(trap.caught).toBe(50);
+    const none = await inGroups(50, (at) => effects('effect', ids[at]!));
+    expect(none).toEqual(Array.from({ length: 50 }, () => 0));
+
+    const again = await inGroups(50, (at) => outcomeOf(spend(ids[at]!)));
+    expect(tally(again)).toEqual({ true: 50 });
+    const one = await inGroups(50, (at) => effects('effect', ids[at]!));
+    expect(one).toEqual(Array.from({ length: 50 }, () => 1));
+  });
+
+  it('10, the naive twin: find, check, effect and save in statements of their own have their effect twice', async () => {
+    const { test, proxy } = behind;
+    const ids = await proofs(20);
+    const naive = new NaiveConfirmer(test.dataSource.getRepository(ConfirmationRecord));
+    const records = test.dataSource.getRepository(ConfirmationRecord);
+    const spend = async (id: string): Promise<boolean> => {
+      const { usedAt } = await records.findOneByOrFail({ id });
+      if (usedAt !== null) return false;
+      await test.dataSource.query(`INSERT INTO unguarded_effect VALUES ('${id}')`);
+      return naive.use(id);
+    };
+    proxy.trap(/^INSERT INTO unguarded_effect/, 'lose-answer', 20);
+
+    await inGroups(20, (at) => spend(ids[at]!).catch(() => spend(ids[at]!)));
+
+    const counts = await inGroups(20, (at) => effects('unguarded_effect', ids[at]!));
+    expect(counts).toEqual(Array.from({ length: 20 }, () => 2));
+  });
+
+  it('I13: inside a transaction a lost answer of use is an error, and the dead transaction leaves the proof', async () => {
+    const { test, proxy } = behind;
+    const [id = ''] = await proofs(1);
+    proxy.trap(STATEMENTS.use, 'lose-answer');
+
+    const outcome = await outcomeOf(
+      test.dataSource.transaction((manager) => test.confirmer.use(id, { manager })),
+    );
+
+    expect(outcome).toBe(UNAVAILABLE);
+    expect(await test.confirmer.use(id)).toBe(true);
+  });
+
+  /** Each call, and what it leaves when it was done without an answer and when it never arrived. */
+  interface Call {
+    readonly name: string;
+    readonly statement: RegExp;
+    prepare(): Promise<{ id: string; code: string | null }>;
+    call(id: string, code: string | null): Promise<unknown>;
+    /** The row after the fault. */
+    readonly untouched: Partial<ConfirmationRecord>;
+    readonly done: Partial<ConfirmationRecord>;
+    /** What the same call answers then. */
+    again(id: string, code: string | null, wasDone: boolean): Promise<void>;
+  }
+
+  const pending = async (): Promise<{ id: string; code: string | null }> =>
+    behind.direct.confirmer.makeConfirmation({ token: 'ann@example.com', way: 'default' });
+  const confirmed = async (): Promise<{ id: string; code: string | null }> =>
+    behind.direct.confirmer.makeConfirmation({ isConfirmed: true });
+  const number = expect.any(Number) as unknown as number;
+
+  const calls: readonly Call[] = [
+    {
+      name: 'confirm with a wrong code',
+      statement: STATEMENTS.confirm,
+      prepare: pending,
+      call: (id) => behind.test.confirmer.confirm(id, 'WRONGCODE'),
+      untouched: { attempts: 0, confirmedAt: null },
+      // Charged at least once, never given back.
+      done: { attempts: 1, confirmedAt: null },
+      again: async (id, code, wasDone) => {
+        const [state, done] = await behind.test.confirmer.confirm(id, 'WRONGCODE');
+        expect([state?.attemptsLeft, done]).toEqual([wasDone ? 3 : 4, false]);
+        expect((await behind.test.confirmer.confirm(id, code!))[1]).toBe(true);
+      },
+    },
+    {
+      name: 'confirm with the right code',
+      statement: STATEMENTS.confirm,
+      prepare: pending,
+      call: (id, code) => behind.test.confirmer.confirm(id, code!),
+      untouched: { attempts: 0, confirmedAt: null, useBefore: null },
+      done: { attempts: 1, confirmedAt: number, useBefore: number },
+      again: async (id, code, wasDone) => {
+        const { confirmer } = behind.test;
+        expect((await confirmer.check(id))[1]).toBe(wasDone);
+        // `true` says that this very call confirmed it, and the status says the rest.
+        expect(await confirmer.confirm(id, code!)).toMatchObject([
+          { status: 'confirmed', attemptsLeft: 4 },
+          !wasDone,
+        ]);
+        expect((await confirmer.check(id))[1]).toBe(true);
+        expect(await confirmer.use(id)).toBe(true);
+      },
+    },
+    {
+      name: 'use',
+      statement: STATEMENTS.use,
+      prepare: confirmed,
+      call: (id) => behind.test.confirmer.use(id, { key: keyOf(id) }),
+      untouched: { usedAt: null, useKey: null },
+      done: { usedAt: number },
+      again: async (id) => {
+        expect(await behind.test.confirmer.use(id, { key: keyOf(id) })).toBe(true);
+        expect(await behind.test.confirmer.use(id)).toBe(false);
+      },
+    },
+    {
+      name: 'confirm by hand',
+      statement: /^UPDATE .two_factor_confirmation. SET .confirmed_at. = /,
+      prepare: pending,
+      call: async (id) => {
+        const [state] = await behind.test.confirmer.check(id);
+        return state!.confirm();
+      },
+      untouched: { confirmedAt: null },
+      done: { confirmedAt: number },
+      again: async (id, _, wasDone) => {
+        const [state] = await behind.test.confirmer.check(id);
+        expect(await state!.confirm()).toBe(!wasDone);
+        expect(await behind.test.confirmer.use(id)).toBe(true);
+      },
+    },
+    {
+      name: 'cancel',
+      statement: STATEMENTS.cancel,
+      prepare: pending,
+      call: (id) => behind.test.confirmer.cancel(id),
+      untouched: { cancelledAt: null },
+      done: { cancelledAt: number },
+      again: async (id, code, wasDone) => {
+        expect(await behind.test.confirmer.cancel(id)).toBe(!wasDone);
+        expect((await behind.test.confirmer.confirm(id, code!))[1]).toBe(false);
+      },
+    },
+    {
+      name: 'send',
+      statement: STATEMENTS.bind,
+      prepare: pending,
+      call: (id) => behind.test.sender.send(null, 'ann@example.com', id),
+      untouched: { sends: 0, lastSentAt: null },
+      // Charged, though the provider was never called.
+      done: { sends: 1, lastSentAt: number },
+      again: async (id, code, wasDone) => {
+        const { twoFactor, outbox, confirmer, clock } = behind.test;
+        const sent = (): number => outbox.deliveries.filter(({ state }) => state.id === id).length;
+        expect(sent()).toBe(0);
+        if (wasDone) {
+          await expect(twoFactor.resend(id)).rejects.toMatchObject({ code: 'too-many-requests' });
+          expect(sent()).toBe(0);
+          clock.advance(30);
+        }
+        await twoFactor.resend(id);
+        expect(sent()).toBe(1);
+        expect(outbox.lastCode).toBe(code);
+        expect((await confirmer.confirm(id, code!))[1]).toBe(true);
+      },
+    },
+  ];
+
+  describe.each(calls)('$name', ({ statement, prepare, call, untouched, done, again }) => {
+    it.each(['cut-before', 'lose-answer', 'half-close'] as const)(
+      'I13: fails closed at %s, leaves what the server had done, and works when it is repeated',
+      async (fault) => {
+        const { proxy, row } = behind;
+        const { id, code } = await prepare();
+        const trap = proxy.trap(statement, fault);
+
+        await expect(call(id, code)).rejects.toBeInstanceOf(TwoFactorUnavailableError);
+
+        expect(trap.caught).toBe(1);
+        const wasDone = fault !== 'cut-before';
+        expect(await row(id)).toMatchObject(wasDone ? done : untouched);
+        await again(id, code, wasDone);
+      },
+    );
+  });
+
+  it.each(['cut-before', 'lose-answer', 'half-close'] as const)(
+    'I12: makeConfirmation at %s is repeated with its key and makes one confirmation',
+    async (fault) => {
+      const { test, direct, proxy } = behind;
+      const key = `request-${engine}-${fault}`;
+      const repository = direct.dataSource.getRepository(ConfirmationRecord);
+      const before = await repository.count();
+      proxy.trap(STATEMENTS.insert, fault);
+
+      await expect(test.confirmer.makeConfirmation({ key })).rejects.toBeInstanceOf(
+        TwoFactorUnavailableError,
+      );
+      expect((await repository.count()) - before).toBe(fault === 'cut-before' ? 0 : 1);
+
+      const made = await test.confirmer.makeConfirmation({ key });
+      expect((await repository.count()) - before).toBe(1);
+      expect((await test.confirmer.confirm(made.id, made.code!))[1]).toBe(true);
+    },
+  );
+
+  it.each(['cut-before', 'lose-answer', 'half-close'] as const)(
+    '60: request at %s of its INSERT or its bind calls no provider, and sends once when repeated with its key',
+    async (fault) => {
+      const { test, proxy, clock } = { ...behind, clock: behind.test.clock };
+      const sent = test.outbox.deliveries.length;
+      const request = { token: 'ann@example.com', key: `whole-request-${engine}-${fault}` };
+      proxy.trap(STATEMENTS.insert, fault);
+      proxy.trap(STATEMENTS.bind, fault);
+
+      await expect(test.twoFactor.request(request)).rejects.toBeInstanceOf(
+        TwoFactorUnavailableError,
+      );
+      await expect(test.twoFactor.request(request)).rejects.toBeInstanceOf(
+        TwoFactorUnavailableError,
+      );
+      expect(test.outbox.deliveries.length - sent).toBe(0);
+
+      const { id } = await test.twoFactor.request(request);
+      if (fault !== 'cut-before') {
+        // It was charged as sent: the person who waits for it asks for it again.
+        expect(test.outbox.deliveries.length - sent).toBe(0);
+        clock.advance(30);
+        await test.twoFactor.resend(id);
+      }
+      expect(test.outbox.deliveries.length - sent).toBe(1);
+      expect((await test.confirmer.confirm(id, test.outbox.lastCode))[1]).toBe(true);
+    },
+  );
+
+  it.each(['cut-before', 'lose-answer', 'half-close'] as const)(
+    '84: purge at %s is an error, leaves the living, and finishes when it is repeated',
+    async (fault) => {
+      const { test, direct, proxy } = behind;
+      const dead = await inGroups(5, () => direct.confirmer.makeConfirmation());
+      test.clock.advance(2 * 86_400);
+      const alive = await direct.confirmer.makeConfirmation();
+      const repository = direct.dataSource.getRepository(ConfirmationRecord);
+      const trap = proxy.trap(STATEMENTS.purge, fault);
+
+      await expect(test.confirmer.purge()).rejects.toBeInstanceOf(TwoFactorUnavailableError);
+      expect(trap.caught).toBe(1);
+      expect(await repository.countBy({ id: dead[0]!.id })).toBe(fault === 'cut-before' ? 1 : 0);
+
+      await test.confirmer.purge();
+      for (const { id } of dead) expect(await repository.countBy({ id })).toBe(0);
+      expect((await test.confirmer.confirm(alive.id, alive.code!))[1]).toBe(true);
+    },
+  );
+
+  it('I11: check is an error when its answer is lost, never false', async () => {
+    const { test, proxy } = behind;
+    const [id = ''] = await proofs(1);
+    const trap = proxy.trap(STATEMENTS.find, 'lose-answer');
+
+    await expect(test.confirmer.check(id)).rejects.toBeInstanceOf(TwoFactorUnavailableError);
+    expect(trap.caught).toBe(1);
+    expect((await test.confirmer.check(id))[1]).toBe(true);
+  });
+
+  it('I13: use with its key at a lost second answer is an error, never false', async () => {
+    const { test, proxy } = behind;
+    const [id = ''] = await proofs(1);
+    proxy.trap(STATEMENTS.use, 'lose-answer');
+    const key = keyOf(id);
+    await expect(test.confirmer.use(id, { key })).rejects.toBeInstanceOf(TwoFactorUnavailableError);
+    const trap = proxy.trap(STATEMENTS.find, 'lose-answer');
+
+    await expect(test.confirmer.use(id, { key })).rejects.toBeInstanceOf(TwoFactorUnavailableError);
+    expect(trap.caught).toBe(1);
+    expect(await test.confirmer.use(id, { key })).toBe(true);
+  });
+
+  it('I11: the application served all of this with one pool and no restart', async () => {
+    const { test } = behind;
+    const made = await inGroups(40, () => test.confirmer.makeConfirmation({ isConfirmed: true }));
+
+    expect(tally(await inGroups(40, (at) => outcomeOf(test.confirmer.use(made[at]!))))).toEqual({
+      true: 40,
+    });
+  });
+});

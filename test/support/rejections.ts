@@ -1,0 +1,15 @@
+/** Notes every rejection that nobody handled, from now until `stop` hands them over. */
+export function watchRejections(): { stop: () => readonly unknown[] } {
+  const seen: unknown[] = [];
+  const note = (reason: unknown): void => {
+    seen.push(reason);
+  };
+  const events = ['unhandledRejection', 'uncaughtException'] as const;
+  for (const event of events) process.on(event, note);
+  return {
+    stop: () => {
+      for (const event of events) process.off(event, note);
+      return seen;
+    },
+  };
+}
