@@ -33,6 +33,8 @@ export class Trap {
     readonly statement: RegExp,
     readonly fault: Fault,
     private readonly times: number,
+    /** The connections it watches; absent: all. */
+    private readonly links?: ReadonlySet<object>,
   ) {}
 
   /** Settled when the first statement has got as far as the fault lets it. */
@@ -51,8 +53,9 @@ export class Trap {
   }
 
   /** @internal */
-  catches(sql: string): boolean {
+  catches(sql: string, link: object): boolean {
     if (this.caught >= this.times || !this.statement.test(sql)) return false;
+    if (this.links && !this.links.has(link)) return false;
     this.caught += 1;
     return true;
   }
@@ -72,7 +75,7 @@ export class FaultProxy {
 
   private constructor(
     private readonly server: Server,
-    private target: URL,
+    private readonly target: URL,
   ) {
     server.on('connection', (client) => {
       const link = new Link(client, this, this.target);
@@ -99,24 +102,38 @@ export class FaultProxy {
   }
 
   /** The same database, through this proxy. */
-  through({ engine, options, drop }: TestDatabase): TestDatabase {
-    return { engine, options: { ...options, url: this.url } as TestDatabase['options'], drop };
+  through(database: TestDatabase): TestDatabase {
+    const options = { ...database.options, url: this.url } as TestDatabase['options'];
+    return { engine: database.engine, options, drop: () => database.drop() };
   }
 
   /** Catches the next `times` statements that match. Of several traps the oldest catches. */
   trap(statement: RegExp, fault: Fault, times = 1): Trap {
-    const trap = new Trap(statement, fault, times);
+    return this.#set(new Trap(statement, fault, times));
+  }
+
+  /** As `trap`, on the connections that are open now: what they lead to has failed over to where new ones go. */
+  trapOpen(statement: RegExp, fault: Fault): Trap {
+    return this.#set(new Trap(statement, fault, Infinity, new Set(this.#links)));
+  }
+
+  #set(trap: Trap): Trap {
     this.#traps.push(trap);
     return trap;
   }
 
-  /** New connections go to another server, as after a failover; those that are open stay. */
-  retarget(databaseUrl: string): void {
-    this.target = new URL(databaseUrl);
+  /** How many connections there are. */
+  get connections(): number {
+    return this.#links.size;
+  }
+
+  /** From now on it only passes on, also what it holds. */
+  calm(): void {
+    for (const trap of this.#traps) trap.release();
   }
 
   async close(): Promise<void> {
-    for (const trap of this.#traps) trap.release();
+    this.calm();
     const closed = once(this.server, 'close');
     this.server.close();
     for (const link of this.#links) link.reset();
@@ -124,8 +141,8 @@ export class FaultProxy {
   }
 
   /** @internal */
-  trapFor(sql: string): Trap | undefined {
-    return this.#traps.find((trap) => trap.catches(sql));
+  trapFor(sql: string, link: object): Trap | undefined {
+    return this.#traps.find((trap) => trap.catches(sql, link));
   }
 }
 
@@ -168,7 +185,7 @@ class Link {
   }
 
   async #pass({ bytes, sql }: Request): Promise<void> {
-    const trap = sql === null ? undefined : this.proxy.trapFor(sql);
+    const trap = sql === null ? undefined : this.proxy.trapFor(sql, this);
     if (trap !== undefined && !(await this.#passes(trap))) return;
     if (this.client.destroyed || this.#upstream.destroyed) return;
     if (sql !== null) this.proxy.passed.push(sql);

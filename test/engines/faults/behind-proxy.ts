@@ -1,6 +1,9 @@
+import { ConsoleLogger } from '@nestjs/common';
+import type { TestingModuleBuilder } from '@nestjs/testing';
 import { afterAll, beforeAll, expect } from 'vitest';
 
 import { ConfirmationRecord } from '../../../lib/index.js';
+import { recordOutput } from '../../support/canaries.js';
 import { openDatabase, type EngineName } from '../../support/engines.js';
 import { FaultProxy } from '../../support/fault-proxy.js';
 import { watchRejections } from '../../support/rejections.js';
@@ -23,8 +26,8 @@ export interface BehindProxy {
   readonly test: TestApp;
   readonly direct: TestApp;
   readonly proxy: FaultProxy;
-  row(id: string): Promise<ConfirmationRecord>;
-  close(): Promise<void>;
+  readonly row: (id: string) => Promise<ConfirmationRecord>;
+  readonly close: () => Promise<void>;
 }
 
 export async function startBehindProxy(
@@ -34,7 +37,7 @@ export async function startBehindProxy(
   const database = await openDatabase(engine);
   const clock = new TestClock();
   const options = { clock, ...input.options };
-  const direct = await startApp({ database, options });
+  const direct = await startApp({ database, options: { ...options, timeoutMs: 60_000 } });
   const proxy = await FaultProxy.before((database.options as { url: string }).url);
   const test = await startApp({ ...input, database: proxy.through(database), options });
   return {
@@ -43,6 +46,7 @@ export async function startBehindProxy(
     proxy,
     row: (id) => direct.dataSource.getRepository(ConfirmationRecord).findOneByOrFail({ id }),
     close: async () => {
+      proxy.calm();
       await test.close();
       await proxy.close();
       await direct.close();
@@ -50,6 +54,25 @@ export async function startBehindProxy(
     },
   };
 }
+
+/** Keeps the many refusals of these tests out of the report, and in the search for codes. */
+class QuietLogger extends ConsoleLogger {
+  constructor() {
+    super({ logLevels: [] });
+  }
+
+  override error(...lines: unknown[]): void {
+    recordOutput('error', ...lines);
+  }
+
+  override warn(...lines: unknown[]): void {
+    recordOutput('warn', ...lines);
+  }
+}
+
+export const quietly = {
+  override: (builder: TestingModuleBuilder) => builder.setLogger(new QuietLogger()),
+} satisfies TestAppInput;
 
 /** Invariant I11 for every test of a file: nothing is rejected behind everybody's back. */
 export function expectNoStrayRejections(): void {

@@ -1,10 +1,7 @@
 // The server did it, and nobody was told: what a reset connection, a failing network card or a failover leaves behind.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
-import {
-  ConfirmationRecord,
-  TwoFactorUnavailableError,
-} from '../../../lib/index.js';
+import { ConfirmationRecord, TwoFactorUnavailableError } from '../../../lib/index.js';
 import { servers } from '../../support/engines.js';
 import { NaiveConfirmer } from '../../support/naive-confirmer.js';
 import {
@@ -161,13 +158,13 @@ describe.each(servers)('Lost answers on %s', (engine) => {
   interface Call {
     readonly name: string;
     readonly statement: RegExp;
-    prepare(): Promise<{ id: string; code: string | null }>;
-    call(id: string, code: string | null): Promise<unknown>;
+    readonly prepare: () => Promise<{ id: string; code: string | null }>;
+    readonly call: (id: string, code: string | null) => Promise<unknown>;
     /** The row after the fault. */
     readonly untouched: Partial<ConfirmationRecord>;
     readonly done: Partial<ConfirmationRecord>;
     /** What the same call answers then. */
-    again(id: string, code: string | null, wasDone: boolean): Promise<void>;
+    readonly again: (id: string, code: string | null, wasDone: boolean) => Promise<void>;
   }
 
   const pending = async (): Promise<{ id: string; code: string | null }> =>

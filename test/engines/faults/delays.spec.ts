@@ -1,0 +1,278 @@
+// A database that answers late: what the caller is told in time, what happens later, and what the pool is worth then.
+import type { QueryRunner } from 'typeorm';
+import { afterEach, describe, expect, it } from 'vitest';
+
+import { TwoFactorUnavailableError } from '../../../lib/index.js';
+import { engines, servers, type EngineName } from '../../support/engines.js';
+import { startHttpApp } from '../../support/http.js';
+import { startApp, type TestAppInput } from '../../support/test-app.js';
+import {
+  expectNoStrayRejections,
+  outcomeOf,
+  quietly,
+  startBehindProxy,
+  STATEMENTS,
+  tally,
+  type BehindProxy,
+} from './behind-proxy.js';
+
+const UNAVAILABLE = 'TwoFactorUnavailableError';
+const KEY = 'key-of-one-request';
+/** Nothing that is held is released before the caller has been told: only the deadline can have told him. */
+const LATE = 1_000;
+/** Where others have to be served before it, on a machine that may be busy. */
+const LATER = 2_500;
+
+expectNoStrayRejections();
+
+const ends: (() => Promise<void>)[] = [];
+afterEach(async () => {
+  for (const end of ends.splice(0).toReversed()) await end();
+});
+
+const startBehind = async (
+  engine: EngineName,
+  input: { timeoutMs?: number; poolSize?: number } = {},
+): Promise<BehindProxy> => {
+  const { timeoutMs = LATE, poolSize = 2 } = input;
+  const behind = await startBehindProxy(engine, {
+    options: { timeoutMs },
+    dataSource: { poolSize },
+  });
+  ends.push(behind.close);
+  return behind;
+};
+
+const start = async (input: TestAppInput): Promise<Awaited<ReturnType<typeof startApp>>> => {
+  const test = await startApp(input);
+  ends.push(() => test.close());
+  return test;
+};
+
+/** Somebody else's session that holds rows and does not come back. */
+async function lockRows(
+  { dataSource }: Pick<BehindProxy['direct'], 'dataSource'>,
+  ...ids: readonly string[]
+): Promise<{ release: () => Promise<void> }> {
+  const runner: QueryRunner = dataSource.createQueryRunner();
+  await runner.startTransaction();
+  for (const id of ids) {
+    await runner.query(`SELECT id FROM two_factor_confirmation WHERE id = '${id}' FOR UPDATE`);
+  }
+  const release = async (): Promise<void> => {
+    if (runner.isReleased) return;
+    await runner.rollbackTransaction();
+    await runner.release();
+  };
+  ends.push(release);
+  return { release };
+}
+
+describe.each(servers)('Late answers on %s', (engine) => {
+  it('82: an answer later than timeoutMs is an error; what the server did stays, and the key says so', async () => {
+    const { test, proxy, row } = await startBehind(engine, { poolSize: 1 });
+    const { id } = await test.confirmer.makeConfirmation({ isConfirmed: true });
+    const trap = proxy.trap(STATEMENTS.use, 'hold-answer');
+
+    const call = outcomeOf(test.confirmer.use(id, { key: KEY }));
+    await trap.reached;
+    expect((await row(id)).usedAt).not.toBeNull();
+    expect(await call).toBe(UNAVAILABLE);
+
+    // The only connection of the pool comes back with its answer.
+    trap.release();
+    expect(await test.confirmer.use(id)).toBe(false);
+    expect(await test.confirmer.use(id, { key: KEY })).toBe(true);
+  });
+
+  it('82: a statement that is on its way when the caller is told may still be done, once', async () => {
+    const { test, proxy, row } = await startBehind(engine, { poolSize: 1 });
+    const { id } = await test.confirmer.makeConfirmation({ isConfirmed: true });
+    const trap = proxy.trap(STATEMENTS.use, 'hold-request');
+
+    expect(await outcomeOf(test.confirmer.use(id, { key: KEY }))).toBe(UNAVAILABLE);
+    expect(trap.caught).toBe(1);
+    expect((await row(id)).usedAt).toBeNull();
+
+    trap.release();
+    // Another key comes after it in the same lane.
+    expect(await test.confirmer.use(id, { key: `${KEY}-of-another` })).toBe(false);
+    expect(await test.confirmer.use(id, { key: KEY })).toBe(true);
+  });
+
+  it('83: a call whose deadline passes while it waits for the pool is never said to the server', async () => {
+    const { test, proxy, row } = await startBehind(engine, { poolSize: 1 });
+    const { confirmer } = test;
+    const { id } = await confirmer.makeConfirmation({ isConfirmed: true });
+    const guessed = await confirmer.makeConfirmation();
+    const runner = test.dataSource.createQueryRunner();
+    await runner.connect();
+
+    const outcomes = await Promise.all([
+      outcomeOf(confirmer.use(id)),
+      outcomeOf(confirmer.cancel(id)),
+      outcomeOf(confirmer.confirm(guessed, 'WRONGCODE')),
+      outcomeOf(confirmer.makeConfirmation()),
+      outcomeOf(test.sender.send(null, 'ann@example.com', guessed)),
+    ]);
+    proxy.passed.length = 0;
+    await runner.release();
+    // The pool serves in order: whatever was still waiting has had its turn before this one.
+    expect((await confirmer.check(id))[1]).toBe(true);
+
+    expect(tally(outcomes)).toEqual({ [UNAVAILABLE]: 5 });
+    expect(proxy.passed.filter((sql) => !STATEMENTS.find.test(sql))).toEqual([]);
+    expect((await row(guessed.id)).attempts).toBe(0);
+    expect(test.outbox.deliveries).toEqual([]);
+    expect(await confirmer.use(id)).toBe(true);
+  });
+
+  it('79: an attempt whose answer is late is spent, and the right code still confirms', async () => {
+    const { test, proxy } = await startBehind(engine);
+    const state = await test.confirmer.makeConfirmation();
+    const trap = proxy.trap(STATEMENTS.confirm, 'hold-answer');
+
+    expect(await outcomeOf(test.confirmer.confirm(state, 'WRONGCODE'))).toBe(UNAVAILABLE);
+    trap.release();
+
+    expect(await test.confirmer.confirm(state, state.code!)).toMatchObject([
+      { attemptsLeft: 3 },
+      true,
+    ]);
+  });
+});
+
+describe.each(servers)('A lock holder that hangs on %s', (engine) => {
+  it('82: fails its callers within timeoutMs, serves everybody else, and charges what was issued', async () => {
+    const { test, direct, row } = await startBehind(engine, { poolSize: 3, timeoutMs: LATER });
+    const { confirmer } = test;
+    const locked = await confirmer.makeConfirmation();
+    const { release } = await lockRows(direct, locked.id);
+
+    const waiting = Array.from({ length: 20 }, () =>
+      outcomeOf(confirmer.confirm(locked, 'WRONGCODE')),
+    );
+    const others = await Promise.all(
+      Array.from({ length: 20 }, () => confirmer.makeConfirmation({ isConfirmed: true })),
+    );
+    expect(
+      tally(await Promise.all(others.map((other) => outcomeOf(confirmer.use(other))))),
+    ).toEqual({ true: 20 });
+    expect(tally(await Promise.all(waiting))).toEqual({ [UNAVAILABLE]: 20 });
+    expect((await row(locked.id)).attempts).toBe(0);
+
+    await release();
+    // The one call that had reached the server is charged; the nineteen behind it never left.
+    expect(await confirmer.confirm(locked, locked.code!)).toMatchObject([
+      { attemptsLeft: 3 },
+      true,
+    ]);
+  });
+
+  it('82: over HTTP answers 503 with Retry-After, and 200 to everybody else', async () => {
+    const http = await startHttpApp({
+      ...quietly,
+      engine,
+      dataSource: { poolSize: 3 },
+      options: { timeoutMs: LATER, controller: true },
+    });
+    ends.push(() => http.close());
+    const locked = await http.request();
+    const other = await http.request();
+    const { release } = await lockRows(http, locked.id);
+
+    const refusals = await Promise.all(
+      Array.from({ length: 10 }, () => http.post('/2factor/confirm', locked)),
+    );
+    for (const refusal of refusals) {
+      expect(refusal).toBeProblem(503, 'temporarily-unavailable', { retryAfter: 1 });
+    }
+    expect((await http.post('/2factor/confirm', other)).status).toBe(200);
+
+    await release();
+    // The first of them had reached the server, which confirmed it when the lock was gone.
+    expect(await http.post('/2factor/confirm', locked)).toBeProblem(409, 'already-confirmed');
+    expect((await http.row(locked.id)).attempts).toBe(1);
+  });
+
+  it('82: a transaction that waits for the lock keeps its own limit, and its caller an error', async () => {
+    const { test, direct } = await startBehind(engine);
+    const { id } = await test.confirmer.makeConfirmation({ isConfirmed: true });
+    const { release } = await lockRows(direct, id);
+    const limit =
+      engine === 'postgres'
+        ? "SET LOCAL lock_timeout = '50ms'"
+        : 'SET innodb_lock_wait_timeout = 1';
+
+    const outcome = await outcomeOf(
+      test.dataSource.transaction(async (manager) => {
+        await manager.query(limit);
+        return test.confirmer.use(id, { manager });
+      }),
+    );
+
+    expect(outcome).toBe(engine === 'postgres' ? UNAVAILABLE : 'TwoFactorConflictError');
+    await release();
+    expect(await test.confirmer.use(id)).toBe(true);
+  });
+});
+
+describe.each(servers)('A pool of one on %s', (engine) => {
+  it('83: confirm and use inside the caller’s transaction are errors within timeoutMs, and the transaction goes on', async () => {
+    const test = await start({
+      engine,
+      dataSource: { poolSize: 1 },
+      options: { timeoutMs: LATE },
+    });
+    const { confirmer, dataSource } = test;
+    const state = await confirmer.makeConfirmation();
+    const proof = await confirmer.makeConfirmation({ isConfirmed: true });
+
+    const used = await dataSource.transaction(async (manager) => {
+      await expect(confirmer.confirm(state, state.code!)).rejects.toBeInstanceOf(
+        TwoFactorUnavailableError,
+      );
+      await expect(confirmer.use(proof)).rejects.toBeInstanceOf(TwoFactorUnavailableError);
+      return confirmer.use(proof, { manager });
+    });
+
+    expect(used).toBe(true);
+    expect(await confirmer.use(proof)).toBe(false);
+    expect(await confirmer.confirm(state, state.code!)).toMatchObject([{ attemptsLeft: 4 }, true]);
+  });
+
+  it('83: 60 parallel lives all complete', async () => {
+    const { confirmer } = await start({
+      engine,
+      dataSource: { poolSize: 1 },
+      options: { timeoutMs: 60_000 },
+    });
+    const life = async (): Promise<string> => {
+      const state = await confirmer.makeConfirmation();
+      const wrong = await outcomeOf(confirmer.confirm(state, 'WRONGCODE').then(([, done]) => done));
+      const right = await outcomeOf(confirmer.confirm(state, state.code!).then(([, done]) => done));
+      const uses = await Promise.all([1, 2, 3].map(() => outcomeOf(confirmer.use(state))));
+      return [wrong, right, ...uses.toSorted()].join(' ');
+    };
+
+    const lives = await Promise.all(Array.from({ length: 60 }, life));
+
+    expect(tally(lives)).toEqual({ 'false true false false true': 60 });
+  });
+});
+
+const files = engines.filter((engine) => engine === 'better-sqlite3');
+describe.each(files)('A connection of one on %s', (engine) => {
+  it('83: confirm inside the caller’s transaction is an error in time, and the transaction goes on', async () => {
+    const { confirmer, dataSource } = await start({ engine, options: { timeoutMs: LATE } });
+    const state = await confirmer.makeConfirmation();
+
+    await dataSource.transaction(async () => {
+      await expect(confirmer.confirm(state, state.code!)).rejects.toBeInstanceOf(
+        TwoFactorUnavailableError,
+      );
+    });
+
+    expect(await confirmer.confirm(state, state.code!)).toMatchObject([{ attemptsLeft: 4 }, true]);
+  });
+});

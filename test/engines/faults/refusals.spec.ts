@@ -1,0 +1,321 @@
+// The server says no: a lost race, a lock, a shutdown, a full disk. Never a 500, never a success.
+import {
+  Body,
+  ConflictException,
+  Controller,
+  HttpCode,
+  Inject,
+  Post,
+  UseFilters,
+} from '@nestjs/common';
+import { DataSource } from 'typeorm';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+
+import {
+  Confirmation,
+  ConfirmationProof,
+  ConfirmationRecord,
+  RequireConfirmation,
+  TwoFactorExceptionFilter,
+} from '../../../lib/index.js';
+import { openDatabase, servers, type TestDatabase } from '../../support/engines.js';
+import { FaultProxy } from '../../support/fault-proxy.js';
+import { startHttpApp, type Answer, type HttpTestApp } from '../../support/http.js';
+import { NaiveConfirmer } from '../../support/naive-confirmer.js';
+import { expectNoStrayRejections, inGroups, quietly, STATEMENTS, tally } from './behind-proxy.js';
+
+const MAX_ATTEMPTS = 5;
+/** A statement of our own that lost a race is tried this often. */
+const TRIES = MAX_ATTEMPTS + 1;
+
+/** SQLSTATE on PostgreSQL, error number on MariaDB. */
+const LOST_RACES = {
+  postgres: ['40001', '40P01'],
+  mariadb: [1213, 1205, 1020],
+} as const;
+
+const ISOLATIONS = ['READ COMMITTED', 'REPEATABLE READ', 'SERIALIZABLE'] as const;
+
+const REFUSALS = {
+  postgres: {
+    'a read-only transaction': '25006',
+    'too many connections': '53300',
+    'a shutdown': '57P01',
+    'a start': '57P03',
+    'a cancelled statement': '57014',
+    'a lock that is not available': '55P03',
+    'a full disk': '53100',
+    'a lost connection to its storage': '58030',
+  },
+  mariadb: {
+    'a read-only server': 1290,
+    'a read-only transaction': 1792,
+    'too many connections': 1040,
+    'a shutdown': 1053,
+    'a killed connection': 1927,
+    'a statement that took too long': 1969,
+    'a full disk': 1021,
+    'a full table': 1114,
+    'a Galera node that is not ready': 1047,
+  },
+} as const;
+
+@Controller('transfers')
+@UseFilters(TwoFactorExceptionFilter)
+class TransfersController {
+  constructor(@Inject(DataSource) private readonly dataSource: DataSource) {}
+
+  @Post()
+  @HttpCode(200)
+  @RequireConfirmation('transfer', { spend: 'handler' })
+  async transfer(
+    @Confirmation() proof: ConfirmationProof,
+    @Body() { isolation }: { isolation: (typeof ISOLATIONS)[number] },
+  ): Promise<{ done: true }> {
+    await this.dataSource.transaction(isolation, async (manager) => {
+      await proof.use({ manager });
+      await manager.query(`INSERT INTO effect VALUES ('${proof.id}')`);
+    });
+    return { done: true };
+  }
+}
+
+/** Find, check, save: in a transaction, too. */
+@Controller('naive-transfers')
+class NaiveTransfersController {
+  constructor(@Inject(DataSource) private readonly dataSource: DataSource) {}
+
+  @Post()
+  @HttpCode(200)
+  async transfer(
+    @Body() { isolation, id }: { isolation: (typeof ISOLATIONS)[number]; id: string },
+  ): Promise<{ done: boolean }> {
+    const done = await this.dataSource.transaction(isolation, async (manager) => {
+      const used = await new NaiveConfirmer(manager.getRepository(ConfirmationRecord)).use(id);
+      if (used) await manager.query(`INSERT INTO unguarded_effect VALUES ('${id}')`);
+      return used;
+    });
+    if (!done) throw new ConflictException();
+    return { done };
+  }
+}
+
+expectNoStrayRejections();
+
+describe.each(servers)('Refusals of the server on %s', (engine) => {
+  let database: TestDatabase;
+  let proxy: FaultProxy;
+  let http: HttpTestApp;
+
+  beforeAll(async () => {
+    database = await openDatabase(engine);
+    proxy = await FaultProxy.before((database.options as { url: string }).url);
+    http = await startHttpApp({
+      ...quietly,
+      database: proxy.through(database),
+      controllers: [TransfersController],
+      options: {
+        controller: true,
+        maxAttempts: MAX_ATTEMPTS,
+        timeoutMs: 60_000,
+        purposes: { transfer: { subject: () => 'ann', recipient: () => 'ann@bank.example' } },
+      },
+    });
+    await http.dataSource.query(
+      'CREATE TABLE effect (confirmation varchar(36) NOT NULL PRIMARY KEY)',
+    );
+  });
+  afterAll(async () => {
+    proxy.calm();
+    await http.close();
+    await proxy.close();
+    await database.drop();
+  });
+
+  /** Each route with the statement it lives by. */
+  interface Route {
+    readonly statement: RegExp;
+    readonly prepare: () => Promise<() => Promise<Answer>>;
+  }
+  const posted =
+    (path: string, body: () => Promise<object>): Route['prepare'] =>
+    async () => {
+      const prepared = await body();
+      return () => http.post(`/2factor/${path}`, prepared);
+    };
+  const asked = async (): Promise<object> => ({ token: 'ann@example.com' });
+  const routes = {
+    request: { statement: STATEMENTS.insert, prepare: posted('request-confirmation', asked) },
+    send: { statement: STATEMENTS.bind, prepare: posted('request-confirmation', asked) },
+    confirm: { statement: STATEMENTS.confirm, prepare: posted('confirm', () => http.request()) },
+    check: {
+      statement: STATEMENTS.find,
+      prepare: posted('check', async () => ({ id: (await http.request()).id })),
+    },
+  } satisfies Record<string, Route>;
+  const names = Object.keys(routes) as (keyof typeof routes)[];
+
+  describe.each<string | number>(LOST_RACES[engine])('lost race %s', (code) => {
+    it.each(names)(
+      `5: %s is repeated until the ${TRIES}th try, and then succeeds`,
+      async (name) => {
+        const { statement, prepare } = routes[name];
+        const call = await prepare();
+        const trap = proxy.trap(statement, { refused: code }, TRIES - 1);
+
+        expect((await call()).status).toBe(200);
+        expect(trap.caught).toBe(TRIES - 1);
+      },
+    );
+
+    it.each(names)('5: %s that never wins is 503 with Retry-After, never 500', async (name) => {
+      const { statement, prepare } = routes[name];
+      const call = await prepare();
+      const trap = proxy.trap(statement, { refused: code }, TRIES);
+
+      expect(await call()).toBeProblem(503, 'temporarily-unavailable', { retryAfter: 1 });
+      expect(trap.caught).toBe(TRIES);
+    });
+
+    it('40: use in a transaction is not repeated: 409 from a guarded route, no effect, and the proof stays', async () => {
+      const { id } = await http.confirmer.makeConfirmation({
+        purpose: 'transfer',
+        subject: 'ann',
+        isConfirmed: true,
+      });
+      const trap = proxy.trap(STATEMENTS.use, { refused: code });
+      const transfer = (): Promise<Answer> =>
+        http.post('/transfers', { isolation: 'READ COMMITTED' }, { 'x-confirmation-id': id });
+
+      expect(await transfer()).toBeProblem(409, 'conflict');
+      expect(trap.caught).toBe(1);
+      expect((await http.row(id)).usedAt).toBeNull();
+
+      expect((await transfer()).status).toBe(200);
+      expect(await transfer()).toBeProblem(409, 'confirmation-used');
+    });
+  });
+
+  describe.each(Object.entries(REFUSALS[engine]))('%s', (_, code) => {
+    it.each(names)('83: makes %s 503 with Retry-After, once, and no longer', async (name) => {
+      const { statement, prepare } = routes[name];
+      const call = await prepare();
+      const trap = proxy.trap(statement, { refused: code });
+
+      expect(await call()).toBeProblem(503, 'temporarily-unavailable', { retryAfter: 1 });
+      expect(trap.caught).toBe(1);
+      expect((await (await prepare())()).status).toBe(200);
+    });
+
+    it('83: makes use 503 at a guarded route, without effect, and the proof stays', async () => {
+      const { id } = await http.confirmer.makeConfirmation({
+        purpose: 'transfer',
+        subject: 'ann',
+        isConfirmed: true,
+      });
+      proxy.trap(STATEMENTS.use, { refused: code });
+      const transfer = (): Promise<Answer> =>
+        http.post('/transfers', { isolation: 'READ COMMITTED' }, { 'x-confirmation-id': id });
+
+      expect(await transfer()).toBeProblem(503, 'temporarily-unavailable', { retryAfter: 1 });
+      expect((await http.row(id)).usedAt).toBeNull();
+      expect((await transfer()).status).toBe(200);
+    });
+  });
+});
+
+describe.each(servers)('Isolation levels over HTTP on %s', (engine) => {
+  it.each(ISOLATIONS)(
+    '40: parallel calls of three applications at %s answer what is documented, and one transfer happens',
+    async (isolation) => {
+      const database = await openDatabase(engine);
+      const options = {
+        controller: true,
+        timeoutMs: 60_000,
+        purposes: {
+          transfer: { subject: () => 'ann', recipient: () => 'ann@bank.example' },
+        },
+      } as const;
+      const apps: HttpTestApp[] = [];
+      for (let count = 0; count < 3; count += 1) {
+        const app = await startHttpApp({
+          ...quietly,
+          database,
+          options,
+          controllers: [TransfersController, NaiveTransfersController],
+          dataSource: {
+            poolSize: 8,
+            isolationLevel: isolation,
+            // What the statements outside of transactions run at.
+            ...(engine === 'postgres' && {
+              extra: {
+                options: `-c default_transaction_isolation=${isolation.replace(' ', '\\ ')}`,
+              },
+            }),
+          },
+        });
+        apps.push(app);
+      }
+      const [first] = apps;
+      await first!.dataSource.query(
+        'CREATE TABLE effect (confirmation varchar(36) NOT NULL PRIMARY KEY)',
+      );
+      await first!.dataSource.query(
+        'CREATE TABLE unguarded_effect (confirmation varchar(36) NOT NULL)',
+      );
+      let turn = 0;
+      const app = (): HttpTestApp => {
+        turn += 1;
+        return apps[turn % apps.length]!;
+      };
+      const { id } = await first!.confirmer.makeConfirmation({
+        purpose: 'transfer',
+        subject: 'ann',
+        isConfirmed: true,
+      });
+      const guessed = await first!.twoFactor.request({ token: 'ann@example.com' });
+
+      const transfers = inGroups(
+        40,
+        () => app().post('/transfers', { isolation }, { 'x-confirmation-id': id }),
+        40,
+      );
+      const guesses = inGroups(
+        40,
+        () => app().post('/2factor/confirm', { id: guessed.id, code: 'WRONGCODE' }),
+        40,
+      );
+      const resends = inGroups(10, () => app().post('/2factor/resend', { id: guessed.id }), 10);
+      const statuses = (answers: readonly Answer[]): Record<string, number> =>
+        tally(answers.map(({ status }) => String(status)));
+
+      const [transferred, guessedAnswers, resent] = await Promise.all([
+        transfers,
+        guesses,
+        resends,
+      ]);
+
+      const { 200: done, 409: refused = 0 } = statuses(transferred);
+      expect([done, refused]).toEqual([1, 39]);
+      const effects: unknown[] = await first!.dataSource.query('SELECT * FROM effect');
+      expect(effects).toHaveLength(1);
+      expect(statuses(guessedAnswers)).toEqual({ 422: 5, 410: 35 });
+      const record = await first!.dataSource
+        .getRepository(ConfirmationRecord)
+        .findOneByOrFail({ id: guessed.id });
+      expect(record.attempts).toBe(5);
+      for (const { status } of resent) expect([410, 429]).toContain(status);
+
+      // The naive twin: several transfers, or answers 500.
+      const naive = await first!.confirmer.makeConfirmation({ isConfirmed: true });
+      const twin = await inGroups(
+        40,
+        () => app().post('/naive-transfers', { isolation, id: naive.id }),
+        40,
+      );
+      expect(statuses(twin)).not.toEqual({ 200: 1, 409: 39 });
+      for (const each of apps) await each.close();
+      await database.drop();
+    },
+  );
+});
