@@ -1,0 +1,290 @@
+// The server goes away, stands still or takes no writes, and comes back: the application was never restarted.
+import { DataSource } from 'typeorm';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+
+import { ConfirmationRecord } from '../../../lib/index.js';
+import { engines, openDatabase, type TestDatabase } from '../../support/engines.js';
+import { startHttpApp, type HttpTestApp } from '../../support/http.js';
+import { ownServers, type OwnServer } from '../../support/own-servers.js';
+import { startApp } from '../../support/test-app.js';
+import { expectNoStrayRejections, inGroups, outcomeOf, quietly, tally } from './behind-proxy.js';
+
+const UNAVAILABLE = 'TwoFactorUnavailableError';
+/** Long enough for a busy machine to answer, and three of them for the three seconds that a server stands still. */
+const TIMEOUT_MS = 1_500;
+const POOL = 6;
+
+expectNoStrayRejections();
+
+/** A proof and a code, made while all is well. */
+interface Prepared {
+  readonly proof: string;
+  readonly id: string;
+  readonly code: string;
+}
+
+async function prepare({ confirmer }: HttpTestApp): Promise<Prepared> {
+  const proof = await confirmer.makeConfirmation({ isConfirmed: true });
+  const state = await confirmer.makeConfirmation({ token: 'ann@example.com', way: 'default' });
+  return { proof: proof.id, id: state.id, code: state.code! };
+}
+
+/** What every call that writes is told, and what a reading one. */
+async function attempts(http: HttpTestApp, { proof, id, code }: Prepared): Promise<unknown> {
+  const sent = http.outbox.deliveries.length;
+  const { confirmer, sender } = http;
+  const services = await Promise.all([
+    outcomeOf(confirmer.use(proof)),
+    outcomeOf(confirmer.use(proof, { key: 'key-of-one-request' })),
+    outcomeOf(confirmer.confirm(id, code)),
+    outcomeOf(confirmer.confirm(id, 'WRONGCODE')),
+    outcomeOf(confirmer.cancel(id)),
+    outcomeOf(confirmer.makeConfirmation({ isConfirmed: true })),
+    outcomeOf(confirmer.purge()),
+    outcomeOf(confirmer.erase({ subject: 'ann' })),
+    outcomeOf(sender.send(null, 'ann@example.com', id)),
+  ]);
+  const routes = await Promise.all([
+    http.post('/2factor/confirm', { id, code }),
+    http.post('/2factor/request-confirmation', { token: 'ann@example.com' }),
+  ]);
+  for (const answer of routes) {
+    expect(answer).toBeProblem(503, 'temporarily-unavailable', { retryAfter: 1 });
+  }
+  const check = await http.post('/2factor/check', { id });
+  return {
+    services: tally(services),
+    check: check.status,
+    sent: http.outbox.deliveries.length - sent,
+  };
+}
+
+const DOWN = { services: { [UNAVAILABLE]: 9 }, check: 503, sent: 0 };
+const READ_ONLY = { ...DOWN, check: 200 };
+
+/** What was prepared is as it was, and the same application works with it. */
+async function life(http: HttpTestApp, { proof, id, code }: Prepared): Promise<unknown> {
+  const { attempts, sends, cancelledAt } = await http.row(id);
+  const { usedAt } = await http.row(proof);
+  const confirmed = await http.post('/2factor/confirm', { id, code });
+  const uses = [
+    await http.confirmer.use(id),
+    await http.confirmer.use(proof),
+    await http.confirmer.use(proof),
+  ];
+  const another = await http.post('/2factor/confirm', await http.request());
+  const statuses = [confirmed.status, another.status];
+  return { kept: { attempts, sends, cancelledAt, usedAt }, statuses, uses };
+}
+
+const WELL = {
+  kept: { attempts: 0, sends: 0, cancelledAt: null, usedAt: null },
+  statuses: [200, 200],
+  uses: [true, true, false],
+};
+
+describe.each(ownServers)('An outage of $engine', ({ engine, launch }) => {
+  let server: OwnServer;
+  let http: HttpTestApp;
+
+  beforeAll(async () => {
+    server = await launch([]);
+    const database: TestDatabase = {
+      engine,
+      options: { type: engine, url: server.url, poolSize: POOL },
+      drop: async () => undefined,
+    };
+    http = await startHttpApp({
+      ...quietly,
+      database,
+      options: { controller: true, timeoutMs: TIMEOUT_MS },
+    });
+  });
+  afterAll(async () => {
+    server.thaw();
+    await http.close();
+    await server.close();
+  });
+
+  /** As many connections as the pool may have, so that all of them have to be got over. */
+  const fillPool = (sql = 'SELECT 1'): Promise<unknown[]> =>
+    Promise.all(Array.from({ length: POOL }, () => http.dataSource.query(sql)));
+
+  it.each(['politely', 'SIGKILL'] as const)(
+    '83: the server is stopped (%s) and started again: 503 between, and the same application works after',
+    async (how) => {
+      await fillPool();
+      const prepared = await prepare(http);
+
+      await (how === 'politely' ? server.stop() : server.stop(how));
+      expect(await attempts(http, prepared)).toEqual(DOWN);
+      expect(await attempts(http, prepared)).toEqual(DOWN);
+
+      await server.start();
+      expect(await life(http, prepared)).toEqual(WELL);
+    },
+  );
+
+  it('83: the server is killed under load: what was answered true is spent, and nothing is spent twice', async () => {
+    const proofs = await inGroups(150, () =>
+      http.confirmer.makeConfirmation({ isConfirmed: true }),
+    );
+    const keyOf = (at: number): string => `key-under-load-${at}`;
+    let answered = 0;
+    let killed: Promise<void> | undefined;
+    const outcomes = await inGroups(
+      150,
+      async (at) => {
+        const outcome = await outcomeOf(http.confirmer.use(proofs[at]!, { key: keyOf(at) }));
+        answered += 1;
+        if (answered === 50) killed = server.stop('SIGKILL');
+        return outcome;
+      },
+      75,
+    );
+    await killed;
+    await server.start();
+
+    const { true: wins = 0, [UNAVAILABLE]: failures = 0 } = tally(outcomes);
+    expect(wins).toBeGreaterThan(0);
+    expect(failures).toBeGreaterThan(0);
+    expect(wins + failures).toBe(150);
+    const after = await inGroups(150, async (at) => {
+      const row = await http.row(proofs[at]!.id);
+      const other = await http.confirmer.use(proofs[at]!, { key: 'key-of-somebody-else' });
+      const same = await http.confirmer.use(proofs[at]!, { key: keyOf(at) });
+      // One of the two got it, whatever happened; and he who was told true keeps it.
+      return `${outcomes[at] === 'true' && row.usedAt === null ? 'lost' : 'kept'} ${Number(other) + Number(same)}`;
+    });
+    expect(tally(after)).toEqual({ 'kept 1': 150 });
+  });
+
+  it('83: all its sessions are terminated: every call ends, and each session costs one call at most', async () => {
+    await fillPool();
+    const prepared = await prepare(http);
+    const proofs = await inGroups(60, () => http.confirmer.makeConfirmation({ isConfirmed: true }));
+
+    const uses = (): Promise<string>[] =>
+      proofs.map((proof) => outcomeOf(http.confirmer.use(proof, { key: proof.id })));
+    const calls = uses();
+    await server.terminateSessions();
+    const { true: wins = 0, [UNAVAILABLE]: failures = 0 } = tally(await Promise.all(calls));
+    expect(wins + failures).toBe(60);
+
+    // The news of its end may reach a connection after its next call: that costs one call each, and never an answer.
+    const { true: again = 0, [UNAVAILABLE]: late = 0 } = tally(await Promise.all(uses()));
+    expect(again + late).toBe(60);
+    expect(late).toBeLessThanOrEqual(POOL);
+    expect(tally(await Promise.all(uses()))).toEqual({ true: 60 });
+    expect(await life(http, prepared)).toEqual(WELL);
+  });
+
+  it('83: the server stands still for three deadlines: each call ends in time, and works when it goes on', async () => {
+    await fillPool();
+    const prepared = await prepare(http);
+
+    await server.freeze();
+    const outcomes: string[] = [];
+    for (let round = 0; round < 3; round += 1) {
+      outcomes.push(
+        ...(await Promise.all([
+          outcomeOf(http.confirmer.check(prepared.proof)),
+          outcomeOf(http.confirmer.check(prepared.id)),
+          http.post('/2factor/check', { id: prepared.id }).then(({ status }) => String(status)),
+        ])),
+      );
+    }
+    server.thaw();
+
+    expect(tally(outcomes)).toEqual({ [UNAVAILABLE]: 6, '503': 3 });
+    expect(await life(http, prepared)).toEqual(WELL);
+  });
+
+  it('83: a database that takes no writes is 503 for all of them, and recovers without a restart', async () => {
+    const readOnly = async (isOn: boolean): Promise<void> => {
+      const { execute } = server;
+      if (engine === 'mariadb') {
+        await execute(`SET GLOBAL read_only = ${isOn ? 'ON' : 'OFF'}`);
+        return;
+      }
+      // Under the sessions that are open, as a standby that is promoted.
+      await execute(`ALTER SYSTEM SET default_transaction_read_only = ${isOn ? 'on' : 'off'}`);
+      await execute('SELECT pg_reload_conf()');
+      const setting = 'default_transaction_read_only';
+      await vi.waitFor(async () => {
+        const rows = (await fillPool(`SHOW ${setting}`)) as { [setting]: string }[][];
+        expect(rows.every(([row]) => row?.[setting] === (isOn ? 'on' : 'off'))).toBe(true);
+      });
+    };
+    const prepared = await prepare(http);
+    await fillPool();
+
+    await readOnly(true);
+    expect(await attempts(http, prepared)).toEqual(READ_ONLY);
+
+    await readOnly(false);
+    expect(await life(http, prepared)).toEqual(WELL);
+  });
+
+  it('83: the server takes no more connections: 503, and it recovers when it does', async () => {
+    const { execute } = server;
+    const allow = (count: number, unlimited: number): Promise<unknown> =>
+      execute(
+        engine === 'postgres'
+          ? `ALTER ROLE application CONNECTION LIMIT ${count}`
+          : `ALTER USER application WITH MAX_USER_CONNECTIONS ${count === unlimited ? 0 : count}`,
+      );
+    const prepared = await prepare(http);
+    await allow(1, -1);
+    await server.terminateSessions();
+    const other = new DataSource({ type: engine, url: server.url, poolSize: 1 });
+    await other.initialize();
+
+    expect(await attempts(http, prepared)).toEqual(DOWN);
+
+    await other.destroy();
+    await allow(-1, -1);
+    expect(await life(http, prepared)).toEqual(WELL);
+  });
+});
+
+const files = engines.filter((engine) => engine === 'better-sqlite3');
+
+describe.each(files)('A read-only file of %s', (engine) => {
+  it('83: is 503 for all writes, and recovers without a restart when it is writable again', async () => {
+    const http = await startHttpApp({
+      ...quietly,
+      engine,
+      options: { controller: true, timeoutMs: TIMEOUT_MS },
+    });
+    const prepared = await prepare(http);
+
+    await http.dataSource.query('PRAGMA query_only = ON');
+    expect(await attempts(http, prepared)).toEqual(READ_ONLY);
+
+    await http.dataSource.query('PRAGMA query_only = OFF');
+    expect(await life(http, prepared)).toEqual(WELL);
+    await http.close();
+  });
+
+  it('83: opened read-only answers what it knows and is TwoFactorUnavailableError for the rest', async () => {
+    const database = await openDatabase(engine);
+    const writable = await startApp({ database });
+    const { id } = await writable.confirmer.makeConfirmation({ isConfirmed: true });
+    await writable.app.close();
+    const reader = await startApp({
+      database,
+      dataSource: { migrationsRun: false, readonly: true } as object,
+    });
+
+    expect((await reader.confirmer.check(id))[1]).toBe(true);
+    expect(await outcomeOf(reader.confirmer.use(id))).toBe(UNAVAILABLE);
+    expect(await outcomeOf(reader.confirmer.makeConfirmation())).toBe(UNAVAILABLE);
+    const record = await reader.dataSource
+      .getRepository(ConfirmationRecord)
+      .findOneByOrFail({ id });
+    expect(record.usedAt).toBeNull();
+    await reader.close();
+    await database.drop();
+  });
+});

