@@ -201,6 +201,8 @@ describe('the purge in the background', () => {
     const shutdown = service.beforeApplicationShutdown().then(down);
     await vi.advanceTimersByTimeAsync(1_000);
     expect(down).not.toHaveBeenCalled();
+    // The spy first: restored after the timers it would leave the fake setTimeout to every later file of this process.
+    vi.restoreAllMocks();
     vi.useRealTimers();
     endBatch[0]?.(500);
     await shutdown;
