@@ -124,11 +124,8 @@ async function postgres(programs: string, options: readonly string[]): Promise<O
       }),
     execute,
     others: pids,
-    terminateSessions: async () => {
-      for (const pid of await pids("usename = 'application'")) {
-        await execute(`SELECT pg_terminate_backend(${pid})`);
-      }
-    },
+    sessions: () => pids("usename = 'application'"),
+    terminate: (pid) => execute(`SELECT pg_terminate_backend(${pid})`),
   });
   await execute('CREATE ROLE application LOGIN');
   await execute('CREATE DATABASE application OWNER application');
@@ -184,12 +181,13 @@ async function mariadb(options: readonly string[]): Promise<OwnServer> {
       ),
     execute,
     others: async () => [],
-    terminateSessions: async () => {
+    sessions: async () => {
       const rows = await execute(
         "SELECT id FROM information_schema.processlist WHERE user = 'application'",
       );
-      for (const { id } of rows) await execute(`KILL CONNECTION ${Number(id)}`);
+      return rows.map(({ id }) => Number(id));
     },
+    terminate: (id) => execute(`KILL CONNECTION ${id}`),
   });
   await execute('CREATE DATABASE application CHARACTER SET utf8mb4');
   await execute("CREATE USER application IDENTIFIED BY 'application'");
@@ -197,16 +195,19 @@ async function mariadb(options: readonly string[]): Promise<OwnServer> {
   return server;
 }
 
-interface Parts extends Pick<OwnServer, 'engine' | 'url' | 'execute' | 'terminateSessions'> {
+interface Parts extends Pick<OwnServer, 'engine' | 'url' | 'execute'> {
   readonly folder: string;
   readonly politely: NodeJS.Signals;
   readonly spawn: () => ChildProcess;
   /** Its processes beside the first. */
   readonly others: () => Promise<number[]>;
+  /** Those of the application. */
+  readonly sessions: () => Promise<number[]>;
+  readonly terminate: (session: number) => Promise<unknown>;
 }
 
 async function serverOf(parts: Parts): Promise<OwnServer> {
-  const { engine, url, execute, terminateSessions, folder, politely } = parts;
+  const { engine, url, execute, sessions, terminate, folder, politely } = parts;
   let child: ChildProcess | undefined;
   let frozen: number[] = [];
   const start = async (): Promise<void> => {
@@ -228,7 +229,12 @@ async function serverOf(parts: Parts): Promise<OwnServer> {
     engine,
     url,
     execute,
-    terminateSessions,
+    terminateSessions: async () => {
+      const ended = await sessions();
+      // One may have ended by itself meanwhile.
+      for (const session of ended) await terminate(session).catch(nothing);
+      while ((await sessions()).some((session) => ended.includes(session))) await sleep(10);
+    },
     start,
     stop,
     thaw,
