@@ -97,7 +97,7 @@ describe.each(servers)('Late answers on %s', (engine) => {
     trap.release();
     const other = await test.confirmer.use(id, { key: `${KEY}-of-another` });
     const same = await test.confirmer.use(id, { key: KEY });
-    expect([other, same].toSorted()).toEqual([false, true]);
+    expect(Number(other) + Number(same)).toBe(1);
   });
 
   it('83: a call whose deadline passes while it waits for the pool is never said to the server', async () => {
