@@ -17,10 +17,15 @@ import {
 } from './behind-proxy.js';
 import type { Order } from './worker.js';
 
-const WORKER = fileURLToPath(new URL('worker.js', import.meta.url));
+/** Runs worker.ts in a Node of its own, compiled as the tests are. */
+const LAUNCH = `
+  import { runnerImport } from 'vite';
+  await runnerImport(process.argv[1], { configFile: false, logLevel: 'error' });
+`;
+const WORKER = fileURLToPath(new URL('worker.ts', import.meta.url));
 
 async function startWorker({ test }: BehindProxy): Promise<ChildProcess> {
-  const child = spawn(process.execPath, [WORKER], {
+  const child = spawn(process.execPath, ['--input-type=module', '--eval', LAUNCH, WORKER], {
     env: {
       ...process.env,
       DATABASE: JSON.stringify(test.database.options),
