@@ -1,0 +1,87 @@
+// The pool is the application's, too: what this package cannot finish must not take it away from everybody.
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+
+import { servers } from '../../support/engines.js';
+import {
+  expectNoStrayRejections,
+  outcomeOf,
+  startBehindProxy,
+  STATEMENTS,
+  tally,
+  type BehindProxy,
+} from './behind-proxy.js';
+
+const UNAVAILABLE = 'TwoFactorUnavailableError';
+const POOL = 3;
+
+expectNoStrayRejections();
+
+describe.each(servers)('Connections that are good for nothing any more, on %s', (engine) => {
+  let behind: BehindProxy;
+
+  beforeEach(async () => {
+    behind = await startBehindProxy(engine, {
+      options: { timeoutMs: 1_000 },
+      dataSource: { poolSize: POOL },
+    });
+  });
+  afterEach(() => behind.close());
+
+  const proofs = (count: number): Promise<string[]> =>
+    Promise.all(
+      Array.from(
+        { length: count },
+        async () => (await behind.direct.confirmer.makeConfirmation({ isConfirmed: true })).id,
+      ),
+    );
+  const uses = async (ids: readonly string[]): Promise<Record<string, number>> =>
+    tally(await Promise.all(ids.map((id) => outcomeOf(behind.test.confirmer.use(id)))));
+
+  it('83: answers that never come cost no connection for ever: the pool serves on without a restart', async () => {
+    const ids = await proofs(POOL);
+    // The network has forgotten these connections: no answer, and no reset either. New ones would be served.
+    const trap = behind.proxy.trap(STATEMENTS.use, 'hold-request', POOL);
+    expect(await uses(ids)).toEqual({ [UNAVAILABLE]: POOL });
+    expect(trap.caught).toBe(POOL);
+
+    expect(await uses(ids)).toEqual({ true: POOL });
+  });
+
+  it('83: and the application can be shut down', async () => {
+    const ids = await proofs(POOL);
+    behind.proxy.trap(STATEMENTS.use, 'hold-request', POOL);
+    expect(await uses(ids)).toEqual({ [UNAVAILABLE]: POOL });
+
+    await expect(behind.test.app.close()).resolves.toBeUndefined();
+  });
+
+  it('82: a holder of as many rows as the pool has connections does not exhaust it', async () => {
+    const [free = '', ...locked] = await proofs(POOL + 1);
+    const holder = behind.direct.dataSource.createQueryRunner();
+    await holder.startTransaction();
+    for (const id of locked) {
+      await holder.query(`SELECT id FROM two_factor_confirmation WHERE id = '${id}' FOR UPDATE`);
+    }
+    expect(await uses(locked)).toEqual({ [UNAVAILABLE]: POOL });
+
+    const outcome = await uses([free]);
+
+    await holder.rollbackTransaction();
+    await holder.release();
+    expect(outcome).toEqual({ true: 1 });
+  });
+
+  it('83: a failover that leaves open connections on a read-only server costs one call each, and then new ones are made', async () => {
+    const [id = ''] = await proofs(1);
+    await Promise.all(Array.from({ length: POOL }, () => behind.test.dataSource.query('SELECT 1')));
+    expect(behind.proxy.connections).toBe(POOL);
+    // 25006 read_only_sql_transaction, 1290 ER_OPTION_PREVENTS_STATEMENT: from the old primary, for ever.
+    behind.proxy.trapOpen(STATEMENTS.use, { refused: engine === 'postgres' ? '25006' : 1290 });
+
+    for (let refusals = 0; refusals < POOL; refusals += 1) {
+      expect(await uses([id])).toEqual({ [UNAVAILABLE]: 1 });
+    }
+
+    expect(await uses([id])).toEqual({ true: 1 });
+  });
+});
