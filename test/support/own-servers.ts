@@ -1,6 +1,6 @@
 import { spawn, execFileSync, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { chmod, chown, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -241,12 +241,23 @@ async function serverOf(parts: Parts): Promise<OwnServer> {
     freeze: async () => {
       frozen = [...(await parts.others()), child!.pid!];
       for (const pid of frozen) process.kill(pid, 'SIGSTOP');
+      // A thread that is awake may answer once more.
+      while (!frozen.every(standsStill)) await sleep(5);
     },
     close: async () => {
       await stop('SIGKILL');
       await rm(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });
     },
   };
+}
+
+/** Whether every thread of a process is stopped. */
+function standsStill(pid: number): boolean {
+  const threads = readdirSync(`/proc/${pid}/task`);
+  return threads.every((thread) => {
+    const stat = readFileSync(`/proc/${pid}/task/${thread}/stat`, 'utf8');
+    return stat.slice(stat.lastIndexOf(')') + 2).startsWith('T');
+  });
 }
 
 async function answers(child: ChildProcess, execute: OwnServer['execute']): Promise<void> {
