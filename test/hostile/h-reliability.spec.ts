@@ -321,12 +321,8 @@ describe.each(servers)('Reliability, with %s behind HTTP:', (engine) => {
       await runner.release();
       expect(await door.row(id)).toMatchObject({ attempts: 0, confirmedAt: null });
       expect(await door.confirm(id, code)).toBe('temporarily-unavailable');
-      expect(await door.request({ token: 'ann@example.com' })).toBe('temporarily-unavailable');
-      await dataSource.query(
-        engine === 'postgres'
-          ? 'SET SESSION CHARACTERISTICS AS TRANSACTION READ WRITE'
-          : 'SET SESSION TRANSACTION READ WRITE',
-      );
+      // Such a connection is given up: the next one may be to a server that takes writes.
+      expect(await door.request({ token: 'ann@example.com' })).toBe('done');
       expect(await door.row(id)).toMatchObject({ attempts: 0, confirmedAt: null });
       expect(await door.confirm(id, code)).toBe('done');
     });
