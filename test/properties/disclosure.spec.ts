@@ -9,7 +9,7 @@ import { ConfirmationState, LimitService, TwoFactorEvents } from '../../lib/inde
 import { recordOutput } from '../support/canaries.js';
 import type { TestApp } from '../support/test-app.js';
 import { LIMITS } from './limits-model.js';
-import { DEADLINE_MS, propertyEngines, runs, shareOf } from './runs.js';
+import { DEADLINE_MS, propertyEngines, runs } from './runs.js';
 import { SECRETS, World } from './world.js';
 
 /** As unmistakable as the codes. */
@@ -153,7 +153,7 @@ describe.each(propertyEngines)('On %s', (engine) => {
           }).toEqual({ codes: 0, tokens: 0, secrets: 0 });
           expect(codes.length).toBeGreaterThan(0);
         }),
-        runs(shareOf(engine)),
+        runs(),
       );
     },
     DEADLINE_MS,

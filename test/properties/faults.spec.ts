@@ -281,7 +281,7 @@ describe.each(configurations)('On $engine $with', ({ engine, limits }) => {
             expect(fingerprint(messages[0]!.code)).not.toBe('');
           }
         }),
-        runs(0.75),
+        runs(),
       );
     },
     DEADLINE_MS,

@@ -65,7 +65,7 @@ describe.each(adapters)('On $name', ({ create }) => {
           expect([400, 404]).toContain(foreign.status);
           expect(await test.row(state.id)).toEqual(before);
         }),
-        runs(0.5),
+        runs(),
       );
     },
     DEADLINE_MS,

@@ -11,7 +11,7 @@ import {
   type ProofBinding,
 } from '../../lib/index.js';
 import type { TestApp } from '../support/test-app.js';
-import { DEADLINE_MS, propertyEngines, runs, shareOf } from './runs.js';
+import { DEADLINE_MS, propertyEngines, runs } from './runs.js';
 import { expectMonotone } from './steps.js';
 import { numberOf, World } from './world.js';
 
@@ -124,7 +124,7 @@ describe.each(propertyEngines)('On %s', (engine) => {
             }
           }
         }),
-        runs(shareOf(engine)),
+        runs(),
       );
     },
     DEADLINE_MS,
@@ -238,7 +238,7 @@ describe.each(propertyEngines)('On %s', (engine) => {
             expect(others.includes(code)).toBe(false);
           }
         }),
-        runs(shareOf(engine)),
+        runs(),
       );
     },
     DEADLINE_MS,
@@ -280,7 +280,7 @@ describe.each(propertyEngines)('On %s', (engine) => {
           expect(used).toBe(isSameBinding(given, input));
           if (!used) expect(await app.confirmer.use(made, given)).toBe(true);
         }),
-        runs(shareOf(engine)),
+        runs(),
       );
     },
     DEADLINE_MS,
@@ -313,7 +313,7 @@ describe.each(propertyEngines)('On %s', (engine) => {
             expect(await confirmer.use(state)).toBe(isUsable);
           }
         }),
-        runs(shareOf(engine)),
+        runs(),
       );
     },
     DEADLINE_MS,
@@ -378,7 +378,7 @@ describe.each(propertyEngines)('On %s', (engine) => {
           expect(await other.confirmer.purge({ olderThan })).toBe(0);
           expect((await world.rows()).size).toBe(0);
         }),
-        runs(shareOf(engine)),
+        runs(),
       );
     },
     DEADLINE_MS,
@@ -412,7 +412,7 @@ describe.each(propertyEngines)('On %s', (engine) => {
           expect((await other.confirmer.confirm(id, code))[1]).toBe(true);
           expect(await app.confirmer.use(id)).toBe(true);
         }),
-        runs(shareOf(engine)),
+        runs(),
       );
     },
     DEADLINE_MS,
@@ -446,7 +446,7 @@ describe.each(propertyEngines)('On %s', (engine) => {
           expect((await app.confirmer.confirm(id, world.deliveries.at(-1)!.code))[1]).toBe(true);
           expect(await app.confirmer.use(id)).toBe(true);
         }),
-        runs(shareOf(engine)),
+        runs(),
       );
     },
     DEADLINE_MS,

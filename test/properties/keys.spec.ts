@@ -53,7 +53,7 @@ describe.each(propertyEngines)('On %s', (engine) => {
           else expect(() => state.token).toThrow(TwoFactorUnknownKeyError);
           expect(await user.confirmer.use(id)).toBe(uses.includes(secret!));
         }),
-        runs(0.5),
+        runs(),
       );
     },
     DEADLINE_MS,
@@ -74,7 +74,7 @@ describe.each(propertyEngines)('On %s', (engine) => {
           const [, isUsable] = await confirmer.check(id);
           expect(await confirmer.use(id)).toBe(isUsable);
         }),
-        runs(0.5),
+        runs(),
       );
     },
     DEADLINE_MS,
@@ -123,7 +123,7 @@ describe.each(propertyEngines)('On %s', (engine) => {
           );
           expect(rows).toHaveLength(0);
         }),
-        runs(0.5),
+        runs(),
       );
     },
     DEADLINE_MS,
@@ -173,7 +173,7 @@ describe.each(propertyEngines)('On %s', (engine) => {
           await expect(twoFactor.resend(id)).rejects.toBeInstanceOf(TwoFactorUnknownKeyError);
           expect(world.deliveries).toHaveLength(sent);
         }),
-        runs(0.5),
+        runs(),
       );
     },
     DEADLINE_MS,

@@ -147,7 +147,7 @@ describe.each(propertyEngines)('With limits on %s,', (engine) => {
             return [...counts.values()].reduce((sum, one) => sum + one, 0);
           }
         }),
-        runs(0.5),
+        runs(),
       );
     },
     DEADLINE_MS,
@@ -183,7 +183,7 @@ describe.each(propertyEngines)('With limits on %s,', (engine) => {
           expect(await limits.failures({ token: 'ann@example.com' })).toMatchObject({ count: 0 });
           expect(await limits.failures({ subject: 'ann' })).toMatchObject({ count: 0 });
         }),
-        runs(0.5),
+        runs(),
       );
     },
     DEADLINE_MS,
@@ -212,7 +212,7 @@ describe.each(propertyEngines)('With limits on %s,', (engine) => {
           }
           expect(world.deliveries).toHaveLength(sent);
         }),
-        runs(0.1),
+        runs(),
       );
     },
     DEADLINE_MS,
@@ -254,7 +254,7 @@ describe.each(propertyEngines)('With limits on %s,', (engine) => {
           }
           expect(world.deliveries).toHaveLength(3);
         }),
-        runs(0.25),
+        runs(),
       );
     },
     DEADLINE_MS,
@@ -278,7 +278,7 @@ describe.each(propertyEngines)('With limits on %s,', (engine) => {
           world.clock.advanceTo(world.clock.now() + Math.min(one, other) * 1_000);
           await expect(confirmer.makeConfirmation(again)).resolves.toBeDefined();
         }),
-        runs(0.1),
+        runs(),
       );
     },
     DEADLINE_MS,

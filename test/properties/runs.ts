@@ -15,17 +15,14 @@ export const replay =
     ? {}
     : { replayPath: process.env['PROPERTY_REPLAY'] };
 
-/** What every `fc.assert` gets. `share`: the part of the runs that a slow property is content with. */
-export function runs<T = unknown>(share = 1): Parameters<T> {
+/** What every `fc.assert` gets. `times`: how many times the runs, for what costs nothing. */
+export function runs<T = unknown>(times = 1): Parameters<T> {
   return {
-    numRuns: Math.max(1, Math.ceil(RUNS * share)),
+    numRuns: RUNS * times,
     ...(seed === undefined ? {} : { seed: Number(seed) }),
     ...(path === undefined ? {} : { path }),
   };
 }
-
-/** Of a property without concurrency: all of it where a statement costs least, and half of that once more elsewhere. */
-export const shareOf = (engine: EngineName): number => (engine === 'sqljs' ? 1 : 0.5);
 
 /** For `it`: nothing here is about time, and a shared machine may be slow. */
 export const DEADLINE_MS = 120_000 + RUNS * 1_000;

@@ -1,1 +1,3 @@
-export function searchForCodes(folder: string): { codes: number; lines: number; found: string[] };
+export function searchForCodes(
+  folder: string,
+): Promise<{ codes: number; lines: number; found: string[] }>;

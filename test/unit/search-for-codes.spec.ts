@@ -22,7 +22,7 @@ describe('The search for issued codes in all output', () => {
   it('finds a planted one, whatever stands around it', async () => {
     await output(`[sql] UPDATE t SET code = 'QQ${CODE}BB' -- by mistake`);
 
-    expect(searchForCodes(folder)).toMatchObject({
+    expect(await searchForCodes(folder)).toMatchObject({
       codes: 2,
       lines: 2,
       found: [expect.stringContaining('by mistake')],
@@ -32,6 +32,6 @@ describe('The search for issued codes in all output', () => {
   it('finds nothing in clean output', async () => {
     await output('[log] a code of 20 consonants that nobody issued: BBBBBBBBBBBBBBBBBBBB');
 
-    expect(searchForCodes(folder).found).toEqual([]);
+    expect((await searchForCodes(folder)).found).toEqual([]);
   });
 });
