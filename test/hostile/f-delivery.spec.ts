@@ -474,7 +474,7 @@ describe('Delivery:', () => {
     await writeFile(join(folder, 'codes.1.log'), `${code}\n`);
     const found = async (line: string): Promise<number> => {
       await writeFile(join(folder, 'output.1.log'), `${line}\n`);
-      return searchForCodes(folder).found.length;
+      return (await searchForCodes(folder)).found.length;
     };
 
     expect(await found(`[log] sent ${code}`)).toBe(1);
