@@ -11,6 +11,10 @@ export default defineConfig({
         find: 'nestjs-two-factor/backends/email',
         replacement: path('./lib/backends/email/index.ts'),
       },
+      {
+        find: /^nestjs-two-factor\/(event-emitter|phone|rate-limiter-flexible)$/,
+        replacement: path('./lib/adapters/$1/index.ts'),
+      },
       { find: /^nestjs-two-factor$/, replacement: path('./lib/index.ts') },
     ],
   },

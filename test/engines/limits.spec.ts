@@ -5,30 +5,15 @@ import {
   LimitService,
   TwoFactorEvents,
   TwoFactorRecipientError,
-  TwoFactorTooManyRequestsError,
-  TwoFactorUnavailableError,
   type ConfirmationState,
   type TwoFactorEvent,
 } from '../../lib/index.js';
 import { engines } from '../support/engines.js';
+import { refusal } from '../support/refusal.js';
 import { SECRET, startApp, type TestApp } from '../support/test-app.js';
 
 const WRONG = 'WRONGWRONG';
 const DAY_SECONDS = 86_400;
-
-/** What a limit says, as far as it is told. */
-async function refusal(call: Promise<unknown>): Promise<unknown> {
-  return call.then(
-    () => 'accepted',
-    (error: unknown) => {
-      if (error instanceof TwoFactorTooManyRequestsError)
-        return [429, error.limit, error.retryAfterSeconds];
-      if (error instanceof TwoFactorUnavailableError)
-        return [503, error.limit, error.retryAfterSeconds];
-      throw error;
-    },
-  );
-}
 
 describe.each(engines)('Limits on %s', (engine) => {
   let test: TestApp;

@@ -23,12 +23,15 @@ const ROOMS = [
   'http',
   'migrations',
   'backends',
+  'adapters',
   'two-factor.module-definition.ts',
   'two-factor.module.ts',
   'index.ts',
 ];
 
 interface Manifest {
+  exports: Record<string, string | { types: string; default: string }>;
+  typesVersions: { '*': Record<string, string[]> };
   dependencies?: object;
   peerDependencies: Record<string, string>;
   peerDependenciesMeta: Record<string, { optional?: boolean }>;
@@ -80,8 +83,25 @@ describe('The package', () => {
     expect([...(await packagesBehind('index.ts'))].toSorted()).toEqual(required.toSorted());
   });
 
-  it('reaches nodemailer from its own subpath alone', async () => {
-    expect(await packagesBehind('backends/email/index.ts')).toContain('nodemailer');
+  it.each([
+    ['nodemailer', './backends/email'],
+    ['@nestjs/event-emitter', './event-emitter'],
+    ['libphonenumber-js', './phone'],
+    ['rate-limiter-flexible', './rate-limiter-flexible'],
+  ])('reaches %s, which is optional, from %s alone', async (name, subpath) => {
+    const reaching: string[] = [];
+    for (const [path, entry] of Object.entries(manifest.exports)) {
+      if (typeof entry === 'string') continue;
+      const file = entry.default.replace('./dist/', '').replace(/js$/, 'ts');
+      expect(entry.types).toBe(entry.default.replace(/js$/, 'd.ts'));
+      if ((await packagesBehind(file)).has(name)) reaching.push(path);
+      if (path === '.') continue;
+      // For consumers that do not read `exports`.
+      expect(manifest.typesVersions['*'][path.slice(2)]).toEqual([entry.types]);
+    }
+
+    expect(reaching).toEqual([subpath]);
+    expect(manifest.peerDependenciesMeta[name]).toEqual({ optional: true });
   });
 
   it('imports only downwards, and never its own index', async () => {

@@ -17,6 +17,7 @@ export interface FoundEngines {
   mariadb?: string;
   'better-sqlite3'?: true;
   sqljs: true;
+  redis?: string;
   /** Path of the program. */
   pgbouncer?: string;
 }

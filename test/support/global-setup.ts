@@ -3,6 +3,7 @@ import { rm } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { setTimeout as sleep } from 'node:timers/promises';
 
+import { Redis } from 'ioredis';
 import mysql from 'mysql2/promise';
 import { Client } from 'pg';
 import type { TestProject } from 'vitest/node';
@@ -13,6 +14,7 @@ import { CANARY_FOLDER } from './canaries.js';
 
 const LOCAL_POSTGRES = 'postgres://postgres@127.0.0.1:5432/postgres';
 const LOCAL_MARIADB = 'mysql://root@127.0.0.1:3306/';
+const LOCAL_REDIS = 'redis://127.0.0.1:6379';
 
 /** Engines that must not be left out, separated by commas: `.ci/run` names them all. */
 const required = (process.env['TEST_REQUIRED_ENGINES'] ?? '').split(',').filter(Boolean);
@@ -39,6 +41,10 @@ export default async function setup(project: TestProject): Promise<() => Promise
   else notes.push('MariaDB is left out (no server at TEST_MARIADB_URL or 127.0.0.1:3306)');
   if (hasBetterSqlite3()) engines['better-sqlite3'] = true;
   else notes.push('better-sqlite3 is left out (not installed)');
+
+  const redis = process.env['TEST_REDIS_URL'] ?? LOCAL_REDIS;
+  if (await answers(() => pingRedis(redis))) engines.redis = redis;
+  else notes.push('Redis is left out (no server at TEST_REDIS_URL or 127.0.0.1:6379)');
 
   const pgbouncer = findPgbouncer();
   if (pgbouncer) engines.pgbouncer = pgbouncer;
@@ -81,6 +87,25 @@ async function pingPostgres(url: string): Promise<void> {
 async function pingMariadb(uri: string): Promise<void> {
   const connection = await mysql.createConnection({ uri, connectTimeout: 2_000 });
   await connection.end();
+}
+
+async function pingRedis(url: string): Promise<void> {
+  const client = new Redis(url, {
+    lazyConnect: true,
+    connectTimeout: 2_000,
+    retryStrategy: () => null,
+  });
+  // `connect` rejects with "Connection is closed", whatever closed it.
+  let cause: Error | undefined;
+  client.on('error', (error) => (cause = error));
+  try {
+    await client.connect();
+    await client.ping();
+  } catch (error) {
+    throw cause ?? error;
+  } finally {
+    client.disconnect();
+  }
 }
 
 function findPgbouncer(): string | undefined {

@@ -1,0 +1,4 @@
+export {
+  TwoFactorEventEmitterModule,
+  type TwoFactorEventEmitterOptions,
+} from './two-factor-event-emitter.module.js';

@@ -1,0 +1,45 @@
+import { Inject, Injectable, Logger } from '@nestjs/common';
+import { EventEmitter2 } from '@nestjs/event-emitter';
+
+import { TwoFactorEvents, type TwoFactorEvent } from '../../events/index.js';
+
+export const EVENT_PREFIX = Symbol.for('nestjs-two-factor:event-prefix');
+
+/** Hands each event on, from before the first until `TwoFactorEvents` completes at the end of the application. */
+@Injectable()
+export class TwoFactorEventEmitterBridge {
+  readonly #logger = new Logger('TwoFactorEventEmitter');
+
+  constructor(
+    events: TwoFactorEvents,
+    private readonly emitter: EventEmitter2,
+    @Inject(EVENT_PREFIX) private readonly prefix: string,
+  ) {
+    events.subscribe((event) => this.#tell(event));
+  }
+
+  #tell(event: TwoFactorEvent): void {
+    const name = `${this.prefix}${event.type}`;
+    const { emitter } = this;
+    // Copies, since `once` takes its listener out of the list. Neither `emit` nor `emitAsync`: one listener that throws would keep the event from those after it, and leave a
+    // rejection of one before it to nobody, which ends the process.
+    for (const listener of emitter.listeners(name).slice()) {
+      this.#call(name, () => listener.call(emitter, event));
+    }
+    for (const listener of emitter.listenersAny().slice()) {
+      this.#call(name, () => listener.call(emitter, name, event));
+    }
+  }
+
+  #call(name: string, listener: () => unknown): void {
+    const failed = (error: unknown): void => {
+      const why = error instanceof Error ? error.message : 'unknown';
+      this.#logger.error(`A listener of ${name} failed: ${why}`);
+    };
+    try {
+      Promise.resolve(listener()).catch(failed);
+    } catch (error) {
+      failed(error);
+    }
+  }
+}

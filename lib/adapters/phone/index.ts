@@ -1,0 +1,1 @@
+export { phoneTokens, type PhoneTokensOptions } from './phone-tokens.js';

@@ -1,0 +1,5 @@
+export {
+  rateLimiterFlexibleStore,
+  type FlexibleLimiter,
+  type RateLimiterFlexibleStoreOptions,
+} from './rate-limiter-flexible.store.js';

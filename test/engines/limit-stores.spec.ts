@@ -1,0 +1,105 @@
+import { RateLimiterMemory, RateLimiterRedis } from 'rate-limiter-flexible';
+import { describe, expect, it } from 'vitest';
+
+import { rateLimiterFlexibleStore } from '../../lib/adapters/rate-limiter-flexible/index.js';
+import { TWO_FACTOR_LIMIT_STORE, type LimitLevel, type LimitStore } from '../../lib/index.js';
+import { engines, found, type EngineName } from '../support/engines.js';
+import {
+  chargedAtOnce,
+  describeLimitStore,
+  failureCharge,
+  windowCharge,
+  type LimitStoreUnderTest,
+} from '../support/limit-store-contract.js';
+import { openRedis } from '../support/redis.js';
+import { startApp, TestClock } from '../support/test-app.js';
+
+const TIMEOUT_MS = 60_000;
+
+async function inDatabase(engine: EngineName): Promise<LimitStoreUnderTest> {
+  const test = await startApp({ engine, options: { limits: {}, timeoutMs: TIMEOUT_MS } });
+  return {
+    store: test.app.get<LimitStore>(TWO_FACTOR_LIMIT_STORE, { strict: false }),
+    clock: test.clock,
+    advance: async (seconds) => test.clock.advance(seconds),
+    close: () => test.close(),
+  };
+}
+
+async function inMemory(): Promise<LimitStoreUnderTest> {
+  const limiter = new RateLimiterMemory({ points: 1, duration: 1 });
+  const clock = new TestClock();
+  return {
+    store: rateLimiterFlexibleStore({ limiter, clock }),
+    clock,
+    advance: async (seconds) => {
+      clock.advance(seconds);
+      const { storage, ...dump } = limiter.dump();
+      for (const { key } of storage) await limiter.delete(key);
+      limiter.restore({
+        ...dump,
+        storage: storage.map(({ expiresAt, ...entry }) => ({
+          ...entry,
+          expiresAt: expiresAt && expiresAt - seconds * 1_000,
+        })),
+      });
+    },
+    close: async () => undefined,
+  };
+}
+
+async function inRedis(): Promise<LimitStoreUnderTest> {
+  const redis = openRedis();
+  const { client: storeClient, keyPrefix } = redis;
+  const limiter = new RateLimiterRedis({ storeClient, keyPrefix, points: 1, duration: 1 });
+  const clock = new TestClock();
+  return {
+    store: rateLimiterFlexibleStore({ limiter, clock, timeoutMs: TIMEOUT_MS }),
+    clock,
+    advance: async (seconds) => {
+      clock.advance(seconds);
+      await redis.advance(seconds);
+    },
+    close: () => redis.close(),
+  };
+}
+
+const stores: [string, () => Promise<LimitStoreUnderTest>][] = [
+  ...engines.map((engine): (typeof stores)[number] => [engine, () => inDatabase(engine)]),
+  ['rate-limiter-flexible in memory', inMemory],
+  ...(found.redis ? [['redis', inRedis] as (typeof stores)[number]] : []),
+];
+
+describe.each(stores)('The limit store on %s', (_, open) => {
+  describeLimitStore(open);
+});
+
+/** Reads, compares, and then counts: what the contract is there to find. */
+function naiveStore(): Pick<LimitStore, 'charge'> {
+  const amounts = new Map<string, number>();
+  const read = async (key: string): Promise<number> => amounts.get(key) ?? 0;
+  return {
+    charge: async (charges) => {
+      const refused: LimitLevel[] = [];
+      for (const { key, rule } of charges) {
+        const amount = await read(key);
+        if (amount >= rule.max) refused.push({ key, amount, endsAt: 0 });
+      }
+      if (refused.length > 0) return { refused, charged: [] };
+      const charged: LimitLevel[] = [];
+      for (const { key } of charges) {
+        const amount = (await read(key)) + 1;
+        amounts.set(key, amount);
+        charged.push({ key, amount, endsAt: 0 });
+      }
+      return { refused, charged };
+    },
+  };
+}
+
+describe('A naive limit store', () => {
+  it('gives the last unit to more than one of many that come at once', async () => {
+    expect(await chargedAtOnce(naiveStore(), [windowCharge(1)])).toBeGreaterThan(1);
+    expect(await chargedAtOnce(naiveStore(), [failureCharge()])).toBeGreaterThan(8);
+  });
+});

@@ -1,0 +1,265 @@
+// Confirmations in the database, budgets in Redis: through the real services, on every engine.
+import { Redis } from 'ioredis';
+import { RateLimiterRedis } from 'rate-limiter-flexible';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+
+import { rateLimiterFlexibleStore } from '../../lib/adapters/rate-limiter-flexible/index.js';
+import {
+  LimitRecord,
+  LimitService,
+  TWO_FACTOR_LIMIT_STORE,
+  TwoFactorUnavailableError,
+  type ConfirmationState,
+  type LimitsOptions,
+  type LimitStore,
+  type TwoFactorModuleExtras,
+} from '../../lib/index.js';
+import { engines, found } from '../support/engines.js';
+import { freePort } from '../support/free-port.js';
+import { startHttpApp } from '../support/http.js';
+import { refusal } from '../support/refusal.js';
+import { openRedis, type TestRedis } from '../support/redis.js';
+import { startTcpProxy } from '../support/tcp-proxy.js';
+import { startApp, TestClock, type TestApp } from '../support/test-app.js';
+
+const WRONG = 'WRONGWRONG';
+const TIMEOUT_MS = 60_000;
+
+const redisEngines = found.redis ? engines : [];
+
+function storeOn(storeClient: Redis, keyPrefix: string, timeoutMs = TIMEOUT_MS): LimitStore {
+  const limiter = new RateLimiterRedis({ storeClient, keyPrefix, points: 1, duration: 1 });
+  return rateLimiterFlexibleStore({ limiter, timeoutMs });
+}
+
+const extra = (useFactory: () => LimitStore): Pick<TwoFactorModuleExtras, 'limitStore'> => ({
+  limitStore: { provide: TWO_FACTOR_LIMIT_STORE, useFactory },
+});
+
+describe.each(redisEngines)('Limits in Redis, confirmations on %s', (engine) => {
+  let redis: TestRedis;
+  let test: TestApp;
+  let limits: LimitService;
+  let next = 0;
+
+  const somebody = (): string => `user${(next += 1)}@example.com`;
+  const start = (options: LimitsOptions): Promise<TestApp> =>
+    startApp({
+      engine,
+      options: {
+        // The time of Redis is the system's.
+        clock: { now: Date.now },
+        timeoutMs: TIMEOUT_MS,
+        limits: options,
+        ...extra(() => storeOn(redis.client, redis.keyPrefix)),
+      },
+    });
+  const make = (token: string): Promise<ConfirmationState> =>
+    test.confirmer.makeConfirmation({ token });
+
+  beforeAll(async () => {
+    redis = openRedis();
+    test = await start({});
+    limits = test.app.get(LimitService, { strict: false });
+  });
+  afterAll(async () => {
+    await test.close();
+    await redis.close();
+  });
+
+  it('locks a token with the tenth wrong code, and a right one ends it', async () => {
+    const token = somebody();
+    const states = [await make(token), await make(token), await make(token)] as const;
+    for (const [state, times] of [
+      [states[0], 5],
+      [states[1], 4],
+      [states[2], 1],
+    ] as const) {
+      for (let time = 0; time < times; time += 1) {
+        expect((await test.confirmer.confirm(state.id, WRONG))[1]).toBe(false);
+      }
+    }
+
+    const locked = [429, 'token-failures', expect.any(Number)];
+    const right = (): Promise<unknown> => test.confirmer.confirm(states[2].id, states[2].code!);
+    expect(await refusal(right())).toEqual(locked);
+    expect(await refusal(make(token))).toEqual(locked);
+    expect(await limits.failures({ token })).toEqual({
+      count: 10,
+      isStopped: false,
+      lockedUntil: expect.any(Date),
+    });
+
+    await redis.advance(30);
+    expect(await right()).toMatchObject([{ status: 'confirmed' }, true]);
+    expect(await limits.failures({ token })).toEqual({
+      count: 0,
+      isStopped: false,
+      lockedUntil: null,
+    });
+  });
+
+  it('ends a lock by hand', async () => {
+    const token = somebody();
+    for (let each = 0; each < 2; each += 1) {
+      const { id } = await make(token);
+      for (let time = 0; time < 5; time += 1) await test.confirmer.confirm(id, WRONG);
+    }
+    expect(await refusal(make(token))).toEqual([429, 'token-failures', expect.any(Number)]);
+
+    await limits.reset({ token });
+
+    expect(await refusal(make(token))).toBe('accepted');
+  });
+
+  it('keeps at most three confirmations of a subject and purpose alive', async () => {
+    const login = { token: somebody(), subject: somebody(), purpose: 'login' };
+    const makeLogin = (): Promise<ConfirmationState> => test.confirmer.makeConfirmation(login);
+    const full = [429, 'live', expect.any(Number)];
+    const [first, second, third] = [await makeLogin(), await makeLogin(), await makeLogin()];
+    expect(await refusal(makeLogin())).toEqual(full);
+    const elsewhere = { ...login, purpose: 'transfer' };
+    expect(await refusal(test.confirmer.makeConfirmation(elsewhere))).toBe('accepted');
+
+    await test.confirmer.confirm(first.id, first.code!);
+    const fourth = await makeLogin();
+    expect(await refusal(makeLogin())).toEqual(full);
+    await second.confirm();
+    await makeLogin();
+    expect(await refusal(makeLogin())).toEqual(full);
+    // The first one's place is somebody else's now.
+    await test.confirmer.cancel(first.id);
+    expect(await refusal(makeLogin())).toEqual(full);
+    await test.confirmer.cancel(fourth.id);
+    await makeLogin();
+    expect(await refusal(makeLogin())).toEqual(full);
+    expect((await test.confirmer.check(third.id))[0]?.status).toBe('pending');
+    await redis.advance(600);
+    expect(await refusal(makeLogin())).toBe('accepted');
+  });
+
+  it('takes three of many that are made at once for one subject', async () => {
+    const login = { subject: somebody(), purpose: 'login' };
+
+    const answers = await Promise.all(
+      Array.from({ length: 20 }, () => refusal(test.confirmer.makeConfirmation(login))),
+    );
+
+    expect(answers.filter((answer) => answer === 'accepted')).toHaveLength(3);
+  });
+
+  it('sends five messages an hour to one token', async () => {
+    const token = somebody();
+    const sent = test.outbox.deliveries.length;
+    const send = async (): Promise<unknown> => {
+      const state = await test.confirmer.makeConfirmation();
+      return refusal(test.sender.send(null, token, state));
+    };
+
+    const answers = await Promise.all(Array.from({ length: 12 }, send));
+
+    expect(answers.filter((answer) => answer === 'accepted')).toHaveLength(5);
+    expect(await send()).toEqual([429, 'sends-per-token', expect.any(Number)]);
+    await redis.advance(3_600);
+    expect(await send()).toBe('accepted');
+    expect(test.outbox.deliveries.length - sent).toBe(6);
+  });
+
+  it('compares exactly ten of 100 wrong codes on 20 confirmations of one token', async () => {
+    const wide = await start({ live: false });
+    const token = somebody();
+    const states = await Promise.all(
+      Array.from({ length: 20 }, () => wide.confirmer.makeConfirmation({ token })),
+    );
+
+    await Promise.all(
+      states.flatMap(({ id }) =>
+        Array.from({ length: 5 }, () => refusal(wide.confirmer.confirm(id, WRONG))),
+      ),
+    );
+
+    const left = await Promise.all(
+      states.map(async ({ id }) => (await wide.confirmer.check(id))[0]!.attemptsLeft),
+    );
+    expect(left.reduce((sum, each) => sum + 5 - each, 0)).toBe(10);
+    expect(await limits.failures({ token })).toMatchObject({ count: 10 });
+    await wide.close();
+  });
+
+  it('leaves the table of the database empty, and knows nobody by name', async () => {
+    const token = somebody();
+    await test.twoFactor.request({ token, subject: 'ann' });
+
+    expect(await test.dataSource.getRepository(LimitRecord).count()).toBe(0);
+    const keys = await redis.client.keys(`${redis.keyPrefix}*`);
+    expect(keys.length).toBeGreaterThan(0);
+    for (const key of keys) {
+      expect(key.slice(redis.keyPrefix.length)).toMatch(/^:[0-9a-f]{32}:[a-z]+$/);
+      expect(await redis.client.get(key)).toMatch(/^\d+$/);
+    }
+  });
+});
+
+describe.each(found.redis ? ['redis'] : [])('A lost %s', () => {
+  const refused = { status: 503, body: { error: 'temporarily-unavailable' } };
+
+  it('that falls silent refuses what it limits, charges nothing, and is taken up again', async () => {
+    const redis = openRedis();
+    const proxy = await startTcpProxy(new URL(found.redis!));
+    // As ioredis is when nobody says anything: with an offline queue.
+    const client = new Redis(proxy.port, '127.0.0.1');
+    client.on('error', () => undefined);
+    const test = await startHttpApp({
+      options: {
+        controller: true,
+        clock: new TestClock(),
+        limits: {},
+        ...extra(() => storeOn(client, redis.keyPrefix, 200)),
+      },
+    });
+    const token = 'ann@example.com';
+    const { id, code } = await test.request({ token });
+    const sent = test.outbox.deliveries.length;
+
+    proxy.silence();
+    expect(await test.post('/2factor/confirm', { id, code })).toMatchObject(refused);
+    expect(await test.post('/2factor/confirm', { id, code: WRONG })).toMatchObject(refused);
+    expect(await test.post('/2factor/request-confirmation', { token })).toMatchObject(refused);
+    await expect(test.confirmer.makeConfirmation({ token })).rejects.toThrow(
+      TwoFactorUnavailableError,
+    );
+    expect(test.outbox.deliveries.length).toBe(sent);
+    expect((await test.row(id)).attempts).toBe(0);
+    proxy.resume();
+
+    await expect
+      .poll(async () => (await test.post('/2factor/confirm', { id, code })).status, {
+        timeout: 20_000,
+      })
+      .toBe(200);
+    await test.close();
+    client.disconnect();
+    await proxy.close();
+    await redis.close();
+  });
+
+  it('that is not there refuses, with an offline queue and without', async () => {
+    const port = await freePort();
+    for (const enableOfflineQueue of [true, false]) {
+      const client = new Redis(port, '127.0.0.1', { enableOfflineQueue });
+      client.on('error', () => undefined);
+      const test = await startApp({
+        options: { limits: {}, ...extra(() => storeOn(client, 'nowhere', 200)) },
+      });
+
+      await expect(test.twoFactor.request({ token: 'ann@example.com' })).rejects.toThrow(
+        TwoFactorUnavailableError,
+      );
+      const limits = test.app.get(LimitService, { strict: false });
+      await expect(limits.reset({ subject: 'ann' })).rejects.toThrow(TwoFactorUnavailableError);
+      expect(test.outbox.deliveries).toEqual([]);
+      await test.close();
+      client.disconnect();
+    }
+  });
+});

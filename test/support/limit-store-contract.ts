@@ -1,0 +1,410 @@
+// What every `LimitStore` promises. Times are told to ten seconds: a store with a clock of its own counts on while it is
+// asked.
+import { randomBytes } from 'node:crypto';
+
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+
+import type {
+  Clock,
+  FailureRule,
+  LimitAnswer,
+  LimitCharge,
+  LimitLevel,
+  LimitStore,
+  WindowRule,
+} from '../../lib/index.js';
+
+export interface LimitStoreUnderTest {
+  readonly store: LimitStore;
+  readonly clock: Clock;
+  /** Lets time pass, for the store and its clock. */
+  advance(seconds: number): Promise<void>;
+  close(): Promise<void>;
+}
+
+const AT_ONCE = 100;
+const WEEK_SECONDS = 604_800;
+
+const FAILURES: FailureRule = {
+  kind: 'failures',
+  max: 8,
+  lockFrom: 4,
+  lockMs: 100_000,
+  maxLockMs: 400_000,
+};
+
+export const newHex = (): string => randomBytes(16).toString('hex');
+
+export function windowCharge(max: number, seconds = 1_000): LimitCharge {
+  const rule: WindowRule = { kind: 'window', max, windowMs: seconds * 1_000 };
+  return { key: newHex(), rule, checkOnly: false };
+}
+
+export function failureCharge(rule: Partial<FailureRule> = {}): LimitCharge {
+  return { key: newHex(), rule: { ...FAILURES, ...rule }, checkOnly: false };
+}
+
+/** As `LimitService` hands them over. */
+const together = (...charges: readonly LimitCharge[]): LimitCharge[] =>
+  charges.toSorted((one, other) => (one.key < other.key ? -1 : 1));
+
+/** So many calls at once; how many of them got through. */
+export async function chargedAtOnce(
+  store: Pick<LimitStore, 'charge'>,
+  charges: readonly LimitCharge[],
+  calls = AT_ONCE,
+): Promise<number> {
+  const answers = await Promise.all(
+    Array.from({ length: calls }, () => store.charge(charges, newHex())),
+  );
+  return answers.filter(({ refused }) => refused.length === 0).length;
+}
+
+export function describeLimitStore(open: () => Promise<LimitStoreUnderTest>): void {
+  let test: LimitStoreUnderTest;
+
+  beforeAll(async () => {
+    test = await open();
+  });
+  afterAll(() => test.close());
+
+  const charge = (...charges: readonly LimitCharge[]): Promise<LimitAnswer> =>
+    test.store.charge(together(...charges), newHex());
+  const chargeTimes = async (times: number, ...charges: readonly LimitCharge[]): Promise<void> => {
+    for (let time = 0; time < times; time += 1) {
+      expect((await charge(...charges)).refused).toEqual([]);
+    }
+  };
+  const levelOf = async ({ key }: LimitCharge): Promise<LimitLevel> => {
+    const [level, ...others] = await test.store.read([key]);
+    expect(others).toEqual([]);
+    return level ?? { key, amount: 0, endsAt: 0 };
+  };
+  const amountOf = async (budget: LimitCharge): Promise<number> => (await levelOf(budget)).amount;
+  /** What is told of levels: key, amount, seconds to go. */
+  const told = (levels: readonly LimitLevel[]): [string, number, number][] =>
+    levels.map(({ key, amount, endsAt }) => [key, amount, secondsTo(endsAt)]);
+  const secondsTo = (endsAt: number): number =>
+    Math.ceil(Math.max(endsAt - test.clock.now(), 0) / 10_000) * 10;
+  /** Fails until the next failure is the `amount`-th. */
+  const failUntil = async (amount: number, budget: LimitCharge): Promise<void> => {
+    while ((await amountOf(budget)) < amount - 1) {
+      await chargeTimes(1, budget);
+      await test.advance(400);
+    }
+  };
+
+  describe('a window', () => {
+    it('lets as many through as there are, from the first on, and then a new window', async () => {
+      const [three, other] = [windowCharge(3), windowCharge(3)];
+      expect(told((await charge(three)).charged)).toEqual([[three.key, 1, 1_000]]);
+      await test.advance(500);
+      expect(told((await charge(three)).charged)).toEqual([[three.key, 2, 500]]);
+      expect(told((await charge(three)).charged)).toEqual([[three.key, 3, 500]]);
+
+      const { refused, charged } = await charge(three);
+
+      expect([told(refused), charged]).toEqual([[[three.key, 3, 500]], []]);
+      expect(told((await charge(other)).charged)).toEqual([[other.key, 1, 1_000]]);
+      await test.advance(500);
+      expect(told((await charge(three)).charged)).toEqual([[three.key, 1, 1_000]]);
+    });
+
+    it('gives its last unit to one of many that come at once', async () => {
+      const budget = windowCharge(5);
+      await chargeTimes(4, budget);
+
+      expect(await chargedAtOnce(test.store, [budget])).toBe(1);
+      expect(await amountOf(budget)).toBe(5);
+    });
+
+    it('lets exactly as many through as there are, of many that come at once', async () => {
+      const budget = windowCharge(7);
+
+      expect(await chargedAtOnce(test.store, [budget])).toBe(7);
+      expect(await amountOf(budget)).toBe(7);
+    });
+
+    it('goes on when a unit is given back, and never has more than all', async () => {
+      const budget = windowCharge(2);
+      await chargeTimes(2, budget);
+      await test.advance(500);
+
+      await test.store.giveBack([budget]);
+      expect(told(await test.store.read([budget.key]))).toEqual([[budget.key, 1, 500]]);
+      for (let time = 0; time < 4; time += 1) await test.store.giveBack([budget]);
+
+      await chargeTimes(2, budget);
+      expect(told((await charge(budget)).refused)).toEqual([[budget.key, 2, 500]]);
+    });
+
+    it('has no more than all when a unit of the last one is given back', async () => {
+      const budget = windowCharge(2);
+      await chargeTimes(2, budget);
+      await test.advance(1_000);
+
+      await test.store.giveBack([budget]);
+
+      expect(await chargedAtOnce(test.store, [budget])).toBe(2);
+    });
+
+    it('stays what it was under the hands of somebody else', async () => {
+      const [many, place] = [windowCharge(3), windowCharge(1)];
+      await chargeTimes(3, many);
+      await chargeTimes(1, place);
+
+      await test.store.clear(
+        together(many, place).map(({ key }) => key),
+        newHex(),
+      );
+
+      expect((await charge(many)).refused).toHaveLength(1);
+      expect((await charge(place)).refused).toHaveLength(1);
+    });
+  });
+
+  describe('a place', () => {
+    it('is free, for its whole time, once its holder clears it', async () => {
+      const place = windowCharge(1);
+      const [one, other] = [newHex(), newHex()];
+      await test.store.charge([place], one);
+      expect(await chargedAtOnce(test.store, [place])).toBe(0);
+      await test.advance(500);
+
+      await test.store.clear([place.key], other);
+      expect(await chargedAtOnce(test.store, [place])).toBe(0);
+      await test.store.clear([place.key], one);
+
+      expect(await amountOf(place)).toBe(0);
+      expect(told((await test.store.charge([place], other)).charged)).toEqual([
+        [place.key, 1, 1_000],
+      ]);
+      // It is no longer the first one's.
+      await test.store.clear([place.key], one);
+      expect(told((await charge(place)).refused)).toEqual([[place.key, 1, 1_000]]);
+    });
+
+    it('is not its former holder’s after it was given back, or has ended', async () => {
+      const place = windowCharge(1);
+      const holders = [newHex(), newHex(), newHex()] as const;
+      await test.store.charge([place], holders[0]);
+      await test.store.giveBack([place]);
+      await test.store.charge([place], holders[1]);
+      await test.store.clear([place.key], holders[0]);
+      expect((await charge(place)).refused).toHaveLength(1);
+
+      await test.advance(1_000);
+      await test.store.charge([place], holders[2]);
+      await test.store.clear([place.key], holders[1]);
+
+      expect((await charge(place)).refused).toHaveLength(1);
+    });
+
+    it('is taken by one of many that come at once, each time it is free', async () => {
+      const place = windowCharge(1);
+
+      expect(await chargedAtOnce(test.store, [place])).toBe(1);
+      await test.store.giveBack([place]);
+      expect(await chargedAtOnce(test.store, [place])).toBe(1);
+      expect(await amountOf(place)).toBe(1);
+    });
+  });
+
+  describe('failures', () => {
+    it('lock from the given one on, each twice as long, up to the longest', async () => {
+      const budget = failureCharge();
+      for (const [amount, seconds] of [
+        [1, 0],
+        [2, 0],
+        [3, 0],
+        [4, 100],
+        [5, 200],
+        [6, 400],
+        [7, 400],
+      ] as const) {
+        expect(told((await charge(budget)).charged)).toEqual([[budget.key, amount, seconds]]);
+        if (seconds === 0) continue;
+        await test.advance(seconds / 2);
+        expect(told((await charge(budget)).refused)).toEqual([[budget.key, amount, seconds / 2]]);
+        await test.advance(seconds / 2);
+      }
+    });
+
+    it('stop at the last one for good', async () => {
+      const budget = failureCharge();
+      await failUntil(8, budget);
+      expect(told((await charge(budget)).charged)).toEqual([[budget.key, 8, 400]]);
+
+      await test.advance(WEEK_SECONDS);
+
+      const { refused } = await charge(budget);
+      expect(told(refused)).toEqual([[budget.key, 8, 0]]);
+      expect(await amountOf(budget)).toBe(8);
+    });
+
+    it('are not forgotten', async () => {
+      const [few, many] = [failureCharge(), failureCharge()];
+      await chargeTimes(2, few);
+      await failUntil(6, many);
+
+      await test.advance(WEEK_SECONDS);
+      while (await test.store.purge?.(1_000));
+
+      expect([await amountOf(few), await amountOf(many)]).toEqual([2, 5]);
+    });
+
+    it('let one of many through that come at once before a lock', async () => {
+      for (const before of [3, 4, 6]) {
+        const budget = failureCharge();
+        await failUntil(before + 1, budget);
+
+        expect(await chargedAtOnce(test.store, [budget])).toBe(1);
+        expect(told([await levelOf(budget)])).toEqual([
+          [budget.key, before + 1, Math.min(100 * 2 ** (before - 3), 400)],
+        ]);
+      }
+    });
+
+    it('let through what there is before the first lock, of many that come at once', async () => {
+      const [one, other] = [failureCharge(), failureCharge()];
+
+      expect(await chargedAtOnce(test.store, together(one, other))).toBe(4);
+      expect(told(await test.store.read(together(one, other).map(({ key }) => key)))).toEqual(
+        expect.arrayContaining([
+          [one.key, 4, 100],
+          [other.key, 4, 100],
+        ]),
+      );
+    });
+
+    it('let one of many through at the last one, and none after', async () => {
+      const budget = failureCharge();
+      await failUntil(8, budget);
+
+      expect(await chargedAtOnce(test.store, [budget])).toBe(1);
+      await test.advance(400);
+      expect(await chargedAtOnce(test.store, [budget])).toBe(0);
+      expect(await amountOf(budget)).toBe(8);
+    });
+
+    it('are as many as before when one is given back, and its lock ends', async () => {
+      const budget = failureCharge();
+      await chargeTimes(3, budget);
+      for (let time = 0; time < 3; time += 1) {
+        expect(told((await charge(budget)).charged)).toEqual([[budget.key, 4, 100]]);
+        await test.store.giveBack([budget]);
+        expect(told([await levelOf(budget)])).toEqual([[budget.key, 3, 0]]);
+      }
+      for (let time = 0; time < 5; time += 1) await test.store.giveBack([budget]);
+
+      expect(await chargedAtOnce(test.store, [budget])).toBe(4);
+    });
+
+    it('are as many as before when many are given back at once', async () => {
+      const budget = failureCharge({ lockFrom: 10, max: 20 });
+      await chargeTimes(10, budget);
+
+      await Promise.all(Array.from({ length: 6 }, () => test.store.giveBack([budget])));
+
+      expect(told([await levelOf(budget)])).toEqual([[budget.key, 4, 0]]);
+      expect(await chargedAtOnce(test.store, [budget])).toBe(6);
+    });
+
+    it('end with a success, whoever charged them', async () => {
+      const [locked, stopped] = [failureCharge(), failureCharge()];
+      await failUntil(6, locked);
+      await chargeTimes(1, locked);
+      await failUntil(8, stopped);
+      await chargeTimes(1, stopped);
+
+      await test.store.clear(
+        together(locked, stopped).map(({ key }) => key),
+        newHex(),
+      );
+
+      for (const budget of [locked, stopped]) {
+        expect(told([await levelOf(budget)])).toEqual([[budget.key, 0, 0]]);
+        expect(told((await charge(budget)).charged)).toEqual([[budget.key, 1, 0]]);
+      }
+    });
+  });
+
+  describe('several budgets', () => {
+    it('are charged all, or none when one of them is spent', async () => {
+      const [many, place, few] = [windowCharge(9), windowCharge(1), windowCharge(2)];
+      const failures = failureCharge();
+      const all = [many, place, few, failures];
+      await chargeTimes(2, few);
+      await chargeTimes(3, failures);
+
+      expect(told((await charge(...all)).refused)).toEqual([[few.key, 2, 1_000]]);
+      expect(await Promise.all(all.map(amountOf))).toEqual([0, 0, 2, 3]);
+
+      await test.store.giveBack([few]);
+      const { refused, charged } = await charge(...all);
+      expect(refused).toEqual([]);
+      expect(told(charged)).toEqual(
+        expect.arrayContaining([
+          [many.key, 1, 1_000],
+          [place.key, 1, 1_000],
+          [few.key, 2, 1_000],
+          [failures.key, 4, 100],
+        ]),
+      );
+      expect((await charge(...all)).refused.map(({ key }) => key).toSorted()).toEqual(
+        [place.key, few.key, failures.key].toSorted(),
+      );
+    });
+
+    it('are charged all or none, however many come at once', async () => {
+      // The scarce one stands now before and now behind the others.
+      for (const scarce of [windowCharge(3), windowCharge(1), failureCharge({ lockFrom: 3 })]) {
+        const plenty = [windowCharge(AT_ONCE), windowCharge(AT_ONCE), windowCharge(AT_ONCE)];
+        const expected = scarce.rule.kind === 'failures' ? 3 : scarce.rule.max;
+
+        expect(await chargedAtOnce(test.store, together(scarce, ...plenty))).toBe(expected);
+        expect(await Promise.all([scarce, ...plenty].map(amountOf))).toEqual(
+          Array.from({ length: 4 }, () => expected),
+        );
+      }
+    });
+
+    it('are looked at without being charged', async () => {
+      const [window, failures] = [windowCharge(2), failureCharge()];
+      await chargeTimes(1, window);
+      await chargeTimes(4, failures);
+      const look = (budget: LimitCharge): LimitCharge => ({ ...budget, checkOnly: true });
+      const other = windowCharge(5);
+
+      expect((await charge(look(window))).refused).toEqual([]);
+      expect((await charge(look(window), other)).charged.map(({ key }) => key)).toEqual([
+        other.key,
+      ]);
+      expect(told((await charge(look(failures), look(window), other)).refused)).toEqual([
+        [failures.key, 4, 100],
+      ]);
+      await test.advance(100);
+      await chargeTimes(2, look(failures), look(window));
+
+      expect(await Promise.all([window, failures, other].map(amountOf))).toEqual([1, 4, 1]);
+    });
+
+    it('are read where they have a level', async () => {
+      const [window, failures, none] = [windowCharge(2), failureCharge(), windowCharge(2)];
+      await chargeTimes(2, window);
+      await chargeTimes(4, failures);
+
+      const levels = await test.store.read([window, failures, none].map(({ key }) => key));
+
+      expect(levels).toHaveLength(2);
+      expect(told(levels)).toEqual(
+        expect.arrayContaining([
+          [window.key, 2, 1_000],
+          [failures.key, 4, 100],
+        ]),
+      );
+      expect(await test.store.read([])).toEqual([]);
+      expect(await test.store.charge([], newHex())).toEqual({ refused: [], charged: [] });
+    });
+  });
+}

@@ -1,0 +1,181 @@
+// What the contract cannot meet by chance: somebody else comes in between two commands of one call.
+import { RateLimiterMemory } from 'rate-limiter-flexible';
+import { beforeEach, describe, expect, it } from 'vitest';
+
+import {
+  rateLimiterFlexibleStore,
+  type FlexibleLimiter,
+} from '../../../lib/adapters/rate-limiter-flexible/index.js';
+import { TwoFactorConfigurationError, type LimitStore } from '../../../lib/index.js';
+import { failureCharge, newHex, windowCharge } from '../../support/limit-store-contract.js';
+
+type Command = keyof FlexibleLimiter;
+
+/** Runs something once before the next command of this kind on a key that ends so. */
+interface Interruption {
+  readonly command: Command;
+  readonly ending: string;
+  readonly work: () => Promise<unknown>;
+}
+
+function interruptible(): {
+  limiter: FlexibleLimiter;
+  memory: RateLimiterMemory;
+  interrupt: (command: Command, ending: string, work: Interruption['work']) => void;
+} {
+  const memory = new RateLimiterMemory({ points: 1, duration: 1 });
+  const pending: Interruption[] = [];
+  const limiter = new Proxy(memory, {
+    get(target, property) {
+      const member: unknown = Reflect.get(target, property, target);
+      if (typeof member !== 'function') return member;
+      return async (key: string, ...rest: unknown[]): Promise<unknown> => {
+        const index = pending.findIndex(
+          ({ command, ending }) => command === property && key.endsWith(ending),
+        );
+        if (index >= 0) await pending.splice(index, 1)[0]!.work();
+        return member.call(target, key, ...rest) as unknown;
+      };
+    },
+  });
+  return {
+    limiter,
+    memory,
+    interrupt: (command, ending, work) => pending.push({ command, ending, work }),
+  };
+}
+
+describe('A limit store on rate-limiter-flexible', () => {
+  let store: LimitStore;
+  let memory: RateLimiterMemory;
+  let interrupt: ReturnType<typeof interruptible>['interrupt'];
+
+  beforeEach(() => {
+    const { limiter, ...rest } = interruptible();
+    ({ memory, interrupt } = rest);
+    store = rateLimiterFlexibleStore({ limiter });
+  });
+
+  const charge = async (budget: ReturnType<typeof failureCharge>) =>
+    store.charge([budget], newHex());
+  const amountOf = async (key: string): Promise<number> =>
+    (await store.read([key]))[0]?.amount ?? 0;
+  const secondsLeft = async (name: string): Promise<number> =>
+    Math.ceil(((await memory.get(name))?.msBeforeNext ?? 0) / 10_000) * 10;
+
+  it('locks as long as the failure that was charged deserves, not the one that was looked for', async () => {
+    const budget = failureCharge();
+    for (let time = 0; time < 3; time += 1) await charge(budget);
+    interrupt('penalty', ':lock', async () => {
+      await charge(budget);
+      await memory.delete(`${budget.key}:lock`);
+    });
+
+    const { charged } = await charge(budget);
+
+    expect(charged).toMatchObject([{ amount: 5 }]);
+    expect(await secondsLeft(`${budget.key}:lock`)).toBe(200);
+  });
+
+  it('lets nobody past the last failure', async () => {
+    const budget = failureCharge({ max: 4 });
+    for (let time = 0; time < 3; time += 1) await charge(budget);
+    interrupt('penalty', ':lock', async () => {
+      await charge(budget);
+      await memory.delete(`${budget.key}:lock`);
+    });
+
+    expect(await charge(budget)).toMatchObject({ refused: [{ amount: 4 }], charged: [] });
+    expect(await amountOf(budget.key)).toBe(4);
+  });
+
+  it('gives a window that has ended meanwhile no unit too many, and no window without end', async () => {
+    const budget = windowCharge(2);
+    await charge(budget);
+    interrupt('reward', ':window', () => memory.delete(`${budget.key}:window`));
+
+    await store.giveBack([budget]);
+
+    expect(await amountOf(budget.key)).toBe(0);
+    expect(await secondsLeft(`${budget.key}:window`)).toBe(1_000);
+  });
+
+  it('gives nothing back to a window that is about to end', async () => {
+    const budget = windowCharge(2, 1);
+    await charge(budget);
+    await memory.set(`${budget.key}:window`, 1, 0.4);
+
+    await store.giveBack([budget]);
+
+    expect((await memory.get(`${budget.key}:window`))?.consumedPoints).toBe(1);
+  });
+
+  it('never takes a new holder’s place for that of the one before', async () => {
+    const place = windowCharge(1);
+    const [before, after] = [newHex(), newHex()];
+    await store.charge([place], before);
+    const holderSeconds = await memory.get(`${place.key}:holder`);
+    const placeSeconds = await memory.get(`${place.key}:place`);
+    expect(holderSeconds!.msBeforeNext).toBeLessThan(placeSeconds!.msBeforeNext - 500);
+
+    // Both have ended.
+    await memory.delete(`${place.key}:holder`);
+    await memory.delete(`${place.key}:place`);
+    interrupt('set', ':holder', () => store.clear([place.key], before));
+    await store.charge([place], after);
+
+    expect((await store.charge([place], newHex())).refused).toHaveLength(1);
+  });
+
+  it('gives back what it charged before the store failed', async () => {
+    const [one, two] = [windowCharge(3), windowCharge(3)].toSorted((a, b) =>
+      a.key < b.key ? -1 : 1,
+    ) as [ReturnType<typeof windowCharge>, ReturnType<typeof windowCharge>];
+    interrupt('penalty', `${two.key}:window`, () => Promise.reject(new Error('gone')));
+
+    await expect(store.charge([one, two], newHex())).rejects.toThrow('gone');
+
+    expect([await amountOf(one.key), await amountOf(two.key)]).toEqual([0, 0]);
+  });
+
+  it('rejects all that is asked of a limiter that does not answer', async () => {
+    const silent = (): Promise<never> => new Promise(() => undefined);
+    const limiter = {
+      delete: silent,
+      get: silent,
+      penalty: silent,
+      reward: silent,
+      set: silent,
+    } satisfies FlexibleLimiter;
+    const deaf = rateLimiterFlexibleStore({ limiter, timeoutMs: 10 });
+    const budget = windowCharge(1);
+
+    await expect(deaf.charge([budget], newHex())).rejects.toThrow('No answer within 10 ms.');
+    await expect(deaf.giveBack([failureCharge()])).rejects.toThrow('No answer');
+    await expect(deaf.clear([budget.key], newHex())).rejects.toThrow('No answer');
+    await expect(deaf.read([budget.key])).rejects.toThrow('No answer');
+  });
+
+  it('is made of an atomic limiter without insurance, and of nothing else', () => {
+    const insuranceLimiter = new RateLimiterMemory({ points: 1, duration: 1 });
+    class RateLimiterRedisNonAtomic extends RateLimiterMemory {}
+    const nonAtomic = new RateLimiterRedisNonAtomic({ points: 1, duration: 1 });
+    const insured = Object.assign(new RateLimiterMemory({ points: 1, duration: 1 }), {
+      insuranceLimiter,
+    });
+    for (const [options, words] of [
+      [undefined, 'needs a limiter'],
+      [{}, 'needs a limiter'],
+      [{ limiter: {} }, 'needs a limiter'],
+      [{ limiter: insured }, 'insuranceLimiter'],
+      [{ limiter: nonAtomic }, 'NonAtomic'],
+      [{ limiter: memory, timeoutMs: 9 }, 'from 10 to 60000'],
+      [{ limiter: memory, timeoutMs: 60_001 }, 'from 10 to 60000'],
+      [{ limiter: memory, timeoutMs: 0.5 }, 'from 10 to 60000'],
+    ] as const) {
+      const make = (): LimitStore => rateLimiterFlexibleStore(options as never);
+      expect(make).toThrow(TwoFactorConfigurationError);
+      expect(make).toThrow(words);
+    }
+  });
+});
