@@ -15,6 +15,7 @@ import { openRedis } from '../support/redis.js';
 import { startApp, TestClock } from '../support/test-app.js';
 
 const TIMEOUT_MS = 60_000;
+const INSTANCES = 5;
 
 async function inDatabase(engine: EngineName): Promise<LimitStoreUnderTest> {
   const test = await startApp({ engine, options: { limits: {}, timeoutMs: TIMEOUT_MS } });
@@ -48,19 +49,34 @@ async function inMemory(): Promise<LimitStoreUnderTest> {
   };
 }
 
+/** As several instances of an application, which take turns. */
 async function inRedis(): Promise<LimitStoreUnderTest> {
   const redis = openRedis();
-  const { client: storeClient, keyPrefix } = redis;
-  const limiter = new RateLimiterRedis({ storeClient, keyPrefix, points: 1, duration: 1 });
+  const { keyPrefix } = redis;
   const clock = new TestClock();
+  const clients = Array.from({ length: INSTANCES }, () => redis.client.duplicate());
+  const instances = clients.map((storeClient) => {
+    const limiter = new RateLimiterRedis({ storeClient, keyPrefix, points: 1, duration: 1 });
+    return rateLimiterFlexibleStore({ limiter, clock, timeoutMs: TIMEOUT_MS });
+  });
+  let turn = 0;
+  const next = (): LimitStore => instances[(turn += 1) % INSTANCES]!;
   return {
-    store: rateLimiterFlexibleStore({ limiter, clock, timeoutMs: TIMEOUT_MS }),
+    store: {
+      charge: (...input) => next().charge(...input),
+      giveBack: (...input) => next().giveBack(...input),
+      clear: (...input) => next().clear(...input),
+      read: (...input) => next().read(...input),
+    },
     clock,
     advance: async (seconds) => {
       clock.advance(seconds);
       await redis.advance(seconds);
     },
-    close: () => redis.close(),
+    close: async () => {
+      for (const client of clients) await client.quit();
+      await redis.close();
+    },
   };
 }
 

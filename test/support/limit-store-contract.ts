@@ -207,6 +207,7 @@ export function describeLimitStore(open: () => Promise<LimitStoreUnderTest>): vo
       await test.store.giveBack([place]);
       expect(await chargedAtOnce(test.store, [place])).toBe(1);
       expect(await amountOf(place)).toBe(1);
+      expect(told((await charge(place)).refused)).toEqual([[place.key, 1, 1_000]]);
     });
   });
 

@@ -162,7 +162,7 @@ class RateLimiterFlexibleStore implements LimitStore {
     await Promise.all(
       keys.map(async (key) => {
         const [held] = await Promise.all([
-          this.#timed(`${key}:holder`),
+          this.#count(`${key}:holder`),
           this.#delete(`${key}:free`),
           this.#delete(`${key}:locking`),
           this.#delete(`${key}:lock`),
@@ -176,8 +176,8 @@ class RateLimiterFlexibleStore implements LimitStore {
     const levels = await Promise.all(
       keys.map(async (key) => {
         const [window, place, { free, locking, lockEndsInMs }] = await Promise.all([
-          this.#timed(`${key}:window`),
-          this.#timed(`${key}:place`),
+          this.#count(`${key}:window`),
+          this.#count(`${key}:place`),
           this.#failures(key),
         ]);
         const amount = window.points + Math.min(place.points, 1) + free + locking;
@@ -198,7 +198,7 @@ class RateLimiterFlexibleStore implements LimitStore {
       const failures = await this.#failures(key);
       return this.#level(key, amountOf(failures, rule), failures.lockEndsInMs);
     }
-    const { points, endsInMs } = await this.#timed(windowName(key, rule));
+    const { points, endsInMs } = await this.#count(windowName(key, rule));
     return this.#level(key, Math.min(points, rule.max), endsInMs);
   }
 
@@ -268,7 +268,7 @@ class RateLimiterFlexibleStore implements LimitStore {
     if (rule.kind === 'failures') return this.#giveBackFailure(key);
     if (isPlace(rule)) return this.#freePlace(key);
     const name = windowName(key, rule);
-    const { points, endsInMs } = await this.#timed(name);
+    const { points, endsInMs } = await this.#count(name);
     if (points < 1 || endsInMs < LAST_GIVE_BACK_MS) return;
     await this.#takeAway(name, secondsOf(rule.windowMs));
   }
@@ -298,7 +298,7 @@ class RateLimiterFlexibleStore implements LimitStore {
     const [free, locking, lock] = await Promise.all([
       this.#count(`${key}:free`),
       this.#count(`${key}:locking`),
-      this.#timed(`${key}:lock`),
+      this.#count(`${key}:lock`),
     ]);
     return { free: free.points, locking: locking.points, lockEndsInMs: lock.endsInMs };
   }
@@ -309,12 +309,6 @@ class RateLimiterFlexibleStore implements LimitStore {
 
   async #count(name: string): Promise<Counter> {
     return counterOf(await this.#ask((limiter) => limiter.get(name)));
-  }
-
-  /** What has ended counts as nothing, also where the store has not forgotten it yet. */
-  async #timed(name: string): Promise<Counter> {
-    const counter = await this.#count(name);
-    return counter.endsInMs > 0 ? counter : NOTHING;
   }
 
   /** One more. `seconds` begin if this is the first. */

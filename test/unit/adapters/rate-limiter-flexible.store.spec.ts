@@ -127,6 +127,41 @@ describe('A limit store on rate-limiter-flexible', () => {
     expect((await store.charge([place], newHex())).refused).toHaveLength(1);
   });
 
+  it('keeps a place taken until nothing of its holder is left', async () => {
+    const place = windowCharge(1);
+    const holder = newHex();
+    await store.charge([place], holder);
+    const meanwhile: number[] = [];
+    for (const ending of [':holder', ':place']) {
+      interrupt('delete', ending, async () => {
+        meanwhile.push((await store.charge([place], newHex())).refused.length);
+      });
+    }
+
+    await store.clear([place.key], holder);
+
+    expect(meanwhile).toEqual([1, 1]);
+    expect((await store.charge([place], holder)).refused).toEqual([]);
+  });
+
+  it('locks for a time also while somebody else puts a counter right', async () => {
+    const budget = failureCharge();
+    for (let time = 0; time < 3; time += 1) await charge(budget);
+    await memory.set(`${budget.key}:locking`, -1, 0);
+
+    await charge(budget);
+
+    expect(await secondsLeft(`${budget.key}:lock`)).toBe(100);
+  });
+
+  it('keeps no holder beside a place that is gone before him', async () => {
+    const place = windowCharge(1, 1);
+
+    await store.charge([place], newHex());
+
+    expect(await memory.get(`${place.key}:holder`)).toBeNull();
+  });
+
   it('gives back what it charged before the store failed', async () => {
     const [one, two] = [windowCharge(3), windowCharge(3)].toSorted((a, b) =>
       a.key < b.key ? -1 : 1,
