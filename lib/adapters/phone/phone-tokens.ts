@@ -45,12 +45,9 @@ export function phoneTokens({ defaultCountry }: PhoneTokensOptions = {}): (
   // All of the token, or it is no phone number.
   const how = { extract: false, ...(defaultCountry && { defaultCountry }) };
   return (token) => {
-    if (token.includes('@')) return canonicalToken(token);
-    const text = token.normalize('NFKC').trim();
-    const number = parsePhoneNumberFromString(
-      text.replace(/^tel:/i, '').replace(/^(?:00|\+00)/, '+'),
-      how,
-    );
-    return number?.isPossible() ? number.number : canonicalToken(token);
+    const text = canonicalToken(token);
+    if (text.includes('@')) return text;
+    const number = parsePhoneNumberFromString(text, how);
+    return number?.isPossible() ? number.number : text;
   };
 }

@@ -34,7 +34,7 @@ export interface RateLimiterFlexibleStoreOptions {
 const DEFAULT_TIMEOUT_MS = 2_000;
 const TIMEOUT_RANGE_MS = { min: 10, max: 60_000 };
 /** A budget that was spent when it was charged and free when it was looked at why: so often, then it is too busy. */
-const ROUNDS = 5;
+const ROUNDS = 20;
 /** A window that ends sooner is given nothing back: it could reach the next one, which then had a unit too many. */
 const LAST_GIVE_BACK_MS = 500;
 /** What a limiter takes for "never". */
@@ -51,10 +51,8 @@ const FOREVER_SECONDS = 0;
  *   nothing; without an append-only file all since the last snapshot), a failover what was not replicated, and an eviction
  *   policy other than `noeviction` whatever it likes. `RateLimiterMemory` forgets at every restart and counts for one
  *   instance alone: for tests.
- * - **No part of your transaction.** A confirmation that is made with a `manager` and rolled back keeps its live place until
- *   it would have expired; in the database it gives it back.
  * - **Several commands instead of one statement.** A process that dies between two of them leaves a budget charged that
- *   should have been given back. Nothing is ever left uncharged.
+ *   should have been given back. Nothing is ever left uncharged. A window goes on when all of it was given back.
  * - Windows and locks are whole seconds, rounded up. Failures have no end in the store either: they stay until a success.
  *
  * Give the client no offline queue: commands that wait for a reconnection are executed after the call was refused.
@@ -158,7 +156,7 @@ class RateLimiterFlexibleStore implements LimitStore {
     await Promise.all(charges.map((charge) => this.#giveBackOne(charge)));
   }
 
-  async clear(keys: readonly string[], holder: string): Promise<void> {
+  async clear(keys: readonly string[], holder?: string): Promise<void> {
     await Promise.all(
       keys.map(async (key) => {
         const [held] = await Promise.all([
@@ -167,7 +165,9 @@ class RateLimiterFlexibleStore implements LimitStore {
           this.#delete(`${key}:locking`),
           this.#delete(`${key}:lock`),
         ]);
-        if (held.points === holderNumber(holder)) await this.#freePlace(key);
+        if (holder === undefined) await this.#delete(`${key}:window`);
+        else if (held.points !== holderNumber(holder)) return;
+        await this.#freePlace(key);
       }),
     );
   }

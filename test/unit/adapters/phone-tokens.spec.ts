@@ -23,6 +23,7 @@ const SPELLINGS = [
   '4155550123',
   '1 415 555 0123',
   '٤١٥ ٥٥٥ ٠١٢٣',
+  '+1 (0)415 555 0123',
   ' 415\u00A0555\u20110123 ',
 ];
 
@@ -36,11 +37,16 @@ describe('phoneTokens', () => {
 
   it('knows what the country dials before a foreign number', () => {
     expect(inTheUnitedStates('011 44 20 7946 0018')).toBe('+442079460018');
-    expect(phoneTokens({ defaultCountry: 'GB' })('00 1 415 555 0123')).toBe('+14155550123');
+    const inBritain = phoneTokens({ defaultCountry: 'GB' });
+    expect(inBritain('00 1 415 555 0123')).toBe('+14155550123');
+    for (const spelling of ['+44 (0)20 7946 0018', '(0)20 7946 0018', '020 7946 0018']) {
+      expect(inBritain(spelling)).toBe('+442079460018');
+    }
   });
 
   it('leaves national numbers alone that have no country', () => {
-    expect(anywhere('(415) 555-0123')).toBe('(415) 555-0123');
+    expect(anywhere('(415) 555-0123')).toBe(canonicalToken('(415) 555-0123'));
+    expect(anywhere('(415) 555-0123')).not.toBe('+14155550123');
     expect(anywhere('+1 (415) 555-0123 ext. 5')).toBe('+14155550123');
   });
 

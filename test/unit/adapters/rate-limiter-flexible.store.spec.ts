@@ -7,7 +7,7 @@ import {
   type FlexibleLimiter,
 } from '../../../lib/adapters/rate-limiter-flexible/index.js';
 import { TwoFactorConfigurationError, type LimitStore } from '../../../lib/index.js';
-import { failureCharge, newHex, windowCharge } from '../../support/limit-store-contract.js';
+import { failureCharge, newHolder, windowCharge } from '../../support/limit-store-contract.js';
 
 type Command = keyof FlexibleLimiter;
 
@@ -57,7 +57,7 @@ describe('A limit store on rate-limiter-flexible', () => {
   });
 
   const charge = async (budget: ReturnType<typeof failureCharge>) =>
-    store.charge([budget], newHex());
+    store.charge([budget], newHolder());
   const amountOf = async (key: string): Promise<number> =>
     (await store.read([key]))[0]?.amount ?? 0;
   const secondsLeft = async (name: string): Promise<number> =>
@@ -112,7 +112,7 @@ describe('A limit store on rate-limiter-flexible', () => {
 
   it('never takes a new holder’s place for that of the one before', async () => {
     const place = windowCharge(1);
-    const [before, after] = [newHex(), newHex()];
+    const [before, after] = [newHolder(), newHolder()];
     await store.charge([place], before);
     const holderSeconds = await memory.get(`${place.key}:holder`);
     const placeSeconds = await memory.get(`${place.key}:place`);
@@ -124,17 +124,17 @@ describe('A limit store on rate-limiter-flexible', () => {
     interrupt('set', ':holder', () => store.clear([place.key], before));
     await store.charge([place], after);
 
-    expect((await store.charge([place], newHex())).refused).toHaveLength(1);
+    expect((await store.charge([place], newHolder())).refused).toHaveLength(1);
   });
 
   it('keeps a place taken until nothing of its holder is left', async () => {
     const place = windowCharge(1);
-    const holder = newHex();
+    const holder = newHolder();
     await store.charge([place], holder);
     const meanwhile: number[] = [];
     for (const ending of [':holder', ':place']) {
       interrupt('delete', ending, async () => {
-        meanwhile.push((await store.charge([place], newHex())).refused.length);
+        meanwhile.push((await store.charge([place], newHolder())).refused.length);
       });
     }
 
@@ -157,7 +157,7 @@ describe('A limit store on rate-limiter-flexible', () => {
   it('keeps no holder beside a place that is gone before him', async () => {
     const place = windowCharge(1, 1);
 
-    await store.charge([place], newHex());
+    await store.charge([place], newHolder());
 
     expect(await memory.get(`${place.key}:holder`)).toBeNull();
   });
@@ -168,7 +168,7 @@ describe('A limit store on rate-limiter-flexible', () => {
     ) as [ReturnType<typeof windowCharge>, ReturnType<typeof windowCharge>];
     interrupt('penalty', `${two.key}:window`, () => Promise.reject(new Error('gone')));
 
-    await expect(store.charge([one, two], newHex())).rejects.toThrow('gone');
+    await expect(store.charge([one, two], newHolder())).rejects.toThrow('gone');
 
     expect([await amountOf(one.key), await amountOf(two.key)]).toEqual([0, 0]);
   });
@@ -185,9 +185,9 @@ describe('A limit store on rate-limiter-flexible', () => {
     const deaf = rateLimiterFlexibleStore({ limiter, timeoutMs: 10 });
     const budget = windowCharge(1);
 
-    await expect(deaf.charge([budget], newHex())).rejects.toThrow('No answer within 10 ms.');
+    await expect(deaf.charge([budget], newHolder())).rejects.toThrow('No answer within 10 ms.');
     await expect(deaf.giveBack([failureCharge()])).rejects.toThrow('No answer');
-    await expect(deaf.clear([budget.key], newHex())).rejects.toThrow('No answer');
+    await expect(deaf.clear([budget.key], newHolder())).rejects.toThrow('No answer');
     await expect(deaf.read([budget.key])).rejects.toThrow('No answer');
   });
 
