@@ -310,7 +310,7 @@ export class Model {
   }
 
   #make(
-    call: Omit<Extract<Call, { op: 'make' }>, 'op' | 'transaction'>,
+    call: Omit<Extract<Call, { op: 'make' }>, 'op'>,
     { codes, id }: Drawn,
     sends?: Message,
   ): { ref: number; isNew: boolean } {
@@ -333,7 +333,8 @@ export class Model {
     // What is confirmed by hand is the application's own decision, whoever guesses meanwhile.
     if (!isConfirmed) {
       const party = { token, subject: made.subject, purpose: made.purpose };
-      const opens = { id: id!, ttlMs: made.ttlMs };
+      // One that is made in a transaction of the application takes no place.
+      const opens = call.transaction ? undefined : { id: id!, ttlMs: made.ttlMs };
       this.#assertCharged(this.#limits?.chargeRequest(this.ring, party, { opens, sends }));
     }
 
