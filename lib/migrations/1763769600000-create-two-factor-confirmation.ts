@@ -1,21 +1,10 @@
-import {
-  Table,
-  type ColumnType,
-  type MigrationInterface,
-  type QueryRunner,
-  type TableColumnOptions,
-} from 'typeorm';
+import type { MigrationInterface, QueryRunner } from 'typeorm';
 
 import { ConfirmationRecord } from '../confirmation/index.js';
-import { assertEntity, dataSourceOf, engineOf } from '../database/index.js';
-
-type Property = keyof ConfirmationRecord;
-
-/** Room on each page for the updates of its rows, so that none of them has to touch the index. */
-const FILL_FACTOR = 70;
+import { createTable, dropTable, type Columns } from './create-table.js';
 
 /** The table as of 0.1.0. Frozen: only its names are looked up, everything else is written here. */
-const COLUMNS: Readonly<Record<Property, Omit<TableColumnOptions, 'name'>>> = {
+const COLUMNS: Columns<ConfirmationRecord> = {
   id: { type: 'varchar', length: '36', isPrimary: true },
   purpose: { type: 'varchar', length: '64', default: "''" },
   subject: { type: 'varchar', length: '255', default: "''" },
@@ -42,30 +31,10 @@ export class CreateTwoFactorConfirmation1763769600000 implements MigrationInterf
   name = 'CreateTwoFactorConfirmation1763769600000';
 
   async up(queryRunner: QueryRunner): Promise<void> {
-    const dataSource = dataSourceOf(queryRunner);
-    assertEntity(dataSource, ConfirmationRecord);
-    const { tablePath, columns } = dataSource.getMetadata(ConfirmationRecord);
-    const nameOf = new Map(columns.map((column) => [column.propertyName, column.databaseName]));
-    await queryRunner.createTable(
-      new Table({
-        name: tablePath,
-        columns: Object.entries(COLUMNS).map(([property, column]) => ({
-          ...column,
-          // `int` is `integer` on PostgreSQL and SQLite.
-          type: dataSource.driver.normalizeType({ type: column.type as ColumnType }),
-          name: nameOf.get(property) ?? property,
-        })),
-      }),
-    );
-    if (engineOf(dataSource) === 'postgres') {
-      const table = tablePath.split('.').map((name) => dataSource.driver.escape(name));
-      await queryRunner.query(`ALTER TABLE ${table.join('.')} SET (fillfactor = ${FILL_FACTOR})`);
-    }
+    await createTable(queryRunner, ConfirmationRecord, COLUMNS);
   }
 
   async down(queryRunner: QueryRunner): Promise<void> {
-    await queryRunner.dropTable(
-      dataSourceOf(queryRunner).getMetadata(ConfirmationRecord).tablePath,
-    );
+    await dropTable(queryRunner, ConfirmationRecord);
   }
 }
