@@ -21,8 +21,8 @@ export class TwoFactorEventEmitterBridge {
   #tell(event: TwoFactorEvent): void {
     const name = `${this.prefix}${event.type}`;
     const { emitter } = this;
-    // Copies, since `once` takes its listener out of the list. Neither `emit` nor `emitAsync`: one listener that throws would keep the event from those after it, and leave a
-    // rejection of one before it to nobody, which ends the process.
+    // Neither `emit` nor `emitAsync`: one listener that throws would keep the event from those after it, and leave a
+    // rejection of one before it to nobody, which ends the process. Copies, since `once` takes its listener out of the list.
     for (const listener of emitter.listeners(name).slice()) {
       this.#call(name, () => listener.call(emitter, event));
     }
