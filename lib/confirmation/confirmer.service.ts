@@ -215,14 +215,15 @@ export class ConfirmerService {
       useBefore: code === null ? now + useWithinSeconds * 1_000 : null,
     };
     // The same request may have been made before, also under a secret that no longer signs: then it costs nothing.
-    const repeated = async (): Promise<MadeConfirmation | null> => {
-      for (const keyId of keyIds) {
+    const repeated = async (ids = keyIds): Promise<MadeConfirmation | null> => {
+      for (const keyId of ids) {
         const made = await this.store.find(keyId, manager);
         if (made !== null) return this.#repeated(row, binding, token, made);
       }
       return null;
     };
-    const before = await repeated();
+    // In a transaction the INSERT itself looks for the current one: a look before it would fix an older snapshot.
+    const before = await repeated(manager === undefined ? keyIds : keyIds.slice(1));
     if (before !== null) return before;
     const party = { token: token ?? null, subject: binding.subject, purpose: binding.purpose };
     let charged: Charged | null = null;
@@ -235,7 +236,8 @@ export class ConfirmerService {
       }
     } catch (error) {
       // What stands in the way may be the same request in another call, which has charged and not yet inserted.
-      const meanwhile = key === undefined ? null : await soon(repeated);
+      const mayBeOurs = key !== undefined && isSpentByTwin(error);
+      const meanwhile = mayBeOurs ? await soon(() => repeated()) : null;
       if (meanwhile !== null) return meanwhile;
       this.tellBlocked(error, { id: '', way: row.way }, party);
       throw error;
@@ -488,7 +490,7 @@ export class ConfirmerService {
    * @internal
    */
   async endLive(row: ConfirmationRow): Promise<void> {
-    await this.limits.settle(this.limits.ending(this.#parties.partyOf(row), row.id));
+    await this.limits.end(this.#parties.partyOf(row), row.id);
   }
 
   async #insert(
@@ -595,6 +597,12 @@ export class ConfirmerService {
     if (Number.isInteger(ttlSeconds) && ttlSeconds >= min && ttlSeconds <= max) return ttlSeconds;
     throw new TwoFactorInputError(`ttlSeconds is a whole number from ${min} to ${max}.`);
   }
+}
+
+/** Places and messages are what the same request, in another call, may just have taken. */
+function isSpentByTwin(error: unknown): boolean {
+  const { limit } = blockedBy(error) ?? {};
+  return limit === 'live' || limit?.startsWith('sends-') === true;
 }
 
 /** Which limit an error is about, if any. */

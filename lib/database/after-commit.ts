@@ -37,7 +37,8 @@ export class AfterCommit {
 
   /** PostgreSQL takes the COMMIT of a transaction with a failed statement, and undoes it. */
   async #committing(runner: QueryRunner): Promise<void> {
-    if (!this.#waiting.has(runner)) return;
+    // Of a savepoint that failed only its own are undone, and `afterTransactionRollback` tells.
+    if (depthOf(runner) > 1 || !this.#waiting.has(runner)) return;
     const connection = (await runner.connect()) as { getTransactionStatus?: () => string | null };
     if ((connection.getTransactionStatus?.() ?? 'T') !== 'T') this.#waiting.delete(runner);
   }

@@ -17,6 +17,7 @@ import {
 } from './database-error.js';
 import { dataSourceOf } from './data-source-of.js';
 import { engineOf, type Engine } from './engine.js';
+import { giveUp } from './give-up.js';
 import { Lanes } from './lanes.js';
 import { bindValues, type SqlValue, type SqlValues, type Statement } from './statement.js';
 
@@ -78,11 +79,7 @@ export class StatementRunner {
     values: () => SqlValues,
   ): Promise<StatementResult> {
     return this.#withDeadline((deadline) =>
-      this.#lanes.run(
-        lane,
-        () => this.#own(statement, values, deadline),
-        () => deadline.isStuck,
-      ),
+      this.#lanes.run(lane, () => this.#own(statement, values, deadline), deadline),
     );
   }
 
@@ -170,22 +167,29 @@ export class StatementRunner {
     // `master`: a replica may not have the row yet, and decides nothing.
     const runner = this.dataSource.createQueryRunner('master');
     let connection: unknown;
-    let isIssued = false;
+    let isStuck = false;
     try {
       connection = await runner.connect();
       if (isInLeftTransaction(connection)) await runner.query('ROLLBACK');
       // From the last check of either condition to the statement there is no `await`: both still hold when it is issued.
       while (this.#isInForeignTransaction(runner, connection)) await this.#pause(deadline);
       if (deadline.passed) throw tooLate();
-      isIssued = true;
+      const issuedAt = Date.now();
       const query = this.#query(runner, statement, bindValues(statement, values()));
-      const raw = await Promise.race([query, deadline.passes]);
+      const isLate = deadline.passes.catch(async (error: unknown) => {
+        // A caller who waited long for the pool must not end a statement that is young.
+        const youth = issuedAt + this.options.timeoutMs / 2 - Date.now();
+        if (youth > 0) await sleep(youth);
+        isStuck = true;
+        throw error;
+      });
+      const raw = await Promise.race([query, isLate]);
       await this.#assertCommitted(runner, connection, raw);
       return resultOf(raw);
     } catch (error) {
       // Nobody answers on it, or only a server that takes no writes any more: the pool makes another one.
-      deadline.isStuck = isIssued && deadline.passed;
-      if (deadline.isStuck || isReadOnly(error)) discard(connection);
+      deadline.isStuck = isStuck;
+      if (isStuck || isReadOnly(error)) giveUp(connection);
       throw error;
     } finally {
       await runner.release();
@@ -278,17 +282,6 @@ interface Deadline {
   /** It passed while the server had the statement. */
   isStuck: boolean;
   readonly startedAt: number;
-}
-
-/** Closes a pooled connection of `pg` or `mysql2`, whatever it is waiting for. */
-function discard(connection: unknown): void {
-  const { end, destroy, getTransactionStatus } = (connection ?? {}) as {
-    end?: () => Promise<void>;
-    destroy?: () => void;
-    getTransactionStatus?: () => string;
-  };
-  if (getTransactionStatus) void end?.call(connection);
-  else destroy?.call(connection);
 }
 
 interface SqliteConnection {

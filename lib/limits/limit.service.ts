@@ -70,8 +70,6 @@ export interface Settlement {
 
 interface Budget extends LimitCharge {
   readonly limit: LimitName;
-  /** Under the secret that signs. */
-  readonly isCurrent: boolean;
 }
 
 /** Whether a confirmation must be known before its code is compared. */
@@ -207,16 +205,19 @@ export class LimitService {
    */
   settlement(party: LimitedParty, id: string): Settlement {
     const failures = this.#failures(party, false).map(({ key }) => key);
-    return { ...this.ending(party, id), keys: [...failures, ...this.#placeKeys(party)].toSorted() };
+    return { keys: [...failures, ...this.#placeKeys(party)].toSorted(), holder: holderOf(id) };
   }
 
   /**
-   * What the end of a confirmation without a right code ends: its live place.
+   * A confirmation has ended without a right code: its live place is free. Never throws, as `giveBack`.
    *
    * @internal
    */
-  ending(party: LimitedParty, id: string): Settlement {
-    return { keys: this.#placeKeys(party).toSorted(), holder: holderOf(id) };
+  async end(party: LimitedParty, id: string): Promise<void> {
+    await this.#tryTo(async () => {
+      const keys = this.#placeKeys(party).toSorted();
+      if (keys.length > 0) await this.store.clear(keys, holderOf(id));
+    });
   }
 
   /**
@@ -235,12 +236,22 @@ export class LimitService {
    */
   locksOf({ charges, levels }: Charged): { scope: 'token' | 'subject'; until: Date | null }[] {
     const now = this.options.clock.now();
-    return charges.flatMap((charge) => {
-      const level = levels.find(({ key }) => key === charge.key);
-      // Under several secrets one lock is counted several times.
-      if (level === undefined || !charge.isCurrent || !isSpent(level, charge, now)) return [];
-      const scope = charge.limit === 'token-failures' ? ('token' as const) : ('subject' as const);
-      return [{ scope, until: level.amount >= charge.rule.max ? null : new Date(level.endsAt) }];
+    const scopes = [
+      ['token', 'token-failures'],
+      ['subject', 'subject-failures'],
+    ] as const;
+    return scopes.flatMap(([scope, limit]) => {
+      // Under several secrets one failure is counted several times; the longest lock is the one that holds.
+      const locks = charges
+        .filter((charge) => charge.limit === limit)
+        .flatMap((charge) => {
+          const level = levels.find(({ key }) => key === charge.key);
+          if (level === undefined || !isSpent(level, charge, now)) return [];
+          return [level.amount >= charge.rule.max ? Number.POSITIVE_INFINITY : level.endsAt];
+        });
+      if (locks.length === 0) return [];
+      const until = Math.max(...locks);
+      return [{ scope, until: Number.isFinite(until) ? new Date(until) : null }];
     });
   }
 
@@ -311,8 +322,8 @@ export class LimitService {
   }
 
   /**
-   * One budget under each secret of the ring: instances that do not know the new one yet count the same, and what was
-   * counted is not lost when the old one goes.
+   * One budget under each secret of the ring: instances that do not know the new one yet count the same, and what is
+   * counted from now on is not lost when the old one goes.
    */
   #budgets(
     limit: LimitName,
@@ -320,10 +331,12 @@ export class LimitService {
     checkOnly: boolean,
     ...parts: readonly string[]
   ): Budget[] {
-    return this.options.keyRing.keys.map((ringKey, index) => {
-      const isCurrent = index === 0;
-      return { key: limitKey(ringKey, ...parts), rule, limit, checkOnly, isCurrent };
-    });
+    return this.options.keyRing.keys.map((ringKey) => ({
+      key: limitKey(ringKey, ...parts),
+      rule,
+      limit,
+      checkOnly,
+    }));
   }
 
   #failureRule(): FailureRule | null {

@@ -199,8 +199,8 @@ export class SenderService {
     } catch (error) {
       const isPermanent = isRecipientError(error);
       this.events.emit(() => ({ type: 'send-failed', sends, isPermanent, ...facts() }));
-      // Nobody can ever confirm it: the next one may be for a better address.
-      if (isPermanent) await this.confirmer.endLive(row);
+      // Nobody can ever confirm it, if this was its only message: the next one may be for a better address.
+      if (isPermanent && sends === 1) await this.confirmer.endLive(row);
       throw await this.#failure(error, plan.sender, sealed, state);
     }
     this.events.emit(() => ({ type: 'sent', sends, ...facts() }));

@@ -480,7 +480,7 @@ export class Model {
     if (by === 'state' && this.held.has(ref)) this.held.set(ref, this.row(ref)!);
     if (failure === 'permanent') {
       const sent = this.row(ref)!;
-      this.#limits?.end(this.ring, this.#partyOf(sent), sent.id);
+      if (sent.sends === 1) this.#limits?.end(this.ring, this.#partyOf(sent), sent.id);
       refuse('recipient-not-allowed');
     }
     if (failure === 'transient') {

@@ -71,6 +71,36 @@ describe.each(servers)('Connections that are good for nothing any more, on %s', 
     expect(outcome).toEqual({ true: 1 });
   });
 
+  it('82: whatever is locked, the server has no more sessions than the pool has places', async () => {
+    const holder = behind.direct.dataSource.createQueryRunner();
+    const lock =
+      engine === 'postgres'
+        ? ['BEGIN', 'LOCK TABLE two_factor_confirmation']
+        : ['LOCK TABLES two_factor_confirmation WRITE'];
+    const ids = await proofs(4 * POOL);
+    for (const sql of lock) await holder.query(sql);
+    for (let wave = 0; wave < 4; wave += 1) {
+      expect(await uses(ids.slice(wave * POOL, (wave + 1) * POOL))).toEqual({
+        [UNAVAILABLE]: POOL,
+      });
+    }
+    // What was given up is cancelled, which takes its moment.
+    await expect.poll(() => behind.proxy.connections).toBeLessThanOrEqual(POOL);
+    const sessions = async (): Promise<number> => {
+      const rows: { sessions: number | string }[] = await holder.query(
+        engine === 'postgres'
+          ? `SELECT count(*) AS sessions FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()`
+          : `SELECT count(*) AS sessions FROM information_schema.processlist WHERE state LIKE 'Waiting for table%' AND db = DATABASE()`,
+      );
+      return Number(rows[0]?.sessions);
+    };
+    await expect.poll(sessions, { timeout: 20_000 }).toBeLessThanOrEqual(POOL);
+    await holder.query(engine === 'postgres' ? 'ROLLBACK' : 'UNLOCK TABLES');
+    await holder.release();
+    const [free = ''] = await proofs(1);
+    expect(await uses([free])).toEqual({ true: 1 });
+  });
+
   it('83: a failover that leaves open connections on a read-only server costs one call each, and then new ones are made', async () => {
     const [id = ''] = await proofs(1);
     await Promise.all(Array.from({ length: POOL }, () => behind.test.dataSource.query('SELECT 1')));
