@@ -1,4 +1,5 @@
-import { afterEach, describe, expect, it } from 'vitest';
+import { Logger } from '@nestjs/common';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 
 import {
   LimitService,
@@ -138,6 +139,31 @@ describe('The limits in the database', () => {
       await expect(limits.reset(whose as never)).rejects.toThrow(TwoFactorInputError);
       await expect(limits.failures(whose as never)).rejects.toThrow(TwoFactorInputError);
       await test.close();
+    },
+  );
+});
+
+describe('In production the controller', () => {
+  afterEach(() => {
+    vi.unstubAllEnvs();
+    vi.restoreAllMocks();
+  });
+
+  it.each([
+    [{}, true],
+    [{ starter: () => 'somebody' }, false],
+    [{ sendsPerStarter: false }, false],
+    [false, false],
+  ] as const)(
+    'with the limits %o says that nobody is asked who starts a message: %s',
+    async (limits, says) => {
+      vi.stubEnv('NODE_ENV', 'production');
+      const warn = vi.spyOn(Logger.prototype, 'warn');
+      const test = await startApp({ options: { controller: true, limits } });
+      await test.close();
+
+      const said = warn.mock.calls.filter(([line]) => String(line).includes('limits.starter'));
+      expect(said).toHaveLength(says ? 1 : 0);
     },
   );
 });
