@@ -1,5 +1,5 @@
 /** Letters, digits and hyphens: what stands behind them is no domain, and may be anything. */
-const TOP_LEVEL = /(?<=.)\.[\p{L}\p{N}-]{1,63}$/u;
+const TOP_LEVEL = /(?<=.)\.[\p{L}\p{M}][\p{L}\p{M}\d-]{0,62}$/u;
 
 /**
  * Enough of a token for its owner to know it, too little for a stranger to learn it: `a***@e***.com`, `***67`. At most 3

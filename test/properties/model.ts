@@ -277,7 +277,9 @@ export class Model {
         const binding = call.binding && this.bindingOf(call.target.ref, call.binding);
         if (row === null || (binding && !this.#isFor(row, binding)))
           return { state: null, done: false };
-        return { state: this.view(row), done: this.statusOf(row) === 'confirmed' };
+        // Bound under a secret that is gone, it can never be used.
+        const done = this.statusOf(row) === 'confirmed' && this.#has(row.detailsSecret);
+        return { state: this.view(row), done };
       }
       case 'erase':
         return { count: this.#drop((row) => row.subject === call.subject) };
