@@ -4,7 +4,8 @@ import { TwoFactorError } from '../errors/index.js';
 import { problemOf, type Problem } from './problem.js';
 
 /**
- * A refusal of the guard over HTTP: any exception filter answers it with the right status and the problem's members.
+ * A refusal over HTTP on a route of the application. Nest's own filter answers it with the problem's status and members;
+ * `TwoFactorExceptionFilter` also with `application/problem+json`, `Retry-After` and `no-store`.
  *
  * @publicApi
  */

@@ -17,7 +17,7 @@ import { tap, type Observable } from 'rxjs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 import { TwoFactorModule, TwoFactorRecipientError } from '../../lib/index.js';
-import { drawCanaryCode } from '../support/canaries.js';
+import { drawCanaryCode, WRONG_CODE } from '../support/canaries.js';
 import {
   adapters,
   comparable,
@@ -29,7 +29,6 @@ import { SECRET } from '../support/test-app.js';
 
 const ID = expect.stringMatching(/^[0-9a-v]{36}$/) as string;
 const UNKNOWN_ID = '06jk5q3v2o8s1g7h4n9t0c6m2e8p5r1vdq30';
-const WRONG = 'AAAAAAAA';
 const ROUTES = ['request-confirmation', 'confirm', 'resend', 'check'] as const;
 
 const inSeconds = (app: HttpTestApp, seconds: number): string =>
@@ -181,7 +180,7 @@ describe.each(adapters)('The bundled controller on $name', ({ name: adapterName,
 
     it('answers a check with exactly the documented members, and changes nothing', async () => {
       const { id, code } = await app.request();
-      await app.post('/2factor/confirm', { id, code: WRONG });
+      await app.post('/2factor/confirm', { id, code: WRONG_CODE });
       const before = await app.row(id);
       const times = { expiresAt: inSeconds(app, 600), resendAt: inSeconds(app, 30) };
       const pending = await app.post(`/2factor/check${slash}`, { id });
@@ -216,7 +215,7 @@ describe.each(adapters)('The bundled controller on $name', ({ name: adapterName,
     it.each(IMPOSSIBLE_IDS)('refuses an id that is %s, before any statement', async (_, id) => {
       for (const route of ['confirm', 'resend', 'check']) {
         const statements = await app.log.during(async () => {
-          const answer = await app.post(`/2factor/${route}`, { id, code: WRONG });
+          const answer = await app.post(`/2factor/${route}`, { id, code: WRONG_CODE });
           expect(answer).toBeProblem(400, 'invalid-request');
         });
         expect(statements).toStrictEqual([]);
@@ -254,7 +253,7 @@ describe.each(adapters)('The bundled controller on $name', ({ name: adapterName,
     });
 
     it.each(ROUTES)('refuses what is no object on %s', async (route) => {
-      for (const body of [[], [{ id: UNKNOWN_ID, code: WRONG }]]) {
+      for (const body of [[], [{ id: UNKNOWN_ID, code: WRONG_CODE }]]) {
         expect(await app.post(`/2factor/${route}`, body)).toBeProblem(400, 'invalid-request');
       }
       // Whether these reach a route at all is for the adapter's parser to say.
@@ -306,7 +305,7 @@ describe.each(adapters)('The bundled controller on $name', ({ name: adapterName,
       const extra = { attempts: 0, maxAttempts: 10, expiresAt: 1, purpose: 'x', subject: 'eve' };
       await app.post('/2factor/check', { id, ...extra });
       expect(await app.row(id)).toStrictEqual(row);
-      const wrong = await app.post('/2factor/confirm', { id, code: WRONG, ...extra });
+      const wrong = await app.post('/2factor/confirm', { id, code: WRONG_CODE, ...extra });
       expect(wrong).toBeProblem(422, 'code-mismatch', { attemptsLeft: 4 });
       expect(await app.row(id)).toStrictEqual(Object.assign(row, { attempts: 1 }));
     });
@@ -314,7 +313,7 @@ describe.each(adapters)('The bundled controller on $name', ({ name: adapterName,
     it('lets __proto__ pollute nothing', async () => {
       const { id } = await app.request();
       const before = await app.row(id);
-      const poison = `"__proto__":{"polluted":true,"id":"${id}","code":"${WRONG}"}`;
+      const poison = `"__proto__":{"polluted":true,"id":"${id}","code":"${WRONG_CODE}"}`;
       const check = await sendJson('/2factor/check', `{"id":"${id}",${poison}}`);
       // Fastify's parser refuses it, Express's takes it for a member like others.
       expect(check.status).toBe(adapterName === 'Fastify' ? 400 : 200);
@@ -401,7 +400,7 @@ describe.each(adapters)('The bundled controller on $name', ({ name: adapterName,
       const before = await app.row(id);
       const hasBody = !['GET', 'HEAD'].includes(method);
       // Nest repeats the address it does not know, so it holds no issued code.
-      const query = String(new URLSearchParams({ id, code: WRONG, token: 'ann@example.com' }));
+      const query = String(new URLSearchParams({ id, code: WRONG_CODE, token: 'ann@example.com' }));
       for (const route of ROUTES) {
         for (const slash of ['', '/']) {
           const path = `/2factor/${route}${slash}?${query}`;
@@ -432,17 +431,17 @@ describe.each(adapters)('The bundled controller on $name', ({ name: adapterName,
     });
 
     it.each(['confirm', 'resend', 'check'])('answers 404 to %s of an unknown id', async (route) => {
-      const body = { id: UNKNOWN_ID, code: WRONG };
+      const body = { id: UNKNOWN_ID, code: WRONG_CODE };
       expect(await app.post(`/2factor/${route}`, body)).toBeProblem(404, 'not-found');
     });
 
     it('counts five wrong codes down, and then refuses the right one too', async () => {
       const { id, code } = await app.request();
       for (const attemptsLeft of [4, 3, 2, 1, 0]) {
-        const answer = await app.post('/2factor/confirm', { id, code: WRONG });
+        const answer = await app.post('/2factor/confirm', { id, code: WRONG_CODE });
         expect(answer).toBeProblem(422, 'code-mismatch', { attemptsLeft });
       }
-      for (const each of [WRONG, code]) {
+      for (const each of [WRONG_CODE, code]) {
         const answer = await app.post('/2factor/confirm', { id, code: each });
         expect(answer).toBeProblem(410, 'attempts-exhausted');
       }
@@ -456,7 +455,7 @@ describe.each(adapters)('The bundled controller on $name', ({ name: adapterName,
     it('evaluates five of twenty wrong codes that come at once', async () => {
       const { id, code } = await app.request();
       const answers = await Promise.all(
-        Array.from({ length: 20 }, () => app.post('/2factor/confirm', { id, code: WRONG })),
+        Array.from({ length: 20 }, () => app.post('/2factor/confirm', { id, code: WRONG_CODE })),
       );
       expect(answers.filter(({ status }) => status !== 422 && status !== 410)).toStrictEqual([]);
       expect(await app.row(id)).toMatchObject({ attempts: 5 });

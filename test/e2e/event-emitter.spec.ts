@@ -7,9 +7,8 @@ import {
   type TwoFactorEventEmitterOptions,
 } from '../../lib/adapters/event-emitter/index.js';
 import { TwoFactorEvents, type LockedEvent, type TwoFactorEvent } from '../../lib/index.js';
+import { WRONG_CODE } from '../support/canaries.js';
 import { startApp, type TestApp } from '../support/test-app.js';
-
-const WRONG = 'WRONGWRONG';
 
 @Injectable()
 class Audit {
@@ -66,7 +65,7 @@ describe('TwoFactorEventEmitterModule', () => {
   };
   const spend = async (): Promise<void> => {
     const { id } = await test.twoFactor.request({ token: 'ann@example.com' });
-    for (let time = 0; time < 5; time += 1) await test.confirmer.confirm(id, WRONG);
+    for (let time = 0; time < 5; time += 1) await test.confirmer.confirm(id, WRONG_CODE);
   };
 
   afterEach(async () => {

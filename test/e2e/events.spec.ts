@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 import { TwoFactorEvents, TwoFactorRecipientError, type TwoFactorEvent } from '../../lib/index.js';
+import { WRONG_CODE } from '../support/canaries.js';
 import { startApp, type TestApp } from '../support/test-app.js';
 
-const WRONG = 'WRONGWRONG';
 const GUESS = 'GUESSGUESS';
 
 describe('The events', () => {
@@ -46,7 +46,7 @@ describe('The events', () => {
     const login = { token, subject: 'ann', purpose: 'login' };
     const events = await during(async () => {
       const { state } = await test.twoFactor.request(login);
-      await test.confirmer.confirm(state.id, WRONG);
+      await test.confirmer.confirm(state.id, WRONG_CODE);
       await test.confirmer.confirm(state.id, state.code!);
       await test.confirmer.use(state.id, { subject: 'ann', purpose: 'login' });
       await test.confirmer.use(state.id, { subject: 'ann', purpose: 'login' });

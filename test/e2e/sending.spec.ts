@@ -17,13 +17,12 @@ import {
   type TwoFactorStateCode,
 } from '../../lib/index.js';
 import { ConfirmationStore } from '../../lib/confirmation/index.js';
-import { drawCanaryCode, recordOutput } from '../support/canaries.js';
+import { drawCanaryCode, recordOutput, WRONG_CODE } from '../support/canaries.js';
 import { engines } from '../support/engines.js';
 import { startApp, type TestApp, type TestAppInput } from '../support/test-app.js';
 
 const TOKEN = 'ann@example.com';
 const OTHER = 'eve@evil.example';
-const WRONG = 'XXXX-XXXX';
 const KEY = 'order-4711/attempt-1';
 
 const open: TestApp[] = [];
@@ -278,7 +277,7 @@ describe('the cooldown between two messages', () => {
 async function tried(app: TestApp): Promise<TwoFactorRequest> {
   const made = await app.twoFactor.request({ token: TOKEN });
   for (let wrong = 0; wrong < 2; wrong += 1) {
-    const [state, confirmed] = await app.confirmer.confirm(made.id, WRONG);
+    const [state, confirmed] = await app.confirmer.confirm(made.id, WRONG_CODE);
     expect([state?.attemptsLeft, confirmed]).toEqual([4 - wrong, false]);
   }
   app.clock.advance(30);
@@ -349,7 +348,7 @@ describe('resend', () => {
     [
       'attempts-exhausted',
       async (app, id) => {
-        for (let tries = 0; tries < 5; tries += 1) await app.confirmer.confirm(id, WRONG);
+        for (let tries = 0; tries < 5; tries += 1) await app.confirmer.confirm(id, WRONG_CODE);
       },
     ],
     ['already-confirmed', async (app, id) => app.confirmer.confirm(id, app.outbox.lastCode)],

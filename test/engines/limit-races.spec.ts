@@ -6,12 +6,11 @@ import {
   type ConfirmationState,
   type LimitsOptions,
 } from '../../lib/index.js';
+import { WRONG_CODE } from '../support/canaries.js';
 import { installAttemptTrigger, loggedAttempts } from '../support/attempt-trigger.js';
 import { engines } from '../support/engines.js';
 import { NaiveLimits } from '../support/naive-limits.js';
 import { startApp, type TestApp } from '../support/test-app.js';
-
-const WRONG = 'WRONGWRONG';
 
 /** `true` for a call that went through, and the code of the error for one that was refused. */
 async function outcome(call: Promise<unknown>): Promise<string | true> {
@@ -78,7 +77,7 @@ describe.each(engines)('Races for a budget on %s', (engine) => {
       const calls = states.flatMap(({ id }) => Array.from({ length: 5 }, () => id));
 
       const outcomes = await Promise.all(
-        calls.map((id, index) => outcome(app(index).confirmer.confirm(id, WRONG))),
+        calls.map((id, index) => outcome(app(index).confirmer.confirm(id, WRONG_CODE))),
       );
 
       let compared = 0;
@@ -150,7 +149,7 @@ describe.each(engines)('Races for a budget on %s', (engine) => {
           const { confirmer } = apps[index % apps.length]!;
           const state = await confirmer.makeConfirmation(pairs[index % 2]);
           // Wrong ones charge both rows, right ones end both.
-          return outcome(confirmer.confirm(state.id, index % 3 === 0 ? state.code! : WRONG));
+          return outcome(confirmer.confirm(state.id, index % 3 === 0 ? state.code! : WRONG_CODE));
         }),
       );
       expect(Object.keys(tally(outcomes)).filter((each) => each !== 'too-many-requests')).toEqual([

@@ -14,6 +14,7 @@ import {
   type LimitStore,
   type TwoFactorModuleExtras,
 } from '../../lib/index.js';
+import { WRONG_CODE } from '../support/canaries.js';
 import { engines, found } from '../support/engines.js';
 import { freePort } from '../support/free-port.js';
 import { startHttpApp } from '../support/http.js';
@@ -22,7 +23,6 @@ import { openRedis, type TestRedis } from '../support/redis.js';
 import { startTcpProxy } from '../support/tcp-proxy.js';
 import { startApp, TestClock, type TestApp } from '../support/test-app.js';
 
-const WRONG = 'WRONGWRONG';
 const TIMEOUT_MS = 60_000;
 
 const redisEngines = found.redis ? engines : [];
@@ -76,7 +76,7 @@ describe.each(redisEngines)('Limits in Redis, confirmations on %s', (engine) => 
       [states[2], 1],
     ] as const) {
       for (let time = 0; time < times; time += 1) {
-        expect((await test.confirmer.confirm(state.id, WRONG))[1]).toBe(false);
+        expect((await test.confirmer.confirm(state.id, WRONG_CODE))[1]).toBe(false);
       }
     }
 
@@ -103,7 +103,7 @@ describe.each(redisEngines)('Limits in Redis, confirmations on %s', (engine) => 
     const token = somebody();
     for (let each = 0; each < 2; each += 1) {
       const { id } = await make(token);
-      for (let time = 0; time < 5; time += 1) await test.confirmer.confirm(id, WRONG);
+      for (let time = 0; time < 5; time += 1) await test.confirmer.confirm(id, WRONG_CODE);
     }
     expect(await refusal(make(token))).toEqual([429, 'token-failures', expect.any(Number)]);
 
@@ -174,7 +174,7 @@ describe.each(redisEngines)('Limits in Redis, confirmations on %s', (engine) => 
 
     await Promise.all(
       states.flatMap(({ id }) =>
-        Array.from({ length: 5 }, () => refusal(wide.confirmer.confirm(id, WRONG))),
+        Array.from({ length: 5 }, () => refusal(wide.confirmer.confirm(id, WRONG_CODE))),
       ),
     );
 
@@ -223,7 +223,7 @@ describe.each(found.redis ? ['redis'] : [])('A lost %s', () => {
 
     proxy.silence();
     expect(await test.post('/2factor/confirm', { id, code })).toMatchObject(refused);
-    expect(await test.post('/2factor/confirm', { id, code: WRONG })).toMatchObject(refused);
+    expect(await test.post('/2factor/confirm', { id, code: WRONG_CODE })).toMatchObject(refused);
     expect(await test.post('/2factor/request-confirmation', { token })).toMatchObject(refused);
     await expect(test.confirmer.makeConfirmation({ token })).rejects.toThrow(
       TwoFactorUnavailableError,

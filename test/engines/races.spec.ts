@@ -10,6 +10,7 @@ import {
 } from '../../lib/index.js';
 import type { ResolvedOptions } from '../../lib/options/index.js';
 import { TWO_FACTOR_OPTIONS } from '../../lib/two-factor.tokens.js';
+import { WRONG_CODE } from '../support/canaries.js';
 import { installAttemptTrigger, loggedAttempts } from '../support/attempt-trigger.js';
 import { engines } from '../support/engines.js';
 import { NaiveConfirmer } from '../support/naive-confirmer.js';
@@ -17,7 +18,6 @@ import { startApp, type TestApp } from '../support/test-app.js';
 
 type Confirmer = Pick<ConfirmerService, 'cancel' | 'confirm' | 'use'>;
 
-const WRONG = 'WRONGWRONG';
 const LIMIT = 5;
 
 /** How many of the calls, all started together, answered true. */
@@ -106,7 +106,7 @@ describe.each(engines)('Races on %s', (engine) => {
     const code = state.code!;
 
     const confirmed = await winners(1_000, async () => {
-      const [, done] = await confirmer().confirm(state.id, WRONG);
+      const [, done] = await confirmer().confirm(state.id, WRONG_CODE);
       return done;
     });
 
@@ -134,7 +134,7 @@ describe.each(engines)('Races on %s', (engine) => {
 
     const rival = inTurns(await confirmersOf(limited, 25));
 
-    await winners(50, async () => (await rival().confirm(state.id, WRONG))[1]);
+    await winners(50, async () => (await rival().confirm(state.id, WRONG_CODE))[1]);
 
     expect(await loggedAttempts(limited.dataSource, state.id)).toBe(maxAttempts);
     expect((await limited.confirmer.confirm(state.id, state.code!))[1]).toBe(false);
@@ -162,7 +162,7 @@ describe.each(engines)('Races on %s', (engine) => {
 
   it('compares at most five of 50 right and 50 wrong codes, and confirms at most once', async () => {
     const state = await test.confirmer.makeConfirmation();
-    const codes = [state.code!, WRONG];
+    const codes = [state.code!, WRONG_CODE];
     let turn = 0;
 
     const confirmed = await winners(100, async () => {

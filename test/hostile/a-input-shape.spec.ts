@@ -8,6 +8,7 @@ import {
   TwoFactorInputError,
   TwoFactorRecipientError,
 } from '../../lib/index.js';
+import { WRONG_CODE } from '../support/canaries.js';
 import { installAttemptTrigger, loggedAttempts } from '../support/attempt-trigger.js';
 import { documentedOutcome, REFUSALS } from '../support/documented-answers.js';
 import { doors, FAILURES_ONLY, httpDoors, type Entrance } from '../support/doors.js';
@@ -15,7 +16,6 @@ import { engines } from '../support/engines.js';
 import { startApp } from '../support/test-app.js';
 
 const UNKNOWN_ID = '06jk5q3v2o8s1g7h4n9t0c6m2e8p5r1vdq30';
-const WRONG = 'WRONGCODE';
 const MALFORMED = 'invalid-request';
 
 describe.each(doors)('Input shape, at the door of $name:', ({ open }) => {
@@ -208,7 +208,7 @@ describe.each(doors)('Input shape, at the door of $name:', ({ open }) => {
     ];
     for (const each of impossible) {
       const statements = await door.unchanged(async () => {
-        expect(await door.confirm(each, WRONG)).toBe(MALFORMED);
+        expect(await door.confirm(each, WRONG_CODE)).toBe(MALFORMED);
         expect(await door.resend(each)).toBe(MALFORMED);
         expect(await door.check(each)).toBe(MALFORMED);
       });
@@ -251,7 +251,7 @@ describe.each(doors)('Input shape, at the door of $name:', ({ open }) => {
     expect(door.test.outbox.deliveries.at(-1)).toMatchObject({ token: 'ann@example.com' });
     if (!door.http) return;
 
-    const ours = { ...extra, id, code: WRONG };
+    const ours = { ...extra, id, code: WRONG_CODE };
     await door.unchanged(() => door.http!.post('/2factor/check', ours));
     const wrong = await door.http.post('/2factor/confirm', ours);
     expect(wrong).toBeProblem(422, 'code-mismatch', { attemptsLeft: 4 });
@@ -348,7 +348,7 @@ describe.each(httpDoors)('Input shape, over HTTP on $name:', ({ open }) => {
     see(await door.request({ token: 'ann@example.com' }));
     outbox.failNext(new Error('down'));
     see(await door.request({ token: 'ann@example.com' }));
-    see(await door.confirm(UNKNOWN_ID, WRONG));
+    see(await door.confirm(UNKNOWN_ID, WRONG_CODE));
     const form = await http!.call('/2factor/check', {
       method: 'POST',
       headers: { 'content-type': 'application/x-www-form-urlencoded' },
@@ -358,7 +358,7 @@ describe.each(httpDoors)('Input shape, over HTTP on $name:', ({ open }) => {
 
     const { id, code } = await door.made();
     see(await door.resend(id));
-    see(await door.confirm(id, WRONG));
+    see(await door.confirm(id, WRONG_CODE));
     expect(await door.confirm(id, code)).toBe('done');
     expect(await door.check(id)).toBe('confirmed');
     see(await door.confirm(id, code));
@@ -367,8 +367,8 @@ describe.each(httpDoors)('Input shape, over HTTP on $name:', ({ open }) => {
     expect(await door.check(id)).toBe('used');
 
     const locked = await door.made();
-    for (let at = 0; at < 5; at += 1) await door.confirm(locked.id, WRONG);
-    see(await door.confirm(locked.id, WRONG));
+    for (let at = 0; at < 5; at += 1) await door.confirm(locked.id, WRONG_CODE);
+    see(await door.confirm(locked.id, WRONG_CODE));
     expect(await door.check(locked.id)).toBe('locked');
     const cancelled = await door.made();
     await confirmer.cancel(cancelled.id);
@@ -482,7 +482,7 @@ describe('Input shape, at the services:', () => {
     const long = 'B'.repeat(10_000_000);
     const calls: (() => Promise<unknown>)[] = [
       () => confirmer.confirm(state.id, long),
-      () => confirmer.confirm(long, WRONG),
+      () => confirmer.confirm(long, WRONG_CODE),
       () => confirmer.check(long),
       () => confirmer.use(long),
       () => confirmer.cancel(long),

@@ -8,9 +8,9 @@ import {
   type Delivery,
   type TwoFactorEvent,
 } from '../../lib/index.js';
+import { WRONG_CODE } from '../support/canaries.js';
 import { doors, FAILURES_ONLY, type Entrance } from '../support/doors.js';
 
-const WRONG = 'WRONGCODE';
 const ANN = 'ann@example.com';
 const LIMITED = 'too-many-requests';
 
@@ -38,10 +38,10 @@ describe.each(doors)('Guessing and budgets, at the door of $name:', ({ open }) =
     const { id, code } = await door.made();
 
     for (const left of [4, 3, 2, 1, 0])
-      expect(await door.confirm(id, WRONG)).toBe(`code-mismatch, ${left} left`);
+      expect(await door.confirm(id, WRONG_CODE)).toBe(`code-mismatch, ${left} left`);
     await door.unchanged(async () => {
       expect(await door.confirm(id, code)).toBe('attempts-exhausted');
-      expect(await door.confirm(id, WRONG)).toBe('attempts-exhausted');
+      expect(await door.confirm(id, WRONG_CODE)).toBe('attempts-exhausted');
       expect(await door.check(id)).toBe('locked');
     });
     expect(await limitsOf().failures({ token: ANN })).toMatchObject({ count: 5 });
@@ -50,7 +50,7 @@ describe.each(doors)('Guessing and budgets, at the door of $name:', ({ open }) =
   it('17 revives no exhausted confirmation by a resend: a new one is needed', async () => {
     door = await open({ options: { limits: {} } });
     const { id, code } = await door.made();
-    for (let at = 0; at < 5; at += 1) await door.confirm(id, WRONG);
+    for (let at = 0; at < 5; at += 1) await door.confirm(id, WRONG_CODE);
     door.test.clock.advance(30);
     const sent = door.test.outbox.deliveries.length;
 
@@ -73,7 +73,7 @@ describe.each(doors)('Guessing and budgets, at the door of $name:', ({ open }) =
 
     const outcomes = [];
     for (const id of ids)
-      for (let at = 0; at < 5; at += 1) outcomes.push(await door.confirm(id, WRONG));
+      for (let at = 0; at < 5; at += 1) outcomes.push(await door.confirm(id, WRONG_CODE));
 
     expect(await compared(ids)).toBe(10);
     expect(outcomes.filter((each) => each.startsWith('code-mismatch'))).toHaveLength(10);
@@ -108,7 +108,7 @@ describe.each(doors)('Guessing and budgets, at the door of $name:', ({ open }) =
 
     for (let failure = 1; failure <= 8; failure += 1) {
       if ((await door.check(id)) !== 'pending') ({ id, code } = await door.made());
-      expect(await door.confirm(id, WRONG)).toMatch(/^code-mismatch/);
+      expect(await door.confirm(id, WRONG_CODE)).toMatch(/^code-mismatch/);
       const refused = failure < 3 ? null : await door.confirm(id, code);
       if (refused === null) continue;
       waits.push(refused);
@@ -144,7 +144,7 @@ describe.each(doors)('Guessing and budgets, at the door of $name:', ({ open }) =
     const fail = async (times: number): Promise<void> => {
       for (let at = 0; at < times; at += 1) {
         const { id } = await door.made();
-        expect(await door.confirm(id, WRONG)).toBe('code-mismatch, 4 left');
+        expect(await door.confirm(id, WRONG_CODE)).toBe('code-mismatch, 4 left');
       }
     };
     await fail(9);
@@ -176,7 +176,7 @@ describe.each(doors)('Guessing and budgets, at the door of $name:', ({ open }) =
     const { id } = await twoFactor.request({ token: '+14155550123', way: 'sms', subject: 'ann' });
     for (const [at, way] of ['sms', 'voice', 'default'].entries()) {
       await sender.send(way, '+14155550123', id);
-      expect(await door.confirm(id, WRONG)).toBe(`code-mismatch, ${4 - at} left`);
+      expect(await door.confirm(id, WRONG_CODE)).toBe(`code-mismatch, ${4 - at} left`);
     }
     expect(await limitsOf().failures({ subject: 'ann' })).toMatchObject({ count: 3 });
 
@@ -184,7 +184,7 @@ describe.each(doors)('Guessing and budgets, at the door of $name:', ({ open }) =
     for (let at = 0; at < 7; at += 1) {
       const token = `ann${at}@example.com`;
       const { id: other } = await twoFactor.request({ token, way: 'default', subject: 'ann' });
-      expect(await door.confirm(other, WRONG)).toBe('code-mismatch, 4 left');
+      expect(await door.confirm(other, WRONG_CODE)).toBe('code-mismatch, 4 left');
     }
     expect(await door.confirm(id, outbox.deliveries[0]!.code)).toBe(`${LIMITED}, in 30 s`);
     await expect(

@@ -3,11 +3,11 @@ import { Controller, HttpCode, Post, type ExecutionContext } from '@nestjs/commo
 import { afterEach, describe, expect, it } from 'vitest';
 
 import { ConfirmationRecord, RequireConfirmation } from '../../lib/index.js';
+import { WRONG_CODE } from '../support/canaries.js';
 import { doors, httpDoors, type Entrance } from '../support/doors.js';
 import { engines } from '../support/engines.js';
 import { startApp, type TestAppInput } from '../support/test-app.js';
 
-const WRONG = 'WRONGCODE';
 const DAY = 86_400;
 
 @Controller('guarded')
@@ -48,7 +48,7 @@ describe.each(doors)('Replay, at the door of $name:', ({ open }) => {
     await door.unchanged(async () => {
       expect(await door.confirm(id, code)).toBe('already-confirmed');
       // Nor does a second try tell right from wrong any more.
-      expect(await door.confirm(id, WRONG)).toBe('already-confirmed');
+      expect(await door.confirm(id, WRONG_CODE)).toBe('already-confirmed');
     });
   });
 
@@ -82,12 +82,12 @@ describe.each(doors)('Replay, at the door of $name:', ({ open }) => {
   it('31 keeps the one code over resends otherwise, and gives no attempt back by them', async () => {
     door = await open();
     const { id, code } = await door.made();
-    expect(await door.confirm(id, WRONG)).toBe('code-mismatch, 4 left');
+    expect(await door.confirm(id, WRONG_CODE)).toBe('code-mismatch, 4 left');
     door.test.clock.advance(30);
     expect(await door.resend(id)).toBe('done');
 
     expect(door.test.outbox.lastCode).toBe(code);
-    expect(await door.confirm(id, WRONG)).toBe('code-mismatch, 3 left');
+    expect(await door.confirm(id, WRONG_CODE)).toBe('code-mismatch, 3 left');
     expect(await door.confirm(id, code)).toBe('done');
   });
 
@@ -107,14 +107,14 @@ describe.each(doors)('Replay, at the door of $name:', ({ open }) => {
     const { clock } = door.test;
     const early = await door.made();
     const late = await door.made();
-    await door.confirm(late.id, WRONG);
+    await door.confirm(late.id, WRONG_CODE);
     clock.advance(599.999);
     expect(await door.confirm(early.id, early.code)).toBe('done');
     clock.advance(0.001);
 
     await door.unchanged(async () => {
       expect(await door.confirm(late.id, late.code)).toBe('expired');
-      expect(await door.confirm(late.id, WRONG)).toBe('expired');
+      expect(await door.confirm(late.id, WRONG_CODE)).toBe('expired');
       expect(await door.resend(late.id)).toBe('expired');
       expect(await door.check(late.id)).toBe('expired');
     });
@@ -267,7 +267,7 @@ describe.each(httpDoors)('Replay, over HTTP on $name:', ({ open }) => {
     const paths = ['confirm', 'confirm/', 'check', 'resend', 'request-confirmation'].flatMap(
       (route) => [
         `/2factor/${route}`,
-        `/2factor/${route}?id=${id}&code=${WRONG}&token=a@b.example`,
+        `/2factor/${route}?id=${id}&code=${WRONG_CODE}&token=a@b.example`,
       ],
     );
     const sent = door.test.outbox.deliveries.length;

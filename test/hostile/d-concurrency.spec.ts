@@ -8,6 +8,7 @@ import {
   TwoFactorEvents,
   type ConfirmationState,
 } from '../../lib/index.js';
+import { WRONG_CODE } from '../support/canaries.js';
 import { installAttemptTrigger, loggedAttempts } from '../support/attempt-trigger.js';
 import { engines, servers, type EngineName } from '../support/engines.js';
 import { NaiveConfirmer } from '../support/naive-confirmer.js';
@@ -15,7 +16,6 @@ import { startNoiseWriter } from '../support/noise-writer.js';
 import { SECRET, startApp, type TestApp, type TestAppInput } from '../support/test-app.js';
 
 const NEW_SECRET = `${SECRET}-new`;
-const WRONG = 'WRONGCODE';
 
 let apps: TestApp[] = [];
 afterEach(async () => {
@@ -318,7 +318,7 @@ describe.each(engines.filter((engine) => engine === 'better-sqlite3'))(
       const used = await winners(100, ({ confirmer }) => confirmer.use(proof));
       const confirmed = await winners(
         100,
-        async ({ confirmer }) => (await confirmer.confirm(guessed.id, WRONG))[1],
+        async ({ confirmer }) => (await confirmer.confirm(guessed.id, WRONG_CODE))[1],
       );
       const others = await winners(100, async ({ confirmer }) => {
         const state = await confirmer.makeConfirmation();

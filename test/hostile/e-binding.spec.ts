@@ -9,12 +9,12 @@ import {
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 import { RequireConfirmation } from '../../lib/index.js';
+import { WRONG_CODE } from '../support/canaries.js';
 import { doors, FAILURES_ONLY, httpDoors, services, type Entrance } from '../support/doors.js';
 import { engines, type EngineName } from '../support/engines.js';
 import { comparable, type Answer } from '../support/http.js';
 import { startApp } from '../support/test-app.js';
 
-const WRONG = 'WRONGCODE';
 const UNKNOWN_ID = '06jk5q3v2o8s1g7h4n9t0c6m2e8p5r1vdq30';
 
 const userOf = (context: ExecutionContext): string | undefined =>
@@ -203,7 +203,7 @@ describe.each(settings)('Binding, over HTTP on $name with $with:', ({ open, limi
       clock.advance(30);
 
       for (const user of ['eve', undefined]) {
-        for (const each of [code, WRONG]) {
+        for (const each of [code, WRONG_CODE]) {
           const seen = new Map<string, unknown>();
           for (const [whose, id] of Object.entries(ids)) {
             let answer: Answer | undefined;
@@ -269,7 +269,7 @@ describe('Binding, at the services:', () => {
       const unbound = (id: string) => [
         ...bound(id),
         () => confirmer.check(id),
-        () => confirmer.confirm(id, WRONG),
+        () => confirmer.confirm(id, WRONG_CODE),
         () => door.test.twoFactor.resend(id),
         () => confirmer.cancel(id),
       ];

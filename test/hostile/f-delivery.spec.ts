@@ -15,14 +15,12 @@ import {
   TwoFactorConfigurationError,
   TwoFactorUnknownKeyError,
 } from '../../lib/index.js';
-import { CANARY_FOLDER, drawCanaryCode, recordOutput } from '../support/canaries.js';
+import { CANARY_FOLDER, drawCanaryCode, recordOutput, WRONG_CODE } from '../support/canaries.js';
 import { doors, httpDoors, services, type Entrance } from '../support/doors.js';
 import { engines } from '../support/engines.js';
 import { portOf, rawCall } from '../support/raw-http.js';
 import { searchForCodes } from '../support/search-for-codes.js';
 import { startApp } from '../support/test-app.js';
-
-const WRONG = 'WRONGCODE';
 
 interface Mail {
   readonly to: { name: string; address: string };
@@ -370,7 +368,7 @@ describe.each(httpDoors)('Delivery, over HTTP on $name:', ({ open }) => {
       asked,
       await http!.post('/2factor/resend', { id }),
       await http!.post('/2factor/check', { id }),
-      await http!.post('/2factor/confirm', { id, code: WRONG }),
+      await http!.post('/2factor/confirm', { id, code: WRONG_CODE }),
       await http!.post('/2factor/confirm', { id, code }),
     ];
 
@@ -443,7 +441,7 @@ describe('Delivery:', () => {
     const body = { token, purpose: 'login', details: { payee: 'Bob' } };
     const { id, code } = await door.made(body);
     const { codeMac, envelope } = await door.row(id);
-    await door.confirm(id, WRONG);
+    await door.confirm(id, WRONG_CODE);
     clock.advance(30);
     outbox.failNext(new Error(`cannot reach ${token} with ${code}`));
     await door.resend(id);

@@ -10,12 +10,11 @@ import {
   LimitService,
   TwoFactorUnavailableError,
 } from '../../lib/index.js';
+import { WRONG_CODE } from '../support/canaries.js';
 import { doors, httpDoors, type Entrance } from '../support/doors.js';
 import { dumpOf } from '../support/dump.js';
 import { engines, found, servers } from '../support/engines.js';
 import { startApp, type TestApp } from '../support/test-app.js';
-
-const WRONG = 'WRONGCODE';
 
 describe.each(engines)('Reliability, at the services on %s:', (engine) => {
   let test: TestApp;
@@ -45,7 +44,7 @@ describe.each(engines)('Reliability, at the services on %s:', (engine) => {
     const state = await confirmer.makeConfirmation();
 
     loseNextAnswer();
-    await expect(confirmer.confirm(state.id, WRONG)).rejects.toBeInstanceOf(
+    await expect(confirmer.confirm(state.id, WRONG_CODE)).rejects.toBeInstanceOf(
       TwoFactorUnavailableError,
     );
 
@@ -183,7 +182,7 @@ describe.each(doors)('Reliability, at the door of $name:', ({ open }) => {
 
     await door.unchanged(async () => {
       expect(await door.confirm(id, code)).toBe('temporarily-unavailable');
-      expect(await door.confirm(id, WRONG)).toBe('temporarily-unavailable');
+      expect(await door.confirm(id, WRONG_CODE)).toBe('temporarily-unavailable');
       expect(await door.request({ token: 'ann@example.com' })).toBe('temporarily-unavailable');
       await expect(door.test.confirmer.use(proof)).rejects.toBeInstanceOf(
         TwoFactorUnavailableError,
@@ -234,7 +233,7 @@ describe.each(doors)('Reliability, at the door of $name:', ({ open }) => {
     const input = { token: 'ann-of-the-limits@example.com', subject: 'ann-of-the-limits' };
     const { id } = await twoFactor.request(input);
     const { lastCode } = outbox;
-    expect(await door.confirm(id, WRONG)).toBe('code-mismatch, 4 left');
+    expect(await door.confirm(id, WRONG_CODE)).toBe('code-mismatch, 4 left');
 
     await confirmer.erase({ subject: input.subject });
 
@@ -284,11 +283,17 @@ describe.each(servers)('Reliability, with %s behind HTTP:', (engine) => {
         `UPDATE two_factor_confirmation SET sends = sends WHERE id = '${locked.id}'`,
       );
 
-      const waiting = Promise.all(Array.from({ length: 20 }, () => door.confirm(locked.id, WRONG)));
+      const waiting = Promise.all(
+        Array.from({ length: 20 }, () => door.confirm(locked.id, WRONG_CODE)),
+      );
       const others = await Promise.all(
         Array.from({ length: 10 }, async () => {
           const { id, code } = await door.made();
-          return [await door.confirm(id, WRONG), (await http!.call('/health', {})).status, code];
+          return [
+            await door.confirm(id, WRONG_CODE),
+            (await http!.call('/health', {})).status,
+            code,
+          ];
         }),
       );
       const outcomes = await waiting;
@@ -345,7 +350,7 @@ describe.each(servers.filter((engine) => engine === 'postgres'))(
           [database],
         );
 
-        for (const each of [code, WRONG, code])
+        for (const each of [code, WRONG_CODE, code])
           expect(await door.confirm(id, each)).toBe('temporarily-unavailable');
         expect(await door.check(id)).toBe('temporarily-unavailable');
 

@@ -6,7 +6,7 @@ import * as fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 import { ConfirmationState, LimitService, TwoFactorEvents } from '../../lib/index.js';
-import { recordOutput } from '../support/canaries.js';
+import { recordOutput, WRONG_CODE } from '../support/canaries.js';
 import type { TestApp } from '../support/test-app.js';
 import { LIMITS } from './limits-model.js';
 import { DEADLINE_MS, propertyEngines, runs } from './runs.js';
@@ -14,7 +14,6 @@ import { SECRETS, World } from './world.js';
 
 /** As unmistakable as the codes. */
 const TOKENS = ['ann.qzxkvw@example.com', '+14155550123'];
-const WRONG = 'WRONGWRONG';
 
 const OPERATIONS = [
   'make',
@@ -103,7 +102,7 @@ describe.each(propertyEngines)('On %s', (engine) => {
           let state = await confirmer.makeConfirmation({ subject: 'ann' });
           for (const { operation, failure, token: which } of steps) {
             const token = TOKENS[which]!;
-            const code = world.drawn.at(-1) ?? WRONG;
+            const code = world.drawn.at(-1) ?? WRONG_CODE;
             const { id } = state;
             world.failure = failure;
             const perform = {
@@ -112,7 +111,7 @@ describe.each(propertyEngines)('On %s', (engine) => {
               send: () => sender.send(null, token, state, { locale: 'uk' }),
               resend: () => twoFactor.resend(state),
               right: () => confirmer.confirm(id, code),
-              wrong: () => confirmer.confirm(id, WRONG),
+              wrong: () => confirmer.confirm(id, WRONG_CODE),
               old: () => confirmer.confirm(id, world.drawn[0]!),
               decorated: () => confirmer.confirm(id, `${code.slice(0, 4)} ${code.slice(4)}`),
               byHand: () => state.confirm(),

@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { DataSource } from 'typeorm';
 
 import { LimitService } from '../../lib/index.js';
+import { WRONG_CODE } from '../support/canaries.js';
 import { interceptStatements } from '../support/intercept-statements.js';
 import type { TestApp } from '../support/test-app.js';
 import { DEADLINE_MS, propertyEngines, runs } from './runs.js';
@@ -14,7 +15,6 @@ import { expectMonotone } from './steps.js';
 import { fingerprint, numberOf, World, type RawRow } from './world.js';
 
 const TOKEN = 'ann@example.com';
-const WRONG = 'WRONGWRONG';
 const USE_KEY = 'the-key-of-an-effect';
 
 type Kind = 'lost race' | 'lost connection' | 'lost answer' | 'no connection';
@@ -227,7 +227,7 @@ describe.each(configurations)('On $engine $with', ({ engine, limits }) => {
               case 'right':
                 return (await confirmer.confirm(id, code))[1];
               case 'wrong':
-                return (await confirmer.confirm(id, WRONG))[1];
+                return (await confirmer.confirm(id, WRONG_CODE))[1];
               case 'byHand':
                 return state.confirm();
               case 'use':

@@ -8,6 +8,7 @@ import {
   LimitService,
   TwoFactorTooManyRequestsError,
 } from '../../lib/index.js';
+import { WRONG_CODE } from '../support/canaries.js';
 import { Interleaver } from '../support/interleaver.js';
 import { NaiveConfirmer } from '../support/naive-confirmer.js';
 import type { Call, Target } from './calls.js';
@@ -20,7 +21,6 @@ import { World } from './world.js';
 
 const CALLS = 3;
 const TOKEN = 'ann@example.com';
-const WRONG = 'WRONGWRONG';
 const target: Target = { ref: 0, by: 'id' };
 const none = 'none' as const;
 
@@ -211,7 +211,7 @@ describe.each(propertyEngines)('With limits on %s,', (engine) => {
               await confirmer.makeConfirmation({ subject }),
             ] as const;
             for (let wrong = 0; wrong < wrongBefore; wrong += 1) {
-              await confirmer.confirm(states[0], WRONG);
+              await confirmer.confirm(states[0], WRONG_CODE);
             }
 
             const confirmed = await interleaver.run(
@@ -220,7 +220,7 @@ describe.each(propertyEngines)('With limits on %s,', (engine) => {
                 const { confirmer } = await world.app(['old'], instance);
                 const state = states[ref]!;
                 if (kind === 'cancel') return (await confirmer.cancel(state)) && false;
-                const code = kind === 'right' ? state.code! : WRONG;
+                const code = kind === 'right' ? state.code! : WRONG_CODE;
                 const [, done] = await confirmer.confirm(state, code).catch(lockedOut);
                 return done;
               }),

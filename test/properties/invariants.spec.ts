@@ -10,6 +10,7 @@ import {
   type JsonValue,
   type ProofBinding,
 } from '../../lib/index.js';
+import { WRONG_CODE } from '../support/canaries.js';
 import type { TestApp } from '../support/test-app.js';
 import { DEADLINE_MS, propertyEngines, runs } from './runs.js';
 import { expectMonotone } from './steps.js';
@@ -18,7 +19,6 @@ import { numberOf, World } from './world.js';
 const TTL_MS = 600_000;
 const USE_WITHIN_MS = 300_000;
 const INSTANCES = 3;
-const WRONG = 'WRONGWRONG';
 
 /** Calls that are made at the same time, on several instances of the application. */
 function batches<T>(call: fc.Arbitrary<T>): fc.Arbitrary<{ instance: number; call: T }[][]> {
@@ -116,7 +116,7 @@ describe.each(propertyEngines)('On %s', (engine) => {
               const confirmed =
                 step === 'byHand'
                   ? await state.confirm()
-                  : (await app.confirmer.confirm(state, step === 'right' ? code : WRONG))[1];
+                  : (await app.confirmer.confirm(state, step === 'right' ? code : WRONG_CODE))[1];
               if (!confirmed) continue;
               expect(step).not.toBe('wrong');
               expect(now - madeAt).toBeLessThan(TTL_MS);
@@ -145,7 +145,7 @@ describe.each(propertyEngines)('On %s', (engine) => {
           const { id } = await apps[0]!.twoFactor.request({ token: 'ann@example.com' });
           const answers = await all(rounds, async (app, call) => {
             if (call !== 'resend') {
-              const code = call === 'right' ? world.drawn.at(-1)! : WRONG;
+              const code = call === 'right' ? world.drawn.at(-1)! : WRONG_CODE;
               return (await app.confirmer.confirm(id, code))[1];
             }
             world.clock.advanceTo(world.clock.now() + 1_000);
@@ -183,7 +183,7 @@ describe.each(propertyEngines)('On %s', (engine) => {
             await all([round], async ({ confirmer, sender }, call) => {
               const code = world.drawn.at(-1)!;
               const work = {
-                wrong: () => confirmer.confirm(id, WRONG),
+                wrong: () => confirmer.confirm(id, WRONG_CODE),
                 right: () => confirmer.confirm(id, code),
                 byHand: () => state.confirm(),
                 use: () => confirmer.use(id),
@@ -402,7 +402,7 @@ describe.each(propertyEngines)('On %s', (engine) => {
               world.clock.advanceTo(Math.min(world.clock.now() + step, expiresAt.getTime() - 1));
             } else if (step === 'wrong' && wrong < 4) {
               wrong += 1;
-              await other.confirmer.confirm(id, WRONG);
+              await other.confirmer.confirm(id, WRONG_CODE);
             } else if (step === 'resend') await app.twoFactor.resend(id).catch(() => undefined);
             else if (step === 'check') await app.confirmer.check(id);
             else expect(await app.confirmer.use(id)).toBe(false);
@@ -428,7 +428,7 @@ describe.each(propertyEngines)('On %s', (engine) => {
           const [app] = apps as [TestApp];
           const first = await app.twoFactor.request({ token: 'ann@example.com' });
           for (const fault of faults) {
-            if (fault === 'wrong') await app.confirmer.confirm(first.id, WRONG);
+            if (fault === 'wrong') await app.confirmer.confirm(first.id, WRONG_CODE);
             else if (fault === 'cancel') await app.confirmer.cancel(first.id);
             else {
               world.failure = fault === 'resend' ? 'none' : fault;

@@ -3,6 +3,7 @@ import * as fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 import { LimitService, TwoFactorTooManyRequestsError } from '../../lib/index.js';
+import { WRONG_CODE } from '../support/canaries.js';
 import type { TestApp } from '../support/test-app.js';
 import type { Call } from './calls.js';
 import { LIMITS } from './limits-model.js';
@@ -12,7 +13,6 @@ import { Session } from './session.js';
 import { anyOf, comparisonsIn, Step, type Observed, type Weights } from './steps.js';
 import { World } from './world.js';
 
-const WRONG = 'WRONGWRONG';
 const INSTANCES = 3;
 const { lockFrom, lockSeconds, maxLockSeconds, stopAt } = LIMITS.failures;
 
@@ -120,7 +120,7 @@ describe.each(propertyEngines)('With limits on %s,', (engine) => {
             const before = await compared();
             await Promise.all(
               callers.map((caller) =>
-                apps[caller]!.confirmer.confirm(ids[0]!, WRONG).catch(refusedAsLocked),
+                apps[caller]!.confirmer.confirm(ids[0]!, WRONG_CODE).catch(refusedAsLocked),
               ),
             );
             const { count, lockedUntil, isStopped } = await limits.failures({ subject });
@@ -287,9 +287,10 @@ describe.each(propertyEngines)('With limits on %s,', (engine) => {
   it('locks for 30 seconds first, so that the properties above are about something', async () => {
     await world.clear();
     const { id } = await apps[0]!.twoFactor.request({ token: 'ann@example.com' });
-    for (let wrong = 0; wrong < lockFrom; wrong += 1) await apps[0]!.confirmer.confirm(id, WRONG);
+    for (let wrong = 0; wrong < lockFrom; wrong += 1)
+      await apps[0]!.confirmer.confirm(id, WRONG_CODE);
 
-    await expect(apps[1]!.confirmer.confirm(id, WRONG)).rejects.toMatchObject({
+    await expect(apps[1]!.confirmer.confirm(id, WRONG_CODE)).rejects.toMatchObject({
       retryAfterSeconds: lockSeconds,
     });
   });

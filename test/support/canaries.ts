@@ -12,6 +12,9 @@ export const CANARY_FOLDER = fileURLToPath(new URL('../../.tmp/canaries', import
 const CONSONANTS = 'BCDFGHJKLMNPQRSTVWXZ';
 const LENGTH = 20;
 
+/** Well-formed, and never drawn: it has vowels. */
+export const WRONG_CODE = 'WRONGCODE';
+
 /** Codes long enough that none of them is ever in a text by chance. */
 export function drawCanaryCode(): string {
   const bytes = crypto.getRandomValues(new Uint8Array(LENGTH));

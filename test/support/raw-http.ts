@@ -2,7 +2,7 @@ import { request, type Agent, type OutgoingHttpHeaders } from 'node:http';
 
 import type { Answer } from './http.js';
 
-/** A request as nobody's `fetch` would send it: any method, path and header that can be put on the wire. */
+/** A request with the methods, paths and headers that `fetch` forbids and `node:http` sends, such as `TRACE` or `Host`. */
 export interface RawRequest {
   readonly method: string;
   readonly path: string;

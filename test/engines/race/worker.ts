@@ -1,3 +1,4 @@
+import { WRONG_CODE } from '../../support/canaries.js';
 import {
   TwoFactorConflictError,
   TwoFactorError,
@@ -18,7 +19,6 @@ import type {
   ToWorker,
 } from './protocol.js';
 
-const WRONG = 'WRONGWRONG';
 /** What engines say to a statement or the COMMIT of a caller whose transaction lost a race. */
 const LOST = new Set<unknown>(['40001', '40P01', 1213, 1205, 1020, 'SQLITE_BUSY_SNAPSHOT']);
 
@@ -79,7 +79,7 @@ async function follow(
     for (let trips = call.after ?? 0; trips > 0; trips -= 1) {
       await member.application.dataSource.query('SELECT 1');
     }
-    const code = call.isRight ? codes[call.id]! : WRONG;
+    const code = call.isRight ? codes[call.id]! : WRONG_CODE;
     const startedAt = microseconds();
     const outcome = await outcomeOf(member, call, code);
     answers.push({ call, process: number, startedAt, endedAt: microseconds(), outcome });
