@@ -616,7 +616,7 @@ function blockedBy(error: unknown): { limit: LimitName; retryAfterSeconds: numbe
 }
 
 /** Of a state the id alone, and that from its private row. */
-function idOf(confirmation: unknown): string {
+export function idOf(confirmation: unknown): string {
   return parseId(ConfirmationState.is(confirmation) ? stateRow(confirmation).id : confirmation);
 }
 

@@ -5,6 +5,7 @@ export { STATE_CODES, statusOf, type ConfirmationStatus } from './confirmation-s
 export { ConfirmationStore } from './confirmation.store.js';
 export {
   ConfirmerService,
+  idOf,
   parseContext,
   type ConfirmationReference,
   type ConfirmationResult,

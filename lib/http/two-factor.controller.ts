@@ -144,7 +144,7 @@ export class TwoFactorController implements OnModuleInit {
   ): Promise<RequestConfirmationAnswer> {
     const state = await this.#touchable((body as ConfirmationIdBody).id, context);
     const starter = await this.purposes.starter(context);
-    return this.#requested(await this.twoFactor.resend(state, { starter }));
+    return this.#requested(await this.twoFactor.resend(state, { starter }, stateRow(state)));
   }
 
   @JsonRoute('check', {

@@ -19,7 +19,11 @@ export function lockMsAfter(amount: number, rule: FailureRule): number {
 export const CLOCK_MARGIN_MS = 86_400_000;
 
 /** Whether the window or the lock lasts. */
-function lasts({ endsAt }: LimitLevel, rule: LimitCharge['rule'], now: number): boolean {
+export function lasts(
+  { endsAt }: Pick<LimitLevel, 'endsAt'>,
+  rule: LimitCharge['rule'],
+  now: number,
+): boolean {
   return endsAt > now && endsAt <= now + longestMs(rule) + CLOCK_MARGIN_MS;
 }
 

@@ -15,7 +15,7 @@ import {
 import type { ResolvedOptions, SendBudget } from '../options/index.js';
 import { InjectTwoFactorOptions, TWO_FACTOR_LIMIT_STORE } from '../two-factor.tokens.js';
 import { canonicalStarter, canonicalToken } from './canonical-token.js';
-import { isSpent, waitMs } from './limit-rules.js';
+import { isSpent, lasts, waitMs } from './limit-rules.js';
 import type { FailureRule, LimitCharge, LimitLevel, LimitStore } from './limit-store.interface.js';
 
 /** Whom a confirmation is about, as far as is known. */
@@ -121,13 +121,10 @@ export class LimitService {
     const now = this.options.clock.now();
     // Each failure is counted under each secret.
     const count = Math.max(0, ...levels.map(({ amount }) => amount));
-    const endsAt = Math.max(0, ...levels.map((level) => level.endsAt));
     const isStopped = rule !== null && levels.some(({ amount }) => amount >= rule.max);
-    return {
-      count,
-      isStopped,
-      lockedUntil: !isStopped && endsAt > now ? new Date(endsAt) : null,
-    };
+    const locks = levels.filter((level) => rule !== null && lasts(level, rule, now));
+    const endsAt = Math.max(0, ...locks.map((level) => level.endsAt));
+    return { count, isStopped, lockedUntil: isStopped || endsAt === 0 ? null : new Date(endsAt) };
   }
 
   /**

@@ -6,6 +6,7 @@ import {
   parseToken,
   stateRow,
   type ConfirmationReference,
+  type ConfirmationRow,
   type ConfirmationState,
   type MakeConfirmationInput,
 } from '../confirmation/index.js';
@@ -88,16 +89,19 @@ export class TwoFactorService {
   /**
    * Sends a confirmation's code again, once its cooldown is over.
    *
+   * @param seen its row, for a caller inside this package who has just read it.
    * @throws TwoFactorNotFoundError, TwoFactorStateError, TwoFactorTooManyRequestsError, and as `request`.
    */
   async resend(
     confirmation: ConfirmationReference,
     input: TwoFactorResendInput = {},
+    seen?: ConfirmationRow,
   ): Promise<TwoFactorRequest> {
     if (typeof input !== 'object' || input === null) {
       throw new TwoFactorInputError('resend takes a confirmation and an object.');
     }
-    return this.describe(await this.sender.resend(confirmation, parseStarter(input.starter)));
+    const starter = parseStarter(input.starter);
+    return this.describe(await this.sender.resend(confirmation, starter, seen));
   }
 
   /** A state in the words of a client. */

@@ -4,6 +4,7 @@ import {
   ConfirmationState,
   ConfirmationStore,
   ConfirmerService,
+  idOf,
   parseContext,
   PartyReader,
   parseToken,
@@ -17,14 +18,7 @@ import {
   type ConfirmationRow,
   type SendContext,
 } from '../confirmation/index.js';
-import {
-  codeMac,
-  openEnvelope,
-  parseId,
-  sealEnvelope,
-  shortId,
-  type Sealed,
-} from '../crypto/index.js';
+import { codeMac, openEnvelope, sealEnvelope, shortId, type Sealed } from '../crypto/index.js';
 import {
   TwoFactorInputError,
   TwoFactorNotFoundError,
@@ -84,7 +78,8 @@ export class SenderService {
 
   /**
    * Sends a confirmation's code by a sender, `null` meaning the default one. The first call binds the confirmation to the
-   * token; another sender for the same token is yours to choose, if the token means the same person there. The given state then shows the message that was charged.
+   * token; another sender for the same token is yours to choose, if the token means the same person there. The given
+   * state then shows the message that was charged.
    *
    * @returns the state.
    * @throws TwoFactorInputError for an unknown sender, a malformed token or context, and a second token.
@@ -130,13 +125,16 @@ export class SenderService {
    * Sends the code again, by the same sender to the same token, once the cooldown is over: the same code, or under
    * `resend: 'rotate'` a new one. Neither life nor attempts are renewed.
    *
+   * @param seen the row, if it was read just now. Else it is read anew: a state may have been sent, or have failed to be
+   * sent, by others since.
    * @throws as `send`, and TwoFactorTooManyRequestsError while the cooldown lasts.
    */
-  async resend(confirmation: ConfirmationReference, starter?: string): Promise<ConfirmationState> {
-    // Read anew: a state may have been sent, or have failed to be sent, by others since.
-    const row = await this.#find(
-      ConfirmationState.is(confirmation) ? stateRow(confirmation).id : parseId(confirmation),
-    );
+  async resend(
+    confirmation: ConfirmationReference,
+    starter?: string,
+    seen?: ConfirmationRow,
+  ): Promise<ConfirmationState> {
+    const row = seen ?? (await this.#find(idOf(confirmation)));
     assertPending(row, this.options.clock.now());
     // The envelope says which way; the column is only shown.
     const { way, token } = this.#open(row);
@@ -163,7 +161,7 @@ export class SenderService {
 
   async #rowOf(confirmation: ConfirmationReference): Promise<ConfirmationRow> {
     if (ConfirmationState.is(confirmation)) return stateRow(confirmation);
-    return this.#find(parseId(confirmation));
+    return this.#find(idOf(confirmation));
   }
 
   async #find(id: string): Promise<ConfirmationRow> {

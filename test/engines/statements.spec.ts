@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
+import { WRONG_CODE } from '../support/canaries.js';
 import { engines } from '../support/engines.js';
+import { startHttpApp } from '../support/http.js';
 import { startApp, type TestApp } from '../support/test-app.js';
 
 describe.each(engines)('Statements without limits on %s', (engine) => {
@@ -80,7 +82,7 @@ describe.each(engines)('Statements without limits on %s', (engine) => {
   });
 });
 
-/** What each call says to the database with all limits at their defaults; the first number without, the second with. */
+/** What each call says to the database with all limits at their defaults. */
 const COUNTS = {
   postgres: { request: 3, resend: 3, confirmWrong: 3, confirmRight: 3, use: 1, cancel: 2 },
   'better-sqlite3': { request: 3, resend: 3, confirmWrong: 3, confirmRight: 4, use: 1, cancel: 2 },
@@ -115,6 +117,24 @@ describe.each(engines)('Statements with default limits on %s', (engine) => {
 
     process.stdout.write(`Statements on ${engine}: ${JSON.stringify(counted)}\n`);
     expect(counted).toEqual(COUNTS[engine]);
+  });
+
+  it('are as many over HTTP: nothing is read twice', async () => {
+    const http = await startHttpApp({ engine, options: { limits: {}, controller: true } });
+    const { id } = await http.request({ token: 'ann@example.com' });
+    http.clock.advance(30);
+    const count = async (route: string, body: object): Promise<number> =>
+      (await http.log.during(() => http.post(`/2factor/${route}`, body))).length;
+    const counted = {
+      request: await count('request-confirmation', { token: 'bob@example.com' }),
+      resend: await count('resend', { id }),
+      confirmWrong: await count('confirm', { id, code: WRONG_CODE }),
+      confirmRight: await count('confirm', { id, code: http.outbox.deliveries[0]!.code }),
+    };
+    await http.close();
+
+    const { request, resend, confirmWrong, confirmRight } = COUNTS[engine];
+    expect(counted).toEqual({ request, resend, confirmWrong, confirmRight });
   });
 
   it('are as many over the services for an unknown as for a purged confirmation', async () => {

@@ -50,7 +50,8 @@ export function limitStatements(engine: Engine, names: LimitTable): LimitStateme
     chargesAllOrNothing,
     charge: byCount((count) => charge(names, count)),
     read: byCount((count) => `SELECT ${names.columns} FROM ${table} WHERE ${isOneOf(count)}`),
-    // A lock that the failure had caused ends with it, and so does a window that began with what is given back.
+    // The first lock ends with the failure that caused it, and a window with what it began with; a longer lock stays, which
+    // is the safe side.
     giveBack: byCount((count) =>
       updateInOrder(
         names,
