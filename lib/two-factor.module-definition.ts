@@ -102,10 +102,16 @@ async function openLimitStore(
   dataSource: DataSource,
   options: ResolvedOptions,
 ): Promise<LimitStore> {
-  const { limits, timeoutMs, preparedStatements, clock } = options;
+  const { limits, timeoutMs, preparedStatements, joinUpTo, clock } = options;
   const { failures, live, sendsPerToken, sendsPerStarter, sendsPerSender, sendsInTotal } = limits;
   const sends = [sendsPerToken, sendsPerStarter, sendsPerSender, sendsInTotal].flat();
   if (failures === null && live === null && sends.length === 0) return new NoLimitStore();
   const tries = LIMIT_TRIES;
-  return DatabaseLimitStore.open(dataSource, { timeoutMs, preparedStatements, tries, clock });
+  return DatabaseLimitStore.open(dataSource, {
+    timeoutMs,
+    preparedStatements,
+    joinUpTo,
+    tries,
+    clock,
+  });
 }

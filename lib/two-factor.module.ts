@@ -48,10 +48,12 @@ async function openStore(
   options: ResolvedOptions,
   limitStore: LimitStore,
 ): Promise<ConfirmationStore> {
-  const { timeoutMs, preparedStatements, maxAttempts, keyRing, clock, useWithinSeconds } = options;
+  const { timeoutMs, preparedStatements, joinUpTo, maxAttempts, keyRing, clock, useWithinSeconds } =
+    options;
   return ConfirmationStore.open(dataSource, {
     timeoutMs,
     preparedStatements,
+    joinUpTo,
     tries: maxAttempts + 1,
     keys: keyRing.keys.length,
     clock,

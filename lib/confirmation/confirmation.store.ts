@@ -7,16 +7,19 @@ import {
   listValues,
   StatementRunner,
   tableNames,
+  type Join,
   type SqlValues,
   type StatementResult,
   type StatementRunnerOptions,
 } from '../database/index.js';
 import type { Clock } from '../options/index.js';
 import { ConfirmationRecord, type ConfirmationRow } from './confirmation-record.entity.js';
+import { joinedStatements, type JoinedStatements } from './dialects/joined-statements.js';
 import {
   confirmationStatements,
   type AlsoUpdate,
   type ConfirmationStatements,
+  type JoinedName,
 } from './dialects/statements.js';
 import { parseFrozen } from './plain-json.js';
 
@@ -76,6 +79,7 @@ export class ConfirmationStore {
   private constructor(
     private readonly runner: StatementRunner,
     private readonly statements: ConfirmationStatements,
+    private readonly joined: JoinedStatements | null,
     private readonly options: ConfirmationStoreOptions,
   ) {}
 
@@ -91,22 +95,27 @@ export class ConfirmationStore {
     const runner = new StatementRunner(dataSource, options);
     await assertServerSettings(dataSource);
     const names = tableNames(dataSource, ConfirmationRecord);
-    const statements = confirmationStatements(
-      runner.engine,
-      names,
-      options.keys,
-      options.onConfirmed ?? null,
-    );
-    return new ConfirmationStore(runner, statements, options);
+    const { keys, onConfirmed = null } = options;
+    const statements = confirmationStatements(runner.engine, names, keys, onConfirmed);
+    const joined = joinedStatements(runner.engine, names, keys, onConfirmed);
+    return new ConfirmationStore(runner, statements, joined, options);
   }
 
-  /** False when the id is taken, and nothing is written then. */
-  async insert(row: NewConfirmation, manager?: EntityManager): Promise<boolean> {
-    return touched(await this.runner.run(this.statements.insert, () => ({ ...row }), manager));
+  /**
+   * False when the id is taken, and nothing is written then.
+   *
+   * @param isNew whether the id was drawn: one that somebody else may be inserting just now is waited for.
+   */
+  async insert(row: NewConfirmation, isNew: boolean, manager?: EntityManager): Promise<boolean> {
+    const values = (): SqlValues => row;
+    const join = isNew ? this.#join('insert', row.id, values) : null;
+    return touched(await this.runner.run(this.statements.insert, values, manager, join));
   }
 
   async find(id: string, manager?: EntityManager): Promise<ConfirmationRow | null> {
-    const { rows } = await this.runner.run(this.statements.find, () => ({ id }), manager);
+    const values = (): SqlValues => ({ id });
+    const join = this.#join('find', id, values);
+    const { rows } = await this.runner.run(this.statements.find, values, manager, join);
     return rows[0] ? rowOf(rows[0]) : null;
   }
 
@@ -122,10 +131,12 @@ export class ConfirmationStore {
     also: SqlValues = {},
   ): Promise<{ row: ConfirmationRow; confirmed: boolean } | null> {
     let { now, useBefore } = this.#times();
-    const result = await this.runner.runInLane(id, this.statements.confirm, () => {
+    const values = (): SqlValues => {
       ({ now, useBefore } = this.#times());
       return { id, now, useBefore, ...listValues('codeMac', macs), ...also };
-    });
+    };
+    const join = this.#join('confirm', id, values);
+    const result = await this.runner.runInLane(id, this.statements.confirm, values, join);
     const row = await this.#touchedRow(result, id);
     if (row === null) return null;
     // Where the row is read by a second statement, it may have moved on: but a confirmed row keeps its MAC for ever, so
@@ -161,7 +172,7 @@ export class ConfirmationStore {
     });
     return touched(
       manager === undefined
-        ? await this.runner.runInLane(rest.id, use, values)
+        ? await this.runner.runInLane(rest.id, use, values, this.#join('use', rest.id, values))
         : await this.runner.run(use, values, manager),
     );
   }
@@ -200,6 +211,10 @@ export class ConfirmationStore {
     return (await this.runner.run(this.statements.purge, () => values)).affected;
   }
 
+  #join(name: JoinedName, id: string, values: () => SqlValues): Join | null {
+    return this.joined && { statement: this.joined[name], keys: [id], rows: () => [values()] };
+  }
+
   #times(): { now: number; useBefore: number } {
     const now = this.options.clock.now();
     return { now, useBefore: now + this.options.useWithinMs };
@@ -219,18 +234,25 @@ function touched({ rows, affected }: StatementResult): boolean {
 function rowOf(raw: Readonly<Record<string, unknown>>): ConfirmationRow {
   const record = raw as unknown as Record<keyof ConfirmationRecord, string & number>;
   return {
-    ...record,
+    id: record.id,
+    purpose: record.purpose,
+    subject: record.subject,
     details: json(record.details),
+    detailsMac: record.detailsMac,
     meta: json(record.meta),
     maxAttempts: Number(record.maxAttempts),
     createdAt: Number(record.createdAt),
     expiresAt: Number(record.expiresAt),
+    way: record.way,
+    codeMac: record.codeMac,
+    envelope: record.envelope,
     attempts: Number(record.attempts),
     sends: Number(record.sends),
     lastSentAt: time(record.lastSentAt),
     confirmedAt: time(record.confirmedAt),
     useBefore: time(record.useBefore),
     usedAt: time(record.usedAt),
+    useKey: record.useKey,
     cancelledAt: time(record.cancelledAt),
   };
 }

@@ -242,7 +242,7 @@ export class ConfirmerService {
       this.tellBlocked(error, { id: '', way: row.way }, party);
       throw error;
     }
-    if (!(await this.#insert(row, charged, manager))) {
+    if (!(await this.#insert(row, key === undefined, charged, manager))) {
       if (charged) await this.limits.giveBack(charged);
       return this.#repeated(row, binding, token, await this.store.find(id, manager));
     }
@@ -495,11 +495,12 @@ export class ConfirmerService {
 
   async #insert(
     row: NewConfirmation,
+    isNew: boolean,
     charged: Charged | null,
     manager: EntityManager | undefined,
   ): Promise<boolean> {
     try {
-      return await this.store.insert(row, manager);
+      return await this.store.insert(row, isNew, manager);
     } catch (error) {
       if (charged) await this.limits.giveBack(charged);
       throw error;

@@ -19,6 +19,7 @@ const LOST_RACE = new Set<unknown>([
 const PREPARED_REFUSED = new Set<unknown>(['42P05', '26000', '0A000']);
 /** read_only_sql_transaction; MySQL --read-only, read-only transaction and mode. */
 const READ_ONLY = new Set<unknown>(['25006', 1290, 1792, 1836]);
+const JOINING_REFUSED = new Set<unknown>(['42601', '0A000', '42883']);
 /** unique_violation; MySQL duplicate entry; SQLite. */
 const DUPLICATE_KEY = new Set<unknown>([
   '23505',
@@ -43,6 +44,22 @@ function isOneOf(codes: ReadonlySet<unknown>, error: unknown): boolean {
 
 /** Another transaction was faster. Nothing of this statement happened, and the same statement may succeed now. */
 export const isLostRace = (error: unknown): boolean => isOneOf(LOST_RACE, error);
+
+/**
+ * The server itself said that it did not do it: an SQLSTATE, but not one of a connection that breaks (08), of an operator
+ * (57P), of the system (58, XX) or of a commit of which nobody knows (40003).
+ */
+export function isRolledBack(error: unknown): boolean {
+  const { code } = driverErrorOf(error);
+  return (
+    typeof code === 'string' &&
+    /^(?!08|57P|58|XX|40003)[0-9A-Z]{5}$/.test(code) &&
+    !isReadOnly(error)
+  );
+}
+
+/** syntax_error, feature_not_supported, undefined_function: a relative of PostgreSQL without SKIP LOCKED or JSON. */
+export const isJoiningRefused = (error: unknown): boolean => isOneOf(JOINING_REFUSED, error);
 
 /** The only unique column is the id: the row is there. */
 export const isDuplicateKey = (error: unknown): boolean => isOneOf(DUPLICATE_KEY, error);

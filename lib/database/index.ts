@@ -4,8 +4,11 @@ export { epochMs } from './epoch-ms.js';
 export { engineOf, type Engine } from './engine.js';
 export {
   compileStatement,
+  givenRows,
+  givenValues,
   listValues,
   placeholders,
+  type GivenTypes,
   type SqlValue,
   type SqlValues,
   type Statement,
@@ -13,6 +16,7 @@ export {
 export { assertReturning, assertServerSettings } from './server-settings.js';
 export {
   StatementRunner,
+  type Join,
   type StatementResult,
   type StatementRunnerOptions,
 } from './statement-runner.js';

@@ -10,15 +10,19 @@ import {
 } from '../errors/index.js';
 import {
   isDuplicateKey,
+  isJoiningRefused,
   isLostRace,
   isPreparedStatementRefused,
   isReadOnly,
+  isRolledBack,
   translateDatabaseError,
 } from './database-error.js';
 import { dataSourceOf } from './data-source-of.js';
 import { engineOf, type Engine } from './engine.js';
 import { giveUp } from './give-up.js';
+import { Deadline, tooLate } from './deadline.js';
 import { Lanes } from './lanes.js';
+import { Line, type Joinable } from './line.js';
 import { bindValues, type SqlValue, type SqlValues, type Statement } from './statement.js';
 
 /** What a statement touched. */
@@ -32,6 +36,30 @@ export interface StatementRunnerOptions {
   readonly preparedStatements: boolean;
   /** How often a statement of our own that lost a race is tried in all. */
   readonly tries: number;
+  /** What waits for the database at the same time goes as one statement, up to so many at once; 1 for never. */
+  readonly joinUpTo: number;
+}
+
+/** How a call goes together with others of its kind. */
+export interface Join extends Joinable {
+  /**
+   * The statement for all of them: it takes `:rows`, a JSON array, and answers rows that say by `key` whose they are, and
+   * whether it was `touched`. A call of which it says nothing goes by itself.
+   */
+  readonly statement: Statement;
+  /** What it adds to `:rows`, made when the statement is issued. */
+  readonly rows: () => readonly SqlValues[];
+  /** Further values, the same for all. */
+  readonly shared?: (() => SqlValues) | undefined;
+}
+
+interface JoinedCall extends Joinable {
+  readonly join: Join;
+  readonly deadline: Deadline;
+  readonly resolve: (result: StatementResult | Promise<StatementResult>) => void;
+  readonly reject: (error: unknown) => void;
+  /** By itself. */
+  readonly alone: () => Promise<StatementResult>;
 }
 
 /** SQLite's one connection may be inside somebody's transaction: wait this long for its end. */
@@ -46,8 +74,10 @@ const UNCOMMITTED_TRIES = 3;
 export class StatementRunner {
   readonly engine: Engine;
   readonly #lanes = new Lanes();
+  readonly #lines = new Map<string, Line<JoinedCall>>();
   readonly #logger = new Logger(StatementRunner.name);
   #named: boolean;
+  #joins: boolean;
 
   constructor(
     private readonly dataSource: DataSource,
@@ -55,6 +85,7 @@ export class StatementRunner {
   ) {
     this.engine = engineOf(dataSource);
     this.#named = this.engine === 'postgres' && options.preparedStatements;
+    this.#joins = options.joinUpTo > 1;
   }
 
   /**
@@ -62,14 +93,16 @@ export class StatementRunner {
    * of that transaction, never retried. A row whose id is taken is not inserted, and nothing is affected then.
    *
    * @param values are made when the statement is issued, so that the time in them is that time.
+   * @param join how it may go together with others; never inside a transaction.
    */
   async run(
     statement: Statement,
     values: () => SqlValues,
     manager?: EntityManager,
+    join?: Join | null,
   ): Promise<StatementResult> {
     if (manager !== undefined) return this.#inTransaction(statement, values, manager);
-    return this.#withDeadline((deadline) => this.#own(statement, values, deadline));
+    return this.#withDeadline((deadline) => this.#ownOrJoined(statement, values, deadline, join));
   }
 
   /** As `run`, without a manager, after those of the same lane. */
@@ -77,9 +110,10 @@ export class StatementRunner {
     lane: string,
     statement: Statement,
     values: () => SqlValues,
+    join?: Join | null,
   ): Promise<StatementResult> {
     return this.#withDeadline((deadline) =>
-      this.#lanes.run(lane, () => this.#own(statement, values, deadline), deadline),
+      this.#lanes.run(lane, () => this.#ownOrJoined(statement, values, deadline, join), deadline),
     );
   }
 
@@ -134,6 +168,75 @@ export class StatementRunner {
     return runner;
   }
 
+  #ownOrJoined(
+    statement: Statement,
+    values: () => SqlValues,
+    deadline: Deadline,
+    join: Join | null | undefined,
+  ): Promise<StatementResult> {
+    const alone = (): Promise<StatementResult> => this.#own(statement, values, deadline);
+    if (!join || !this.#joins) return alone();
+    return new Promise((resolve, reject) => {
+      this.#lineOf(join.statement).add({
+        keys: join.keys,
+        join,
+        deadline,
+        resolve,
+        reject,
+        alone,
+      });
+    });
+  }
+
+  #lineOf({ name }: Statement): Line<JoinedCall> {
+    let line = this.#lines.get(name);
+    if (line === undefined) {
+      line = new Line(this.options.joinUpTo, (calls) => this.#send(calls));
+      this.#lines.set(name, line);
+    }
+    return line;
+  }
+
+  async #send(calls: readonly JoinedCall[]): Promise<void> {
+    const [first, second] = calls as readonly [JoinedCall, JoinedCall?];
+    if (second === undefined || !this.#joins) {
+      await Promise.allSettled(calls.map((call) => goAlone(call)));
+      return;
+    }
+    let members: readonly JoinedCall[] = [];
+    const { statement, shared } = first.join;
+    const values = (): SqlValues => {
+      // The others were told that it was too late; nothing may happen for them now.
+      members = calls.filter(({ deadline }) => !deadline.passed);
+      return { ...shared?.(), rows: JSON.stringify(members.flatMap(({ join }) => join.rows())) };
+    };
+    // Who came last is the last one who waits for it.
+    const { deadline } = calls.at(-1)!;
+    try {
+      const { rows } = await this.#once(statement, values, deadline);
+      settle(members, rows);
+      for (const call of calls) if (!members.includes(call)) call.reject(tooLate());
+    } catch (error) {
+      this.#refused(calls, deadline, error);
+    }
+  }
+
+  /** One of them may have spoiled it for all. Whoever certainly got nothing from it goes by himself. */
+  #refused(calls: readonly JoinedCall[], { isStuck }: Deadline, error: unknown): void {
+    if (isJoiningRefused(error) && this.#joins) {
+      this.#joins = false;
+      this.#logger.warn(
+        'The server does not take joined statements; going on without them. Set join: false to say so from the start.',
+      );
+    }
+    const mayGo = error instanceof UncommittedError || isRolledBack(error);
+    for (const call of calls) {
+      call.deadline.isStuck ||= isStuck;
+      if (mayGo) void goAlone(call);
+      else call.reject(translateDatabaseError(error, false));
+    }
+  }
+
   async #own(
     statement: Statement,
     values: () => SqlValues,
@@ -174,16 +277,13 @@ export class StatementRunner {
       // From the last check of either condition to the statement there is no `await`: both still hold when it is issued.
       while (this.#isInForeignTransaction(runner, connection)) await this.#pause(deadline);
       if (deadline.passed) throw tooLate();
-      const issuedAt = Date.now();
-      const query = this.#query(runner, statement, bindValues(statement, values()));
-      const isLate = deadline.passes.catch(async (error: unknown) => {
-        // A caller who waited long for the pool must not end a statement that is young.
-        const youth = issuedAt + this.options.timeoutMs / 2 - Date.now();
-        if (youth > 0) await sleep(youth);
-        isStuck = true;
-        throw error;
-      });
-      const raw = await Promise.race([query, isLate]);
+      const raw = await this.#untilStuck(
+        deadline,
+        this.#query(runner, statement, bindValues(statement, values())),
+        () => {
+          isStuck = true;
+        },
+      );
       await this.#assertCommitted(runner, connection, raw);
       return resultOf(raw);
     } catch (error) {
@@ -258,30 +358,54 @@ export class StatementRunner {
     await sleep(POLL_MS);
   }
 
-  async #withDeadline<T>(work: (deadline: Deadline) => Promise<T>): Promise<T> {
-    let timer: NodeJS.Timeout | undefined;
-    const passes = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => {
-        deadline.passed = true;
+  /** Gives a statement up that is under way when its deadline has passed. */
+  #untilStuck<T>(deadline: Deadline, query: Promise<T>, stuck: () => void): Promise<T> {
+    const issuedAt = Date.now();
+    return new Promise((resolve, reject) => {
+      const giveUpNow = (): void => {
+        stuck();
         reject(tooLate());
-      }, this.options.timeoutMs);
+      };
+      let timer: NodeJS.Timeout | undefined;
+      const forget = deadline.onPass(() => {
+        // A caller who waited long for the pool must not end a statement that is young.
+        const youth = issuedAt + this.options.timeoutMs / 2 - Date.now();
+        if (youth > 0) timer = setTimeout(giveUpNow, youth);
+        else giveUpNow();
+      });
+      query.then(resolve, reject).finally(() => {
+        forget();
+        clearTimeout(timer);
+      });
     });
-    const deadline: Deadline = { passed: false, startedAt: Date.now(), passes, isStuck: false };
-    try {
-      return await Promise.race([work(deadline), passes]);
-    } finally {
-      clearTimeout(timer);
-    }
+  }
+
+  #withDeadline<T>(work: (deadline: Deadline) => Promise<T>): Promise<T> {
+    return Deadline.run(this.options.timeoutMs, work);
   }
 }
 
-interface Deadline {
-  passed: boolean;
-  /** Rejects when it does. */
-  readonly passes: Promise<never>;
-  /** It passed while the server had the statement. */
-  isStuck: boolean;
-  readonly startedAt: number;
+function goAlone({ alone, resolve, reject }: JoinedCall): Promise<void> {
+  return alone().then(resolve, reject);
+}
+
+/** Each of them gets what is its own. */
+function settle(calls: readonly JoinedCall[], rows: StatementResult['rows']): void {
+  const answers = new Map<unknown, { isOurs: boolean; rows: StatementResult['rows'][number][] }>();
+  for (const { keys } of calls) {
+    const answer = { isOurs: false, rows: [] };
+    for (const key of keys) answers.set(key, answer);
+  }
+  for (const row of rows) {
+    const answer = answers.get(row['key'])!;
+    answer.isOurs = true;
+    if (row['touched'] === true) answer.rows.push(row);
+  }
+  for (const call of calls) {
+    const { isOurs, rows: touched } = answers.get(call.keys[0])!;
+    if (isOurs) call.resolve({ rows: touched, affected: touched.length });
+    else void goAlone(call);
+  }
 }
 
 interface SqliteConnection {
@@ -325,13 +449,6 @@ function foreignTransaction(): TwoFactorUnavailableError {
   return new TwoFactorUnavailableError(
     'Another transaction is open on the only connection of this SQLite data source. Call this outside of it, or use ' +
       'PostgreSQL or MariaDB.',
-  );
-}
-
-function tooLate(): TwoFactorUnavailableError {
-  return new TwoFactorUnavailableError(
-    'The database did not answer in time. If every connection of the pool waits for this one, call it outside of the ' +
-      'transaction or enlarge the pool.',
   );
 }
 

@@ -52,3 +52,25 @@ export function placeholders(name: string, count: number): string {
 export function listValues(name: string, list: readonly string[]): Record<string, string> {
   return Object.fromEntries(list.map((value, index) => [`${name}${index}`, value]));
 }
+
+/** SQL types of the values of a joined statement, by their names. */
+export type GivenTypes = Readonly<Record<string, 'bigint' | 'int' | 'text' | 'varchar'>>;
+
+/** `:name` in a clause as a column of `givenRows`. */
+export function givenValues(clause: string): string {
+  return clause.replace(PLACEHOLDER, (_, name: string) => `"given_${name}"`);
+}
+
+/**
+ * PostgreSQL's table of what several calls give as `:rows`. Its condition, always true, makes the planner expect one row:
+ * it would else read the whole of a table that was small when the plan was made, and plan anew for each size of the list.
+ */
+export function givenRows(types: GivenTypes): string {
+  const names = Object.keys(types);
+  const columns = names.map((name) => `"${name}" ${types[name]}`);
+  const given = names.map((name) => `"${name}" AS "given_${name}"`);
+  return (
+    `SELECT ${given.join(', ')} FROM json_to_recordset(CAST(:rows AS json)) AS list(${columns.join(', ')}) ` +
+    `WHERE "id" = "id" || ''`
+  );
+}

@@ -1,5 +1,5 @@
 import { TwoFactorConfigurationError } from '../errors/index.js';
-import { show } from './settings.js';
+import { isInteger, show } from './settings.js';
 
 /** Only what is absent has a default: `null` was written by somebody, who may have meant "off". */
 export function orElse<T>(value: T | undefined, fallback: T): T {
@@ -32,10 +32,6 @@ export function callable<T>(option: string, value: T | undefined, fallback: T): 
     throw new TwoFactorConfigurationError(`Option ${option} is ${show(value)}. Give a function.`);
   }
   return value;
-}
-
-export function isInteger(value: unknown, min: number, max: number): value is number {
-  return typeof value === 'number' && Number.isInteger(value) && value >= min && value <= max;
 }
 
 /** @throws TwoFactorConfigurationError for anything but a whole number from `min` to `max`. */

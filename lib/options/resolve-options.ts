@@ -1,10 +1,18 @@
 import { TwoFactorConfigurationError } from '../errors/index.js';
-import { callable, integer, isInteger, orElse, record, refuseUnknown } from './check.js';
+import { callable, integer, orElse, record, refuseUnknown } from './check.js';
 import { DEFAULTS } from './defaults.js';
 import { resolveLimits } from './limits.js';
 import type { ResolvedOptions } from './resolved-options.interface.js';
 import { resolveSecrets } from './secrets.js';
-import { isName, NAME_RULE, readSetting, SETTINGS, show, TTL_SECONDS } from './settings.js';
+import {
+  isInteger,
+  isName,
+  NAME_RULE,
+  readSetting,
+  SETTINGS,
+  show,
+  TTL_SECONDS,
+} from './settings.js';
 import type {
   PurposeDefinition,
   SenderEntry,
@@ -74,9 +82,15 @@ export function resolveOptions(
     timeoutMs: read('timeoutMs'),
     sendTimeoutMs: read('sendTimeoutMs'),
     preparedStatements: read('preparedStatements'),
+    joinUpTo: joinUpTo(read('join')),
     clock: resolveClock(options.clock),
     developmentFeatures,
   });
+}
+
+function joinUpTo(join: boolean | { readonly maxSize: number }): number {
+  if (typeof join === 'object') return join.maxSize;
+  return join ? DEFAULTS.join.maxSize : 1;
 }
 
 function assertName(what: string, name: string): void {

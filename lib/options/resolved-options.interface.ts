@@ -23,6 +23,8 @@ export interface ResolvedOptions {
   readonly timeoutMs: number;
   readonly sendTimeoutMs: number;
   readonly preparedStatements: boolean;
+  /** How many calls at most go as one statement; 1 for never. */
+  readonly joinUpTo: number;
   readonly clock: Clock;
   /** Whether `NODE_ENV` is `development` or `test`. */
   readonly developmentFeatures: boolean;

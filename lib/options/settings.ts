@@ -30,6 +30,10 @@ export function show(value: unknown): string {
   return Array.isArray(value) ? 'an array' : `a value of type ${typeof value}`;
 }
 
+export function isInteger(value: unknown, min: number, max: number): value is number {
+  return typeof value === 'number' && Number.isInteger(value) && value >= min && value <= max;
+}
+
 function integer(
   option: string,
   fallback: number,
@@ -42,9 +46,7 @@ function integer(
     variable: variableOf(option),
     default: fallback,
     complaint: (value) =>
-      typeof value === 'number' && Number.isInteger(value) && value >= min && value <= max
-        ? null
-        : `Give a whole number from ${min} to ${max}.`,
+      isInteger(value, min, max) ? null : `Give a whole number from ${min} to ${max}.`,
     parse: (text) => (/^(?:0|[1-9]\d{0,8})$/.test(text) ? Number(text) : undefined),
     loosens,
   };
@@ -102,7 +104,26 @@ export const SETTINGS = {
   timeoutMs: integer('timeoutMs', DEFAULTS.timeoutMs, 100, 60_000),
   sendTimeoutMs: integer('sendTimeoutMs', DEFAULTS.sendTimeoutMs, 100, 60_000),
   preparedStatements: flag('preparedStatements', DEFAULTS.preparedStatements),
+  join: {
+    option: 'join',
+    variable: variableOf('join'),
+    default: DEFAULTS.join,
+    complaint: (value) =>
+      typeof value === 'boolean' || isMaxSize(value)
+        ? null
+        : 'Give true, false or { maxSize }, a whole number from 2 to 1000.',
+    parse: (text) => (text === 'true' ? true : text === 'false' ? false : undefined),
+    loosens: neverLoosens,
+  } satisfies Setting<Join> as Setting<Join>,
 } as const;
+
+type Join = boolean | { readonly maxSize: number };
+
+function isMaxSize(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  const { maxSize, ...more } = value as { maxSize?: unknown };
+  return isInteger(maxSize, 2, 1_000) && Object.keys(more).length === 0;
+}
 
 /** Names of purposes and senders. */
 export const NAME_RULE = '1 to 64 of a-z, 0-9 and "-", not beginning with "-"';

@@ -100,6 +100,11 @@ export interface TwoFactorOptions {
   readonly sendTimeoutMs?: number | undefined;
   /** Named prepared statements on PostgreSQL; given up by itself behind an old pgbouncer. @default true */
   readonly preparedStatements?: boolean | undefined;
+  /**
+   * On PostgreSQL, what comes while the database is busy goes as one statement, each with its own guards and its own
+   * answer; `maxSize` is how many at most, 2 to 1,000. `false` for one statement each. @default { maxSize: 128 }
+   */
+  readonly join?: boolean | { readonly maxSize: number } | undefined;
   /** Tells the time. @default the system clock */
   readonly clock?: Clock | undefined;
   /** Whether `TWO_FACTOR_*` environment variables are read, once, at boot. @default true */

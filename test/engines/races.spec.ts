@@ -29,11 +29,13 @@ async function winners(count: number, call: () => Promise<boolean>): Promise<num
 /** As many confirmers on one data source, none of which waits for another: what several instances are to a database. */
 async function confirmersOf({ app, dataSource }: TestApp, count: number): Promise<Confirmer[]> {
   const options: ResolvedOptions = app.get(TWO_FACTOR_OPTIONS, { strict: false });
-  const { timeoutMs, preparedStatements, maxAttempts, keyRing, clock, useWithinSeconds } = options;
+  const { timeoutMs, preparedStatements, joinUpTo, maxAttempts, keyRing, clock, useWithinSeconds } =
+    options;
   const open = async (): Promise<Confirmer> => {
     const store = await ConfirmationStore.open(dataSource, {
       timeoutMs,
       preparedStatements,
+      joinUpTo,
       tries: maxAttempts + 1,
       keys: keyRing.keys.length,
       clock,

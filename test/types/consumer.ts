@@ -231,6 +231,7 @@ export const allUndefined = {
   timeoutMs: undefined,
   sendTimeoutMs: undefined,
   preparedStatements: undefined,
+  join: undefined,
   clock: undefined,
   env: undefined,
 } satisfies TwoFactorModuleOptions satisfies Record<keyof TwoFactorOptions, undefined>;
@@ -267,6 +268,7 @@ const everything: TwoFactorModuleOptions = {
   timeoutMs: 5_000,
   sendTimeoutMs: 10_000,
   preparedStatements: true,
+  join: { maxSize: 64 },
   clock,
   env: true,
 };

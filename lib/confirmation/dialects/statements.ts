@@ -32,8 +32,26 @@ export type ConfirmationStatements = Readonly<
   >
 >;
 
-/** An UPDATE of other rows, for those confirmations that meet the condition. */
-export type AlsoUpdate = (condition: string) => string;
+/**
+ * An UPDATE of other rows, whose keys (an array as text) and holder the rows of `from` say; `keys` and `holder` are how it
+ * calls them.
+ */
+export type AlsoUpdate = (from: string, keys: string, holder: string) => string;
+
+/** Those that may go together with others of their kind. */
+export type JoinedName = 'insert' | 'find' | 'confirm' | 'use';
+
+/** What a statement says, without how it is put together. */
+export interface ConfirmationClauses {
+  readonly inserted: { readonly columns: string; readonly values: string };
+  readonly confirm: UpdateClauses;
+  readonly use: UpdateClauses;
+}
+
+export interface UpdateClauses {
+  readonly set: string;
+  readonly where: string;
+}
 
 /**
  * Built once for a data source; `keys` is the size of the key ring, `onConfirmed` what is to happen in the same statement
@@ -47,41 +65,29 @@ export function confirmationStatements(
 ): ConfirmationStatements {
   const { returning, exactly, epochMs, unlessTaken, deleteSome } = DIALECTS[engine];
   const { table, column: c, columns, alias } = names;
-  const codeMatches = exactly(c.codeMac, placeholders('codeMac', keys));
-  const pending = `${c.confirmedAt} IS NULL AND ${c.cancelledAt} IS NULL AND ${c.expiresAt} > :now`;
+  const { inserted, confirm, use } = clauses(engine, names, keys);
+  const pending = pendingClause(names);
 
   const withUpdate = (update: string): string => {
     if (onConfirmed === null) return update;
-    const isConfirmed = `EXISTS (SELECT 1 FROM confirmed WHERE ${alias.confirmedAt} = ${epochMs(':now')})`;
-    return `WITH confirmed AS (${update}), done AS (${onConfirmed(isConfirmed)}) SELECT * FROM confirmed`;
+    const confirmed = `(SELECT 1 FROM confirmed WHERE ${alias.confirmedAt} = ${epochMs(':now')}) AS done`;
+    const also = onConfirmed(confirmed, ':limitKeys', ':holder');
+    return `WITH confirmed AS (${update}), done AS (${also}) SELECT * FROM confirmed`;
   };
 
   const sql: Record<keyof ConfirmationStatements, string> = {
     insert: `
-      INSERT INTO ${table} (${c.id}, ${c.purpose}, ${c.subject}, ${c.details}, ${c.detailsMac}, ${c.meta},
-        ${c.maxAttempts}, ${c.createdAt}, ${c.expiresAt}, ${c.way}, ${c.codeMac}, ${c.envelope}, ${c.attempts},
-        ${c.sends}, ${c.confirmedAt}, ${c.useBefore})
-      VALUES (:id, :purpose, :subject, :details, :detailsMac, :meta, :maxAttempts, :createdAt, :expiresAt, :way,
-        :codeMac, :envelope, 0, 0, :confirmedAt, :useBefore)
-      ${unlessTaken(names)}`,
+      INSERT INTO ${table} (${inserted.columns}) VALUES (${inserted.values}) ${unlessTaken(names)}`,
     find: `SELECT ${columns} FROM ${table} WHERE ${c.id} = :id`,
     // Charges and compares at once: no guess is ever compared for free, and none is charged twice.
-    confirm: withUpdate(`
-      UPDATE ${table} SET
-        ${c.attempts} = ${c.attempts} + 1,
-        ${c.confirmedAt} = CASE WHEN ${codeMatches} THEN ${epochMs(':now')} ELSE ${c.confirmedAt} END,
-        ${c.useBefore} = CASE WHEN ${codeMatches} THEN ${epochMs(':useBefore')} ELSE ${c.useBefore} END
-      WHERE ${c.id} = :id AND ${c.codeMac} IS NOT NULL AND ${pending} AND ${c.attempts} < ${c.maxAttempts}
-      ${returning(names)}`),
+    confirm: withUpdate(
+      `UPDATE ${table} SET ${confirm.set} WHERE ${confirm.where} ${returning(names)}`,
+    ),
     confirmByHand: `
       UPDATE ${table} SET ${c.confirmedAt} = :now, ${c.useBefore} = :useBefore
       WHERE ${c.id} = :id AND ${pending}
       ${returning(names)}`,
-    use: `
-      UPDATE ${table} SET ${c.usedAt} = :now, ${c.useKey} = :useKey
-      WHERE ${c.id} = :id AND ${c.purpose} = :purpose AND ${exactly(c.subject, ':subject')}
-        AND ${exactly(c.detailsMac, placeholders('detailsMac', keys))} AND ${c.confirmedAt} IS NOT NULL
-        AND ${c.usedAt} IS NULL AND ${c.cancelledAt} IS NULL AND ${c.useBefore} > :now`,
+    use: `UPDATE ${table} SET ${use.set} WHERE ${use.where}`,
     bind: `
       UPDATE ${table} SET ${c.way} = :way, ${c.envelope} = :envelope, ${c.codeMac} = :codeMac,
         ${c.sends} = ${c.sends} + 1, ${c.lastSentAt} = :now
@@ -105,4 +111,42 @@ export function confirmationStatements(
   return Object.fromEntries(
     Object.entries(sql).map(([name, text]) => [name, compileStatement(engine, text)]),
   ) as unknown as ConfirmationStatements;
+}
+
+/** The clauses that a statement for one and a statement for many have in common. */
+export function clauses(
+  engine: Engine,
+  names: ConfirmationTable,
+  keys: number,
+): ConfirmationClauses {
+  const { exactly, epochMs } = DIALECTS[engine];
+  const { column: c } = names;
+  const codeMatches = exactly(c.codeMac, placeholders('codeMac', keys));
+  return {
+    inserted: {
+      columns: `${c.id}, ${c.purpose}, ${c.subject}, ${c.details}, ${c.detailsMac}, ${c.meta},
+        ${c.maxAttempts}, ${c.createdAt}, ${c.expiresAt}, ${c.way}, ${c.codeMac}, ${c.envelope}, ${c.attempts},
+        ${c.sends}, ${c.confirmedAt}, ${c.useBefore}`,
+      values: `:id, :purpose, :subject, :details, :detailsMac, :meta, :maxAttempts, :createdAt, :expiresAt, :way,
+        :codeMac, :envelope, 0, 0, :confirmedAt, :useBefore`,
+    },
+    confirm: {
+      set: `
+        ${c.attempts} = ${c.attempts} + 1,
+        ${c.confirmedAt} = CASE WHEN ${codeMatches} THEN ${epochMs(':now')} ELSE ${c.confirmedAt} END,
+        ${c.useBefore} = CASE WHEN ${codeMatches} THEN ${epochMs(':useBefore')} ELSE ${c.useBefore} END`,
+      where: `${c.id} = :id AND ${c.codeMac} IS NOT NULL AND ${pendingClause(names)}
+        AND ${c.attempts} < ${c.maxAttempts}`,
+    },
+    use: {
+      set: `${c.usedAt} = :now, ${c.useKey} = :useKey`,
+      where: `${c.id} = :id AND ${c.purpose} = :purpose AND ${exactly(c.subject, ':subject')}
+        AND ${exactly(c.detailsMac, placeholders('detailsMac', keys))} AND ${c.confirmedAt} IS NOT NULL
+        AND ${c.usedAt} IS NULL AND ${c.cancelledAt} IS NULL AND ${c.useBefore} > :now`,
+    },
+  };
+}
+
+function pendingClause({ column: c }: ConfirmationTable): string {
+  return `${c.confirmedAt} IS NULL AND ${c.cancelledAt} IS NULL AND ${c.expiresAt} > :now`;
 }

@@ -27,8 +27,11 @@ export interface LimitStatements {
   clearAll(count: number): Statement;
   readonly keysAfter: Statement;
   readonly purge: Statement;
-  /** `clear` inside a PostgreSQL statement of another store, for the keys of `:limitKeys`; `null` elsewhere. */
-  readonly clearClause: ((condition: string) => string) | null;
+  /**
+   * `clear` inside a PostgreSQL statement of another store, for each row of `from`: its keys, an array as text, and its
+   * holder; `null` elsewhere.
+   */
+  readonly clearClause: ((from: string, keys: string, holder: string) => string) | null;
 }
 
 export function limitStatements(engine: Engine, names: LimitTable): LimitStatements {
@@ -76,12 +79,12 @@ export function limitStatements(engine: Engine, names: LimitTable): LimitStateme
     ),
     clearClause:
       engine === 'postgres'
-        ? (condition) =>
-            updateInOrder(
-              names,
-              nothing,
-              `${condition} AND ${c.id} = ANY (CAST(:limitKeys AS varchar[])) AND ${isMine}`,
-            )
+        ? (from, keys, holder) =>
+            `UPDATE ${table} SET ${nothing} WHERE ${c.id} IN (
+               SELECT ${c.id} FROM ${from}, ${table} AS held
+               WHERE ${c.id} = ANY (CAST(${keys} AS varchar[]))
+                 AND (${c.kind} = 'failures' OR ${prefix(c.holder)} = ${holder})
+               ORDER BY ${c.id} FOR UPDATE OF held)`
         : null,
   };
 }

@@ -1,0 +1,118 @@
+import {
+  compileStatement,
+  givenRows,
+  givenValues,
+  type Engine,
+  type GivenTypes,
+  type Statement,
+} from '../../database/index.js';
+import type { ConfirmationTable } from './confirmation-dialect.js';
+import { clauses, type AlsoUpdate, type JoinedName, type UpdateClauses } from './statements.js';
+
+export type JoinedStatements = Readonly<Record<JoinedName, Statement>>;
+
+/** What `insert` takes of each confirmation. */
+const INSERTED: GivenTypes = {
+  id: 'varchar',
+  purpose: 'varchar',
+  subject: 'varchar',
+  details: 'text',
+  detailsMac: 'varchar',
+  meta: 'text',
+  maxAttempts: 'int',
+  createdAt: 'bigint',
+  expiresAt: 'bigint',
+  way: 'varchar',
+  codeMac: 'varchar',
+  envelope: 'text',
+  confirmedAt: 'bigint',
+  useBefore: 'bigint',
+};
+
+/**
+ * The statements for many confirmations at once, each with the guards of the statement for one; PostgreSQL's only, `null`
+ * elsewhere. A row that somebody else has locked is left out, so that nobody ever waits for another's row, and no two of
+ * these for each other: who is left out goes by himself, and waits.
+ */
+export function joinedStatements(
+  engine: Engine,
+  names: ConfirmationTable,
+  keys: number,
+  onConfirmed: AlsoUpdate | null,
+): JoinedStatements | null {
+  // MariaDB's UPDATE answers no rows, and SQLite has nothing that waits on a wire.
+  if (engine !== 'postgres') return null;
+  const { table, column: c, columns, alias } = names;
+  const { inserted, confirm, use } = clauses(engine, names, keys);
+
+  const update = ({ set, where }: UpdateClauses, types: GivenTypes, returned: string): string => `
+    WITH given AS MATERIALIZED (${givenRows(types)}),
+    locked AS MATERIALIZED (
+      SELECT given.* FROM given JOIN ${table} AS stored ON stored.${c.id} = "given_id"
+      FOR NO KEY UPDATE OF stored SKIP LOCKED),
+    updated AS (
+      UPDATE ${table} SET ${givenValues(set)} FROM locked WHERE ${givenValues(where)} RETURNING ${returned})`;
+  /** Of the others it is only known that they were there. */
+  const answer = (updated: string, nothing: string): string => `
+    SELECT ${updated} FROM updated
+    UNION ALL SELECT ${nothing} FROM locked WHERE "given_id" NOT IN (SELECT "given_id" FROM updated)`;
+
+  const also = (): string => {
+    if (onConfirmed === null) return '';
+    const done = `(SELECT "given_limitKeys", "given_holder" FROM updated WHERE ${alias.confirmedAt} = "given_now") AS done`;
+    return `, done AS (${onConfirmed(done, '"given_limitKeys"', '"given_holder"')})`;
+  };
+  const properties = Object.values(alias);
+  const nulls = properties.map((name) => `NULL AS ${name}`);
+
+  const sql: Record<JoinedName, string> = {
+    insert: `
+      WITH given AS MATERIALIZED (${givenRows(INSERTED)})
+      INSERT INTO ${table} (${inserted.columns}) SELECT ${givenValues(inserted.values)} FROM given ORDER BY "given_id"
+      ON CONFLICT (${c.id}) DO NOTHING RETURNING ${c.id} AS "key", true AS "touched"`,
+    find: `
+      WITH given AS MATERIALIZED (${givenRows({ id: 'varchar' })})
+      SELECT "given_id" AS "key", stored.${c.id} IS NOT NULL AS "touched", ${columns}
+      FROM given LEFT JOIN ${table} AS stored ON stored.${c.id} = "given_id"`,
+    confirm: `
+      ${update(confirm, confirmed(keys, onConfirmed !== null), `locked.*, ${columns}`)} ${also()}
+      ${answer(
+        `"given_id" AS "key", true AS "touched", ${properties.join(', ')}`,
+        `"given_id", false, ${nulls.join(', ')}`,
+      )}`,
+    use: `
+      ${update(use, used(keys), '"given_id"')}
+      ${answer('"given_id" AS "key", true AS "touched"', '"given_id", false')}`,
+  };
+  return Object.fromEntries(
+    Object.entries(sql).map(([name, text]) => [name, compileStatement(engine, text)]),
+  ) as unknown as JoinedStatements;
+}
+
+function confirmed(keys: number, isLimited: boolean): GivenTypes {
+  return {
+    id: 'varchar',
+    now: 'bigint',
+    useBefore: 'bigint',
+    ...candidates('codeMac', keys),
+    ...(isLimited ? { limitKeys: 'varchar', holder: 'varchar' } : {}),
+  };
+}
+
+function used(keys: number): GivenTypes {
+  return {
+    id: 'varchar',
+    purpose: 'varchar',
+    subject: 'varchar',
+    useKey: 'varchar',
+    now: 'bigint',
+    ...candidates('detailsMac', keys),
+  };
+}
+
+/** One for each key of the ring. */
+function candidates(name: string, keys: number): GivenTypes {
+  return Object.fromEntries(
+    Array.from({ length: keys }, (_, index) => [`${name}${index}`, 'varchar']),
+  );
+}
