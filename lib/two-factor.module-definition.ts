@@ -5,7 +5,7 @@ import type { DataSource } from 'typeorm';
 import { createTwoFactorController, type ControllerOptions } from './http/index.js';
 import { DatabaseLimitStore, NoLimitStore, type LimitStore } from './limits/index.js';
 import { TWO_FACTOR_ENTITIES } from './migrations/index.js';
-import type { ResolvedOptions, TwoFactorOptions } from './options/index.js';
+import { joinUpTo, type ResolvedOptions, type TwoFactorOptions } from './options/index.js';
 import { SenderRegistry, type SenderDefinition } from './sender/index.js';
 import {
   SENDER_BACKENDS,
@@ -102,7 +102,7 @@ async function openLimitStore(
   dataSource: DataSource,
   options: ResolvedOptions,
 ): Promise<LimitStore> {
-  const { limits, timeoutMs, preparedStatements, joinUpTo, clock } = options;
+  const { limits, timeoutMs, preparedStatements, clock } = options;
   const { failures, live, sendsPerToken, sendsPerStarter, sendsPerSender, sendsInTotal } = limits;
   const sends = [sendsPerToken, sendsPerStarter, sendsPerSender, sendsInTotal].flat();
   if (failures === null && live === null && sends.length === 0) return new NoLimitStore();
@@ -110,7 +110,7 @@ async function openLimitStore(
   return DatabaseLimitStore.open(dataSource, {
     timeoutMs,
     preparedStatements,
-    joinUpTo,
+    joinUpTo: joinUpTo(options),
     tries,
     clock,
   });

@@ -13,7 +13,7 @@ import {
   watchesConfirm,
   type LimitStore,
 } from './limits/index.js';
-import { resolveOptions, type ResolvedOptions } from './options/index.js';
+import { joinUpTo, resolveOptions, type ResolvedOptions } from './options/index.js';
 import { TwoFactorService } from './request/index.js';
 import { SenderExplorer, SenderService } from './sender/index.js';
 import {
@@ -48,12 +48,11 @@ async function openStore(
   options: ResolvedOptions,
   limitStore: LimitStore,
 ): Promise<ConfirmationStore> {
-  const { timeoutMs, preparedStatements, joinUpTo, maxAttempts, keyRing, clock, useWithinSeconds } =
-    options;
+  const { timeoutMs, preparedStatements, maxAttempts, keyRing, clock, useWithinSeconds } = options;
   return ConfirmationStore.open(dataSource, {
     timeoutMs,
     preparedStatements,
-    joinUpTo,
+    joinUpTo: joinUpTo(options),
     tries: maxAttempts + 1,
     keys: keyRing.keys.length,
     clock,

@@ -1,11 +1,15 @@
+const LENGTH_BYTES = 4;
+
 /** Joins texts so that no two different lists give the same bytes: each is preceded by its length in 4 bytes. */
 export function lengthPrefixed(...parts: readonly string[]): Buffer {
-  const chunks: Buffer[] = [];
+  let size = 0;
+  for (const part of parts) size += LENGTH_BYTES + Buffer.byteLength(part);
+  const bytes = Buffer.allocUnsafe(size);
+  let offset = 0;
   for (const part of parts) {
-    const bytes = Buffer.from(part, 'utf8');
-    const length = Buffer.allocUnsafe(4);
-    length.writeUInt32BE(bytes.length);
-    chunks.push(length, bytes);
+    const length = bytes.write(part, offset + LENGTH_BYTES);
+    bytes.writeUInt32BE(length, offset);
+    offset += LENGTH_BYTES + length;
   }
-  return Buffer.concat(chunks);
+  return bytes;
 }

@@ -6,16 +6,20 @@ export interface Joinable {
 
 /** Whatever is that long on the wire holds nobody back any more. */
 const STALE_MS = 20;
+/** The application works on the answers to one statement while the server works on the other. */
+const ON_THE_WIRE = Number(process.env['W'] ?? 2);
 
 /**
- * Where calls of one kind wait while one is on the wire, to go as one when that is back. A lone one goes at once, and by
- * itself. Nobody waits longer than 20 ms: then the next ones go beside.
+ * Where calls of one kind wait while two statements of it are on the wire, to go as one when either is back. A lone one
+ * goes at once, and by itself. Nobody waits longer than 20 ms: then the next ones go beside.
  */
 export class Line<Call extends Joinable> {
   #waiting: Call[] = [];
-  /** What went last, as long as it is on the wire. */
-  #last: symbol | null = null;
-  #wentAt = 0;
+  /** When each of those on the wire went, the oldest first. */
+  readonly #onTheWire = new Map<symbol, number>();
+  /** Where several went together there are soon several again: they are waited for until the end of the tick. */
+  #isBusy = false;
+  #tick: NodeJS.Immediate | undefined;
   #timer: NodeJS.Timeout | undefined;
 
   /** @param send settles the calls by itself, and never rejects. */
@@ -25,45 +29,54 @@ export class Line<Call extends Joinable> {
   ) {}
 
   add(call: Call): void {
-    if (this.#last === null) {
-      this.#go([call]);
-      return;
-    }
     this.#waiting.push(call);
-    this.#waitAtMost();
-  }
-
-  #go(calls: readonly Call[]): void {
-    const went = Symbol();
-    this.#last = went;
-    this.#wentAt = performance.now();
-    void this.send(calls).then(() => {
-      if (this.#last === went) this.#next();
-    });
+    if (this.#onTheWire.size >= ON_THE_WIRE) this.#waitAtMost();
+    else if (this.#isBusy) this.#tick ??= setImmediate(() => this.#next());
+    else this.#next();
   }
 
   #next(): void {
-    clearTimeout(this.#timer);
-    this.#timer = undefined;
-    this.#last = null;
-    const calls = this.#take();
-    if (calls.length === 0) return;
-    this.#go(calls);
+    clearImmediate(this.#tick);
+    this.#tick = undefined;
+    for (;;) {
+      const free = ON_THE_WIRE - this.#onTheWire.size;
+      if (free <= 0 || this.#waiting.length === 0) break;
+      this.#go(this.#take(Math.min(this.maxSize, Math.ceil(this.#waiting.length / free))));
+    }
     if (this.#waiting.length > 0) this.#waitAtMost();
   }
 
+  #go(calls: readonly Call[]): void {
+    const sent = Symbol();
+    this.#isBusy = calls.length > 1;
+    this.#onTheWire.set(sent, performance.now());
+    void this.send(calls).then(() => {
+      if (this.#onTheWire.delete(sent)) this.#next();
+    });
+  }
+
   #waitAtMost(): void {
-    const rest = this.#wentAt + STALE_MS - performance.now();
-    this.#timer ??= setTimeout(() => this.#next(), Math.max(0, rest));
+    const [oldest] = this.#onTheWire;
+    if (this.#timer !== undefined || oldest === undefined) return;
+    const [sent, wentAt] = oldest;
+    this.#timer = setTimeout(
+      () => {
+        this.#timer = undefined;
+        // If it is back, others have gone since.
+        if (this.#onTheWire.delete(sent)) this.#next();
+        else if (this.#waiting.length > 0) this.#waitAtMost();
+      },
+      Math.max(0, wentAt + STALE_MS - performance.now()),
+    );
   }
 
   /** The first ones that have no key in common. */
-  #take(): Call[] {
+  #take(size: number): Call[] {
     const taken: Call[] = [];
     const left: Call[] = [];
     const keys = new Set<string>();
     for (const call of this.#waiting) {
-      if (taken.length < this.maxSize && !call.keys.some((key) => keys.has(key))) {
+      if (taken.length < size && !call.keys.some((key) => keys.has(key))) {
         for (const key of call.keys) keys.add(key);
         taken.push(call);
       } else {

@@ -47,6 +47,8 @@ export interface Join extends Joinable {
    * whether it was `touched`. A call of which it says nothing goes by itself.
    */
   readonly statement: Statement;
+  /** Only those go together that name the same one. */
+  readonly line?: string | undefined;
   /** What it adds to `:rows`, made when the statement is issued. */
   readonly rows: () => readonly SqlValues[];
   /** Further values, the same for all. */
@@ -177,7 +179,7 @@ export class StatementRunner {
     const alone = (): Promise<StatementResult> => this.#own(statement, values, deadline);
     if (!join || !this.#joins) return alone();
     return new Promise((resolve, reject) => {
-      this.#lineOf(join.statement).add({
+      this.#lineOf(join).add({
         keys: join.keys,
         join,
         deadline,
@@ -188,7 +190,8 @@ export class StatementRunner {
     });
   }
 
-  #lineOf({ name }: Statement): Line<JoinedCall> {
+  #lineOf({ statement, line: own = '' }: Join): Line<JoinedCall> {
+    const name = `${statement.name} ${own}`;
     let line = this.#lines.get(name);
     if (line === undefined) {
       line = new Line(this.options.joinUpTo, (calls) => this.#send(calls));

@@ -9,6 +9,7 @@ import {
   listValues,
   StatementRunner,
   tableNames,
+  type Join,
   type SqlValue,
   type SqlValues,
   type StatementRunnerOptions,
@@ -118,16 +119,39 @@ export class DatabaseLimitStore implements LimitStore {
     const said = chargesAllOrNothing ? charges : charges.filter(({ checkOnly }) => !checkOnly);
     // For whom, and by which call: two calls may be for the same.
     const holder = whose + randomBytes(CALL_BYTES).toString('hex');
-    const values = (): SqlValues => {
+    const failures = failureValues(said);
+    const rows = (): LimitRow[] => {
       const now = this.clock.now();
-      return Object.assign(
-        { now, holder, ...failureValues(said) },
-        ...said.map((charge, index) => rowValues(charge, index, now)),
-      ) as SqlValues;
+      return said.map((charge) => rowOf(charge, now, holder));
     };
-    const { rows } = await this.runner.run(this.statements.charge(said.length), values);
+    const values = (): SqlValues =>
+      Object.assign(
+        { now: this.clock.now(), holder, ...failures },
+        ...rows().map((row, index) => ({
+          [`id${index}`]: row.id,
+          [`kind${index}`]: row.kind,
+          [`amount${index}`]: row.amount,
+          [`allowed${index}`]: row.allowed,
+          [`endsAt${index}`]: row.endsAt,
+        })),
+      ) as SqlValues;
+    const { chargeJoined } = this.statements;
+    const join: Join | null = chargeJoined && {
+      statement: chargeJoined,
+      // Those with another rule for failures cannot go with these.
+      line: Object.values(failures).join(),
+      keys: said.filter(({ checkOnly }) => !checkOnly).map(({ key }) => key),
+      rows,
+      shared: () => ({ now: this.clock.now(), ...failures }),
+    };
+    const result = await this.runner.run(
+      this.statements.charge(said.length),
+      values,
+      undefined,
+      join,
+    );
     // Where a refused row is answered too, it is another one's.
-    return rows.filter((row) => (row['holder'] ?? holder) === holder).map(levelOf);
+    return result.rows.filter((row) => (row['holder'] ?? holder) === holder).map(levelOf);
   }
 
   async #spent(charges: readonly LimitCharge[]): Promise<LimitLevel[]> {
@@ -146,19 +170,25 @@ function levelOf(row: Readonly<Record<string, unknown>>): LimitLevel {
   return { key: String(row['id']), amount: Number(row['amount']), endsAt: Number(row['endsAt']) };
 }
 
+interface LimitRow extends Readonly<Record<string, SqlValue>> {
+  readonly id: string;
+  readonly kind: string;
+  readonly amount: number;
+  readonly allowed: number;
+  readonly endsAt: number;
+  readonly holder: string;
+}
+
 /** What a row begins with, if this is its first charge. */
-function rowValues(
-  { key, rule, checkOnly }: LimitCharge,
-  index: number,
-  now: number,
-): Record<string, SqlValue> {
+function rowOf({ key, rule, checkOnly }: LimitCharge, now: number, holder: string): LimitRow {
   const lockMs = rule.kind === 'failures' ? lockMsAfter(1, rule) : rule.windowMs;
   return {
-    [`id${index}`]: key,
-    [`kind${index}`]: rule.kind,
-    [`amount${index}`]: checkOnly ? 0 : 1,
-    [`allowed${index}`]: rule.max,
-    [`endsAt${index}`]: lockMs === 0 ? 0 : now + lockMs,
+    id: key,
+    kind: rule.kind,
+    amount: checkOnly ? 0 : 1,
+    allowed: rule.max,
+    endsAt: lockMs === 0 ? 0 : now + lockMs,
+    holder,
   };
 }
 

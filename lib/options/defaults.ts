@@ -27,6 +27,7 @@ export const DEFAULTS = {
   timeoutMs: 5_000,
   sendTimeoutMs: 10_000,
   preparedStatements: true,
-  join: { maxSize: 128 },
+  join: true,
+  joinUpTo: 128,
   clock: { now: () => Date.now() },
 } as const;

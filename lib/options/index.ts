@@ -7,7 +7,7 @@ export type {
   SendBudget,
 } from './limits-options.interface.js';
 export type { ResolvedLimits } from './resolved-limits.interface.js';
-export { resolveOptions } from './resolve-options.js';
+export { joinUpTo, resolveOptions } from './resolve-options.js';
 export type { ResolvedOptions } from './resolved-options.interface.js';
 export { isName, NAME_RULE } from './settings.js';
 export type {

@@ -34,6 +34,12 @@ const KNOWN = Object.keys(SETTINGS).concat([
   'env',
 ]);
 
+/** How many calls at most go as one statement; 1 for never. */
+export function joinUpTo({ join }: Pick<ResolvedOptions, 'join'>): number {
+  if (typeof join === 'object') return join.maxSize;
+  return join ? DEFAULTS.joinUpTo : 1;
+}
+
 /**
  * Merges code, environment and defaults, checks everything, and freezes the result. Pure: the environment is an argument.
  *
@@ -82,15 +88,10 @@ export function resolveOptions(
     timeoutMs: read('timeoutMs'),
     sendTimeoutMs: read('sendTimeoutMs'),
     preparedStatements: read('preparedStatements'),
-    joinUpTo: joinUpTo(read('join')),
+    join: read('join'),
     clock: resolveClock(options.clock),
     developmentFeatures,
   });
-}
-
-function joinUpTo(join: boolean | { readonly maxSize: number }): number {
-  if (typeof join === 'object') return join.maxSize;
-  return join ? DEFAULTS.join.maxSize : 1;
 }
 
 function assertName(what: string, name: string): void {

@@ -23,8 +23,7 @@ export interface ResolvedOptions {
   readonly timeoutMs: number;
   readonly sendTimeoutMs: number;
   readonly preparedStatements: boolean;
-  /** How many calls at most go as one statement; 1 for never. */
-  readonly joinUpTo: number;
+  readonly join: boolean | { readonly maxSize: number };
   readonly clock: Clock;
   /** Whether `NODE_ENV` is `development` or `test`. */
   readonly developmentFeatures: boolean;

@@ -101,8 +101,8 @@ export interface TwoFactorOptions {
   /** Named prepared statements on PostgreSQL; given up by itself behind an old pgbouncer. @default true */
   readonly preparedStatements?: boolean | undefined;
   /**
-   * On PostgreSQL, what comes while the database is busy goes as one statement, each with its own guards and its own
-   * answer; `maxSize` is how many at most, 2 to 1,000. `false` for one statement each. @default { maxSize: 128 }
+   * On PostgreSQL, calls that come while the database is busy go as one statement, each with its own guards and its own
+   * answer: up to 128, or `maxSize` (2 to 1,000). `false` for one statement each. @default true
    */
   readonly join?: boolean | { readonly maxSize: number } | undefined;
   /** Tells the time. @default the system clock */

@@ -8,7 +8,7 @@ import {
   LimitService,
   TwoFactorEvents,
 } from '../../lib/index.js';
-import type { ResolvedOptions } from '../../lib/options/index.js';
+import { joinUpTo, type ResolvedOptions } from '../../lib/options/index.js';
 import { TWO_FACTOR_OPTIONS } from '../../lib/two-factor.tokens.js';
 import { WRONG_CODE } from '../support/canaries.js';
 import { installAttemptTrigger, loggedAttempts } from '../support/attempt-trigger.js';
@@ -29,13 +29,12 @@ async function winners(count: number, call: () => Promise<boolean>): Promise<num
 /** As many confirmers on one data source, none of which waits for another: what several instances are to a database. */
 async function confirmersOf({ app, dataSource }: TestApp, count: number): Promise<Confirmer[]> {
   const options: ResolvedOptions = app.get(TWO_FACTOR_OPTIONS, { strict: false });
-  const { timeoutMs, preparedStatements, joinUpTo, maxAttempts, keyRing, clock, useWithinSeconds } =
-    options;
+  const { timeoutMs, preparedStatements, maxAttempts, keyRing, clock, useWithinSeconds } = options;
   const open = async (): Promise<Confirmer> => {
     const store = await ConfirmationStore.open(dataSource, {
       timeoutMs,
       preparedStatements,
-      joinUpTo,
+      joinUpTo: joinUpTo(options),
       tries: maxAttempts + 1,
       keys: keyRing.keys.length,
       clock,

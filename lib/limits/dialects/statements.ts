@@ -20,6 +20,8 @@ const DIALECTS: Readonly<Record<Engine, LimitDialect>> = {
 export interface LimitStatements {
   readonly chargesAllOrNothing: boolean;
   charge(count: number): Statement;
+  /** For several calls at once; `null` where they cannot go together. */
+  readonly chargeJoined: Statement | null;
   read(count: number): Statement;
   giveBack(count: number): Statement;
   /** Failures, and what was charged for `:holder` last. */
@@ -35,7 +37,9 @@ export interface LimitStatements {
 }
 
 export function limitStatements(engine: Engine, names: LimitTable): LimitStatements {
-  const { chargesAllOrNothing, charge, updateInOrder, deleteInOrder, prefix } = DIALECTS[engine];
+  const dialect = DIALECTS[engine];
+  const { chargesAllOrNothing, charge, chargeJoined, updateInOrder, deleteInOrder, prefix } =
+    dialect;
   const { table, column: c } = names;
   const compile = (sql: string): Statement => compileStatement(engine, sql);
   const byCount = (sql: (count: number) => string): ((count: number) => Statement) => {
@@ -52,6 +56,7 @@ export function limitStatements(engine: Engine, names: LimitTable): LimitStateme
   return {
     chargesAllOrNothing,
     charge: byCount((count) => charge(names, count)),
+    chargeJoined: chargeJoined && compile(chargeJoined(names)),
     read: byCount((count) => `SELECT ${names.columns} FROM ${table} WHERE ${isOneOf(count)}`),
     // The first lock ends with the failure that caused it, and a window with what it began with; a longer lock stays, which
     // is the safe side.

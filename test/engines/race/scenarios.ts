@@ -17,6 +17,9 @@ import type { Stage } from './stage.js';
 const callsOf = (isNaive: boolean): number => (isNaive ? 40 : 100);
 const MAX_ATTEMPTS = 5;
 const FAILURE_LIMIT = 10;
+/** Confirmations, and steps that lead from one to each of the others. */
+const CROWD = 12;
+const STEPS = [1, 5, 7, 11] as const;
 /** An hour's messages to one token. */
 const SENDS_PER_TOKEN = 5;
 const COOLDOWN_MS = 31_000;
@@ -190,6 +193,54 @@ export const SCENARIOS: readonly Scenario[] = [
           ...expected('right codes overlooked', overlooked, 0),
           // Fewer than five were compared only if one of them was right.
           ...(winners === 1 ? [] : expected('comparisons', comparisons, MAX_ATTEMPTS)),
+          ...lapses,
+          ...unexpected(answers),
+        ],
+      };
+    },
+  },
+  {
+    // Every application asks about all of them at once, each in another order: what goes together is never the same.
+    name: 'crowd',
+    allowed: CROWD,
+    limits: false,
+    async play(stage, isNaive, round) {
+      const crowd = await Promise.all(Array.from({ length: CROWD }, () => pending(stage)));
+      const codes = Object.assign({}, ...crowd.map((each) => each.codes)) as Codes;
+      const applications = isNaive ? 1 : stage.applications;
+      const jobs = Array.from({ length: stage.crew.size }, (_, process) => {
+        const chains = Array.from({ length: applications * CROWD }, (_each, index) => {
+          const application = index % applications;
+          const step = STEPS[(application + process + round) % STEPS.length]!;
+          const place = Math.floor(index / applications) * step + application + process;
+          const { id } = crowd[place % CROWD]!;
+          const call = (verb: Verb): Call => ({ verb, id, isNaive, isRight: verb === 'confirm' });
+          return [call('confirm'), call('use')];
+        });
+        return { chains: stage.deal(chains), codes, aheadMs: 0 };
+      });
+
+      const results = await stage.raceJobs(jobs);
+
+      const { answers } = results;
+      const ids = crowd.map(({ id }) => id);
+      const { comparisons, lapses } = await charged(stage, results, isNaive, ...ids);
+      const won = (verb: Verb, id: string): number =>
+        answers.filter(({ call }) => call.verb === verb && call.id === id).filter(hasWon).length;
+      return {
+        answers,
+        comparisons,
+        winners: answers.filter(hasWon).length,
+        harms: ids.flatMap((id) => [
+          ...excess('right codes confirmed', won('confirm', id), 1),
+          ...excess('uses won', won('use', id), 1),
+        ]),
+        lapses: [
+          ...ids.flatMap((id) => [
+            ...expected('right codes confirmed', won('confirm', id), 1),
+            ...expected('uses won', won('use', id), 1),
+          ]),
+          ...expected('comparisons', comparisons, CROWD),
           ...lapses,
           ...unexpected(answers),
         ],

@@ -9,7 +9,7 @@ export class Stage {
     readonly crew: Crew,
     readonly director: RaceApplication,
     /** Applications of each process. */
-    private readonly applications: number,
+    readonly applications: number,
   ) {}
 
   /**

@@ -107,6 +107,25 @@ const TABLE: readonly Row[] = [
     default: true,
     ...flags,
   },
+  {
+    option: 'join',
+    variable: 'TWO_FACTOR_JOIN',
+    default: true,
+    good: [true, false, { maxSize: 2 }, { maxSize: 1_000 }],
+    bad: [
+      0,
+      'true',
+      null,
+      [],
+      {},
+      { maxSize: 1 },
+      { maxSize: 1_001 },
+      { maxSize: '64' },
+      { maxSize: 2.5 },
+      { maxSize: 64, more: 1 },
+    ],
+    remedy: 'Give true, false or { maxSize }, a whole number from 2 to 1000.',
+  },
 ];
 
 function resolve(options: object, environment: NodeJS.ProcessEnv = PRODUCTION): unknown {
@@ -231,6 +250,7 @@ describe('the environment', () => {
     ['timeoutMs', 5_000, '60000', 60_000],
     ['sendTimeoutMs', 5_000, '60000', 60_000],
     ['preparedStatements', true, 'false', false],
+    ['join', true, 'false', false],
   ])('overrides %s: %s in the code by %s', (option, coded, text, value) => {
     const variable = TABLE.find((row) => row.option === option)?.variable ?? '';
     expect(resolve({ [option]: coded }, { ...PRODUCTION, [variable]: text })).toHaveProperty(
@@ -434,7 +454,7 @@ describe('the other options', () => {
   it('are refused by name when there is no such option', () => {
     expect(refusal({ maxAttemps: 5 })).toBe(
       'There is no option maxAttemps. Known: autoPurge, clock, codeGenerator, cooldownSeconds, debugCodeResponse, ' +
-        'defaultSender, env, limits, maxAttempts, maxSends, preparedStatements, purposes, resend, secret, secrets, ' +
+        'defaultSender, env, join, limits, maxAttempts, maxSends, preparedStatements, purposes, resend, secret, secrets, ' +
         'sendTimeoutMs, senders, timeoutMs, ttlSeconds, useWithinSeconds.',
     );
   });
