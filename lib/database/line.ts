@@ -7,7 +7,7 @@ export interface Joinable {
 /** Whatever is that long on the wire holds nobody back any more. */
 const STALE_MS = 20;
 /** The application works on the answers to one statement while the server works on the other. */
-const ON_THE_WIRE = Number(process.env['W'] ?? 2);
+const ON_THE_WIRE = Number(process.env['W'] ?? 1);
 
 /**
  * Where calls of one kind wait while two statements of it are on the wire, to go as one when either is back. A lone one
