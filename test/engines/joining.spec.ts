@@ -110,6 +110,25 @@ describe.each(engines.filter((engine) => engine === 'postgres'))('On %s', () => 
     expect(await confirmer.use(confirmed!, { ...binding, key: 'sixteen-characters' })).toBe(true);
   });
 
+  it('unknown, foreign and used ones cost as many statements', async () => {
+    const { confirmer, log } = await start();
+    const states = await many(16, () =>
+      confirmer.makeConfirmation({ subject: 'ann', isConfirmed: true }),
+    );
+    const used = await many(16, () => confirmer.makeConfirmation({ isConfirmed: true }));
+    await Promise.all(used.map((state) => confirmer.use(state)));
+    const count = async (ids: readonly string[]): Promise<number> =>
+      (await log.during(() => Promise.all(ids.map((id) => confirmer.use(id))))).length;
+
+    const foreign = await count(states.map(({ id }) => id));
+    const spent = await count(used.map(({ id }) => id));
+    const unknown = await count(
+      states.map(({ id }, index) => `${id.slice(0, 19)}${index.toString(16)}${'0'.repeat(16)}`),
+    );
+
+    expect([foreign, spent, unknown]).toEqual([1, 1, 1]);
+  });
+
   it('a locked row keeps its own caller waiting, and nobody that came with it', async () => {
     const { confirmer, dataSource } = await start();
     const states = await many(40, () => confirmer.makeConfirmation({ isConfirmed: true }));
