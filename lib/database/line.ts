@@ -41,18 +41,17 @@ export class Line<Call extends Joinable> {
     for (;;) {
       const free = ON_THE_WIRE - this.#onTheWire.size;
       if (free <= 0 || this.#waiting.length === 0) break;
-      this.#go(this.#take(Math.min(this.maxSize, Math.ceil(this.#waiting.length / free))));
+      void this.#go(this.#take(Math.min(this.maxSize, Math.ceil(this.#waiting.length / free))));
     }
     if (this.#waiting.length > 0) this.#waitAtMost();
   }
 
-  #go(calls: readonly Call[]): void {
+  async #go(calls: readonly Call[]): Promise<void> {
     const sent = Symbol();
     this.#isBusy = calls.length > 1;
     this.#onTheWire.set(sent, performance.now());
-    void this.send(calls).then(() => {
-      if (this.#onTheWire.delete(sent)) this.#next();
-    });
+    await this.send(calls);
+    if (this.#onTheWire.delete(sent)) this.#next();
   }
 
   #waitAtMost(): void {

@@ -84,7 +84,7 @@ describe.each(engines.filter((engine) => engine === 'postgres'))('On %s', () => 
         done,
       ]),
     ).toEqual([
-      [answers[0]![0]!.id, 'pending', 4, false],
+      [answers[0][0]!.id, 'pending', 4, false],
       [right!.id, 'confirmed', 4, true],
       [wrong!.id, 'pending', 4, false],
       [last!.id, 'confirmed', 0, true],
@@ -94,7 +94,7 @@ describe.each(engines.filter((engine) => engine === 'postgres'))('On %s', () => 
       [expired.id, 'expired', 5, false],
       [null, null, null, false],
     ]);
-    expect(answers[1]![0]).toMatchObject({ subject: right!.subject, meta: { a: ['"', 1] } });
+    expect(answers[1][0]).toMatchObject({ subject: right!.subject, meta: { a: ['"', 1] } });
     const binding = { purpose: 'login', subject: right!.subject };
     const uses = [
       confirmer.use(right!, binding),
@@ -251,7 +251,7 @@ describe.each(engines.filter((engine) => engine === 'postgres'))('On %s', () => 
     // The only connection is taken for longer than the first ones wait, and not as long as the last ones do.
     await dataSource.transaction(async () => {
       early.push(...states.slice(0, 3).map((state) => confirmer.use(state)));
-      early.forEach((each) => each.catch(() => undefined));
+      for (const each of early) each.catch(() => undefined);
       await sleep(200);
       late.push(...states.slice(3).map((state) => confirmer.use(state)));
       await sleep(200);
