@@ -2,7 +2,13 @@ import { Logger, Module, type DynamicModule, type OnModuleInit } from '@nestjs/c
 import { DiscoveryModule, ModulesContainer } from '@nestjs/core';
 import type { DataSource } from 'typeorm';
 
-import { ConfirmationStore, ConfirmerService, PurgeService } from './confirmation/index.js';
+import {
+  ConfirmationStore,
+  ConfirmerService,
+  EventTeller,
+  PartyReader,
+  PurgeService,
+} from './confirmation/index.js';
 import { AfterCommit } from './database/index.js';
 import { TwoFactorConfigurationError } from './errors/index.js';
 import { TwoFactorEvents } from './events/index.js';
@@ -98,8 +104,10 @@ async function openStore(
       inject: [TWO_FACTOR_DATA_SOURCE],
     },
     ConfirmerService,
+    EventTeller,
     GuardedRouteExplorer,
     LimitService,
+    PartyReader,
     PurgeService,
     PurposeService,
     SenderExplorer,

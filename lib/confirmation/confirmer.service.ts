@@ -1,4 +1,4 @@
-import { Injectable, Logger } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 
 import {
@@ -8,7 +8,6 @@ import {
   detailsMacs,
   idFromRequestKey,
   newId,
-  limitKey,
   normaliseCode,
   openEnvelope,
   parseCode,
@@ -20,15 +19,9 @@ import {
   TwoFactorConfigurationError,
   TwoFactorConflictError,
   TwoFactorInputError,
-  TwoFactorTooManyRequestsError,
-  TwoFactorUnavailableError,
   TwoFactorUnknownKeyError,
-  type LimitName,
 } from '../errors/index.js';
-import { AfterCommit } from '../database/index.js';
-import { TwoFactorEvents, type ConfirmationFacts } from '../events/index.js';
 import {
-  GuessingWatch,
   LimitService,
   settlementValues,
   watchesConfirm,
@@ -42,7 +35,8 @@ import type { ConfirmationRow } from './confirmation-record.entity.js';
 import { ConfirmationState, stateRow, type StateAccess } from './confirmation-state.js';
 import { statusOf } from './confirmation-status.js';
 import { ConfirmationStore, type NewConfirmation } from './confirmation.store.js';
-import { PartyReader } from './party.js';
+import { EventTeller, refusalOf } from './event-teller.js';
+import { PartyReader } from './party-reader.js';
 import { canonicalJson, parseFrozen, type JsonValue } from './plain-json.js';
 import { PurgeService, type PurgeInput } from './purge.service.js';
 import { soon } from './soon.js';
@@ -142,21 +136,15 @@ export class ConfirmerService {
       row.envelope === null ? null : openEnvelope(this.options.keyRing, row.envelope, row),
     confirmByHand: (id) => this.#confirmByHand(id),
   };
-  readonly #logger = new Logger(ConfirmerService.name);
-  readonly #parties: PartyReader;
-  readonly #guessing: GuessingWatch;
 
   constructor(
     private readonly store: ConfirmationStore,
     private readonly limits: LimitService,
-    private readonly events: TwoFactorEvents,
-    private readonly afterCommit: AfterCommit,
+    private readonly parties: PartyReader,
+    private readonly teller: EventTeller,
     private readonly purger: PurgeService,
     @InjectTwoFactorOptions() private readonly options: ResolvedOptions,
-  ) {
-    this.#parties = new PartyReader(options.keyRing, options.clock, limits);
-    this.#guessing = new GuessingWatch(options.limits.guessing);
-  }
+  ) {}
 
   /**
    * Makes a pending confirmation with a fresh code. Nothing is sent.
@@ -239,18 +227,14 @@ export class ConfirmerService {
       const mayBeOurs = key !== undefined && isSpentByTwin(error);
       const meanwhile = mayBeOurs ? await soon(() => repeated()) : null;
       if (meanwhile !== null) return meanwhile;
-      this.tellBlocked(error, { id: '', way: row.way }, party);
+      this.teller.sendBlocked(error, { id: '', way: row.way }, party);
       throw error;
     }
     if (!(await this.#insert(row, key === undefined, charged, manager))) {
       if (charged) await this.limits.giveBack(charged);
       return this.#repeated(row, binding, token, await this.store.find(id, manager));
     }
-    if (this.events.isObserved) {
-      this.afterCommit.run(manager, () => {
-        this.events.emit(() => ({ type: 'created', ...this.#parties.facts(row, party) }));
-      });
-    }
+    this.teller.created(row, party, manager);
     const state = this.stateOf({
       ...row,
       details: binding.details === null ? null : parseFrozen(binding.details),
@@ -346,15 +330,15 @@ export class ConfirmerService {
       manager,
     );
     if (used) {
-      if (this.events.isObserved) this.afterCommit.run(manager, () => this.#tellUsed(id, binding));
+      this.teller.used(id, binding, manager);
       return true;
     }
-    if (key === null && !this.events.isObserved) return false;
+    if (key === null && !this.teller.isHeard) return false;
     const row = await this.store.find(id, manager);
     if (row === null || row.usedAt === null || !this.#isFor(row, binding)) return false;
     // An earlier call with this key may have spent it, and its answer may be lost.
     if (key !== null && row.useKey === key) return true;
-    this.events.emit(() => ({ type: 'reuse-refused', ...this.#factsOf(row) }));
+    this.teller.reuseRefused(row);
     return false;
   }
 
@@ -418,7 +402,7 @@ export class ConfirmerService {
     if (statusOf(seen, this.options.clock.now()) !== 'pending') {
       return { state: this.stateOf(seen), outcome: 'refused' };
     }
-    const party = this.#parties.partyOf(seen);
+    const party = this.parties.partyOf(seen);
     // A code that can no longer be compared is no guess.
     const isKnown = this.options.keyRing.keyOf(seen.codeMac) !== undefined;
     const failure = isKnown ? await this.#chargeComparison(seen, party) : null;
@@ -431,14 +415,7 @@ export class ConfirmerService {
     try {
       return await this.limits.chargeComparison(party);
     } catch (error) {
-      const refusal = blockedBy(error);
-      if (refusal) {
-        this.events.emit(() => ({
-          type: 'attempt-blocked',
-          ...refusal,
-          ...this.#parties.facts(row, party),
-        }));
-      }
+      this.teller.attemptBlocked(error, row, party);
       throw error;
     }
   }
@@ -465,13 +442,12 @@ export class ConfirmerService {
       );
     }
     if (!confirmed) {
-      this.#tellMismatch(row, failure, code);
+      this.teller.attemptFailed(row, failure, code);
       if (party && row.attempts >= row.maxAttempts) await this.endLive(row);
       return { state: this.stateOf(row), outcome: 'mismatched' };
     }
     if (also === undefined && settlement) await this.limits.settle(settlement);
-    const { attempts } = row;
-    this.events.emit(() => ({ type: 'confirmed', by: 'code', attempts, ...this.#factsOf(row) }));
+    this.teller.confirmed(row, 'code');
     return { state: this.stateOf(row), outcome: 'confirmed' };
   }
 
@@ -479,8 +455,7 @@ export class ConfirmerService {
     const row = await this.store.confirmByHand(id);
     if (row === null) return null;
     await this.endLive(row);
-    const { attempts } = row;
-    this.events.emit(() => ({ type: 'confirmed', by: 'hand', attempts, ...this.#factsOf(row) }));
+    this.teller.confirmed(row, 'hand');
     return row;
   }
 
@@ -490,7 +465,7 @@ export class ConfirmerService {
    * @internal
    */
   async endLive(row: ConfirmationRow): Promise<void> {
-    await this.limits.end(this.#parties.partyOf(row), row.id);
+    await this.limits.end(this.parties.partyOf(row), row.id);
   }
 
   async #insert(
@@ -505,52 +480,6 @@ export class ConfirmerService {
       if (charged) await this.limits.giveBack(charged);
       throw error;
     }
-  }
-
-  /**
-   * Tells of a refusal by a limit, if the error is one.
-   *
-   * @internal
-   */
-  tellBlocked(
-    error: unknown,
-    confirmation: { readonly id: string; readonly way: string },
-    party: LimitedParty,
-  ): void {
-    const refusal = blockedBy(error);
-    if (refusal === null) return;
-    this.events.emit(() => ({
-      type: 'send-blocked',
-      ...refusal,
-      ...this.#parties.facts(confirmation, party),
-    }));
-  }
-
-  #tellMismatch(row: ConfirmationRow, failure: Charged | null, code: string): void {
-    const { attempts, maxAttempts } = row;
-    const facts = (): ConfirmationFacts => this.#factsOf(row);
-    this.events.emit(() => ({ type: 'attempt-failed', attempts, maxAttempts, ...facts() }));
-    if (attempts >= maxAttempts) {
-      this.events.emit(() => ({ type: 'locked', scope: 'confirmation', until: null, ...facts() }));
-    }
-    for (const lock of failure ? this.limits.locksOf(failure) : []) {
-      this.events.emit(() => ({ type: 'locked', ...lock, ...facts() }));
-    }
-    const now = this.options.clock.now();
-    const guess = limitKey(this.options.keyRing.current, 'guess', code);
-    const confirmations = this.#guessing.saw(guess, row.id, now);
-    if (confirmations === null) return;
-    this.#logger.warn(`One wrong code was tried on ${confirmations} confirmations.`);
-    this.events.emit(() => ({ type: 'guessing-suspected', at: new Date(now), confirmations }));
-  }
-
-  #tellUsed(id: string, { purpose, subject }: StoredBinding): void {
-    const party = { purpose, subject, token: null };
-    this.events.emit(() => ({ type: 'used', ...this.#parties.facts({ id, way: '' }, party) }));
-  }
-
-  #factsOf(row: ConfirmationRow): ConfirmationFacts {
-    return this.#parties.facts(row, this.#parties.partyOf(row));
   }
 
   /** The state that a request key stands for, if this is the same request. */
@@ -602,18 +531,8 @@ export class ConfirmerService {
 
 /** Places and messages are what the same request, in another call, may just have taken. */
 function isSpentByTwin(error: unknown): boolean {
-  const { limit } = blockedBy(error) ?? {};
+  const { limit } = refusalOf(error) ?? {};
   return limit === 'live' || limit?.startsWith('sends-') === true;
-}
-
-/** Which limit an error is about, if any. */
-function blockedBy(error: unknown): { limit: LimitName; retryAfterSeconds: number | null } | null {
-  if (error instanceof TwoFactorTooManyRequestsError) {
-    return { limit: error.limit, retryAfterSeconds: error.retryAfterSeconds };
-  }
-  return error instanceof TwoFactorUnavailableError && error.limit !== null
-    ? { limit: error.limit, retryAfterSeconds: error.retryAfterSeconds }
-    : null;
 }
 
 /** Of a state the id alone, and that from its private row. */

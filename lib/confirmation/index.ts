@@ -14,8 +14,9 @@ export {
   type SendContext,
   type UseInput,
 } from './confirmer.service.js';
+export { EventTeller } from './event-teller.js';
 export { maskToken } from './mask-token.js';
-export { PartyReader } from './party.js';
+export { PartyReader } from './party-reader.js';
 export { type JsonValue } from './plain-json.js';
 export { PurgeService, type PurgeInput } from './purge.service.js';
 export { soon } from './soon.js';

@@ -28,6 +28,5 @@ export const DEFAULTS = {
   sendTimeoutMs: 10_000,
   preparedStatements: true,
   join: true,
-  joinUpTo: 128,
   clock: { now: () => Date.now() },
 } as const;

@@ -34,10 +34,13 @@ const KNOWN = Object.keys(SETTINGS).concat([
   'env',
 ]);
 
+/** More gain nothing, and everybody in a statement waits for all of it. */
+const JOIN_UP_TO = 128;
+
 /** How many calls at most go as one statement; 1 for never. */
 export function joinUpTo({ join }: Pick<ResolvedOptions, 'join'>): number {
   if (typeof join === 'object') return join.maxSize;
-  return join ? DEFAULTS.joinUpTo : 1;
+  return join ? JOIN_UP_TO : 1;
 }
 
 /**

@@ -4,11 +4,12 @@ import {
   ConfirmationState,
   ConfirmationStore,
   ConfirmerService,
+  EventTeller,
   idOf,
   parseContext,
-  PartyReader,
   parseToken,
   parseWay,
+  PartyReader,
   refreshState,
   soon,
   STATE_CODES,
@@ -29,7 +30,6 @@ import {
   TwoFactorUnavailableError,
   TwoFactorUnknownKeyError,
 } from '../errors/index.js';
-import { TwoFactorEvents, type ConfirmationFacts } from '../events/index.js';
 import { LimitService, type Charged } from '../limits/index.js';
 import type { ResolvedOptions } from '../options/index.js';
 import { InjectTwoFactorOptions, SENDER_BACKENDS } from '../two-factor.tokens.js';
@@ -63,18 +63,16 @@ interface Plan {
 @Injectable()
 export class SenderService {
   readonly #logger = new Logger(SenderService.name);
-  readonly #parties: PartyReader;
 
   constructor(
     private readonly confirmer: ConfirmerService,
     private readonly store: ConfirmationStore,
     private readonly limits: LimitService,
-    private readonly events: TwoFactorEvents,
+    private readonly parties: PartyReader,
+    private readonly teller: EventTeller,
     @Inject(SENDER_BACKENDS) private readonly backends: SenderBackends,
     @InjectTwoFactorOptions() private readonly options: ResolvedOptions,
-  ) {
-    this.#parties = new PartyReader(options.keyRing, options.clock, limits);
-  }
+  ) {}
 
   /**
    * Sends a confirmation's code by a sender, `null` meaning the default one. The first call binds the confirmation to the
@@ -187,8 +185,6 @@ export class SenderService {
     plan: Plan,
   ): Promise<ConfirmationState> {
     const { row, sealed } = await this.#charge(seen, plan);
-    const facts = (): ConfirmationFacts => this.#parties.facts(row, this.#parties.partyOf(row));
-    const { sends } = row;
     const state = ConfirmationState.is(confirmation) ? confirmation : this.confirmer.stateOf(row);
     refreshState(state, row);
     if (sealed === null) return state;
@@ -196,12 +192,12 @@ export class SenderService {
       await this.#callBackend(plan.sender, sealed, state);
     } catch (error) {
       const isPermanent = isRecipientError(error);
-      this.events.emit(() => ({ type: 'send-failed', sends, isPermanent, ...facts() }));
+      this.teller.sendFailed(row, isPermanent);
       // Nobody can ever confirm it, if this was its only message: the next one may be for a better address.
-      if (isPermanent && sends === 1) await this.confirmer.endLive(row);
+      if (isPermanent && row.sends === 1) await this.confirmer.endLive(row);
       throw await this.#failure(error, plan.sender, sealed, state);
     }
-    this.events.emit(() => ({ type: 'sent', sends, ...facts() }));
+    this.teller.sent(row);
     return state;
   }
 
@@ -229,7 +225,7 @@ export class SenderService {
         this.#assertMayBeSent(row, now, plan);
       } catch (error) {
         if (charged) await this.limits.giveMessageBack(charged);
-        this.confirmer.tellBlocked(error, row, this.#parties.partyOf(row));
+        this.teller.sendBlocked(error, row, this.parties.partyOf(row));
         throw error;
       }
       if (charged === null) {
@@ -269,7 +265,7 @@ export class SenderService {
     } catch (error) {
       const sentBy = kind === 'first' ? await soon(() => this.#findSent(row.id)) : null;
       if (sentBy !== null) return { sentBy };
-      this.confirmer.tellBlocked(error, { id: row.id, way }, party);
+      this.teller.sendBlocked(error, { id: row.id, way }, party);
       throw error;
     }
   }

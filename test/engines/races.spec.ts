@@ -1,13 +1,12 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
-import { ConfirmationStore, PurgeService } from '../../lib/confirmation/index.js';
-import { AfterCommit } from '../../lib/database/index.js';
 import {
-  ConfirmationRecord,
-  ConfirmerService,
-  LimitService,
-  TwoFactorEvents,
-} from '../../lib/index.js';
+  ConfirmationStore,
+  EventTeller,
+  PartyReader,
+  PurgeService,
+} from '../../lib/confirmation/index.js';
+import { ConfirmationRecord, ConfirmerService, LimitService } from '../../lib/index.js';
 import { joinUpTo, type ResolvedOptions } from '../../lib/options/index.js';
 import { TWO_FACTOR_OPTIONS } from '../../lib/two-factor.tokens.js';
 import { WRONG_CODE } from '../support/canaries.js';
@@ -44,8 +43,8 @@ async function confirmersOf({ app, dataSource }: TestApp, count: number): Promis
     return new ConfirmerService(
       store,
       limits,
-      app.get(TwoFactorEvents, { strict: false }),
-      app.get(AfterCommit, { strict: false }),
+      app.get(PartyReader, { strict: false }),
+      app.get(EventTeller, { strict: false }),
       new PurgeService(store, limits, options),
       options,
     );

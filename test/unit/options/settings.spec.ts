@@ -1,7 +1,12 @@
 import { describe, expect, it } from 'vitest';
 
 import { TwoFactorConfigurationError } from '../../../lib/errors/index.js';
-import { DEFAULTS, resolveOptions, type TwoFactorOptions } from '../../../lib/options/index.js';
+import {
+  DEFAULTS,
+  joinUpTo,
+  resolveOptions,
+  type TwoFactorOptions,
+} from '../../../lib/options/index.js';
 
 const secret = 'kq3Wm9vXz7Rb1TnYc5Hd8Jf2Lg6Ps0AeUiOyKt4Q';
 const PRODUCTION = { NODE_ENV: 'production' };
@@ -111,7 +116,7 @@ const TABLE: readonly Row[] = [
     option: 'join',
     variable: 'TWO_FACTOR_JOIN',
     default: true,
-    good: [true, false, { maxSize: 2 }, { maxSize: 1_000 }],
+    good: [true, false],
     bad: [
       0,
       'true',
@@ -188,6 +193,20 @@ describe('the scalar options', () => {
       expect(refusal({ [option]: value })).toBe(`Option ${option} is ${shown(value)}. ${remedy}`);
     },
   );
+});
+
+describe('join', () => {
+  it('also takes how many may go together', () => {
+    for (const maxSize of [2, 1_000]) {
+      expect(resolve({ join: { maxSize } })).toHaveProperty('join', { maxSize });
+    }
+  });
+
+  it('is how many go together, 1 for nobody with anybody', () => {
+    const sizes = [true, false, { maxSize: 7 }].map((join) => joinUpTo({ join }));
+
+    expect(sizes).toEqual([128, 1, 7]);
+  });
 });
 
 describe('the environment', () => {

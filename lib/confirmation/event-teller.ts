@@ -1,0 +1,151 @@
+import { Injectable, Logger } from '@nestjs/common';
+import type { EntityManager } from 'typeorm';
+
+import { limitKey, shortId } from '../crypto/index.js';
+import { AfterCommit } from '../database/index.js';
+import {
+  TwoFactorTooManyRequestsError,
+  TwoFactorUnavailableError,
+  type LimitName,
+} from '../errors/index.js';
+import { TwoFactorEvents, type ConfirmationFacts } from '../events/index.js';
+import { GuessingWatch, LimitService, type Charged, type LimitedParty } from '../limits/index.js';
+import type { ResolvedOptions } from '../options/index.js';
+import { InjectTwoFactorOptions } from '../two-factor.tokens.js';
+import type { StoredBinding } from './binding.js';
+import type { ConfirmationRow } from './confirmation-record.entity.js';
+import { maskToken } from './mask-token.js';
+import { PartyReader } from './party-reader.js';
+
+/** As far as it is known: no id before there is a confirmation. */
+interface Named {
+  readonly id: string;
+  readonly way: string;
+}
+
+/** Says what happened in the words of the events: no code, no secret, no full token, and nothing before its commit. */
+@Injectable()
+export class EventTeller {
+  readonly #logger = new Logger(EventTeller.name);
+  readonly #guessing: GuessingWatch;
+
+  constructor(
+    private readonly events: TwoFactorEvents,
+    private readonly afterCommit: AfterCommit,
+    private readonly parties: PartyReader,
+    private readonly limits: LimitService,
+    @InjectTwoFactorOptions() private readonly options: ResolvedOptions,
+  ) {
+    this.#guessing = new GuessingWatch(options.limits.guessing);
+  }
+
+  /** Whether anybody listens: what must be read for an event alone is else not read. */
+  get isHeard(): boolean {
+    return this.events.isObserved;
+  }
+
+  created(confirmation: Named, party: LimitedParty, manager: EntityManager | undefined): void {
+    this.#afterCommit(manager, () => {
+      this.events.emit(() => ({ type: 'created', ...this.#facts(confirmation, party) }));
+    });
+  }
+
+  sent(row: ConfirmationRow): void {
+    const { sends } = row;
+    this.events.emit(() => ({ type: 'sent', sends, ...this.#factsOf(row) }));
+  }
+
+  sendFailed(row: ConfirmationRow, isPermanent: boolean): void {
+    const { sends } = row;
+    this.events.emit(() => ({ type: 'send-failed', sends, isPermanent, ...this.#factsOf(row) }));
+  }
+
+  /** If the error is a refusal by a limit. */
+  sendBlocked(error: unknown, confirmation: Named, party: LimitedParty): void {
+    const refusal = refusalOf(error);
+    if (refusal === null) return;
+    const facts = (): ConfirmationFacts => this.#facts(confirmation, party);
+    this.events.emit(() => ({ type: 'send-blocked', ...refusal, ...facts() }));
+  }
+
+  /** If the error is a refusal by a limit. */
+  attemptBlocked(error: unknown, confirmation: Named, party: LimitedParty): void {
+    const refusal = refusalOf(error);
+    if (refusal === null) return;
+    const facts = (): ConfirmationFacts => this.#facts(confirmation, party);
+    this.events.emit(() => ({ type: 'attempt-blocked', ...refusal, ...facts() }));
+  }
+
+  /** @param failure what the wrong code has charged, if failures are counted. */
+  attemptFailed(row: ConfirmationRow, failure: Charged | null, code: string): void {
+    const { attempts, maxAttempts } = row;
+    const facts = (): ConfirmationFacts => this.#factsOf(row);
+    this.events.emit(() => ({ type: 'attempt-failed', attempts, maxAttempts, ...facts() }));
+    if (attempts >= maxAttempts) {
+      this.events.emit(() => ({ type: 'locked', scope: 'confirmation', until: null, ...facts() }));
+    }
+    for (const lock of failure ? this.limits.locksOf(failure) : []) {
+      this.events.emit(() => ({ type: 'locked', ...lock, ...facts() }));
+    }
+    this.#watchGuess(row.id, code);
+  }
+
+  confirmed(row: ConfirmationRow, by: 'code' | 'hand'): void {
+    const { attempts } = row;
+    this.events.emit(() => ({ type: 'confirmed', by, attempts, ...this.#factsOf(row) }));
+  }
+
+  used(id: string, { purpose, subject }: StoredBinding, manager: EntityManager | undefined): void {
+    const party = { purpose, subject, token: null };
+    this.#afterCommit(manager, () => {
+      this.events.emit(() => ({ type: 'used', ...this.#facts({ id, way: '' }, party) }));
+    });
+  }
+
+  reuseRefused(row: ConfirmationRow): void {
+    this.events.emit(() => ({ type: 'reuse-refused', ...this.#factsOf(row) }));
+  }
+
+  #watchGuess(id: string, code: string): void {
+    const now = this.options.clock.now();
+    const guess = limitKey(this.options.keyRing.current, 'guess', code);
+    const confirmations = this.#guessing.saw(guess, id, now);
+    if (confirmations === null) return;
+    this.#logger.warn(`One wrong code was tried on ${confirmations} confirmations.`);
+    this.events.emit(() => ({ type: 'guessing-suspected', at: new Date(now), confirmations }));
+  }
+
+  #afterCommit(manager: EntityManager | undefined, tell: () => void): void {
+    if (this.isHeard) this.afterCommit.run(manager, tell);
+  }
+
+  #factsOf(row: ConfirmationRow): ConfirmationFacts {
+    return this.#facts(row, this.parties.partyOf(row));
+  }
+
+  #facts({ id, way }: Named, { token, purpose, subject }: LimitedParty): ConfirmationFacts {
+    return {
+      at: new Date(this.options.clock.now()),
+      confirmation: id === '' ? '' : shortId(id),
+      purpose,
+      subject,
+      way,
+      recipient:
+        token === null
+          ? null
+          : Object.freeze({ masked: maskToken(token), key: this.limits.tokenKey(token) }),
+    };
+  }
+}
+
+/** Which limit an error is about, if any. */
+export function refusalOf(
+  error: unknown,
+): { limit: LimitName; retryAfterSeconds: number | null } | null {
+  if (error instanceof TwoFactorTooManyRequestsError) {
+    return { limit: error.limit, retryAfterSeconds: error.retryAfterSeconds };
+  }
+  return error instanceof TwoFactorUnavailableError && error.limit !== null
+    ? { limit: error.limit, retryAfterSeconds: error.retryAfterSeconds }
+    : null;
+}
