@@ -3,6 +3,7 @@ import { rmSync } from 'node:fs';
 import { writeResults } from './report/results.js';
 import { describeMachine } from './report/machine.js';
 import { gates } from './report/gates.js';
+import { Child } from './process/child.js';
 import { dataFolder } from './servers/data-folder.js';
 import { createMigrated } from './servers/migrate.js';
 import { startPostgres } from './servers/postgres.js';
@@ -17,6 +18,7 @@ import { PARTS } from './setup/options.js';
  */
 export async function run(options, pack) {
   const folder = dataFolder(options.data);
+  process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
   const started = [];
   try {
     const postgres = await startPostgres(folder);
@@ -34,15 +36,21 @@ export async function run(options, pack) {
     say('Machine', await describeMachine(folder, servers, options));
     const results = {};
     for (const part of PARTS.filter((name) => options.parts.has(name))) {
-      const suite = await import(`./suites/${part}.js`);
-      const result = await suite.run({ ...options, servers, pack });
-      results[part] = result;
-      say(result.title, result.text);
+      try {
+        const suite = await import(`./suites/${part}.js`);
+        results[part] = await suite.run({ ...options, servers, pack });
+        say(results[part].title, results[part].text);
+      } catch (error) {
+        // An hour's other parts are worth having.
+        process.exitCode = 1;
+        say(part, `Failed: ${error.message}`);
+        process.stderr.write(`${error.stack}\n`);
+        await Child.stopAll();
+      }
     }
     say('Gates', gates(results));
     if (options.record) writeResults(sections);
   } finally {
     for (const server of started.toReversed()) await server.stop();
-    rmSync(folder, { recursive: true, force: true });
   }
 }

@@ -1,6 +1,8 @@
 import { fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
+const running = new Set();
+
 /** A process of ours that answers calls; see `serve.js`. */
 export class Child {
   #process;
@@ -9,6 +11,7 @@ export class Child {
 
   constructor(process) {
     this.#process = process;
+    running.add(this);
     process.on('message', ({ call, result, error }) => {
       const { resolve, reject } = this.#calls.get(call);
       this.#calls.delete(call);
@@ -16,6 +19,7 @@ export class Child {
       else reject(Object.assign(new Error(error.message), error));
     });
     process.on('exit', (code, signal) => {
+      running.delete(this);
       for (const { reject } of this.#calls.values()) {
         reject(new Error(`A process of the benchmark ended early (${signal ?? code}).`));
       }
@@ -33,6 +37,11 @@ export class Child {
         stdio: ['ignore', 2, 2, 'ipc'],
       }),
     );
+  }
+
+  /** After a part that failed: what it left behind would take part in the next one. */
+  static async stopAll() {
+    await Promise.all([...running].map((child) => child.stop()));
   }
 
   async call(method, ...args) {

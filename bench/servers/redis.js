@@ -22,6 +22,7 @@ export async function startRedis(folder) {
     server.once('error', () => resolve(true));
   });
   if (isMissing) return null;
+  process.on('exit', () => server.kill());
   const url = `redis://127.0.0.1:${port}`;
   const version = await answers(url);
   return {
