@@ -34,6 +34,7 @@ export class Connection {
 
   /** @returns {Promise<{ status: number, body: string }>} */
   async post(path, content, headers = '') {
+    if (this.#socket.destroyed) throw new Error('The server hung up before.');
     const body = JSON.stringify(content);
     const answer = new Promise((resolve, reject) => {
       this.#answer = { resolve, reject };

@@ -1,4 +1,5 @@
-const IDLE = new Set(['(idle)', '(program)']);
+/** Waiting, and the profiler's own start. */
+const LEFT_OUT = new Set(['(idle)', '(program)', 'dispatch']);
 
 /**
  * Where a profile's time was spent, by the functions themselves and not by what they called; waiting is left out.
@@ -12,7 +13,8 @@ export function topFunctions({ nodes, samples, timeDeltas }, count) {
   let total = 0;
   for (const [at, id] of samples.entries()) {
     const { functionName, url, lineNumber } = byId.get(id);
-    if (IDLE.has(functionName)) continue;
+    // None of them has a place in a file.
+    if (url === '' && LEFT_OUT.has(functionName)) continue;
     const time = timeDeltas[at];
     const where = url === '' ? 'Node' : `${placeOf(url)}:${lineNumber + 1}`;
     const key = `${functionName} ${where}`;

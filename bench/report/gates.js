@@ -37,7 +37,9 @@ const GATES = [
   ['statements a cycle', exactly(4), figure('statements')],
   ['commits a cycle', exactly(4), figure('commits')],
   ['WAL to the floor', atMost(1.05), service('ours', 16, 'floor', 'walBytes')],
+  ['the same, joined, 64 callers', atMost(1.05), service('ours-joined', 64, 'floor', 'walBytes')],
   ['HOT share', atLeast(0.99), figure('hot'), percent],
+  ['the same, joined', atLeast(0.99), figure('hot', 'ours-joined'), percent],
   ['HTTP, Fastify, 64 connections', atLeast(0.85), http('ours-fastify')],
   ['HTTP, Fastify, joined', atLeast(2), http('ours-fastify-joined')],
   [
@@ -50,6 +52,7 @@ const GATES = [
   ['most rows, throughput to the fewest', atLeast(0.95), (of) => of.growth?.perSecond('ours')],
   ['the same, joined', atLeast(0.95), (of) => of.growth?.perSecond('ours-joined')],
   ['most rows, WAL to the fewest', atMost(1.05), (of) => of.growth?.walBytes('ours')],
+  ['the same, joined', atMost(1.05), (of) => of.growth?.walBytes('ours-joined')],
   ['purge, throughput kept', atLeast(0.8), (of) => of.purge?.kept.ours],
   ['the same, joined', atLeast(0.8), (of) => of.purge?.kept['ours-joined']],
   ['boot', atMost(15, ' ms'), (of) => of.boot?.differenceMs, number],
@@ -72,8 +75,8 @@ function service(id, level, base = 'floor', key = 'perSecond') {
   return ({ service: of }) => of?.contest.ratio(id, base, level, key);
 }
 
-function figure(key) {
-  return ({ service: of }) => of?.contest.median('ours', 16, key);
+function figure(key, id = 'ours') {
+  return ({ service: of }) => of?.contest.median(id, 16, key);
 }
 
 function http(id, base = 'fastify') {
