@@ -1,0 +1,58 @@
+// An application that answers as soon as it can, and says when: `node application.js <database> [with]`.
+import 'reflect-metadata';
+import { randomBytes } from 'node:crypto';
+
+import { Controller, Module, Post, ValidationPipe } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import { TypeOrmModule } from '@nestjs/typeorm';
+import { IsString } from 'class-validator';
+import { EntitySchema } from 'typeorm';
+
+const [url, isWith] = process.argv.slice(2);
+
+class Body {}
+IsString()(Body.prototype, 'name');
+
+class NamesController {
+  name() {
+    return {};
+  }
+}
+Post()(
+  NamesController.prototype,
+  'name',
+  Object.getOwnPropertyDescriptor(NamesController.prototype, 'name'),
+);
+Controller('names')(NamesController);
+
+const Name = new EntitySchema({
+  name: 'Name',
+  columns: { id: { type: 'int', primary: true }, name: { type: 'varchar' } },
+});
+
+class ApplicationModule {}
+Module({
+  imports: [
+    TypeOrmModule.forRoot({ type: 'postgres', url, autoLoadEntities: true, retryAttempts: 0 }),
+    TypeOrmModule.forFeature([Name]),
+    ...(isWith ? [await twoFactor()] : []),
+  ],
+  controllers: [NamesController],
+})(ApplicationModule);
+
+async function twoFactor() {
+  // Its loading is part of what it costs.
+  const { functionalSenderBackend, TwoFactorModule } = await import('nestjs-two-factor');
+  return TwoFactorModule.forRoot({
+    secret: randomBytes(32).toString('base64'),
+    senders: { default: { backend: functionalSenderBackend(() => undefined) } },
+    limits: { sendsPerStarter: false },
+    controller: true,
+  });
+}
+
+const application = await NestFactory.create(ApplicationModule, { logger: false });
+application.useGlobalPipes(new ValidationPipe());
+await application.listen(0, '127.0.0.1');
+// Since the process was made.
+process.send(performance.now(), () => process.exit());

@@ -1,0 +1,127 @@
+import { createHash, randomBytes } from 'node:crypto';
+
+import { PURPOSE } from './contender.js';
+import { insert, open as openFloor, outcomeOf, use } from './floor.js';
+import { codeMac, limitKey, newId, open as openEnvelope } from './sealing.js';
+
+const TTL_MS = 600_000;
+const USE_WITHIN_MS = 300_000;
+const STOP_AT = 100;
+
+const FIND = 'SELECT * FROM two_factor_confirmation WHERE id = $1';
+
+/** Ends failures and place together with the right code. */
+const CONFIRM = `
+  WITH confirmed AS (
+    UPDATE two_factor_confirmation SET attempts = attempts + 1,
+      confirmed_at = CASE WHEN code_mac = $2 THEN $3::bigint ELSE confirmed_at END,
+      use_before = CASE WHEN code_mac = $2 THEN $4::bigint ELSE use_before END
+    WHERE id = $1 AND confirmed_at IS NULL AND cancelled_at IS NULL AND expires_at > $3 AND attempts < max_attempts
+    RETURNING attempts, max_attempts, confirmed_at
+  ), done AS (
+    UPDATE two_factor_limit SET ends_at = 0, amount = 0 WHERE id IN (
+      SELECT id FROM two_factor_limit
+      WHERE EXISTS (SELECT 1 FROM confirmed WHERE confirmed_at = $3) AND id = ANY ($5::varchar[])
+        AND (kind = 'failures' OR substr(holder, 1, 16) = $6)
+      ORDER BY id FOR UPDATE)
+  )
+  SELECT * FROM confirmed`;
+
+/**
+ * The floor, and the statements that the package's default limits add: a place is taken before a confirmation is made,
+ * a failure of token and subject is charged before a code is compared, and a right code gives them back.
+ *
+ * @returns {Promise<import('./contender.js').Contender>}
+ */
+export async function open(options) {
+  const { pool, close } = await openFloor(options);
+  const charge = async (name, text, keys, more) => {
+    const holder = more + randomBytes(8).toString('hex');
+    const values = [...keys, Date.now(), holder];
+    const { rowCount } = await pool.query({ name, text, values });
+    return rowCount;
+  };
+  return {
+    make: async (person) => {
+      const { token, subject } = person;
+      const id = newId(Date.now());
+      const keys = [...failureKeys(token, subject), placeKey(subject)];
+      if ((await charge('request', CHARGE_REQUEST, keys, holderOf(id))) !== 1) {
+        throw new Error('A limit was reached.');
+      }
+      return insert(pool, person, id);
+    },
+    confirm: async ({ id }, code) => {
+      const { rows } = await pool.query({ name: 'find', text: FIND, values: [id] });
+      const [{ subject, envelope }] = rows;
+      const { token } = openEnvelope(envelope, id, PURPOSE, subject);
+      const failures = failureKeys(token, subject);
+      const charged = await charge('failures', CHARGE_FAILURES, failures, '0'.repeat(16));
+      if (charged !== 2) throw new Error('A limit was reached.');
+      const now = Date.now();
+      const ended = `{${[...failures, placeKey(subject)].join(',')}}`;
+      const values = [id, codeMac(id, code), now, now + USE_WITHIN_MS, ended, holderOf(id)];
+      const confirmed = await pool.query({ name: 'confirm', text: CONFIRM, values });
+      return outcomeOf(confirmed.rows[0], now).isConfirmed;
+    },
+    use: (made) => use(pool, made),
+    close,
+  };
+}
+
+function failureKeys(token, subject) {
+  return [limitKey('token', token), limitKey('subject', subject)];
+}
+
+function placeKey(subject) {
+  return limitKey('live', PURPOSE, 'subject', subject, '0');
+}
+
+function holderOf(id) {
+  return createHash('sha256').update(id).digest('hex').slice(0, 16);
+}
+
+/**
+ * Charges all of its budgets or none. A row of `wanted` is a key's placeholder, its kind, what to charge, what is
+ * allowed, and when its window ends; 10 failures lock for 30 s, each one more for twice as long, up to an hour.
+ */
+function chargeSql(wanted, now, holder) {
+  const lasts = (row, end) =>
+    `(${row}.ends_at > ${now} AND ${row}.ends_at <= CASE WHEN ${row}.kind = 'failures' THEN ${now} + 3600000
+      ELSE ${end} END + 86400000)`;
+  const isSpent = (row, allowed, end) =>
+    `(CASE WHEN ${row}.kind = 'failures' THEN ${row}.amount >= ${allowed} OR ${lasts(row, end)}
+      ELSE ${row}.amount >= ${allowed} AND ${lasts(row, end)} END)`;
+  return `
+    WITH wanted (id, kind, amount, allowed, ends_at) AS (VALUES ${wanted.join(', ')})
+    INSERT INTO two_factor_limit AS own (id, kind, amount, allowed, ends_at, holder)
+    SELECT id, kind, amount, allowed, ends_at, ${holder} FROM wanted
+    WHERE amount > 0 AND NOT EXISTS (
+      SELECT 1 FROM two_factor_limit AS seen JOIN wanted AS rule ON rule.id = seen.id
+      WHERE ${isSpent('seen', 'rule.allowed', 'rule.ends_at')})
+    ORDER BY id
+    ON CONFLICT (id) DO UPDATE SET
+      amount = CASE WHEN own.kind = 'failures' OR ${lasts('own', 'excluded.ends_at')} THEN own.amount + 1 ELSE 1 END,
+      ends_at = CASE
+        WHEN own.kind = 'failures' AND own.amount + 1 < 10 THEN 0
+        WHEN own.kind = 'failures' THEN ${now} + (30000::bigint << LEAST(own.amount + 1 - 10, 7))
+        WHEN ${lasts('own', 'excluded.ends_at')} THEN own.ends_at ELSE excluded.ends_at END,
+      allowed = excluded.allowed, holder = excluded.holder
+    WHERE NOT ${isSpent('own', 'excluded.allowed', 'excluded.ends_at')}
+    RETURNING id, amount, ends_at`;
+}
+
+const CHARGE_REQUEST = chargeSql(
+  [
+    `($1::varchar, 'failures', 0, ${STOP_AT}, 0::bigint)`,
+    `($2, 'failures', 0, ${STOP_AT}, 0)`,
+    `($3, 'window', 1, 1, $4::bigint + ${TTL_MS})`,
+  ],
+  '$4::bigint',
+  '$5::varchar',
+);
+const CHARGE_FAILURES = chargeSql(
+  [`($1::varchar, 'failures', 1, ${STOP_AT}, 0::bigint)`, `($2, 'failures', 1, ${STOP_AT}, 0)`],
+  '$3::bigint',
+  '$4::varchar',
+);

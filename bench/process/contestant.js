@@ -1,0 +1,49 @@
+import { MIGRATED } from '../servers/migrate.js';
+import { Child } from './child.js';
+
+const WORKER = new URL('../contenders/worker.js', import.meta.url);
+
+/**
+ * A contender in a process of its own, on a database of its own.
+ *
+ * @typedef {object} Contestant
+ * @property {string} database
+ * @property {number} serverPid of PostgreSQL, or whatever else it talks to
+ * @property {(amount: object) => Promise<object>} load
+ * @property {() => Promise<{ cpuMs: number, statements: number, rss: number }>} usage
+ * @property {() => Promise<void>} stop
+ */
+
+/**
+ * @param {import('../contenders/service.js').Entry} entry
+ * @param {{ postgres: object, redis: object | null }} servers
+ * @param {{ database?: string, execArgv?: string[] }} [how] `database`: one that is there already
+ * @returns {Promise<Contestant & { child: Child }>}
+ * @throws an error named Absent when it cannot take part.
+ */
+export async function startContestant(entry, { postgres, redis }, { database, execArgv } = {}) {
+  const own = database ?? databaseOf(entry);
+  if (database === undefined) {
+    await postgres.create(own, entry.isOnOurTable ? MIGRATED : undefined);
+  }
+  const child = Child.start(WORKER, { execArgv });
+  try {
+    const urls = { url: postgres.url(own), redisUrl: redis?.url };
+    await child.call('open', entry.file, { ...urls, ...entry.options });
+  } catch (error) {
+    await child.stop();
+    throw error;
+  }
+  return {
+    child,
+    database: own,
+    serverPid: entry.needsRedis ? redis.pid : postgres.pid,
+    load: (amount) => child.call('load', amount),
+    usage: () => child.call('usage'),
+    stop: () => child.stop(),
+  };
+}
+
+export function databaseOf({ id }) {
+  return `bench_${id.replaceAll('-', '_')}`;
+}

@@ -1,0 +1,36 @@
+import { execFileSync } from 'node:child_process';
+import { cpus, release, totalmem } from 'node:os';
+
+import { fsyncMicroseconds } from '../measure/fsync.js';
+import { ROOT } from '../setup/prepare.js';
+import { table } from './table.js';
+
+/** What the numbers are about, so that nobody compares them with those of another machine. */
+export async function describeMachine(folder, { postgres, redis }, options) {
+  const { rounds, seconds, warmUpSeconds } = options.sizes;
+  return table(
+    ['what', 'here'],
+    [
+      ['date', new Date().toISOString().slice(0, 16).replace('T', ' ')],
+      ['commit', commit()],
+      ['CPU', `${cpus()[0].model.trim()}, ${cpus().length} cores`],
+      ['memory', `${Math.round(totalmem() / 2 ** 30)} GB`],
+      ['kernel', `${process.platform} ${release()}`],
+      ['fdatasync of 8 kB', `${fsyncMicroseconds(folder)} us`],
+      ['Node', process.version],
+      ['PostgreSQL', postgres.version],
+      ['Redis', redis?.version ?? 'none'],
+      ['rounds', `${rounds} of ${seconds} s, each after ${warmUpSeconds} s`],
+    ],
+  );
+}
+
+function commit() {
+  try {
+    const git = (...args) => execFileSync('git', args, { cwd: ROOT, encoding: 'utf8' }).trim();
+    const isChanged = git('status', '--porcelain') !== '';
+    return git('rev-parse', '--short', 'HEAD') + (isChanged ? ', and changes' : '');
+  } catch {
+    return 'unknown';
+  }
+}

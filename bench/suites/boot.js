@@ -1,0 +1,58 @@
+import { fork } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+
+import { median, shuffled } from '../measure/statistics.js';
+import { number, table } from '../report/table.js';
+import { progress } from '../report/progress.js';
+import { MIGRATED } from '../servers/migrate.js';
+
+const APPLICATION = fileURLToPath(new URL('../boot/application.js', import.meta.url));
+const DATABASE = 'bench_boot';
+
+/** From the start of a process until it listens, with the module and without, in pairs. */
+export async function run({ sizes, servers: { postgres } }) {
+  await postgres.create(DATABASE, MIGRATED);
+  const times = { with: [], without: [] };
+  // The first pair reads the files from the disk, and is not counted.
+  for (let pair = 0; pair <= sizes.boots; pair += 1) {
+    progress(`boot ${pair} of ${sizes.boots}`);
+    for (const kind of shuffled(['with', 'without'])) {
+      const time = await boot(postgres.url(DATABASE), kind);
+      if (pair > 0) times[kind].push(time);
+    }
+  }
+  progress();
+  const differences = times.with.map((time, pair) => time - times.without[pair]);
+  const difference = median(differences);
+  const spread = `${number(Math.min(...differences))} to ${number(Math.max(...differences))}`;
+  const text = table(
+    ['pairs', 'without, ms', 'with, ms', 'difference, ms', 'spread'],
+    [
+      [
+        sizes.boots,
+        number(median(times.without)),
+        number(median(times.with)),
+        number(difference),
+        spread,
+      ],
+    ],
+  );
+  return { title: 'Boot', text, differenceMs: difference };
+}
+
+async function boot(url, kind) {
+  const child = fork(APPLICATION, [url, ...(kind === 'with' ? ['with'] : [])], {
+    env: { ...process.env, NODE_ENV: 'production' },
+    stdio: ['ignore', 2, 2, 'ipc'],
+  });
+  return new Promise((resolve, reject) => {
+    let time;
+    child.on('message', (said) => {
+      time = said;
+    });
+    child.on('exit', (code) => {
+      if (time === undefined) reject(new Error(`An application did not start (${code}).`));
+      else resolve(time);
+    });
+  });
+}
