@@ -40,7 +40,7 @@ export async function open({ url }) {
   };
 }
 
-/** @param {{ subject: string, token: string, way?: string }} person */
+/** With a `way` the row says that its message went out, as one that is sent at once would be written. */
 export async function insert(pool, { subject, token, way = '' }, id = newId(Date.now())) {
   const now = Date.now();
   const code = drawCode();

@@ -1,5 +1,5 @@
 /**
- * The contenders of the service level; what `ratio` is about is the first one. `file` is opened in a process of its own.
+ * The contenders of the service level; the first one is what the others are compared with. `file` is opened in a process of its own.
  *
  * @typedef {object} Entry
  * @property {string} id
@@ -7,6 +7,8 @@
  * @property {string} file
  * @property {object} [options]
  * @property {boolean} [isOnOurTable] its database is a copy of the migrated one
+ * @property {boolean} [needsRedis] it talks to that, and not to PostgreSQL
+ * @property {boolean} [isLeftOutByQuick]
  */
 
 /** @type {readonly Entry[]} */

@@ -4,6 +4,7 @@ export const HTTP = [
   {
     id: 'fastify-looks',
     name: 'raw Fastify, with the statements our controller adds',
+    isLeftOutByQuick: true,
     file: './floor-fastify.js',
     options: { looks: true },
   },
@@ -29,6 +30,6 @@ function ours(adapter, join, limits) {
     name: `ours on ${adapter === 'fastify' ? 'Fastify' : 'Express'}, ${join ? 'joined' : 'not joined'}${limits ? ', limits' : ''}`,
     file: './ours.js',
     options: { adapter, join, limits },
-    isLeftOutByQuick: limits,
+    isLeftOutByQuick: limits || (adapter === 'express' && join),
   };
 }

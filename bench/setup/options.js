@@ -47,11 +47,11 @@ const FULL = {
 /** @type {Sizes} */
 const QUICK = {
   rounds: 2,
-  seconds: 0.8,
+  seconds: 0.7,
   warmUpSeconds: 0.3,
   callers: [1, 16, 64],
   connections: [64],
-  boots: 5,
+  boots: 3,
   growthRows: [10_000, 100_000],
   purgeRows: 50_000,
   memoryCycles: 30_000,
