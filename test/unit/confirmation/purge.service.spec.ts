@@ -6,7 +6,6 @@ import {
   PurgeService,
   type ConfirmationStore,
   type PurgedBatch,
-  type PurgeInput,
 } from '../../../lib/confirmation/index.js';
 import { TwoFactorInputError } from '../../../lib/errors/index.js';
 import { resolveOptions, type TwoFactorOptions } from '../../../lib/options/index.js';
