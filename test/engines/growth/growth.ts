@@ -322,7 +322,7 @@ describe('The generic plan of every statement that the library has prepared', ()
       CALLERS,
     );
     // Says it, and leaves the dead where they are.
-    await confirmer.purge({ olderThan: new Date(0) });
+    await confirmer.purge({ olderThan: new Date(0), share: 1 });
   };
   const detoursOf = async (app: TestApp): Promise<Record<string, readonly string[]>> => {
     const plans = await genericPlans(app.dataSource, POOL);
