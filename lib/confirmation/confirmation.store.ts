@@ -71,6 +71,12 @@ export interface ConfirmationStoreOptions extends StatementRunnerOptions {
   readonly onConfirmed?: AlsoUpdate | null | undefined;
 }
 
+/** What one batch of a purge deleted, and the id that the next one begins after; `null` when it was the last. */
+export interface PurgedBatch {
+  readonly affected: number;
+  readonly end: string | null;
+}
+
 /**
  * All SQL of the confirmations. It knows neither codes nor secrets, and decides nothing. The time in a statement is that
  * of its issue, whatever it waited for before.
@@ -205,10 +211,20 @@ export class ConfirmationStore {
     return (await this.runner.run(this.statements.erase, () => ({ subject }))).affected;
   }
 
-  /** Deletes up to `limit` rows that could neither be confirmed nor used since `before` (epoch milliseconds). */
-  async purge(before: number, limit: number): Promise<number> {
-    const values = { bound: idBound(before), before, limit };
-    return (await this.runner.run(this.statements.purge, () => values)).affected;
+  /** Deletes up to `limit` rows beyond the id `after` that could neither be confirmed nor used since `before` (epoch ms). */
+  async purge(before: number, limit: number, after: string): Promise<PurgedBatch> {
+    // A row expires after it was made, so no row beyond the bound can qualify.
+    const bound = idBound(before);
+    const { rows } = await this.runner.run(this.statements.endOfBatch, () => ({
+      after,
+      bound,
+      before,
+      others: limit - 1,
+    }));
+    const end = rows[0] === undefined ? null : String(rows[0]['id']);
+    const values = { after, last: end ?? bound, before };
+    const { affected } = await this.runner.run(this.statements.purge, () => values);
+    return { affected, end };
   }
 
   #join(name: JoinedName, id: string, values: () => SqlValues): Join | null {

@@ -19,14 +19,20 @@ export interface PurgeInput {
   readonly olderThan?: Date | undefined;
   /** Rows a statement, 1 to 1,000. @default 500 */
   readonly batchSize?: number | undefined;
-  /** Stops between two batches. */
+  /**
+   * Part of the time in which the database works on it, 0.01 to 1, which does not rest; the other part is left to the
+   * load. @default 0.2
+   */
+  readonly share?: number | undefined;
+  /** Stops between two batches, and ends the rest between them. */
   readonly signal?: AbortSignal | undefined;
 }
 
 const DEFAULT_BATCH_SIZE = 500;
 const MAX_BATCH_SIZE = 1_000;
-/** Longest rest between two batches; else as long as the batch took, so that the load keeps half of the database. */
-const MAX_REST_MS = 1_000;
+/** Were the database to do nothing else during a batch, the load would still keep four fifths of its throughput. */
+const DEFAULT_SHARE = 0.2;
+const MIN_SHARE = 0.01;
 /** Budgets are walked through all over again; the next round goes on where this one stopped. */
 const LIMIT_BATCHES_A_ROUND = 20;
 const JITTER = 0.2;
@@ -64,7 +70,7 @@ export class PurgeService implements OnApplicationBootstrap, BeforeApplicationSh
   }
 
   async #purge(
-    { olderThan, batchSize = DEFAULT_BATCH_SIZE, signal }: PurgeInput,
+    { olderThan, batchSize = DEFAULT_BATCH_SIZE, share = DEFAULT_SHARE, signal }: PurgeInput,
     limitBatches: number,
   ): Promise<number> {
     if (olderThan !== undefined && !(olderThan instanceof Date)) {
@@ -76,16 +82,22 @@ export class PurgeService implements OnApplicationBootstrap, BeforeApplicationSh
     if (!Number.isInteger(batchSize) || batchSize < 1 || batchSize > MAX_BATCH_SIZE) {
       throw new TwoFactorInputError(`batchSize is a whole number from 1 to ${MAX_BATCH_SIZE}.`);
     }
+    if (typeof share !== 'number' || !(share >= MIN_SHARE && share <= 1)) {
+      throw new TwoFactorInputError(`share is a number from ${MIN_SHARE} to 1.`);
+    }
     // Nothing that is still alive is ever older than now.
     const bound = Math.min(before, this.options.clock.now());
     let purged = 0;
-    await inBatches(signal, async () => {
-      const count = await this.store.purge(bound, batchSize);
-      purged += count;
-      return count === batchSize;
+    let after = '';
+    await inBatches(share, signal, async () => {
+      const { affected, end } = await this.store.purge(bound, batchSize, after);
+      purged += affected;
+      after = end ?? after;
+      // All of them gone: another instance is at it, and one is enough.
+      return end !== null && affected > 0;
     });
     let batches = 0;
-    await inBatches(signal, async () => {
+    await inBatches(share, signal, async () => {
       batches += 1;
       return (await this.limits.purge(batchSize)) && batches < limitBatches;
     });
@@ -125,8 +137,9 @@ export class PurgeService implements OnApplicationBootstrap, BeforeApplicationSh
   }
 }
 
-/** Works as long as there is more, and rests after each batch as long as that took. */
+/** Works as long as there is more, and rests after each batch so that it works in `share` of the time. */
 async function inBatches(
+  share: number,
   signal: AbortSignal | undefined,
   batch: () => Promise<boolean>,
 ): Promise<void> {
@@ -134,6 +147,12 @@ async function inBatches(
     if (signal?.aborted) return;
     const startedAt = performance.now();
     if (!(await batch())) return;
-    await sleep(Math.min(performance.now() - startedAt, MAX_REST_MS));
+    const restMs = (performance.now() - startedAt) * (1 / share - 1);
+    try {
+      await sleep(restMs, undefined, { signal });
+    } catch {
+      // It was told to stop.
+      return;
+    }
   }
 }

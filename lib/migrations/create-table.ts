@@ -9,8 +9,11 @@ import {
 
 import { assertEntity, dataSourceOf, engineOf } from '../database/index.js';
 
-/** Room on each page for the updates of its rows, so that none of them has to touch the index. */
-const FILL_FACTOR = 70;
+/**
+ * Room on each page for a second version of each of its rows, so that no update has to touch the index: confirmations that
+ * were made together are updated together, in one statement.
+ */
+const FILL_FACTOR = 50;
 
 /** Columns by property; the names are those that the data source gives them. */
 export type Columns<Entity> = Readonly<

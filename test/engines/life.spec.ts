@@ -180,6 +180,30 @@ describe.each(engines)('The life of a confirmation on %s', (engine) => {
       TwoFactorInputError,
     );
   });
+
+  it('is purged along its ids: each batch begins where the last one ended, each round at the first', async () => {
+    const records = test.dataSource.getRepository(ConfirmationRecord);
+    await records.clear();
+    // The lowest id, and it lives longest.
+    const { id: old } = await test.confirmer.makeConfirmation({ ttlSeconds: DAY });
+    const ids: string[] = [];
+    for (let at = 0; at < 4; at += 1) {
+      test.clock.advance(1);
+      ids.push((await test.confirmer.makeConfirmation()).id);
+    }
+    test.clock.advance(DAY + 601);
+
+    const statements = await test.log.during(async () => {
+      expect(await test.confirmer.purge({ batchSize: 2 })).toBe(4);
+    });
+    const deletes = statements.filter(({ sql }) => sql.startsWith('DELETE'));
+    expect(deletes.map(({ parameters }) => parameters[0])).toEqual(['', ids[1], ids[3]]);
+    expect(deletes.map(({ parameters }) => parameters[1]).slice(0, 2)).toEqual([ids[1], ids[3]]);
+    expect((await records.find()).map(({ id }) => id)).toEqual([old]);
+
+    test.clock.advance(DAY);
+    expect(await test.confirmer.purge({ batchSize: 2 })).toBe(1);
+  });
 });
 
 describe.each(engines.filter((engine) => engine === 'postgres' || engine === 'mariadb'))(

@@ -93,7 +93,7 @@ describe.each(engines.filter((engine) => engine === 'postgres'))('The table on %
       `SELECT reloptions FROM pg_class WHERE relname = 'two_factor_confirmation'`,
     );
 
-    expect(rows).toEqual([{ reloptions: ['fillfactor=70'] }]);
+    expect(rows).toEqual([{ reloptions: ['fillfactor=50'] }]);
     await test.close();
   });
 });

@@ -464,7 +464,12 @@ export class Application {
   }
 
   async clean(): Promise<number> {
-    const input: PurgeInput = { olderThan: undefined, batchSize: undefined, signal: undefined };
+    const input: PurgeInput = {
+      olderThan: undefined,
+      batchSize: undefined,
+      share: undefined,
+      signal: undefined,
+    };
     await this.confirmer.erase({ subject: 'user-1' });
     return (await this.confirmer.purge()) + (await this.confirmer.purge(input));
   }

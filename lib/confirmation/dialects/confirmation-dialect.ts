@@ -13,6 +13,4 @@ export interface ConfirmationDialect {
   readonly epochMs: (placeholder: string) => string;
   /** Ends an INSERT so that a taken id is no error, where an error would end the caller's transaction. */
   readonly unlessTaken: (table: ConfirmationTable) => string;
-  /** Deletes up to `:limit` rows that meet the condition. */
-  readonly deleteSome: (table: ConfirmationTable, condition: string) => string;
 }

@@ -8,5 +8,4 @@ export const mysqlDialect: ConfirmationDialect = {
   epochMs: (placeholder) => placeholder,
   // Not INSERT IGNORE, which also stores what does not fit as something else.
   unlessTaken: () => '',
-  deleteSome: ({ table }, condition) => `DELETE FROM ${table} WHERE ${condition} LIMIT :limit`,
 };

@@ -7,7 +7,4 @@ export const postgresDialect: ConfirmationDialect = {
   // Without the cast PostgreSQL takes a parameter inside CASE for text.
   epochMs: (placeholder) => `CAST(${placeholder} AS bigint)`,
   unlessTaken: ({ column }) => `ON CONFLICT (${column.id}) DO NOTHING`,
-  // The condition twice: a row that waited for its confirmation is looked at again by the outer one alone.
-  deleteSome: ({ table, column }, condition) =>
-    `DELETE FROM ${table} WHERE ${column.id} IN (SELECT ${column.id} FROM ${table} WHERE ${condition} LIMIT :limit) AND ${condition}`,
 };

@@ -27,6 +27,7 @@ export type ConfirmationStatements = Readonly<
     | 'retrySooner'
     | 'cancel'
     | 'erase'
+    | 'endOfBatch'
     | 'purge',
     Statement
   >
@@ -63,10 +64,12 @@ export function confirmationStatements(
   keys: number,
   onConfirmed: AlsoUpdate | null,
 ): ConfirmationStatements {
-  const { returning, exactly, epochMs, unlessTaken, deleteSome } = DIALECTS[engine];
+  const { returning, exactly, epochMs, unlessTaken } = DIALECTS[engine];
   const { table, column: c, columns, alias } = names;
   const { inserted, confirm, use } = clauses(engine, names, keys);
   const pending = pendingClause(names);
+
+  const isDead = `${c.expiresAt} < :before AND (${c.useBefore} IS NULL OR ${c.useBefore} < :before)`;
 
   const withUpdate = (update: string): string => {
     if (onConfirmed === null) return update;
@@ -102,11 +105,13 @@ export function confirmationStatements(
       WHERE ${c.id} = :id AND ${c.usedAt} IS NULL AND ${c.cancelledAt} IS NULL
       ${returning(names)}`,
     erase: `DELETE FROM ${table} WHERE ${exactly(c.subject, ':subject')}`,
-    // A row expires after it was made, so no row beyond the bound can qualify: the primary key finds them all.
-    purge: deleteSome(
-      names,
-      `${c.id} < :bound AND ${c.expiresAt} < :before AND (${c.useBefore} IS NULL OR ${c.useBefore} < :before)`,
-    ),
+    // Both by the primary key, from where the batch before ended: PostgreSQL keeps what was deleted in the index until it
+    // is vacuumed, and would read all of it for every batch.
+    endOfBatch: `
+      SELECT ${c.id} AS ${alias.id} FROM ${table} WHERE ${c.id} > :after AND ${c.id} <= :bound AND ${isDead}
+      ORDER BY ${c.id} LIMIT 1 OFFSET :others`,
+    // The condition again: what was dead for the statement above may have waited for its confirmation.
+    purge: `DELETE FROM ${table} WHERE ${c.id} > :after AND ${c.id} <= :last AND ${isDead}`,
   };
   return Object.fromEntries(
     Object.entries(sql).map(([name, text]) => [name, compileStatement(engine, text)]),

@@ -17,7 +17,7 @@ export const STATEMENTS = {
   use: /^UPDATE .two_factor_confirmation. SET .used_at. = /,
   bind: /^UPDATE .two_factor_confirmation. SET .way. = /,
   cancel: /^UPDATE .two_factor_confirmation. SET .cancelled_at. = /,
-  purge: /^DELETE FROM .two_factor_confirmation. WHERE .id. (<|IN)/,
+  purge: /^DELETE FROM .two_factor_confirmation. WHERE .id. >/,
   commit: /^COMMIT/,
 } as const;
 

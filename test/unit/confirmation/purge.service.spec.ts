@@ -2,7 +2,11 @@ import { LimitService, NoLimitStore } from '../../../lib/limits/index.js';
 import { ConsoleLogger, Logger } from '@nestjs/common';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 
-import { PurgeService, type ConfirmationStore } from '../../../lib/confirmation/index.js';
+import {
+  PurgeService,
+  type ConfirmationStore,
+  type PurgedBatch,
+} from '../../../lib/confirmation/index.js';
 import { TwoFactorInputError } from '../../../lib/errors/index.js';
 import { resolveOptions, type TwoFactorOptions } from '../../../lib/options/index.js';
 import { NOW } from './rows.js';
@@ -21,17 +25,20 @@ class LogRecorder extends ConsoleLogger {
 interface Purged {
   readonly before: number;
   readonly limit: number;
+  readonly after: string;
 }
 
-/** A store of which only the purge is used; it answers what `answer` says. */
+/** A store of which only the purge is used: it deletes as many as `answer` says, and a full batch is not the last. */
 function storeOf(answer: (call: number) => number | Promise<number>): {
   store: ConfirmationStore;
   calls: Purged[];
 } {
   const calls: Purged[] = [];
-  const purge = async (before: number, limit: number): Promise<number> => {
-    calls.push({ before, limit });
-    return answer(calls.length);
+  const purge = async (before: number, limit: number, after: string): Promise<PurgedBatch> => {
+    calls.push({ before, limit, after });
+    const call = calls.length;
+    const affected = await answer(call);
+    return { affected, end: affected >= limit ? `end of ${call}` : null };
   };
   return { store: { purge } as unknown as ConfirmationStore, calls };
 }
@@ -46,7 +53,7 @@ describe('a purge on demand', () => {
   it('deletes what is dead for a day, unless said otherwise', async () => {
     const { store, calls } = storeOf(() => 3);
     expect(await serviceOf(store).purge()).toBe(3);
-    expect(calls).toEqual([{ before: NOW - 86_400_000, limit: 500 }]);
+    expect(calls).toEqual([{ before: NOW - 86_400_000, limit: 500, after: '' }]);
   });
 
   it('follows autoPurge.keepSeconds, and the day when autoPurge is off', async () => {
@@ -56,11 +63,12 @@ describe('a purge on demand', () => {
     expect(calls.map(({ before }) => before)).toEqual([NOW - 60_000, NOW - 86_400_000]);
   });
 
-  it('goes on in batches until one is not full, and counts them all', async () => {
+  it('goes on in batches from where the last one ended until one is not full, and counts them all', async () => {
     const { store, calls } = storeOf((call) => (call < 4 ? 10 : 7));
     expect(await serviceOf(store).purge({ batchSize: 10 })).toBe(37);
     expect(calls).toHaveLength(4);
     expect(calls.every(({ limit }) => limit === 10)).toBe(true);
+    expect(calls.map(({ after }) => after)).toEqual(['', 'end of 1', 'end of 2', 'end of 3']);
   });
 
   it('takes olderThan, but never deletes what is still alive', async () => {
@@ -83,6 +91,73 @@ describe('a purge on demand', () => {
     expect(await serviceOf(store).purge({ signal: abort.signal })).toBe(0);
     expect(calls).toHaveLength(2);
   });
+
+  it('leaves the rest to whoever deleted a whole batch before it could', async () => {
+    const calls: string[] = [];
+    const purge = async (_: number, __: number, after: string): Promise<PurgedBatch> => {
+      calls.push(after);
+      return { affected: calls.length === 1 ? 500 : 0, end: `end of ${calls.length}` };
+    };
+    expect(await serviceOf({ purge } as unknown as ConfirmationStore).purge()).toBe(500);
+    expect(calls).toEqual(['', 'end of 1']);
+  });
+
+  describe('rests after each batch', () => {
+    afterEach(() => {
+      vi.restoreAllMocks();
+    });
+
+    /** A store whose batches take so long by the clock that the purge looks at, and no time in fact. */
+    const storeThatTakes = (batchMs: number, full: number): ReturnType<typeof storeOf> => {
+      let now = 0;
+      vi.spyOn(performance, 'now').mockImplementation(() => now);
+      return storeOf((call) => {
+        now += batchMs;
+        return call <= full ? 500 : 0;
+      });
+    };
+
+    it.each([
+      [undefined, 40],
+      [0.5, 10],
+      [0.1, 90],
+    ])('so that it works in a share of %j of the time', async (share, restMs) => {
+      const { store, calls } = storeThatTakes(10, 2);
+      const startedAt = process.hrtime.bigint();
+      await serviceOf(store).purge({ share });
+      const tookMs = Number(process.hrtime.bigint() - startedAt) / 1e6;
+      expect(calls).toHaveLength(3);
+      // A timer of Node may fire a millisecond early.
+      expect(tookMs).toBeGreaterThan(2 * (restMs - 2));
+    });
+
+    it('but not with a share of 1', async () => {
+      const { store, calls } = storeThatTakes(3_600_000, 2);
+      expect(await serviceOf(store).purge({ share: 1 })).toBe(1_000);
+      expect(calls).toHaveLength(3);
+    });
+
+    it('and stops in the middle of a rest when it is told to, however long that is', async () => {
+      const abort = new AbortController();
+      const { store, calls } = storeThatTakes(3_600_000, Infinity);
+      const done = serviceOf(store).purge({ signal: abort.signal });
+      await vi.waitFor(() => expect(calls).toHaveLength(1));
+      abort.abort();
+      expect(await done).toBe(500);
+      expect(calls).toHaveLength(1);
+    });
+  });
+
+  it.each([0, -1, 0.009, 1.01, Number.NaN, Infinity, '0.5', null])(
+    'refuses a share of %j',
+    async (share) => {
+      const { store, calls } = storeOf(() => 0);
+      await expect(serviceOf(store).purge({ share: share as number })).rejects.toThrow(
+        new TwoFactorInputError('share is a number from 0.01 to 1.'),
+      );
+      expect(calls).toEqual([]);
+    },
+  );
 
   it.each([0, -1, 1.5, 1_001, Number.NaN, Infinity, '500'])(
     'refuses a batchSize of %j',
@@ -163,7 +238,7 @@ describe('the purge in the background', () => {
     expect(calls).toHaveLength(1);
     await vi.advanceTimersByTimeAsync(1);
     expect(calls).toHaveLength(2);
-    expect(calls[0]).toEqual({ before: NOW - 86_400_000, limit: 500 });
+    expect(calls[0]).toEqual({ before: NOW - 86_400_000, limit: 500, after: '' });
   });
 
   it('is not scheduled with autoPurge: false', () => {
