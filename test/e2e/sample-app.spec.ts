@@ -56,7 +56,14 @@ beforeAll(async () => {
   // Inside of the repository, where its node_modules are found.
   await mkdir(join(ROOT, '.tmp'), { recursive: true });
   copy = await mkdtemp(join(ROOT, '.tmp/sample-app-'));
-  const parts = ['lib', 'package.json', 'tsconfig.json', 'tsconfig.build.json', 'sample-app'];
+  const parts = [
+    'lib',
+    'package.json',
+    'tsconfig.json',
+    'tsconfig.build.json',
+    'build.js',
+    'sample-app',
+  ];
   for (const part of parts) {
     await cp(join(ROOT, part), join(copy, part), { recursive: true, filter: isSource });
   }
