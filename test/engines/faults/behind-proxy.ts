@@ -9,12 +9,12 @@ import { FaultProxy } from '../../support/fault-proxy.js';
 import { watchRejections } from '../../support/rejections.js';
 import { startApp, TestClock, type TestApp, type TestAppInput } from '../../support/test-app.js';
 
-/** The statements of the store, on PostgreSQL and on MariaDB. */
+/** The statements of the store, on PostgreSQL and on MariaDB, for one and joined. */
 export const STATEMENTS = {
-  insert: /^INSERT INTO .two_factor_confirmation/,
+  insert: /^(WITH given .* )?INSERT INTO .two_factor_confirmation/,
   find: /^SELECT .* FROM .two_factor_confirmation. WHERE/,
-  confirm: /^UPDATE .two_factor_confirmation. SET .attempts. = /,
-  use: /^UPDATE .two_factor_confirmation. SET .used_at. = /,
+  confirm: /^(WITH given .*\( )?UPDATE .two_factor_confirmation. SET .attempts. = /,
+  use: /^(WITH given .*\( )?UPDATE .two_factor_confirmation. SET .used_at. = /,
   bind: /^UPDATE .two_factor_confirmation. SET .way. = /,
   cancel: /^UPDATE .two_factor_confirmation. SET .cancelled_at. = /,
   purge: /^DELETE FROM .two_factor_confirmation. WHERE .id. >/,
