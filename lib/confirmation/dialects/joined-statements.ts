@@ -52,12 +52,15 @@ export function joinedStatements(
       FOR NO KEY UPDATE OF stored SKIP LOCKED),
     updated AS (
       UPDATE ${table} SET ${givenValues(set)} FROM locked WHERE ${givenValues(where)} RETURNING ${returned})`;
-  /** Of those that were locked by us, or are not there at all, it is known that nothing was to be done. */
+  /**
+   * Of those that were locked by us, or are not there at all, it is known that nothing was to be done. A NOT EXISTS would
+   * read all of the table, if the plan was made when that was small.
+   */
   const answer = (updated: string, nothing: string): string => `
     SELECT ${updated} FROM updated
     UNION ALL SELECT ${nothing} FROM given
     WHERE "given_id" NOT IN (SELECT "given_id" FROM updated) AND ("given_id" IN (SELECT "given_id" FROM locked)
-      OR NOT EXISTS (SELECT 1 FROM ${table} AS stored WHERE stored.${c.id} = "given_id"))`;
+      OR "given_id" NOT IN (SELECT "given_id" FROM given JOIN ${table} AS stored ON stored.${c.id} = "given_id"))`;
 
   const also = (): string => {
     if (onConfirmed === null) return '';
