@@ -110,12 +110,15 @@ export class ConfirmationStore {
   /**
    * False when the id is taken, and nothing is written then.
    *
-   * @param isNew whether the id was drawn: one that somebody else may be inserting just now is waited for.
+   * @param isNew whether the id was drawn, so that nobody else has it; another one may be somebody's, who is waited for.
    */
   async insert(row: NewConfirmation, isNew: boolean, manager?: EntityManager): Promise<boolean> {
     const values = (): SqlValues => row;
-    const join = isNew ? this.#join('insert', row.id, values) : null;
-    return touched(await this.runner.run(this.statements.insert, values, manager, join));
+    const { insert, insertUnlessTaken } = this.statements;
+    const result = isNew
+      ? await this.runner.run(insert, values, manager, this.#join('insert', row.id, values))
+      : await this.runner.run(insertUnlessTaken, values, manager);
+    return touched(result);
   }
 
   async find(id: string, manager?: EntityManager): Promise<ConfirmationRow | null> {

@@ -74,7 +74,7 @@ export function joinedStatements(
     insert: `
       WITH given AS MATERIALIZED (${givenRows(INSERTED)})
       INSERT INTO ${table} (${inserted.columns}) SELECT ${givenValues(inserted.values)} FROM given ORDER BY "given_id"
-      ON CONFLICT (${c.id}) DO NOTHING RETURNING ${c.id} AS "key", true AS "touched"`,
+      RETURNING ${c.id} AS "key", true AS "touched"`,
     find: `
       WITH given AS MATERIALIZED (${givenRows({ id: 'varchar' })})
       SELECT "given_id" AS "key", stored.${c.id} IS NOT NULL AS "touched", ${columns}

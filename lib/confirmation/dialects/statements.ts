@@ -19,6 +19,7 @@ const DIALECTS: Readonly<Record<Engine, ConfirmationDialect>> = {
 export type ConfirmationStatements = Readonly<
   Record<
     | 'insert'
+    | 'insertUnlessTaken'
     | 'find'
     | 'confirm'
     | 'confirmByHand'
@@ -78,9 +79,11 @@ export function confirmationStatements(
     return `WITH confirmed AS (${update}), done AS (${also}) SELECT * FROM confirmed`;
   };
 
+  const insert = `INSERT INTO ${table} (${inserted.columns}) VALUES (${inserted.values})`;
   const sql: Record<keyof ConfirmationStatements, string> = {
-    insert: `
-      INSERT INTO ${table} (${inserted.columns}) VALUES (${inserted.values}) ${unlessTaken(names)}`,
+    // Nobody else has an id that was drawn; ON CONFLICT would confirm each row in PostgreSQL's log once more.
+    insert,
+    insertUnlessTaken: `${insert} ${unlessTaken(names)}`,
     find: `SELECT ${columns} FROM ${table} WHERE ${c.id} = :id`,
     // Charges and compares at once: no guess is ever compared for free, and none is charged twice.
     confirm: withUpdate(
