@@ -1,8 +1,7 @@
-import { createCipheriv, createDecipheriv } from 'node:crypto';
+import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
 
 import type { KeyRing } from './key-ring.js';
 import { lengthPrefixed } from './length-prefixed.js';
-import { fillRandom } from './random.js';
 
 const CIPHER = 'aes-256-gcm';
 const NONCE_BYTES = 12;
@@ -38,8 +37,7 @@ function strictBytes(text: string): Buffer | null {
 
 /** AES-256-GCM (NIST SP 800-38D) under the ring's current key: `v1.kid.nonce.ciphertext.tag`, base64url. */
 export function sealEnvelope(ring: KeyRing, content: Sealed, binding: EnvelopeBinding): string {
-  const nonce = Buffer.allocUnsafe(NONCE_BYTES);
-  fillRandom(nonce, 0, NONCE_BYTES);
+  const nonce = randomBytes(NONCE_BYTES);
   const cipher = createCipheriv(CIPHER, ring.current.seal, nonce, { authTagLength: TAG_BYTES });
   cipher.setAAD(associatedData(binding));
   const ciphertext = Buffer.concat([

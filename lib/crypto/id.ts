@@ -1,9 +1,8 @@
-import { createHmac } from 'node:crypto';
+import { createHmac, randomFillSync } from 'node:crypto';
 
 import { TwoFactorInputError } from '../errors/index.js';
 import type { RingKey } from './key-ring.js';
 import { lengthPrefixed } from './length-prefixed.js';
-import { fillRandom } from './random.js';
 
 const ALPHABET = '0123456789abcdefghijklmnopqrstuv';
 const TIME_BYTES = 6;
@@ -44,7 +43,7 @@ function withTime(epochMs: number): Buffer {
  */
 export function newId(epochMs: number): string {
   const bytes = withTime(epochMs);
-  fillRandom(bytes, TIME_BYTES, RANDOM_BYTES);
+  randomFillSync(bytes, TIME_BYTES, RANDOM_BYTES);
   return base32hex(bytes);
 }
 

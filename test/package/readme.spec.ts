@@ -79,7 +79,7 @@ describe("The README's TypeScript", () => {
       .map(({ messageText }) => ts.flattenDiagnosticMessageText(messageText, '\n'));
 
     expect(complaints).toEqual([]);
-  });
+  }, 120_000);
 });
 
 describe('The README, run', () => {

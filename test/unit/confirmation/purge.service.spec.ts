@@ -63,7 +63,7 @@ describe('a purge on demand', () => {
     expect(calls.map(({ before }) => before)).toEqual([NOW - 60_000, NOW - 86_400_000]);
   });
 
-  it('goes on in batches from where the last one ended until one is not full, and counts them all', async () => {
+  it('goes on in batches until one is not full, and counts them all', async () => {
     const { store, calls } = storeOf((call) => (call < 4 ? 10 : 7));
     expect(await serviceOf(store).purge({ batchSize: 10 })).toBe(37);
     expect(calls).toHaveLength(4);
