@@ -1,5 +1,5 @@
 // Makes dist/ of what tsc has compiled: one file for each entry, and one for what entries share. Loading the modules one by
-// one took longer than all the rest of a boot.
+// one took longer than all else that the module adds to a boot.
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { dirname, join, relative, resolve } from 'node:path';
 
