@@ -50,7 +50,7 @@ export interface Join extends Joinable {
   /** Only those go together that name the same one. */
   readonly line?: string | undefined;
   /** What it adds to `:rows`, made when the statement is issued. */
-  readonly rows: () => readonly SqlValues[];
+  readonly rows: () => readonly Readonly<Record<string, unknown>>[];
   /** Further values, the same for all. */
   readonly shared?: (() => SqlValues) | undefined;
 }
