@@ -182,7 +182,7 @@ export class ConfirmationStore {
         {
           statement: many.insert,
           keys: [row.id, ...exclusive],
-          rows: () => [{ ...row, holder, charges: charges() }],
+          row: () => ({ ...row, holder, charges: charges() }),
           shared: () => this.#shared(),
         },
       );
@@ -212,7 +212,7 @@ export class ConfirmationStore {
         {
           statement: many.confirm,
           keys: [id],
-          rows: () => [values()],
+          row: values,
           shared: () => this.#shared(),
         },
       );
@@ -322,7 +322,7 @@ export class ConfirmationStore {
   }
 
   #join(name: JoinedName, id: string, values: () => SqlValues): Join | null {
-    return this.joined && { statement: this.joined[name], keys: [id], rows: () => [values()] };
+    return this.joined && { statement: this.joined[name], keys: [id], row: values };
   }
 
   /** Of a statement that charges: the same for all calls in it. */
