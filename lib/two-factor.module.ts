@@ -14,7 +14,12 @@ import { TwoFactorConfigurationError } from './errors/index.js';
 import { TwoFactorEvents } from './events/index.js';
 import { GuardedRouteExplorer, PurposeService } from './http/index.js';
 import { LimitService } from './limits/index.js';
-import { joinUpTo, resolveOptions, type ResolvedOptions } from './options/index.js';
+import {
+  joinUpTo,
+  resolveOptions,
+  touchablePurposes,
+  type ResolvedOptions,
+} from './options/index.js';
 import { TwoFactorService } from './request/index.js';
 import { SenderExplorer, SenderService } from './sender/index.js';
 import {
@@ -55,6 +60,7 @@ async function openStore(
     joinUpTo: joinUpTo(options),
     tries: maxAttempts + 1,
     keys: keyRing.keys.length,
+    purposes: touchablePurposes(options),
     clock,
     useWithinMs: useWithinSeconds * 1_000,
     limits: limits.clauses && { clauses: limits.clauses, values: limits.clauseValues },

@@ -15,7 +15,7 @@ import {
   type StatementRunnerOptions,
 } from '../database/index.js';
 import type { Bid, CountedUnder, LimitClauses, LimitLevel } from '../limits/index.js';
-import type { Clock } from '../options/index.js';
+import type { Clock, TouchablePurposes } from '../options/index.js';
 import { ConfirmationRecord, UNREAD, type ConfirmationRow } from './confirmation-record.entity.js';
 import {
   chargingStatements,
@@ -75,6 +75,7 @@ export interface BindValues {
 export interface ConfirmationStoreOptions extends StatementRunnerOptions {
   /** Size of the key ring. */
   readonly keys: number;
+  readonly purposes: TouchablePurposes;
   readonly clock: Clock;
   /** From confirmed to used. */
   readonly useWithinMs: number;
@@ -131,10 +132,11 @@ export class ConfirmationStore {
     const runner = new StatementRunner(dataSource, options);
     await assertServerSettings(dataSource);
     const names = tableNames(dataSource, ConfirmationRecord, UNREAD);
-    const { keys, limits = null } = options;
-    const statements = confirmationStatements(runner.engine, names, keys);
-    const joined = joinedStatements(runner.engine, names, keys);
-    const charging = limits && chargingStatements(runner.engine, names, keys, limits.clauses);
+    const { keys, purposes, limits = null } = options;
+    const terms = { engine: runner.engine, names, keys, purposes };
+    const statements = confirmationStatements(terms);
+    const joined = joinedStatements(terms);
+    const charging = limits && chargingStatements(terms, limits.clauses);
     return new ConfirmationStore(runner, statements, joined, charging, options);
   }
 
@@ -197,13 +199,15 @@ export class ConfirmationStore {
    *
    * @param macs one candidate for each key of the ring.
    * @param holder of its place.
+   * @param whose as of `confirm`.
    */
   async confirmCharging(
     id: string,
     macs: readonly string[],
     holder: string,
+    whose: string | null,
   ): Promise<ChargedComparison | null> {
-    const values = (): SqlValues => ({ id, holder, ...listValues('codeMac', macs) });
+    const values = (): SqlValues => ({ id, holder, whose, ...listValues('codeMac', macs) });
     return this.#tryCharging(async ({ one, many }) => {
       const result = await this.runner.runInLane(
         id,
@@ -230,15 +234,17 @@ export class ConfirmationStore {
    * Charges an attempt and compares. `null` when there was nothing to charge: unknown, or not pending.
    *
    * @param macs one candidate for each key of the ring.
+   * @param whose only one that this subject may touch; empty for nobody, null for one that anybody may.
    */
   async confirm(
     id: string,
     macs: readonly string[],
+    whose: string | null,
   ): Promise<{ row: ConfirmationRow; confirmed: boolean } | null> {
     let { now, useBefore } = this.#times();
     const values = (): SqlValues => {
       ({ now, useBefore } = this.#times());
-      return { id, now, useBefore, ...listValues('codeMac', macs) };
+      return { id, now, useBefore, whose, ...listValues('codeMac', macs) };
     };
     const join = this.#join('confirm', id, values);
     const result = await this.runner.runInLane(id, this.statements.confirm, values, join);

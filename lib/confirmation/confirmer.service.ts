@@ -98,10 +98,13 @@ export interface FirstMessage {
   readonly starter: string | undefined;
 }
 
-/** A confirmation, and whether the call made it: a request key may stand for one that was there. */
+/** A confirmation; a request key may stand for one that was there. */
 export interface MadeConfirmation {
   readonly state: ConfirmationState;
-  readonly isNew: boolean;
+  /** Whether this call wrote down that its message is sent, and must hand it over. */
+  readonly isToBeSent: boolean;
+  /** What its message has cost, if it is not written down yet. */
+  readonly charged: Charged | null;
 }
 
 /** A state, or the id of one: of a state only the id is taken. */
@@ -159,8 +162,8 @@ export class ConfirmerService {
   }
 
   /**
-   * As `makeConfirmation`, with its first message: charged together with its place, and written down as sent before it is
-   * handed over.
+   * As `makeConfirmation`, with its first message: charged together with its place. It is also written down as sent, unless
+   * there is a key: whose answer is lost asks again, and must find out that nothing was handed over.
    *
    * @internal
    */
@@ -187,6 +190,7 @@ export class ConfirmerService {
     const now = this.options.clock.now();
     const keyIds = key === undefined ? [] : idsFromRequestKey(keyRing, key, binding);
     const id = keyIds[0] ?? newId(now);
+    const isToBeSent = message !== undefined && key === undefined;
     const party = { token: token ?? null, subject: binding.subject, purpose: binding.purpose };
     let row: NewConfirmation = {
       id,
@@ -204,8 +208,8 @@ export class ConfirmerService {
           : sealEnvelope(keyRing, { code, token, way, context }, { id, ...binding }),
       failureKeys: null,
       placeKeys: null,
-      sends: message === undefined ? 0 : 1,
-      lastSentAt: message === undefined ? null : now,
+      sends: isToBeSent ? 1 : 0,
+      lastSentAt: isToBeSent ? now : null,
       confirmedAt: code === null ? now : null,
       useBefore: code === null ? now + useWithinSeconds * 1_000 : null,
     };
@@ -223,8 +227,8 @@ export class ConfirmerService {
     const request = { ...party, opens: { id, ttlMs }, sends: message };
     const isLimited = code !== null && manager === undefined;
     const isInserted = isLimited && key === undefined && (await this.#insertCharging(row, request));
+    let charged: Charged | null = null;
     if (!isInserted) {
-      let charged: Charged | null = null;
       try {
         // What is confirmed by hand is the application's own decision, whoever guesses meanwhile.
         if (code !== null && manager !== undefined)
@@ -255,7 +259,7 @@ export class ConfirmerService {
       useKey: null,
       cancelledAt: null,
     });
-    return { state, isNew: true };
+    return { state, isToBeSent, charged };
   }
 
   /**
@@ -298,7 +302,7 @@ export class ConfirmerService {
   /**
    * As `confirm`, telling a code that was compared and is wrong from a confirmation that could not be confirmed.
    *
-   * @param seen the row, if it was read just now.
+   * @param seen the row, if it was read just now, because `attemptAs` could not do it.
    * @internal
    */
   async attempt(
@@ -308,13 +312,37 @@ export class ConfirmerService {
   ): Promise<ConfirmationAttempt> {
     const id = idOf(confirmation);
     const parsed = parseCode(code);
+    if (seen && statusOf(seen, this.options.clock.now()) !== 'pending') {
+      return { state: this.stateOf(seen), outcome: 'refused' };
+    }
     if (!watchesConfirm(this.options)) return this.#compare(id, parsed, null, null);
-    const charged = await this.#compareCharging(id, parsed);
+    const charged = await this.#compareCharging(id, parsed, null);
     if (charged !== null) return charged;
     // In one process one after the other: who comes second finds it confirmed before he is charged for nothing.
     return this.store.oneAtATime(id, async () =>
       this.#attempt(id, parsed, (!this.store.isCharging && seen) || (await this.store.find(id))),
     );
+  }
+
+  /**
+   * As `attempt`, in one statement with the question whose confirmation it is; `null` when it was not compared, whatever the
+   * reason, or when that takes several.
+   *
+   * @param whose the subject; empty for nobody.
+   * @internal
+   */
+  async attemptAs(id: string, code: string, whose: string): Promise<ConfirmationAttempt | null> {
+    const parsed = parseCode(code);
+    if (!watchesConfirm(this.options)) {
+      const charged = await this.store.confirm(
+        id,
+        codeMacs(this.options.keyRing, id, parsed),
+        whose,
+      );
+      return charged && this.#told(charged.row, charged.confirmed, parsed, null);
+    }
+    const attempt = await this.#compareCharging(id, parsed, whose);
+    return attempt?.outcome === 'refused' ? null : attempt;
   }
 
   /**
@@ -403,10 +431,19 @@ export class ConfirmerService {
   }
 
   /** In one statement; `null` when it was refused, and others must say why. */
-  async #compareCharging(id: string, code: string): Promise<ConfirmationAttempt | null> {
+  async #compareCharging(
+    id: string,
+    code: string,
+    whose: string | null,
+  ): Promise<ConfirmationAttempt | null> {
     const { keyRing } = this.options;
     const holder = this.limits.holderOf(id);
-    const compared = await this.store.confirmCharging(id, codeMacs(keyRing, id, code), holder);
+    const compared = await this.store.confirmCharging(
+      id,
+      codeMacs(keyRing, id, code),
+      holder,
+      whose,
+    );
     if (compared === null || compared.outcome === 'refused') return null;
     if (compared.outcome === 'unknown') return { state: null, outcome: 'refused' };
     const { row } = compared;
@@ -453,7 +490,7 @@ export class ConfirmerService {
     failure: Charged | null,
   ): Promise<ConfirmationAttempt> {
     const { keyRing } = this.options;
-    const charged = await this.store.confirm(id, codeMacs(keyRing, id, code));
+    const charged = await this.store.confirm(id, codeMacs(keyRing, id, code), null);
     if (charged === null) {
       const row = await this.store.find(id);
       return { state: row && this.stateOf(row), outcome: 'refused' };
@@ -556,7 +593,7 @@ export class ConfirmerService {
       canonicalOrNull(made.meta) === attempted.meta &&
       (attempted.way === '' || made.way === '' || made.way === attempted.way) &&
       (token === undefined || state.token === null || state.token === token);
-    if (isSame) return { state, isNew: false };
+    if (isSame) return { state, isToBeSent: false, charged: null };
     throw new TwoFactorInputError(
       'The request key stands for another request. Draw a new one for each.',
     );

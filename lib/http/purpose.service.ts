@@ -27,7 +27,12 @@ const NAMELESS: PurposeDefinition = {};
 /** Answers, from the declared purposes, who may ask for a confirmation and who may touch one. */
 @Injectable()
 export class PurposeService {
-  constructor(@InjectTwoFactorOptions() private readonly options: ResolvedOptions) {}
+  readonly #subjects: ReadonlySet<NonNullable<PurposeDefinition['subject']>>;
+
+  constructor(@InjectTwoFactorOptions() private readonly options: ResolvedOptions) {
+    const resolvers = [...options.purposes.values()].flatMap(({ subject }) => subject ?? []);
+    this.#subjects = new Set(resolvers);
+  }
 
   /**
    * Where the code of a new confirmation goes. For a purpose with resolvers the application says it: a thief with a
@@ -74,6 +79,23 @@ export class PurposeService {
     throw new TwoFactorConfigurationError(
       `The resolver limits.starter answered a ${typeof starter}. Let it answer a string.`,
     );
+  }
+
+  /**
+   * As whom the caller touches confirmations, whatever they are for: empty for nobody, `null` where that depends on the
+   * purpose, which is known only when the confirmation was read.
+   */
+  async whose(context: ExecutionContext): Promise<string | null> {
+    const [subject, another] = this.#subjects;
+    if (subject === undefined) return '';
+    if (another !== undefined) return null;
+    try {
+      const whose: unknown = await subject(context);
+      return typeof whose === 'string' ? whose : '';
+    } catch {
+      // It may be about no confirmation of such a purpose: then nobody is to hear of it.
+      return null;
+    }
   }
 
   /** Whether the caller may confirm, check or resend it over HTTP: else it does not exist for him. */

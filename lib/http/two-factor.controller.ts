@@ -13,6 +13,7 @@ import {
   ConfirmerService,
   STATE_CODES,
   stateRow,
+  type ConfirmationAttempt,
   type ConfirmationState,
   type JsonValue,
 } from '../confirmation/index.js';
@@ -125,8 +126,7 @@ export class TwoFactorController implements OnModuleInit {
   ): Promise<ConfirmAnswer> {
     const { id, code } = body as ConfirmBody;
     parseCode(code);
-    const seen = await this.#touchable(id, context);
-    const { state, outcome } = await this.confirmer.attempt(id, code, stateRow(seen));
+    const { state, outcome } = await this.#attempt(parseId(id), code, context);
     if (outcome === 'confirmed') return { id, confirmed: true, ...this.#debugCode(state) };
     if (outcome === 'mismatched') throw new TwoFactorCodeMismatchError(state.attemptsLeft);
     throw refusalOf(state);
@@ -167,6 +167,19 @@ export class TwoFactorController implements OnModuleInit {
       expiresAt: expiresAt.toISOString(),
       resendAt: resendAt.toISOString(),
     };
+  }
+
+  /** At once where it is known who asks; else, and when nothing was compared, it is looked at first. */
+  async #attempt(
+    id: string,
+    code: string,
+    context: ExecutionContext,
+  ): Promise<ConfirmationAttempt> {
+    const whose = await this.purposes.whose(context);
+    const attempt = whose === null ? null : await this.confirmer.attemptAs(id, code, whose);
+    if (attempt !== null) return attempt;
+    const seen = await this.#touchable(id, context);
+    return this.confirmer.attempt(id, code, stateRow(seen));
   }
 
   /** @throws TwoFactorNotFoundError for an unknown confirmation and for somebody else's alike. */

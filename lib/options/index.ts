@@ -17,3 +17,4 @@ export type {
   SenderEntry,
   TwoFactorOptions,
 } from './two-factor-options.interface.js';
+export { touchablePurposes, type TouchablePurposes } from './touchable-purposes.js';

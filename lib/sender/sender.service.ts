@@ -17,6 +17,7 @@ import {
   statusOf,
   type ConfirmationReference,
   type ConfirmationRow,
+  type MadeConfirmation,
   type SendContext,
 } from '../confirmation/index.js';
 import { codeMac, openEnvelope, sealEnvelope, shortId, type Sealed } from '../crypto/index.js';
@@ -50,6 +51,8 @@ interface Plan {
   /** `first` is sent by one caller ever, `again` waits for the cooldown, `any` is the application's own decision. */
   readonly kind: 'any' | 'first' | 'again';
   readonly starter?: string | undefined;
+  /** What was charged for this message already; `null` for nothing. */
+  readonly charged: Charged | null;
 }
 
 /**
@@ -94,6 +97,7 @@ export class SenderService {
       sender: this.sender(name),
       token: parseToken(token),
       context: parseContext(context),
+      charged: null,
     };
     return this.#deliver(confirmation, await this.#rowOf(confirmation), { ...plan, kind: 'any' });
   }
@@ -102,18 +106,16 @@ export class SenderService {
    * Sends the first message of a confirmation that knows its token. Of many callers one sends, and the others find it
    * sent: what a repeated request needs.
    *
-   * @param isNew whether it was just made by this caller, its message charged and written down.
    * @throws as `send`.
    * @internal
    */
   async sendFirst(
-    state: ConfirmationState,
+    { state, isToBeSent, charged }: MadeConfirmation,
     sender: ResolvedSender,
     starter: string | undefined,
-    isNew: boolean,
   ): Promise<ConfirmationState> {
     const row = stateRow(state);
-    if (!isNew) return this.#deliver(state, row, { sender, kind: 'first', starter });
+    if (!isToBeSent) return this.#deliver(state, row, { sender, kind: 'first', starter, charged });
     const sealed = this.#open(row);
     const { token = '' } = sealed;
     return this.#handOver(
@@ -147,7 +149,7 @@ export class SenderService {
       );
     }
     const sender = this.sender(way);
-    return this.#deliver(confirmation, row, { sender, kind: 'again', starter });
+    return this.#deliver(confirmation, row, { sender, kind: 'again', starter, charged: null });
   }
 
   /**
@@ -224,7 +226,7 @@ export class SenderService {
     plan: Plan,
   ): Promise<{ row: ConfirmationRow; sealed: BoundContent | null }> {
     let row = seen;
-    let charged: Charged | null = null;
+    let { charged } = plan;
     // Each lost round means that somebody else's message was charged, and there are at most maxSends of them.
     for (let round = 0; round <= this.options.maxSends + 1; round += 1) {
       let sealed: BoundContent;

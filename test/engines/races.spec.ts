@@ -7,7 +7,7 @@ import {
   PurgeService,
 } from '../../lib/confirmation/index.js';
 import { ConfirmationRecord, ConfirmerService, LimitService } from '../../lib/index.js';
-import { joinUpTo, type ResolvedOptions } from '../../lib/options/index.js';
+import { joinUpTo, touchablePurposes, type ResolvedOptions } from '../../lib/options/index.js';
 import { TWO_FACTOR_OPTIONS } from '../../lib/two-factor.tokens.js';
 import { WRONG_CODE } from '../support/canaries.js';
 import { installAttemptTrigger, loggedAttempts } from '../support/attempt-trigger.js';
@@ -29,6 +29,7 @@ async function winners(count: number, call: () => Promise<boolean>): Promise<num
 async function confirmersOf({ app, dataSource }: TestApp, count: number): Promise<Confirmer[]> {
   const options: ResolvedOptions = app.get(TWO_FACTOR_OPTIONS, { strict: false });
   const { timeoutMs, preparedStatements, maxAttempts, keyRing, clock, useWithinSeconds } = options;
+  const limits = app.get(LimitService, { strict: false });
   const open = async (): Promise<Confirmer> => {
     const store = await ConfirmationStore.open(dataSource, {
       timeoutMs,
@@ -36,10 +37,11 @@ async function confirmersOf({ app, dataSource }: TestApp, count: number): Promis
       joinUpTo: joinUpTo(options),
       tries: maxAttempts + 1,
       keys: keyRing.keys.length,
+      purposes: touchablePurposes(options),
       clock,
       useWithinMs: useWithinSeconds * 1_000,
+      limits: limits.clauses && { clauses: limits.clauses, values: limits.clauseValues },
     });
-    const limits = app.get(LimitService, { strict: false });
     return new ConfirmerService(
       store,
       limits,

@@ -2,12 +2,11 @@ import {
   compileStatement,
   givenRows,
   givenValues,
-  type Engine,
   type GivenTypes,
   type Statement,
 } from '../../database/index.js';
 import type { LimitClauses } from '../../limits/index.js';
-import type { ConfirmationTable } from './confirmation-dialect.js';
+import type { StatementTerms } from './confirmation-dialect.js';
 import { candidates, INSERTED } from './joined-statements.js';
 import { clauses } from './statements.js';
 
@@ -38,16 +37,20 @@ const CHARGES = `
  * confirmations, then failures by their keys, then places.
  */
 export function chargingStatements(
-  engine: Engine,
-  names: ConfirmationTable,
-  keys: number,
+  terms: StatementTerms,
   limits: LimitClauses,
 ): ChargingStatements {
+  const { engine, names, keys } = terms;
   const { table, column: c, columns, alias } = names;
-  const { inserted, confirm, isOpen, codeMatches } = clauses(engine, names, keys);
+  const { inserted, confirm, isOpen, codeMatches } = clauses(terms);
   const compile = (sql: string): Statement => compileStatement(engine, sql);
   const made: GivenTypes = { ...INSERTED, holder: 'varchar', charges: 'json' };
-  const tried: GivenTypes = { id: 'varchar', holder: 'varchar', ...candidates('codeMac', keys) };
+  const tried: GivenTypes = {
+    id: 'varchar',
+    holder: 'varchar',
+    whose: 'varchar',
+    ...candidates('codeMac', keys),
+  };
   const triedColumns = Object.keys(tried).map((name) => `"given_${name}"`);
   const read = Object.values(alias);
   const nulls = read.map(() => 'NULL');

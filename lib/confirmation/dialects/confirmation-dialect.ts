@@ -1,7 +1,17 @@
-import type { TableNames } from '../../database/index.js';
+import type { Engine, TableNames } from '../../database/index.js';
+import type { TouchablePurposes } from '../../options/index.js';
 import type { ConfirmationRecord } from '../confirmation-record.entity.js';
 
 export type ConfirmationTable = TableNames<keyof ConfirmationRecord>;
+
+/** What the statements are built for. */
+export interface StatementTerms {
+  readonly engine: Engine;
+  readonly names: ConfirmationTable;
+  /** Size of the key ring. */
+  readonly keys: number;
+  readonly purposes: TouchablePurposes;
+}
 
 /** What the engines' SQL differs in; everything else is written once, in `statements.ts`. */
 export interface ConfirmationDialect {
@@ -11,6 +21,8 @@ export interface ConfirmationDialect {
   readonly exactly: (column: string, list: string) => string;
   /** A placeholder as epoch milliseconds. */
   readonly epochMs: (placeholder: string) => string;
+  /** Whether a placeholder's value is NULL. */
+  readonly isAbsent: (placeholder: string) => string;
   /** Ends an INSERT so that a taken id is no error, where an error would end the caller's transaction. */
   readonly unlessTaken: (table: ConfirmationTable) => string;
 }

@@ -2,11 +2,10 @@ import {
   compileStatement,
   givenRows,
   givenValues,
-  type Engine,
   type GivenTypes,
   type Statement,
 } from '../../database/index.js';
-import type { ConfirmationTable } from './confirmation-dialect.js';
+import type { StatementTerms } from './confirmation-dialect.js';
 import { clauses, type JoinedName, type UpdateClauses } from './statements.js';
 
 export type JoinedStatements = Readonly<Record<JoinedName, Statement>>;
@@ -38,15 +37,12 @@ export const INSERTED: GivenTypes = {
  * elsewhere. A row that somebody else has locked is left out, so that nobody ever waits for another's row, and no two of
  * these for each other: who is left out goes by himself, and waits.
  */
-export function joinedStatements(
-  engine: Engine,
-  names: ConfirmationTable,
-  keys: number,
-): JoinedStatements | null {
+export function joinedStatements(terms: StatementTerms): JoinedStatements | null {
+  const { engine, names, keys } = terms;
   // MariaDB's UPDATE answers no rows, and SQLite has nothing that waits on a wire.
   if (engine !== 'postgres') return null;
   const { table, column: c, columns, alias } = names;
-  const { inserted, confirm, use } = clauses(engine, names, keys);
+  const { inserted, confirm, use } = clauses(terms);
 
   const update = ({ set, where }: UpdateClauses, types: GivenTypes, returned: string): string => `
     WITH given AS MATERIALIZED (${givenRows(types)}),
@@ -99,6 +95,7 @@ function confirmed(keys: number): GivenTypes {
     id: 'varchar',
     now: 'bigint',
     useBefore: 'bigint',
+    whose: 'varchar',
     ...candidates('codeMac', keys),
   };
 }

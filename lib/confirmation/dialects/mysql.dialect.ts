@@ -6,6 +6,7 @@ export const mysqlDialect: ConfirmationDialect = {
   // Converted first: in a latin1 column the same text has other bytes.
   exactly: (column, list) => `CAST(CONVERT(${column} USING utf8mb4) AS BINARY) IN (${list})`,
   epochMs: (placeholder) => placeholder,
+  isAbsent: (placeholder) => `${placeholder} IS NULL`,
   // Not INSERT IGNORE, which also stores what does not fit as something else.
   unlessTaken: () => '',
 };

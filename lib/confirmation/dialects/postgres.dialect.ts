@@ -6,5 +6,7 @@ export const postgresDialect: ConfirmationDialect = {
   exactly: (column, list) => `${column} IN (${list})`,
   // Without the cast PostgreSQL takes a parameter inside CASE for text.
   epochMs: (placeholder) => `CAST(${placeholder} AS bigint)`,
+  // Without the cast PostgreSQL does not know the type of a parameter that may be NULL.
+  isAbsent: (placeholder) => `CAST(${placeholder} AS varchar) IS NULL`,
   unlessTaken: ({ column }) => `ON CONFLICT (${column.id}) DO NOTHING`,
 };

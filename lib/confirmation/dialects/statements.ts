@@ -4,7 +4,12 @@ import {
   type Engine,
   type Statement,
 } from '../../database/index.js';
-import type { ConfirmationDialect, ConfirmationTable } from './confirmation-dialect.js';
+import type { TouchablePurposes } from '../../options/index.js';
+import type {
+  ConfirmationDialect,
+  ConfirmationTable,
+  StatementTerms,
+} from './confirmation-dialect.js';
 import { mysqlDialect } from './mysql.dialect.js';
 import { postgresDialect } from './postgres.dialect.js';
 import { sqliteDialect } from './sqlite.dialect.js';
@@ -52,15 +57,12 @@ export interface UpdateClauses {
   readonly where: string;
 }
 
-/** Built once for a data source; `keys` is the size of the key ring. */
-export function confirmationStatements(
-  engine: Engine,
-  names: ConfirmationTable,
-  keys: number,
-): ConfirmationStatements {
+/** Built once for a data source. */
+export function confirmationStatements(terms: StatementTerms): ConfirmationStatements {
+  const { engine, names } = terms;
   const { returning, exactly, unlessTaken } = DIALECTS[engine];
   const { table, column: c, columns, alias } = names;
-  const { inserted, confirm, use } = clauses(engine, names, keys);
+  const { inserted, confirm, use } = clauses(terms);
   const pending = pendingClause(names);
 
   const isDead = `${c.expiresAt} < :before AND (${c.useBefore} IS NULL OR ${c.useBefore} < :before)`;
@@ -106,16 +108,21 @@ export function confirmationStatements(
   ) as unknown as ConfirmationStatements;
 }
 
+/** Names of purposes, which are letters, digits and hyphens: they need no placeholders. */
+function literals(purposes: readonly string[]): string {
+  return purposes.length === 0 ? 'NULL' : purposes.map((purpose) => `'${purpose}'`).join(', ');
+}
+
 /** The clauses that a statement for one and a statement for many have in common. */
-export function clauses(
-  engine: Engine,
-  names: ConfirmationTable,
-  keys: number,
-): ConfirmationClauses {
-  const { exactly, epochMs } = DIALECTS[engine];
+export function clauses({ engine, names, keys, purposes }: StatementTerms): ConfirmationClauses {
+  const { exactly, epochMs, isAbsent } = DIALECTS[engine];
   const { column: c } = names;
   const codeMatches = exactly(c.codeMac, placeholders('codeMac', keys));
-  const isOpen = `${c.codeMac} IS NOT NULL AND ${pendingClause(names)} AND ${c.attempts} < ${c.maxAttempts}`;
+  const isFor = ({ open, bound }: TouchablePurposes): string =>
+    `${exactly(c.purpose, literals(open))} OR (${exactly(c.purpose, literals(bound))}
+      AND ${c.subject} <> '' AND ${exactly(c.subject, ':whose')})`;
+  const mayTouch = `(${isAbsent(':whose')} OR ${isFor(purposes)})`;
+  const isOpen = `${c.codeMac} IS NOT NULL AND ${pendingClause(names)} AND ${c.attempts} < ${c.maxAttempts} AND ${mayTouch}`;
   return {
     isOpen,
     codeMatches,
