@@ -146,7 +146,14 @@ describe.each(servers)('Refusals of the server on %s', (engine) => {
   const asked = async (): Promise<object> => ({ token: 'ann@example.com' });
   const routes = {
     request: { statement: STATEMENTS.insert, prepare: posted('request-confirmation', asked) },
-    send: { statement: STATEMENTS.bind, prepare: posted('request-confirmation', asked) },
+    resend: {
+      statement: STATEMENTS.bind,
+      prepare: posted('resend', async () => {
+        const { id } = await http.request();
+        http.clock.advance(31);
+        return { id };
+      }),
+    },
     confirm: { statement: STATEMENTS.confirm, prepare: posted('confirm', () => http.request()) },
     check: {
       statement: STATEMENTS.find,
