@@ -49,7 +49,7 @@ function elseCharge(names: LimitTable): string {
 
 /**
  * PostgreSQL and SQLite. What is spent is seen before anything is touched; the guard of each row holds against those who
- * come in between.
+ * come in between. A condition that is always true makes the planner expect one row: see `givenRows`.
  */
 export const postgresDialect: LimitDialect = {
   chargesAllOrNothing: true,
@@ -61,7 +61,8 @@ export const postgresDialect: LimitDialect = {
         `(${text(`:id${i}`)}, ${text(`:kind${i}`)}, ${int(`:amount${i}`)}, ${int(`:allowed${i}`)}, ${bigint(`:endsAt${i}`)})`,
     );
     return `
-      WITH wanted (id, kind, amount, allowed, ends_at) AS (VALUES ${wanted.join(', ')})
+      WITH given (id, kind, amount, allowed, ends_at) AS (VALUES ${wanted.join(', ')}),
+      wanted AS (SELECT * FROM given WHERE id = id || '')
       ${insertInto(names)}
       SELECT wanted.id, wanted.kind, wanted.amount, wanted.allowed, wanted.ends_at, ${text(':holder')} FROM wanted
       WHERE wanted.amount > 0 AND NOT EXISTS (
