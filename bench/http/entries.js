@@ -1,13 +1,6 @@
 /** The servers of the HTTP level; the first one is what the others are compared with. `api`: see the client. */
 export const HTTP = [
   { id: 'fastify', name: 'floor: raw Fastify, hand-written `pg`', file: './floor-fastify.js' },
-  {
-    id: 'fastify-looks',
-    name: 'raw Fastify, with the statements our controller adds',
-    isLeftOutByQuick: true,
-    file: './floor-fastify.js',
-    options: { looks: true },
-  },
   ours('fastify', false, false),
   ours('fastify', true, false),
   ours('fastify', false, true),

@@ -36,6 +36,8 @@ const GATES = [
   ['default limits, joined, 64 callers', atLeast(1.5), service('ours-joined-limits', 64)],
   ['statements a cycle', exactly(4), figure('statements')],
   ['commits a cycle', exactly(4), figure('commits')],
+  ['statements a cycle, default limits', exactly(4), figure('statements', 'ours-limits')],
+  ['commits a cycle, default limits', exactly(4), figure('commits', 'ours-limits')],
   ['WAL to the floor', atMost(1.05), service('ours', 16, 'floor', 'walBytes')],
   ['the same, joined, 64 callers', atMost(1.05), service('ours-joined', 64, 'floor', 'walBytes')],
   ['HOT share', atLeast(0.99), figure('hot'), percent],
