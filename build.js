@@ -59,8 +59,11 @@ for (const { type, fileName, code, map } of output) {
     await write(fileName, entryModule(parts), parts, map);
     await write(common, entryCommon(parts), parts, map);
     // One copy of the declarations too: private members of two copies do not fit each other.
-    const declarations = fileName.replace(/js$/, 'd.cts');
-    await writeFile(join('dist', declarations), `export * from './${basename(fileName)}';\n`);
+    const declarations = [
+      '// @ts-ignore: TypeScript refuses the ES module under node16, and means the code.',
+      `export * from './${basename(fileName)}';`,
+    ];
+    await writeFile(join('dist', fileName.replace(/js$/, 'd.cts')), `${declarations.join('\n')}\n`);
   }
 }
 await removeUnreachable();

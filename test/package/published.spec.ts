@@ -7,6 +7,7 @@ import { promisify } from 'node:util';
 import { checkPackage, createPackageFromTarballData } from '@arethetypeswrong/core';
 import { publint } from 'publint';
 import { formatMessage } from 'publint/utils';
+import ts from 'typescript';
 import { afterEach, beforeAll, afterAll, describe, expect, it } from 'vitest';
 
 import { buildCopy, type PackageCopy } from '../support/packed-package.js';
@@ -76,6 +77,47 @@ describe('Are the types wrong?', () => {
     );
 
     expect(await complaintsOfAttw()).toEqual(['FalseESM']);
+  });
+});
+
+/** What a CommonJS application hears that checks its libraries too. */
+async function complaintsOfTypeScript(): Promise<readonly string[]> {
+  const file = join(built.folder, 'application.cts');
+  await writeFile(
+    file,
+    `import { ConfirmationState, TwoFactorError } from 'nestjs-two-factor';
+import { phoneTokens } from 'nestjs-two-factor/phone';
+export const error: typeof TwoFactorError = TwoFactorError;
+export const id = (state: ConfirmationState): string => state.id;
+export const wrong: number = phoneTokens();\n`,
+  );
+  const program = ts.createProgram([file], {
+    module: ts.ModuleKind.Node16,
+    moduleResolution: ts.ModuleResolutionKind.Node16,
+    target: ts.ScriptTarget.ES2023,
+    strict: true,
+    skipLibCheck: false,
+    noEmit: true,
+    types: ['node'],
+  });
+  // The libraries of others are theirs to check.
+  return program
+    .getSourceFiles()
+    .filter(({ fileName }) => fileName.startsWith(built.folder))
+    .flatMap((source) => program.getSemanticDiagnostics(source))
+    .map(({ code, file: place }) => `TS${code} ${place?.fileName.replace(built.folder, '')}`);
+}
+
+describe('TypeScript', () => {
+  it('knows the types of a CommonJS application, and has nothing to say of ours', async () => {
+    // A function is no number.
+    expect(await complaintsOfTypeScript()).toEqual(['TS2322 /application.cts']);
+  });
+
+  it('would say that an ES module cannot be required', async () => {
+    await change('dist/adapters/phone/index.d.cts', (text) => text.replace('@ts-ignore', ''));
+
+    expect(await complaintsOfTypeScript()).toContain('TS1479 /dist/adapters/phone/index.d.cts');
   });
 });
 
