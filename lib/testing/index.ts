@@ -1,0 +1,9 @@
+export { FakeClock, type Advance } from './fake-clock.js';
+export { Outbox, type OutboxMessage, type OutboxOptions } from './outbox.js';
+export { sequenceCodes } from './sequence-codes.js';
+export {
+  TwoFactorTestingModule,
+  type OverridingBuilder,
+  type TwoFactorTestingOptions,
+  type TwoFactorTestingOverrides,
+} from './two-factor-testing.module.js';
