@@ -41,6 +41,7 @@ const COMPILER_OPTIONS: ts.CompilerOptions = {
   paths: {
     'nestjs-two-factor': [join(ROOT, 'lib/index.ts')],
     'nestjs-two-factor/backends/email': [join(ROOT, 'lib/backends/email/index.ts')],
+    'nestjs-two-factor/testing': [join(ROOT, 'lib/testing/index.ts')],
     'nestjs-two-factor/*': [join(ROOT, 'lib/adapters/*/index.ts')],
   },
 };
