@@ -1,4 +1,5 @@
 import { SenderRegistry, type ResolvedSender } from '../sender/index.js';
+import { assertDevelopment } from './assert-development.js';
 import type { Outbox } from './outbox.js';
 
 /**
@@ -14,6 +15,7 @@ export class OutboxRegistry extends SenderRegistry {
   }
 
   override fill(senders: ReadonlyMap<string, ResolvedSender>): void {
+    assertDevelopment('Outbox');
     const { send } = this.#outbox;
     super.fill(
       new Map(Array.from(senders, ([name, sender]) => [name, Object.freeze({ ...sender, send })])),

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 
-import { Module, type DynamicModule } from '@nestjs/common';
+import { Module, type DynamicModule, type OnModuleInit } from '@nestjs/common';
 
 import type { Clock } from '../options/index.js';
 import {
@@ -61,7 +61,12 @@ export interface OverridingBuilder {
  * @publicApi
  */
 @Module({})
-export class TwoFactorTestingModule {
+export class TwoFactorTestingModule implements OnModuleInit {
+  /** A configuration that is read at boot may have changed `NODE_ENV`. */
+  onModuleInit(): void {
+    assertDevelopment('TwoFactorTestingModule');
+  }
+
   /** @throws TwoFactorConfigurationError unless `NODE_ENV` is `development` or `test`. */
   static forRoot(options: TwoFactorTestingOptions = {}): DynamicModule {
     assertDevelopment('TwoFactorTestingModule');
