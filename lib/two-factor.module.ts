@@ -13,12 +13,7 @@ import { AfterCommit } from './database/index.js';
 import { TwoFactorConfigurationError } from './errors/index.js';
 import { TwoFactorEvents } from './events/index.js';
 import { GuardedRouteExplorer, PurposeService } from './http/index.js';
-import {
-  DatabaseLimitStore,
-  LimitService,
-  watchesConfirm,
-  type LimitStore,
-} from './limits/index.js';
+import { LimitService } from './limits/index.js';
 import { joinUpTo, type ResolvedOptions } from './options/index.js';
 import { TwoFactorService } from './request/index.js';
 import { SenderExplorer, SenderService } from './sender/index.js';
@@ -33,14 +28,13 @@ import {
   InjectTwoFactorOptions,
   SENDER_BACKENDS,
   TWO_FACTOR_DATA_SOURCE,
-  TWO_FACTOR_LIMIT_STORE,
   TWO_FACTOR_OPTIONS,
 } from './two-factor.tokens.js';
 
 async function openStore(
   dataSource: DataSource,
   options: ResolvedOptions,
-  limitStore: LimitStore,
+  limits: LimitService,
 ): Promise<ConfirmationStore> {
   const { timeoutMs, preparedStatements, maxAttempts, keyRing, clock, useWithinSeconds } = options;
   return ConfirmationStore.open(dataSource, {
@@ -51,10 +45,7 @@ async function openStore(
     keys: keyRing.keys.length,
     clock,
     useWithinMs: useWithinSeconds * 1_000,
-    onConfirmed:
-      watchesConfirm(options) && limitStore instanceof DatabaseLimitStore
-        ? limitStore.clearClause
-        : null,
+    limits: limits.clauses && { clauses: limits.clauses, values: limits.clauseValues },
   });
 }
 
@@ -88,7 +79,7 @@ async function openStore(
     {
       provide: ConfirmationStore,
       useFactory: openStore,
-      inject: [TWO_FACTOR_DATA_SOURCE, TWO_FACTOR_OPTIONS, TWO_FACTOR_LIMIT_STORE],
+      inject: [TWO_FACTOR_DATA_SOURCE, TWO_FACTOR_OPTIONS, LimitService],
     },
     {
       provide: AfterCommit,

@@ -49,6 +49,14 @@ export class ConfirmationRecord {
   @Column({ name: 'envelope', type: 'text', nullable: true })
   envelope!: string | null;
 
+  /** Under which budgets its wrong codes are counted, where its own statement counts them: keyed hashes, and of which ring. */
+  @Column({ name: 'failure_keys', type: 'text', nullable: true })
+  failureKeys!: string | null;
+
+  /** Likewise the live place that it has. */
+  @Column({ name: 'place_keys', type: 'text', nullable: true })
+  placeKeys!: string | null;
+
   @Column({ name: 'attempts', type: 'int', default: 0 })
   attempts!: number;
 
@@ -74,5 +82,8 @@ export class ConfirmationRecord {
   cancelledAt!: number | null;
 }
 
+/** Columns that only the statements themselves look at. */
+export const UNREAD = ['failureKeys', 'placeKeys'] as const;
+
 /** A row as the store reads it. */
-export type ConfirmationRow = Readonly<ConfirmationRecord>;
+export type ConfirmationRow = Readonly<Omit<ConfirmationRecord, (typeof UNREAD)[number]>>;

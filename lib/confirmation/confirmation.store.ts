@@ -1,9 +1,11 @@
+import { Logger } from '@nestjs/common';
 import type { DataSource, EntityManager } from 'typeorm';
 
 import { idBound } from '../crypto/index.js';
 import {
   assertEntity,
   assertServerSettings,
+  isRefusedStatement,
   listValues,
   StatementRunner,
   tableNames,
@@ -12,12 +14,17 @@ import {
   type StatementResult,
   type StatementRunnerOptions,
 } from '../database/index.js';
+import type { Bid, CountedUnder, LimitClauses, LimitLevel } from '../limits/index.js';
 import type { Clock } from '../options/index.js';
-import { ConfirmationRecord, type ConfirmationRow } from './confirmation-record.entity.js';
+import { ConfirmationRecord, UNREAD, type ConfirmationRow } from './confirmation-record.entity.js';
+import {
+  chargingStatements,
+  type ChargedOutcome,
+  type ChargingStatements,
+} from './dialects/charging-statements.js';
 import { joinedStatements, type JoinedStatements } from './dialects/joined-statements.js';
 import {
   confirmationStatements,
-  type AlsoUpdate,
   type ConfirmationStatements,
   type JoinedName,
 } from './dialects/statements.js';
@@ -35,13 +42,16 @@ export type NewConfirmation = Pick<
   | 'way'
   | 'codeMac'
   | 'envelope'
+  | 'sends'
+  | 'lastSentAt'
   | 'confirmedAt'
   | 'useBefore'
-> & {
-  /** JSON texts. */
-  readonly details: string | null;
-  readonly meta: string | null;
-};
+> &
+  CountedUnder & {
+    /** JSON texts. */
+    readonly details: string | null;
+    readonly meta: string | null;
+  };
 
 export interface UseValues {
   readonly id: string;
@@ -56,6 +66,7 @@ export interface BindValues {
   readonly way: string;
   readonly envelope: string;
   readonly codeMac: string;
+  readonly failureKeys: string | null;
   readonly maxSends: number;
   /** How long ago the last message must have gone out; 0 for a message that need not wait. */
   readonly cooldownMs: number;
@@ -67,9 +78,22 @@ export interface ConfirmationStoreOptions extends StatementRunnerOptions {
   readonly clock: Clock;
   /** From confirmed to used. */
   readonly useWithinMs: number;
-  /** What is updated with a right code, in the statement that finds it right; `null` where there is no such thing. */
-  readonly onConfirmed?: AlsoUpdate | null | undefined;
+  /** Where the statements can charge what they cost; `null` where that is charged apart. */
+  readonly limits?:
+    { readonly clauses: LimitClauses; readonly values: SqlValues } | null | undefined;
 }
+
+/** What became of a code whose failure its own statement charged. */
+export type ChargedComparison =
+  | {
+      readonly outcome: 'compared';
+      readonly row: ConfirmationRow;
+      /** Those of its budgets that lock now. */
+      readonly locks: readonly LimitLevel[];
+    }
+  | { readonly outcome: 'ended'; readonly row: ConfirmationRow }
+  | { readonly outcome: 'unknown' }
+  | { readonly outcome: 'refused' };
 
 /** What one batch of a purge deleted, and the id that the next one begins after; `null` when it was the last. */
 export interface PurgedBatch {
@@ -82,12 +106,18 @@ export interface PurgedBatch {
  * of its issue, whatever it waited for before.
  */
 export class ConfirmationStore {
+  readonly #logger = new Logger(ConfirmationStore.name);
+  #charging: ChargingStatements | null;
+
   private constructor(
     private readonly runner: StatementRunner,
     private readonly statements: ConfirmationStatements,
     private readonly joined: JoinedStatements | null,
+    charging: ChargingStatements | null,
     private readonly options: ConfirmationStoreOptions,
-  ) {}
+  ) {
+    this.#charging = charging;
+  }
 
   /**
    * @throws TwoFactorConfigurationError when the data source does not know the entity, is of a foreign engine, or its
@@ -100,11 +130,12 @@ export class ConfirmationStore {
     assertEntity(dataSource, ConfirmationRecord);
     const runner = new StatementRunner(dataSource, options);
     await assertServerSettings(dataSource);
-    const names = tableNames(dataSource, ConfirmationRecord);
-    const { keys, onConfirmed = null } = options;
-    const statements = confirmationStatements(runner.engine, names, keys, onConfirmed);
-    const joined = joinedStatements(runner.engine, names, keys, onConfirmed);
-    return new ConfirmationStore(runner, statements, joined, options);
+    const names = tableNames(dataSource, ConfirmationRecord, UNREAD);
+    const { keys, limits = null } = options;
+    const statements = confirmationStatements(runner.engine, names, keys);
+    const joined = joinedStatements(runner.engine, names, keys);
+    const charging = limits && chargingStatements(runner.engine, names, keys, limits.clauses);
+    return new ConfirmationStore(runner, statements, joined, charging, options);
   }
 
   /**
@@ -113,7 +144,7 @@ export class ConfirmationStore {
    * @param isNew whether the id was drawn, so that nobody else has it; another one may be somebody's, who is waited for.
    */
   async insert(row: NewConfirmation, isNew: boolean, manager?: EntityManager): Promise<boolean> {
-    const values = (): SqlValues => row;
+    const values = (): SqlValues => ({ ...row });
     const { insert, insertUnlessTaken } = this.statements;
     const result = isNew
       ? await this.runner.run(insert, values, manager, this.#join('insert', row.id, values))
@@ -128,21 +159,86 @@ export class ConfirmationStore {
     return rows[0] ? rowOf(rows[0]) : null;
   }
 
+  /** Whether `insertCharging` and `confirmCharging` can be had. */
+  get isCharging(): boolean {
+    return this.#charging !== null;
+  }
+
+  /**
+   * Inserts it if all that it costs can be charged, in one statement; `null` where there is no such statement.
+   *
+   * @returns whether it did, and which budgets it charged in vain because somebody came in between.
+   */
+  async insertCharging(
+    row: NewConfirmation,
+    { rows, holder, exclusive }: Bid,
+  ): Promise<{ readonly isMade: boolean; readonly inVain: readonly string[] } | null> {
+    return this.#tryCharging(async ({ one, many }) => {
+      const charges = (): readonly unknown[] => rows(this.options.clock.now());
+      const result = await this.runner.run(
+        one.insert,
+        () => ({ ...this.#shared(), ...row, holder, charges: JSON.stringify(charges()) }),
+        undefined,
+        {
+          statement: many.insert,
+          keys: [row.id, ...exclusive],
+          row: () => ({ ...row, holder, charges: charges() }),
+          shared: () => this.#shared(),
+        },
+      );
+      const { isMade, inVain } = result.rows[0] as { isMade: boolean; inVain: string | null };
+      return { isMade, inVain: inVain === null ? [] : inVain.split(',') };
+    });
+  }
+
+  /**
+   * Charges a failure of all whom the confirmation is about, and an attempt, and compares; a right code ends the failures
+   * and frees the place. `null` where there is no such statement.
+   *
+   * @param macs one candidate for each key of the ring.
+   * @param holder of its place.
+   */
+  async confirmCharging(
+    id: string,
+    macs: readonly string[],
+    holder: string,
+  ): Promise<ChargedComparison | null> {
+    const values = (): SqlValues => ({ id, holder, ...listValues('codeMac', macs) });
+    return this.#tryCharging(async ({ one, many }) => {
+      const result = await this.runner.runInLane(
+        id,
+        one.confirm,
+        () => ({ ...this.#shared(), ...values() }),
+        {
+          statement: many.confirm,
+          keys: [id],
+          row: values,
+          shared: () => this.#shared(),
+        },
+      );
+      const [row] = result.rows;
+      const { outcome = 'refused', locks } = (row ?? {}) as {
+        outcome?: ChargedOutcome;
+        locks?: LimitLevel[] | null;
+      };
+      if (outcome === 'compared') return { outcome, row: rowOf(row!), locks: locks ?? [] };
+      return outcome === 'ended' ? { outcome, row: rowOf(row!) } : { outcome };
+    });
+  }
+
   /**
    * Charges an attempt and compares. `null` when there was nothing to charge: unknown, or not pending.
    *
    * @param macs one candidate for each key of the ring.
-   * @param also the values of `onConfirmed`.
    */
   async confirm(
     id: string,
     macs: readonly string[],
-    also: SqlValues = {},
   ): Promise<{ row: ConfirmationRow; confirmed: boolean } | null> {
     let { now, useBefore } = this.#times();
     const values = (): SqlValues => {
       ({ now, useBefore } = this.#times());
-      return { id, now, useBefore, ...listValues('codeMac', macs), ...also };
+      return { id, now, useBefore, ...listValues('codeMac', macs) };
     };
     const join = this.#join('confirm', id, values);
     const result = await this.runner.runInLane(id, this.statements.confirm, values, join);
@@ -151,11 +247,6 @@ export class ConfirmationStore {
     // Where the row is read by a second statement, it may have moved on: but a confirmed row keeps its MAC for ever, so
     // this is our code and our time, or that of somebody who typed the same right code in the same millisecond.
     return { row, confirmed: row.confirmedAt === now && macs.includes(row.codeMac ?? '') };
-  }
-
-  /** Whether `confirm` also updates what a right code ends. */
-  get updatesOnConfirmed(): boolean {
-    return (this.options.onConfirmed ?? null) !== null;
   }
 
   /** One after the other, in this process; whoever waits too long for his turn is refused. */
@@ -231,7 +322,29 @@ export class ConfirmationStore {
   }
 
   #join(name: JoinedName, id: string, values: () => SqlValues): Join | null {
-    return this.joined && { statement: this.joined[name], keys: [id], rows: () => [values()] };
+    return this.joined && { statement: this.joined[name], keys: [id], row: values };
+  }
+
+  /** Of a statement that charges: the same for all calls in it. */
+  #shared(): SqlValues {
+    return { ...this.options.limits?.values, ...this.#times() };
+  }
+
+  /** PostgreSQL's relatives may know less. */
+  async #tryCharging<T>(work: (statements: ChargingStatements) => Promise<T>): Promise<T | null> {
+    if (this.#charging === null) return null;
+    try {
+      return await work(this.#charging);
+    } catch (error) {
+      if (!isRefusedStatement(error)) throw error;
+      if (this.#charging !== null) {
+        this.#logger.warn(
+          'The server does not take statements that also charge limits; going on with several for each call.',
+        );
+      }
+      this.#charging = null;
+      return null;
+    }
   }
 
   #times(): { now: number; useBefore: number } {

@@ -23,10 +23,11 @@ import {
 } from '../errors/index.js';
 import {
   LimitService,
-  settlementValues,
   watchesConfirm,
   type Charged,
   type LimitedParty,
+  type LimitedRequest,
+  type Opens,
 } from '../limits/index.js';
 import type { ResolvedOptions } from '../options/index.js';
 import { InjectTwoFactorOptions } from '../two-factor.tokens.js';
@@ -100,7 +101,7 @@ export interface FirstMessage {
 /** A confirmation, and whether the call made it: a request key may stand for one that was there. */
 export interface MadeConfirmation {
   readonly state: ConfirmationState;
-  readonly charged: Charged | null;
+  readonly isNew: boolean;
 }
 
 /** A state, or the id of one: of a state only the id is taken. */
@@ -158,7 +159,8 @@ export class ConfirmerService {
   }
 
   /**
-   * As `makeConfirmation`, charging its first message together with its place.
+   * As `makeConfirmation`, with its first message: charged together with its place, and written down as sent before it is
+   * handed over.
    *
    * @internal
    */
@@ -185,7 +187,8 @@ export class ConfirmerService {
     const now = this.options.clock.now();
     const keyIds = key === undefined ? [] : idsFromRequestKey(keyRing, key, binding);
     const id = keyIds[0] ?? newId(now);
-    const row: NewConfirmation = {
+    const party = { token: token ?? null, subject: binding.subject, purpose: binding.purpose };
+    let row: NewConfirmation = {
       id,
       ...binding,
       meta,
@@ -199,6 +202,10 @@ export class ConfirmerService {
         code === null
           ? null
           : sealEnvelope(keyRing, { code, token, way, context }, { id, ...binding }),
+      failureKeys: null,
+      placeKeys: null,
+      sends: message === undefined ? 0 : 1,
+      lastSentAt: message === undefined ? null : now,
       confirmedAt: code === null ? now : null,
       useBefore: code === null ? now + useWithinSeconds * 1_000 : null,
     };
@@ -213,26 +220,30 @@ export class ConfirmerService {
     // In a transaction the INSERT itself looks for the current one: a look before it would fix an older snapshot.
     const before = await repeated(manager === undefined ? keyIds : keyIds.slice(1));
     if (before !== null) return before;
-    const party = { token: token ?? null, subject: binding.subject, purpose: binding.purpose };
-    let charged: Charged | null = null;
-    try {
-      // What is confirmed by hand is the application's own decision, whoever guesses meanwhile.
-      if (code !== null && manager !== undefined) await this.limits.assertUnlocked(party, manager);
-      else if (code !== null) {
-        const opens = { id, ttlMs };
-        charged = await this.limits.chargeRequest({ ...party, opens, sends: message });
+    const request = { ...party, opens: { id, ttlMs }, sends: message };
+    const isLimited = code !== null && manager === undefined;
+    const isInserted = isLimited && key === undefined && (await this.#insertCharging(row, request));
+    if (!isInserted) {
+      let charged: Charged | null = null;
+      try {
+        // What is confirmed by hand is the application's own decision, whoever guesses meanwhile.
+        if (code !== null && manager !== undefined)
+          await this.limits.assertUnlocked(party, manager);
+        else if (code !== null) charged = await this.limits.chargeRequest(request);
+      } catch (error) {
+        // What stands in the way may be the same request in another call, which has charged and not yet inserted.
+        const mayBeOurs = key !== undefined && isSpentByTwin(error);
+        const meanwhile = mayBeOurs ? await soon(() => repeated()) : null;
+        if (meanwhile !== null) return meanwhile;
+        this.teller.sendBlocked(error, { id: '', way: row.way }, party);
+        throw error;
       }
-    } catch (error) {
-      // What stands in the way may be the same request in another call, which has charged and not yet inserted.
-      const mayBeOurs = key !== undefined && isSpentByTwin(error);
-      const meanwhile = mayBeOurs ? await soon(() => repeated()) : null;
-      if (meanwhile !== null) return meanwhile;
-      this.teller.sendBlocked(error, { id: '', way: row.way }, party);
-      throw error;
-    }
-    if (!(await this.#insert(row, key === undefined, charged, manager))) {
-      if (charged) await this.limits.giveBack(charged);
-      return this.#repeated(row, binding, token, await this.store.find(id, manager));
+      const counted = charged?.charges ?? this.limits.failuresOf(party);
+      row = { ...row, ...this.limits.countedUnder(counted) };
+      if (!(await this.#insert(row, key === undefined, charged, manager))) {
+        if (charged) await this.limits.giveBack(charged);
+        return this.#repeated(row, binding, token, await this.store.find(id, manager));
+      }
     }
     this.teller.created(row, party, manager);
     const state = this.stateOf({
@@ -240,13 +251,11 @@ export class ConfirmerService {
       details: binding.details === null ? null : parseFrozen(binding.details),
       meta: meta === null ? null : parseFrozen(meta),
       attempts: 0,
-      sends: 0,
-      lastSentAt: null,
       usedAt: null,
       useKey: null,
       cancelledAt: null,
     });
-    return { state, charged };
+    return { state, isNew: true };
   }
 
   /**
@@ -300,9 +309,11 @@ export class ConfirmerService {
     const id = idOf(confirmation);
     const parsed = parseCode(code);
     if (!watchesConfirm(this.options)) return this.#compare(id, parsed, null, null);
+    const charged = await this.#compareCharging(id, parsed);
+    if (charged !== null) return charged;
     // In one process one after the other: who comes second finds it confirmed before he is charged for nothing.
     return this.store.oneAtATime(id, async () =>
-      this.#attempt(id, parsed, seen ?? (await this.store.find(id))),
+      this.#attempt(id, parsed, (!this.store.isCharging && seen) || (await this.store.find(id))),
     );
   }
 
@@ -391,6 +402,20 @@ export class ConfirmerService {
     return new ConfirmationState(row, this.#access);
   }
 
+  /** In one statement; `null` when it was refused, and others must say why. */
+  async #compareCharging(id: string, code: string): Promise<ConfirmationAttempt | null> {
+    const { keyRing } = this.options;
+    const holder = this.limits.holderOf(id);
+    const compared = await this.store.confirmCharging(id, codeMacs(keyRing, id, code), holder);
+    if (compared === null || compared.outcome === 'refused') return null;
+    if (compared.outcome === 'unknown') return { state: null, outcome: 'refused' };
+    const { row } = compared;
+    if (compared.outcome === 'ended') return { state: this.stateOf(row), outcome: 'refused' };
+    const party = (): LimitedParty => this.parties.partyOf(row);
+    const failure = this.limits.charged({ locks: compared.locks, party });
+    return this.#told(row, row.confirmedAt !== null, code, failure);
+  }
+
   async #attempt(
     id: string,
     code: string,
@@ -428,27 +453,37 @@ export class ConfirmerService {
     failure: Charged | null,
   ): Promise<ConfirmationAttempt> {
     const { keyRing } = this.options;
-    const settlement = party && this.limits.settlement(party, id);
-    const also = this.store.updatesOnConfirmed ? settlementValues(settlement) : undefined;
-    const charged = await this.store.confirm(id, codeMacs(keyRing, id, code), also);
+    const charged = await this.store.confirm(id, codeMacs(keyRing, id, code));
     if (charged === null) {
       const row = await this.store.find(id);
       return { state: row && this.stateOf(row), outcome: 'refused' };
     }
     const { row, confirmed } = charged;
-    if (!confirmed && row.codeMac !== null && !keyRing.keyOf(row.codeMac)) {
+    const attempt = this.#told(row, confirmed, code, failure);
+    if (confirmed && party) await this.limits.settle(this.limits.settlement(party, id));
+    else if (party && row.attempts >= row.maxAttempts) await this.endLive(row);
+    return attempt;
+  }
+
+  /** What became of a code that was compared. */
+  #told(
+    row: ConfirmationRow,
+    isConfirmed: boolean,
+    code: string,
+    failure: Charged | null,
+  ): ConfirmationAttempt {
+    const state = this.stateOf(row);
+    if (isConfirmed) {
+      this.teller.confirmed(row, 'code');
+      return { state, outcome: 'confirmed' };
+    }
+    if (row.codeMac !== null && !this.options.keyRing.keyOf(row.codeMac)) {
       throw new TwoFactorUnknownKeyError(
         'The confirmation was made under a secret that is not in the ring. Request a new one.',
       );
     }
-    if (!confirmed) {
-      this.teller.attemptFailed(row, failure, code);
-      if (party && row.attempts >= row.maxAttempts) await this.endLive(row);
-      return { state: this.stateOf(row), outcome: 'mismatched' };
-    }
-    if (also === undefined && settlement) await this.limits.settle(settlement);
-    this.teller.confirmed(row, 'code');
-    return { state: this.stateOf(row), outcome: 'confirmed' };
+    this.teller.attemptFailed(row, failure, code);
+    return { state, outcome: 'mismatched' };
   }
 
   async #confirmByHand(id: string): Promise<ConfirmationRow | null> {
@@ -466,6 +501,25 @@ export class ConfirmerService {
    */
   async endLive(row: ConfirmationRow): Promise<void> {
     await this.limits.end(this.parties.partyOf(row), row.id);
+  }
+
+  /** In one statement with all that it costs; false when it was refused, and others must say why. */
+  async #insertCharging(
+    row: NewConfirmation,
+    request: LimitedRequest & { readonly opens: Opens },
+  ): Promise<boolean> {
+    if (!this.store.isCharging) return false;
+    const bid = this.limits.bid(request);
+    if (bid.charges.length === 0) return false;
+    const counted = this.limits.countedUnder(bid.charges);
+    const made = await this.store.insertCharging({ ...row, ...counted }, bid);
+    if (made === null) return false;
+    if (made.inVain.length > 0) {
+      await this.limits.giveBack({
+        charges: bid.charges.filter(({ key }) => made.inVain.includes(key)),
+      });
+    }
+    return made.isMade;
   }
 
   async #insert(
@@ -502,7 +556,7 @@ export class ConfirmerService {
       canonicalOrNull(made.meta) === attempted.meta &&
       (attempted.way === '' || made.way === '' || made.way === attempted.way) &&
       (token === undefined || state.token === null || state.token === token);
-    if (isSame) return { state, charged: null };
+    if (isSame) return { state, isNew: false };
     throw new TwoFactorInputError(
       'The request key stands for another request. Draw a new one for each.',
     );

@@ -107,6 +107,7 @@ export class EventTeller {
   }
 
   #watchGuess(id: string, code: string): void {
+    if (this.options.limits.guessing === null) return;
     const now = this.options.clock.now();
     const guess = limitKey(this.options.keyRing.current, 'guess', code);
     const confirmations = this.#guessing.saw(guess, id, now);

@@ -5,10 +5,14 @@ import {
   TwoFactorUnavailableError,
 } from '../errors/index.js';
 
+/** division_by_zero: how a statement of ours takes back what it has done, when somebody came in between. */
+const TAKEN_BACK = '22012';
+
 /** SQLSTATE serialization_failure and deadlock_detected; MySQL deadlock, lock wait time-out, changed snapshot; SQLite busy. */
 const LOST_RACE = new Set<unknown>([
   '40001',
   '40P01',
+  TAKEN_BACK,
   1213,
   1205,
   1020,
@@ -60,6 +64,10 @@ export function isRolledBack(error: unknown): boolean {
 
 /** syntax_error, feature_not_supported, undefined_function: a relative of PostgreSQL without SKIP LOCKED or JSON. */
 export const isJoiningRefused = (error: unknown): boolean => isOneOf(JOINING_REFUSED, error);
+
+/** The same of an error that has been translated. */
+export const isRefusedStatement = (error: unknown): boolean =>
+  error instanceof TwoFactorUnavailableError && isOneOf(JOINING_REFUSED, error.cause);
 
 /** The only unique column is the id: the row is there. */
 export const isDuplicateKey = (error: unknown): boolean => isOneOf(DUPLICATE_KEY, error);

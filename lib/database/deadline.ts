@@ -7,7 +7,7 @@ export class Deadline implements LaneEnd {
   passed = false;
   /** It passed while the server had the statement. */
   isStuck = false;
-  #onPass: (() => void)[] = [];
+  #onPass: (() => void) | null = null;
 
   private constructor() {}
 
@@ -18,20 +18,21 @@ export class Deadline implements LaneEnd {
       const timer = setTimeout(() => {
         deadline.passed = true;
         reject(tooLate());
-        for (const callback of deadline.#onPass) callback();
+        deadline.#onPass?.();
       }, timeoutMs);
-      work(deadline)
-        .then(resolve, reject)
-        .finally(() => clearTimeout(timer));
+      const inTime =
+        <A>(settle: (answer: A) => void) =>
+        (answer: A): void => {
+          clearTimeout(timer);
+          settle(answer);
+        };
+      work(deadline).then(inTime(resolve), inTime(reject));
     });
   }
 
-  /** Calls back when it passes. @returns what takes that back. */
-  onPass(callback: () => void): () => void {
-    this.#onPass.push(callback);
-    return () => {
-      this.#onPass = this.#onPass.filter((each) => each !== callback);
-    };
+  /** What is to be done when it passes, instead of what was before; `null` for nothing. */
+  set onPass(callback: (() => void) | null) {
+    this.#onPass = callback;
   }
 }
 

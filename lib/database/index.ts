@@ -1,4 +1,5 @@
 export { AfterCommit } from './after-commit.js';
+export { isRefusedStatement } from './database-error.js';
 export { dataSourceOf } from './data-source-of.js';
 export { epochMs } from './epoch-ms.js';
 export { engineOf, type Engine } from './engine.js';

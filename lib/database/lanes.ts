@@ -7,7 +7,8 @@ export interface LaneEnd {
 }
 
 interface Tail {
-  readonly done: Promise<unknown>;
+  /** When it has ended; with the error that those who wait for it fail with. */
+  done: Promise<unknown>;
   readonly end: LaneEnd;
 }
 
@@ -20,29 +21,36 @@ const NEVER_STUCK: LaneEnd = { isStuck: false, passed: false };
 export class Lanes {
   readonly #tails = new Map<string, Tail>();
 
-  async run<T>(key: string, work: () => Promise<T>, end: LaneEnd = NEVER_STUCK): Promise<T> {
+  run<T>(key: string, work: () => Promise<T>, end: LaneEnd = NEVER_STUCK): Promise<T> {
     const before = this.#tails.get(key);
-    // Read now: whether it passes later is another question.
-    const waitsAnew = before?.end.passed ?? false;
-    let isInherited = false;
-    const turn =
-      before === undefined
-        ? work()
-        : before.done.then((error) => {
-            isInherited = error !== undefined && !waitsAnew;
-            if (isInherited) throw error;
-            return work();
-          });
-    const done = turn.then(nothing, (error: unknown) =>
-      isInherited || end.isStuck ? error : undefined,
-    );
-    const tail = { done, end };
-    this.#tails.set(key, tail);
-    try {
-      return await turn;
-    } finally {
-      if (this.#tails.get(key) === tail) this.#tails.delete(key);
+    if (before === undefined) {
+      const turn = work();
+      this.#follow(key, turn, end, () => false);
+      return turn;
     }
+    // Read now: whether it passes later is another question.
+    const waitsAnew = before.end.passed;
+    let isInherited = false;
+    const turn = before.done.then((error) => {
+      isInherited = error !== undefined && !waitsAnew;
+      if (isInherited) throw error;
+      return work();
+    });
+    this.#follow(key, turn, end, () => isInherited);
+    return turn;
+  }
+
+  /** Puts it at the end of its lane, until it has ended. */
+  #follow(key: string, turn: Promise<unknown>, end: LaneEnd, isInherited: () => boolean): void {
+    const tail: Tail = { end, done: turn };
+    const leave = (): void => {
+      if (this.#tails.get(key) === tail) this.#tails.delete(key);
+    };
+    tail.done = turn.then(leave, (error: unknown) => {
+      leave();
+      return isInherited() || end.isStuck ? error : undefined;
+    });
+    this.#tails.set(key, tail);
   }
 
   /** How many keys have work under way. */
@@ -50,5 +58,3 @@ export class Lanes {
     return this.#tails.size;
   }
 }
-
-function nothing(): void {}

@@ -13,8 +13,9 @@ const STALE_MS = 20;
  */
 export class Line<Call extends Joinable> {
   #waiting: Call[] = [];
-  /** What went last, as long as it holds the others back. */
-  #onTheWire: symbol | null = null;
+  /** How many times something went, and what went last, as long as it holds the others back; 0 for nothing. */
+  #trips = 0;
+  #onTheWire = 0;
   #wentAt = 0;
   /** Where several went together there are soon several again: they are waited for until the end of the tick. */
   #isBusy = false;
@@ -24,44 +25,51 @@ export class Line<Call extends Joinable> {
   /** @param send settles the calls by itself, and never rejects. */
   constructor(
     private readonly maxSize: number,
-    private readonly send: (calls: readonly Call[]) => Promise<void>,
+    private readonly send: (calls: readonly Call[]) => Promise<unknown>,
   ) {}
 
   add(call: Call): void {
+    if (this.#onTheWire === 0 && !this.#isBusy) {
+      this.#go([call]);
+      return;
+    }
     this.#waiting.push(call);
-    if (this.#onTheWire !== null) this.#waitAtMost();
-    else if (this.#isBusy) this.#tick ??= setImmediate(() => this.#next());
-    else this.#next();
+    if (this.#onTheWire !== 0) this.#waitAtMost();
+    else this.#tick ??= setImmediate(this.#next);
   }
 
-  #next(): void {
+  readonly #next = (): void => {
     clearImmediate(this.#tick);
     clearTimeout(this.#timer);
     this.#tick = undefined;
     this.#timer = undefined;
-    this.#onTheWire = null;
+    this.#onTheWire = 0;
     if (this.#waiting.length === 0) return;
-    void this.#go(this.#take());
+    this.#go(this.#take());
     if (this.#waiting.length > 0) this.#waitAtMost();
-  }
+  };
 
-  async #go(calls: readonly Call[]): Promise<void> {
-    const sent = Symbol();
+  #go(calls: readonly Call[]): void {
+    this.#trips += 1;
+    const trip = this.#trips;
     this.#isBusy = calls.length > 1;
-    this.#onTheWire = sent;
+    this.#onTheWire = trip;
     this.#wentAt = performance.now();
-    await this.send(calls);
-    // Else it took too long, and others went since.
-    if (this.#onTheWire === sent) this.#next();
+    void this.send(calls).finally(() => {
+      // Else it took too long, and others went since.
+      if (this.#onTheWire === trip) this.#next();
+    });
   }
 
   #waitAtMost(): void {
+    if (this.#timer !== undefined) return;
     const rest = this.#wentAt + STALE_MS - performance.now();
-    this.#timer ??= setTimeout(() => this.#next(), Math.max(0, rest));
+    this.#timer = setTimeout(this.#next, Math.max(0, rest));
   }
 
   /** The first ones that have no key in common. */
-  #take(): Call[] {
+  #take(): readonly Call[] {
+    if (this.#waiting.length === 1) return this.#waiting.splice(0);
     const taken: Call[] = [];
     const left: Call[] = [];
     const keys = new Set<string>();

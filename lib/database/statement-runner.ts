@@ -43,16 +43,19 @@ export interface StatementRunnerOptions {
 /** How a call goes together with others of its kind. */
 export interface Join extends Joinable {
   /**
-   * The statement for all of them: it takes `:rows`, a JSON array, and answers rows that say by `key` whose they are, and
-   * whether it was `touched`. A call of which it says nothing goes by itself.
+   * The statement for all of them: it takes `:rows`, a JSON array, and answers a row for each, which says by `key`, the
+   * first of `keys`, whose it is, and whether anything was `touched`. A call of which it says nothing goes by itself.
    */
   readonly statement: Statement;
-  /** Only those go together that name the same one. */
-  readonly line?: string | undefined;
   /** What it adds to `:rows`, made when the statement is issued. */
-  readonly rows: () => readonly SqlValues[];
+  readonly row: () => Readonly<Record<string, unknown>>;
   /** Further values, the same for all. */
   readonly shared?: (() => SqlValues) | undefined;
+}
+
+interface Answer extends StatementResult {
+  /** As far as the server said it with the answer. */
+  readonly isUncommitted: boolean;
 }
 
 interface JoinedCall extends Joinable {
@@ -76,8 +79,10 @@ const UNCOMMITTED_TRIES = 3;
 export class StatementRunner {
   readonly engine: Engine;
   readonly #lanes = new Lanes();
-  readonly #lines = new Map<string, Line<JoinedCall>>();
+  readonly #lines = new Map<Statement, Line<JoinedCall>>();
   readonly #logger = new Logger(StatementRunner.name);
+  /** TypeORM's own logger, which says nothing unless it is told to. */
+  readonly #silent: unknown;
   #named: boolean;
   #joins: boolean;
 
@@ -86,6 +91,7 @@ export class StatementRunner {
     private readonly options: StatementRunnerOptions,
   ) {
     this.engine = engineOf(dataSource);
+    this.#silent = dataSource.logger;
     this.#named = this.engine === 'postgres' && options.preparedStatements;
     this.#joins = options.joinUpTo > 1;
   }
@@ -148,7 +154,7 @@ export class StatementRunner {
   ): Promise<StatementResult> {
     const runner = this.#transactionOf(manager);
     try {
-      return resultOf(await runner.query(statement.text, bindValues(statement, values()), true));
+      return answerOf(await runner.query(statement.text, bindValues(statement, values()), true));
     } catch (error) {
       if (isDuplicateKey(error)) return NOTHING_TOUCHED;
       throw translateDatabaseError(error, true);
@@ -179,45 +185,38 @@ export class StatementRunner {
     const alone = (): Promise<StatementResult> => this.#own(statement, values, deadline);
     if (!join || !this.#joins) return alone();
     return new Promise((resolve, reject) => {
-      this.#lineOf(join).add({
-        keys: join.keys,
-        join,
-        deadline,
-        resolve,
-        reject,
-        alone,
-      });
+      this.#lineOf(join).add({ keys: join.keys, join, deadline, resolve, reject, alone });
     });
   }
 
-  #lineOf({ statement, line: own = '' }: Join): Line<JoinedCall> {
-    const name = `${statement.name} ${own}`;
-    let line = this.#lines.get(name);
+  #lineOf({ statement }: Join): Line<JoinedCall> {
+    let line = this.#lines.get(statement);
     if (line === undefined) {
       line = new Line(this.options.joinUpTo, (calls) => this.#send(calls));
-      this.#lines.set(name, line);
+      this.#lines.set(statement, line);
     }
     return line;
   }
 
-  async #send(calls: readonly JoinedCall[]): Promise<void> {
-    const [first, second] = calls as readonly [JoinedCall, JoinedCall?];
-    if (second === undefined || !this.#joins) {
-      await Promise.allSettled(calls.map((call) => goAlone(call)));
-      return;
-    }
+  #send(calls: readonly JoinedCall[]): Promise<unknown> {
+    if (calls.length === 1) return goAlone(calls[0]!);
+    return this.#joins ? this.#sendTogether(calls) : Promise.all(calls.map(goAlone));
+  }
+
+  async #sendTogether(calls: readonly JoinedCall[]): Promise<void> {
     let members: readonly JoinedCall[] = [];
-    const { statement, shared } = first.join;
+    const { statement, shared } = calls[0]!.join;
     const values = (): SqlValues => {
       // The others were told that it was too late; nothing may happen for them now.
       members = calls.filter(({ deadline }) => !deadline.passed);
-      return { ...shared?.(), rows: JSON.stringify(members.flatMap(({ join }) => join.rows())) };
+      return { ...shared?.(), rows: JSON.stringify(members.map(({ join }) => join.row())) };
     };
     // Who came last is the last one who waits for it.
     const { deadline } = calls.at(-1)!;
     try {
       const { rows } = await this.#once(statement, values, deadline);
       settle(members, rows);
+      if (members.length === calls.length) return;
       for (const call of calls) if (!members.includes(call)) call.reject(tooLate());
     } catch (error) {
       this.#refused(calls, deadline, error);
@@ -273,53 +272,52 @@ export class StatementRunner {
     // `master`: a replica may not have the row yet, and decides nothing.
     const runner = this.dataSource.createQueryRunner('master');
     let connection: unknown;
-    let isStuck = false;
     try {
       connection = await runner.connect();
       if (isInLeftTransaction(connection)) await runner.query('ROLLBACK');
       // From the last check of either condition to the statement there is no `await`: both still hold when it is issued.
       while (this.#isInForeignTransaction(runner, connection)) await this.#pause(deadline);
       if (deadline.passed) throw tooLate();
-      const raw = await this.#untilStuck(
-        deadline,
-        this.#query(runner, statement, bindValues(statement, values())),
-        () => {
-          isStuck = true;
-        },
-      );
-      await this.#assertCommitted(runner, connection, raw);
-      return resultOf(raw);
+      const query = this.#query(runner, connection, statement, bindValues(statement, values()));
+      const answer = await this.#untilStuck(deadline, query);
+      if (this.#isInForeignTransaction(runner, connection)) throw foreignTransaction();
+      // An answer that a later rollback undoes is worse than none.
+      if (answer.isUncommitted || isInLeftTransaction(connection)) {
+        await runner.query('ROLLBACK');
+        throw new UncommittedError();
+      }
+      return answer;
     } catch (error) {
       // Nobody answers on it, or only a server that takes no writes any more: the pool makes another one.
-      deadline.isStuck = isStuck;
-      if (isStuck || isReadOnly(error)) giveUp(connection);
+      if (deadline.isStuck || isReadOnly(error)) giveUp(connection);
       throw error;
     } finally {
       await runner.release();
     }
   }
 
-  /**
-   * An answer that a later rollback undoes is worse than none. A connection may come back to the pool inside a
-   * transaction that somebody forgot to end, autocommit may be off, and a subscriber that waits before each query lets
-   * another transaction begin on SQLite's only connection after our check.
-   */
-  async #assertCommitted(runner: QueryRunner, connection: unknown, raw: unknown): Promise<void> {
-    if (this.#isInForeignTransaction(runner, connection)) throw foreignTransaction();
-    if (isInLeftTransaction(connection) || leftTransactionOpen(raw)) {
-      await runner.query('ROLLBACK');
-      throw new UncommittedError();
-    }
-  }
-
   async #query(
     runner: QueryRunner,
+    connection: unknown,
     statement: Statement,
     parameters: SqlValue[],
-  ): Promise<unknown> {
-    if (!this.#named || this.#isWatched()) return runner.query(statement.text, parameters, true);
+  ): Promise<Answer> {
+    const { text, name } = statement;
+    const isWatched = this.#isWatched();
+    const inText = async (): Promise<Answer> =>
+      answerOf(await runner.query(text, parameters, true));
+    // The application's subscribers take queries for strings.
+    if (!this.#named || isWatched) return inText();
     try {
-      return await runner.query(namedQuery(statement), parameters, true);
+      if (this.#isLogged())
+        return answerOf(await runner.query(namedQuery(statement), parameters, true));
+      // What TypeORM adds to a statement of which it tells nobody is worth a tenth of it.
+      const { rows, rowCount } = await (connection as PgClient).query({
+        name,
+        text,
+        values: parameters,
+      });
+      return { rows, affected: rowCount ?? 0, isUncommitted: false };
     } catch (error) {
       if (!isPreparedStatementRefused(error)) throw error;
       if (this.#named) {
@@ -329,7 +327,7 @@ export class StatementRunner {
             'preparedStatements: false to say so from the start.',
         );
       }
-      return runner.query(statement.text, parameters, true);
+      return inText();
     }
   }
 
@@ -346,7 +344,16 @@ export class StatementRunner {
     );
   }
 
-  /** The application's subscribers take queries for strings. */
+  /** Whether TypeORM tells anybody of statements; it may be told to at any time. */
+  #isLogged(): boolean {
+    const { logging, logger, maxQueryExecutionTime } = this.dataSource.options;
+    return (
+      Boolean(logging || maxQueryExecutionTime) ||
+      typeof logger === 'object' ||
+      this.dataSource.logger !== this.#silent
+    );
+  }
+
   #isWatched(): boolean {
     return this.dataSource.subscribers.some(
       (subscriber) => subscriber.beforeQuery !== undefined || subscriber.afterQuery !== undefined,
@@ -362,24 +369,28 @@ export class StatementRunner {
   }
 
   /** Gives a statement up that is under way when its deadline has passed. */
-  #untilStuck<T>(deadline: Deadline, query: Promise<T>, stuck: () => void): Promise<T> {
+  #untilStuck<T>(deadline: Deadline, query: Promise<T>): Promise<T> {
     const issuedAt = Date.now();
     return new Promise((resolve, reject) => {
       const giveUpNow = (): void => {
-        stuck();
+        deadline.isStuck = true;
         reject(tooLate());
       };
       let timer: NodeJS.Timeout | undefined;
-      const forget = deadline.onPass(() => {
+      deadline.onPass = () => {
         // A caller who waited long for the pool must not end a statement that is young.
         const youth = issuedAt + this.options.timeoutMs / 2 - Date.now();
         if (youth > 0) timer = setTimeout(giveUpNow, youth);
         else giveUpNow();
-      });
-      query.then(resolve, reject).finally(() => {
-        forget();
-        clearTimeout(timer);
-      });
+      };
+      const inTime =
+        <A>(settle: (answer: A) => void) =>
+        (answer: A): void => {
+          deadline.onPass = null;
+          clearTimeout(timer);
+          settle(answer);
+        };
+      query.then(inTime(resolve), inTime(reject));
     });
   }
 
@@ -394,21 +405,22 @@ function goAlone({ alone, resolve, reject }: JoinedCall): Promise<void> {
 
 /** Each of them gets what is its own. */
 function settle(calls: readonly JoinedCall[], rows: StatementResult['rows']): void {
-  const answers = new Map<unknown, { isOurs: boolean; rows: StatementResult['rows'][number][] }>();
-  for (const { keys } of calls) {
-    const answer = { isOurs: false, rows: [] };
-    for (const key of keys) answers.set(key, answer);
-  }
-  for (const row of rows) {
-    const answer = answers.get(row['key'])!;
-    answer.isOurs = true;
-    if (row['touched'] === true) answer.rows.push(row);
-  }
+  const answers = new Map(rows.map((row) => [row['key'], row]));
   for (const call of calls) {
-    const { isOurs, rows: touched } = answers.get(call.keys[0])!;
-    if (isOurs) call.resolve({ rows: touched, affected: touched.length });
-    else void goAlone(call);
+    const answer = answers.get(call.keys[0]);
+    if (answer === undefined) void goAlone(call);
+    else if (answer['touched'] === true) call.resolve({ rows: [answer], affected: 1 });
+    else call.resolve(NOTHING_TOUCHED);
   }
+}
+
+/** What `pg` answers, of a statement with a name. */
+interface PgClient {
+  query(config: {
+    readonly name: string;
+    readonly text: string;
+    readonly values: SqlValue[];
+  }): Promise<{ readonly rows: StatementResult['rows']; readonly rowCount: number | null }>;
 }
 
 interface SqliteConnection {
@@ -461,7 +473,7 @@ function namedQuery({ name, text }: Statement): string {
   return query as unknown as string;
 }
 
-function resultOf(structured: unknown): StatementResult {
+function answerOf(structured: unknown): Answer {
   const { records, affected } = structured as {
     records?: StatementResult['rows'];
     affected?: number;
@@ -469,5 +481,6 @@ function resultOf(structured: unknown): StatementResult {
   return {
     rows: Array.isArray(records) ? records : [],
     affected: affected ?? 0,
+    isUncommitted: leftTransactionOpen(structured),
   };
 }

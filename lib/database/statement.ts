@@ -54,11 +54,13 @@ export function listValues(name: string, list: readonly string[]): Record<string
 }
 
 /** SQL types of the values of a joined statement, by their names. */
-export type GivenTypes = Readonly<Record<string, 'bigint' | 'int' | 'text' | 'varchar'>>;
+export type GivenTypes = Readonly<Record<string, 'bigint' | 'int' | 'json' | 'text' | 'varchar'>>;
 
-/** `:name` in a clause as a column of `givenRows`. */
-export function givenValues(clause: string): string {
-  return clause.replace(PLACEHOLDER, (_, name: string) => `"given_${name}"`);
+/** `:name` in a clause as a column of `givenRows`; what is in no row, and the same for all, stays as it is. */
+export function givenValues(clause: string, types: GivenTypes): string {
+  return clause.replace(PLACEHOLDER, (placeholder: string, name: string) =>
+    name in types ? `"given_${name}"` : placeholder,
+  );
 }
 
 /**

@@ -7,30 +7,36 @@ export interface TableNames<Property extends string> {
   readonly table: string;
   /** Escaped column names by property. */
   readonly column: Readonly<Record<Property, string>>;
-  /** Properties as names that a statement may answer under. */
+  /** Properties that are read, as names that a statement may answer under. */
   readonly alias: Readonly<Record<Property, string>>;
-  /** `"code_mac" AS "codeMac", ...`: all columns under the names of their properties. */
+  /** `"code_mac" AS "codeMac", ...`: all columns that are read, under the names of their properties. */
   readonly columns: string;
 }
 
-/** Reads the names from the entity's metadata, so that naming strategy, schema and prefix of the application hold. */
+/**
+ * Reads the names from the entity's metadata, so that naming strategy, schema and prefix of the application hold.
+ *
+ * @param unread columns that no statement answers.
+ */
 export function tableNames<Entity extends ObjectLiteral>(
   dataSource: DataSource,
   entity: EntityTarget<Entity>,
+  unread: readonly (keyof Entity & string)[] = [],
 ): TableNames<keyof Entity & string> {
   const metadata = dataSource.getMetadata(entity);
   const escape = (name: string): string => dataSource.driver.escape(name);
   const names = metadata.columns.map(
     (column) => [column.propertyName, escape(column.databaseName)] as const,
   );
+  const read = names.filter(([property]) => !unread.includes(property));
   return {
     table: metadata.tablePath.split('.').map(escape).join('.'),
     column: Object.fromEntries(names) as Record<keyof Entity & string, string>,
-    alias: Object.fromEntries(names.map(([property]) => [property, escape(property)])) as Record<
+    alias: Object.fromEntries(read.map(([property]) => [property, escape(property)])) as Record<
       keyof Entity & string,
       string
     >,
-    columns: names.map(([property, name]) => `${name} AS ${escape(property)}`).join(', '),
+    columns: read.map(([property, name]) => `${name} AS ${escape(property)}`).join(', '),
   };
 }
 

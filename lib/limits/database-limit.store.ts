@@ -9,16 +9,15 @@ import {
   listValues,
   StatementRunner,
   tableNames,
-  type Join,
-  type SqlValue,
   type SqlValues,
   type StatementRunnerOptions,
 } from '../database/index.js';
 import { TwoFactorUnavailableError } from '../errors/index.js';
 import type { Clock } from '../options/index.js';
+import { chargeRow, failureRuleOf, failureValues } from './dialects/charge-values.js';
 import { limitStatements, type LimitStatements } from './dialects/statements.js';
 import { LimitRecord } from './limit-record.entity.js';
-import { doublingsOf, isSpent, lockMsAfter } from './limit-rules.js';
+import { isSpent } from './limit-rules.js';
 import type { LimitAnswer, LimitCharge, LimitLevel, LimitStore } from './limit-store.interface.js';
 
 export interface DatabaseLimitStoreOptions extends StatementRunnerOptions {
@@ -52,9 +51,9 @@ export class DatabaseLimitStore implements LimitStore {
     return new DatabaseLimitStore(runner, statements, options.clock);
   }
 
-  /** `clear` as part of a statement of the confirmations, where the engine can. Its values: `settlementValues`. */
-  get clearClause(): LimitStatements['clearClause'] {
-    return this.statements.clearClause;
+  /** To charge in the statements of the confirmations, where the engine can. Their values: `clauseValues`. */
+  get clauses(): LimitStatements['clauses'] {
+    return this.statements.clauses;
   }
 
   async charge(charges: readonly LimitCharge[], holder: string): Promise<LimitAnswer> {
@@ -80,7 +79,7 @@ export class DatabaseLimitStore implements LimitStore {
     if (charges.length === 0) return;
     const values = {
       ...keyValues(charges.map(({ key }) => key)),
-      lockFrom: failureValues(charges).lockFrom,
+      lockFrom: failureRuleOf(charges)?.lockFrom ?? 0,
     };
     await this.runner.run(this.statements.giveBack(charges.length), () => values);
   }
@@ -119,37 +118,15 @@ export class DatabaseLimitStore implements LimitStore {
     const said = chargesAllOrNothing ? charges : charges.filter(({ checkOnly }) => !checkOnly);
     // For whom, and by which call: two calls may be for the same.
     const holder = whose + randomBytes(CALL_BYTES).toString('hex');
-    const failures = failureValues(said);
-    const rows = (): LimitRow[] => {
+    const values = (): SqlValues => {
       const now = this.clock.now();
-      return said.map((charge) => rowOf(charge, now, holder));
+      const rows = said.map((charge, index) => {
+        const row = Object.entries(chargeRow(charge, now));
+        return Object.fromEntries(row.map(([name, value]) => [`${name}${index}`, value]));
+      });
+      return Object.assign({ now, holder, ...failureValues(failureRuleOf(said)) }, ...rows);
     };
-    const values = (): SqlValues =>
-      Object.assign(
-        { now: this.clock.now(), holder, ...failures },
-        ...rows().map((row, index) => ({
-          [`id${index}`]: row.id,
-          [`kind${index}`]: row.kind,
-          [`amount${index}`]: row.amount,
-          [`allowed${index}`]: row.allowed,
-          [`endsAt${index}`]: row.endsAt,
-        })),
-      ) as SqlValues;
-    const { chargeJoined } = this.statements;
-    const join: Join | null = chargeJoined && {
-      statement: chargeJoined,
-      // Those with another rule for failures cannot go with these.
-      line: Object.values(failures).join(),
-      keys: said.filter(({ checkOnly }) => !checkOnly).map(({ key }) => key),
-      rows,
-      shared: () => ({ now: this.clock.now(), ...failures }),
-    };
-    const result = await this.runner.run(
-      this.statements.charge(said.length),
-      values,
-      undefined,
-      join,
-    );
+    const result = await this.runner.run(this.statements.charge(said.length), values);
     // Where a refused row is answered too, it is another one's.
     return result.rows.filter((row) => (row['holder'] ?? holder) === holder).map(levelOf);
   }
@@ -168,41 +145,4 @@ function keyValues(keys: readonly string[]): Record<string, string> {
 
 function levelOf(row: Readonly<Record<string, unknown>>): LimitLevel {
   return { key: String(row['id']), amount: Number(row['amount']), endsAt: Number(row['endsAt']) };
-}
-
-interface LimitRow extends Readonly<Record<string, SqlValue>> {
-  readonly id: string;
-  readonly kind: string;
-  readonly amount: number;
-  readonly allowed: number;
-  readonly endsAt: number;
-  readonly holder: string;
-}
-
-/** What a row begins with, if this is its first charge. */
-function rowOf({ key, rule, checkOnly }: LimitCharge, now: number, holder: string): LimitRow {
-  const lockMs = rule.kind === 'failures' ? lockMsAfter(1, rule) : rule.windowMs;
-  return {
-    id: key,
-    kind: rule.kind,
-    amount: checkOnly ? 0 : 1,
-    allowed: rule.max,
-    endsAt: lockMs === 0 ? 0 : now + lockMs,
-    holder,
-  };
-}
-
-/** The failure rule is one for all: that of the options. */
-function failureValues(charges: readonly LimitCharge[]): {
-  lockFrom: number;
-  lockMs: number;
-  maxLockMs: number;
-  doublings: number;
-} {
-  for (const { rule } of charges) {
-    if (rule.kind !== 'failures') continue;
-    const { lockFrom, lockMs, maxLockMs } = rule;
-    return { lockFrom, lockMs, maxLockMs, doublings: doublingsOf(rule) };
-  }
-  return { lockFrom: 0, lockMs: 0, maxLockMs: 0, doublings: 0 };
 }

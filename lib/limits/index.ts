@@ -1,4 +1,5 @@
 export { canonicalToken } from './canonical-token.js';
+export type { LimitClauses } from './dialects/limit-clauses.js';
 export { DatabaseLimitStore } from './database-limit.store.js';
 export { GuessingWatch } from './guessing-watch.js';
 export { NoLimitStore } from './no-limit.store.js';
@@ -13,12 +14,14 @@ export type {
 } from './limit-store.interface.js';
 export {
   LimitService,
-  settlementValues,
   watchesConfirm,
+  type Bid,
   type Charged,
+  type CountedUnder,
   type FailureCount,
   type FailuresOf,
   type LimitedParty,
   type LimitedRequest,
+  type Opens,
   type Settlement,
 } from './limit.service.js';

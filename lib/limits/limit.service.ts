@@ -4,6 +4,7 @@ import { Inject, Injectable, Logger } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 
 import { limitKey } from '../crypto/index.js';
+import type { SqlValues } from '../database/index.js';
 import {
   TwoFactorConfigurationError,
   TwoFactorError,
@@ -15,6 +16,9 @@ import {
 import type { ResolvedOptions, SendBudget } from '../options/index.js';
 import { InjectTwoFactorOptions, TWO_FACTOR_LIMIT_STORE } from '../two-factor.tokens.js';
 import { canonicalStarter, canonicalToken } from './canonical-token.js';
+import { DatabaseLimitStore } from './database-limit.store.js';
+import { chargeRow, failureValues, type ChargeRow } from './dialects/charge-values.js';
+import type { LimitClauses } from './dialects/limit-clauses.js';
 import { isSpent, lasts, waitMs } from './limit-rules.js';
 import type { FailureRule, LimitCharge, LimitLevel, LimitStore } from './limit-store.interface.js';
 
@@ -30,10 +34,16 @@ export interface LimitedParty {
 
 /** A new confirmation, a message, or both. */
 export interface LimitedRequest extends LimitedParty {
-  /** Takes one of the live places; its id. */
-  readonly opens?: { readonly id: string; readonly ttlMs: number } | undefined;
+  /** Takes one of the live places. */
+  readonly opens?: Opens | undefined;
   /** Spends a message of this sender. */
   readonly sends?: { readonly way: string; readonly starter: string | undefined } | undefined;
+}
+
+/** A confirmation that is about to live. */
+export interface Opens {
+  readonly id: string;
+  readonly ttlMs: number;
 }
 
 /** Whose failures are meant. */
@@ -56,12 +66,6 @@ export interface Charged {
   readonly levels: readonly LimitLevel[];
 }
 
-/** A right code ends them in its own statement: the values of the store's `clearClause`; `null` ends nothing. */
-export function settlementValues(settlement: Settlement | null): Readonly<Record<string, string>> {
-  const { keys = [], holder = '' } = settlement ?? {};
-  return { limitKeys: `{${keys.join(',')}}`, holder };
-}
-
 /** What a success ends: the failures of its token and subject, and its live place. */
 export interface Settlement {
   readonly keys: readonly string[];
@@ -70,6 +74,21 @@ export interface Settlement {
 
 interface Budget extends LimitCharge {
   readonly limit: LimitName;
+}
+
+/** What a new confirmation charges in its own statement. */
+export interface Bid {
+  readonly charges: readonly Budget[];
+  readonly holder: string;
+  readonly rows: (now: number) => readonly ChargeRow[];
+  /** The keys of its place: of two calls that want it one gets it. */
+  readonly exclusive: readonly string[];
+}
+
+/** Where a confirmation is counted, for its own statements; `null` for nowhere. */
+export interface CountedUnder {
+  readonly failureKeys: string | null;
+  readonly placeKeys: string | null;
 }
 
 /** Whether a confirmation must be known before its code is compared. */
@@ -93,11 +112,19 @@ const OURS: ReadonlySet<LimitName> = new Set(['sends-per-sender', 'sends-in-tota
 @Injectable()
 export class LimitService {
   readonly #logger = new Logger(LimitService.name);
+  readonly #clauseValues: SqlValues;
 
   constructor(
     @Inject(TWO_FACTOR_LIMIT_STORE) private readonly store: LimitStore,
     @InjectTwoFactorOptions() private readonly options: ResolvedOptions,
-  ) {}
+  ) {
+    const rule = this.#failureRule();
+    const kids = options.keyRing.keys.map(({ kid }) => kid);
+    this.#clauseValues = {
+      ...failureValues(rule ?? undefined),
+      ring: [...kids, rule === null ? 'off' : 'on'].join(','),
+    };
+  }
 
   /**
    * Ends the lock, or the stop, of a token or a subject; of a token also its budget of messages. Says so in the log.
@@ -107,8 +134,11 @@ export class LimitService {
   async reset(whose: FailuresOf): Promise<void> {
     const failures = this.#failureKeys(whose);
     const sends = whose.token === undefined ? [] : this.#sendsPerToken(whose.token);
-    const keys = [...failures, ...sends.map(({ key }) => key)].toSorted();
-    await this.#ask(() => this.store.clear(keys));
+    // Apart: other statements lock failures before windows, whatever their keys.
+    await this.#ask(() => this.store.clear(failures));
+    if (sends.length > 0) {
+      await this.#ask(() => this.store.clear(sends.map(({ key }) => key).toSorted()));
+    }
     const what =
       whose.token === undefined ? 'a subject' : `recipient ${this.tokenKey(whose.token)}`;
     this.#logger.log(`The limits of ${what} were reset by hand.`);
@@ -128,6 +158,66 @@ export class LimitService {
   }
 
   /**
+   * Parts of the statements of the confirmations that charge by themselves; `null` where budgets are kept elsewhere, or by
+   * an engine that cannot.
+   *
+   * @internal
+   */
+  get clauses(): LimitClauses | null {
+    return this.store instanceof DatabaseLimitStore ? this.store.clauses : null;
+  }
+
+  /**
+   * Values of the `clauses`, the same for all calls: among them `ring`, which the failure keys of a confirmation begin with
+   * if they were made under the same secrets and rules.
+   *
+   * @internal
+   */
+  get clauseValues(): SqlValues {
+    return this.#clauseValues;
+  }
+
+  /**
+   * What `chargeRequest` would charge first, for a statement that does it by itself.
+   *
+   * @internal
+   */
+  bid(request: LimitedRequest & { readonly opens: Opens }): Bid {
+    const { id, ttlMs } = request.opens;
+    const [place = []] = this.#places(request, ttlMs);
+    const charges = [...this.#fixed(request), ...place];
+    const rows = (now: number): ChargeRow[] => charges.map((charge) => chargeRow(charge, now));
+    return { charges, rows, holder: holderOf(id), exclusive: place.map(({ key }) => key) };
+  }
+
+  /**
+   * What is charged for a wrong code.
+   *
+   * @internal
+   */
+  failuresOf(party: LimitedParty): Charged['charges'] {
+    return this.#failures(party, false);
+  }
+
+  /**
+   * Where a confirmation is counted, by its failures and its place among the charges.
+   *
+   * @internal
+   */
+  countedUnder(charges: Charged['charges']): CountedUnder {
+    if (this.clauses === null) return { failureKeys: null, placeKeys: null };
+    const keysOf = (kind: RegExp): string =>
+      charges
+        .filter(({ limit }) => kind.test(limit))
+        .map(({ key }) => key)
+        .join(',');
+    return {
+      failureKeys: `${this.#clauseValues['ring']}|${keysOf(/-failures$/)}`,
+      placeKeys: keysOf(/^live$/) || null,
+    };
+  }
+
+  /**
    * Before a code is compared: one failure of the token and of the subject.
    *
    * @throws TwoFactorTooManyRequestsError while either is locked; nothing is charged then.
@@ -144,10 +234,9 @@ export class LimitService {
    * @internal
    */
   async chargeRequest(request: LimitedRequest): Promise<Charged> {
-    const { opens, sends } = request;
+    const { opens } = request;
     const places = opens ? this.#places(request, opens.ttlMs) : [];
-    const fixed = [...this.#failures(request, true), ...(sends ? this.#sends(request, sends) : [])];
-    return this.#charge(fixed, places, opens ? holderOf(opens.id) : NOBODY);
+    return this.#charge(this.#fixed(request), places, opens ? holderOf(opens.id) : NOBODY);
   }
 
   /**
@@ -227,6 +316,16 @@ export class LimitService {
   }
 
   /**
+   * What a statement that charges by itself has charged for a wrong code.
+   *
+   * @param locks those of its budgets that lock now.
+   * @internal
+   */
+  charged({ locks, party }: { locks: readonly LimitLevel[]; party: () => LimitedParty }): Charged {
+    return { charges: locks.length === 0 ? [] : this.#failures(party(), false), levels: locks };
+  }
+
+  /**
    * Until when a failure that was just charged locks, by scope; `null` for good.
    *
    * @internal
@@ -288,6 +387,21 @@ export class LimitService {
       if (soonest === null || (taken?.waitMs ?? 0) < (soonest.waitMs ?? 0)) soonest = taken;
     }
     throw this.#refusal(soonest!);
+  }
+
+  /**
+   * What `end` and `settle` would free, for a statement that does it by itself: it names itself so.
+   *
+   * @internal
+   */
+  holderOf(id: string): string {
+    return holderOf(id);
+  }
+
+  /** What is charged whichever place it gets. */
+  #fixed(request: LimitedRequest): Budget[] {
+    const { sends } = request;
+    return [...this.#failures(request, true), ...(sends ? this.#sends(request, sends) : [])];
   }
 
   /** The refusal that lasts longest. */

@@ -17,6 +17,8 @@ const COLUMNS: Columns<ConfirmationRecord> = {
   way: { type: 'varchar', length: '64', default: "''" },
   codeMac: { type: 'varchar', length: '64', isNullable: true },
   envelope: { type: 'text', isNullable: true },
+  failureKeys: { type: 'text', isNullable: true },
+  placeKeys: { type: 'text', isNullable: true },
   attempts: { type: 'int', default: '0' },
   sends: { type: 'int', default: '0' },
   lastSentAt: { type: 'bigint', isNullable: true },

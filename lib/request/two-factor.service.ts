@@ -79,11 +79,11 @@ export class TwoFactorService {
     const token = parseToken(input.token);
     const sender = this.sender.sender(input.way ?? null);
     const message = { way: sender.name, starter: parseStarter(input.starter) };
-    const { state, charged } = await this.confirmer.make(
+    const { state, isNew } = await this.confirmer.make(
       { token, way: sender.name, purpose, subject, details, meta, context, ttlSeconds, key },
       message,
     );
-    return this.describe(await this.sender.sendFirst(state, sender, message.starter, charged));
+    return this.describe(await this.sender.sendFirst(state, sender, message.starter, isNew));
   }
 
   /**

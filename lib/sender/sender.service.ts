@@ -30,7 +30,7 @@ import {
   TwoFactorUnavailableError,
   TwoFactorUnknownKeyError,
 } from '../errors/index.js';
-import { LimitService, type Charged } from '../limits/index.js';
+import { LimitService, type Charged, type CountedUnder } from '../limits/index.js';
 import type { ResolvedOptions } from '../options/index.js';
 import { InjectTwoFactorOptions, SENDER_BACKENDS } from '../two-factor.tokens.js';
 import { cooldownMs, resendAt } from './cooldown.js';
@@ -50,8 +50,6 @@ interface Plan {
   /** `first` is sent by one caller ever, `again` waits for the cooldown, `any` is the application's own decision. */
   readonly kind: 'any' | 'first' | 'again';
   readonly starter?: string | undefined;
-  /** What was charged for this message already; `null` for nothing. */
-  readonly charged: Charged | null;
 }
 
 /**
@@ -96,7 +94,6 @@ export class SenderService {
       sender: this.sender(name),
       token: parseToken(token),
       context: parseContext(context),
-      charged: null,
     };
     return this.#deliver(confirmation, await this.#rowOf(confirmation), { ...plan, kind: 'any' });
   }
@@ -105,7 +102,7 @@ export class SenderService {
    * Sends the first message of a confirmation that knows its token. Of many callers one sends, and the others find it
    * sent: what a repeated request needs.
    *
-   * @param charged what the message has cost already.
+   * @param isNew whether it was just made by this caller, its message charged and written down.
    * @throws as `send`.
    * @internal
    */
@@ -113,10 +110,18 @@ export class SenderService {
     state: ConfirmationState,
     sender: ResolvedSender,
     starter: string | undefined,
-    charged: Charged | null,
+    isNew: boolean,
   ): Promise<ConfirmationState> {
-    const plan: Plan = { sender, kind: 'first', starter, charged };
-    return this.#deliver(state, stateRow(state), plan);
+    const row = stateRow(state);
+    if (!isNew) return this.#deliver(state, row, { sender, kind: 'first', starter });
+    const sealed = this.#open(row);
+    const { token = '' } = sealed;
+    return this.#handOver(
+      state,
+      row,
+      { ...sealed, token, way: sender.name } as BoundContent,
+      sender,
+    );
   }
 
   /**
@@ -142,7 +147,7 @@ export class SenderService {
       );
     }
     const sender = this.sender(way);
-    return this.#deliver(confirmation, row, { sender, kind: 'again', starter, charged: null });
+    return this.#deliver(confirmation, row, { sender, kind: 'again', starter });
   }
 
   /**
@@ -187,15 +192,24 @@ export class SenderService {
     const { row, sealed } = await this.#charge(seen, plan);
     const state = ConfirmationState.is(confirmation) ? confirmation : this.confirmer.stateOf(row);
     refreshState(state, row);
-    if (sealed === null) return state;
+    return sealed === null ? state : this.#handOver(state, row, sealed, plan.sender);
+  }
+
+  /** To the backend, after it was charged. */
+  async #handOver(
+    state: ConfirmationState,
+    row: ConfirmationRow,
+    sealed: BoundContent,
+    sender: ResolvedSender,
+  ): Promise<ConfirmationState> {
     try {
-      await this.#callBackend(plan.sender, sealed, state);
+      await this.#callBackend(sender, sealed, state);
     } catch (error) {
       const isPermanent = isRecipientError(error);
       this.teller.sendFailed(row, isPermanent);
       // Nobody can ever confirm it, if this was its only message: the next one may be for a better address.
       if (isPermanent && row.sends === 1) await this.confirmer.endLive(row);
-      throw await this.#failure(error, plan.sender, sealed, state);
+      throw await this.#failure(error, sender, sealed, state);
     }
     this.teller.sent(row);
     return state;
@@ -210,7 +224,7 @@ export class SenderService {
     plan: Plan,
   ): Promise<{ row: ConfirmationRow; sealed: BoundContent | null }> {
     let row = seen;
-    let { charged } = plan;
+    let charged: Charged | null = null;
     // Each lost round means that somebody else's message was charged, and there are at most maxSends of them.
     for (let round = 0; round <= this.options.maxSends + 1; round += 1) {
       let sealed: BoundContent;
@@ -237,6 +251,7 @@ export class SenderService {
         way: plan.sender.name,
         envelope: sealEnvelope(this.options.keyRing, sealed, row),
         codeMac: codeMac(this.options.keyRing.current, row.id, sealed.code),
+        ...this.#countedUnder(row, sealed),
         maxSends: this.options.maxSends,
         cooldownMs: plan.kind === 'again' ? cooldownMs(row.sends, this.options) : 0,
       });
@@ -268,6 +283,14 @@ export class SenderService {
       this.teller.sendBlocked(error, { id: row.id, way }, party);
       throw error;
     }
+  }
+
+  /** Its token may be known only now. */
+  #countedUnder({ purpose, subject }: ConfirmationRow, { token }: BoundContent): FailureKeys {
+    const { failureKeys } = this.limits.countedUnder(
+      this.limits.failuresOf({ purpose, subject, token }),
+    );
+    return { failureKeys };
   }
 
   async #findSent(id: string): Promise<ConfirmationRow | null> {
@@ -387,6 +410,8 @@ export class SenderService {
     }
   }
 }
+
+type FailureKeys = Pick<CountedUnder, 'failureKeys'>;
 
 function unknownSender(way: string, backends: SenderBackends): TwoFactorInputError {
   const names = [...backends.keys()].join(', ') || '(none found)';

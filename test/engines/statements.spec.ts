@@ -54,12 +54,12 @@ describe.each(engines)('Statements without limits on %s', (engine) => {
     expect(used[0]?.sql.slice(0, 6)).toBe('UPDATE');
   });
 
-  it('requests in two (make, bind), one more where an update answers no row', async () => {
+  it('requests in one: who is sent to at once is written down as sent', async () => {
     const statements = await test.log.during(() =>
       test.twoFactor.request({ token: 'a@b.example' }),
     );
 
-    expect(statements).toHaveLength(engine === 'mariadb' ? 3 : 2);
+    expect(statements).toHaveLength(1);
   });
 
   it('never says a code to the database', async () => {
@@ -84,11 +84,11 @@ describe.each(engines)('Statements without limits on %s', (engine) => {
 
 /** What each call says to the database with all limits at their defaults. */
 const COUNTS = {
-  postgres: { request: 3, resend: 3, confirmWrong: 3, confirmRight: 3, use: 1, cancel: 2 },
-  'better-sqlite3': { request: 3, resend: 3, confirmWrong: 3, confirmRight: 4, use: 1, cancel: 2 },
-  sqljs: { request: 3, resend: 3, confirmWrong: 3, confirmRight: 4, use: 1, cancel: 2 },
+  postgres: { request: 1, resend: 3, confirmWrong: 1, confirmRight: 1, use: 1, cancel: 2 },
+  'better-sqlite3': { request: 2, resend: 3, confirmWrong: 3, confirmRight: 4, use: 1, cancel: 2 },
+  sqljs: { request: 2, resend: 3, confirmWrong: 3, confirmRight: 4, use: 1, cancel: 2 },
   // No UPDATE ... RETURNING, and a budget that is spent is seen by a statement of its own.
-  mariadb: { request: 5, resend: 5, confirmWrong: 5, confirmRight: 6, use: 1, cancel: 3 },
+  mariadb: { request: 3, resend: 5, confirmWrong: 5, confirmRight: 6, use: 1, cancel: 3 },
 } as const;
 
 describe.each(engines)('Statements with default limits on %s', (engine) => {
@@ -119,7 +119,7 @@ describe.each(engines)('Statements with default limits on %s', (engine) => {
     expect(counted).toEqual(COUNTS[engine]);
   });
 
-  it('are as many over HTTP: nothing is read twice', async () => {
+  it('are as many over HTTP, but for a look at whose it is: nothing is read twice', async () => {
     const http = await startHttpApp({ engine, options: { limits: {}, controller: true } });
     const { id } = await http.request({ token: 'ann@example.com' });
     http.clock.advance(30);
@@ -134,7 +134,14 @@ describe.each(engines)('Statements with default limits on %s', (engine) => {
     await http.close();
 
     const { request, resend, confirmWrong, confirmRight } = COUNTS[engine];
-    expect(counted).toEqual({ request, resend, confirmWrong, confirmRight });
+    // Where the confirmation is read before anyway, that look serves both.
+    const looks = engine === 'postgres' ? 1 : 0;
+    expect(counted).toEqual({
+      request,
+      resend,
+      confirmWrong: confirmWrong + looks,
+      confirmRight: confirmRight + looks,
+    });
   });
 
   it('are as many over the services for an unknown as for a purged confirmation', async () => {
@@ -155,7 +162,9 @@ describe.each(engines)('Statements with default limits on %s', (engine) => {
       return all;
     };
 
-    expect(await counts(state.id)).toEqual([1, 1, 1, 1, 1]);
-    expect(await counts(unknown)).toEqual([1, 1, 1, 1, 1]);
+    // Where one statement compares and charges, another one says why it did not.
+    const expected = [engine === 'postgres' ? 2 : 1, 1, 1, 1, 1];
+    expect(await counts(state.id)).toEqual(expected);
+    expect(await counts(unknown)).toEqual(expected);
   });
 });

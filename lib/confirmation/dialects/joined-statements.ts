@@ -7,12 +7,12 @@ import {
   type Statement,
 } from '../../database/index.js';
 import type { ConfirmationTable } from './confirmation-dialect.js';
-import { clauses, type AlsoUpdate, type JoinedName, type UpdateClauses } from './statements.js';
+import { clauses, type JoinedName, type UpdateClauses } from './statements.js';
 
 export type JoinedStatements = Readonly<Record<JoinedName, Statement>>;
 
-/** What `insert` takes of each confirmation. */
-const INSERTED: GivenTypes = {
+/** What an INSERT takes of each confirmation. */
+export const INSERTED: GivenTypes = {
   id: 'varchar',
   purpose: 'varchar',
   subject: 'varchar',
@@ -25,6 +25,10 @@ const INSERTED: GivenTypes = {
   way: 'varchar',
   codeMac: 'varchar',
   envelope: 'text',
+  failureKeys: 'text',
+  placeKeys: 'text',
+  sends: 'int',
+  lastSentAt: 'bigint',
   confirmedAt: 'bigint',
   useBefore: 'bigint',
 };
@@ -38,7 +42,6 @@ export function joinedStatements(
   engine: Engine,
   names: ConfirmationTable,
   keys: number,
-  onConfirmed: AlsoUpdate | null,
 ): JoinedStatements | null {
   // MariaDB's UPDATE answers no rows, and SQLite has nothing that waits on a wire.
   if (engine !== 'postgres') return null;
@@ -51,7 +54,8 @@ export function joinedStatements(
       SELECT given.* FROM given JOIN ${table} AS stored ON stored.${c.id} = "given_id"
       FOR NO KEY UPDATE OF stored SKIP LOCKED),
     updated AS (
-      UPDATE ${table} SET ${givenValues(set)} FROM locked WHERE ${givenValues(where)} RETURNING ${returned})`;
+      UPDATE ${table} SET ${givenValues(set, types)} FROM locked WHERE ${givenValues(where, types)}
+      RETURNING ${returned})`;
   /**
    * Of those that were locked by us, or are not there at all, it is known that nothing was to be done. A NOT EXISTS would
    * read all of the table, if the plan was made when that was small.
@@ -62,25 +66,21 @@ export function joinedStatements(
     WHERE "given_id" NOT IN (SELECT "given_id" FROM updated) AND ("given_id" IN (SELECT "given_id" FROM locked)
       OR "given_id" NOT IN (SELECT "given_id" FROM given JOIN ${table} AS stored ON stored.${c.id} = "given_id"))`;
 
-  const also = (): string => {
-    if (onConfirmed === null) return '';
-    const done = `(SELECT "given_limitKeys", "given_holder" FROM updated WHERE ${alias.confirmedAt} = "given_now") AS done`;
-    return `, done AS (${onConfirmed(done, '"given_limitKeys"', '"given_holder"')})`;
-  };
   const properties = Object.values(alias);
   const nulls = properties.map((name) => `NULL AS ${name}`);
 
   const sql: Record<JoinedName, string> = {
     insert: `
       WITH given AS MATERIALIZED (${givenRows(INSERTED)})
-      INSERT INTO ${table} (${inserted.columns}) SELECT ${givenValues(inserted.values)} FROM given ORDER BY "given_id"
+      INSERT INTO ${table} (${inserted.columns}) SELECT ${givenValues(inserted.values, INSERTED)}
+      FROM given ORDER BY "given_id"
       RETURNING ${c.id} AS "key", true AS "touched"`,
     find: `
       WITH given AS MATERIALIZED (${givenRows({ id: 'varchar' })})
       SELECT "given_id" AS "key", stored.${c.id} IS NOT NULL AS "touched", ${columns}
       FROM given LEFT JOIN ${table} AS stored ON stored.${c.id} = "given_id"`,
     confirm: `
-      ${update(confirm, confirmed(keys, onConfirmed !== null), `locked.*, ${columns}`)} ${also()}
+      ${update(confirm, confirmed(keys), `locked.*, ${columns}`)}
       ${answer(
         `"given_id" AS "key", true AS "touched", ${properties.join(', ')}`,
         `"given_id", false, ${nulls.join(', ')}`,
@@ -94,13 +94,12 @@ export function joinedStatements(
   ) as unknown as JoinedStatements;
 }
 
-function confirmed(keys: number, isLimited: boolean): GivenTypes {
+function confirmed(keys: number): GivenTypes {
   return {
     id: 'varchar',
     now: 'bigint',
     useBefore: 'bigint',
     ...candidates('codeMac', keys),
-    ...(isLimited ? { limitKeys: 'varchar', holder: 'varchar' } : {}),
   };
 }
 
@@ -116,7 +115,7 @@ function used(keys: number): GivenTypes {
 }
 
 /** One for each key of the ring. */
-function candidates(name: string, keys: number): GivenTypes {
+export function candidates(name: string, keys: number): GivenTypes {
   return Object.fromEntries(
     Array.from({ length: keys }, (_, index) => [`${name}${index}`, 'varchar']),
   );

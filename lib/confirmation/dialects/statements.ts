@@ -34,18 +34,15 @@ export type ConfirmationStatements = Readonly<
   >
 >;
 
-/**
- * An UPDATE of other rows, whose keys (an array as text) and holder the rows of `from` say; `keys` and `holder` are how it
- * calls them.
- */
-export type AlsoUpdate = (from: string, keys: string, holder: string) => string;
-
 /** Those that may go together with others of their kind. */
 export type JoinedName = 'insert' | 'find' | 'confirm' | 'use';
 
 /** What a statement says, without how it is put together. */
 export interface ConfirmationClauses {
   readonly inserted: { readonly columns: string; readonly values: string };
+  /** Whether a code would still be compared, and whether it is the right one. */
+  readonly isOpen: string;
+  readonly codeMatches: string;
   readonly confirm: UpdateClauses;
   readonly use: UpdateClauses;
 }
@@ -55,29 +52,18 @@ export interface UpdateClauses {
   readonly where: string;
 }
 
-/**
- * Built once for a data source; `keys` is the size of the key ring, `onConfirmed` what is to happen in the same statement
- * when the code was right, where the engine can do that.
- */
+/** Built once for a data source; `keys` is the size of the key ring. */
 export function confirmationStatements(
   engine: Engine,
   names: ConfirmationTable,
   keys: number,
-  onConfirmed: AlsoUpdate | null,
 ): ConfirmationStatements {
-  const { returning, exactly, epochMs, unlessTaken } = DIALECTS[engine];
+  const { returning, exactly, unlessTaken } = DIALECTS[engine];
   const { table, column: c, columns, alias } = names;
   const { inserted, confirm, use } = clauses(engine, names, keys);
   const pending = pendingClause(names);
 
   const isDead = `${c.expiresAt} < :before AND (${c.useBefore} IS NULL OR ${c.useBefore} < :before)`;
-
-  const withUpdate = (update: string): string => {
-    if (onConfirmed === null) return update;
-    const confirmed = `(SELECT 1 FROM confirmed WHERE ${alias.confirmedAt} = ${epochMs(':now')}) AS done`;
-    const also = onConfirmed(confirmed, ':limitKeys', ':holder');
-    return `WITH confirmed AS (${update}), done AS (${also}) SELECT * FROM confirmed`;
-  };
 
   const insert = `INSERT INTO ${table} (${inserted.columns}) VALUES (${inserted.values})`;
   const sql: Record<keyof ConfirmationStatements, string> = {
@@ -86,9 +72,7 @@ export function confirmationStatements(
     insertUnlessTaken: `${insert} ${unlessTaken(names)}`,
     find: `SELECT ${columns} FROM ${table} WHERE ${c.id} = :id`,
     // Charges and compares at once: no guess is ever compared for free, and none is charged twice.
-    confirm: withUpdate(
-      `UPDATE ${table} SET ${confirm.set} WHERE ${confirm.where} ${returning(names)}`,
-    ),
+    confirm: `UPDATE ${table} SET ${confirm.set} WHERE ${confirm.where} ${returning(names)}`,
     confirmByHand: `
       UPDATE ${table} SET ${c.confirmedAt} = :now, ${c.useBefore} = :useBefore
       WHERE ${c.id} = :id AND ${pending}
@@ -96,6 +80,7 @@ export function confirmationStatements(
     use: `UPDATE ${table} SET ${use.set} WHERE ${use.where}`,
     bind: `
       UPDATE ${table} SET ${c.way} = :way, ${c.envelope} = :envelope, ${c.codeMac} = :codeMac,
+        ${c.failureKeys} = :failureKeys,
         ${c.sends} = ${c.sends} + 1, ${c.lastSentAt} = :now
       WHERE ${c.id} = :id AND ${c.sends} = :seenSends AND ${c.createdAt} = :seenCreatedAt
         AND ${c.sends} < :maxSends AND ${pending}
@@ -130,21 +115,23 @@ export function clauses(
   const { exactly, epochMs } = DIALECTS[engine];
   const { column: c } = names;
   const codeMatches = exactly(c.codeMac, placeholders('codeMac', keys));
+  const isOpen = `${c.codeMac} IS NOT NULL AND ${pendingClause(names)} AND ${c.attempts} < ${c.maxAttempts}`;
   return {
+    isOpen,
+    codeMatches,
     inserted: {
       columns: `${c.id}, ${c.purpose}, ${c.subject}, ${c.details}, ${c.detailsMac}, ${c.meta},
-        ${c.maxAttempts}, ${c.createdAt}, ${c.expiresAt}, ${c.way}, ${c.codeMac}, ${c.envelope}, ${c.attempts},
-        ${c.sends}, ${c.confirmedAt}, ${c.useBefore}`,
+        ${c.maxAttempts}, ${c.createdAt}, ${c.expiresAt}, ${c.way}, ${c.codeMac}, ${c.envelope}, ${c.failureKeys},
+        ${c.placeKeys}, ${c.attempts}, ${c.sends}, ${c.lastSentAt}, ${c.confirmedAt}, ${c.useBefore}`,
       values: `:id, :purpose, :subject, :details, :detailsMac, :meta, :maxAttempts, :createdAt, :expiresAt, :way,
-        :codeMac, :envelope, 0, 0, :confirmedAt, :useBefore`,
+        :codeMac, :envelope, :failureKeys, :placeKeys, 0, :sends, :lastSentAt, :confirmedAt, :useBefore`,
     },
     confirm: {
       set: `
         ${c.attempts} = ${c.attempts} + 1,
         ${c.confirmedAt} = CASE WHEN ${codeMatches} THEN ${epochMs(':now')} ELSE ${c.confirmedAt} END,
         ${c.useBefore} = CASE WHEN ${codeMatches} THEN ${epochMs(':useBefore')} ELSE ${c.useBefore} END`,
-      where: `${c.id} = :id AND ${c.codeMac} IS NOT NULL AND ${pendingClause(names)}
-        AND ${c.attempts} < ${c.maxAttempts}`,
+      where: `${c.id} = :id AND ${isOpen}`,
     },
     use: {
       set: `${c.usedAt} = :now, ${c.useKey} = :useKey`,

@@ -10,8 +10,6 @@ export interface LimitDialect {
   readonly chargesAllOrNothing: boolean;
   /** Charges `count` budgets, each guarded; answers `id`, `amount` and `endsAt` of those that it charged. */
   readonly charge: (table: LimitTable, count: number) => string;
-  /** The same for several calls at once, each all or nothing; `null` where there is no such statement. */
-  readonly chargeJoined: ((table: LimitTable) => string) | null;
   /** An UPDATE of the rows that meet the condition, locked in the order of their ids as `charge` does. */
   readonly updateInOrder: (table: LimitTable, assignments: string, condition: string) => string;
   /** A DELETE likewise. */

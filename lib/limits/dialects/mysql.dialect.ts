@@ -37,7 +37,6 @@ export const mysqlDialect: LimitDialect = {
       RETURNING ${c.id} AS id, ${c.amount} AS amount, ${c.endsAt} AS endsAt, ${c.holder} AS holder,
         @@in_transaction AS inTransaction`;
   },
-  chargeJoined: null,
   updateInOrder: ({ table, column: c }, assignments, condition) =>
     `UPDATE ${table} SET ${assignments} WHERE ${condition} ORDER BY ${c.id}`,
   deleteInOrder: ({ table, column: c }, condition) =>

@@ -1,4 +1,3 @@
-import { givenRows, type GivenTypes } from '../../database/index.js';
 import {
   isSpent,
   lasts,
@@ -8,20 +7,17 @@ import {
   type RuleTerms,
 } from './limit-dialect.js';
 
-const bigint = (value: string): string => `CAST(${value} AS bigint)`;
-const int = (value: string): string => `CAST(${value} AS int)`;
+export const bigint = (value: string): string => `CAST(${value} AS bigint)`;
+export const int = (value: string): string => `CAST(${value} AS int)`;
 const text = (value: string): string => `CAST(${value} AS varchar)`;
+export const prefix = (column: string): string => `substr(${column}, 1, 16)`;
 
-const CHARGED: GivenTypes = {
-  id: 'varchar',
-  kind: 'varchar',
-  amount: 'int',
-  allowed: 'int',
-  endsAt: 'bigint',
-  holder: 'varchar',
-};
-
-function terms({ column: c }: LimitTable, row: string, allowed: string, newEnd: string): RuleTerms {
+export function terms(
+  { column: c }: LimitTable,
+  row: string,
+  allowed: string,
+  newEnd: string,
+): RuleTerms {
   return {
     kind: `${row}.${c.kind}`,
     amount: `${row}.${c.amount}`,
@@ -74,19 +70,6 @@ export const postgresDialect: LimitDialect = {
       ORDER BY wanted.id
       ${elseCharge(names)}`;
   },
-  // The holder names the call.
-  chargeJoined: (names) => {
-    const { table, column: c } = names;
-    return `
-      WITH given AS MATERIALIZED (${givenRows(CHARGED)})
-      ${insertInto(names)}
-      SELECT "given_id", "given_kind", "given_amount", "given_allowed", "given_endsAt", "given_holder" FROM given
-      WHERE "given_amount" > 0 AND "given_holder" NOT IN (
-        SELECT "given_holder" FROM given JOIN ${table} AS seen ON seen.${c.id} = "given_id"
-        WHERE ${isSpent(terms(names, 'seen', '"given_allowed"', '"given_endsAt"'))})
-      ORDER BY "given_id"
-      ${elseCharge(names)}, ${c.id} AS "key", true AS "touched"`;
-  },
   // The inner condition is looked at again when the row was waited for, because of FOR UPDATE.
   updateInOrder: ({ table, column: c }, assignments, condition) =>
     `UPDATE ${table} SET ${assignments} WHERE ${c.id} IN (
@@ -94,5 +77,5 @@ export const postgresDialect: LimitDialect = {
   deleteInOrder: ({ table, column: c }, condition) =>
     `DELETE FROM ${table} WHERE ${c.id} IN (
        SELECT ${c.id} FROM ${table} WHERE ${condition} ORDER BY ${c.id} FOR UPDATE)`,
-  prefix: (column) => `substr(${column}, 1, 16)`,
+  prefix,
 };

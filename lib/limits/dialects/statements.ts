@@ -5,6 +5,7 @@ import {
   type Statement,
 } from '../../database/index.js';
 import { CLOCK_MARGIN_MS } from '../limit-rules.js';
+import { limitClauses, type LimitClauses } from './limit-clauses.js';
 import type { LimitDialect, LimitTable } from './limit-dialect.js';
 import { mysqlDialect } from './mysql.dialect.js';
 import { postgresDialect } from './postgres.dialect.js';
@@ -20,8 +21,6 @@ const DIALECTS: Readonly<Record<Engine, LimitDialect>> = {
 export interface LimitStatements {
   readonly chargesAllOrNothing: boolean;
   charge(count: number): Statement;
-  /** For several calls at once; `null` where they cannot go together. */
-  readonly chargeJoined: Statement | null;
   read(count: number): Statement;
   giveBack(count: number): Statement;
   /** Failures, and what was charged for `:holder` last. */
@@ -29,17 +28,13 @@ export interface LimitStatements {
   clearAll(count: number): Statement;
   readonly keysAfter: Statement;
   readonly purge: Statement;
-  /**
-   * `clear` inside a PostgreSQL statement of another store, for each row of `from`: its keys, an array as text, and its
-   * holder; `null` elsewhere.
-   */
-  readonly clearClause: ((from: string, keys: string, holder: string) => string) | null;
+  /** Parts of another store's statements; `null` where a statement cannot do so much. */
+  readonly clauses: LimitClauses | null;
 }
 
 export function limitStatements(engine: Engine, names: LimitTable): LimitStatements {
   const dialect = DIALECTS[engine];
-  const { chargesAllOrNothing, charge, chargeJoined, updateInOrder, deleteInOrder, prefix } =
-    dialect;
+  const { chargesAllOrNothing, charge, updateInOrder, deleteInOrder, prefix } = dialect;
   const { table, column: c } = names;
   const compile = (sql: string): Statement => compileStatement(engine, sql);
   const byCount = (sql: (count: number) => string): ((count: number) => Statement) => {
@@ -56,7 +51,6 @@ export function limitStatements(engine: Engine, names: LimitTable): LimitStateme
   return {
     chargesAllOrNothing,
     charge: byCount((count) => charge(names, count)),
-    chargeJoined: chargeJoined && compile(chargeJoined(names)),
     read: byCount((count) => `SELECT ${names.columns} FROM ${table} WHERE ${isOneOf(count)}`),
     // The first lock ends with the failure that caused it, and a window with what it began with; a longer lock stays, which
     // is the safe side.
@@ -82,14 +76,6 @@ export function limitStatements(engine: Engine, names: LimitTable): LimitStateme
           `AND (${c.kind} <> 'failures' OR ${c.amount} = 0)`,
       ),
     ),
-    clearClause:
-      engine === 'postgres'
-        ? (from, keys, holder) =>
-            `UPDATE ${table} SET ${nothing} WHERE ${c.id} IN (
-               SELECT ${c.id} FROM ${from}, ${table} AS held
-               WHERE ${c.id} = ANY (CAST(${keys} AS varchar[]))
-                 AND (${c.kind} = 'failures' OR ${prefix(c.holder)} = ${holder})
-               ORDER BY ${c.id} FOR UPDATE OF held)`
-        : null,
+    clauses: engine === 'postgres' ? limitClauses(names) : null,
   };
 }

@@ -27,7 +27,7 @@ describe('A line', () => {
     answers = [];
     line = new Line(3, (calls) => {
       sent.push(calls.map(({ keys }) => keys.join()));
-      return new Promise((resolve) => answers.push(resolve));
+      return new Promise<void>((resolve) => answers.push(resolve));
     });
   });
 

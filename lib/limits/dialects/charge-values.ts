@@ -1,0 +1,35 @@
+import type { SqlValue, SqlValues } from '../../database/index.js';
+import { doublingsOf, lockMsAfter } from '../limit-rules.js';
+import type { FailureRule, LimitCharge } from '../limit-store.interface.js';
+
+/** What the row of a budget begins with, if this is its first charge. */
+export interface ChargeRow extends Readonly<Record<string, SqlValue>> {
+  readonly id: string;
+  readonly kind: string;
+  readonly amount: number;
+  readonly allowed: number;
+  readonly endsAt: number;
+}
+
+export function chargeRow({ key, rule, checkOnly }: LimitCharge, now: number): ChargeRow {
+  const lockMs = rule.kind === 'failures' ? lockMsAfter(1, rule) : rule.windowMs;
+  return {
+    id: key,
+    kind: rule.kind,
+    amount: checkOnly ? 0 : 1,
+    allowed: rule.max,
+    endsAt: lockMs === 0 ? 0 : now + lockMs,
+  };
+}
+
+/** The failure rule is one for all: that of the options. */
+export function failureValues(rule: FailureRule | undefined): SqlValues {
+  if (rule === undefined) return { lockFrom: 0, lockMs: 0, maxLockMs: 0, doublings: 0, stopAt: 0 };
+  const { lockFrom, lockMs, maxLockMs, max } = rule;
+  return { lockFrom, lockMs, maxLockMs, doublings: doublingsOf(rule), stopAt: max };
+}
+
+export function failureRuleOf(charges: readonly LimitCharge[]): FailureRule | undefined {
+  for (const { rule } of charges) if (rule.kind === 'failures') return rule;
+  return undefined;
+}

@@ -1,0 +1,261 @@
+// Limits without a price: PostgreSQL charges them in the statement that makes, or that compares.
+import { afterEach, describe, expect, it } from 'vitest';
+
+import {
+  LimitService,
+  TwoFactorUnavailableError,
+  type TwoFactorModuleOptions,
+} from '../../lib/index.js';
+import { WRONG_CODE } from '../support/canaries.js';
+import { engines } from '../support/engines.js';
+import { interceptStatements } from '../support/intercept-statements.js';
+import { SECRET, startApp, type TestApp } from '../support/test-app.js';
+
+const OTHER_SECRET = `${SECRET}-other`;
+const opened: TestApp[] = [];
+
+afterEach(async () => {
+  for (const app of opened.splice(0).toReversed()) await app.close();
+});
+
+async function start(options: TwoFactorModuleOptions = {}, first?: TestApp): Promise<TestApp> {
+  const test = await startApp({
+    engine: 'postgres',
+    ...(first ? { database: first.database } : {}),
+    options: { limits: {}, ...options },
+  });
+  opened.push(test);
+  return test;
+}
+
+const limitsOf = ({ app }: TestApp): LimitService => app.get(LimitService, { strict: false });
+
+const failures = async (test: TestApp, token: string): Promise<number> =>
+  (await limitsOf(test).failures({ token })).count;
+
+const attemptsLeft = async (test: TestApp, id: string): Promise<number> =>
+  (await test.confirmer.check(id))[0]!.attemptsLeft;
+
+/** Runs `work` while a transaction holds what `sql` touches, and commits it when that waits. */
+async function whileHeld<T>(
+  { dataSource }: TestApp,
+  [sql, parameters]: [sql: string, parameters: unknown[]],
+  work: () => Promise<T>,
+): Promise<T> {
+  const holder = dataSource.createQueryRunner();
+  await holder.startTransaction();
+  try {
+    await holder.query(sql, parameters);
+    const done = work();
+    done.catch(() => undefined);
+    for (let waiting = 0; waiting === 0;) {
+      const [row] = (await dataSource.query(
+        `SELECT count(*) AS waiting FROM pg_locks WHERE NOT granted AND pid IN
+           (SELECT pid FROM pg_stat_activity WHERE datname = current_database())`,
+      )) as [{ waiting: string }];
+      waiting = Number(row.waiting);
+    }
+    await holder.commitTransaction();
+    return await done;
+  } finally {
+    await holder.release();
+  }
+}
+
+describe.each(engines.filter((engine) => engine === 'postgres'))('On %s', () => {
+  const token = 'ann@example.com';
+
+  it.each([true, false])('what comes at once goes together, with join: %s', async (join) => {
+    const { confirmer, log } = await start({ join });
+    const people = Array.from({ length: 40 }, (_, index) => `user-${index}@example.com`);
+
+    const made = await log.during(() =>
+      Promise.all(people.map((each) => confirmer.makeConfirmation({ token: each }))),
+    );
+    const states = await Promise.all(
+      people.map((each) => confirmer.makeConfirmation({ token: each, purpose: 'login' })),
+    );
+    const confirmed = await log.during(async () => {
+      const answers = states.map((state) => confirmer.confirm(state.id, state.code!));
+      expect((await Promise.all(answers)).every(([, done]) => done)).toBe(true);
+    });
+
+    // The first one goes at once, the others while it is on its way.
+    expect([made.length, confirmed.length]).toEqual(join ? [2, 2] : [40, 40]);
+  });
+
+  it('two confirmations of one token do not share a guess', async () => {
+    const test = await start({ join: true });
+    const states = await Promise.all(
+      Array.from({ length: 12 }, (_, index) =>
+        test.confirmer.makeConfirmation({ token, purpose: `p${index}` }),
+      ),
+    );
+
+    const answers = await Promise.allSettled(
+      states.map(({ id }) => test.confirmer.confirm(id, WRONG_CODE)),
+    );
+
+    expect(answers.filter(({ status }) => status === 'fulfilled')).toHaveLength(10);
+    expect(await failures(test, token)).toBe(10);
+  });
+
+  it('a confirmation that changes meanwhile is judged as it is then', async () => {
+    const test = await start();
+    const state = await test.confirmer.makeConfirmation({ token });
+    const update = 'UPDATE two_factor_confirmation SET attempts = attempts + 2 WHERE id = $1';
+
+    const [after, done] = await whileHeld(test, [update, [state.id]], () =>
+      test.confirmer.confirm(state.id, WRONG_CODE),
+    );
+
+    expect([after?.attemptsLeft, done]).toEqual([2, false]);
+    expect(await failures(test, token)).toBe(1);
+  });
+
+  it('a confirmation that ends meanwhile costs nobody anything', async () => {
+    const test = await start();
+    const state = await test.confirmer.makeConfirmation({ token });
+    const cancel = 'UPDATE two_factor_confirmation SET cancelled_at = 1 WHERE id = $1';
+
+    const [after, done] = await whileHeld(test, [cancel, [state.id]], () =>
+      test.confirmer.confirm(state.id, state.code!),
+    );
+
+    expect([after?.status, after?.attemptsLeft, done]).toEqual(['cancelled', 5, false]);
+    expect(await failures(test, token)).toBe(0);
+  });
+
+  it.each(['wrong', 'right'])('a %s code waits for who may lock its token', async (kind) => {
+    const test = await start();
+    const state = await test.confirmer.makeConfirmation({ token });
+    await test.confirmer.confirm(state.id, WRONG_CODE);
+    const lock = `UPDATE two_factor_limit SET amount = 10, ends_at = $1 WHERE kind = 'failures'`;
+
+    const attempt = whileHeld(test, [lock, [test.clock.now() + 30_000]], () =>
+      test.confirmer.confirm(state.id, kind === 'right' ? state.code! : WRONG_CODE),
+    );
+
+    await expect(attempt).rejects.toMatchObject({ code: 'too-many-requests' });
+    expect(await attemptsLeft(test, state.id)).toBe(4);
+    expect(await failures(test, token)).toBe(10);
+  });
+
+  it('who cannot pay all pays nothing: the statement takes itself back', async () => {
+    const test = await start();
+    const state = await test.confirmer.makeConfirmation({ token, subject: 'ann' });
+    // One of the two budgets cannot be charged, as if somebody had come in between.
+    await test.dataSource.query(`
+      CREATE FUNCTION lose() RETURNS trigger LANGUAGE plpgsql AS $$
+      BEGIN IF EXISTS (SELECT 1 FROM two_factor_limit WHERE kind = 'failures') THEN RETURN NULL; END IF; RETURN NEW; END $$;
+      CREATE TRIGGER lose BEFORE INSERT ON two_factor_limit FOR EACH ROW EXECUTE FUNCTION lose()`);
+
+    for (const code of [WRONG_CODE, state.code!]) {
+      const attempt = test.confirmer.confirm(state.id, code);
+      await expect(attempt).rejects.toThrow(TwoFactorUnavailableError);
+    }
+
+    expect(await attemptsLeft(test, state.id)).toBe(5);
+    expect(await failures(test, token)).toBe(0);
+    await test.dataSource.query('DROP TRIGGER lose ON two_factor_limit');
+    expect((await test.confirmer.confirm(state.id, state.code!))[1]).toBe(true);
+  });
+
+  it('a token that is said later is counted from then on', async () => {
+    const test = await start();
+    const state = await test.confirmer.makeConfirmation({ subject: 'ann' });
+    await test.confirmer.confirm(state.id, WRONG_CODE);
+    await test.sender.send(null, token, state);
+
+    const statements = await test.log.during(() => test.confirmer.confirm(state.id, WRONG_CODE));
+
+    expect(statements).toHaveLength(1);
+    expect(await failures(test, token)).toBe(1);
+    expect((await limitsOf(test).failures({ subject: 'ann' })).count).toBe(2);
+  });
+
+  it('what was made in a transaction is counted too', async () => {
+    const test = await start();
+    const state = await test.dataSource.transaction((manager) =>
+      test.confirmer.makeConfirmation({ token, manager }),
+    );
+
+    await test.confirmer.confirm(state.id, WRONG_CODE);
+
+    expect(await failures(test, token)).toBe(1);
+  });
+
+  it('under a new secret what is older is counted under both', async () => {
+    const test = await start();
+    const state = await test.confirmer.makeConfirmation({ token });
+    const rotated = await start({ secret: undefined, secrets: [OTHER_SECRET, SECRET] }, test);
+    const renewed = await start({ secret: OTHER_SECRET }, test);
+
+    await rotated.confirmer.confirm(state.id, WRONG_CODE);
+
+    expect(await failures(test, token)).toBe(1);
+    expect(await failures(renewed, token)).toBe(1);
+    expect((await rotated.confirmer.confirm(state.id, state.code!))[1]).toBe(true);
+    expect(await failures(test, token)).toBe(0);
+    expect(await failures(renewed, token)).toBe(0);
+  });
+
+  it('the last wrong code frees the place, and so does the right one', async () => {
+    const test = await start({ limits: { live: { max: 1 } }, maxAttempts: 2 });
+    const make = (): ReturnType<typeof test.confirmer.makeConfirmation> =>
+      test.confirmer.makeConfirmation({ token });
+    const first = await make();
+    await expect(make()).rejects.toMatchObject({ limit: 'live' });
+    await test.confirmer.confirm(first.id, WRONG_CODE);
+    await expect(make()).rejects.toMatchObject({ limit: 'live' });
+    await test.confirmer.confirm(first.id, WRONG_CODE);
+    const second = await make();
+    await test.confirmer.confirm(second.id, second.code!);
+
+    await expect(make()).resolves.toMatchObject({ status: 'pending' });
+  });
+
+  it('messages of many at once are charged at once, and never too many', async () => {
+    const test = await start({
+      join: true,
+      limits: { sendsInTotal: [{ max: 50, perSeconds: 60 }] },
+    });
+    const ask = (index: number): Promise<unknown> =>
+      test.twoFactor.request({ token: `user-${index}@example.com` });
+
+    const statements = await test.log.during(() =>
+      Promise.all(Array.from({ length: 30 }, (_, index) => ask(index))),
+    );
+    const more = await Promise.allSettled(
+      Array.from({ length: 30 }, (_, index) => ask(index + 30)),
+    );
+
+    expect(statements).toHaveLength(2);
+    expect(more.filter(({ status }) => status === 'fulfilled')).toHaveLength(20);
+    expect(test.outbox.deliveries).toHaveLength(50);
+    const rows = (await test.dataSource.query(
+      'SELECT amount FROM two_factor_limit WHERE allowed = 50',
+    )) as { amount: number }[];
+    expect(rows).toEqual([{ amount: 50 }]);
+  });
+
+  it('a server that cannot do so much at once is asked in several statements', async () => {
+    const test = await start({ join: false });
+    const refused = { name: 'error', code: '0A000' };
+    let asked = 0;
+    interceptStatements(test.dataSource, async (sql, run) => {
+      if (!sql.includes('charged AS')) return run();
+      asked += 1;
+      throw Object.assign(new Error('multiple mutations of one table'), refused);
+    });
+
+    const state = await test.confirmer.makeConfirmation({ token });
+    await test.confirmer.confirm(state.id, WRONG_CODE);
+    const failed = await failures(test, token);
+    const [, done] = await test.confirmer.confirm(state.id, state.code!);
+
+    expect([failed, done, await failures(test, token)]).toEqual([1, true, 0]);
+    // Named, then without a name, and never again.
+    expect(asked).toBeLessThanOrEqual(2);
+  });
+});
