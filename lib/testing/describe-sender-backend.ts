@@ -1,4 +1,4 @@
-import assert from 'node:assert/strict';
+import { deepEqual, equal, ok } from 'node:assert/strict';
 
 import { TwoFactorRecipientError } from '../errors/index.js';
 import type { Delivery } from '../sender/index.js';
@@ -126,7 +126,7 @@ export function describeSenderBackend<Options, Fixture extends SenderBackendFixt
 
     test('delivers nothing once its signal is aborted', async (fixture) => {
       const outcome = await outcomeOf(sent(fixture, sample(0, AbortSignal.abort())));
-      assert.equal(
+      equal(
         outcome.kind,
         'failed',
         'It ended as if it had delivered. Begin with signal.throwIfAborted().',
@@ -140,10 +140,10 @@ export function describeSenderBackend<Options, Fixture extends SenderBackendFixt
         const abort = new AbortController();
         const sending = outcomeOf(sent(fixture, sample(0, abort.signal)));
         const early = await within(ABORT_AFTER_MS, sending);
-        assert.equal(early, null, 'It ended although the provider is silent.');
+        equal(early, null, 'It ended although the provider is silent.');
         abort.abort(new Error('too late'));
         const outcome = await within(contract.settleWithinMs ?? SETTLE_WITHIN_MS, sending);
-        assert.equal(
+        equal(
           outcome?.kind,
           'failed',
           'It did not end by an error after the abort. Hand the signal on to whatever waits.',
@@ -155,7 +155,7 @@ export function describeSenderBackend<Options, Fixture extends SenderBackendFixt
       test(`says that ${JSON.stringify(unreachableToken)} can never be reached`, async (fixture) => {
         const delivery = sampleDelivery(unreachableToken, contract.options as Options);
         const outcome = await outcomeOf(sent(fixture, delivery));
-        assert.ok(
+        ok(
           outcome.kind === 'failed' && outcome.error instanceof TwoFactorRecipientError,
           'It threw no TwoFactorRecipientError.',
         );
@@ -167,8 +167,8 @@ export function describeSenderBackend<Options, Fixture extends SenderBackendFixt
       test('passes a passing failure on, and delivers the next message', async (fixture) => {
         await failNext(fixture);
         const outcome = await outcomeOf(sent(fixture, sample(0)));
-        assert.equal(outcome.kind, 'failed', 'It ended as if it had delivered.');
-        assert.ok(
+        equal(outcome.kind, 'failed', 'It ended as if it had delivered.');
+        ok(
           !(outcome.kind === 'failed' && outcome.error instanceof TwoFactorRecipientError),
           'It threw a TwoFactorRecipientError, after which nobody tries again.',
         );
@@ -187,8 +187,8 @@ export function describeSenderBackend<Options, Fixture extends SenderBackendFixt
           await outcomeOf(sent(fixture, deliveries[1]!));
         });
         for (const { code, token: to } of deliveries) {
-          assert.ok(!bare(written).includes(code), 'It wrote the code.');
-          assert.ok(!written.includes(to), 'It wrote the token.');
+          ok(!bare(written).includes(code), 'It wrote the code.');
+          ok(!written.includes(to), 'It wrote the token.');
         }
       });
     }
@@ -235,7 +235,7 @@ function assertDelivered<Options>(
     .delivered()
     .map(({ token, text }) => `to ${token} with ${codesIn(text).join(', ') || 'no code'}`);
   const wanted = deliveries.map(({ token, code }) => `to ${token} with ${code}`);
-  assert.deepEqual(facts.toSorted(), wanted.toSorted(), 'The provider has other messages.');
+  deepEqual(facts.toSorted(), wanted.toSorted(), 'The provider has other messages.');
 }
 
 /** Without what a message groups a code by. */
