@@ -30,8 +30,13 @@ const ROOMS = [
   'index.ts',
 ];
 
+interface Face {
+  readonly types: string;
+  readonly default: string;
+}
+
 interface Manifest {
-  exports: Record<string, string | { types: string; default: string }>;
+  exports: Record<string, string | Record<'module-sync' | 'import' | 'require', Face>>;
   typesVersions: { '*': Record<string, string[]> };
   dependencies?: object;
   peerDependencies: Record<string, string>;
@@ -84,6 +89,20 @@ describe('The package', () => {
     expect([...(await packagesBehind('index.ts'))].toSorted()).toEqual(required.toSorted());
   });
 
+  it('is the same ES module for import and require, and a CommonJS one where that is not understood', () => {
+    const entries = Object.entries(manifest.exports).filter(([path]) => path !== './package.json');
+    for (const [path, entry] of entries) {
+      const base = typeof entry === 'string' ? entry : entry.import.default.replace(/\.js$/, '');
+      const face = { types: `${base}.d.ts`, default: `${base}.js` };
+      // The order counts: the first condition that is understood is taken.
+      expect(Object.entries(entry), path).toEqual([
+        ['module-sync', face],
+        ['import', face],
+        ['require', { types: `${base}.d.cts`, default: `${base}.cjs` }],
+      ]);
+    }
+  });
+
   it.each([
     ['nodemailer', './backends/email'],
     ['@nestjs/event-emitter', './event-emitter'],
@@ -93,12 +112,11 @@ describe('The package', () => {
     const reaching: string[] = [];
     for (const [path, entry] of Object.entries(manifest.exports)) {
       if (typeof entry === 'string') continue;
-      const file = entry.default.replace('./dist/', '').replace(/js$/, 'ts');
-      expect(entry.types).toBe(entry.default.replace(/js$/, 'd.ts'));
+      const file = entry.import.default.replace('./dist/', '').replace(/js$/, 'ts');
       if ((await packagesBehind(file)).has(name)) reaching.push(path);
       if (path === '.') continue;
       // For consumers that do not read `exports`.
-      expect(manifest.typesVersions['*'][path.slice(2)]).toEqual([entry.types]);
+      expect(manifest.typesVersions['*'][path.slice(2)]).toEqual([entry.import.types]);
     }
 
     expect(reaching).toEqual([subpath]);

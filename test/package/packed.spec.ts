@@ -1,6 +1,5 @@
-// What is published is built and packed as it is for the registry, in a copy: the `dist` of everybody else stays as it is.
 import { execFile } from 'node:child_process';
-import { cp, mkdir, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { SourceMap, type SourceMapPayload } from 'node:module';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
@@ -8,36 +7,27 @@ import { promisify } from 'node:util';
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
+import { buildCopy, type PackageCopy, type Packed } from '../support/packed-package.js';
+
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 const MAX_BYTES = 150_000;
-const PARTS = ['lib', 'docs', 'package.json', 'tsconfig.json', 'tsconfig.build.json', 'build.js'];
+/** What all entries share: the one copy, what brings it its packages, and how. */
+const SHARED = ['core.cjs', 'packages.cjs', 'shared.cjs', 'shared.js'];
 
-interface Packed {
-  readonly size: number;
-  readonly unpackedSize: number;
-  readonly files: readonly { readonly path: string; readonly size: number }[];
+interface Entry {
+  readonly import: { readonly default: string; readonly types: string };
+  readonly require: { readonly default: string; readonly types: string };
 }
 
 const run = promisify(execFile);
-let copy: string;
+let built: PackageCopy;
 let packed: Packed;
 
 beforeAll(async () => {
-  // Inside of the repository, where its node_modules are found.
-  await mkdir(join(ROOT, '.tmp'), { recursive: true });
-  copy = await mkdtemp(join(ROOT, '.tmp/packed-'));
-  const texts = (await readdir(ROOT)).filter((name) => /\.md$|^LICENSE$/.test(name));
-  for (const part of [...PARTS, ...texts]) {
-    await cp(join(ROOT, part), join(copy, part), { recursive: true });
-  }
-  await run('npm', ['run', 'build'], { cwd: copy });
-  const { stdout } = await run('npm', ['pack', '--dry-run', '--json', '--ignore-scripts'], {
-    cwd: copy,
-  });
-  // A list, or since npm 12 an object by name.
-  packed = Object.values(JSON.parse(stdout) as Record<string, Packed>)[0]!;
+  built = await buildCopy();
+  packed = await built.pack();
 });
-afterAll(() => rm(copy, { recursive: true, force: true }));
+afterAll(() => built.remove());
 
 const pathsOf = (ending: RegExp): string[] =>
   packed.files.map(({ path }) => path).filter((path) => ending.test(path));
@@ -53,22 +43,33 @@ describe('The package, packed', () => {
     expect(size).toBeLessThanOrEqual(MAX_BYTES);
   });
 
-  it('has one file of code for each entry and one for what they share, each with its map', async () => {
+  it('has one file of code for each entry and each way to load it, and one copy of what they share', async () => {
     const { exports } = JSON.parse(await readFile(join(ROOT, 'package.json'), 'utf8')) as {
-      exports: Record<string, string | { default: string; types: string }>;
+      exports: Record<string, string | Entry>;
     };
     const entries = Object.values(exports).filter((entry) => typeof entry === 'object');
-    const code = [...entries.map((entry) => entry.default.slice(2)), 'dist/shared.js'].toSorted();
+    const faces = entries.flatMap((entry) => [entry.import, entry.require]);
+    const code = [
+      ...faces.map((face) => face.default.slice(2)),
+      ...SHARED.map((name) => `dist/${name}`),
+    ];
 
-    expect(pathsOf(/\.js$/).toSorted()).toEqual(code);
-    expect(pathsOf(/\.js\.map$/).toSorted()).toEqual(code.map((path) => `${path}.map`));
-    expect(pathsOf(/\.d\.ts$/)).toEqual(
-      expect.arrayContaining(entries.map((entry) => entry.types.slice(2))),
+    expect(pathsOf(/\.c?js$/).toSorted()).toEqual(code.toSorted());
+    expect(pathsOf(/\.d\.c?ts$/)).toEqual(
+      expect.arrayContaining(faces.map(({ types }) => types.slice(2))),
     );
   });
 
+  it('has no declarations that no entry leads to', () => {
+    expect(pathsOf(/\.d\.ts$/)).not.toContain('dist/migrations/create-table.d.ts');
+    expect(pathsOf(/\.d\.ts$/)).toContain('dist/confirmation/confirmer.service.d.ts');
+  });
+
   it('has its documentation in its declarations', async () => {
-    const declared = await readFile(join(copy, 'dist/confirmation/confirmer.service.d.ts'), 'utf8');
+    const declared = await readFile(
+      join(built.folder, 'dist/confirmation/confirmer.service.d.ts'),
+      'utf8',
+    );
     const source = await readFile(join(ROOT, 'lib/confirmation/confirmer.service.ts'), 'utf8');
     const [example] = /@example[\s\S]+?```\n/.exec(source) ?? [''];
 
@@ -78,10 +79,11 @@ describe('The package, packed', () => {
 
   it('leads from each line of its code to the line of its source', async () => {
     let found = 0;
-    for (const path of pathsOf(/\.js$/)) {
-      const code = await readFile(join(copy, path), 'utf8');
+    for (const path of pathsOf(/\.c?js$/)) {
+      const code = await readFile(join(built.folder, path), 'utf8');
+      if (!code.includes('throw new ')) continue;
       const payload = JSON.parse(
-        await readFile(join(copy, `${path}.map`), 'utf8'),
+        await readFile(join(built.folder, `${path}.map`), 'utf8'),
       ) as SourceMapPayload;
       const map = new SourceMap(payload);
       for (const [line, text] of code.split('\n').entries()) {
@@ -89,7 +91,7 @@ describe('The package, packed', () => {
         if (!text.trimStart().startsWith('throw new ')) continue;
         const entry = map.findEntry(line, text.length);
         if (!('originalSource' in entry)) throw new Error(`${path}:${line + 1} leads nowhere.`);
-        const source = await readFile(join(copy, path, '..', entry.originalSource), 'utf8');
+        const source = await readFile(join(built.folder, path, '..', entry.originalSource), 'utf8');
         expect(source.split('\n')[entry.originalLine]).toMatch(/\bthrow\b/);
         found += 1;
       }
@@ -99,7 +101,7 @@ describe('The package, packed', () => {
   });
 
   it('leaves its classes their names, and is one copy for all entries', async () => {
-    const load = (path: string): string => pathToFileURL(join(copy, 'dist', path)).href;
+    const load = (path: string): string => pathToFileURL(join(built.folder, 'dist', path)).href;
     const script = `
       const root = await import('${load('index.js')}');
       const { rateLimiterFlexibleStore } = await import('${load('adapters/rate-limiter-flexible/index.js')}');
@@ -113,7 +115,7 @@ describe('The package, packed', () => {
         isOne: error instanceof root.TwoFactorConfigurationError,
       }));`;
     const { stdout } = await run(process.execPath, ['--input-type=module', '-e', script], {
-      cwd: copy,
+      cwd: built.folder,
     });
     const { classes, ...rest } = JSON.parse(stdout) as { classes: number };
 
