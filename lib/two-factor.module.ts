@@ -14,20 +14,15 @@ import { TwoFactorConfigurationError } from './errors/index.js';
 import { TwoFactorEvents } from './events/index.js';
 import { GuardedRouteExplorer, PurposeService } from './http/index.js';
 import { LimitService } from './limits/index.js';
-import {
-  joinUpTo,
-  resolveOptions,
-  touchablePurposes,
-  type ResolvedOptions,
-} from './options/index.js';
+import { joinUpTo, touchablePurposes, type ResolvedOptions } from './options/index.js';
 import { TwoFactorService } from './request/index.js';
 import { SenderExplorer, SenderService } from './sender/index.js';
 import {
   ASYNC_OPTIONS_TYPE,
   ConfigurableModuleClass,
-  EXTRAS,
   MODULE_OPTIONS_TOKEN,
   OPTIONS_TYPE,
+  resolveModuleOptions,
 } from './two-factor.module-definition.js';
 import {
   InjectTwoFactorOptions,
@@ -35,18 +30,6 @@ import {
   TWO_FACTOR_DATA_SOURCE,
   TWO_FACTOR_OPTIONS,
 } from './two-factor.tokens.js';
-
-function resolve(given: unknown): ResolvedOptions {
-  const members = typeof given === 'object' && given !== null ? given : {};
-  const extra = EXTRAS.find((name) => name in members);
-  if (extra !== undefined) {
-    throw new TwoFactorConfigurationError(
-      `The factory of TwoFactorModule returned ${extra}, which shapes the module and must be known before. Write it ` +
-        `beside the factory: forRootAsync({ ${extra}, useFactory }).`,
-    );
-  }
-  return resolveOptions(given, process.env);
-}
 
 async function openStore(
   dataSource: DataSource,
@@ -89,7 +72,11 @@ async function openStore(
 @Module({
   imports: [DiscoveryModule],
   providers: [
-    { provide: TWO_FACTOR_OPTIONS, useFactory: resolve, inject: [MODULE_OPTIONS_TOKEN] },
+    {
+      provide: TWO_FACTOR_OPTIONS,
+      useFactory: resolveModuleOptions,
+      inject: [MODULE_OPTIONS_TOKEN],
+    },
     {
       provide: ConfirmationStore,
       useFactory: openStore,

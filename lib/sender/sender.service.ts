@@ -160,7 +160,7 @@ export class SenderService {
   sender(name: string | null): ResolvedSender {
     const way = name === null ? this.options.defaultSender : parseWay(name);
     const sender = this.backends.get(way);
-    if (sender === undefined) throw new TwoFactorInputError(`There is no sender "${way}".`);
+    if (sender === undefined) throw unknownSender(way, this.backends);
     return sender;
   }
 
@@ -414,6 +414,11 @@ export class SenderService {
 }
 
 type FailureKeys = Pick<CountedUnder, 'failureKeys'>;
+
+function unknownSender(way: string, backends: SenderBackends): TwoFactorInputError {
+  const names = [...backends.keys()].join(', ') || '(none found)';
+  return new TwoFactorInputError(`There is no sender "${way}": name one of ${names}.`);
+}
 
 function gone(): TwoFactorNotFoundError {
   return new TwoFactorNotFoundError('There is no such confirmation.');

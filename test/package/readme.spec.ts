@@ -41,6 +41,7 @@ const COMPILER_OPTIONS: ts.CompilerOptions = {
   paths: {
     'nestjs-two-factor': [join(ROOT, 'lib/index.ts')],
     'nestjs-two-factor/backends/email': [join(ROOT, 'lib/backends/email/index.ts')],
+    'nestjs-two-factor/testing': [join(ROOT, 'lib/testing/index.ts')],
     'nestjs-two-factor/*': [join(ROOT, 'lib/adapters/*/index.ts')],
   },
 };
@@ -134,6 +135,28 @@ describe('The README, run', () => {
     };
 
     expect(await provesANumber()).toBe(true);
+  });
+
+  it('app.spec.ts reads the code of an application that has its own module', async () => {
+    const { readsTheCode } = (await load('app.spec.ts')) as unknown as {
+      readsTheCode: () => Promise<string>;
+    };
+
+    expect(await readsTheCode()).toMatch(/^\d{6}$/);
+  });
+
+  it('sms.backend.spec.ts holds the backend to its contract', async () => {
+    const tests: (() => Promise<void>)[] = [];
+    // It names node:test, whose tests would run outside of this one.
+    vi.doMock('node:test', () => ({
+      describe: (_: string, body: () => void) => body(),
+      it: (_: string, body: () => Promise<void>) => tests.push(body),
+    }));
+    await load('sms.backend.spec.ts');
+    vi.doUnmock('node:test');
+
+    expect(tests).toHaveLength(8);
+    for (const test of tests) await test();
   });
 
   describe.each(engines.filter((engine) => engine === 'postgres'))('on %s', (engine) => {
