@@ -1,11 +1,19 @@
-import { UseFilters, type ExecutionContext } from '@nestjs/common';
+import {
+  UseFilters,
+  type DynamicModule,
+  type ExecutionContext,
+  type Provider,
+} from '@nestjs/common';
 import { ApolloDriver, type ApolloDriverConfig } from '@nestjs/apollo';
 import {
   Args,
+  Field,
   GqlExecutionContext,
   GraphQLModule,
   Mutation,
+  ObjectType,
   Query,
+  ResolveField,
   Resolver,
 } from '@nestjs/graphql';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -19,7 +27,7 @@ import {
 } from '../../lib/index.js';
 import { recordOutput, WRONG_CODE } from '../support/canaries.js';
 import type { EngineName } from '../support/engines.js';
-import { startApp } from '../support/test-app.js';
+import { startApp, type TestApp } from '../support/test-app.js';
 import { describeTransport, type Outcome, type RunningTransport } from './guarded-transport.js';
 import { Bank, PAYEE, purposesFor, routes, type TransferCall } from './transfers.js';
 
@@ -124,22 +132,28 @@ interface GraphQlAnswer {
   }[];
 }
 
+const graphQl = (options: Partial<ApolloDriverConfig> = {}): DynamicModule =>
+  GraphQLModule.forRoot<ApolloDriverConfig>({
+    driver: ApolloDriver,
+    autoSchemaFile: true,
+    playground: false,
+    ...options,
+  });
+
+interface StartInput {
+  readonly providers?: readonly Provider[];
+  readonly enhancers?: NonNullable<ApolloDriverConfig['fieldResolverEnhancers']>;
+}
+
 async function start(
   engine: EngineName,
-  options: Partial<ApolloDriverConfig> = {},
+  { providers = [], enhancers = [] }: StartInput = {},
 ): Promise<GraphQlApp> {
   const test = await startApp({
     engine,
     options: { purposes: purposesFor(userOf) },
-    imports: [
-      GraphQLModule.forRoot<ApolloDriverConfig>({
-        driver: ApolloDriver,
-        autoSchemaFile: true,
-        playground: false,
-        ...options,
-      }),
-    ],
-    providers: [Bank, TransferResolver, AccountResolver],
+    imports: [graphQl({ fieldResolverEnhancers: enhancers })],
+    providers: [Bank, TransferResolver, AccountResolver, ...providers],
   });
   await test.app.listen(0, '127.0.0.1');
   const origin = (await test.app.getUrl()).replace('localhost', '127.0.0.1');
@@ -223,5 +237,103 @@ describe('One GraphQL operation', () => {
     const [state] = await app.confirmer.check(String(delivery?.state.id));
     expect(state?.status).toBe('locked');
     expect(state?.attemptsLeft).toBe(0);
+  });
+});
+
+@ObjectType()
+class Account {
+  @Field(() => String)
+  iban = 'DE02';
+}
+
+/** Field resolvers, guarded one by one and together. */
+@Resolver(() => Account)
+class GuardedField {
+  @Query(() => Account)
+  account(): Account {
+    return new Account();
+  }
+
+  @ResolveField(() => String)
+  @RequireConfirmation('transfer', { from })
+  statement(): string {
+    return 'secret';
+  }
+}
+
+@Resolver(() => Account)
+@RequireConfirmation('transfer', { from })
+class GuardedFields {
+  @Query(() => Account)
+  account(): Account {
+    return new Account();
+  }
+
+  @ResolveField(() => String)
+  statement(): string {
+    return 'secret';
+  }
+}
+
+describe('A guard that Nest would never run', () => {
+  const boot = (
+    providers: readonly Provider[],
+    enhancers: ApolloDriverConfig['fieldResolverEnhancers'] = [],
+  ): Promise<TestApp> =>
+    startApp({
+      options: { purposes: purposesFor(userOf) },
+      imports: [graphQl({ fieldResolverEnhancers: enhancers })],
+      providers: [Bank, ...providers],
+    });
+
+  it.each([
+    ['a factory', { inject: [Bank], useFactory: (bank: Bank) => new TransferResolver(bank) }],
+    ['an asynchronous factory', { useFactory: async () => new TransferResolver({} as Bank) }],
+    ['a value', { useValue: new AccountResolver({} as Bank) }],
+  ])('stops the boot when the resolver comes from %s', async (_, provider) => {
+    await expect(boot([{ provide: 'RESOLVER', ...provider }])).rejects.toMatchObject({
+      code: 'invalid-configuration',
+      message: expect.stringMatching(
+        /^(Transfer|Account)Resolver has @RequireConfirmation, .+\. List the class itself under providers\.$/,
+      ) as string,
+    });
+  });
+
+  it('is no trouble when the class is listed too, or is what useClass names', async () => {
+    const again = { provide: 'AGAIN', inject: [AccountResolver], useFactory: (it: object) => it };
+    const app = await boot([
+      { provide: 'RESOLVER', useClass: TransferResolver },
+      AccountResolver,
+      again,
+      { provide: 'ALIAS', useExisting: AccountResolver },
+    ]);
+    try {
+      expect(app.app.get('AGAIN')).toBe(app.app.get(AccountResolver));
+    } finally {
+      await app.close();
+    }
+  });
+
+  it.each([GuardedField, GuardedFields])('stops the boot on a field: %o', async (resolver) => {
+    for (const enhancers of [[], ['guards'], ['interceptors']] as const) {
+      await expect(boot([resolver], [...enhancers])).rejects.toMatchObject({
+        code: 'invalid-configuration',
+        message: `${resolver.name}.statement is a GraphQL field, where Nest runs no guard. Put @RequireConfirmation on the query or mutation, or give GraphQLModule fieldResolverEnhancers: ['guards', 'interceptors'].`,
+      });
+    }
+  });
+
+  it('guards fields where Nest is told to run it', async () => {
+    const app = await start('sqljs', {
+      providers: [GuardedField],
+      enhancers: ['guards', 'interceptors', 'filters'],
+    });
+    try {
+      const answer = await app.post('{ account { iban statement } }', 'ann');
+      expect(JSON.stringify(answer)).not.toContain('secret');
+      expect(answer.errors?.[0]).toHaveProperty('message');
+    } finally {
+      await app.close();
+    }
   });
 });

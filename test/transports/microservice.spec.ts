@@ -6,19 +6,24 @@ import {
   Transport,
   type MicroserviceOptions,
 } from '@nestjs/microservices';
+import { Test } from '@nestjs/testing';
+import { TypeOrmModule } from '@nestjs/typeorm';
 import { lastValueFrom } from 'rxjs';
+import { describe, expect, it } from 'vitest';
 
 import {
   Confirmation,
   ConfirmationProof,
+  ConfirmerService,
   RequireConfirmation,
   TwoFactorExceptionFilter,
+  TwoFactorModule,
   type Problem,
 } from '../../lib/index.js';
 import { freePort } from '../support/free-port.js';
-import { startApp } from '../support/test-app.js';
+import { SECRET, startApp, StatementLog, TestClock } from '../support/test-app.js';
 import { describeTransport, type Outcome, type TransportClient } from './guarded-transport.js';
-import { Bank, purposesFor, routes, type TransferCall } from './transfers.js';
+import { Bank, PAYEE, purposesFor, routes, type TransferCall } from './transfers.js';
 
 /** Who a message is from says, among services, the service that sends it. */
 interface TransferMessage extends TransferCall {
@@ -100,23 +105,85 @@ describeTransport('TCP', async (engine) => {
   });
   await test.app.startAllMicroservices();
 
-  const connect = async (user?: string): Promise<TransportClient> => {
-    const client = ClientProxyFactory.create({
+  return { ...test, connect: (user) => connect(port, user) };
+});
+
+async function connect(port: number, user?: string): Promise<TransportClient> {
+  const client = ClientProxyFactory.create({
+    transport: Transport.TCP,
+    options: { host: '127.0.0.1', port },
+  });
+  await client.connect();
+  return {
+    close: () => client.close(),
+    call: async (route, body): Promise<Outcome> => {
+      try {
+        const value: unknown = await lastValueFrom(client.send(route, { user, ...body }));
+        return { value, wire: value };
+      } catch (error) {
+        return { problem: error as Problem, wire: error };
+      }
+    },
+  };
+}
+
+/** Without the filter. */
+@Controller()
+class BareConsumer {
+  @MessagePattern('guarded')
+  @RequireConfirmation('transfer', { from, details })
+  guarded(): string {
+    return 'paid';
+  }
+}
+
+describe('An application that is a microservice and nothing else', () => {
+  it.each([
+    [TransferConsumer, { error: 'confirmation-required', status: 403 }],
+    [BareConsumer, { status: 'error', message: 'Internal server error' }],
+  ])('refuses and lets through with %o', async (controller, refusal) => {
+    const port = await freePort();
+    const [clock, log] = [new TestClock(), new StatementLog()];
+    const module = await Test.createTestingModule({
+      imports: [
+        TypeOrmModule.forRoot({
+          type: 'sqljs',
+          autoLoadEntities: true,
+          synchronize: true,
+          logger: log,
+        }),
+        TwoFactorModule.forRoot({
+          secret: SECRET,
+          senders: { default: { backend: () => async () => undefined } },
+          autoPurge: false,
+          purposes: purposesFor((context) => messageOf(context).user),
+          clock,
+        }),
+      ],
+      providers: [Bank],
+      controllers: [controller],
+    }).compile();
+    const app = module.createNestMicroservice<MicroserviceOptions>({
       transport: Transport.TCP,
       options: { host: '127.0.0.1', port },
+      logger: false,
     });
-    await client.connect();
-    return {
-      close: () => client.close(),
-      call: async (route, body): Promise<Outcome> => {
-        try {
-          const value: unknown = await lastValueFrom(client.send(route, { user, ...body }));
-          return { value, wire: value };
-        } catch (error) {
-          return { problem: error as Problem, wire: error };
-        }
-      },
-    };
-  };
-  return { ...test, connect };
+    await app.listen();
+    try {
+      const ann = await connect(port, 'ann');
+      const sum = { amount: '10.00', payee: PAYEE };
+      expect((await ann.call('guarded', sum)).wire).toMatchObject(refusal);
+      const { id: proof } = await app.get(ConfirmerService).makeConfirmation({
+        purpose: 'transfer',
+        subject: 'ann',
+        details: sum,
+        isConfirmed: true,
+      });
+      expect(await ann.call('guarded', { ...sum, proof })).toMatchObject({ value: 'paid' });
+      expect((await ann.call('guarded', { ...sum, proof })).value).toBeUndefined();
+      await ann.close();
+    } finally {
+      await app.close();
+    }
+  });
 });
