@@ -150,6 +150,17 @@ describe('npm start', () => {
     await sample.stop();
   }, 120_000);
 
+  it('needs no native addon: sql.js is all of the database', async () => {
+    const sample = await copy.start('node', {
+      DATA_FOLDER: await copy.dataFolder(),
+      NODE_OPTIONS: '--no-addons',
+    });
+    const ann = await new Customer(sample.url, 'ann@bank.example').signUp();
+    await ann.signIn();
+    expect(await ann.balance()).toBe('1000.00');
+    await sample.stop();
+  });
+
   it('refuses to start without a secret in production', async () => {
     const child = copy.launch('node', {
       NODE_ENV: 'production',
