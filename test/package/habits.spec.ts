@@ -1,0 +1,160 @@
+import { readdir, readFile, stat } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+
+import { validateWorkflow } from '@action-validator/core';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { parse } from 'yaml';
+
+const ROOT = fileURLToPath(new URL('../../', import.meta.url));
+const read = (path: string): Promise<string> => readFile(`${ROOT}${path}`, 'utf8');
+
+interface Workflow {
+  readonly jobs: Readonly<Record<string, Job>>;
+}
+
+interface Job {
+  readonly container?: { readonly image: string };
+  readonly services?: Readonly<Record<string, unknown>>;
+  readonly env?: Readonly<Record<string, string>>;
+  readonly steps: readonly { readonly run?: string }[];
+}
+
+describe('.github/workflows/ci.yml', () => {
+  const FILE = '.github/workflows/ci.yml';
+  let text: string;
+  let job: Job;
+  let script: string;
+
+  beforeAll(async () => {
+    text = await read(FILE);
+    job = (parse(text) as Workflow).jobs['ci']!;
+    script = await read('.ci/run');
+  });
+
+  it('is a workflow by the schema of GitHub, and a broken one is none', () => {
+    expect(validateWorkflow(text).errors).toEqual([]);
+    expect(validateWorkflow(text.replace('runs-on:', 'run-on:')).errors).not.toEqual([]);
+  });
+
+  it('does what .ci/run does, and nothing besides', () => {
+    const commands = job.steps.flatMap(({ run }) => run ?? []);
+    expect(commands.at(-1)).toBe('bash .ci/run');
+    expect(commands.join('\n')).not.toMatch(/\bnpm\b|vitest/);
+    expect(text).not.toMatch(/continue-on-error|TEST_REQUIRED_ENGINES/);
+  });
+
+  it('runs on the oldest Node of the package', async () => {
+    const { engines } = JSON.parse(await read('package.json')) as { engines: { node: string } };
+    const oldest = /\d+/.exec(engines.node)?.[0];
+    expect(job.container?.image).toMatch(new RegExp(`^node:${oldest}-`));
+  });
+
+  it('provides every engine that .ci/run wants', async () => {
+    const wanted = /TEST_REQUIRED_ENGINES=(\S+)/.exec(script)?.[1]?.split(',') ?? [];
+    const { devDependencies } = JSON.parse(await read('package.json')) as {
+      devDependencies: Record<string, string>;
+    };
+    const providedBy = (engine: string): string => {
+      const url = job.env?.[`TEST_${engine.toUpperCase()}_URL`];
+      if (job.services?.[engine] && url && new URL(url).hostname === engine) return 'a service';
+      if (script.includes(`packages+=(${engine})`)) return '.ci/run';
+      if (engine === 'sqljs' && devDependencies['sql.js']) return 'npm ci';
+      return engine === 'better-sqlite3' ? 'npm ci' : 'nobody';
+    };
+    expect(Object.fromEntries(wanted.map((engine) => [engine, providedBy(engine)]))).toEqual({
+      postgres: 'a service',
+      mariadb: 'a service',
+      redis: 'a service',
+      pgbouncer: '.ci/run',
+      sqljs: 'npm ci',
+      'better-sqlite3': 'npm ci',
+    });
+  });
+});
+
+describe('The templates', () => {
+  it.each(['bug', 'feature'])('ask in a form that GitHub takes: %s', async (name) => {
+    const form = parse(await read(`.github/ISSUE_TEMPLATE/${name}.yml`)) as {
+      readonly name: string;
+      readonly description: string;
+      readonly body: readonly {
+        readonly type: string;
+        readonly id?: string;
+        readonly attributes: { readonly label?: string; readonly value?: string };
+      }[];
+    };
+    expect(form.name && form.description).toBeTruthy();
+    const ids = form.body.flatMap(({ id }) => id ?? []);
+    expect(new Set(ids).size).toBe(ids.length);
+    for (const { type, attributes } of form.body) {
+      expect(['markdown', 'textarea']).toContain(type);
+      expect(type === 'markdown' ? attributes.value : attributes.label).toBeTruthy();
+    }
+  });
+
+  it.each(['ISSUE_TEMPLATE/bug.yml', 'ISSUE_TEMPLATE/config.yml', 'pull_request_template.md'])(
+    'say where holes are reported: %s',
+    async (path) => {
+      expect(await read(`.github/${path}`)).toContain('SECURITY.md');
+    },
+  );
+});
+
+describe('The screenshots', () => {
+  it('are small, and each is in the README', async () => {
+    const files = await readdir(`${ROOT}docs/screenshots`);
+    const readme = await read('README.md');
+    expect(files.length).toBeGreaterThanOrEqual(3);
+    for (const file of files) {
+      expect(file).toMatch(/\.png$/);
+      expect((await stat(`${ROOT}docs/screenshots/${file}`)).size).toBeLessThan(60_000);
+      expect(readme).toContain(`docs/screenshots/${file}`);
+    }
+  });
+});
+
+interface LockedPackage {
+  readonly link?: boolean;
+  readonly resolved?: string;
+  readonly hasInstallScript?: boolean;
+  readonly dependencies?: Record<string, string>;
+  readonly peerDependencies?: Record<string, string>;
+  readonly peerDependenciesMeta?: Record<string, { optional?: boolean }>;
+}
+
+describe('The sample application', () => {
+  it('needs nothing that is compiled when it is installed, so that it runs in a browser too', async () => {
+    const { packages } = JSON.parse(await read('package-lock.json')) as {
+      packages: Record<string, LockedPackage>;
+    };
+    const seen = new Map<string, LockedPackage>();
+    const visit = (from: string, at: LockedPackage): void => {
+      const peers = Object.keys(at.peerDependencies ?? {}).filter(
+        (name) => !at.peerDependenciesMeta?.[name]?.optional,
+      );
+      for (const name of [...Object.keys(at.dependencies ?? {}), ...peers]) {
+        const nested = `${from}/node_modules/${name}`;
+        const path = packages[nested] ? nested : `node_modules/${name}`;
+        const found = packages[path];
+        if (found === undefined || seen.has(path)) continue;
+        seen.set(path, found);
+        visit(path, found);
+      }
+    };
+    visit('sample-app', packages['sample-app']!);
+    expect(seen.size).toBeGreaterThan(50);
+    expect([...seen.keys()]).toContain('node_modules/sql.js');
+    expect([...seen.keys()].filter((path) => path.endsWith('/better-sqlite3'))).toEqual([]);
+    const building = [...seen].filter(([, { hasInstallScript }]) => hasInstallScript);
+    expect(building.map(([path]) => path)).toEqual(['node_modules/@scarf/scarf']);
+  });
+
+  it('starts on StackBlitz by npm start', async () => {
+    const { startCommand, installDependencies } = JSON.parse(await read('.stackblitzrc')) as {
+      startCommand: string;
+      installDependencies: boolean;
+    };
+    expect(installDependencies).toBe(false);
+    expect(startCommand).toBe('npm ci --ignore-scripts && npm start');
+  });
+});
