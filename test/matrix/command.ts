@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 
 /** What is still running, to be ended when we are. */
 const running = new Set<number>();
+let isOver = false;
 
 export interface Command {
   readonly cwd: string;
@@ -19,6 +20,7 @@ export async function command(
   args: readonly string[],
   { cwd, seconds, env = {} }: Command,
 ): Promise<string> {
+  if (isOver) throw new Error('Interrupted.');
   const child = spawn(program, args, {
     cwd,
     // What a runner of tests says to its workers is not for the applications.
@@ -54,8 +56,9 @@ export async function command(
   }
 }
 
-/** Ends all that is running. */
+/** Ends all that is running, and begins nothing more. */
 export function endCommands(): void {
+  isOver = true;
   for (const pid of running) end(pid);
 }
 

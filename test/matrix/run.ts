@@ -38,10 +38,8 @@ const start = performance.now();
 const cells = (options.full ? ALL : NAMED).filter((cell) => nameOf(cell).includes(options.cell));
 const folder = await mkdtemp(join(tmpdir(), 'two-factor-matrix-'));
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-  process.once(signal, () => {
-    endCommands();
-    void rm(folder, { recursive: true, force: true }).then(() => process.exit(1));
-  });
+  // Everything fails at once then, and what is left is removed as ever.
+  process.once(signal, endCommands);
 }
 
 try {
@@ -77,11 +75,12 @@ try {
 
   const table = tableOf(cells.map((cell) => rows.get(cell)!));
   // Who cannot fail proves nothing: without its CommonJS face the package must not get through.
-  const verdict = naive?.fault
-    ? `The naive twin, ES modules alone, is red as it must be (${nameOf(COMMON_FACE)}): ${reasonOf(naive.fault)}`
-    : `The naive twin, ES modules alone, is green, and must not be (${nameOf(COMMON_FACE)}).`;
+  const isRed = /^(?:tsc|run):/.test(naive?.fault ?? '');
+  const verdict = isRed
+    ? `The naive twin, ES modules alone, is red as it must be (${nameOf(COMMON_FACE)}): ${reasonOf(naive?.fault ?? '')}`
+    : `The naive twin, ES modules alone, did not fail where it must (${nameOf(COMMON_FACE)}): ${reasonOf(naive?.fault ?? 'green')}`;
   const seconds = ((performance.now() - start) / 1_000).toFixed(0);
-  const failed = [...rows.values()].filter(({ fault }) => fault).length + (naive?.fault ? 0 : 1);
+  const failed = [...rows.values()].filter(({ fault }) => fault).length + (isRed ? 0 : 1);
   say(`\n${table}\n\n${verdict}\n${seconds} s in all`);
   if (options.record) await record(table, verdict, seconds);
   say(`matrix: ${cells.length + 1 - failed} passed, ${failed} failed`);

@@ -5,15 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
-const PARTS = [
-  'lib',
-  'docs',
-  'package.json',
-  'tsconfig.json',
-  'tsconfig.build.json',
-  'build.js',
-  'build',
-];
+const PARTS = ['lib', 'docs', 'package.json', 'tsconfig.json', 'tsconfig.build.json', 'build.js'];
 
 const run = promisify(execFile);
 
