@@ -62,6 +62,7 @@ beforeAll(async () => {
     'tsconfig.json',
     'tsconfig.build.json',
     'build.js',
+    'build',
     'sample-app',
   ];
   for (const part of parts) {
