@@ -15,6 +15,7 @@ export default defineConfig({
         find: /^nestjs-two-factor\/(event-emitter|phone|rate-limiter-flexible)$/,
         replacement: path('./lib/adapters/$1/index.ts'),
       },
+      { find: 'nestjs-two-factor/testing', replacement: path('./lib/testing/index.ts') },
       { find: /^nestjs-two-factor$/, replacement: path('./lib/index.ts') },
     ],
   },

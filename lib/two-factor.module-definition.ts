@@ -2,10 +2,16 @@ import { ConfigurableModuleBuilder, type DynamicModule, type Provider } from '@n
 import { getDataSourceToken, TypeOrmModule } from '@nestjs/typeorm';
 import type { DataSource } from 'typeorm';
 
+import { TwoFactorConfigurationError } from './errors/index.js';
 import { createTwoFactorController, type ControllerOptions } from './http/index.js';
 import { DatabaseLimitStore, NoLimitStore, type LimitStore } from './limits/index.js';
 import { TWO_FACTOR_ENTITIES } from './migrations/index.js';
-import { joinUpTo, type ResolvedOptions, type TwoFactorOptions } from './options/index.js';
+import {
+  joinUpTo,
+  resolveOptions,
+  type ResolvedOptions,
+  type TwoFactorOptions,
+} from './options/index.js';
 import { SenderRegistry, type SenderDefinition } from './sender/index.js';
 import {
   SENDER_BACKENDS,
@@ -59,7 +65,7 @@ const NO_EXTRAS: { [Extra in keyof TwoFactorModuleExtras]-?: TwoFactorModuleExtr
 };
 
 /** The names that a factory must not return: Nest needs them before any factory runs, and ignores them after. */
-export const EXTRAS = Object.keys(NO_EXTRAS);
+const EXTRAS = Object.keys(NO_EXTRAS);
 
 export const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN, OPTIONS_TYPE, ASYNC_OPTIONS_TYPE } =
   new ConfigurableModuleBuilder<TwoFactorModuleOptions>({
@@ -69,6 +75,23 @@ export const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN, OPTIONS_TYPE, ASYN
     .setFactoryMethodName('createTwoFactorOptions')
     .setExtras<TwoFactorModuleExtras>(NO_EXTRAS, shapeModule)
     .build();
+
+/**
+ * What `forRoot` was given or a factory returned, checked.
+ *
+ * @throws TwoFactorConfigurationError for an extra among the options, and as `resolveOptions`.
+ */
+export function resolveModuleOptions(given: unknown): ResolvedOptions {
+  const members = typeof given === 'object' && given !== null ? given : {};
+  const extra = EXTRAS.find((name) => name in members);
+  if (extra !== undefined) {
+    throw new TwoFactorConfigurationError(
+      `The factory of TwoFactorModule returned ${extra}, which shapes the module and must be known before. Write it ` +
+        `beside the factory: forRootAsync({ ${extra}, useFactory }).`,
+    );
+  }
+  return resolveOptions(given, process.env);
+}
 
 function shapeModule(definition: DynamicModule, extras: TwoFactorModuleExtras): DynamicModule {
   const { isGlobal = true, controller, dataSource, limitStore, senderBackends } = extras;

@@ -19,15 +19,15 @@ import {
   watchesConfirm,
   type LimitStore,
 } from './limits/index.js';
-import { joinUpTo, resolveOptions, type ResolvedOptions } from './options/index.js';
+import { joinUpTo, type ResolvedOptions } from './options/index.js';
 import { TwoFactorService } from './request/index.js';
 import { SenderExplorer, SenderService } from './sender/index.js';
 import {
   ASYNC_OPTIONS_TYPE,
   ConfigurableModuleClass,
-  EXTRAS,
   MODULE_OPTIONS_TOKEN,
   OPTIONS_TYPE,
+  resolveModuleOptions,
 } from './two-factor.module-definition.js';
 import {
   InjectTwoFactorOptions,
@@ -36,18 +36,6 @@ import {
   TWO_FACTOR_LIMIT_STORE,
   TWO_FACTOR_OPTIONS,
 } from './two-factor.tokens.js';
-
-function resolve(given: unknown): ResolvedOptions {
-  const members = typeof given === 'object' && given !== null ? given : {};
-  const extra = EXTRAS.find((name) => name in members);
-  if (extra !== undefined) {
-    throw new TwoFactorConfigurationError(
-      `The factory of TwoFactorModule returned ${extra}, which shapes the module and must be known before. Write it ` +
-        `beside the factory: forRootAsync({ ${extra}, useFactory }).`,
-    );
-  }
-  return resolveOptions(given, process.env);
-}
 
 async function openStore(
   dataSource: DataSource,
@@ -92,7 +80,11 @@ async function openStore(
 @Module({
   imports: [DiscoveryModule],
   providers: [
-    { provide: TWO_FACTOR_OPTIONS, useFactory: resolve, inject: [MODULE_OPTIONS_TOKEN] },
+    {
+      provide: TWO_FACTOR_OPTIONS,
+      useFactory: resolveModuleOptions,
+      inject: [MODULE_OPTIONS_TOKEN],
+    },
     {
       provide: ConfirmationStore,
       useFactory: openStore,

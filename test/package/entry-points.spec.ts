@@ -26,6 +26,7 @@ const ROOMS = [
   'adapters',
   'two-factor.module-definition.ts',
   'two-factor.module.ts',
+  'testing',
   'index.ts',
 ];
 

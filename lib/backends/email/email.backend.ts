@@ -44,12 +44,13 @@ export async function emailBackend(
   const { transport, from, product, compose } = checked(input);
   const transporter = isTransporter(transport) ? transport : await createTransporter(transport);
   return async (delivery) => {
-    const { token } = delivery;
+    const { token, signal } = delivery;
     if (!isEmailAddress(token))
       throw new TwoFactorRecipientError('The token is not a plain e-mail address.');
     const message = compose ? await compose(delivery) : composeEmail(delivery, product);
+    signal.throwIfAborted();
     try {
-      await transporter.sendMail({
+      const sending = transporter.sendMail({
         ...message,
         from,
         // An object, so that the address is never parsed as a list.
@@ -57,6 +58,7 @@ export async function emailBackend(
         disableFileAccess: true,
         disableUrlAccess: true,
       });
+      await untilAborted(signal, sending);
     } catch (error) {
       throw isRefusedRecipient(error)
         ? new TwoFactorRecipientError('The mail server refuses this address.')
@@ -104,6 +106,20 @@ async function loadNodemailer(): Promise<typeof import('nodemailer')> {
       'The e-mail backend needs the package nodemailer. Install it: npm install nodemailer',
       { cause },
     );
+  }
+}
+
+/** nodemailer takes no signal: the call ends here, and the socket by its own time-out. */
+async function untilAborted(signal: AbortSignal, sending: Promise<unknown>): Promise<void> {
+  let abort: (() => void) | undefined;
+  const aborted = new Promise<never>((_, reject) => {
+    abort = () => reject(signal.reason as Error);
+    signal.addEventListener('abort', abort);
+  });
+  try {
+    await Promise.race([sending, aborted]);
+  } finally {
+    if (abort) signal.removeEventListener('abort', abort);
   }
 }
 

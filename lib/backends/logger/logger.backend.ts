@@ -28,7 +28,8 @@ export class LoggerBackend implements SenderBackend, OnModuleInit {
     );
   }
 
-  send({ token, code, name }: Delivery): void {
+  send({ token, code, name, signal }: Delivery): void {
+    signal.throwIfAborted();
     this.#logger.log(`${name} to ${token}: ${code}`);
   }
 }

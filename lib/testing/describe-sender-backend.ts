@@ -1,0 +1,244 @@
+import assert from 'node:assert/strict';
+
+import { TwoFactorRecipientError } from '../errors/index.js';
+import type { Delivery } from '../sender/index.js';
+import { assertDevelopment } from './assert-development.js';
+import { sampleDelivery } from './sample-delivery.js';
+import { writtenDuring } from './written-lines.js';
+
+/** One message as the provider's double has it. */
+export interface ProvidedMessage {
+  readonly token: string;
+  readonly text: string;
+}
+
+/** A backend beside a double of its provider, made anew for each test. */
+export interface SenderBackendFixture<Options = unknown> {
+  /** The backend's: `(delivery) => backend.send(delivery)`. */
+  send(delivery: Delivery<Options>): unknown;
+  /** What the provider has accepted, the oldest first. */
+  delivered(): readonly ProvidedMessage[];
+  /** Ends what was opened. */
+  close?(): unknown;
+}
+
+/** What the suite must know about a backend. What is left out is not tested. */
+export interface SenderBackendContract<Options, Fixture extends SenderBackendFixture<Options>> {
+  /** Opens backend and provider. */
+  readonly open: () => Fixture | Promise<Fixture>;
+  /** The n-th of tokens that can all be reached, from 0 to 9; each another one. */
+  readonly token: (n: number) => string;
+  /** The sender's own options, as they come with each delivery. */
+  readonly options?: Options | undefined;
+  /** Tokens that can never be reached. Leave it out only where every token can be. */
+  readonly unreachable?: readonly string[] | undefined;
+  /** Lets the provider fail in passing with the next message. Leave it out only where nothing can fail. */
+  readonly failNext?: ((fixture: Fixture) => unknown) | undefined;
+  /** Lets the provider keep silent about the next message. Leave it out only where nothing is waited for. */
+  readonly hang?: ((fixture: Fixture) => unknown) | undefined;
+  /** Longest wait from the abort to the end of `send`, in milliseconds. @default 1000 */
+  readonly settleWithinMs?: number | undefined;
+  /** For a backend whose messages are lines of the log. @default false */
+  readonly deliversToLog?: boolean | undefined;
+}
+
+/** The test framework's `describe` and `it`: of Vitest, of Jest, of `node:test`. */
+export interface TestFramework {
+  readonly describe: (name: string, body: () => void) => unknown;
+  readonly it: (name: string, body: () => Promise<void>) => unknown;
+}
+
+const MESSAGES_AT_ONCE = 10;
+const SETTLE_WITHIN_MS = 1_000;
+/** Long enough for a backend to have reached its provider, which keeps silent. */
+const ABORT_AFTER_MS = 50;
+
+/**
+ * The contract of a sender backend, as tests in your framework. It asserts by `node:assert`, so it takes nothing of the
+ * framework but `describe` and `it`.
+ *
+ * @throws TwoFactorConfigurationError unless `NODE_ENV` is `development` or `test`.
+ * @example
+ * ```ts
+ * import { describe, it } from 'vitest';
+ *
+ * describeSenderBackend(
+ *   'SmsBackend',
+ *   {
+ *     open: () => {
+ *       const gateway = new SmsGatewayDouble();
+ *       const backend = new SmsBackend(gateway);
+ *       return {
+ *         send: (delivery) => backend.send(delivery),
+ *         delivered: () => gateway.sent.map(({ to, text }) => ({ token: to, text })),
+ *         gateway,
+ *       };
+ *     },
+ *     options: { from: 'ACME' },
+ *     token: (n) => `+1555555010${n}`,
+ *     unreachable: ['not a number'],
+ *     failNext: ({ gateway }) => gateway.failNext(),
+ *     hang: ({ gateway }) => gateway.hang(),
+ *   },
+ *   { describe, it },
+ * );
+ * ```
+ * @publicApi
+ */
+export function describeSenderBackend<Options, Fixture extends SenderBackendFixture<Options>>(
+  name: string,
+  contract: SenderBackendContract<Options, Fixture>,
+  { describe, it }: TestFramework,
+): void {
+  assertDevelopment('describeSenderBackend');
+  const { open, token, unreachable = [], failNext, hang, deliversToLog = false } = contract;
+  const sample = (n: number, signal?: AbortSignal): Delivery<Options> =>
+    sampleDelivery(token(n), contract.options as Options, signal);
+  const test = (sentence: string, body: (fixture: Fixture) => Promise<void>): void => {
+    it(sentence, async () => {
+      const fixture = await open();
+      try {
+        await body(fixture);
+      } finally {
+        await fixture.close?.();
+      }
+    });
+  };
+
+  describe(`${name}, as a sender backend`, () => {
+    test('delivers one message with the code in it, and ends when the provider has it', async (fixture) => {
+      const delivery = sample(0);
+      await sent(fixture, delivery);
+      assertDelivered(fixture, [delivery]);
+    });
+
+    test('keeps nothing of one delivery for the next', async (fixture) => {
+      const deliveries = [sample(0), sample(0)];
+      for (const delivery of deliveries) await sent(fixture, delivery);
+      assertDelivered(fixture, deliveries);
+    });
+
+    test('keeps deliveries apart that go out at the same time', async (fixture) => {
+      const deliveries = Array.from({ length: MESSAGES_AT_ONCE }, (_, n) => sample(n));
+      await Promise.all(deliveries.map((delivery) => sent(fixture, delivery)));
+      assertDelivered(fixture, deliveries);
+    });
+
+    test('delivers nothing once its signal is aborted', async (fixture) => {
+      const outcome = await outcomeOf(sent(fixture, sample(0, AbortSignal.abort())));
+      assert.equal(
+        outcome.kind,
+        'failed',
+        'It ended as if it had delivered. Begin with signal.throwIfAborted().',
+      );
+      assertDelivered(fixture, []);
+    });
+
+    if (hang) {
+      test('gives up when its signal is aborted', async (fixture) => {
+        await hang(fixture);
+        const abort = new AbortController();
+        const sending = outcomeOf(sent(fixture, sample(0, abort.signal)));
+        const early = await within(ABORT_AFTER_MS, sending);
+        assert.equal(early, null, 'It ended although the provider is silent.');
+        abort.abort(new Error('too late'));
+        const outcome = await within(contract.settleWithinMs ?? SETTLE_WITHIN_MS, sending);
+        assert.equal(
+          outcome?.kind,
+          'failed',
+          'It did not end by an error after the abort. Hand the signal on to whatever waits.',
+        );
+      });
+    }
+
+    for (const unreachableToken of unreachable) {
+      test(`says that ${JSON.stringify(unreachableToken)} can never be reached`, async (fixture) => {
+        const delivery = sampleDelivery(unreachableToken, contract.options as Options);
+        const outcome = await outcomeOf(sent(fixture, delivery));
+        assert.ok(
+          outcome.kind === 'failed' && outcome.error instanceof TwoFactorRecipientError,
+          'It threw no TwoFactorRecipientError.',
+        );
+        assertDelivered(fixture, []);
+      });
+    }
+
+    if (failNext) {
+      test('passes a passing failure on, and delivers the next message', async (fixture) => {
+        await failNext(fixture);
+        const outcome = await outcomeOf(sent(fixture, sample(0)));
+        assert.equal(outcome.kind, 'failed', 'It ended as if it had delivered.');
+        assert.ok(
+          !(outcome.kind === 'failed' && outcome.error instanceof TwoFactorRecipientError),
+          'It threw a TwoFactorRecipientError, after which nobody tries again.',
+        );
+        const next = sample(1);
+        await sent(fixture, next);
+        assertDelivered(fixture, [next]);
+      });
+    }
+
+    if (!deliversToLog) {
+      test('writes neither code nor token to the log', async (fixture) => {
+        const deliveries = [sample(0), sample(1)];
+        const written = await writtenDuring(async () => {
+          await outcomeOf(sent(fixture, deliveries[0]!));
+          await failNext?.(fixture);
+          await outcomeOf(sent(fixture, deliveries[1]!));
+        });
+        for (const { code, token: to } of deliveries) {
+          assert.ok(!bare(written).includes(code), 'It wrote the code.');
+          assert.ok(!written.includes(to), 'It wrote the token.');
+        }
+      });
+    }
+  });
+}
+
+type Outcome = { readonly kind: 'sent' } | { readonly kind: 'failed'; readonly error: unknown };
+
+async function sent<Options>(
+  fixture: SenderBackendFixture<Options>,
+  delivery: Delivery<Options>,
+): Promise<void> {
+  await fixture.send(delivery);
+}
+
+function outcomeOf(sending: Promise<void>): Promise<Outcome> {
+  return sending.then(
+    () => ({ kind: 'sent' }),
+    (error: unknown) => ({ kind: 'failed', error }),
+  );
+}
+
+/** `null` when it takes longer. */
+async function within<T>(milliseconds: number, work: Promise<T>): Promise<T | null> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<null>((resolve) => {
+    timer = setTimeout(() => resolve(null), milliseconds);
+  });
+  try {
+    return await Promise.race([work, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** One message for each delivery, to its token, with its code and no other. In any order: some go out at the same time. */
+function assertDelivered<Options>(
+  fixture: SenderBackendFixture<Options>,
+  deliveries: readonly Delivery<Options>[],
+): void {
+  const codesIn = (text: string): string[] =>
+    deliveries.flatMap(({ code }) => (bare(text).includes(code) ? [code] : []));
+  const facts = fixture
+    .delivered()
+    .map(({ token, text }) => `to ${token} with ${codesIn(text).join(', ') || 'no code'}`);
+  const wanted = deliveries.map(({ token, code }) => `to ${token} with ${code}`);
+  assert.deepEqual(facts.toSorted(), wanted.toSorted(), 'The provider has other messages.');
+}
+
+/** Without what a message groups a code by. */
+function bare(text: string): string {
+  return text.replace(/[ \u00a0-]/g, '');
+}

@@ -1,0 +1,57 @@
+import { randomInt } from 'node:crypto';
+
+import { ConfirmationState, type ConfirmationRow } from '../confirmation/index.js';
+import { newId } from '../crypto/index.js';
+import type { Delivery } from '../sender/index.js';
+
+const EXPIRES_IN_SECONDS = 600;
+/** More digits than a default code has: none of them is in a text by chance. */
+const CODE_DIGITS = 9;
+
+/** A delivery as the module makes it, for a code that was just drawn. What a backend gets it cannot change. */
+export function sampleDelivery<Options>(
+  token: string,
+  options: Options,
+  signal: AbortSignal = new AbortController().signal,
+): Delivery<Options> {
+  const code = Array.from({ length: CODE_DIGITS }, () => randomInt(10)).join('');
+  const now = Date.now();
+  const row: ConfirmationRow = {
+    id: newId(now),
+    purpose: 'login',
+    subject: 'ann',
+    details: null,
+    detailsMac: '',
+    meta: null,
+    maxAttempts: 5,
+    createdAt: now,
+    expiresAt: now + EXPIRES_IN_SECONDS * 1_000,
+    way: 'sample',
+    codeMac: null,
+    envelope: 'sealed',
+    attempts: 0,
+    sends: 1,
+    lastSentAt: now,
+    confirmedAt: null,
+    useBefore: null,
+    usedAt: null,
+    useKey: null,
+    cancelledAt: null,
+  };
+  const state = new ConfirmationState(row, {
+    now: () => now,
+    open: () => ({ code, token, way: row.way }),
+    confirmByHand: () => Promise.resolve(null),
+  });
+  return Object.freeze<Delivery<Options>>({
+    token,
+    code,
+    state,
+    name: row.way,
+    options,
+    verboseName: 'Sample',
+    expiresInSeconds: EXPIRES_IN_SECONDS,
+    context: Object.freeze({ locale: 'en' }),
+    signal,
+  });
+}

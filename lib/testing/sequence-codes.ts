@@ -1,0 +1,32 @@
+import type { CodeGenerator } from '../crypto/index.js';
+import { TwoFactorConfigurationError } from '../errors/index.js';
+import { assertDevelopment } from './assert-development.js';
+
+/**
+ * A code generator for tests that must know the code before it is drawn: it counts up, and begins again after the last
+ * code of that length. Each one made counts for itself.
+ *
+ * @param first the first code, 6 to 15 digits.
+ * @throws TwoFactorConfigurationError unless `NODE_ENV` is `development` or `test`, here and at each code.
+ * @example
+ * ```ts
+ * TwoFactorTestingModule.forRoot({ codeGenerator: sequenceCodes('000001') }); // 000001, 000002, ...
+ * ```
+ * @publicApi
+ */
+export function sequenceCodes(first: string): CodeGenerator {
+  assertDevelopment('sequenceCodes');
+  if (typeof first !== 'string' || !/^\d{6,15}$/.test(first)) {
+    throw new TwoFactorConfigurationError(
+      "sequenceCodes counts in 6 to 15 digits. Give the first code as a string: sequenceCodes('000001').",
+    );
+  }
+  let next = Number(first);
+  return () => {
+    // A generator that was made in a test can be carried elsewhere.
+    assertDevelopment('sequenceCodes');
+    const code = String(next).padStart(first.length, '0');
+    next = (next + 1) % 10 ** first.length;
+    return code;
+  };
+}

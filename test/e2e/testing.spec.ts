@@ -1,0 +1,438 @@
+// The test kit in real applications: as the module itself, and put into an application that has its own.
+import { Inject, Injectable, Module } from '@nestjs/common';
+import { Test } from '@nestjs/testing';
+import { TypeOrmModule } from '@nestjs/typeorm';
+import request from 'supertest';
+import { DataSource } from 'typeorm';
+import { afterEach, describe, expect, it, vi } from 'vitest';
+
+import {
+  ConfirmerService,
+  digits,
+  functionalSenderBackend,
+  LimitService,
+  SenderBackend,
+  SenderService,
+  TwoFactorConfigurationError,
+  TwoFactorEvents,
+  twoFactorMigrations,
+  TwoFactorModule,
+  TwoFactorRecipientError,
+  TwoFactorSendError,
+  TwoFactorService,
+  type Delivery,
+  type TwoFactorModuleOptions,
+} from '../../lib/index.js';
+import {
+  FakeClock,
+  Outbox,
+  sequenceCodes,
+  TwoFactorTestingModule,
+  type TwoFactorTestingOptions,
+  type TwoFactorTestingOverrides,
+} from '../../lib/testing/index.js';
+import { drawCanaryCode } from '../support/canaries.js';
+import { SECRET } from '../support/test-app.js';
+
+const [ANN, BOB] = ['ann@example.com', 'bob@example.com'];
+
+const ends: (() => Promise<unknown>)[] = [];
+
+afterEach(async () => {
+  vi.unstubAllEnvs();
+  for (const end of ends.splice(0)) await end();
+});
+
+const database = () =>
+  TypeOrmModule.forRoot({
+    type: 'sqljs',
+    autoLoadEntities: true,
+    migrations: [...twoFactorMigrations],
+    migrationsRun: true,
+    retryAttempts: 0,
+  });
+
+interface Kit {
+  readonly outbox: Outbox;
+  readonly clock: FakeClock;
+  readonly twoFactor: TwoFactorService;
+  readonly confirmer: ConfirmerService;
+  readonly get: <T>(token: abstract new (...args: never[]) => T) => T;
+  readonly http: () => ReturnType<typeof request>;
+}
+
+async function start(options?: TwoFactorTestingOptions): Promise<Kit> {
+  const module = await Test.createTestingModule({
+    imports: [database(), TwoFactorTestingModule.forRoot(options)],
+  }).compile();
+  const app = module.createNestApplication();
+  await app.init();
+  ends.push(() => app.close());
+  const get = <T>(token: abstract new (...args: never[]) => T): T =>
+    module.get<T>(token, { strict: false });
+  return {
+    get,
+    outbox: get(Outbox),
+    clock: get(FakeClock),
+    twoFactor: get(TwoFactorService),
+    confirmer: get(ConfirmerService),
+    http: () => request(app.getHttpServer() as string),
+  };
+}
+
+describe('TwoFactorTestingModule', () => {
+  it('takes no options: the code is in the outbox, and sealed in the database', async () => {
+    const { outbox, twoFactor, confirmer, get } = await start();
+    const { id } = await twoFactor.request({ token: ANN });
+    const code = outbox.lastCode(ANN);
+
+    expect(code).toMatch(/^\d{6}$/);
+    const rows: unknown = await get(DataSource).query('SELECT * FROM two_factor_confirmation');
+    expect(rows).toHaveLength(1);
+    // As words of its own: six digits are somewhere in the digits of a time.
+    expect(JSON.stringify(rows)).not.toMatch(new RegExp(`\\b${code}\\b`));
+    expect(JSON.stringify(rows)).not.toContain(ANN);
+    expect((await confirmer.confirm(id, code))[1]).toBe(true);
+    expect(await confirmer.use(id)).toBe(true);
+  });
+
+  it('lets time pass only when it is told to', async () => {
+    const { outbox, clock, twoFactor, confirmer } = await start();
+    const first = await twoFactor.request({ token: ANN });
+    clock.advance({ seconds: 599 });
+    expect((await confirmer.confirm(first.id, outbox.lastCode(ANN)))[1]).toBe(true);
+    clock.advance({ seconds: 301 });
+    expect(await confirmer.use(first.id)).toBe(false);
+
+    const second = await twoFactor.request({ token: ANN });
+    clock.advance({ minutes: 10 });
+    const [state, confirmed] = await confirmer.confirm(second.id, outbox.lastCode(ANN));
+    expect([state?.status, confirmed]).toEqual(['expired', false]);
+  });
+
+  it('has the limits of the module, until it is given others', async () => {
+    const six = async ({ twoFactor, confirmer }: Kit): Promise<void> => {
+      for (let n = 0; n < 6; n += 1) {
+        const { id } = await twoFactor.request({ token: ANN });
+        await confirmer.cancel(id);
+      }
+    };
+    await expect(six(await start())).rejects.toThrow('The limit sends-per-token is reached');
+    await expect(six(await start({ limits: false }))).resolves.toBeUndefined();
+  });
+
+  it('draws the codes of the generator that it is given', async () => {
+    const { outbox, twoFactor } = await start({ codeGenerator: sequenceCodes('000001') });
+    for (const token of [ANN, BOB, ANN]) await twoFactor.request({ token });
+    expect(outbox.messages.map(({ code }) => code)).toEqual(['000001', '000002', '000003']);
+    expect(outbox.lastCode(BOB)).toBe('000002');
+  });
+
+  it('takes every other option and every extra of the module', async () => {
+    const sent: string[] = [];
+    const { outbox, http } = await start({
+      controller: { path: 'codes' },
+      codeGenerator: digits(8),
+      debugCodeResponse: true,
+      defaultSender: 'page',
+      senders: { page: { backend: functionalSenderBackend(({ code }) => sent.push(code)) } },
+    });
+    const asked = await http().post('/codes/request-confirmation').send({ token: ANN }).expect(200);
+    expect(asked.body).toMatchObject({ codeLength: 8, code: sent[0] });
+    expect(outbox.messages).toEqual([]);
+    await http()
+      .post('/codes/request-confirmation')
+      .send({ token: ANN, way: 'default' })
+      .expect(200);
+    expect(outbox.messages).toMatchObject([{ token: ANN, way: 'default' }]);
+  });
+
+  it('takes an outbox, a clock and a secret of yours', async () => {
+    const [outbox, clock] = [new Outbox(), new FakeClock(new Date('2030-01-01T00:00:00Z'))];
+    const kit = await start({ outbox, clock, secrets: [SECRET] });
+    expect([kit.outbox, kit.clock]).toEqual([outbox, clock]);
+    const { expiresAt } = await kit.twoFactor.request({ token: ANN });
+    expect(expiresAt.toISOString()).toBe('2030-01-01T00:10:00.000Z');
+    expect(outbox.to(ANN)).toHaveLength(1);
+  });
+
+  it('takes a clock that is none of the kit, and then has none to turn', async () => {
+    const clock = { now: () => Date.UTC(2031, 0, 1) };
+    const module = await Test.createTestingModule({
+      imports: [database(), TwoFactorTestingModule.forRoot({ clock })],
+    }).compile();
+    await module.init();
+    ends.push(() => module.close());
+    const { expiresAt } = await module.get(TwoFactorService).request({ token: ANN });
+    expect(expiresAt.toISOString()).toBe('2031-01-01T00:10:00.000Z');
+    expect(() => module.get(FakeClock)).toThrow('FakeClock');
+  });
+
+  it('hears nothing of the environment', async () => {
+    vi.stubEnv('TWO_FACTOR_SECRET', 'short');
+    vi.stubEnv('TWO_FACTOR_TTL_SECONDS', '30');
+    const { twoFactor, clock } = await start();
+    const { expiresAt } = await twoFactor.request({ token: ANN });
+    expect(expiresAt.getTime() - clock.now()).toBe(600_000);
+  });
+
+  it('does not meet another one in the same process', async () => {
+    const [one, other] = [await start(), await start()];
+    const { id } = await one.twoFactor.request({ token: ANN });
+    one.clock.advance({ hours: 1 });
+    expect(other.outbox.messages).toEqual([]);
+    expect(one.clock.now() - other.clock.now()).toBeGreaterThan(3_000_000);
+    expect(await other.confirmer.check(id)).toEqual([null, false]);
+  });
+
+  it('lets a message fail as a provider would', async () => {
+    const { outbox, clock, twoFactor } = await start();
+    outbox.failNext();
+    const failed: unknown = await twoFactor
+      .request({ token: ANN })
+      .catch((error: unknown) => error);
+    expect(failed).toBeInstanceOf(TwoFactorSendError);
+    outbox.failNext(new TwoFactorRecipientError('No such mailbox.'));
+    await expect(twoFactor.request({ token: BOB })).rejects.toThrow(TwoFactorRecipientError);
+    clock.advance({ seconds: 5 });
+    await twoFactor.resend((failed as TwoFactorSendError).id);
+    expect(outbox.messages.map(({ token }) => token)).toEqual([ANN]);
+  });
+
+  it.each(['production', undefined])('does not boot when NODE_ENV becomes %j', async (name) => {
+    const module = TwoFactorTestingModule.forRoot();
+    vi.stubEnv('NODE_ENV', name);
+    const app = await Test.createTestingModule({ imports: [database(), module] }).compile();
+    ends.push(() => app.close());
+    await expect(app.init()).rejects.toThrow(
+      new TwoFactorConfigurationError(
+        'TwoFactorTestingModule of nestjs-two-factor/testing is for tests, and NODE_ENV is neither "development" nor ' +
+          '"test": set NODE_ENV=test where tests run, and import nothing of it elsewhere.',
+      ),
+    );
+  });
+});
+
+/** An application that knows nothing of the kit. */
+@Injectable()
+class Gateway {
+  readonly sent: Delivery[] = [];
+}
+
+@SenderBackend('sms', { verboseName: 'Text message' })
+class SmsBackend implements SenderBackend<{ from: string }> {
+  constructor(readonly gateway: Gateway) {}
+
+  send(delivery: Delivery<{ from: string }>): void {
+    this.gateway.sent.push(delivery);
+  }
+}
+
+/** No option names it: it is a sender by its decorator alone. */
+@SenderBackend('pager')
+class PagerBackend implements SenderBackend {
+  constructor(readonly gateway: Gateway) {}
+
+  send(delivery: Delivery): void {
+    this.gateway.sent.push(delivery);
+  }
+}
+
+@Module({ providers: [Gateway, SmsBackend, PagerBackend], exports: [Gateway] })
+class SmsModule {}
+
+const OPTIONS = Symbol('options');
+
+@Module({ providers: [{ provide: OPTIONS, useValue: { ttlSeconds: 120 } }], exports: [OPTIONS] })
+class ConfigModule {}
+
+@Injectable()
+class Accounts {
+  constructor(
+    readonly twoFactor: TwoFactorService,
+    @Inject(OPTIONS) readonly options: object,
+  ) {}
+}
+
+function appModule(options: TwoFactorModuleOptions): new () => object {
+  @Module({
+    imports: [
+      database(),
+      SmsModule,
+      ConfigModule,
+      TwoFactorModule.forRootAsync({
+        controller: true,
+        imports: [ConfigModule],
+        inject: [OPTIONS],
+        useFactory: (configured: object) => ({
+          secret: SECRET,
+          defaultSender: 'sms',
+          codeGenerator: drawCanaryCode,
+          senders: {
+            sms: { backend: 'sms', options: { from: 'ACME' } },
+            direct: {
+              backend:
+                ({ name }) =>
+                ({ token }) =>
+                  expect.fail(`${name} sent to ${token}`),
+            },
+          },
+          ...configured,
+          ...options,
+        }),
+      }),
+    ],
+    providers: [Accounts],
+  })
+  class AppModule {}
+  return AppModule;
+}
+
+async function startOverridden(
+  overrides: TwoFactorTestingOverrides,
+  options: TwoFactorModuleOptions = {},
+) {
+  const builder = Test.createTestingModule({ imports: [appModule(options)] });
+  const module = await TwoFactorTestingModule.override(builder, overrides).compile();
+  const app = module.createNestApplication();
+  await app.init();
+  ends.push(() => app.close());
+  return {
+    app,
+    accounts: module.get(Accounts),
+    confirmer: module.get(ConfirmerService, { strict: false }),
+    sender: module.get(SenderService, { strict: false }),
+    gateway: module.get(Gateway, { strict: false }),
+    http: () => request(app.getHttpServer() as string),
+  };
+}
+
+describe('TwoFactorTestingModule.override', () => {
+  it('leads all messages of an application into the outbox, and none to a provider', async () => {
+    const outbox = new Outbox();
+    const { accounts, confirmer, sender, gateway } = await startOverridden({ outbox });
+    const { id } = await accounts.twoFactor.request({ token: ANN });
+    for (const way of ['direct', 'pager']) {
+      await sender.send(way, BOB, await confirmer.makeConfirmation({ subject: way }));
+    }
+
+    expect(outbox.messages.map(({ way, token }) => [way, token])).toEqual([
+      ['sms', ANN],
+      ['direct', BOB],
+      ['pager', BOB],
+    ]);
+    expect(gateway.sent).toEqual([]);
+    expect(sender.sender('sms').verboseName).toBe('Text message');
+    expect((await confirmer.confirm(id, outbox.lastCode(ANN)))[1]).toBe(true);
+  });
+
+  it('turns the clock of the application, and keeps the options it has', async () => {
+    const [outbox, clock] = [new Outbox(), new FakeClock()];
+    const { accounts, confirmer } = await startOverridden({ outbox, clock });
+    const { id, expiresAt } = await accounts.twoFactor.request({ token: ANN });
+    expect(expiresAt.getTime() - clock.now()).toBe(120_000);
+    clock.advance({ seconds: 120 });
+    expect((await confirmer.confirm(id, outbox.lastCode()))[0]?.status).toBe('expired');
+  });
+
+  it('leaves the system’s clock where it is given none', async () => {
+    const { accounts } = await startOverridden({ outbox: new Outbox() });
+    const before = Date.now();
+    const { expiresAt } = await accounts.twoFactor.request({ token: ANN });
+    expect(expiresAt.getTime()).toBeGreaterThanOrEqual(before + 120_000);
+    expect(expiresAt.getTime()).toBeLessThanOrEqual(Date.now() + 120_000);
+  });
+
+  it('replaces single options, and works with the controller', async () => {
+    const outbox = new Outbox();
+    const { http } = await startOverridden({
+      outbox,
+      limits: false,
+      codeGenerator: sequenceCodes('123456'),
+    });
+    for (let n = 0; n < 7; n += 1) {
+      await http().post('/2factor/request-confirmation').send({ token: ANN }).expect(200);
+    }
+    expect(outbox.lastCode(ANN)).toBe('123462');
+    await http()
+      .post('/2factor/confirm')
+      .send({ id: outbox.messages[0]?.id, code: '123456' })
+      .expect(200);
+  });
+
+  it('finds the mistakes that the application has without it', async () => {
+    const overrides = { outbox: new Outbox() };
+    await expect(startOverridden(overrides, { secret: 'short' })).rejects.toThrow(
+      'Option secret has 5 bytes',
+    );
+    await expect(startOverridden(overrides, { defaultSender: 'fax' })).rejects.toThrow(
+      'The default sender is "fax"',
+    );
+    await expect(
+      startOverridden(overrides, { controller: true } as TwoFactorModuleOptions),
+    ).rejects.toThrow('returned controller');
+    await expect(
+      startOverridden(overrides, { senders: { sms: { backend: 'smss' } } }),
+    ).rejects.toThrow('names the backend "smss"');
+  });
+
+  it('does not meet the same application with another outbox', async () => {
+    const [one, other] = [new Outbox(), new Outbox()];
+    const first = await startOverridden({ outbox: one });
+    await startOverridden({ outbox: other });
+    await first.accounts.twoFactor.request({ token: ANN });
+    expect([one.messages.length, other.messages.length]).toEqual([1, 0]);
+  });
+
+  it('serves several instances of the module in one application', async () => {
+    const outbox = new Outbox();
+    const clock = new FakeClock();
+    const instance = (name: string) => {
+      const module = TwoFactorModule.forRoot({
+        isGlobal: false,
+        secret: SECRET,
+        codeGenerator: drawCanaryCode,
+        senders: { default: { backend: () => () => expect.fail(`${name} sent`) } },
+      });
+      @Injectable()
+      class User {
+        constructor(readonly twoFactor: TwoFactorService) {}
+      }
+      @Module({ imports: [module], providers: [User] })
+      class Feature {}
+      return { User, Feature };
+    };
+    const instances = [instance('one'), instance('two')];
+    const builder = Test.createTestingModule({
+      imports: [database(), ...instances.map(({ Feature }) => Feature)],
+    });
+    const module = await TwoFactorTestingModule.override(builder, { outbox, clock }).compile();
+    await module.init();
+    ends.push(() => module.close());
+    const users = instances.map(({ User }) => module.get(User, { strict: false }));
+    expect(users[0]?.twoFactor).not.toBe(users[1]?.twoFactor);
+    for (const { twoFactor } of users) await twoFactor.request({ token: ANN });
+    expect(outbox.to(ANN)).toHaveLength(2);
+  });
+
+  it('leaves events and limits as they are', async () => {
+    const { app, accounts } = await startOverridden({ outbox: new Outbox() });
+    const types: string[] = [];
+    app.get(TwoFactorEvents, { strict: false }).subscribe(({ type }) => types.push(type));
+    await accounts.twoFactor.request({ token: ANN });
+    expect(types).toEqual(['created', 'sent']);
+    const { count } = await app.get(LimitService, { strict: false }).failures({ token: ANN });
+    expect(count).toBe(0);
+  });
+
+  it('does not boot when NODE_ENV becomes production', async () => {
+    const builder = Test.createTestingModule({ imports: [appModule({})] });
+    TwoFactorTestingModule.override(builder, { outbox: new Outbox() });
+    vi.stubEnv('NODE_ENV', 'production');
+    const module = await builder.compile();
+    ends.push(() => module.close());
+    await expect(module.init()).rejects.toThrow(
+      'Outbox of nestjs-two-factor/testing is for tests, and NODE_ENV is neither "development" nor "test"',
+    );
+  });
+});

@@ -1,0 +1,59 @@
+// The kit reads codes: nothing of it may work in production, nor where nobody said what this is.
+import { afterEach, describe, expect, it, vi } from 'vitest';
+
+import { TwoFactorConfigurationError } from '../../../lib/index.js';
+import * as kit from '../../../lib/testing/index.js';
+import { sampleDelivery } from '../../../lib/testing/sample-delivery.js';
+
+afterEach(() => vi.unstubAllEnvs());
+
+const builder = { overrideProvider: () => ({ useFactory: () => undefined }) };
+const framework = { describe: () => undefined, it: () => undefined };
+const contract = { open: () => ({ send: () => undefined, delivered: () => [] }), token: String };
+
+/** Each way to begin with the kit, by what it is called. */
+const WAYS: Record<string, () => unknown> = {
+  FakeClock: () => new kit.FakeClock(),
+  Outbox: () => new kit.Outbox(),
+  sequenceCodes: () => kit.sequenceCodes('000001'),
+  describeSenderBackend: () => kit.describeSenderBackend('any', contract, framework),
+  TwoFactorTestingModule: () => kit.TwoFactorTestingModule.forRoot(),
+};
+const ELSEWHERE = ['production', '', 'staging', 'Test', 'testing', 'development ', undefined];
+
+const refusal = (what: string): TwoFactorConfigurationError =>
+  new TwoFactorConfigurationError(
+    `${what} of nestjs-two-factor/testing is for tests, and NODE_ENV is neither "development" nor "test": set ` +
+      'NODE_ENV=test where tests run, and import nothing of it elsewhere.',
+  );
+
+describe('the test kit', () => {
+  it('is all of it in this list', () => {
+    expect(Object.keys(kit).toSorted()).toEqual(Object.keys(WAYS).toSorted());
+  });
+
+  describe.each(Object.keys(WAYS))('begun with %s', (what) => {
+    it.each(['development', 'test'])('works with NODE_ENV=%s', (name) => {
+      vi.stubEnv('NODE_ENV', name);
+      expect(() => WAYS[what]!()).not.toThrow();
+    });
+
+    it.each(ELSEWHERE)('is refused with NODE_ENV=%j', (name) => {
+      vi.stubEnv('NODE_ENV', name);
+      expect(() => WAYS[what]!()).toThrow(refusal(what));
+    });
+  });
+
+  it.each(ELSEWHERE)('stops working when NODE_ENV becomes %j', (name) => {
+    const [outbox, draw] = [new kit.Outbox(), kit.sequenceCodes('000001')];
+    vi.stubEnv('NODE_ENV', name);
+    expect(draw).toThrow(refusal('sequenceCodes'));
+    expect(() => outbox.send(sampleDelivery('ann@example.com', undefined))).toThrow(
+      refusal('Outbox'),
+    );
+    expect(() => kit.TwoFactorTestingModule.override(builder, { outbox })).toThrow(
+      refusal('TwoFactorTestingModule'),
+    );
+    expect(outbox.messages).toEqual([]);
+  });
+});
