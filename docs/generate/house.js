@@ -7,7 +7,7 @@ import ts from 'typescript';
 export const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
 /** What a reader sets: each of them has a table in the reference of the options. */
-const OPTIONS = /(?:Options|Extras|Definition|Budget)$/;
+const OPTIONS = /(?:Options|Extras|Overrides|Contract|Definition|Budget)$/;
 /** Extended by `TwoFactorModuleOptions`, whose table has its members. */
 const BASES = new Set(['TwoFactorOptions']);
 /** The order of the tables; what is not named here follows in the order of the entries. */
@@ -122,7 +122,9 @@ function readOptions(exported, settings, checker, complaints) {
 function readTable(entry, symbol, settings, checker, complaints) {
   const isModule = symbol.name === 'TwoFactorModuleOptions';
   const members = checker.getPropertiesOfType(checker.getDeclaredTypeOfSymbol(symbol));
-  const rows = members.map((member) => {
+  // What others extend has its row there.
+  const own = members.filter((member) => isModule || symbol.members.has(member.escapedName));
+  const rows = own.map((member) => {
     const text = textOf(member, checker);
     const fallback = tagOf(member, checker, 'default');
     if (text === '' && fallback === undefined) {
