@@ -12,7 +12,7 @@ const API = fileURLToPath(new URL('../reference/api', import.meta.url));
  * @throws {Error} when typedoc warns, or an export has no page.
  */
 export async function writeApi(house) {
-  const { Application, LogLevel, ReflectionKind } = await import('typedoc');
+  const { Application, Converter, LogLevel, ReflectionKind } = await import('typedoc');
   rmSync(API, { recursive: true, force: true });
   const app = await Application.bootstrapWithPlugins({
     plugin: ['typedoc-plugin-markdown'],
@@ -48,6 +48,13 @@ export async function writeApi(house) {
     interfacePropertiesFormat: 'table',
     entryFileName: 'index',
   });
+  // Nest makes them, of what is not public; by hand are made errors, and what says so. Before they are grouped.
+  app.converter.on(Converter.EVENT_RESOLVE_BEGIN, ({ project }) => {
+    for (const made of project.getReflectionsByKind(ReflectionKind.Constructor)) {
+      const isTold = made.signatures?.some(({ comment }) => comment !== undefined);
+      if (!isTold && !made.parent?.name.endsWith('Error')) project.removeReflection(made);
+    }
+  });
   const project = await app.convert();
   if (!project || app.logger.hasErrors() || app.logger.hasWarnings()) {
     throw new Error('typedoc is not content with the docstrings; see above.');
@@ -60,10 +67,6 @@ export async function writeApi(house) {
         file === join(ROOT, 'lib', module.name, 'index.ts'),
     );
     if (entry) module.name = entry.name;
-  }
-  // Nest makes them, of what is not public; errors alone are made by hand.
-  for (const made of project.getReflectionsByKind(ReflectionKind.Constructor)) {
-    if (!made.parent?.name.endsWith('Error')) project.removeReflection(made);
   }
   await app.generateOutputs(project);
   if (app.logger.hasErrors()) throw new Error('typedoc could not write its pages.');

@@ -28,7 +28,7 @@ function write(path, text) {
 
 /** @returns the reference of the options, as Markdown. */
 export function optionsPage(tables) {
-  return `${HEAD}# Options
+  return `${head('stacked options')}# Options
 
 \`TwoFactorModule.forRoot(options)\`, or \`forRootAsync({ useFactory | useClass | useExisting, inject, imports })\`. What makes
 the module unsafe stops the boot with a sentence that names the remedy. All are optional but where it says _required_; in
@@ -41,20 +41,17 @@ ${tables.map(optionsTable).join('\n')}`;
 }
 
 function optionsTable({ entry, name, text, rows }) {
-  const hasVariables = rows.some(({ variable }) => variable);
   const lines = rows.map((row) => {
-    const cells = [anchored(name, row.name), fallbackOf(row), cell(sentenceOf(row))];
-    if (hasVariables) cells.push(row.variable ? `\`${row.variable}\`` : '');
-    return line(cells);
+    const variable = row.variable ? `<br>Environment: \`${row.variable}\`` : '';
+    return line([anchored(name, row.name), fallbackOf(row), `${cell(sentenceOf(row))}${variable}`]);
   });
-  const head = ['option', 'default', '', ...(hasVariables ? ['environment'] : [])];
   const where = entry === 'nestjs-two-factor' ? '' : `\n\nFrom \`${entry}\`.`;
   return `## ${name}
 
 ${escape(text)}${where}
 
-${line(head)}
-${line(head.map(() => '---'))}
+| option | default | |
+| --- | --- | --- |
 ${lines.join('\n')}
 `;
 }
@@ -80,23 +77,22 @@ export function errorsPage({ classes, others }) {
   const rows = classes.flatMap(({ name, text, codes }) =>
     codes.map(({ code, status, title }, index) =>
       line([
-        index === 0 ? `[\`${name}\`](#${name.toLowerCase()})` : '',
-        `\`${code}\``,
+        `${index === 0 ? `[\`${name}\`](#${name.toLowerCase()})<br>` : ''}\`${code}\``,
         status === 500 ? 'boot, 500' : String(status),
-        index === 0 ? cell(firstSentence(text)) : cell(title),
+        cell(index === 0 ? firstSentence(text) : title),
       ]),
     ),
   );
   const strangers = others.map(({ code, status, title }) =>
-    line(['', `\`${code}\``, String(status), cell(title)]),
+    line([`\`${code}\``, String(status), cell(title)]),
   );
-  return `${HEAD}# Errors
+  return `${head('stacked errors')}# Errors
 
 All extend \`TwoFactorError\`. \`code\` is a stable slug to switch on; messages may be reworded in any release. None carries a
 code, a secret or a full token. \`confirm\` and \`check\` answer values instead: a wrong code is \`[state, false]\`.
 
-| class | \`code\` | HTTP | when |
-| --- | --- | --- | --- |
+| class, \`code\` | HTTP | when |
+| --- | --- | --- |
 ${[...rows, ...strangers].join('\n')}
 
 Over HTTP the controller answers \`application/problem+json\` (RFC 9457), and so does \`TwoFactorExceptionFilter\` on your
@@ -133,8 +129,8 @@ ${escape(text)}
 ${list === '' ? '' : `${list}\n`}`;
 }
 
-const HEAD = `---
-editLink: false
+const head = (pageClass) => `---
+pageClass: ${pageClass}
 ---
 
 <!-- Generated from the source by docs/generate. -->
@@ -166,5 +162,5 @@ function copy(from, to) {
     const href = posix.relative(posix.dirname(to), page);
     return `[${label}](${href.startsWith('.') ? href : `./${href}`}${anchor ? `#${anchor}` : ''})`;
   });
-  return `${HEAD}${body}`;
+  return `${head('copied')}${body}`;
 }
