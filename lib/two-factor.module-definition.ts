@@ -86,8 +86,8 @@ export function resolveModuleOptions(given: unknown): ResolvedOptions {
   const extra = EXTRAS.find((name) => name in members);
   if (extra !== undefined) {
     throw new TwoFactorConfigurationError(
-      `The factory of TwoFactorModule returned ${extra}, which shapes the module and must be known before. Write it ` +
-        `beside the factory: forRootAsync({ ${extra}, useFactory }).`,
+      `The factory of TwoFactorModule returned ${extra}, which shapes the module and must be known before: write it ` +
+        `beside the factory, as in forRootAsync({ ${extra}, useFactory }).`,
     );
   }
   return resolveOptions(given, process.env);

@@ -84,8 +84,8 @@ export function translateDatabaseError(
   const cause = Object.assign(new Error(message), { code: code ?? errno });
   if (isOneOf(SCHEMA_MISSING, error) || SCHEMA_MISSING_SQLITE.test(message)) {
     return new TwoFactorConfigurationError(
-      `The database has not the table of this package as it should be (${message}). Run the migrations: add ` +
-        '...twoFactorMigrations to the migrations of the data source.',
+      `The database lacks a table of this package as it should be (${message}): run the migrations, that is, add ` +
+        '...twoFactorMigrations to the migrations of the data source, and set migrationsRun: true.',
       { cause },
     );
   }

@@ -41,7 +41,7 @@ export function assertEntity(
 ): void {
   if (dataSource.hasMetadata(entity)) return;
   throw new TwoFactorConfigurationError(
-    `The data source does not know the entity ${entity.name}. Add ...TWO_FACTOR_ENTITIES to its entities, or set ` +
+    `The data source does not know the entity ${entity.name}: add ...TWO_FACTOR_ENTITIES to its entities, or set ` +
       'autoLoadEntities: true.',
   );
 }

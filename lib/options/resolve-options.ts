@@ -68,8 +68,8 @@ export function resolveOptions(
   const debugCodeResponse = read('debugCodeResponse');
   if (debugCodeResponse && !developmentFeatures) {
     throw new TwoFactorConfigurationError(
-      'Option debugCodeResponse is true, and NODE_ENV is neither "development" nor "test": anybody could read the ' +
-        'codes. Remove the option (or TWO_FACTOR_DEBUG_CODE_RESPONSE).',
+      'Option debugCodeResponse is true, and NODE_ENV is neither "development" nor "test", so that anybody could read ' +
+        'the codes: remove the option (or TWO_FACTOR_DEBUG_CODE_RESPONSE).',
     );
   }
 

@@ -9,7 +9,7 @@ const MIN_BYTES = 32;
 const MIN_DISTINCT_BYTES = 10;
 /** As text and as the bytes that it is the base64 of. */
 const EXAMPLES = [Buffer.from(EXAMPLE_SECRET), Buffer.from(EXAMPLE_SECRET, 'base64')];
-const HOW_TO_DRAW = 'Draw one with: openssl rand -base64 32';
+const HOW_TO_DRAW = 'draw one with "openssl rand -base64 32"';
 
 export interface SecretInput {
   readonly secret?: unknown;
@@ -31,8 +31,8 @@ export function resolveSecrets(
   if (secrets === null) {
     if (!developmentFeatures) {
       throw new TwoFactorConfigurationError(
-        `There is no secret. Set the option secret (or TWO_FACTOR_SECRET) to at least ${MIN_BYTES} random bytes. ` +
-          `${HOW_TO_DRAW}. (Only NODE_ENV=development and NODE_ENV=test go without; unset counts as production.)`,
+        `There is no secret: set the option secret (or TWO_FACTOR_SECRET) to at least ${MIN_BYTES} random bytes, and ` +
+          `${HOW_TO_DRAW}; only NODE_ENV=development and NODE_ENV=test go without, and unset counts as production.`,
       );
     }
     return { keyRing: KeyRing.fromSecrets([randomBytes(MIN_BYTES)]), secretIsRandom: true };
@@ -93,7 +93,7 @@ function parseJson(text: string): unknown {
 
 function secretBytes(where: string, secret: unknown): Uint8Array {
   const refuse = (what: string): never => {
-    throw new TwoFactorConfigurationError(`${where} ${what}. ${HOW_TO_DRAW}`);
+    throw new TwoFactorConfigurationError(`${where} ${what}: ${HOW_TO_DRAW}.`);
   };
   if (typeof secret === 'string') {
     if (/\s/.test(secret)) refuse('contains white space, which is lost when it is copied');

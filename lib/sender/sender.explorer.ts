@@ -190,8 +190,8 @@ export class SenderExplorer
     if (match !== undefined) return match;
     if (typeof backend !== 'string') return this.#make(backend);
     throw new TwoFactorConfigurationError(
-      `Sender ${name} names the backend "${backend}", which no module provides. Provide a class decorated with ` +
-        `@SenderBackend(${JSON.stringify(backend)}) in a module; found: ${foundNames(candidates)}.`,
+      `Sender ${name} names the backend "${backend}", which no module provides: provide a class decorated with ` +
+        `@SenderBackend(${JSON.stringify(backend)}) in a module (found: ${foundNames(candidates)}).`,
     );
   }
 
@@ -215,7 +215,7 @@ export class SenderExplorer
       }
       if (senders.has(name)) {
         throw new TwoFactorConfigurationError(
-          `Sender ${name} of the options and the class ${candidate.type.name} are both named "${name}". Rename one, or ` +
+          `Sender ${name} of the options and the class ${candidate.type.name} are both named "${name}": rename one, or ` +
             `write backend: '${name}'.`,
         );
       }
@@ -232,7 +232,7 @@ export class SenderExplorer
     // Without any sender there is nothing to be the default: such an application delivers by itself.
     if (senders.size === 0 && defaultSender === DEFAULTS.defaultSender) return;
     throw new TwoFactorConfigurationError(
-      `The default sender is "${defaultSender}", and there is none of that name. Set defaultSender to one of: ` +
+      `The default sender is "${defaultSender}", and there is none of that name: set defaultSender to one of ` +
         `${[...senders.keys()].join(', ') || '(none found)'}.`,
     );
   }
@@ -282,14 +282,14 @@ function sendOf({ type, instance, wrapper, moduleName }: Candidate): Send {
 function assertSingleton(type: Type<SenderBackend>, hasOtherScope: boolean): void {
   if (!hasOtherScope) return;
   throw new TwoFactorConfigurationError(
-    `The sender backend ${type.name} is request-scoped or transient, or depends on something that is. Make it a ` +
-      'singleton: what differs from message to message comes with each delivery.',
+    `The sender backend ${type.name} is request-scoped or transient, or depends on something that is: make it a ` +
+      'singleton, since what differs from message to message comes with each delivery.',
   );
 }
 
 function foundNames(candidates: readonly Candidate[]): string {
   const names = candidates.flatMap(({ type }) => senderBackendMetadata(type)?.name ?? []);
-  return names.join(', ') || '(none)';
+  return names.join(', ') || 'none';
 }
 
 function twoOfOneName(
@@ -300,7 +300,7 @@ function twoOfOneName(
     .map(({ type, moduleName }) => `${type.name} (in ${moduleName})`)
     .join(' and ');
   return new TwoFactorConfigurationError(
-    `The sender backends ${classes} both answer to ${shown}. Provide the class once, or rename one.`,
+    `The sender backends ${classes} both answer to ${shown}: provide the class once, or rename one.`,
   );
 }
 

@@ -153,7 +153,7 @@ export class SenderService {
   sender(name: string | null): ResolvedSender {
     const way = name === null ? this.options.defaultSender : parseWay(name);
     const sender = this.backends.get(way);
-    if (sender === undefined) throw new TwoFactorInputError(`There is no sender "${way}".`);
+    if (sender === undefined) throw unknownSender(way, this.backends);
     return sender;
   }
 
@@ -386,6 +386,11 @@ export class SenderService {
       return new Date(resendAt(row, now, this.options));
     }
   }
+}
+
+function unknownSender(way: string, backends: SenderBackends): TwoFactorInputError {
+  const names = [...backends.keys()].join(', ') || '(none found)';
+  return new TwoFactorInputError(`There is no sender "${way}": name one of ${names}.`);
 }
 
 function gone(): TwoFactorNotFoundError {

@@ -451,7 +451,7 @@ describe('the set-up of an e-mail sender', () => {
       const error = await failure(startWith({ transport: 'smtp://127.0.0.1:1', from: FROM }));
       expect(error).toBeInstanceOf(TwoFactorConfigurationError);
       expect((error as Error).message).toBe(
-        'The e-mail backend needs the package nodemailer. Install it: npm install nodemailer',
+        'The e-mail backend needs the package nodemailer: install it with "npm install nodemailer".',
       );
     } finally {
       vi.doUnmock('nodemailer');

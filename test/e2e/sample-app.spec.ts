@@ -288,7 +288,7 @@ describe('npm start', () => {
     const [exitCode] = (await once(child, 'close')) as [number];
 
     expect(exitCode).toBe(1);
-    expect(errors).toContain('There is no secret. Set the option secret (or TWO_FACTOR_SECRET)');
+    expect(errors).toContain('There is no secret: set the option secret (or TWO_FACTOR_SECRET)');
   });
 });
 

@@ -292,7 +292,7 @@ describe('the default sender', () => {
     const state = await app.confirmer.makeConfirmation();
     expect(backendsOf(app).size).toBe(0);
     await expect(app.sender.send(null, TOKEN, state)).rejects.toThrow(
-      new TwoFactorInputError('There is no sender "default".'),
+      new TwoFactorInputError('There is no sender "default": name one of (none found).'),
     );
     expect(state.token).toBeNull();
   });
@@ -306,19 +306,19 @@ describe('the default sender', () => {
         ),
       ),
     ).toBe(
-      'The default sender is "sms", and there is none of that name. Set defaultSender to one of: default, email.',
+      'The default sender is "sms", and there is none of that name: set defaultSender to one of default, email.',
     );
     expect(
       await configurationError(start({ options: { senders: {}, defaultSender: 'sms' } })),
     ).toBe(
-      'The default sender is "sms", and there is none of that name. Set defaultSender to one of: (none found).',
+      'The default sender is "sms", and there is none of that name: set defaultSender to one of (none found).',
     );
     expect(
       await configurationError(
         start({ options: { senders: { email: { backend: () => () => undefined } } } }),
       ),
     ).toBe(
-      'The default sender is "default", and there is none of that name. Set defaultSender to one of: email.',
+      'The default sender is "default", and there is none of that name: set defaultSender to one of email.',
     );
   });
 });
@@ -547,7 +547,7 @@ describe('a class that no module provides', () => {
 
 function notASingleton(name: string): string {
   return (
-    `The sender backend ${name} is request-scoped or transient, or depends on something that is. Make it a singleton: ` +
+    `The sender backend ${name} is request-scoped or transient, or depends on something that is: make it a singleton, since ` +
     'what differs from message to message comes with each delivery.'
   );
 }
@@ -602,8 +602,8 @@ describe('a wrong set of senders is refused at boot:', () => {
     expect(
       await configurationError(startWith({ phone: { backend: 'sms' } }, { imports: [] })),
     ).toBe(
-      'Sender phone names the backend "sms", which no module provides. Provide a class decorated with ' +
-        '@SenderBackend("sms") in a module; found: (none).',
+      'Sender phone names the backend "sms", which no module provides: provide a class decorated with ' +
+        '@SenderBackend("sms") in a module (found: none).',
     );
     expect(
       await configurationError(
@@ -613,8 +613,8 @@ describe('a wrong set of senders is refused at boot:', () => {
         ),
       ),
     ).toBe(
-      'Sender phone names the backend "email", which no module provides. Provide a class decorated with ' +
-        '@SenderBackend("email") in a module; found: sms, pigeon.',
+      'Sender phone names the backend "email", which no module provides: provide a class decorated with ' +
+        '@SenderBackend("email") in a module (found: sms, pigeon).',
     );
   });
 
@@ -623,7 +623,7 @@ describe('a wrong set of senders is refused at boot:', () => {
     class OtherSms extends PlainBackend {}
     const imports = [smsModule, moduleOf('OtherModule', OtherSms)];
     const message =
-      'The sender backends SmsBackend (in SmsModule) and OtherSms (in OtherModule) both answer to "sms". Provide the ' +
+      'The sender backends SmsBackend (in SmsModule) and OtherSms (in OtherModule) both answer to "sms": provide the ' +
       'class once, or rename one.';
     expect(await configurationError(startWith({}, { imports }))).toBe(message);
     expect(await configurationError(startWith({ phone: { backend: 'sms' } }, { imports }))).toBe(
@@ -639,13 +639,13 @@ describe('a wrong set of senders is refused at boot:', () => {
     expect(
       await configurationError(startWith({ plain: { backend: PlainBackend } }, { imports })),
     ).toBe(
-      'The sender backends PlainBackend (in OneModule) and PlainBackend (in TwoModule) both answer to PlainBackend. ' +
-        'Provide the class once, or rename one.',
+      'The sender backends PlainBackend (in OneModule) and PlainBackend (in TwoModule) both answer to PlainBackend: ' +
+        'provide the class once, or rename one.',
     );
     const pigeons = [moduleOf('OneModule', PigeonBackend), moduleOf('TwoModule', PigeonBackend)];
     expect(await configurationError(startWith({}, { imports: pigeons }))).toBe(
-      'The sender backends PigeonBackend (in OneModule) and PigeonBackend (in TwoModule) both answer to "pigeon". ' +
-        'Provide the class once, or rename one.',
+      'The sender backends PigeonBackend (in OneModule) and PigeonBackend (in TwoModule) both answer to "pigeon": ' +
+        'provide the class once, or rename one.',
     );
   });
 
@@ -655,7 +655,7 @@ describe('a wrong set of senders is refused at boot:', () => {
         startWith({ sms: { backend: () => () => undefined } }, { imports: [smsModule] }),
       ),
     ).toBe(
-      'Sender sms of the options and the class SmsBackend are both named "sms". Rename one, or write backend: \'sms\'.',
+      'Sender sms of the options and the class SmsBackend are both named "sms": rename one, or write backend: \'sms\'.',
     );
   });
 
@@ -798,7 +798,9 @@ describe('SENDER_BACKENDS', () => {
     expect([...backendsOf(app).keys()]).toEqual(['mine']);
     await sendBy(app, null);
     expect(outbox.deliveries).toHaveLength(1);
-    await expect(sendBy(app, 'ignored')).rejects.toThrow('There is no sender "ignored".');
+    await expect(sendBy(app, 'ignored')).rejects.toThrow(
+      'There is no sender "ignored": name one of ',
+    );
   });
 });
 
@@ -936,8 +938,8 @@ describe('forRootAsync', () => {
     const useFactory = (): TwoFactorModuleOptions =>
       Object.assign(optionsWith({}), { [extra]: value });
     expect(await configurationError(startAsync([forRootAsync({ useFactory })]))).toBe(
-      `The factory of TwoFactorModule returned ${extra}, which shapes the module and must be known before. Write it ` +
-        `beside the factory: forRootAsync({ ${extra}, useFactory }).`,
+      `The factory of TwoFactorModule returned ${extra}, which shapes the module and must be known before: write it ` +
+        `beside the factory, as in forRootAsync({ ${extra}, useFactory }).`,
     );
   });
 

@@ -83,6 +83,28 @@ describe('The README, run', () => {
     expect(await provesANumber()).toBe(true);
   });
 
+  it('app.spec.ts reads the code of an application that has its own module', async () => {
+    const { readsTheCode } = (await load('app.spec.ts')) as unknown as {
+      readsTheCode: () => Promise<string>;
+    };
+
+    expect(await readsTheCode()).toMatch(/^\d{6}$/);
+  });
+
+  it('sms.backend.spec.ts holds the backend to its contract', async () => {
+    const tests: (() => Promise<void>)[] = [];
+    // It names node:test, whose tests would run outside of this one.
+    vi.doMock('node:test', () => ({
+      describe: (_: string, body: () => void) => body(),
+      it: (_: string, body: () => Promise<void>) => tests.push(body),
+    }));
+    await load('sms.backend.spec.ts');
+    vi.doUnmock('node:test');
+
+    expect(tests).toHaveLength(8);
+    for (const test of tests) await test();
+  });
+
   describe.each(engines.filter((engine) => engine === 'postgres'))('on %s', (engine) => {
     let database: TestDatabase;
     const variables = ['DATABASE_URL', 'TWO_FACTOR_SECRET'] as const;

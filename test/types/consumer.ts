@@ -62,7 +62,20 @@ import {
   type EmailMessage,
   type EmailOptions,
 } from 'nestjs-two-factor/backends/email';
+import {
+  describeSenderBackend,
+  FakeClock,
+  Outbox,
+  sequenceCodes,
+  TwoFactorTestingModule,
+  type OutboxMessage,
+  type SenderBackendFixture,
+  type TestFramework,
+} from 'nestjs-two-factor/testing';
+import * as nodeTest from 'node:test';
+import { Test, type TestingModuleBuilder } from '@nestjs/testing';
 import type { DataSource, DataSourceOptions } from 'typeorm';
+import * as vitest from 'vitest';
 
 /** Whether both types are the same, `any` told apart from all others. */
 // oxlint-disable typescript/no-unnecessary-type-parameters
@@ -497,6 +510,49 @@ export class GuardedController {
   @Post('login')
   @RequireConfirmation('login')
   login(): void {}
+}
+
+// Test kit ------------------------------------------------------------------------------------------------------------
+
+const outbox = new Outbox({ max: undefined });
+const still: FakeClock = new FakeClock(new Date());
+still.advance({ seconds: 30, minutes: undefined });
+export const messages: readonly OutboxMessage[] = outbox.to('ann@example.com');
+
+export const testing = [
+  TwoFactorTestingModule.forRoot(),
+  TwoFactorTestingModule.forRoot({
+    outbox,
+    clock: { now: () => 0 },
+    codeGenerator: sequenceCodes('000001'),
+    limits: false,
+    controller: true,
+    senders: { email: { backend: outbox.backend } },
+  }),
+];
+
+export const overridden: TestingModuleBuilder = TwoFactorTestingModule.override(
+  Test.createTestingModule({ imports: testing }),
+  { outbox, clock: still, limits: false },
+);
+// @ts-expect-error all senders go to the outbox, so there must be one
+TwoFactorTestingModule.override(overridden, { clock: still });
+
+const frameworks: readonly TestFramework[] = [vitest, nodeTest];
+for (const framework of frameworks) {
+  const open = (): SenderBackendFixture<SmsOptions> & { hangs: boolean } => ({
+    send: (delivery) => new SmsBackend().send(delivery),
+    delivered: () => [{ token: '+15555550100', text: '042317' }],
+    hangs: false,
+  });
+  const contract = {
+    open,
+    token: String,
+    hang: (fixture: { hangs: boolean }) => (fixture.hangs = true),
+  };
+  describeSenderBackend('SmsBackend', { ...contract, options: { from: 'ACME' } }, framework);
+  // @ts-expect-error the options are the backend's
+  describeSenderBackend('SmsBackend', { ...contract, options: { form: 'ACME' } }, framework);
 }
 
 // Errors --------------------------------------------------------------------------------------------------------------

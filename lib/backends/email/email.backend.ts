@@ -103,7 +103,7 @@ async function loadNodemailer(): Promise<typeof import('nodemailer')> {
     return await import('nodemailer');
   } catch (cause) {
     throw new TwoFactorConfigurationError(
-      'The e-mail backend needs the package nodemailer. Install it: npm install nodemailer',
+      'The e-mail backend needs the package nodemailer: install it with "npm install nodemailer".',
       { cause },
     );
   }

@@ -10,7 +10,7 @@ import { EXAMPLE_SECRET, resolveOptions } from '../../../lib/options/index.js';
 const ONE = 'kq3Wm9vXz7Rb1TnYc5Hd8Jf2Lg6Ps0AeUiOyKt4Q';
 const TWO = 'Zx8Vb2Nm6Qw0Er4Ty9Ui3Op7As1Df5Gh8Jk2Lz6X';
 const PRODUCTION = { NODE_ENV: 'production' };
-const HOW_TO_DRAW = 'Draw one with: openssl rand -base64 32';
+const HOW_TO_DRAW = 'draw one with "openssl rand -base64 32"';
 
 function kidsOf(...secrets: (string | Uint8Array)[]): string[] {
   return KeyRing.fromSecrets(secrets.map((secret) => Buffer.from(secret))).keys.map(
@@ -96,22 +96,22 @@ describe('a secret', () => {
     ['is a wrapped string', Object(ONE), 'is neither a string nor bytes'],
   ])('that %s is refused with a remedy, and not quoted', (_, secret, what) => {
     const quoted = typeof secret === 'string' && secret.length > 8 ? [secret.trim()] : [];
-    expect(refusal({ secret }, PRODUCTION, quoted)).toBe(`Option secret ${what}. ${HOW_TO_DRAW}`);
+    expect(refusal({ secret }, PRODUCTION, quoted)).toBe(`Option secret ${what}: ${HOW_TO_DRAW}.`);
     expect(refusal({ secrets: [TWO, secret] }, PRODUCTION, [...quoted, TWO])).toBe(
-      `Option secrets[1] ${what}. ${HOW_TO_DRAW}`,
+      `Option secrets[1] ${what}: ${HOW_TO_DRAW}.`,
     );
   });
 
   it('of the environment is judged like one of the code', () => {
     expect(refusal({}, { ...PRODUCTION, TWO_FACTOR_SECRET: 'too short' }, ['too short'])).toBe(
-      `TWO_FACTOR_SECRET contains white space, which is lost when it is copied. ${HOW_TO_DRAW}`,
+      `TWO_FACTOR_SECRET contains white space, which is lost when it is copied: ${HOW_TO_DRAW}.`,
     );
     expect(refusal({}, { ...PRODUCTION, TWO_FACTOR_SECRET: '' })).toBe(
-      `TWO_FACTOR_SECRET has 0 bytes, and at least 32 are needed. ${HOW_TO_DRAW}`,
+      `TWO_FACTOR_SECRET has 0 bytes, and at least 32 are needed: ${HOW_TO_DRAW}.`,
     );
     const TWO_FACTOR_SECRETS = JSON.stringify([ONE, EXAMPLE_SECRET]);
     expect(refusal({}, { ...PRODUCTION, TWO_FACTOR_SECRETS }, [ONE, EXAMPLE_SECRET])).toBe(
-      `TWO_FACTOR_SECRETS[1] is the example of the documentation, which everybody knows. ${HOW_TO_DRAW}`,
+      `TWO_FACTOR_SECRETS[1] is the example of the documentation, which everybody knows: ${HOW_TO_DRAW}.`,
     );
   });
 });
@@ -179,7 +179,7 @@ describe('a ring of secrets', () => {
 
   it('is refused when TWO_FACTOR_SECRETS lists something else than text', () => {
     expect(refusal({}, { TWO_FACTOR_SECRETS: `["${ONE}",5]` }, [ONE])).toBe(
-      `TWO_FACTOR_SECRETS[1] is neither a string nor bytes. ${HOW_TO_DRAW}`,
+      `TWO_FACTOR_SECRETS[1] is neither a string nor bytes: ${HOW_TO_DRAW}.`,
     );
   });
 });
@@ -189,11 +189,11 @@ describe('without a secret', () => {
     'the module does not boot in %j',
     (environment) => {
       expect(refusal({}, environment)).toBe(
-        'There is no secret. Set the option secret (or TWO_FACTOR_SECRET) to at least 32 random bytes. ' +
-          `${HOW_TO_DRAW}. (Only NODE_ENV=development and NODE_ENV=test go without; unset counts as production.)`,
+        'There is no secret: set the option secret (or TWO_FACTOR_SECRET) to at least 32 random bytes, and ' +
+          `${HOW_TO_DRAW}; only NODE_ENV=development and NODE_ENV=test go without, and unset counts as production.`,
       );
       expect(refusal({ secret: undefined, secrets: undefined }, environment)).toContain(
-        'There is no secret.',
+        'There is no secret:',
       );
     },
   );
@@ -212,7 +212,7 @@ describe('without a secret', () => {
   it('env: false does not make NODE_ENV unknown', () => {
     expect(resolveOptions({ env: false }, { NODE_ENV: 'test' }).secretIsRandom).toBe(true);
     expect(refusal({ env: false }, { NODE_ENV: 'production', TWO_FACTOR_SECRET: ONE })).toContain(
-      'There is no secret.',
+      'There is no secret:',
     );
   });
 });

@@ -359,8 +359,8 @@ describe('development features', () => {
     (nodeEnvironment) => {
       const environment = nodeEnvironment === undefined ? {} : { NODE_ENV: nodeEnvironment };
       const message =
-        'Option debugCodeResponse is true, and NODE_ENV is neither "development" nor "test": anybody could read the ' +
-        'codes. Remove the option (or TWO_FACTOR_DEBUG_CODE_RESPONSE).';
+        'Option debugCodeResponse is true, and NODE_ENV is neither "development" nor "test", so that anybody could ' +
+        'read the codes: remove the option (or TWO_FACTOR_DEBUG_CODE_RESPONSE).';
       expect(refusal({ debugCodeResponse: true }, environment)).toBe(message);
       expect(refusal({}, { ...environment, TWO_FACTOR_DEBUG_CODE_RESPONSE: 'true' })).toBe(message);
     },

@@ -1,4 +1,10 @@
 // The kit reads codes: nothing of it may work in production, nor where nobody said what this is.
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+
+import { build } from 'rolldown';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 
 import { TwoFactorConfigurationError } from '../../../lib/index.js';
@@ -55,5 +61,26 @@ describe('the test kit', () => {
       refusal('TwoFactorTestingModule'),
     );
     expect(outbox.messages).toEqual([]);
+  });
+
+  it('asks when it runs, also out of a bundle', async () => {
+    const source = new URL('../../../lib/testing/assert-development.ts', import.meta.url);
+    const folder = await mkdtemp(join(tmpdir(), 'bundle-'));
+    const file = join(folder, 'bundle.mjs');
+    // By itself it writes "development" in the place of process.env.NODE_ENV, and ours was packed so.
+    await build({ input: fileURLToPath(source), output: { file, format: 'esm' } });
+    const { assertDevelopment } = (await import(
+      /* @vite-ignore */ pathToFileURL(file).href
+    )) as typeof import('../../../lib/testing/assert-development.js');
+    await rm(folder, { recursive: true });
+
+    for (const name of ELSEWHERE) {
+      vi.stubEnv('NODE_ENV', name);
+      expect(() => assertDevelopment('The bundle')).toThrow(
+        'The bundle of nestjs-two-factor/testing',
+      );
+    }
+    vi.stubEnv('NODE_ENV', 'test');
+    expect(() => assertDevelopment('The bundle')).not.toThrow();
   });
 });
