@@ -59,7 +59,8 @@ export class ConfirmationProof {
   }
 }
 
-const proofs = new WeakMap<object, ConfirmationProof>();
+/** By call and handler: two gateways that listen to one message are handed the same data. */
+const proofs = new WeakMap<object, Map<unknown, ConfirmationProof>>();
 
 /**
  * What stands for one call: the request over HTTP; elsewhere the second argument (the arguments of a GraphQL field, the
@@ -77,10 +78,11 @@ export function keepProof(context: ExecutionContext, proof: ConfirmationProof): 
       `A call over ${context.getType()} without an object as its second argument cannot carry a proof. Use spend: 'guard'.`,
     );
   }
-  proofs.set(call, proof);
+  const ofCall = proofs.get(call) ?? new Map<unknown, ConfirmationProof>();
+  proofs.set(call, ofCall.set(context.getHandler(), proof));
 }
 
 export function proofOf(context: ExecutionContext): ConfirmationProof | undefined {
   const call = callOf(context);
-  return call && proofs.get(call);
+  return call && proofs.get(call)?.get(context.getHandler());
 }

@@ -33,8 +33,9 @@ export interface RequireConfirmationOptions {
  * Lets a route run only with a confirmed confirmation for this purpose, for the caller (as the purpose's `subject`
  * resolver sees him) and for these details.
  *
- * Over HTTP it answers 403 `confirmation-required`, 409 `confirmation-used` and 400 `invalid-request`; other transports
- * get the errors of this package.
+ * Over HTTP it answers 403 `confirmation-required`, 409 `confirmation-used` and 400 `invalid-request`. In a resolver, a
+ * gateway or a microservice it throws the errors of this package: put `TwoFactorExceptionFilter` there, so that the client
+ * can read them, and say `from`.
  *
  * @example
  * ```ts

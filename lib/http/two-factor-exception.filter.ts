@@ -16,8 +16,13 @@ import { problemOf, type Problem } from './problem.js';
 import { TwoFactorHttpException } from './two-factor-http.exception.js';
 
 /**
- * Answers the errors of this package as `application/problem+json` with `no-store` and `Retry-After`. The bundled
- * controller has it; give it to your own routes that call the services.
+ * Answers the errors of this package with a `Problem`, whose `error` is the slug to switch on; messages and causes stay in
+ * the log. The bundled controller has it; give it to whatever else calls the services or has a guarded route.
+ *
+ * - HTTP: `application/problem+json` with `no-store` and `Retry-After`.
+ * - GraphQL: an error with the problem in its `extensions`, whose `code` is the slug.
+ * - Microservices: the problem is what the client's observable fails with.
+ * - WebSockets: the event `exception` with the problem, and in `cause.pattern` which message it answers.
  *
  * @example
  * ```ts
@@ -40,17 +45,27 @@ export class TwoFactorExceptionFilter implements ExceptionFilter<
   ) {}
 
   catch(exception: TwoFactorError | TwoFactorHttpException, host: ArgumentsHost): unknown {
-    // Other transports have answers of their own: hand the error on as it is.
-    if (host.getType() === 'rpc') return throwError(() => exception);
-    if (host.getType() !== 'http') throw exception;
-
-    const { httpAdapter } = this.adapterHost;
-    const response: unknown = host.switchToHttp().getResponse();
     const problem =
       exception instanceof TwoFactorHttpException
         ? exception.problem
         : problemOf(exception, this.options?.clock.now());
     this.#log(problem, exception);
+    switch (host.getType<string>()) {
+      case 'http':
+        return this.#reply(host.switchToHttp().getResponse(), problem);
+      case 'rpc':
+        return throwError(() => problem);
+      case 'ws':
+        return emit(host, problem);
+      case 'graphql':
+        throw new FieldError(problem);
+      default:
+        throw exception;
+    }
+  }
+
+  #reply(response: unknown, problem: Problem): undefined {
+    const { httpAdapter } = this.adapterHost;
     if (httpAdapter.isHeadersSent(response)) {
       httpAdapter.end(response);
       return undefined;
@@ -72,4 +87,29 @@ export class TwoFactorExceptionFilter implements ExceptionFilter<
     if (status >= 500) this.#logger.error(line);
     else this.#logger.debug(line);
   }
+}
+
+/** GraphQL servers copy message and extensions of what a resolver throws. */
+class FieldError extends Error {
+  readonly extensions: Readonly<Record<string, unknown>>;
+
+  constructor(problem: Problem) {
+    super(problem.title);
+    this.extensions = { code: problem.error, ...problem };
+  }
+}
+
+/** As Nest's own filter tells a WebSocket client, without the data that came: it may hold a code. */
+function emit(host: ArgumentsHost, problem: Problem): void {
+  const socket = host.switchToWs();
+  const client = socket.getClient<{
+    readonly readyState?: unknown;
+    send(text: string): void;
+    emit(event: string, data: unknown): void;
+  }>();
+  const event = 'exception';
+  const data = { ...problem, cause: { pattern: socket.getPattern() } };
+  // A socket of `ws` is an emitter too, but tells only itself.
+  if (typeof client.readyState === 'number') client.send(JSON.stringify({ event, data }));
+  else client.emit(event, data);
 }

@@ -1,146 +1,32 @@
-import { spawn, type ChildProcessByStdio } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { existsSync } from 'node:fs';
-import { cp, mkdir, mkdtemp, rm, symlink } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
-import type { Readable } from 'node:stream';
-import { fileURLToPath } from 'node:url';
 
 import { chromium, type Browser, type BrowserContext, type Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
+import { CHROMIUM, CHROMIUM_ARGS, hasChromium, SCREENSHOTS } from '../support/chromium.js';
 import { openDatabase, servers, type TestDatabase } from '../support/engines.js';
+import { SampleCopy, type Sample } from '../support/sample-app.js';
 
 /*
  * The sample application as a newcomer starts it: `npm start`, a browser, the inbox. It is built in a copy of the
  * repository, so that the `dist` of everybody else stays as it is.
  */
-const ROOT = fileURLToPath(new URL('../..', import.meta.url));
-const SCREENSHOTS = join(ROOT, '.tmp/screenshots');
-const CHROMIUM = process.env['CHROMIUM_PATH'] ?? '/usr/bin/chromium';
-const CHROMIUM_ARGS = [
-  '--headless',
-  '--no-sandbox',
-  '--disable-gpu',
-  '--disable-quic',
-  '--no-first-run',
-  '--disable-background-networking',
-  '--disable-component-update',
-  '--disable-sync',
-];
-const hasChromium = existsSync(CHROMIUM);
 const PASSWORD = 'correct horse battery';
 const TWO_FACTOR = '/api/v1/auth/2factor';
 
-if (!hasChromium) {
-  const sentence = `There is no Chromium at ${CHROMIUM} (CHROMIUM_PATH)`;
-  if (process.env['TEST_REQUIRED_ENGINES']) {
-    throw new Error(`${sentence}: the sample application's page cannot be walked through.`);
-  }
-  process.stdout.write(`${sentence}: the browser is left out, only its requests are made.\n`);
-}
-
-/** What is made from the rest stays behind. */
-const isSource = (path: string): boolean => !/[\\/](?:dist|data|node_modules)$/.test(path);
-
-let copy: string;
-const running: Sample[] = [];
+let copy: SampleCopy;
 /** All codes that the inbox has shown, to look for them in what was printed. */
 const codes = new Set<string>();
-let printed = '';
 
 beforeAll(async () => {
-  // Inside of the repository, where its node_modules are found.
-  await mkdir(join(ROOT, '.tmp'), { recursive: true });
-  copy = await mkdtemp(join(ROOT, '.tmp/sample-app-'));
-  const parts = [
-    'lib',
-    'package.json',
-    'tsconfig.json',
-    'tsconfig.build.json',
-    'build.js',
-    'sample-app',
-  ];
-  for (const part of parts) {
-    await cp(join(ROOT, part), join(copy, part), { recursive: true, filter: isSource });
-  }
-  await mkdir(join(copy, 'node_modules'));
-  await symlink('..', join(copy, 'node_modules/nestjs-two-factor'), 'junction');
+  copy = await SampleCopy.make();
   await mkdir(SCREENSHOTS, { recursive: true });
 });
 
-afterAll(async () => {
-  await Promise.all(running.map((sample) => sample.stop()));
-  await rm(copy, { recursive: true, force: true });
-});
-
-/** One process of the sample application, with a data folder that outlives it. */
-class Sample {
-  private constructor(
-    private readonly child: Child,
-    readonly url: string,
-  ) {}
-
-  /** `npm start` builds and starts; `node` starts what is built. */
-  static async start(
-    how: 'npm' | 'node',
-    environment: Readonly<Record<string, string>>,
-  ): Promise<Sample> {
-    const child = launch(how, environment);
-    const lines = createInterface({ input: child.stdout });
-    for await (const line of lines) {
-      const url = /Open (http:\S+)\//.exec(line)?.[1];
-      if (url === undefined) continue;
-      const sample = new Sample(child, url);
-      running.push(sample);
-      return sample;
-    }
-    throw new Error('The sample application ended before it listened.');
-  }
-
-  /** As Ctrl+C. */
-  stop(): Promise<void> {
-    return this.#end('SIGTERM');
-  }
-
-  /** As a power cut: nothing gets to say good-bye. */
-  kill(): Promise<void> {
-    return this.#end('SIGKILL');
-  }
-
-  async #end(signal: NodeJS.Signals): Promise<void> {
-    if (this.child.exitCode !== null || this.child.signalCode !== null) return;
-    const closed = once(this.child, 'close');
-    process.kill(-this.child.pid!, signal);
-    await closed;
-  }
-}
-
-type Child = ChildProcessByStdio<null, Readable, Readable>;
-
-function launch(how: 'npm' | 'node', environment: Readonly<Record<string, string>>): Child {
-  const { NODE_ENV: _, ...inherited } = process.env;
-  const [command, args] =
-    how === 'npm'
-      ? ['npm', ['start', '--no-update-notifier']]
-      : [process.execPath, ['--env-file=development.env', 'dist/main.js']];
-  const child = spawn(command, args, {
-    cwd: how === 'npm' ? copy : join(copy, 'sample-app'),
-    env: { ...inherited, NO_COLOR: '1', PORT: '0', ...environment },
-    stdio: ['ignore', 'pipe', 'pipe'],
-    // A process group of its own, so that all of it is stopped.
-    detached: true,
-  });
-  for (const stream of [child.stdout, child.stderr]) {
-    stream.setEncoding('utf8').on('data', (text: string) => {
-      printed += text;
-    });
-  }
-  return child;
-}
+afterAll(() => copy.remove());
 
 interface Answer {
   readonly status: number;
@@ -252,19 +138,9 @@ function codeIn(text: string): string {
   return code;
 }
 
-const folders: string[] = [];
-
-async function dataFolder(): Promise<string> {
-  const folder = await mkdtemp(join(tmpdir(), 'sample-app-'));
-  folders.push(folder);
-  return folder;
-}
-
-afterAll(() => Promise.all(folders.map((folder) => rm(folder, { recursive: true, force: true }))));
-
 describe('npm start', () => {
   it('builds the package and the application, and answers', async () => {
-    const sample = await Sample.start('npm', { DATA_FOLDER: await dataFolder() });
+    const sample = await copy.start('npm', { DATA_FOLDER: await copy.dataFolder() });
 
     const page = await fetch(sample.url);
 
@@ -275,10 +151,10 @@ describe('npm start', () => {
   }, 120_000);
 
   it('refuses to start without a secret in production', async () => {
-    const child = launch('node', {
+    const child = copy.launch('node', {
       NODE_ENV: 'production',
       SMTP_URL: 'smtp://127.0.0.1:9',
-      DATA_FOLDER: await dataFolder(),
+      DATA_FOLDER: await copy.dataFolder(),
     });
     let errors = '';
     child.stderr.on('data', (text: string) => {
@@ -302,8 +178,8 @@ describe.each(databases)('The bank on %s', (name) => {
   beforeAll(async () => {
     database = name === 'sql.js' ? undefined : await openDatabase(name);
     const { url } = { url: undefined, ...database?.options } as { url: string | undefined };
-    sample = await Sample.start('node', {
-      DATA_FOLDER: await dataFolder(),
+    sample = await copy.start('node', {
+      DATA_FOLDER: await copy.dataFolder(),
       ...(url !== undefined && { DATABASE_URL: url }),
     });
     ann = await new Customer(sample.url, 'ann@bank.example').signUp();
@@ -463,8 +339,8 @@ describe('The file of sql.js', () => {
   it('has every answered transfer after kill -9', async () => {
     // A secret of its own: a drawn one would end with the process, and all confirmations with it.
     const secret = randomBytes(32).toString('base64url');
-    const environment = { DATA_FOLDER: await dataFolder(), TWO_FACTOR_SECRET: secret };
-    let sample = await Sample.start('node', environment);
+    const environment = { DATA_FOLDER: await copy.dataFolder(), TWO_FACTOR_SECRET: secret };
+    let sample = await copy.start('node', environment);
     const first = await new Customer(sample.url, 'ann@bank.example').signUp();
     await first.signIn();
 
@@ -475,7 +351,7 @@ describe('The file of sql.js', () => {
       await sample.kill();
       expect(status).toBe(204);
 
-      sample = await Sample.start('node', environment);
+      sample = await copy.start('node', environment);
       const back = await new Customer(sample.url, 'ann@bank.example').signIn();
       expect(await back.balance()).toBe((1_000 - transfers * 10.5).toFixed(2));
       expect(await back.transfers()).toHaveLength(transfers);
@@ -500,7 +376,7 @@ describe.each(hasChromium ? [CHROMIUM] : [])('The page in %s', (executablePath) 
   const complaints: string[] = [];
 
   beforeAll(async () => {
-    sample = await Sample.start('node', { DATA_FOLDER: await dataFolder() });
+    sample = await copy.start('node', { DATA_FOLDER: await copy.dataFolder() });
     browser = await chromium.launch({ executablePath, args: CHROMIUM_ARGS });
   });
 
@@ -674,10 +550,10 @@ describe.each(hasChromium ? [CHROMIUM] : [])('The page in %s', (executablePath) 
 
 describe('What the processes printed', () => {
   it('has no code in it', () => {
-    const found = [...codes].filter((code) => new RegExp(`\\b${code}\\b`).test(printed));
+    const found = [...codes].filter((code) => new RegExp(`\\b${code}\\b`).test(copy.printed));
 
     expect(codes.size).toBeGreaterThan(10);
-    expect(printed).toContain('Nest application successfully started');
+    expect(copy.printed).toContain('Nest application successfully started');
     expect(found).toEqual([]);
   });
 });

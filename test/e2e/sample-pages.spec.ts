@@ -1,0 +1,437 @@
+import axe, { type AxeResults } from 'axe-core';
+import { chromium, type Browser, type BrowserContext, type Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+
+import { CHROMIUM, CHROMIUM_ARGS, hasChromium } from '../support/chromium.js';
+import { SampleCopy, type Sample } from '../support/sample-app.js';
+
+/*
+ * The sample application's pages for everybody: WCAG 2.2 AA by axe-core in each state, what axe cannot see by hand, and
+ * the whole walk without a mouse. Swagger UI, which is not ours, is not looked at.
+ */
+const STANDARD = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];
+const PASSWORD = 'correct horse battery';
+
+let copy: SampleCopy;
+
+beforeAll(async () => {
+  copy = await SampleCopy.make();
+}, 120_000);
+
+afterAll(() => copy.remove());
+
+/** A pair of colours that must be told apart, and by how much. */
+interface Pair {
+  readonly what: string;
+  readonly ratio: number;
+  readonly least: number;
+}
+
+interface Control {
+  readonly html: string;
+  readonly width: number;
+  readonly height: number;
+}
+
+/** The contrast of edges and of the focus ring (1.4.11), which axe does not look at. Runs in the page. */
+const PAIRS = `(() => {
+  const rgb = (text) => text.match(/[\\d.]+/g).map(Number);
+  const luminance = (text) => {
+    const [red, green, blue] = rgb(text).map((part) => {
+      const share = part / 255;
+      return share <= 0.04045 ? share / 12.92 : ((share + 0.055) / 1.055) ** 2.4;
+    });
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue;
+  };
+  const ratio = (one, other) => {
+    const [low, high] = [luminance(one), luminance(other)].sort((a, b) => a - b);
+    return (high + 0.05) / (low + 0.05);
+  };
+  const groundOf = (element) => {
+    for (let each = element; each; each = each.parentElement) {
+      const { backgroundColor } = getComputedStyle(each);
+      if (rgb(backgroundColor)[3] !== 0) return backgroundColor;
+    }
+    return 'rgb(255, 255, 255)';
+  };
+  const shown = [...document.querySelectorAll('a, button, input:enabled')]
+    .filter((each) => each.checkVisibility() && each.getClientRects().length > 0);
+  const focused = document.activeElement;
+  const pairs = shown.flatMap((control) => {
+    const ground = groundOf(control.parentElement);
+    const what = control.id || control.outerHTML.slice(0, 60);
+    control.focus({ focusVisible: true });
+    const { outlineStyle, outlineWidth, outlineColor } = getComputedStyle(control);
+    const ring = outlineStyle === 'none' || parseFloat(outlineWidth) < 2 ? 1 : ratio(outlineColor, ground);
+    const found = [{ what: 'the focus ring of ' + what, ratio: ring, least: 3 }];
+    if (control.matches('input:not([type=radio])')) {
+      const { borderTopColor } = getComputedStyle(control);
+      found.push({ what: 'the edge of ' + what, ratio: ratio(borderTopColor, ground), least: 3 });
+    }
+    return found;
+  });
+  focused?.focus();
+  return pairs;
+})()`;
+
+/** What is to be hit with a finger, with the label that belongs to it. Links in a line of text are excepted (2.5.8). */
+const TARGETS = `[...document.querySelectorAll('a:not(.skip), button, input')]
+  .filter((each) => each.checkVisibility() && each.getClientRects().length > 0)
+  .map((each) => {
+    const { width, height } = (each.closest('label') ?? each).getBoundingClientRect();
+    return { html: each.outerHTML.slice(0, 80), width, height };
+  })`;
+
+async function audit(page: Page): Promise<AxeResults> {
+  // The page's own policy forbids script tags; this goes around it.
+  await page.evaluate(axe.source);
+  const options = { runOnly: { type: 'tag', values: STANDARD }, resultTypes: ['violations'] };
+  return page.evaluate(`axe.run(document, ${JSON.stringify(options)})`);
+}
+
+const SIDEWAYS = 'document.documentElement.scrollWidth - document.documentElement.clientWidth';
+
+/** Whatever is wrong with a page in the state that it is in. */
+async function flawsOf(page: Page): Promise<string[]> {
+  const { violations, incomplete, passes } = await audit(page);
+  const found = violations.flatMap(({ id, nodes }) => nodes.map(({ html }) => `${id}: ${html}`));
+  if (passes.length < 10) found.push('axe had nothing to look at');
+  if (incomplete.some(({ id }) => id === 'color-contrast')) found.push('axe cannot tell a colour');
+
+  const pairs = await page.evaluate<Pair[]>(PAIRS);
+  const faint = pairs.filter(({ ratio, least }) => ratio < least);
+  found.push(...faint.map(({ what, ratio }) => `${what} is faint: ${ratio.toFixed(2)}`));
+
+  const targets = await page.evaluate<Control[]>(TARGETS);
+  const small = targets.filter(({ width, height }) => width < 24 || height < 40);
+  found.push(...small.map(({ html, width, height }) => `${width} x ${height} is small: ${html}`));
+
+  if ((await page.evaluate(SIDEWAYS)) !== 0) found.push('it scrolls sideways');
+  return found;
+}
+
+describe.each(hasChromium ? [CHROMIUM] : [])('The pages in %s', (executablePath) => {
+  let browser: Browser;
+  let sample: Sample;
+  let context: BrowserContext;
+
+  beforeAll(async () => {
+    sample = await copy.start('npm', { DATA_FOLDER: await copy.dataFolder() });
+    browser = await chromium.launch({ executablePath, args: CHROMIUM_ARGS });
+  }, 120_000);
+
+  afterAll(async () => {
+    await browser?.close();
+    await sample?.stop();
+  });
+
+  async function open(
+    options: Parameters<Browser['newContext']>[0] = {},
+    path = '/',
+  ): Promise<Page> {
+    context = await browser.newContext({ viewport: { width: 320, height: 640 }, ...options });
+    context.setDefaultTimeout(10_000);
+    const page = await context.newPage();
+    await page.goto(`${sample.url}${path}`);
+    return page;
+  }
+
+  async function codeFor(to: string): Promise<string> {
+    const response = await fetch(`${sample.url}/inbox/messages`);
+    const messages = (await response.json()) as { to: string; text: string }[];
+    const code = /\b\d{6}\b/.exec(messages.find((each) => each.to === to)?.text ?? '')?.[0];
+    if (code === undefined) throw new Error(`There is no code for ${to}.`);
+    return code;
+  }
+
+  const wrong = (code: string): string =>
+    code.replace(/\d$/, (digit) => String((Number(digit) + 1) % 10));
+
+  const status = (page: Page, text: string): Promise<void> =>
+    page.getByRole('status').getByText(text).waitFor();
+
+  it('have an inbox that is good while it is empty', async () => {
+    for (const colorScheme of ['light', 'dark'] as const) {
+      const page = await open({ colorScheme }, '/inbox');
+      await status(page, 'Nothing here yet.');
+      expect(await flawsOf(page), colorScheme).toEqual([]);
+      await context.close();
+    }
+  });
+
+  it.each([
+    { width: 320, colorScheme: 'light' },
+    { width: 320, colorScheme: 'dark' },
+    { width: 1280, colorScheme: 'light' },
+    { width: 1280, colorScheme: 'dark' },
+  ] as const)(
+    'are good in every state, $width px wide and $colorScheme',
+    async ({ width, colorScheme }) => {
+      const email = `axe-${width}-${colorScheme}@bank.example`;
+      const phone = `+4916${width}${colorScheme === 'dark' ? '1111' : '2222'}`;
+      const page = await open({ colorScheme, viewport: { width, height: 800 } });
+      const flaws: string[] = [];
+      let states = 0;
+      const good = async (state: string): Promise<void> => {
+        states += 1;
+        flaws.push(...(await flawsOf(page)).map((flaw) => `${state}: ${flaw}`));
+      };
+      const field = page.getByLabel('Code', { exact: true });
+      const enter = async (code: string): Promise<void> => {
+        await field.fill(code);
+        await page.getByRole('button', { name: 'Confirm' }).click();
+      };
+
+      await page.locator('#sign-in').waitFor();
+      await good('signed out');
+      await page.locator('#sign-in-email').fill('nobody@bank.example');
+      await page.locator('#sign-in-password').fill('wrong password');
+      await page.getByRole('button', { name: 'Continue' }).click();
+      await page.locator('#status.refused').waitFor();
+      await good('wrong password');
+
+      await page.getByRole('button', { name: 'Sign up' }).click();
+      await good('signing up');
+      await page.locator('#sign-up').getByLabel('E-mail').fill(email);
+      await page.locator('#sign-up').getByLabel('Password').fill(PASSWORD);
+      await page.getByRole('button', { name: 'Continue' }).click();
+      await field.waitFor();
+      await good('code asked');
+      const code = await codeFor(email);
+      await enter(wrong(code));
+      await page.getByRole('alert').getByText('The code is wrong.').waitFor();
+      await good('wrong code');
+      await page.getByRole('button', { name: 'Send the code again' }).click({ force: true });
+      await status(page, 'Please wait');
+      await good('too early to send again');
+      await enter(code);
+      await status(page, 'Your account is open.');
+      await good('signed up');
+
+      await page.locator('#sign-in-password').fill(PASSWORD);
+      await page.getByRole('button', { name: 'Continue' }).click();
+      await field.waitFor();
+      await enter(await codeFor(email));
+      await status(page, 'You are signed in.');
+      await good('signed in, without transfers');
+
+      await page.getByLabel('New number').fill(phone);
+      await page.locator('#account').getByLabel('Password').fill(PASSWORD);
+      await page.getByRole('button', { name: 'Change number' }).click();
+      await field.waitFor();
+      await good('code for the phone number asked');
+      await enter(await codeFor(phone));
+      await status(page, 'Your phone number is changed.');
+      await page.getByLabel('Payee’s e-mail').fill('bob@bank.example');
+      await page.getByLabel('Amount in EUR').fill('10,50');
+      await page.getByRole('button', { name: 'Transfer' }).click();
+      await page.locator('#code-details').getByText('10.50 EUR').waitFor();
+      await good('code for a transfer asked');
+      await enter(await codeFor(email));
+      await status(page, 'Paid 10.50 EUR');
+      await good('paid');
+      await page.getByRole('button', { name: 'Try to use it a second time' }).click();
+      await status(page, 'Refused: this confirmation is already used.');
+      await good('second use refused');
+
+      await page.getByRole('button', { name: 'Sign out' }).click();
+      await status(page, 'You are signed out.');
+      await good('signed out again');
+
+      await page.goto(`${sample.url}/inbox`);
+      await page.locator(`[data-to="${phone}"]`).first().waitFor();
+      await good('full inbox');
+      await context.setOffline(true);
+      await status(page, 'The server does not answer.');
+      await good('inbox without its server');
+      expect(flaws).toEqual([]);
+      expect(states).toBe(15);
+      await context.close();
+    },
+    60_000,
+  );
+
+  it('would be found out: a broken twin of the page', async () => {
+    const page = await open();
+    await page.locator('#sign-in').waitFor();
+    await page.evaluate(`
+      document.querySelector('label[for=sign-in-email]').remove();
+      document.querySelector('#sign-in-title').style.color = '#cccccc';
+      document.querySelector('#sign-in-form button').textContent = '';
+      document.documentElement.removeAttribute('lang');
+      document.querySelector('#status').setAttribute('role', 'nonsense');
+      for (const link of document.querySelectorAll('.link')) {
+        link.style.cssText = 'outline: none; min-height: 0; font-size: 6px; line-height: 1';
+      }
+      document.querySelector('#sign-in-password').style.borderColor = '#eeeeee';
+      document.querySelector('main').style.width = '500px';
+    `);
+
+    const flaws = (await flawsOf(page)).join('\n');
+    for (const flaw of [
+      'label: <input id="sign-in-email"',
+      'color-contrast: <h1',
+      'button-name: <button',
+      'html-has-lang: <html',
+      'aria-roles: <p id="status"',
+      'the edge of sign-in-password is faint: 1.16',
+      'the focus ring of <button type="button" class="link"',
+      'is small: <button type="button" class="link"',
+      'it scrolls sideways',
+    ]) {
+      expect(flaws).toContain(flaw);
+    }
+    await context.close();
+  });
+
+  it('need no mouse: the whole walk with Tab, Space, Enter, typing and pasting', async () => {
+    const page = await open();
+    await context.grantPermissions(['clipboard-read', 'clipboard-write']);
+    const email = 'keyboard@bank.example';
+    const { keyboard } = page;
+    const active = (): Promise<string> =>
+      page.evaluate('document.activeElement.id || document.activeElement.textContent.trim()');
+
+    /** Tabs on until somewhere; on the way everything that has the focus shows it, and is not hidden by anything. */
+    async function tabTo(target: string): Promise<void> {
+      for (let presses = 0; presses < 30; presses += 1) {
+        await keyboard.press('Tab');
+        const name = await active();
+        const seen = await page.evaluate<{ ring: number; inView: boolean }>(`(() => {
+          const element = document.activeElement;
+          const { outlineStyle, outlineWidth } = getComputedStyle(element);
+          const { top, left, bottom, right } = element.getBoundingClientRect();
+          return {
+            ring: outlineStyle === 'none' ? 0 : parseFloat(outlineWidth),
+            inView: top >= 0 && left >= 0 && bottom <= innerHeight + 1 && right <= innerWidth && bottom > top,
+          };
+        })()`);
+        expect(seen, `the focus on ${name}`).toEqual({ ring: 3, inView: true });
+        if (name === target) return;
+      }
+      throw new Error(`Tab never came to ${target}.`);
+    }
+
+    async function paste(text: string): Promise<void> {
+      await page.evaluate(`navigator.clipboard.writeText(${JSON.stringify(text)})`);
+      await keyboard.press('Control+V');
+    }
+
+    async function codeAsked(): Promise<string> {
+      await page.locator('#code-input').waitFor();
+      expect(await active()).toBe('code-input');
+      return codeFor(email);
+    }
+
+    await page.locator('#sign-in').waitFor();
+    expect(await active()).toBe('sign-in-title');
+    await tabTo('sign-in-email');
+    await tabTo('Sign up');
+    await keyboard.press('Enter');
+    expect(await active()).toBe('sign-up-title');
+    await tabTo('sign-up-email');
+    await keyboard.type(email);
+    await tabTo('sign-up-password');
+    await keyboard.type(PASSWORD);
+    await keyboard.press('Enter');
+
+    // The field says what it is: for the keyboard on the screen, and for who fills it in.
+    const first = await codeAsked();
+    const field = page.locator('#code-input');
+    expect(await field.getAttribute('autocomplete')).toBe('one-time-code');
+    expect(await field.getAttribute('inputmode')).toBe('numeric');
+    // What was wrong is announced: the live region is there before it has something to say.
+    await page.evaluate(`window.before = document.querySelector('#code [role=alert]')`);
+    await keyboard.type(wrong(first));
+    await keyboard.press('Enter');
+    const alert = page.getByRole('alert');
+    await alert.getByText('The code is wrong. Attempts left: 4.').waitFor();
+    expect(
+      await page.evaluate(`window.before === document.querySelector('#code [role=alert]')`),
+    ).toBe(true);
+    expect(await active()).toBe('code-input');
+    // The wrong one is selected: what is pasted takes its place, in the groups of the message too.
+    await paste(` ${first.slice(0, 3)} ${first.slice(3)}\n`);
+    await keyboard.press('Enter');
+    await status(page, 'Your account is open.');
+
+    expect(await active()).toBe('sign-in-password');
+    await keyboard.type(PASSWORD);
+    await keyboard.press('Enter');
+    await paste(await codeAsked());
+    await keyboard.press('Enter');
+    await status(page, 'You are signed in.');
+    expect(await active()).toBe('account-title');
+
+    await tabTo('transfer-payee');
+    await keyboard.type('bob@bank.example');
+    await tabTo('transfer-amount');
+    await keyboard.type('10,50');
+    await tabTo('Transfer');
+    await keyboard.press('Space');
+    const code = await codeAsked();
+    await tabTo('code-resend');
+    await keyboard.press('Enter');
+    // A button that is to be waited for keeps the focus.
+    await status(page, 'Please wait');
+    expect(await active()).toBe('code-resend');
+    await keyboard.press('Shift+Tab');
+    await keyboard.press('Shift+Tab');
+    expect(await active()).toBe('code-input');
+    await paste(code);
+    await tabTo('Confirm');
+    await keyboard.press('Enter');
+    await status(page, 'Paid 10.50 EUR to bob@bank.example.');
+    expect(await active()).toBe('account-title');
+    await tabTo('again-button');
+    await keyboard.press('Enter');
+    await status(page, 'Refused: this confirmation is already used.');
+
+    await tabTo('sign-out');
+    await keyboard.press('Space');
+    await status(page, 'You are signed out.');
+    expect(await active()).toBe('sign-in-title');
+    await context.close();
+  }, 60_000);
+
+  it('let a keyboard skip to the content', async () => {
+    const page = await open();
+    await page.locator('#sign-in').waitFor();
+    const skip = page.getByRole('link', { name: 'Skip to the content' });
+    // It is the first of the page: backwards from the title, behind the links.
+    for (let presses = 0; presses < 3; presses += 1) await page.keyboard.press('Shift+Tab');
+    expect(await page.evaluate('document.activeElement.className')).toBe('skip');
+    expect((await skip.boundingBox())?.height).toBeGreaterThanOrEqual(44);
+    await page.keyboard.press('Enter');
+    await page.keyboard.press('Tab');
+    expect(await page.evaluate('document.activeElement.id')).toBe('sign-in-email');
+    await context.close();
+  });
+
+  it('hold without motion, in wide text and at twice the size', async () => {
+    const page = await open({ reducedMotion: 'reduce' });
+    await page.locator('#sign-in').waitFor();
+    const moving = await page.evaluate(`[...document.querySelectorAll('*')].filter((each) => {
+      const { animationName, transitionDuration, scrollBehavior } = getComputedStyle(each);
+      return animationName !== 'none' || transitionDuration !== '0s' || scrollBehavior !== 'auto';
+    }).length`);
+    expect(moving).toBe(0);
+
+    // 1.4.12: nobody's own spacing breaks it; 1.4.4: nor twice the size of the text.
+    await page.evaluate(`
+      for (const each of document.querySelectorAll('*')) {
+        each.style.lineHeight = '1.5';
+        each.style.letterSpacing = '0.12em';
+        each.style.wordSpacing = '0.16em';
+      }
+      document.documentElement.style.fontSize = '200%';
+    `);
+    const cut = await page.evaluate(`[...document.querySelectorAll('main *')]
+      .filter((each) => each.checkVisibility() && each.scrollWidth > each.clientWidth + 1 && each.clientWidth > 1)
+      .filter((each) => !each.matches('input'))
+      .map(({ outerHTML }) => outerHTML.slice(0, 80))`);
+    expect(cut).toEqual([]);
+    expect(await page.evaluate(SIDEWAYS)).toBe(0);
+    await context.close();
+  });
+});

@@ -1,0 +1,125 @@
+import { Injectable, type ExecutionContext } from '@nestjs/common';
+import { DataSource } from 'typeorm';
+
+import {
+  ConfirmerService,
+  TwoFactorCodeMismatchError,
+  TwoFactorConfigurationError,
+  TwoFactorSendError,
+  TwoFactorService,
+  type ConfirmationProof,
+  type JsonValue,
+  type PurposeDefinition,
+} from '../../lib/index.js';
+
+/** What a call brings, over any transport. */
+export interface TransferCall {
+  readonly proof?: unknown;
+  readonly amount?: string;
+  readonly payee?: string;
+  /** Lets the handler throw after it has spent the proof in its transaction. */
+  readonly fails?: boolean;
+}
+
+/** What every transport offers. Those below `request` and `confirm` want a proof, except the last. */
+export type RouteName =
+  | 'request'
+  | 'confirm'
+  | 'guarded'
+  | 'transactional'
+  | 'forgetful'
+  | 'deleting'
+  | 'broken'
+  /** Two gateways alone have it. */
+  | 'twin';
+
+export const PAYEE = 'bob@bank.example';
+
+/** In the cause of an error, and nobody's business. */
+export const INNER_SECRET = 'smtp://user:INNERSECRET@mail.internal';
+
+/** Of the arguments that a transport gives to a handler. */
+export type Look = (context: ExecutionContext) => TransferCall;
+
+/** How a guarded route finds its proof and its details. */
+export function routes(look: Look): {
+  from: (context: ExecutionContext) => unknown;
+  details: (context: ExecutionContext) => JsonValue;
+} {
+  return {
+    from: (context) => look(context).proof,
+    details: (context) => ({
+      amount: look(context).amount ?? '',
+      payee: look(context).payee ?? '',
+    }),
+  };
+}
+
+export function purposesFor(
+  user: (context: ExecutionContext) => string | undefined,
+): Record<string, PurposeDefinition> {
+  const resolved = { subject: user, recipient: () => 'ann@example.com' };
+  return { transfer: resolved, 'delete-account': resolved };
+}
+
+/** The application behind the transports: it pays, and counts what it has paid in the database of the confirmations. */
+@Injectable()
+export class Bank {
+  /** Handlers that ran to their end. */
+  ended = 0;
+
+  constructor(
+    private readonly twoFactor: TwoFactorService,
+    private readonly confirmer: ConfirmerService,
+    private readonly dataSource: DataSource,
+  ) {}
+
+  async open(): Promise<void> {
+    await this.dataSource.query('CREATE TABLE payment (confirmation varchar(64) NOT NULL)');
+  }
+
+  async payments(): Promise<number> {
+    return (await this.dataSource.query<unknown[]>('SELECT * FROM payment')).length;
+  }
+
+  async request({ amount = '', payee = '' }: TransferCall): Promise<string> {
+    const { id } = await this.twoFactor.request({
+      token: 'ann@example.com',
+      purpose: 'transfer',
+      subject: 'ann',
+      details: { amount, payee },
+    });
+    return id;
+  }
+
+  async confirm(id: string, code: string): Promise<string> {
+    const [state, isConfirmed] = await this.confirmer.confirm(id, code);
+    if (!isConfirmed) throw new TwoFactorCodeMismatchError(state?.attemptsLeft ?? 0);
+    return 'confirmed';
+  }
+
+  done(): string {
+    this.ended += 1;
+    return 'paid';
+  }
+
+  async pay(proof: ConfirmationProof, { fails }: TransferCall): Promise<string> {
+    await this.dataSource.transaction(async (manager) => {
+      await proof.use({ manager });
+      await manager.query(`INSERT INTO payment VALUES ('${proof.id}')`);
+      if (fails) throw new Error('There is no money.');
+    });
+    return this.done();
+  }
+
+  /** Two errors that know what clients must not. */
+  fail(which: unknown): never {
+    if (which === 'send') {
+      const cause = new Error(INNER_SECRET);
+      throw new TwoFactorSendError('Not sent.', UNKNOWN_ID, new Date('2001-01-01'), { cause });
+    }
+    throw new TwoFactorConfigurationError(`SmsBackend wants ${INNER_SECRET}.`);
+  }
+}
+
+export const UNKNOWN_ID = '06jk5q3v2o8s1g7h4n9t0c6m2e8p5r1vdq30';

@@ -1,0 +1,249 @@
+import { UseFilters, type ExecutionContext, type INestApplication } from '@nestjs/common';
+import { IoAdapter } from '@nestjs/platform-socket.io';
+import { WsAdapter } from '@nestjs/platform-ws';
+import {
+  MessageBody,
+  SubscribeMessage,
+  WebSocketGateway,
+  type OnGatewayConnection,
+} from '@nestjs/websockets';
+import { io, type Socket } from 'socket.io-client';
+import { describe, expect, it } from 'vitest';
+import { WebSocket } from 'ws';
+
+import {
+  Confirmation,
+  ConfirmationProof,
+  RequireConfirmation,
+  TwoFactorExceptionFilter,
+  type Problem,
+} from '../../lib/index.js';
+import { startApp } from '../support/test-app.js';
+import {
+  describeTransport,
+  type Outcome,
+  type RunningTransport,
+  type TransportClient,
+} from './guarded-transport.js';
+import { Bank, PAYEE, purposesFor, routes, type TransferCall } from './transfers.js';
+
+interface TransferMessage extends TransferCall {
+  readonly code?: string;
+}
+
+/** Whoever connects says in the address who he is; a real gateway looks at his session. */
+const users = new WeakMap<object, string>();
+const userOf = (context: ExecutionContext): string | undefined =>
+  users.get(context.switchToWs().getClient<object>());
+
+const { from, details } = routes((context) => context.switchToWs().getData<TransferMessage>());
+
+@WebSocketGateway()
+@UseFilters(TwoFactorExceptionFilter)
+class TransferGateway implements OnGatewayConnection {
+  constructor(private readonly bank: Bank) {}
+
+  handleConnection(client: object, request?: { url: string }): void {
+    const { handshake } = client as { handshake?: { query: { user?: string } } };
+    const user =
+      handshake?.query.user ?? new URL(request?.url ?? '', 'ws://x').searchParams.get('user');
+    if (user) users.set(client, user);
+  }
+
+  @SubscribeMessage('request')
+  async request(@MessageBody() message: TransferMessage): Promise<object> {
+    return answer(await this.bank.request(message));
+  }
+
+  @SubscribeMessage('confirm')
+  async confirm(@MessageBody() { proof, code = '' }: TransferMessage): Promise<object> {
+    return answer(await this.bank.confirm(String(proof), code));
+  }
+
+  @SubscribeMessage('guarded')
+  @RequireConfirmation('transfer', { from, details })
+  guarded(): object {
+    return answer(this.bank.done());
+  }
+
+  @SubscribeMessage('transactional')
+  @RequireConfirmation('transfer', { from, details, spend: 'handler' })
+  async transactional(
+    @MessageBody() message: TransferMessage,
+    @Confirmation() proof: ConfirmationProof,
+  ): Promise<object> {
+    return answer(await this.bank.pay(proof, message));
+  }
+
+  @SubscribeMessage('forgetful')
+  @RequireConfirmation('transfer', { from, details, spend: 'handler' })
+  forgetful(): object {
+    return answer(this.bank.done());
+  }
+
+  @SubscribeMessage('broken')
+  broken(@MessageBody() { proof }: TransferMessage): never {
+    return this.bank.fail(proof);
+  }
+}
+
+@WebSocketGateway()
+@UseFilters(TwoFactorExceptionFilter)
+@RequireConfirmation('transfer', { from, details })
+class AccountGateway {
+  constructor(private readonly bank: Bank) {}
+
+  @SubscribeMessage('deleting')
+  @RequireConfirmation('delete-account', { from })
+  deleting(): object {
+    return answer(this.bank.done());
+  }
+}
+
+function answer(data: unknown): object {
+  return { event: 'answer', data };
+}
+
+/** Answers bear no number: as many calls as are open get as many messages, whichever is whose. */
+class Waiting {
+  readonly #waiting: ((outcome: Outcome) => void)[] = [];
+
+  next(): Promise<Outcome> {
+    return new Promise((resolve) => {
+      this.#waiting.push(resolve);
+    });
+  }
+
+  take(event: string, data: unknown): void {
+    const outcome = { wire: { event, data } };
+    if (event === 'answer') return this.#waiting.shift()?.({ ...outcome, value: data });
+    // The rest is the problem.
+    const { cause: _cause, ...problem } = data as Partial<Problem> & { cause?: unknown };
+    this.#waiting.shift()?.({ ...outcome, problem });
+  }
+}
+
+async function overWs(origin: string, user = ''): Promise<TransportClient> {
+  const socket = new WebSocket(`${origin.replace('http', 'ws')}/?user=${user}`);
+  const waiting = new Waiting();
+  socket.on('message', (text: Buffer) => {
+    const { event, data } = JSON.parse(text.toString('utf8')) as { event: string; data: unknown };
+    waiting.take(event, data);
+  });
+  await new Promise((resolve, reject) => {
+    socket.once('open', resolve).once('error', reject);
+  });
+  return {
+    close: () => socket.close(),
+    call: (event, data) => {
+      const outcome = waiting.next();
+      socket.send(JSON.stringify({ event, data }));
+      return outcome;
+    },
+  };
+}
+
+async function overSocketIo(origin: string, user = ''): Promise<TransportClient> {
+  const socket: Socket = io(origin, { query: { user }, transports: ['websocket'], forceNew: true });
+  const waiting = new Waiting();
+  socket.onAny((event: string, data: unknown) => waiting.take(event, data));
+  await new Promise((resolve, reject) => {
+    socket.once('connect', () => resolve(undefined)).once('connect_error', reject);
+  });
+  return {
+    close: () => void socket.close(),
+    call: (event, data) => {
+      const outcome = waiting.next();
+      socket.emit(event, data);
+      return outcome;
+    },
+  };
+}
+
+const flavours = [
+  { name: 'ws', Adapter: WsAdapter, connect: overWs },
+  { name: 'Socket.IO', Adapter: IoAdapter, connect: overSocketIo },
+];
+
+for (const { name, Adapter, connect } of flavours) {
+  describeTransport(name, async (engine): Promise<RunningTransport> => {
+    const test = await startApp({
+      engine,
+      options: { purposes: purposesFor(userOf) },
+      providers: [Bank, TransferGateway, AccountGateway],
+      configure: (app: INestApplication) => void app.useWebSocketAdapter(new Adapter(app)),
+    });
+    await test.app.listen(0, '127.0.0.1');
+    const origin = (await test.app.getUrl()).replace('localhost', '127.0.0.1');
+    return { ...test, connect: (user) => connect(origin, user) };
+  });
+}
+
+/** Lets the second gateway forget its proof after the first has spent it. */
+class Meeting {
+  readonly entered = deferred();
+  readonly spent = deferred();
+}
+
+@WebSocketGateway()
+class FirstGateway {
+  constructor(private readonly meeting: Meeting) {}
+
+  @SubscribeMessage('twin')
+  @RequireConfirmation('transfer', { from, details, spend: 'handler' })
+  async first(@Confirmation() proof: ConfirmationProof): Promise<void> {
+    await this.meeting.entered.promise;
+    await proof.use();
+    this.meeting.spent.resolve();
+  }
+}
+
+@WebSocketGateway()
+@UseFilters(TwoFactorExceptionFilter)
+class SecondGateway {
+  constructor(private readonly meeting: Meeting) {}
+
+  @SubscribeMessage('twin')
+  @RequireConfirmation('transfer', { from, details, spend: 'handler' })
+  async second(@MessageBody() _message: TransferMessage): Promise<object> {
+    this.meeting.entered.resolve();
+    await this.meeting.spent.promise;
+    return answer('second');
+  }
+}
+
+function deferred(): { readonly promise: Promise<void>; resolve(): void } {
+  let resolve = (): void => undefined;
+  const promise = new Promise<void>((settle) => {
+    resolve = settle;
+  });
+  return { promise, resolve: () => resolve() };
+}
+
+describe('Two gateways that listen to one message', () => {
+  it.each(flavours)('spend one proof once over $name', async ({ Adapter, connect }) => {
+    const test = await startApp({
+      options: { purposes: purposesFor(userOf) },
+      providers: [Bank, Meeting, TransferGateway, FirstGateway, SecondGateway],
+      configure: (app) => void app.useWebSocketAdapter(new Adapter(app)),
+    });
+    try {
+      await test.app.listen(0, '127.0.0.1');
+      const origin = (await test.app.getUrl()).replace('localhost', '127.0.0.1');
+      const ann = await connect(origin, 'ann');
+      const binding = { purpose: 'transfer', subject: 'ann' };
+      const message = { amount: '10.00', payee: PAYEE };
+      const { id } = await test.confirmer.makeConfirmation({
+        ...binding,
+        details: message,
+        isConfirmed: true,
+      });
+      const outcome = await ann.call('twin', { ...message, proof: id });
+      expect(outcome).toBeRefused('confirmation-used');
+      expect(outcome.wire).toHaveProperty('data.cause', { pattern: 'twin' });
+      await ann.close();
+    } finally {
+      await test.close();
+    }
+  });
+});
