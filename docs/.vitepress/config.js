@@ -72,6 +72,7 @@ export default defineConfig({
           page('Options', '/reference/options'),
           page('Errors', '/reference/errors'),
           page('HTTP', '/reference/http'),
+          page('What may be set up wrong', '/misconfigurations'),
           { ...page('API', '/reference/api/'), items: apiItems(), collapsed: true },
         ],
       },

@@ -37,14 +37,18 @@ describe('Microservices', () => {
       const confirmation = String(await send('transfers.ask', transfer));
       const make = (more: object = {}) =>
         send('transfers.make', { ...transfer, confirmation, ...more });
-      await expect(make()).rejects.toBeDefined();
+      await expect(make()).rejects.toMatchObject({ error: 'confirmation-required' });
       const code = lines.map((line) => / to \S+: (\S+)$/.exec(line)?.[1]).findLast(Boolean);
       expect(await send('transfers.confirm', { id: confirmation, code })).toBe(true);
 
-      await expect(make({ amount: '10000.00' })).rejects.toBeDefined();
-      await expect(make({ userId: 'eve' })).rejects.toBeDefined();
+      await expect(make({ amount: '10000.00' })).rejects.toMatchObject({
+        error: 'confirmation-required',
+      });
+      await expect(make({ userId: 'eve' })).rejects.toMatchObject({
+        error: 'confirmation-required',
+      });
       expect(await make()).toBe('10.00 to bob');
-      await expect(make()).rejects.toBeDefined();
+      await expect(make()).rejects.toMatchObject({ error: 'confirmation-used' });
     } finally {
       await client.close();
     }

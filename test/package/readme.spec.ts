@@ -84,7 +84,7 @@ describe('The README, run', () => {
   });
 
   it('app.spec.ts reads the code of an application that has its own module', async () => {
-    const { readsTheCode } = (await load('app.spec.ts')) as unknown as {
+    const { readsTheCode } = (await load(page, 'app.spec.ts')) as unknown as {
       readsTheCode: () => Promise<string>;
     };
 
@@ -98,7 +98,7 @@ describe('The README, run', () => {
       describe: (_: string, body: () => void) => body(),
       it: (_: string, body: () => Promise<void>) => tests.push(body),
     }));
-    await load('sms.backend.spec.ts');
+    await load(page, 'sms.backend.spec.ts');
     vi.doUnmock('node:test');
 
     expect(tests).toHaveLength(8);
