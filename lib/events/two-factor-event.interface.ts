@@ -24,6 +24,7 @@ export interface RecipientFacts {
   readonly key: string;
 }
 
+/** A confirmation was made. */
 export interface CreatedEvent extends ConfirmationFacts {
   readonly type: 'created';
 }
@@ -35,6 +36,7 @@ export interface SentEvent extends ConfirmationFacts {
   readonly sends: number;
 }
 
+/** A message was not accepted for delivery, or its token can never be reached. */
 export interface SendFailedEvent extends ConfirmationFacts {
   readonly type: 'send-failed';
   readonly sends: number;
@@ -73,6 +75,7 @@ export interface LockedEvent extends ConfirmationFacts {
   readonly until: Date | null;
 }
 
+/** A confirmation was confirmed, by its code or by hand. */
 export interface ConfirmedEvent extends ConfirmationFacts {
   readonly type: 'confirmed';
   readonly by: 'code' | 'hand';

@@ -35,6 +35,7 @@ export interface SenderDefinition extends SenderEntry {
   /** The sender's name for people. @default the decorator's, else the sender's name */
   readonly verboseName?: string | undefined;
   // Options differ from sender to sender; `defineSender` checks them against their backend.
+  /** The name of a decorated class, a class, or a factory that makes a `send` for this sender. */
   readonly backend: string | Type<SenderBackend<never>> | SenderBackendFactory<never>;
   /** Whatever the backend takes; passed on as it is. */
   readonly options?: unknown;

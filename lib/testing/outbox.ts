@@ -20,6 +20,7 @@ export interface OutboxMessage {
   readonly expiresInSeconds: number;
 }
 
+/** How much an `Outbox` keeps. */
 export interface OutboxOptions {
   /** Messages that are kept, 1 to 1,000,000; of more the oldest are forgotten. @default 1000 */
   readonly max?: number | undefined;

@@ -1,85 +1,30 @@
 // The README's files are written out, type-checked as a reader's project would be, and run.
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { fileURLToPath, pathToFileURL } from 'node:url';
-
-import { Logger, type DynamicModule, type INestApplication, type Type } from '@nestjs/common';
+import { Logger, type DynamicModule, type INestApplication } from '@nestjs/common';
 import { Test } from '@nestjs/testing';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import request from 'supertest';
 import { DataSource } from 'typeorm';
-import ts from 'typescript';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 
 import * as publicApi from '../../lib/index.js';
 import { resolveOptions } from '../../lib/options/index.js';
 import { engines, openDatabase, type TestDatabase } from '../support/engines.js';
+import { complaintsOf, load, readPage, strayCodeOf, writePage } from '../support/snippets.js';
 import { SECRET } from '../support/test-app.js';
 
-const ROOT = fileURLToPath(new URL('../../', import.meta.url));
-const FOLDER = join(ROOT, '.tmp/readme');
-const BLOCK = /^```ts\n\/\/ (\S+)\n([\s\S]*?)^```$/gm;
+const page = await readPage('README.md');
+const { text: readme, files } = page;
 
-const readme = await readFile(join(ROOT, 'README.md'), 'utf8');
-const files = new Map(
-  [...readme.matchAll(BLOCK)].map(([, name, source]) => [name ?? '', source ?? '']),
-);
-
-const COMPILER_OPTIONS: ts.CompilerOptions = {
-  target: ts.ScriptTarget.ES2023,
-  module: ts.ModuleKind.NodeNext,
-  moduleResolution: ts.ModuleResolutionKind.NodeNext,
-  experimentalDecorators: true,
-  emitDecoratorMetadata: true,
-  useDefineForClassFields: false,
-  strict: true,
-  exactOptionalPropertyTypes: true,
-  noUncheckedIndexedAccess: true,
-  skipLibCheck: true,
-  noEmit: true,
-  types: ['node'],
-  paths: {
-    'nestjs-two-factor': [join(ROOT, 'lib/index.ts')],
-    'nestjs-two-factor/backends/email': [join(ROOT, 'lib/backends/email/index.ts')],
-    'nestjs-two-factor/testing': [join(ROOT, 'lib/testing/index.ts')],
-    'nestjs-two-factor/*': [join(ROOT, 'lib/adapters/*/index.ts')],
-  },
-};
-
-async function load(name: string): Promise<Record<string, Type<object>>> {
-  return import(/* @vite-ignore */ pathToFileURL(join(FOLDER, name.replace(/ts$/, 'js'))).href);
-}
-
-beforeAll(async () => {
-  await rm(FOLDER, { recursive: true, force: true });
-  await mkdir(FOLDER, { recursive: true });
-  await writeFile(join(FOLDER, 'package.json'), '{ "type": "module" }');
-  for (const [name, source] of files) {
-    await writeFile(join(FOLDER, name), source);
-    const { outputText } = ts.transpileModule(source, {
-      compilerOptions: { ...COMPILER_OPTIONS, module: ts.ModuleKind.ESNext, noEmit: false },
-    });
-    await writeFile(join(FOLDER, name.replace(/ts$/, 'js')), outputText);
-  }
-});
+beforeAll(() => writePage(page));
 
 describe("The README's TypeScript", () => {
   it('is all in named files', () => {
-    expect(readme.match(/^```ts$/gm)).toHaveLength(files.size);
+    expect(strayCodeOf(page)).toEqual([]);
     expect([...files.keys()]).toContain('app.module.ts');
   });
 
   it('compiles under strict and exactOptionalPropertyTypes', () => {
-    const program = ts.createProgram(
-      [...files.keys()].map((name) => join(FOLDER, name)),
-      COMPILER_OPTIONS,
-    );
-    const complaints = ts
-      .getPreEmitDiagnostics(program)
-      .filter(({ file }) => file?.fileName.startsWith(FOLDER))
-      .map(({ messageText }) => ts.flattenDiagnosticMessageText(messageText, '\n'));
-
-    expect(complaints).toEqual([]);
+    expect(complaintsOf([page])).toEqual([]);
   }, 120_000);
 });
 
@@ -98,7 +43,7 @@ describe('The README, run', () => {
       .send(body);
 
   it('app.module.ts sends a code to the log and confirms it', async () => {
-    const { AppModule } = await load('app.module.ts');
+    const { AppModule } = await load(page, 'app.module.ts');
     const module = await Test.createTestingModule({ imports: [AppModule!] }).compile();
     app = module.createNestApplication();
     await app.init();
@@ -119,7 +64,7 @@ describe('The README, run', () => {
   });
 
   it('options.ts makes the options in a class', async () => {
-    const { twoFactor } = (await load('options.ts')) as unknown as { twoFactor: DynamicModule };
+    const { twoFactor } = await load<{ twoFactor: DynamicModule }>(page, 'options.ts');
     const module = await Test.createTestingModule({
       imports: [TypeOrmModule.forRoot({ type: 'sqljs', autoLoadEntities: true }), twoFactor],
     }).compile();
@@ -130,15 +75,16 @@ describe('The README, run', () => {
   });
 
   it('phones.spec.ts proves a number once', async () => {
-    const { provesANumber } = (await load('phones.spec.ts')) as unknown as {
-      provesANumber: () => Promise<boolean>;
-    };
+    const { provesANumber } = await load<{ provesANumber: () => Promise<boolean> }>(
+      page,
+      'phones.spec.ts',
+    );
 
     expect(await provesANumber()).toBe(true);
   });
 
   it('app.spec.ts reads the code of an application that has its own module', async () => {
-    const { readsTheCode } = (await load('app.spec.ts')) as unknown as {
+    const { readsTheCode } = (await load(page, 'app.spec.ts')) as unknown as {
       readsTheCode: () => Promise<string>;
     };
 
@@ -152,7 +98,7 @@ describe('The README, run', () => {
       describe: (_: string, body: () => void) => body(),
       it: (_: string, body: () => Promise<void>) => tests.push(body),
     }));
-    await load('sms.backend.spec.ts');
+    await load(page, 'sms.backend.spec.ts');
     vi.doUnmock('node:test');
 
     expect(tests).toHaveLength(8);
@@ -174,8 +120,8 @@ describe('The README, run', () => {
     });
 
     it('bank.module.ts changes a phone number and makes a transfer, each on one proof', async () => {
-      const { BankModule } = await load('bank.module.ts');
-      const { SmsGateway } = await load('sms.backend.ts');
+      const { BankModule } = await load(page, 'bank.module.ts');
+      const { SmsGateway } = await load(page, 'sms.backend.ts');
       const module = await Test.createTestingModule({ imports: [BankModule!] }).compile();
       app = module.createNestApplication();
       const user = { id: 'ann', email: 'ann@bank.example', phone: '+15555550100' };

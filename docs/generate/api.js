@@ -1,0 +1,88 @@
+import { existsSync, readdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+import { ROOT } from './house.js';
+
+const API = fileURLToPath(new URL('../reference/api', import.meta.url));
+
+/**
+ * The reference of all exports, written by typedoc.
+ *
+ * @throws {Error} when typedoc warns, or an export has no page.
+ */
+export async function writeApi(house) {
+  const { Application, Converter, LogLevel, ReflectionKind } = await import('typedoc');
+  rmSync(API, { recursive: true, force: true });
+  const app = await Application.bootstrapWithPlugins({
+    plugin: ['typedoc-plugin-markdown'],
+    entryPoints: house.entries.map(({ file }) => file),
+    tsconfig: join(ROOT, 'tsconfig.build.json'),
+    out: API,
+    router: 'member',
+    readme: 'none',
+    logLevel: LogLevel.Warn,
+    skipErrorChecking: true,
+    excludeTags: ['@publicApi'],
+    excludeInternal: true,
+    excludePrivate: true,
+    excludeExternals: true,
+    sortEntryPoints: false,
+    disableSources: true,
+    disableGit: true,
+    treatWarningsAsErrors: true,
+    modifierTags: ['@publicApi', '@internal', '@override', '@readonly'],
+    validation: {
+      notExported: false,
+      invalidLink: true,
+      rewrittenLink: true,
+      notDocumented: false,
+      unusedMergeModuleWith: true,
+    },
+    hidePageHeader: true,
+    hideBreadcrumbs: true,
+    useCodeBlocks: true,
+    sanitizeComments: true,
+    useHTMLEncodedBrackets: true,
+    parametersFormat: 'table',
+    interfacePropertiesFormat: 'table',
+    entryFileName: 'index',
+  });
+  // Nest makes them, of what is not public; by hand are made errors, and what says so. Before they are grouped.
+  app.converter.on(Converter.EVENT_RESOLVE_BEGIN, ({ project }) => {
+    for (const made of project.getReflectionsByKind(ReflectionKind.Constructor)) {
+      const isTold = made.signatures?.some(({ comment }) => comment !== undefined);
+      if (!isTold && !made.parent?.name.endsWith('Error')) project.removeReflection(made);
+    }
+  });
+  const project = await app.convert();
+  if (!project || app.logger.hasErrors() || app.logger.hasWarnings()) {
+    throw new Error('typedoc is not content with the docstrings; see above.');
+  }
+  // By the name that they are imported by, not by that of their file.
+  for (const module of project.children ?? []) {
+    const entry = house.entries.find(
+      ({ file }) =>
+        file === join(ROOT, 'lib', `${module.name}.ts`) ||
+        file === join(ROOT, 'lib', module.name, 'index.ts'),
+    );
+    if (entry) module.name = entry.name;
+  }
+  await app.generateOutputs(project);
+  if (app.logger.hasErrors()) throw new Error('typedoc could not write its pages.');
+  assertComplete(house);
+}
+
+function assertComplete({ entries }) {
+  const pages = new Set(
+    readdirSync(API, { recursive: true }).map((path) =>
+      path.replace(/^.*\//, '').replace(/\.md$/, ''),
+    ),
+  );
+  const missing = entries.flatMap(({ name, exports }) =>
+    exports.filter((symbol) => !pages.has(symbol)).map((symbol) => `${name}: ${symbol}`),
+  );
+  if (missing.length > 0 || !existsSync(join(API, 'index.md'))) {
+    throw new Error(`These exports have no page in the API reference: ${missing.join(', ')}.`);
+  }
+}

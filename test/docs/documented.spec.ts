@@ -1,0 +1,174 @@
+// What readers are told: all of the source that they meet, and nothing that does not compile or run. Each check has a twin
+// that must fail it.
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+
+import { beforeAll, describe, expect, it } from 'vitest';
+
+import { readHouse, ROOT } from '../../docs/generate/house.js';
+import { errorsPage, optionsPage } from '../../docs/generate/pages.js';
+import * as publicApi from '../../lib/index.js';
+import { resolveOptions } from '../../lib/options/index.js';
+import { problem } from '../../lib/http/problem.js';
+import {
+  complaintsOf,
+  pageOf,
+  readPage,
+  strayCodeOf,
+  writePage,
+  type Page,
+} from '../support/snippets.js';
+import { SECRET } from '../support/test-app.js';
+
+/** Written by docs/generate, or installed. */
+const NOT_OURS = /^(?:node_modules|\.vitepress|project|reference\/(?:api|errors|options))/;
+
+const house = readHouse();
+
+describe('The reference', () => {
+  it('tells of each public export, each option and each error', () => {
+    expect(house.complaints).toEqual([]);
+    expect(house.entries.flatMap((entry) => entry.exports).length).toBeGreaterThan(100);
+  });
+
+  it('twin: is incomplete with an export, an option, an error and a slug that nobody told of', async () => {
+    const planted = await plant([
+      ['lib/index.ts', /$/, 'export const secretDoor = true;\n'],
+      [
+        'lib/options/two-factor-options.interface.ts',
+        /(?=  \/\*\* Tells the time)/,
+        'readonly haste?: number;\n',
+      ],
+      ['lib/errors/two-factor-conflict.error.ts', /\/\*\*[\s\S]*?\*\//, ''],
+      ['lib/errors/two-factor-not-found.error.ts', /'not-found'/, "'lost-and-found'"],
+      ['lib/errors/two-factor-input.error.ts', /HTTP 400/, 'HTTP 404'],
+    ]);
+
+    expect(readHouse(planted).complaints).toEqual([
+      'nestjs-two-factor: TwoFactorConflictError has no sentence.',
+      'nestjs-two-factor: secretDoor has no sentence.',
+      'TwoFactorModuleOptions.haste has no sentence.',
+      'TwoFactorInputError: the sentence does not say HTTP 400.',
+      'TwoFactorNotFoundError: the code lost-and-found has no status in lib/http/problem.ts.',
+    ]);
+  });
+
+  it('has a row for each option that there is, and its default', () => {
+    const page = optionsPage(house.options);
+    const resolved = resolveOptions({ secret: SECRET }, { NODE_ENV: 'test' });
+    const told = new Map(
+      house.options
+        .find(({ name }) => name === 'TwoFactorModuleOptions')
+        ?.rows.map((row) => [row.name, row.default] as const),
+    );
+    for (const [name, value] of Object.entries(resolved)) {
+      if (['keyRing', 'secretIsRandom', 'developmentFeatures'].includes(name)) continue;
+      expect(told.has(name), name).toBe(true);
+      expect(page).toContain(`\`${name}\``);
+      const isScalar = typeof value === 'number' || typeof value === 'boolean';
+      if (isScalar) expect(told.get(name), name).toBe(String(value));
+    }
+    expect(page).toContain('`TWO_FACTOR_TTL_SECONDS`');
+    expect(page).not.toContain('undefined');
+  });
+
+  it('has a row for each error class and each slug, with its status', () => {
+    const page = errorsPage(house.errors);
+    const classes = Object.keys(publicApi).filter(
+      (name) => name.endsWith('Error') && name !== 'TwoFactorError',
+    );
+    expect(house.errors.classes.map(({ name }) => name).toSorted()).toEqual(classes.toSorted());
+    for (const name of classes) expect(page).toContain(`## ${name}\n`);
+    const slugs = [...house.errors.classes.flatMap(({ codes }) => codes), ...house.errors.others];
+    expect(slugs).toHaveLength(19);
+    for (const { code, status, title } of slugs) {
+      expect({ status, title }, code).toEqual({
+        status: problem(code).status,
+        title: problem(code).title,
+      });
+      expect(page).toContain(`\`${code}\``);
+    }
+    expect(page).not.toContain('undefined');
+  });
+});
+
+describe("The pages' TypeScript", () => {
+  let pages: Page[];
+  let specs: string[];
+
+  beforeAll(async () => {
+    const all = await readdir(join(ROOT, 'docs'), { recursive: true });
+    const ours = all.filter((path) => path.endsWith('.md') && !NOT_OURS.test(path));
+    pages = await Promise.all(ours.map((path) => readPage(`docs/${path}`)));
+    await Promise.all(pages.map(writePage));
+    const folder = join(ROOT, 'test/docs');
+    const files = (await readdir(folder)).filter(
+      (name) => name.endsWith('.spec.ts') && name !== 'documented.spec.ts',
+    );
+    specs = await Promise.all(files.map((name) => readFile(join(folder, name), 'utf8')));
+  });
+
+  it('is all in named files', () => {
+    expect(pages.flatMap(strayCodeOf)).toEqual([]);
+    expect(pages.filter(({ files }) => files.size > 0).length).toBeGreaterThan(10);
+  });
+
+  it('compiles under strict and exactOptionalPropertyTypes', () => {
+    expect(complaintsOf(pages)).toEqual([]);
+  }, 180_000);
+
+  it('is run by a spec of its page', () => {
+    expect(pages.flatMap((page) => unrun(page, specs))).toEqual([]);
+  });
+
+  it.each([
+    '```ts\nconst nameless = true;\n```\n',
+    '1. ```js\n   const indented = true;\n   ```\n',
+    '   ```typescript\n   // indented.ts\n   ```\n',
+  ])('twin: is not all in named files with %j', (text) => {
+    expect(strayCodeOf(pageOf('docs/twin.md', text))).toHaveLength(1);
+  });
+
+  it('twin: does not compile with a misspelt option, and is run by no spec', async () => {
+    const snippet = `\`\`\`ts
+// twin.ts
+import { TwoFactorModule } from 'nestjs-two-factor';
+
+export const twin = TwoFactorModule.forRoot({ ttlSecond: 60 });
+\`\`\`
+`;
+    const twin = pageOf('docs/twin.md', snippet);
+    await writePage(twin);
+
+    expect(complaintsOf([twin])).toEqual([expect.stringContaining("'ttlSecond' does not exist")]);
+    expect(unrun(twin, specs)).toEqual(['docs/twin.md is run by no spec of test/docs.']);
+    expect(unrun(twin, ["readPage('docs/twin.md')"])).toEqual([
+      'twin.ts of docs/twin.md is loaded by nobody.',
+    ]);
+  }, 60_000);
+});
+
+/** Of each page a spec, of each file somebody who loads it: that spec, or another file of the page. */
+function unrun({ path, files }: Page, specs: readonly string[]): string[] {
+  if (files.size === 0) return [];
+  const spec = specs.find((text) => text.includes(`readPage('${path}')`));
+  if (spec === undefined) return [`${path} is run by no spec of test/docs.`];
+  const sources = [...files.values()].join('');
+  return [...files.keys()]
+    .filter((name) => name !== 'app.module.ts' && !spec.includes(`'${name}'`))
+    .filter((name) => !sources.includes(`'./${name.replace(/ts$/, 'js')}'`))
+    .map((name) => `${name} of ${path} is loaded by nobody.`);
+}
+
+/** Files of the source, changed. */
+async function plant(
+  changes: readonly (readonly [path: string, what: RegExp, into: string])[],
+): Promise<Record<string, string>> {
+  const texts = changes.map(async ([path, what, into]) => {
+    const text = await readFile(join(ROOT, path), 'utf8');
+    const changed = text.replace(what, into);
+    expect(changed, path).not.toBe(text);
+    return [path, changed] as const;
+  });
+  return Object.fromEntries(await Promise.all(texts));
+}

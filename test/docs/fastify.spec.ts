@@ -1,0 +1,38 @@
+import { Logger } from '@nestjs/common';
+import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import request from 'supertest';
+import { afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+
+import { load, readPage, writePage } from '../support/snippets.js';
+
+const page = await readPage('docs/guides/fastify.md');
+let app: NestFastifyApplication | undefined;
+
+beforeAll(() => writePage(page));
+afterEach(async () => {
+  await app?.close();
+  vi.restoreAllMocks();
+});
+
+describe('Fastify', () => {
+  it('the routes are there, with and without a slash at the end', async () => {
+    const lines: string[] = [];
+    vi.spyOn(Logger.prototype, 'log').mockImplementation((line: unknown) => {
+      lines.push(String(line));
+    });
+    const { start } = await load<{ start: (port: number) => Promise<NestFastifyApplication> }>(
+      page,
+      'main.ts',
+    );
+    app = await start(0);
+    const post = (path: string, body: object) =>
+      request(app!.getHttpServer()).post(`/api/2factor/${path}`).send(body);
+
+    const asked = await post('request-confirmation/', { token: 'ann@example.com' }).expect(200);
+    const { id } = asked.body as { id: string };
+    const code = lines.map((line) => / to \S+: (\S+)$/.exec(line)?.[1]).findLast(Boolean);
+    const confirmed = await post('confirm', { id, code }).expect(200);
+
+    expect(confirmed.body).toEqual({ id, confirmed: true });
+  });
+});

@@ -1,0 +1,81 @@
+import type { DynamicModule, Type } from '@nestjs/common';
+import { Test } from '@nestjs/testing';
+import { TypeOrmModule } from '@nestjs/typeorm';
+import type { Redis } from 'ioredis';
+import { afterEach, beforeAll, describe, expect, it } from 'vitest';
+
+import { TwoFactorService } from '../../lib/index.js';
+import { engines, found } from '../support/engines.js';
+import { startGuide, type Guide } from '../support/guide.js';
+import { load, readPage, writePage } from '../support/snippets.js';
+
+const page = await readPage('docs/guides/limits.md');
+let guide: Guide | undefined;
+
+interface SupportDesk {
+  isLocked(email: string): Promise<boolean>;
+  unlock(email: string): Promise<void>;
+}
+
+beforeAll(() => writePage(page));
+afterEach(async () => {
+  await guide?.close();
+  guide = undefined;
+});
+
+describe('Limits', () => {
+  it('three wrong codes lock a token, and the support desk unlocks it', async () => {
+    guide = await startGuide(page);
+    const { SupportDesk } = await load<{ SupportDesk: Type<SupportDesk> }>(page, 'support-desk.ts');
+    const desk = guide.app.get(SupportDesk);
+    const token = 'ann@example.com';
+    const asked = await guide.post('/2factor/request-confirmation', { token }).expect(200);
+    const { id } = asked.body as { id: string };
+    const code = guide.lastCode();
+    const wrong = code === '123456' ? '654321' : '123456';
+    for (let n = 0; n < 3; n++)
+      await guide.post('/2factor/confirm', { id, code: wrong }).expect(422);
+
+    expect(await desk.isLocked('Ann@Example.com')).toBe(true);
+    await guide.post('/2factor/confirm', { id, code }).expect(429);
+    await desk.unlock(token);
+    expect(await desk.isLocked(token)).toBe(false);
+    await guide.post('/2factor/confirm', { id, code }).expect(200);
+  });
+});
+
+describe.each(found.redis ? engines.filter((engine) => engine === 'sqljs') : [])(
+  'Limits in Redis, confirmations on %s',
+  () => {
+    it('five messages an hour to one token', async () => {
+      process.env['REDIS_URL'] = found.redis;
+      const { redis, limitedInRedis } = await load<{ redis: Redis; limitedInRedis: DynamicModule }>(
+        page,
+        'redis-limits.ts',
+      );
+      delete process.env['REDIS_URL'];
+      const module = await Test.createTestingModule({
+        imports: [
+          TypeOrmModule.forRoot({ type: 'sqljs', autoLoadEntities: true, synchronize: true }),
+          limitedInRedis,
+        ],
+      }).compile();
+      await module.init();
+      const before = new Set(await redis.keys('two-factor:*'));
+      try {
+        const twoFactor = module.get(TwoFactorService);
+        // A purpose each: three at once may be pending for one.
+        const ask = (n: number) =>
+          twoFactor.request({ token: 'ann@example.com', purpose: `number-${n}` });
+        for (let n = 1; n <= 5; n++) await ask(n);
+
+        await expect(ask(6)).rejects.toMatchObject({ limit: 'sends-per-token' });
+      } finally {
+        const ours = (await redis.keys('two-factor:*')).filter((key) => !before.has(key));
+        if (ours.length > 0) await redis.del(ours);
+        await module.close();
+        await redis.quit();
+      }
+    });
+  },
+);

@@ -1,0 +1,57 @@
+import { afterEach, describe, expect, it } from 'vitest';
+import type { TestingModule } from '@nestjs/testing';
+
+import { ConfirmerService, TwoFactorService } from '../../lib/index.js';
+import type { TestFramework } from '../../lib/testing/index.js';
+import { load, readPage, writePage } from '../support/snippets.js';
+
+const page = await readPage('docs/guides/testing.md');
+await writePage(page);
+
+interface Tested {
+  readonly module: TestingModule;
+}
+
+const { startApplication } = await load<{ startApplication: () => Promise<Tested> }>(
+  page,
+  'application.ts',
+);
+const tests = await load<Record<string, (application: Tested) => Promise<void>>>(
+  page,
+  'phones.spec.ts',
+);
+const { startAlone } = await load<{ startAlone: () => Promise<TestingModule> }>(page, 'alone.ts');
+const { contractOfSms } = await load<{ contractOfSms: (framework: TestFramework) => void }>(
+  page,
+  'sms.backend.spec.ts',
+);
+
+describe('Test your application', () => {
+  let module: TestingModule | undefined;
+
+  afterEach(async () => {
+    await module?.close();
+    module = undefined;
+  });
+
+  it.each(['provesANumberOnce', 'refusesALateCode', 'survivesASilentProvider'])(
+    '%s',
+    async (name) => {
+      const application = await startApplication();
+      ({ module } = application);
+
+      const test = tests[name];
+      expect(test).toBeTypeOf('function');
+      await test?.(application);
+    },
+  );
+
+  it('without an application of its own, the codes count up', async () => {
+    module = await startAlone();
+    const { id } = await module.get(TwoFactorService).request({ token: 'ann@example.com' });
+
+    expect((await module.get(ConfirmerService).confirm(id, '000001'))[1]).toBe(true);
+  });
+});
+
+contractOfSms({ describe, it });
