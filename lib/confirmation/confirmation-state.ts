@@ -14,6 +14,7 @@ export interface StateAccess {
 }
 
 let rowOfState: (state: ConfirmationState) => ConfirmationRow;
+let openState: (state: ConfirmationState) => Sealed | null;
 let refresh: (state: ConfirmationState, row: ConfirmationRow) => void;
 
 /**
@@ -31,6 +32,7 @@ export class ConfirmationState {
 
   static {
     rowOfState = (state) => state.#row;
+    openState = (state) => state.#open();
     refresh = (state, row) => {
       state.#row = row;
       state.#readAt = state.#access.now();
@@ -178,6 +180,11 @@ function dateOf(epochMs: number | null): Date | null {
 /** The row behind a state, for the rooms of this package. */
 export function stateRow(state: ConfirmationState): ConfirmationRow {
   return rowOfState(state);
+}
+
+/** Code and token at once, for the rooms of this package. */
+export function sealedOf(state: ConfirmationState): Sealed | null {
+  return openState(state);
 }
 
 /** Lets a state show what a statement just wrote. */

@@ -146,7 +146,7 @@ export class ConfirmationStore {
    * @param isNew whether the id was drawn, so that nobody else has it; another one may be somebody's, who is waited for.
    */
   async insert(row: NewConfirmation, isNew: boolean, manager?: EntityManager): Promise<boolean> {
-    const values = (): SqlValues => ({ ...row });
+    const values = (): SqlValues => row;
     const { insert, insertUnlessTaken } = this.statements;
     const result = isNew
       ? await this.runner.run(insert, values, manager, this.#join('insert', row.id, values))

@@ -6,14 +6,18 @@ import {
   codeMacs,
   detailsMac,
   detailsMacs,
+  drawBytes,
+  ID_RANDOM_BYTES,
   idFromRequestKey,
   newId,
+  NONCE_BYTES,
   normaliseCode,
   openEnvelope,
   parseCode,
   parseId,
   sealEnvelope,
   type KeyRing,
+  type Sealed,
 } from '../crypto/index.js';
 import {
   TwoFactorConfigurationError,
@@ -101,8 +105,8 @@ export interface FirstMessage {
 /** A confirmation; a request key may stand for one that was there. */
 export interface MadeConfirmation {
   readonly state: ConfirmationState;
-  /** Whether this call wrote down that its message is sent, and must hand it over. */
-  readonly isToBeSent: boolean;
+  /** What this call wrote down as sent, and must hand over; `null` for nothing. */
+  readonly toBeSent: Sealed | null;
   /** What its message has cost, if it is not written down yet. */
   readonly charged: Charged | null;
 }
@@ -189,7 +193,10 @@ export class ConfirmerService {
 
     const now = this.options.clock.now();
     const keyIds = key === undefined ? [] : idsFromRequestKey(keyRing, key, binding);
-    const id = keyIds[0] ?? newId(now);
+    // One draw for both.
+    const random = drawBytes(ID_RANDOM_BYTES + NONCE_BYTES);
+    const id = keyIds[0] ?? newId(now, random.subarray(0, ID_RANDOM_BYTES));
+    const sealed = code === null ? null : { code, token, way, context };
     const isToBeSent = message !== undefined && key === undefined;
     const party = { token: token ?? null, subject: binding.subject, purpose: binding.purpose };
     let row: NewConfirmation = {
@@ -203,9 +210,8 @@ export class ConfirmerService {
       way: way ?? '',
       codeMac: code === null ? null : codeMac(keyRing.current, id, code),
       envelope:
-        code === null
-          ? null
-          : sealEnvelope(keyRing, { code, token, way, context }, { id, ...binding }),
+        sealed &&
+        sealEnvelope(keyRing, sealed, { id, ...binding }, random.subarray(ID_RANDOM_BYTES)),
       failureKeys: null,
       placeKeys: null,
       sends: isToBeSent ? 1 : 0,
@@ -242,8 +248,10 @@ export class ConfirmerService {
         this.teller.sendBlocked(error, { id: '', way: row.way }, party);
         throw error;
       }
-      const counted = charged?.charges ?? this.limits.failuresOf(party);
-      row = { ...row, ...this.limits.countedUnder(counted) };
+      if (this.store.isCharging && code !== null) {
+        const counted = charged?.charges ?? this.limits.failuresOf(party);
+        row = { ...row, ...this.limits.countedUnder(counted) };
+      }
       if (!(await this.#insert(row, key === undefined, charged, manager))) {
         if (charged) await this.limits.giveBack(charged);
         return this.#repeated(row, binding, token, await this.store.find(id, manager));
@@ -259,7 +267,7 @@ export class ConfirmerService {
       useKey: null,
       cancelledAt: null,
     });
-    return { state, isToBeSent, charged };
+    return { state, toBeSent: isToBeSent ? sealed : null, charged };
   }
 
   /**
@@ -593,7 +601,7 @@ export class ConfirmerService {
       canonicalOrNull(made.meta) === attempted.meta &&
       (attempted.way === '' || made.way === '' || made.way === attempted.way) &&
       (token === undefined || state.token === null || state.token === token);
-    if (isSame) return { state, isToBeSent: false, charged: null };
+    if (isSame) return { state, toBeSent: null, charged: null };
     throw new TwoFactorInputError(
       'The request key stands for another request. Draw a new one for each.',
     );

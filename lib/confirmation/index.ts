@@ -1,6 +1,6 @@
 export { parseBinding, parseSubject, type ProofBinding } from './binding.js';
 export { ConfirmationRecord, type ConfirmationRow } from './confirmation-record.entity.js';
-export { ConfirmationState, refreshState, stateRow } from './confirmation-state.js';
+export { ConfirmationState, refreshState, sealedOf, stateRow } from './confirmation-state.js';
 export { STATE_CODES, statusOf, type ConfirmationStatus } from './confirmation-status.js';
 export { ConfirmationStore, type PurgedBatch } from './confirmation.store.js';
 export {

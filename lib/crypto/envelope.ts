@@ -1,10 +1,11 @@
-import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
+import { createCipheriv, createDecipheriv } from 'node:crypto';
 
+import { drawBytes } from './draw-bytes.js';
 import type { KeyRing } from './key-ring.js';
 import { lengthPrefixed } from './length-prefixed.js';
 
 const CIPHER = 'aes-256-gcm';
-const NONCE_BYTES = 12;
+export const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
 
 /** What only the application's secret opens: the code and where it goes. */
@@ -35,9 +36,17 @@ function strictBytes(text: string): Buffer | null {
   return bytes.toString('base64url') === text ? bytes : null;
 }
 
-/** AES-256-GCM (NIST SP 800-38D) under the ring's current key: `v1.kid.nonce.ciphertext.tag`, base64url. */
-export function sealEnvelope(ring: KeyRing, content: Sealed, binding: EnvelopeBinding): string {
-  const nonce = randomBytes(NONCE_BYTES);
+/**
+ * AES-256-GCM (NIST SP 800-38D) under the ring's current key: `v1.kid.nonce.ciphertext.tag`, base64url.
+ *
+ * @param nonce `NONCE_BYTES` that were drawn for this envelope alone.
+ */
+export function sealEnvelope(
+  ring: KeyRing,
+  content: Sealed,
+  binding: EnvelopeBinding,
+  nonce = drawBytes(NONCE_BYTES),
+): string {
   const cipher = createCipheriv(CIPHER, ring.current.seal, nonce, { authTagLength: TAG_BYTES });
   cipher.setAAD(associatedData(binding));
   const ciphertext = Buffer.concat([

@@ -1,13 +1,14 @@
-import { createHmac, randomFillSync } from 'node:crypto';
+import { createHmac } from 'node:crypto';
 
 import { TwoFactorInputError } from '../errors/index.js';
 import type { RingKey } from './key-ring.js';
+import { drawBytes } from './draw-bytes.js';
 import { lengthPrefixed } from './length-prefixed.js';
 
 const ALPHABET = '0123456789abcdefghijklmnopqrstuv';
 const TIME_BYTES = 6;
-const RANDOM_BYTES = 16;
-const BYTES = TIME_BYTES + RANDOM_BYTES;
+export const ID_RANDOM_BYTES = 16;
+const BYTES = TIME_BYTES + ID_RANDOM_BYTES;
 /** 176 bits in characters of 5: the last character carries one bit. */
 const ID = /^[0-9a-v]{35}[0g]$/;
 const ID_LENGTH = 36;
@@ -41,9 +42,9 @@ function withTime(epochMs: number): Buffer {
  * A confirmation's id: 48 bits of time and 128 random bits in 36 characters. Unguessable, because it is a handle that
  * spends attempts (ASVS 5.0 11.5.1), and ordered by time, because random keys cost an index six times the log.
  */
-export function newId(epochMs: number): string {
+export function newId(epochMs: number, random = drawBytes(ID_RANDOM_BYTES)): string {
   const bytes = withTime(epochMs);
-  randomFillSync(bytes, TIME_BYTES, RANDOM_BYTES);
+  bytes.set(random, TIME_BYTES);
   return base32hex(bytes);
 }
 
@@ -61,7 +62,7 @@ export function idFromRequestKey(
   createHmac('sha256', key.mac)
     .update(lengthPrefixed('request', requestKey, purpose, subject))
     .digest()
-    .copy(bytes, TIME_BYTES, 0, RANDOM_BYTES);
+    .copy(bytes, TIME_BYTES, 0, ID_RANDOM_BYTES);
   return base32hex(bytes);
 }
 

@@ -50,7 +50,9 @@ export function placeholders(name: string, count: number): string {
 
 /** The values for `placeholders(name, list.length)`. */
 export function listValues(name: string, list: readonly string[]): Record<string, string> {
-  return Object.fromEntries(list.map((value, index) => [`${name}${index}`, value]));
+  const values: Record<string, string> = {};
+  for (const [index, value] of list.entries()) values[`${name}${index}`] = value;
+  return values;
 }
 
 /** SQL types of the values of a joined statement, by their names. */

@@ -86,10 +86,10 @@ export interface Bid {
 }
 
 /** Where a confirmation is counted, for its own statements; `null` for nowhere. */
-export interface CountedUnder {
+export type CountedUnder = {
   readonly failureKeys: string | null;
   readonly placeKeys: string | null;
-}
+};
 
 /** Whether a confirmation must be known before its code is compared. */
 export function watchesConfirm({ limits: { failures, live } }: ResolvedOptions): boolean {
@@ -477,10 +477,11 @@ export class LimitService {
     { way, starter }: { readonly way: string; readonly starter: string | undefined },
   ): Budget[] {
     const { sendsPerStarter, sendsPerSender, sendsInTotal } = this.options.limits;
-    const starters = starter === undefined ? [] : sendsPerStarter;
     return [
       ...(token === null ? [] : this.#sendsPerToken(token)),
-      ...this.#windows('sends-per-starter', starters, canonicalStarter(starter ?? '')),
+      ...(starter === undefined
+        ? []
+        : this.#windows('sends-per-starter', sendsPerStarter, canonicalStarter(starter))),
       ...this.#windows('sends-per-sender', sendsPerSender, way),
       ...this.#windows('sends-in-total', sendsInTotal, ''),
     ];
@@ -488,6 +489,7 @@ export class LimitService {
 
   #sendsPerToken(token: string): Budget[] {
     const { sendsPerToken } = this.options.limits;
+    if (sendsPerToken.length === 0) return [];
     return this.#windows('sends-per-token', sendsPerToken, this.#canonical(token));
   }
 

@@ -4,6 +4,7 @@ import {
   ConfirmerService,
   maskToken,
   parseToken,
+  sealedOf,
   stateRow,
   type ConfirmationReference,
   type ConfirmationRow,
@@ -83,7 +84,8 @@ export class TwoFactorService {
       { token, way: sender.name, purpose, subject, details, meta, context, ttlSeconds, key },
       message,
     );
-    return this.describe(await this.sender.sendFirst(made, sender, message.starter));
+    const state = await this.sender.sendFirst(made, sender, message.starter);
+    return this.#describe(state, made.toBeSent ?? sealedOf(state));
   }
 
   /**
@@ -106,6 +108,13 @@ export class TwoFactorService {
 
   /** A state in the words of a client. */
   describe(state: ConfirmationState): TwoFactorRequest {
+    return this.#describe(state, sealedOf(state));
+  }
+
+  #describe(
+    state: ConfirmationState,
+    sealed: { readonly code: string; readonly token?: string | undefined } | null,
+  ): TwoFactorRequest {
     const { id, expiresAt, attemptsLeft } = state;
     return {
       id,
@@ -113,8 +122,8 @@ export class TwoFactorService {
       attemptsLeft,
       state,
       resendAt: this.resendAt(state),
-      codeLength: state.code?.length ?? 0,
-      maskedToken: maskToken(state.token ?? ''),
+      codeLength: sealed?.code.length ?? 0,
+      maskedToken: maskToken(sealed?.token ?? ''),
     };
   }
 

@@ -110,20 +110,15 @@ export class SenderService {
    * @internal
    */
   async sendFirst(
-    { state, isToBeSent, charged }: MadeConfirmation,
+    { state, toBeSent, charged }: MadeConfirmation,
     sender: ResolvedSender,
     starter: string | undefined,
   ): Promise<ConfirmationState> {
     const row = stateRow(state);
-    if (!isToBeSent) return this.#deliver(state, row, { sender, kind: 'first', starter, charged });
-    const sealed = this.#open(row);
-    const { token = '' } = sealed;
-    return this.#handOver(
-      state,
-      row,
-      { ...sealed, token, way: sender.name } as BoundContent,
-      sender,
-    );
+    if (toBeSent === null) {
+      return this.#deliver(state, row, { sender, kind: 'first', starter, charged });
+    }
+    return this.#handOver(state, row, toBeSent as BoundContent, sender);
   }
 
   /**

@@ -102,7 +102,7 @@ describe.each(engines)('Without the migrations on %s', (engine) => {
   it('the first call says what to do', async () => {
     const test = await startApp({ engine, dataSource: { migrationsRun: false } });
 
-    await expect(test.confirmer.makeConfirmation()).rejects.toThrow(/Run the migrations/);
+    await expect(test.confirmer.makeConfirmation()).rejects.toThrow(/run the migrations/);
     await test.close();
   });
 });
