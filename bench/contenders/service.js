@@ -48,5 +48,5 @@ export const SERVICE = [
 
 /** Some of them. @param {...string} ids */
 export function serviceEntries(...ids) {
-  return SERVICE.filter(({ id }) => ids.includes(id));
+  return ids.map((wanted) => SERVICE.find(({ id }) => id === wanted));
 }

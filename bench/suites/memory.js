@@ -2,17 +2,20 @@ import { serviceEntries } from '../contenders/service.js';
 import { startContestant } from '../process/contestant.js';
 import { progress } from '../report/progress.js';
 import { number, table } from '../report/table.js';
+import { chosen } from './chosen.js';
 
-const MEASURED = serviceEntries('ours', 'ours-joined', 'ours-joined-limits');
+/** The first one is measured in any case. */
+const MEASURED = serviceEntries('ours-joined', 'ours-joined-limits', 'ours');
 const CALLERS = 64;
 /** So many at once, so that the list of their latencies does not grow. */
 const BATCH = 10_000;
 
 /** What a process holds after its first cycles, and after very many. */
-export async function run({ sizes, servers }) {
+export async function run(bench) {
+  const { sizes, servers } = bench;
   const rows = [];
   const grown = {};
-  for (const entry of MEASURED) {
+  for (const entry of chosen(MEASURED, bench)) {
     try {
       const [first, last] = await memoryOf(entry, servers, sizes.memoryCycles);
       grown[entry.id] = last - first;

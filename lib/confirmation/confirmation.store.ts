@@ -188,7 +188,10 @@ export class ConfirmationStore {
           shared: () => this.#shared(),
         },
       );
-      const { isMade, inVain } = result.rows[0] as { isMade: boolean; inVain: string | null };
+      const { isMade = false, inVain = null } = (result.rows[0] ?? {}) as {
+        isMade?: boolean;
+        inVain?: string | null;
+      };
       return { isMade, inVain: inVain === null ? [] : inVain.split(',') };
     });
   }

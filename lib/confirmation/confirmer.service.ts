@@ -114,6 +114,20 @@ export interface MadeConfirmation {
 /** A state, or the id of one: of a state only the id is taken. */
 export type ConfirmationReference = ConfirmationState | string;
 
+/** What `makeConfirmation` was given, member by member checked. */
+interface ParsedInput {
+  readonly binding: StoredBinding;
+  readonly manager: EntityManager | undefined;
+  readonly isConfirmed: boolean;
+  /** JSON text. */
+  readonly meta: string | null;
+  readonly token: string | undefined;
+  readonly way: string | undefined;
+  readonly key: string | undefined;
+  readonly context: SendContext | undefined;
+  readonly ttlMs: number;
+}
+
 const MAX_META_BYTES = 16_384;
 const MAX_CONTEXT_BYTES = 4_096;
 /** No JSON text is empty. */
@@ -172,23 +186,9 @@ export class ConfirmerService {
    * @internal
    */
   async make(input: MakeConfirmationInput, message?: FirstMessage): Promise<MadeConfirmation> {
-    const { manager, isConfirmed = false } = assertInput('makeConfirmation', input);
-    if (typeof isConfirmed !== 'boolean')
-      throw new TwoFactorInputError('isConfirmed is true or false.');
-    const binding = parseBinding(input);
-    const meta =
-      (input.meta ?? null) === null ? null : canonicalJson('meta', input.meta, MAX_META_BYTES);
-    const token = input.token === undefined ? undefined : parseToken(input.token);
-    const way = input.way === undefined ? undefined : parseWay(input.way);
-    const key = input.key === undefined ? undefined : parseKey(input.key);
-    const context = parseContext(input.context);
-    const ttlMs = this.#ttlSeconds(input.ttlSeconds) * 1_000;
+    const { binding, manager, isConfirmed, meta, token, way, key, context, ttlMs } =
+      this.#parsed(input);
     const { keyRing, maxAttempts, useWithinSeconds } = this.options;
-    if (isConfirmed && (token ?? way ?? context) !== undefined) {
-      throw new TwoFactorInputError(
-        'A confirmation that is confirmed from the start has nothing to send. Leave token, way and context out.',
-      );
-    }
     const code = isConfirmed ? null : await this.drawCode();
 
     const now = this.options.clock.now();
@@ -546,6 +546,26 @@ export class ConfirmerService {
    */
   async endLive(row: ConfirmationRow): Promise<void> {
     await this.limits.end(this.parties.partyOf(row), row.id);
+  }
+
+  #parsed(input: MakeConfirmationInput): ParsedInput {
+    const { manager, isConfirmed = false } = assertInput('makeConfirmation', input);
+    if (typeof isConfirmed !== 'boolean')
+      throw new TwoFactorInputError('isConfirmed is true or false.');
+    const binding = parseBinding(input);
+    const meta =
+      (input.meta ?? null) === null ? null : canonicalJson('meta', input.meta, MAX_META_BYTES);
+    const token = input.token === undefined ? undefined : parseToken(input.token);
+    const way = input.way === undefined ? undefined : parseWay(input.way);
+    const key = input.key === undefined ? undefined : parseKey(input.key);
+    const context = parseContext(input.context);
+    const ttlMs = this.#ttlSeconds(input.ttlSeconds) * 1_000;
+    if (isConfirmed && (token ?? way ?? context) !== undefined) {
+      throw new TwoFactorInputError(
+        'A confirmation that is confirmed from the start has nothing to send. Leave token, way and context out.',
+      );
+    }
+    return { binding, manager, isConfirmed, meta, token, way, key, context, ttlMs };
   }
 
   /** In one statement with all that it costs; false when it was refused, and others must say why. */
