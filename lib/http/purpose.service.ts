@@ -91,7 +91,9 @@ export class PurposeService {
     if (another !== undefined) return null;
     try {
       const whose: unknown = await subject(context);
-      return typeof whose === 'string' ? whose : '';
+      if (typeof whose !== 'string') return '';
+      // PostgreSQL takes no such text, and no confirmation has such a subject.
+      return whose.includes('\0') ? null : whose;
     } catch {
       // It may be about no confirmation of such a purpose: then nobody is to hear of it.
       return null;

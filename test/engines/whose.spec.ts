@@ -37,7 +37,16 @@ describe.each(engines)('On %s', (engine) => {
       const ofNobody = await http.confirmer.makeConfirmation({ purpose: 'transfer' });
       const undeclared = await http.confirmer.makeConfirmation({ purpose: 'else', subject: 'bob' });
 
-      for (const user of ['bob', 'ANN', 'ann ', '\u00e1nn', '', undefined]) {
+      for (const user of [
+        'bob',
+        'ANN',
+        'ann ',
+        '\u00e1nn',
+        'ann\0',
+        'x'.repeat(2_000),
+        '',
+        undefined,
+      ]) {
         expect(await confirm(id, code, user)).toBeProblem(404, 'not-found');
         expect(await confirm(id, WRONG_CODE, user)).toBeProblem(404, 'not-found');
         expect(await confirm(ofNobody.id, ofNobody.code!, user)).toBeProblem(404, 'not-found');

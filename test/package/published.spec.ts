@@ -2,7 +2,7 @@
 import { execFile } from 'node:child_process';
 import { copyFile, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
+import { promisify, stripVTControlCharacters } from 'node:util';
 
 import { checkPackage, createPackageFromTarballData } from '@arethetypeswrong/core';
 import { publint } from 'publint';
@@ -42,7 +42,10 @@ async function complaintsOfPublint(): Promise<readonly string[]> {
     pack: { tarball: buffer },
     strict: true,
   });
-  return messages.map((message) => formatMessage(message, pkg) ?? message.code);
+  // In CI it writes in colours.
+  return messages.map((message) =>
+    stripVTControlCharacters(formatMessage(message, pkg) ?? message.code),
+  );
 }
 
 async function complaintsOfAttw(): Promise<readonly string[]> {
