@@ -33,7 +33,7 @@ try {
   for (const picture of PICTURES) await take(url, picture);
 } finally {
   await browser.close();
-  process.kill(-child.pid, 'SIGTERM');
+  if (child.pid !== undefined) process.kill(-child.pid, 'SIGTERM');
   await rm(data, { recursive: true, force: true });
 }
 

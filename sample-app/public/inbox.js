@@ -38,4 +38,4 @@ async function refresh() {
 }
 
 await refresh();
-setInterval(refresh, 2_000);
+setInterval(() => void refresh(), 2_000);
