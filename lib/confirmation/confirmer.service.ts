@@ -198,12 +198,15 @@ export class ConfirmerService {
     const id = keyIds[0] ?? newId(now, random.subarray(0, ID_RANDOM_BYTES));
     const sealed = code === null ? null : { code, token, way, context };
     const isToBeSent = message !== undefined && key === undefined;
-    const party = { token: token ?? null, subject: binding.subject, purpose: binding.purpose };
+    const { purpose, subject, details } = binding;
+    const party = { token: token ?? null, subject, purpose };
     let row: NewConfirmation = {
       id,
-      ...binding,
+      purpose,
+      subject,
+      details,
       meta,
-      detailsMac: detailsMac(keyRing.current, id, binding.details ?? NO_DETAILS),
+      detailsMac: detailsMac(keyRing.current, id, details ?? NO_DETAILS),
       maxAttempts,
       createdAt: now,
       expiresAt: now + ttlMs,
@@ -211,7 +214,7 @@ export class ConfirmerService {
       codeMac: code === null ? null : codeMac(keyRing.current, id, code),
       envelope:
         sealed &&
-        sealEnvelope(keyRing, sealed, { id, ...binding }, random.subarray(ID_RANDOM_BYTES)),
+        sealEnvelope(keyRing, sealed, { id, purpose, subject }, random.subarray(ID_RANDOM_BYTES)),
       failureKeys: null,
       placeKeys: null,
       sends: isToBeSent ? 1 : 0,
@@ -230,7 +233,8 @@ export class ConfirmerService {
     // In a transaction the INSERT itself looks for the current one: a look before it would fix an older snapshot.
     const before = await repeated(manager === undefined ? keyIds : keyIds.slice(1));
     if (before !== null) return before;
-    const request = { ...party, opens: { id, ttlMs }, sends: message };
+    const opens = { id, ttlMs };
+    const request = { token: party.token, subject, purpose, opens, sends: message };
     const isLimited = code !== null && manager === undefined;
     const isInserted = isLimited && key === undefined && (await this.#insertCharging(row, request));
     let charged: Charged | null = null;
@@ -260,7 +264,7 @@ export class ConfirmerService {
     this.teller.created(row, party, manager);
     const state = this.stateOf({
       ...row,
-      details: binding.details === null ? null : parseFrozen(binding.details),
+      details: details === null ? null : parseFrozen(details),
       meta: meta === null ? null : parseFrozen(meta),
       attempts: 0,
       usedAt: null,
