@@ -41,76 +41,83 @@ describe('A line', () => {
     expect(sent).toEqual([['a']]);
   });
 
+  it('lets a second one go beside it: few gain nothing by waiting for each other', () => {
+    for (const key of 'abc') line.add(call(key));
+
+    expect(sent).toEqual([['a'], ['b']]);
+  });
+
   it('keeps what comes meanwhile, and sends it together', async () => {
-    line.add(call('a'));
-    line.add(call('b'));
-    line.add(call('c'));
-    expect(sent).toHaveLength(1);
+    for (const key of 'abcd') line.add(call(key));
+    expect(sent).toHaveLength(2);
 
     await answer();
 
-    expect(sent.slice(1)).toEqual([['b', 'c']]);
+    expect(sent.slice(2)).toEqual([['c', 'd']]);
   });
 
   it('sends no more at once than it may', async () => {
     for (const key of 'abcdef') line.add(call(key));
     await answer();
-    expect(sent.slice(1)).toEqual([['b', 'c', 'd']]);
+    expect(sent.slice(2)).toEqual([['c', 'd', 'e']]);
 
+    // The second lone one: the others wait for those that went together.
+    await answer();
+    expect(sent).toHaveLength(3);
     await answer();
 
-    expect(sent.slice(2)).toEqual([['e', 'f']]);
+    expect(sent.slice(3)).toEqual([['f']]);
   });
 
   it('never sends two together that have a key in common', async () => {
-    line.add(call('a'));
-    line.add(call('b', 'x'));
+    for (const key of 'ab') line.add(call(key));
     line.add(call('c', 'x'));
-    line.add(call('d'));
+    line.add(call('d', 'x'));
+    line.add(call('e'));
     await answer();
-    expect(sent.slice(1)).toEqual([['b,x', 'd']]);
+    expect(sent.slice(2)).toEqual([['c,x', 'e']]);
 
     await answer();
+    await answer();
 
-    expect(sent.slice(2)).toEqual([['c,x']]);
+    expect(sent.slice(3)).toEqual([['d,x']]);
   });
 
   it('waits for the end of the tick where several went together before', async () => {
-    for (const key of 'abc') line.add(call(key));
-    await answer();
-    await answer();
-    expect(sent).toHaveLength(2);
+    for (const key of 'abcd') line.add(call(key));
+    for (let count = 0; count < 3; count += 1) await answer();
+    expect(sent).toHaveLength(3);
 
-    line.add(call('d'));
     line.add(call('e'));
-    expect(sent).toHaveLength(2);
+    line.add(call('f'));
+    expect(sent).toHaveLength(3);
     await vi.advanceTimersByTimeAsync(0);
 
-    expect(sent.slice(2)).toEqual([['d', 'e']]);
+    expect(sent.slice(3)).toEqual([['e', 'f']]);
   });
 
   it('lets nobody wait for longer than 20 ms', async () => {
-    line.add(call('a'));
-    line.add(call('b'));
-    line.add(call('c'));
+    for (const key of 'abcd') line.add(call(key));
     await vi.advanceTimersByTimeAsync(19);
-    expect(sent).toHaveLength(1);
+    expect(sent).toHaveLength(2);
 
     await vi.advanceTimersByTimeAsync(1);
 
-    expect(sent.slice(1)).toEqual([['b', 'c']]);
+    expect(sent.slice(2)).toEqual([['c', 'd']]);
   });
 
   it('goes on when what was given up is answered after all', async () => {
-    line.add(call('a'));
-    line.add(call('b'));
+    for (const key of 'abcd') line.add(call(key));
     await vi.advanceTimersByTimeAsync(20);
-    line.add(call('c'));
+    line.add(call('e'));
+    line.add(call('f'));
+    // Those two hold nobody back since.
     await answer();
-    expect(sent).toEqual([['a'], ['b']]);
+    await answer();
+    expect(sent).toEqual([['a'], ['b'], ['c', 'd']]);
 
     await answer();
 
-    expect(sent).toEqual([['a'], ['b'], ['c']]);
+    expect(sent.slice(3)).toEqual([['e', 'f']]);
   });
 });
