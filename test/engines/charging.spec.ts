@@ -22,7 +22,7 @@ async function start(options: TwoFactorModuleOptions = {}, first?: TestApp): Pro
   const test = await startApp({
     engine: 'postgres',
     ...(first ? { database: first.database } : {}),
-    options: { limits: {}, ...options },
+    options: { limits: {}, env: false, ...options },
   });
   opened.push(test);
   return test;

@@ -18,7 +18,8 @@ const start = async (input: TestAppInput = {}): Promise<TestApp> => {
   test = await startApp({
     engine: 'postgres',
     ...input,
-    options: { join: true, ...input.options },
+    // Also where the environment says that nothing is joined.
+    options: { join: true, env: false, ...input.options },
   });
   return test;
 };

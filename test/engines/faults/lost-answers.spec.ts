@@ -29,7 +29,7 @@ describe.each(ways)('Lost answers on $engine, joined: $join', ({ engine, join })
   let behind: BehindProxy;
 
   beforeAll(async () => {
-    behind = await startBehindProxy(engine, { options: { timeoutMs: 60_000, join } });
+    behind = await startBehindProxy(engine, { options: { timeoutMs: 60_000, join, env: false } });
     for (const table of ['effect', 'unguarded_effect']) {
       const unique = table === 'effect' ? 'UNIQUE' : '';
       await behind.direct.dataSource.query(

@@ -1,0 +1,15 @@
+import { defineConfig } from 'vitest/config';
+
+import base from '../../vitest.config.js';
+import { CountReporter } from '../support/count-reporter.js';
+
+/** What is promised, once more with one statement for each call. */
+export default defineConfig({
+  ...base,
+  test: {
+    ...base.test,
+    include: ['test/{engines,hostile,properties}/**/*.spec.ts'],
+    env: { TWO_FACTOR_JOIN: 'false' },
+    reporters: ['default', new CountReporter('unjoined')],
+  },
+});
