@@ -19,8 +19,20 @@ const LOST_RACE = new Set<unknown>([
   'SQLITE_BUSY',
   'SQLITE_BUSY_SNAPSHOT',
 ]);
-/** duplicate_prepared_statement, invalid_sql_statement_name, feature_not_supported: refused before it ran. */
-const PREPARED_REFUSED = new Set<unknown>(['42P05', '26000', '0A000']);
+/**
+ * duplicate_prepared_statement, invalid_sql_statement_name, feature_not_supported; MySQL unknown command, unknown prepared
+ * statement, not supported as one, too many of them, to be prepared again: refused before it ran.
+ */
+const PREPARED_REFUSED = new Set<unknown>([
+  '42P05',
+  '26000',
+  '0A000',
+  1047,
+  1243,
+  1295,
+  1461,
+  1615,
+]);
 /** read_only_sql_transaction; MySQL --read-only, read-only transaction and mode. */
 const READ_ONLY = new Set<unknown>(['25006', 1290, 1792, 1836]);
 const JOINING_REFUSED = new Set<unknown>(['42601', '0A000', '42883']);
@@ -75,7 +87,7 @@ export const isDuplicateKey = (error: unknown): boolean => isOneOf(DUPLICATE_KEY
 /** The server behind this connection takes no writes, perhaps because another one does since. */
 export const isReadOnly = (error: unknown): boolean => isOneOf(READ_ONLY, error);
 
-/** A pooler that shares server connections between transactions does not know our named statement. */
+/** A pooler that shares server connections between transactions does not know our prepared statement. */
 export const isPreparedStatementRefused = (error: unknown): boolean =>
   isOneOf(PREPARED_REFUSED, error);
 

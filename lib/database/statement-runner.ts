@@ -8,6 +8,7 @@ import {
   TwoFactorInputError,
   TwoFactorUnavailableError,
 } from '../errors/index.js';
+import { answerOf, type Answer, type StatementResult } from './answer.js';
 import {
   isDuplicateKey,
   isJoiningRefused,
@@ -23,13 +24,8 @@ import { giveUp } from './give-up.js';
 import { Deadline, tooLate } from './deadline.js';
 import { Lanes } from './lanes.js';
 import { Line, type Joinable } from './line.js';
+import { queryPrepared, sendPrepared } from './prepared.js';
 import { bindValues, type SqlValue, type SqlValues, type Statement } from './statement.js';
-
-/** What a statement touched. */
-export interface StatementResult {
-  readonly rows: readonly Readonly<Record<string, unknown>>[];
-  readonly affected: number;
-}
 
 export interface StatementRunnerOptions {
   readonly timeoutMs: number;
@@ -51,11 +47,6 @@ export interface Join extends Joinable {
   readonly row: () => Readonly<Record<string, unknown>>;
   /** Further values, the same for all. */
   readonly shared?: (() => SqlValues) | undefined;
-}
-
-interface Answer extends StatementResult {
-  /** As far as the server said it with the answer. */
-  readonly isUncommitted: boolean;
 }
 
 interface JoinedCall extends Joinable {
@@ -83,7 +74,7 @@ export class StatementRunner {
   readonly #logger = new Logger(StatementRunner.name);
   /** TypeORM's own logger, which says nothing unless it is told to. */
   readonly #silent: unknown;
-  #named: boolean;
+  #prepares: boolean;
   #joins: boolean;
 
   constructor(
@@ -92,7 +83,7 @@ export class StatementRunner {
   ) {
     this.engine = engineOf(dataSource);
     this.#silent = dataSource.logger;
-    this.#named = this.engine === 'postgres' && options.preparedStatements;
+    this.#prepares = options.preparedStatements;
     this.#joins = options.joinUpTo > 1;
   }
 
@@ -302,33 +293,28 @@ export class StatementRunner {
     statement: Statement,
     parameters: SqlValue[],
   ): Promise<Answer> {
-    const { text, name } = statement;
-    const isWatched = this.#isWatched();
-    const inText = async (): Promise<Answer> =>
-      answerOf(await runner.query(text, parameters, true));
     // The application's subscribers take queries for strings.
-    if (!this.#named || isWatched) return inText();
-    try {
-      if (this.#isLogged())
-        return answerOf(await runner.query(namedQuery(statement), parameters, true));
-      // What TypeORM adds to a statement of which it tells nobody is worth a tenth of it.
-      const { rows, rowCount } = await (connection as PgClient).query({
-        name,
-        text,
-        values: parameters,
-      });
-      return { rows, affected: rowCount ?? 0, isUncommitted: false };
-    } catch (error) {
-      if (!isPreparedStatementRefused(error)) throw error;
-      if (this.#named) {
-        this.#named = false;
-        this.#logger.warn(
-          'The server or a pooler before it refuses named prepared statements; going on without them. Set ' +
-            'preparedStatements: false to say so from the start.',
-        );
+    if (this.#prepares && !this.#isWatched()) {
+      try {
+        const prepared = this.#isLogged()
+          ? queryPrepared(this.engine, runner, statement, parameters)
+          : sendPrepared(this.engine, connection, statement, parameters);
+        if (prepared !== null) return await prepared;
+      } catch (error) {
+        if (!isPreparedStatementRefused(error)) throw error;
+        this.#goOnUnprepared();
       }
-      return inText();
     }
+    return answerOf(await runner.query(statement.text, parameters, true));
+  }
+
+  #goOnUnprepared(): void {
+    if (!this.#prepares) return;
+    this.#prepares = false;
+    this.#logger.warn(
+      'The server or a pooler before it refuses prepared statements; going on without them. Set ' +
+        'preparedStatements: false to say so from the start.',
+    );
   }
 
   /**
@@ -414,15 +400,6 @@ function settle(calls: readonly JoinedCall[], rows: StatementResult['rows']): vo
   }
 }
 
-/** What `pg` answers, of a statement with a name. */
-interface PgClient {
-  query(config: {
-    readonly name: string;
-    readonly text: string;
-    readonly values: SqlValue[];
-  }): Promise<{ readonly rows: StatementResult['rows']; readonly rowCount: number | null }>;
-}
-
 interface SqliteConnection {
   readonly inTransaction?: boolean;
 }
@@ -445,42 +422,9 @@ function isInLeftTransaction(connection: unknown): boolean {
   return (getTransactionStatus?.call(connection) ?? 'I') !== 'I';
 }
 
-/**
- * MySQL says it with every answer without rows: SERVER_STATUS_IN_TRANS. A statement that writes and answers rows asks
- * for it as `inTransaction`.
- */
-function leftTransactionOpen(structured: unknown): boolean {
-  const { raw } = structured as { raw?: MysqlAnswer | readonly MysqlAnswer[] | null };
-  const { serverStatus = 0, inTransaction = 0 } = (Array.isArray(raw) ? raw[0] : raw) ?? {};
-  return (serverStatus & 1) === 1 || Number(inTransaction) === 1;
-}
-
-interface MysqlAnswer {
-  readonly serverStatus?: number;
-  readonly inTransaction?: number | string;
-}
-
 function foreignTransaction(): TwoFactorUnavailableError {
   return new TwoFactorUnavailableError(
     'Another transaction is open on the only connection of this SQLite data source. Call this outside of it, or use ' +
       'PostgreSQL or MariaDB.',
   );
-}
-
-/** `pg` takes an object with a name; TypeORM passes it on, and logs it as text. */
-function namedQuery({ name, text }: Statement): string {
-  const query = { name, text, toString: (): string => text };
-  return query as unknown as string;
-}
-
-function answerOf(structured: unknown): Answer {
-  const { records, affected } = structured as {
-    records?: StatementResult['rows'];
-    affected?: number;
-  };
-  return {
-    rows: Array.isArray(records) ? records : [],
-    affected: affected ?? 0,
-    isUncommitted: leftTransactionOpen(structured),
-  };
 }

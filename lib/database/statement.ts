@@ -13,6 +13,8 @@ export interface Statement {
   readonly text: string;
   /** The server-side name on PostgreSQL: it carries a hash, so that another text never meets the same name. */
   readonly name: string;
+  /** Whether MySQL can prepare it: `mysql2` says each number as a double, which its LIMIT does not take. */
+  readonly isPreparable: boolean;
   readonly order: readonly string[];
 }
 
@@ -31,7 +33,8 @@ export function compileStatement(engine: Engine, sql: string): Statement {
       return engine === 'postgres' ? `$${order.length}` : '?';
     });
   const name = `two_factor_${createHash('sha256').update(text).digest('hex').slice(0, 16)}`;
-  return Object.freeze({ text, name, order: Object.freeze(order) });
+  const isPreparable = !/ (LIMIT|OFFSET) \?/.test(text);
+  return Object.freeze({ text, name, isPreparable, order: Object.freeze(order) });
 }
 
 /** The values in the order of the statement's placeholders. */

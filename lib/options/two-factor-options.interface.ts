@@ -98,7 +98,10 @@ export interface TwoFactorOptions {
   readonly timeoutMs?: number | undefined;
   /** Longest wait for a sender backend, 100 to 60,000 milliseconds (ASVS 5.0 13.1.3). @default 10000 */
   readonly sendTimeoutMs?: number | undefined;
-  /** Named prepared statements on PostgreSQL; given up by itself behind an old pgbouncer. @default true */
+  /**
+   * On PostgreSQL by name, on MariaDB by `mysql2`, if nobody is told of statements; given up by itself where server or
+   * pooler refuse them. @default true
+   */
   readonly preparedStatements?: boolean | undefined;
   /**
    * On PostgreSQL, calls that come while the database is busy go as one statement, each with its own guards and its own

@@ -153,17 +153,7 @@ describe.each(engines.filter((engine) => engine === 'postgres'))('On %s', () => 
 
   it('which one statement without SKIP LOCKED, the naive twin, would not do', async () => {
     const { confirmer, dataSource } = await start({ options: { timeoutMs: 1_000 } });
-    const runners = dataSource.createQueryRunner.bind(dataSource);
-    dataSource.createQueryRunner = (mode) => {
-      const runner = runners(mode);
-      const query = runner.query.bind(runner) as (
-        sql: unknown,
-        ...more: unknown[]
-      ) => Promise<unknown>;
-      runner.query = ((sql: unknown, ...more: unknown[]) =>
-        query(String(sql).replace('SKIP LOCKED', ''), ...more)) as typeof runner.query;
-      return runner;
-    };
+    interceptStatements(dataSource, (sql, run) => run(sql.replace('SKIP LOCKED', '')));
     const states = await many(40, () => confirmer.makeConfirmation({ isConfirmed: true }));
     const refused = await dataSource.transaction(async (manager) => {
       await manager.query(

@@ -1,10 +1,16 @@
+import mysql from 'mysql2';
 import { Client } from 'pg';
 import { AbstractLogger, type LogLevel, type LogMessage } from 'typeorm';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 
 import { engines, found, openDatabase } from '../support/engines.js';
 import { startPgbouncer } from '../support/pgbouncer.js';
-import { startApp, type TestApp } from '../support/test-app.js';
+import { SILENT, startApp, type TestApp } from '../support/test-app.js';
+
+/** What is used of a connection of `mysql2`. */
+interface Executing {
+  execute(sql: string, values: unknown[], answer: (error: Error) => void): void;
+}
 
 /** Whole lives of confirmations, many at once. @returns how many were confirmed and used. */
 async function lives(test: TestApp, count: number): Promise<number> {
@@ -42,11 +48,45 @@ describe.each(pgbouncer ? [pgbouncer] : [])('Behind %s in transaction mode', (pr
   });
 });
 
-describe.each(engines.filter((engine) => engine === 'postgres'))('On %s', (engine) => {
-  afterEach(() => {
-    vi.restoreAllMocks();
-  });
+afterEach(() => {
+  vi.restoreAllMocks();
+});
 
+describe.each(engines.filter((engine) => engine === 'mariadb'))('On %s', (engine) => {
+  const { prototype } = mysql.PoolConnection as unknown as { prototype: Executing };
+
+  // Unknown command, unknown statement, not for this statement, too many of them, to be prepared again.
+  it.each([1047, 1243, 1295, 1461, 1615])(
+    'a prepared statement that is refused with %i is repeated as text, and no other is tried',
+    async (errno) => {
+      const test = await startApp({ engine, dataSource: SILENT });
+      const execute = vi.spyOn(prototype, 'execute').mockImplementation((_sql, _values, answer) => {
+        answer(Object.assign(new Error('refused by the pooler'), { errno }));
+      });
+
+      expect(await lives(test, 1)).toBe(1);
+      expect(execute).toHaveBeenCalledOnce();
+      await test.close();
+    },
+  );
+
+  it('prepares its statements, and none with preparedStatements: false', async () => {
+    const prepared = await startApp({ engine, dataSource: SILENT });
+    const options = { preparedStatements: false };
+    const text = await startApp({ engine, dataSource: SILENT, options });
+    const execute = vi.spyOn(prototype, 'execute');
+
+    await lives(text, 1);
+    expect(execute).not.toHaveBeenCalled();
+    await lives(prepared, 1);
+    // Each of the two confirmations is an UPDATE, and a SELECT of what that does not answer.
+    expect(execute).toHaveBeenCalledTimes(6);
+    await prepared.close();
+    await text.close();
+  });
+});
+
+describe.each(engines.filter((engine) => engine === 'postgres'))('On %s', (engine) => {
   it.each(['42P05', '26000', '0A000'])(
     'a named statement that a pooler refuses with %s is repeated unnamed, and no other is tried',
     async (code) => {

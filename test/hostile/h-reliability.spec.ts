@@ -1,7 +1,6 @@
 // Threat: what breaks at the worst moment, and clocks that disagree (security.md, section 2 H).
 import { Controller, Get } from '@nestjs/common';
 import { Client } from 'pg';
-import type { QueryRunner } from 'typeorm';
 import { afterEach, describe, expect, it } from 'vitest';
 
 import {
@@ -14,6 +13,7 @@ import { WRONG_CODE } from '../support/canaries.js';
 import { doors, httpDoors, type Entrance } from '../support/doors.js';
 import { dumpOf } from '../support/dump.js';
 import { engines, found, servers } from '../support/engines.js';
+import { interceptStatements } from '../support/intercept-statements.js';
 import { startApp, type TestApp } from '../support/test-app.js';
 
 describe.each(engines)('Reliability, at the services on %s:', (engine) => {
@@ -22,20 +22,13 @@ describe.each(engines)('Reliability, at the services on %s:', (engine) => {
 
   /** The next UPDATE is carried out, and its answer is lost: what a process that dies just then leaves. */
   function loseNextAnswer(): void {
-    const { dataSource } = test;
-    const create = dataSource.createQueryRunner.bind(dataSource);
-    dataSource.createQueryRunner = (...args) => {
-      const runner = create(...args);
-      const query = runner.query.bind(runner) as (...all: unknown[]) => Promise<unknown>;
-      runner.query = (async (...all: unknown[]) => {
-        const answer = await query(...all);
-        if (!String(all[0]).startsWith('UPDATE')) return answer;
-        runner.query = query as QueryRunner['query'];
-        dataSource.createQueryRunner = create;
-        throw new Error('Connection terminated unexpectedly');
-      }) as QueryRunner['query'];
-      return runner;
-    };
+    let isLost = false;
+    interceptStatements(test.dataSource, async (sql, run) => {
+      const answer = await run();
+      if (isLost || !sql.startsWith('UPDATE')) return answer;
+      isLost = true;
+      throw new Error('Connection terminated unexpectedly');
+    });
   }
 
   it('79 has charged a wrong code whose answer is lost, and takes the right one next', async () => {

@@ -325,10 +325,17 @@ class PostgresWire implements Wire {
   }
 }
 
+const COM_QUERY = 0x03;
+const COM_STMT_PREPARE = 0x16;
+const COM_STMT_EXECUTE = 0x17;
+
 /** MySQL's protocol: three bytes of length, a number that starts at 0 with each command, a body. */
 class MysqlWire implements Wire {
   readonly #fromClient = new Messages();
   readonly #fromServer = new Messages();
+  /** By the number that the server gives them. */
+  readonly #prepared = new Map<number, string>();
+  #preparing: string | null = null;
 
   requests(chunk: Buffer): Request[] {
     this.#fromClient.push(chunk);
@@ -336,17 +343,29 @@ class MysqlWire implements Wire {
     for (;;) {
       const bytes = this.#fromClient.take(mysqlLength);
       if (bytes === null) return requests;
-      const isQuery = bytes[3] === 0 && bytes[4] === 3;
-      requests.push({ bytes, sql: isQuery ? bytes.subarray(5).toString('utf8') : null });
+      requests.push({ bytes, sql: this.#read(bytes) });
     }
+  }
+
+  #read(bytes: Buffer): string | null {
+    const command = bytes[3] === 0 ? bytes[4] : null;
+    const text = bytes.subarray(5).toString('utf8');
+    if (command === COM_STMT_PREPARE) this.#preparing = text;
+    if (command === COM_STMT_EXECUTE) return this.#prepared.get(bytes.readUInt32LE(5)) ?? null;
+    return command === COM_QUERY ? text : null;
   }
 
   /** The first packet says that it is done: all there is of a writing statement's answer. */
   endsAnswer(chunk: Buffer): boolean {
     this.#fromServer.push(chunk);
-    let isWhole = false;
-    while (this.#fromServer.take(mysqlLength) !== null) isWhole = true;
-    return isWhole;
+    for (let isWhole = false; ; isWhole = true) {
+      const bytes = this.#fromServer.take(mysqlLength);
+      if (bytes === null) return isWhole;
+      if (this.#preparing === null) continue;
+      // Its first packet has its number, if it is no error.
+      if (bytes[4] === 0) this.#prepared.set(bytes.readUInt32LE(5), this.#preparing);
+      this.#preparing = null;
+    }
   }
 
   refusal(code: string | number): Buffer {

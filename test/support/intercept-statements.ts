@@ -1,13 +1,20 @@
 import type { DataSource, QueryRunner } from 'typeorm';
 
-/** Stands around every statement of a data source: runs it, later, never, or as if it had not been answered. */
+/** Stands around every statement of a data source: runs it, or another one, later, never, or as if it had not been answered. */
 export type AroundStatement = (
   sql: string,
-  run: () => Promise<unknown>,
+  run: (instead?: unknown) => Promise<unknown>,
   runner: QueryRunner,
 ) => Promise<unknown>;
 
 const CONNECT = 'CONNECT';
+
+export interface InterceptOptions {
+  /** Also the taking of a connection. @default false */
+  readonly connects?: boolean;
+  /** Without it, what would pass the query runners by does. @default true */
+  readonly all?: boolean;
+}
 
 /**
  * Puts `around` around every statement that goes through the query runners of a data source, and around the taking of a
@@ -16,8 +23,10 @@ const CONNECT = 'CONNECT';
 export function interceptStatements(
   dataSource: DataSource,
   around: AroundStatement,
-  { connects = false } = {},
+  { connects = false, all = true }: InterceptOptions = {},
 ): void {
+  // Another logger than its own silent one is told, and telling is done by the runners.
+  if (all) dataSource.logger = Object.create(dataSource.logger) as typeof dataSource.logger;
   const known = new WeakSet<QueryRunner>();
   const create = dataSource.createQueryRunner.bind(dataSource);
   dataSource.createQueryRunner = (mode) => {
@@ -26,8 +35,8 @@ export function interceptStatements(
     if (known.has(runner)) return runner;
     known.add(runner);
     const query = runner.query.bind(runner) as (...args: unknown[]) => Promise<unknown>;
-    runner.query = ((...args: unknown[]) =>
-      around(String(args[0]), () => query(...args), runner)) as QueryRunner['query'];
+    runner.query = ((said: unknown, ...more: unknown[]) =>
+      around(String(said), (sql = said) => query(sql, ...more), runner)) as QueryRunner['query'];
     if (connects) {
       const connect = runner.connect.bind(runner) as () => Promise<unknown>;
       runner.connect = (() => around(CONNECT, connect, runner)) as QueryRunner['connect'];

@@ -25,6 +25,9 @@ import { openDatabase, type EngineName, type TestDatabase } from './engines.js';
 
 export const SECRET = 'kq3Wm9vXz7Rb1TnYc5Hd8Jf2Lg6Ps0AeUiOyKt4Q';
 
+/** A data source that tells nobody of its statements, so that they may go to the driver past TypeORM. */
+export const SILENT = { logger: 'advanced-console', logging: false } as const;
+
 /** A clock that stands still until it is told otherwise. */
 export class TestClock implements Clock {
   #now = Date.now();
@@ -142,6 +145,7 @@ export interface TestApp {
   readonly twoFactor: TwoFactorService;
   readonly outbox: Outbox;
   readonly clock: TestClock;
+  /** Whoever looks at it is told of statements from then on, if he was not before. */
   readonly log: StatementLog;
   /** Ends the application and drops its database. */
   close(): Promise<void>;
@@ -161,7 +165,7 @@ export async function startApp(input: TestAppInput = {}): Promise<TestApp> {
         migrations: [...twoFactorMigrations],
         migrationsRun: true,
         retryAttempts: 0,
-        logger: log,
+        ...(process.env['TWO_FACTOR_TOLD'] === 'false' ? SILENT : { logger: log }),
         ...input.dataSource,
       } as unknown as TypeOrmModuleOptions),
       TwoFactorModule.forRoot({
@@ -195,14 +199,18 @@ export async function startApp(input: TestAppInput = {}): Promise<TestApp> {
     await instance?.ready?.();
     const get = <T extends object>(type: new (...args: never[]) => T): T =>
       watched(type.name, app.get(type, { strict: false }));
+    const dataSource = app.get(DataSource, { strict: false });
     return {
       app,
       module,
       database,
       outbox,
       clock,
-      log,
-      dataSource: app.get(DataSource, { strict: false }),
+      get log() {
+        if (input.dataSource?.logger === undefined) dataSource.logger = log;
+        return log;
+      },
+      dataSource,
       confirmer: get(ConfirmerService),
       sender: get(SenderService),
       twoFactor: get(TwoFactorService),
