@@ -57,6 +57,7 @@ for (const { type, fileName, code, map } of output) {
     await writeFile(join('dist', fileName.replace(/js$/, 'd.cts')), `${declarations.join('\n')}\n`);
   }
 }
+await pastBarrels();
 await removeUnreachable();
 await rm(COMPILED, { recursive: true });
 
@@ -115,6 +116,43 @@ function linesOf({ sources, mappings }) {
     return source === -1 ? [] : [[0, source, line, 0]];
   });
   return { sources: ours.map((source) => join('lib', source.split('/lib/').at(-1))), lines };
+}
+
+/** Declarations name the file they mean, and not its room, which leads to everything in it. */
+async function pastBarrels() {
+  const statement = /^(import|export)( type)? \{ ([^}]*?),? \} from '(\..*\/index\.js)';$/gm;
+  const texts = new Map();
+  for (const name of await readdir('dist', { recursive: true })) {
+    const file = join('dist', name);
+    if (file.endsWith('.d.ts')) texts.set(file, await readFile(file, 'utf8'));
+  }
+  const homeOf = (name, barrel) => {
+    for (const [, names, target] of texts
+      .get(barrel)
+      .matchAll(/ \{ ([^}]*) \} from '(.*)\.js';/g)) {
+      if (new RegExp(`\\b${name}\\b`).test(names)) return join(dirname(barrel), `${target}.d.ts`);
+    }
+    // Its own.
+    return barrel;
+  };
+  for (const [file, text] of texts) {
+    const direct = text.replace(statement, (_, verb, type = '', list, from) => {
+      const barrel = join(dirname(file), from.replace(/js$/, 'd.ts'));
+      const homes = new Map();
+      for (const taken of list.split(', ')) {
+        const home = homeOf(/\w+/.exec(taken.replace('type ', ''))[0], barrel);
+        homes.set(home, [...(homes.get(home) ?? []), taken]);
+      }
+      return [...homes]
+        .map(([home, names]) => {
+          const path = relative(dirname(file), home).replace(/d\.ts$/, 'js');
+          const target = path.startsWith('.') ? path : `./${path}`;
+          return `${verb}${type} ${braced(names)} from '${target}';`;
+        })
+        .join('\n');
+    });
+    await writeFile(file, direct);
+  }
 }
 
 /** Removes the declarations that no entry leads to. */

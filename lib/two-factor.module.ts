@@ -113,6 +113,7 @@ async function openStore(
 export class TwoFactorModule extends ConfigurableModuleClass implements OnModuleInit {
   readonly #logger = new Logger(TwoFactorModule.name);
 
+  /** @internal It is injected. */
   constructor(
     private readonly modules: ModulesContainer,
     @InjectTwoFactorOptions() private readonly options: ResolvedOptions,

@@ -159,6 +159,7 @@ export class ConfirmerService {
     confirmByHand: (id) => this.#confirmByHand(id),
   };
 
+  /** @internal It is injected. */
   constructor(
     private readonly store: ConfirmationStore,
     private readonly limits: LimitService,

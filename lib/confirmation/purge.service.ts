@@ -45,6 +45,7 @@ export class PurgeService implements OnApplicationBootstrap, BeforeApplicationSh
   #timer: NodeJS.Timeout | undefined;
   #round: Promise<void> = Promise.resolve();
 
+  /** @internal It is injected. */
   constructor(
     private readonly store: ConfirmationStore,
     private readonly limits: LimitService,

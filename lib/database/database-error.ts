@@ -20,19 +20,10 @@ const LOST_RACE = new Set<unknown>([
   'SQLITE_BUSY_SNAPSHOT',
 ]);
 /**
- * duplicate_prepared_statement, invalid_sql_statement_name, feature_not_supported; MySQL unknown command, unknown prepared
- * statement, not supported as one, too many of them, to be prepared again: refused before it ran.
+ * duplicate_prepared_statement, invalid_sql_statement_name, feature_not_supported; MySQL unknown prepared statement, not
+ * supported as one, too many of them, to be prepared again: refused before it ran.
  */
-const PREPARED_REFUSED = new Set<unknown>([
-  '42P05',
-  '26000',
-  '0A000',
-  1047,
-  1243,
-  1295,
-  1461,
-  1615,
-]);
+const PREPARED_REFUSED = new Set<unknown>(['42P05', '26000', '0A000', 1243, 1295, 1461, 1615]);
 /** read_only_sql_transaction; MySQL --read-only, read-only transaction and mode. */
 const READ_ONLY = new Set<unknown>(['25006', 1290, 1792, 1836]);
 const JOINING_REFUSED = new Set<unknown>(['42601', '0A000', '42883']);

@@ -8,7 +8,7 @@ import {
   TwoFactorInputError,
   TwoFactorUnavailableError,
 } from '../errors/index.js';
-import { answerOf, type Answer, type StatementResult } from './answer.js';
+import { answerOf, type StatementResult } from './answer.js';
 import {
   isDuplicateKey,
   isJoiningRefused,
@@ -22,10 +22,12 @@ import { dataSourceOf } from './data-source-of.js';
 import { engineOf, type Engine } from './engine.js';
 import { giveUp } from './give-up.js';
 import { Deadline, tooLate } from './deadline.js';
+import type { HeldConnection } from './held-connection.js';
 import { Lanes } from './lanes.js';
 import { Line, type Joinable } from './line.js';
-import { queryPrepared, sendPrepared } from './prepared.js';
-import { bindValues, type SqlValue, type SqlValues, type Statement } from './statement.js';
+import { pastTypeorm } from './past-typeorm.js';
+import { bindValues, type SqlValues, type Statement } from './statement.js';
+import { ThroughTypeorm } from './through-typeorm.js';
 
 export interface StatementRunnerOptions {
   readonly timeoutMs: number;
@@ -260,52 +262,40 @@ export class StatementRunner {
   ): Promise<StatementResult> {
     // The caller was told that it was too late; nothing may happen now.
     if (deadline.passed) throw tooLate();
-    // `master`: a replica may not have the row yet, and decides nothing.
-    const runner = this.dataSource.createQueryRunner('master');
-    let connection: unknown;
+    const isPrepared = this.#prepares;
+    const held = await this.#hold();
     try {
-      connection = await runner.connect();
-      if (isInLeftTransaction(connection)) await runner.query('ROLLBACK');
+      if (isInLeftTransaction(held)) await held.rollBack();
       // From the last check of either condition to the statement there is no `await`: both still hold when it is issued.
-      while (this.#isInForeignTransaction(runner, connection)) await this.#pause(deadline);
+      while (this.#isInForeignTransaction(held)) await this.#pause(deadline);
       if (deadline.passed) throw tooLate();
-      const query = this.#query(runner, connection, statement, bindValues(statement, values()));
-      const answer = await this.#untilStuck(deadline, query);
-      if (this.#isInForeignTransaction(runner, connection)) throw foreignTransaction();
+      const sent = held.send(statement, bindValues(statement, values()));
+      const answer = await this.#untilStuck(deadline, sent);
+      if (this.#isInForeignTransaction(held)) throw foreignTransaction();
       // An answer that a later rollback undoes is worse than none.
-      if (answer.isUncommitted || isInLeftTransaction(connection)) {
-        await runner.query('ROLLBACK');
+      if (answer.isUncommitted || isInLeftTransaction(held)) {
+        await held.rollBack();
         throw new UncommittedError();
       }
       return answer;
     } catch (error) {
       // Nobody answers on it, or only a server that takes no writes any more: the pool makes another one.
-      if (deadline.isStuck || isReadOnly(error)) giveUp(connection);
-      throw error;
+      if (deadline.isStuck || isReadOnly(error)) giveUp(held.raw);
+      if (!isPrepared || !isPreparedStatementRefused(error)) throw error;
     } finally {
-      await runner.release();
+      await held.release();
     }
+    this.#goOnUnprepared();
+    return this.#once(statement, values, deadline);
   }
 
-  async #query(
-    runner: QueryRunner,
-    connection: unknown,
-    statement: Statement,
-    parameters: SqlValue[],
-  ): Promise<Answer> {
+  #hold(): Promise<HeldConnection> {
+    const { dataSource, engine } = this;
     // The application's subscribers take queries for strings.
-    if (this.#prepares && !this.#isWatched()) {
-      try {
-        const prepared = this.#isLogged()
-          ? queryPrepared(this.engine, runner, statement, parameters)
-          : sendPrepared(this.engine, connection, statement, parameters);
-        if (prepared !== null) return await prepared;
-      } catch (error) {
-        if (!isPreparedStatementRefused(error)) throw error;
-        this.#goOnUnprepared();
-      }
-    }
-    return answerOf(await runner.query(statement.text, parameters, true));
+    const isPrepared = this.#prepares && !this.#isWatched();
+    return isPrepared && engine !== 'sqlite' && !this.#isLogged()
+      ? pastTypeorm(dataSource, engine)
+      : ThroughTypeorm.hold(dataSource, isPrepared && engine === 'postgres');
   }
 
   #goOnUnprepared(): void {
@@ -321,12 +311,12 @@ export class StatementRunner {
    * TypeORM's SQLite drivers have one runner and one connection for all: what we write inside somebody's transaction is
    * undone by its rollback, after we answered.
    */
-  #isInForeignTransaction(runner: QueryRunner, connection: unknown): boolean {
+  #isInForeignTransaction(held: HeldConnection): boolean {
     if (this.engine !== 'sqlite') return false;
+    const { runner, raw } = held as ThroughTypeorm;
     // better-sqlite3 also knows of a BEGIN that TypeORM was not asked for.
     return (
-      runner.isTransactionActive ||
-      (connection as SqliteConnection | undefined)?.inTransaction === true
+      runner.isTransactionActive || (raw as SqliteConnection | undefined)?.inTransaction === true
     );
   }
 
@@ -415,11 +405,9 @@ class UncommittedError extends Error {
 }
 
 /** `pg` knows what the server said last: I is idle, everything else a transaction. */
-function isInLeftTransaction(connection: unknown): boolean {
-  const { getTransactionStatus } = (connection ?? {}) as {
-    getTransactionStatus?: () => string | null;
-  };
-  return (getTransactionStatus?.call(connection) ?? 'I') !== 'I';
+function isInLeftTransaction({ raw }: HeldConnection): boolean {
+  const { getTransactionStatus } = (raw ?? {}) as { getTransactionStatus?: () => string | null };
+  return (getTransactionStatus?.call(raw) ?? 'I') !== 'I';
 }
 
 function foreignTransaction(): TwoFactorUnavailableError {

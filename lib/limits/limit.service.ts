@@ -114,6 +114,7 @@ export class LimitService {
   readonly #logger = new Logger(LimitService.name);
   readonly #clauseValues: SqlValues;
 
+  /** @internal It is injected. */
   constructor(
     @Inject(TWO_FACTOR_LIMIT_STORE) private readonly store: LimitStore,
     @InjectTwoFactorOptions() private readonly options: ResolvedOptions,

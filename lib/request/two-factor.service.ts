@@ -56,6 +56,7 @@ export interface TwoFactorRequest {
  */
 @Injectable()
 export class TwoFactorService {
+  /** @internal It is injected. */
   constructor(
     private readonly confirmer: ConfirmerService,
     private readonly sender: SenderService,

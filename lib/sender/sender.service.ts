@@ -65,6 +65,7 @@ interface Plan {
 export class SenderService {
   readonly #logger = new Logger(SenderService.name);
 
+  /** @internal It is injected. */
   constructor(
     private readonly confirmer: ConfirmerService,
     private readonly store: ConfirmationStore,
