@@ -6,6 +6,7 @@ import { TwoFactorInputError } from '../errors/index.js';
 export type CodeGenerator = () => string | Promise<string>;
 
 const MIN_LENGTH = 6;
+const MAX_ONE_DRAW = 14;
 const MAX_LENGTH = 64;
 /** Longer input is refused unread, so that nothing is ever run over megabytes. */
 const MAX_INPUT_LENGTH = 128;
@@ -26,8 +27,9 @@ const BASE_20 = 'BCDFGHJKLMNPQRSTVWXZ';
  */
 export function digits(length = 6): CodeGenerator {
   assertLength(length);
-  // randomInt's range ends below 2^48, and a code may be longer: draw digit by digit.
-  return () => Array.from({ length }, () => randomInt(10)).join('');
+  // randomInt's range ends below 2^48: a longer code is drawn digit by digit.
+  if (length > MAX_ONE_DRAW) return () => Array.from({ length }, () => randomInt(10)).join('');
+  return () => String(randomInt(10 ** length)).padStart(length, '0');
 }
 
 /**

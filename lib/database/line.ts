@@ -8,17 +8,21 @@ export interface Joinable {
 const STALE_MS = 20;
 /** So many go by themselves at once, before the next ones are worth waiting for. */
 const LONE = 2;
+/** So many are worth a statement of their own while another one is on the wire: the server works while we do. */
+const ENOUGH = 24;
+/** Statements of several that are on the wire at once. */
+const JOINED = 2;
 
 /**
  * Where calls of one kind wait while others are on the wire, to go as one when those are back. A lone one goes at once, and
- * by itself, and a second one beside it: what few callers gain by going together they lose by waiting. Nobody waits longer
- * than 20 ms: then the next ones go beside whatever is out.
+ * by itself, and a second one beside it: what few callers gain by going together they lose by waiting. Many go as two
+ * halves. Nobody waits longer than 20 ms: then the next ones go beside whatever is out.
  */
 export class Line<Call extends Joinable> {
   #waiting: Call[] = [];
-  /** How many of one are on the wire, and whether one of several is, as long as they hold the others back. */
+  /** How many of one are on the wire, and of several, as long as they hold the others back. */
   #lone = 0;
-  #isJoinedOut = false;
+  #joined = 0;
   /** Those that went in an earlier one hold nobody back any more. */
   #epoch = 0;
   #wentAt = 0;
@@ -39,8 +43,14 @@ export class Line<Call extends Joinable> {
       return;
     }
     this.#waiting.push(call);
-    if (this.#isJoinedOut || this.#lone > 0) this.#waitAtMost();
-    else this.#tick ??= setImmediate(this.#next);
+    const isFree = this.#joined === 0 && this.#lone === 0;
+    if (isFree || this.#areEnough) this.#tick ??= setImmediate(this.#next);
+    else this.#waitAtMost();
+  }
+
+  /** Whether those that wait are worth a statement beside the one that is out. */
+  get #areEnough(): boolean {
+    return this.#joined > 0 && this.#joined < JOINED && this.#waiting.length >= ENOUGH;
   }
 
   readonly #next = (): void => {
@@ -48,8 +58,11 @@ export class Line<Call extends Joinable> {
     clearTimeout(this.#timer);
     this.#tick = undefined;
     this.#timer = undefined;
-    if (this.#waiting.length === 0) return;
-    this.#go(this.#take());
+    const { length } = this.#waiting;
+    if (length === 0) return;
+    const areTwice = this.#joined === 0 && length >= JOINED * ENOUGH;
+    this.#go(this.#take(areTwice ? Math.ceil(length / JOINED) : length));
+    if (this.#areEnough) this.#go(this.#take(length));
     if (this.#waiting.length > 0) this.#waitAtMost();
   };
 
@@ -57,8 +70,7 @@ export class Line<Call extends Joinable> {
     const isLone = calls.length === 1;
     const epoch = this.#epoch;
     this.#isBusy = !isLone;
-    if (isLone) this.#lone += 1;
-    else this.#isJoinedOut = true;
+    this.#count(isLone, 1);
     this.#wentAt = performance.now();
     void this.send(calls).finally(() => {
       // Else it took too long, and others went since.
@@ -67,9 +79,13 @@ export class Line<Call extends Joinable> {
   }
 
   #back(isLone: boolean): void {
-    if (isLone) this.#lone -= 1;
-    else this.#isJoinedOut = false;
-    if (!this.#isJoinedOut) this.#next();
+    this.#count(isLone, -1);
+    if (this.#joined === 0 || this.#areEnough) this.#next();
+  }
+
+  #count(isLone: boolean, more: number): void {
+    if (isLone) this.#lone += more;
+    else this.#joined += more;
   }
 
   #waitAtMost(): void {
@@ -81,18 +97,19 @@ export class Line<Call extends Joinable> {
   readonly #forget = (): void => {
     this.#epoch += 1;
     this.#lone = 0;
-    this.#isJoinedOut = false;
+    this.#joined = 0;
     this.#next();
   };
 
   /** The first ones that have no key in common. */
-  #take(): readonly Call[] {
+  #take(most: number): readonly Call[] {
     if (this.#waiting.length === 1) return this.#waiting.splice(0);
     const taken: Call[] = [];
     const left: Call[] = [];
     const keys = new Set<string>();
+    const size = Math.min(most, this.maxSize);
     for (const call of this.#waiting) {
-      if (taken.length < this.maxSize && !call.keys.some((key) => keys.has(key))) {
+      if (taken.length < size && !call.keys.some((key) => keys.has(key))) {
         for (const key of call.keys) keys.add(key);
         taken.push(call);
       } else {

@@ -96,7 +96,7 @@ export class StatementRunner {
    * @param values are made when the statement is issued, so that the time in them is that time.
    * @param join how it may go together with others; never inside a transaction.
    */
-  async run(
+  run(
     statement: Statement,
     values: () => SqlValues,
     manager?: EntityManager,
@@ -107,7 +107,7 @@ export class StatementRunner {
   }
 
   /** As `run`, without a manager, after those of the same lane. */
-  async runInLane(
+  runInLane(
     lane: string,
     statement: Statement,
     values: () => SqlValues,

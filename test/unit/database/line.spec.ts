@@ -120,4 +120,51 @@ describe('A line', () => {
 
     expect(sent.slice(3)).toEqual([['e', 'f']]);
   });
+
+  describe('of many', () => {
+    const many = (count: number, from = 0): string[] =>
+      Array.from({ length: count }, (_, index) => `call ${from + index}`);
+
+    beforeEach(async () => {
+      line = new Line(128, (calls) => {
+        sent.push(calls.map(({ keys }) => keys.join()));
+        return new Promise<void>((resolve) => answers.push(resolve));
+      });
+      for (const key of 'abcd') line.add(call(key));
+      for (let count = 0; count < 3; count += 1) await answer();
+      sent = [];
+    });
+
+    it('sends them as two halves, so that the server works on one while we do on the other', async () => {
+      for (const key of many(64)) line.add(call(key));
+      await vi.advanceTimersByTimeAsync(0);
+
+      expect(sent).toEqual([many(32), many(32, 32)]);
+    });
+
+    it('sends fewer as one', async () => {
+      for (const key of many(47)) line.add(call(key));
+      await vi.advanceTimersByTimeAsync(0);
+
+      expect(sent).toEqual([many(47)]);
+    });
+
+    it('sends what comes later beside them when it is enough, and never a third one', async () => {
+      for (const key of many(40)) line.add(call(key));
+      await vi.advanceTimersByTimeAsync(0);
+      for (const key of many(23, 40)) line.add(call(key));
+      await vi.advanceTimersByTimeAsync(0);
+      expect(sent).toEqual([many(40)]);
+      line.add(call('the 24th'));
+      await vi.advanceTimersByTimeAsync(0);
+      expect(sent.slice(1)).toEqual([[...many(23, 40), 'the 24th']]);
+
+      for (const key of many(100, 100)) line.add(call(key));
+      await vi.advanceTimersByTimeAsync(0);
+      expect(sent).toHaveLength(2);
+      await answer();
+
+      expect(sent.slice(2)).toEqual([many(100, 100)]);
+    });
+  });
 });
