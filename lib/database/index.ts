@@ -5,7 +5,6 @@ export { dataSourceOf } from './data-source-of.js';
 export { epochMs } from './epoch-ms.js';
 export { engineOf, type Engine } from './engine.js';
 export {
-  compileStatement,
   givenRows,
   givenValues,
   listValues,
@@ -13,7 +12,7 @@ export {
   type GivenTypes,
   type SqlValue,
   type SqlValues,
-  type Statement,
+  Statement,
 } from './statement.js';
 export { assertReturning, assertServerSettings } from './server-settings.js';
 export { StatementRunner, type Join, type StatementRunnerOptions } from './statement-runner.js';

@@ -8,20 +8,44 @@ export type SqlValue = string | number | null;
 /** The named values of one execution. */
 export type SqlValues = Readonly<Record<string, SqlValue>>;
 
-/** SQL with the driver's own placeholders, and which named value goes where. Built once, at boot. */
-export interface Statement {
-  readonly text: string;
+/** SQL with the driver's own placeholders, and which named value goes where. Built for a data source, when it is first said. */
+export class Statement {
+  #compiled: Compiled | undefined;
+
+  constructor(
+    private readonly engine: Engine,
+    private readonly sql: string,
+  ) {}
+
+  get text(): string {
+    return this.#made.text;
+  }
+
   /** The server-side name on PostgreSQL: it carries a hash, so that another text never meets the same name. */
-  readonly name: string;
+  get name(): string {
+    return this.#made.name;
+  }
+
   /** Whether MySQL can prepare it: `mysql2` says each number as a double, which its LIMIT does not take. */
-  readonly isPreparable: boolean;
-  readonly order: readonly string[];
+  get isPreparable(): boolean {
+    return this.#made.isPreparable;
+  }
+
+  get order(): readonly string[] {
+    return this.#made.order;
+  }
+
+  get #made(): Compiled {
+    return (this.#compiled ??= compile(this.engine, this.sql));
+  }
 }
+
+type Compiled = Readonly<Pick<Statement, 'isPreparable' | 'name' | 'order' | 'text'>>;
 
 const PLACEHOLDER = /(?<![:\w]):([a-zA-Z]\w*)/g;
 
 /** Turns `:name` into `$1` (PostgreSQL, where a name keeps its number) or `?` (all others). */
-export function compileStatement(engine: Engine, sql: string): Statement {
+function compile(engine: Engine, sql: string): Compiled {
   const order: string[] = [];
   const text = sql
     .replace(/\s+/g, ' ')
@@ -33,8 +57,7 @@ export function compileStatement(engine: Engine, sql: string): Statement {
       return engine === 'postgres' ? `$${order.length}` : '?';
     });
   const name = `two_factor_${createHash('sha256').update(text).digest('hex').slice(0, 16)}`;
-  const isPreparable = !/ (LIMIT|OFFSET) \?/.test(text);
-  return Object.freeze({ text, name, isPreparable, order: Object.freeze(order) });
+  return { text, name, order, isPreparable: !/ (LIMIT|OFFSET) \?/.test(text) };
 }
 
 /** The values in the order of the statement's placeholders. */

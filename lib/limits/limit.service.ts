@@ -225,7 +225,7 @@ export class LimitService {
    * @internal
    */
   async chargeComparison(party: LimitedParty): Promise<Charged> {
-    return this.#charge(this.#failures(party, false), [], NOBODY);
+    return this.#charge(this.#failures(party, false), [], null);
   }
 
   /**
@@ -237,7 +237,7 @@ export class LimitService {
   async chargeRequest(request: LimitedRequest): Promise<Charged> {
     const { opens } = request;
     const places = opens ? this.#places(request, opens.ttlMs) : [];
-    return this.#charge(this.#fixed(request), places, opens ? holderOf(opens.id) : NOBODY);
+    return this.#charge(this.#fixed(request), places, opens?.id ?? null);
   }
 
   /**
@@ -373,9 +373,10 @@ export class LimitService {
   async #charge(
     fixed: readonly Budget[],
     places: readonly (readonly Budget[])[],
-    holder: string,
+    id: string | null,
   ): Promise<Charged> {
     if (fixed.length === 0 && places.length === 0) return NOTHING;
+    const holder = id === null ? NOBODY : holderOf(id);
     let soonest: Refusal | null = null;
     // Any of the places will do: the next one is tried when only the place was refused.
     for (const place of places.length > 0 ? places : [[]]) {

@@ -1,10 +1,4 @@
-import {
-  compileStatement,
-  givenRows,
-  givenValues,
-  type GivenTypes,
-  type Statement,
-} from '../../database/index.js';
+import { givenRows, givenValues, type GivenTypes, Statement } from '../../database/index.js';
 import type { LimitClauses } from '../../limits/index.js';
 import type { StatementTerms } from './confirmation-dialect.js';
 import { candidates, INSERTED } from './joined-statements.js';
@@ -43,7 +37,7 @@ export function chargingStatements(
   const { engine, names, keys } = terms;
   const { table, column: c, columns, alias } = names;
   const { inserted, confirm, isOpen, codeMatches } = clauses(terms);
-  const compile = (sql: string): Statement => compileStatement(engine, sql);
+  const compile = (sql: string): Statement => new Statement(engine, sql);
   const made: GivenTypes = { ...INSERTED, holder: 'varchar', charges: 'json' };
   const tried: GivenTypes = {
     id: 'varchar',

@@ -1,10 +1,4 @@
-import {
-  compileStatement,
-  givenRows,
-  givenValues,
-  type GivenTypes,
-  type Statement,
-} from '../../database/index.js';
+import { givenRows, givenValues, type GivenTypes, Statement } from '../../database/index.js';
 import type { StatementTerms } from './confirmation-dialect.js';
 import { clauses, type JoinedName, type UpdateClauses } from './statements.js';
 
@@ -86,7 +80,7 @@ export function joinedStatements(terms: StatementTerms): JoinedStatements | null
       ${answer('"given_id" AS "key", true AS "touched"', '"given_id", false')}`,
   };
   return Object.fromEntries(
-    Object.entries(sql).map(([name, text]) => [name, compileStatement(engine, text)]),
+    Object.entries(sql).map(([name, text]) => [name, new Statement(engine, text)]),
   ) as unknown as JoinedStatements;
 }
 

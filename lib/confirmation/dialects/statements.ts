@@ -1,9 +1,4 @@
-import {
-  compileStatement,
-  placeholders,
-  type Engine,
-  type Statement,
-} from '../../database/index.js';
+import { placeholders, type Engine, Statement } from '../../database/index.js';
 import type { TouchablePurposes } from '../../options/index.js';
 import type {
   ConfirmationDialect,
@@ -104,7 +99,7 @@ export function confirmationStatements(terms: StatementTerms): ConfirmationState
     purge: `DELETE FROM ${table} WHERE ${c.id} > :after AND ${c.id} <= :last AND ${isDead}`,
   };
   return Object.fromEntries(
-    Object.entries(sql).map(([name, text]) => [name, compileStatement(engine, text)]),
+    Object.entries(sql).map(([name, text]) => [name, new Statement(engine, text)]),
   ) as unknown as ConfirmationStatements;
 }
 

@@ -1,9 +1,4 @@
-import {
-  compileStatement,
-  placeholders,
-  type Engine,
-  type Statement,
-} from '../../database/index.js';
+import { placeholders, type Engine, Statement } from '../../database/index.js';
 import { CLOCK_MARGIN_MS } from '../limit-rules.js';
 import { limitClauses, type LimitClauses } from './limit-clauses.js';
 import type { LimitDialect, LimitTable } from './limit-dialect.js';
@@ -36,7 +31,7 @@ export function limitStatements(engine: Engine, names: LimitTable): LimitStateme
   const dialect = DIALECTS[engine];
   const { chargesAllOrNothing, charge, updateInOrder, deleteInOrder, prefix } = dialect;
   const { table, column: c } = names;
-  const compile = (sql: string): Statement => compileStatement(engine, sql);
+  const compile = (sql: string): Statement => new Statement(engine, sql);
   const byCount = (sql: (count: number) => string): ((count: number) => Statement) => {
     const compiled = new Map<number, Statement>();
     return (count) => {
