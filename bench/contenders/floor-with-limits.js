@@ -1,11 +1,10 @@
 import { createHash, randomBytes } from 'node:crypto';
 
 import { PURPOSE } from './contender.js';
-import { insert, open as openFloor, outcomeOf, use } from './floor.js';
+import { insert, open as openFloor, use } from './floor.js';
+import { outcomeOf, TTL_MS, USE_WITHIN_MS } from './floor-row.js';
 import { codeMac, limitKey, newId, open as openEnvelope } from './sealing.js';
 
-const TTL_MS = 600_000;
-const USE_WITHIN_MS = 300_000;
 const STOP_AT = 100;
 
 const FIND = 'SELECT * FROM two_factor_confirmation WHERE id = $1';

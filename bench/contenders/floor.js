@@ -1,17 +1,12 @@
 import { Pool } from 'pg';
 
-import { drawCode } from '../measure/cycle.js';
 import { POOL_SIZE, PURPOSE } from './contender.js';
-import { codeMac, detailsMac, newId, seal } from './sealing.js';
-
-const TTL_MS = 600_000;
-const USE_WITHIN_MS = 300_000;
-const MAX_ATTEMPTS = 5;
+import { COLUMNS, newRow, outcomeOf, USE_WITHIN_MS } from './floor-row.js';
+import { codeMac, detailsMac } from './sealing.js';
 
 const INSERT = `
-  INSERT INTO two_factor_confirmation (id, purpose, subject, details_mac, max_attempts, created_at, expires_at, way,
-    code_mac, envelope, attempts, sends, last_sent_at)
-  VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 0, $11, $12)`;
+  INSERT INTO two_factor_confirmation (${COLUMNS})
+  VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 0)`;
 const CONFIRM = `
   UPDATE two_factor_confirmation SET attempts = attempts + 1,
     confirmed_at = CASE WHEN code_mac = $2 THEN $3::bigint ELSE confirmed_at END,
@@ -40,27 +35,11 @@ export async function open({ url }) {
   };
 }
 
-/** With a `way` the row says that its message went out, as one that is sent at once would be written. */
-export async function insert(pool, { subject, token, way = '' }, id = newId(Date.now())) {
-  const now = Date.now();
-  const code = drawCode();
-  const isSent = way !== '';
-  const values = [
-    id,
-    PURPOSE,
-    subject,
-    detailsMac(id),
-    MAX_ATTEMPTS,
-    now,
-    now + TTL_MS,
-    way,
-    codeMac(id, code),
-    seal({ code, token, way }, id, PURPOSE, subject),
-    isSent ? 1 : 0,
-    isSent ? now : null,
-  ];
+/** @param {string} [id] drawn if it is not given */
+export async function insert(pool, person, id) {
+  const { made, values } = newRow(person, id);
   await pool.query({ name: 'insert', text: INSERT, values });
-  return { id, subject, expiresAt: now + TTL_MS };
+  return made;
 }
 
 export async function confirm(pool, { id, subject }, code) {
@@ -68,14 +47,6 @@ export async function confirm(pool, { id, subject }, code) {
   const values = [id, codeMac(id, code), now, now + USE_WITHIN_MS, subject];
   const { rows } = await pool.query({ name: 'confirm', text: CONFIRM, values });
   return outcomeOf(rows[0], now);
-}
-
-export function outcomeOf(row, now) {
-  return {
-    isKnown: row !== undefined,
-    isConfirmed: Number(row?.confirmed_at) === now,
-    attemptsLeft: row === undefined ? 0 : row.max_attempts - row.attempts,
-  };
 }
 
 export async function use(pool, { id, subject }) {

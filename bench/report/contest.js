@@ -1,5 +1,6 @@
 import { median } from '../measure/statistics.js';
-import { number, percent, ratio, table } from './table.js';
+import { ON_POSTGRES } from './columns.js';
+import { table } from './table.js';
 
 /**
  * The samples of some rounds, and what they come to.
@@ -35,60 +36,31 @@ export class Contest {
   }
 }
 
-const HEAD = [
-  'contender',
-  'cycles/s',
-  'to the floor',
-  'p50 ms',
-  'p99 ms',
-  'statements',
-  'commits',
-  'WAL bytes',
-  'HOT',
-  'CPU ms Node',
-  'CPU ms server',
-  'RSS MB',
-];
-
 /**
- * A table for each level; all but cycles/s, times and RSS is for one cycle.
+ * A table for each level; all but cycles/s, times, RSS and what is compared is for one cycle.
  *
  * @param {Contest} contest
- * @param {readonly { id: string, name: string, base?: string }[]} entries `base`: whom it is compared with
+ * @param {readonly { id: string, name: string }[]} entries the first one is the floor
  * @param {readonly number[]} levels
  * @param {string} what they are
+ * @param {readonly import('./columns.js').Column[]} [columns] after the name
  */
-export function contestTables(contest, entries, levels, what) {
+export function contestTables(contest, entries, levels, what, columns = ON_POSTGRES) {
   return levels
     .map((level) => {
       const heading = `### ${level} ${what}${level === 1 ? '' : 's'}`;
-      return `${heading}\n\n${contestTable(contest, entries, level)}`;
+      return `${heading}\n\n${contestTable(contest, entries, level, columns)}`;
     })
     .join('\n\n');
 }
 
-function contestTable(contest, entries, level) {
-  const rows = entries.map(({ id, name, base = entries[0].id }) => {
+function contestTable(contest, entries, level, columns) {
+  const rows = entries.map((entry) => {
+    const { id, name } = entry;
     if (contest.absent.has(id)) {
-      return [`${name} (absent: ${contest.absent.get(id)})`, ...HEAD.slice(1).map(() => '–')];
+      return [`${name} (absent: ${contest.absent.get(id)})`, ...columns.map(() => '–')];
     }
-    const figure = (key) => contest.median(id, level, key);
-    const ratios = contest.ratios(id, base, level);
-    const spread = `${ratio(Math.min(...ratios))}-${ratio(Math.max(...ratios))}`;
-    return [
-      name,
-      number(figure('perSecond')),
-      `${ratio(median(ratios))} (${spread})`,
-      number(figure('p50')),
-      number(figure('p99')),
-      number(figure('statements')),
-      number(figure('commits')),
-      number(figure('walBytes')),
-      percent(figure('hot')),
-      number(figure('nodeCpuMs')),
-      number(figure('serverCpuMs')),
-      number(figure('rssMb')),
-    ];
+    return [name, ...columns.map(({ cell }) => cell(contest, level, entry, entries[0]))];
   });
-  return table(HEAD, rows);
+  return table(['contender', ...columns.map(({ head }) => head)], rows);
 }

@@ -1,3 +1,5 @@
+import { median } from '../measure/statistics.js';
+
 /**
  * Markdown as prettier writes it.
  *
@@ -22,6 +24,12 @@ export function number(value) {
 
 export function ratio(value) {
   return value === null || !Number.isFinite(value) ? '–' : value.toFixed(2);
+}
+
+/** The median of some rounds' ratios, and from the least to the greatest. */
+export function spread(ratios) {
+  if (ratios.length === 0) return '–';
+  return `${ratio(median(ratios))} (${ratio(Math.min(...ratios))}-${ratio(Math.max(...ratios))})`;
 }
 
 export function percent(share) {

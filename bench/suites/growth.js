@@ -3,7 +3,7 @@ import { rounds } from '../measure/rounds.js';
 import { startContestant } from '../process/contestant.js';
 import { Contest } from '../report/contest.js';
 import { progress } from '../report/progress.js';
-import { number, ratio, table } from '../report/table.js';
+import { number, ratio, spread, table } from '../report/table.js';
 import { addDeadRows } from '../servers/dead-rows.js';
 import { MIGRATED } from '../servers/migrate.js';
 
@@ -42,12 +42,11 @@ export async function run({ sizes, servers }) {
     .map(({ id, name, rows: count }) => {
       const base = id.replace(/\d+$/, String(smallest));
       const figure = (key) => number(contest.median(id, CALLERS, key));
-      const ratios = contest.ratios(id, base, CALLERS);
       return [
         name,
         count.toLocaleString('en-US'),
         figure('perSecond'),
-        `${ratio(contest.ratio(id, base, CALLERS))} (${ratio(Math.min(...ratios))}-${ratio(Math.max(...ratios))})`,
+        spread(contest.ratios(id, base, CALLERS)),
         figure('p99'),
         figure('walBytes'),
         ratio(contest.ratio(id, base, CALLERS, 'walBytes')),

@@ -5,7 +5,7 @@ import { wrongCode } from '../measure/cycle.js';
 import { median } from '../measure/statistics.js';
 import { startContestant } from '../process/contestant.js';
 import { progress } from '../report/progress.js';
-import { number, ratio, table } from '../report/table.js';
+import { number, spread, table } from '../report/table.js';
 
 const LOCKED = serviceEntries('floor', 'ours', 'ours-joined');
 const CALLERS = 63;
@@ -25,7 +25,7 @@ export async function run({ sizes, servers }) {
         entry.name,
         number(median(of('quiet'))),
         number(median(of('locked'))),
-        `${ratio(median(all))} (${ratio(Math.min(...all))}-${ratio(Math.max(...all))})`,
+        spread(all),
         number(median(of('waited'))),
       ]);
     } catch (error) {
