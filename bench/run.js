@@ -38,7 +38,7 @@ export async function run(options, pack) {
     for (const part of PARTS.filter((name) => options.parts.has(name))) {
       try {
         const suite = await import(`./suites/${part}.js`);
-        results[part] = await suite.run({ ...options, servers, pack });
+        results[part] = await suite.run({ ...options, folder, servers, pack });
         say(results[part].title, results[part].text);
       } catch (error) {
         // An hour's other parts are worth having.

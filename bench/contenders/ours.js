@@ -15,11 +15,12 @@ const LOGGED = ['fatal', 'error', 'warn'];
 /**
  * The package in a Nest application.
  *
- * @param {{ url: string, join: boolean, limits: boolean }} options
+ * @param {{ url: string, type?: 'postgres' | 'mariadb', join: boolean, limits: boolean, preparedStatements?: boolean }} options
  * @returns {Promise<import('./contender.js').Contender & { purge: () => Promise<number> }>}
  */
-export async function open({ url, join, limits }) {
-  const module = applicationModule(url, {
+export async function open({ url, type = 'postgres', join, limits, preparedStatements = true }) {
+  const module = applicationModule(type, url, {
+    preparedStatements,
     ...joinOption(join),
     ...(limits ? {} : { limits: false }),
   });
@@ -48,12 +49,12 @@ export function drawKnownCode() {
   return CODE;
 }
 
-function applicationModule(url, options) {
+function applicationModule(type, url, options) {
   class ApplicationModule {}
   Module({
     imports: [
       TypeOrmModule.forRoot({
-        type: 'postgres',
+        type,
         url,
         poolSize: POOL_SIZE,
         autoLoadEntities: true,

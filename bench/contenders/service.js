@@ -7,6 +7,7 @@
  * @property {string} file
  * @property {object} [options]
  * @property {boolean} [isOnOurTable] its database is a copy of the migrated one
+ * @property {boolean} [isOnMariadb] its database is one of MariaDB, and not of PostgreSQL
  * @property {boolean} [needsRedis] it talks to that, and not to PostgreSQL
  * @property {boolean} [isLeftOutByQuick]
  */

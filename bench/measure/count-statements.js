@@ -11,7 +11,8 @@ export function statementsSent() {
 counted(Client.prototype, 'query');
 counted(Redis.prototype, 'sendCommand');
 
-function counted(prototype, method) {
+/** Has a driver's method count too. */
+export function counted(prototype, method) {
   const original = prototype[method];
   prototype[method] = function (...args) {
     count += 1;

@@ -16,19 +16,21 @@ const WORKER = new URL('../contenders/worker.js', import.meta.url);
 
 /**
  * @param {import('../contenders/service.js').Entry} entry
- * @param {{ postgres: object, redis: object | null }} servers
+ * @param {{ postgres: object, redis: object | null, mariadb?: object }} servers
  * @param {{ database?: string, execArgv?: string[] }} [how] `database`: one that is there already
  * @returns {Promise<Contestant & { child: Child }>}
  * @throws an error named Absent when it cannot take part.
  */
-export async function startContestant(entry, { postgres, redis }, { database, execArgv } = {}) {
+export async function startContestant(entry, servers, { database, execArgv } = {}) {
+  const { postgres, redis, mariadb } = servers;
+  const server = entry.isOnMariadb ? mariadb : postgres;
   const own = database ?? databaseOf(entry);
   if (database === undefined) {
-    await postgres.create(own, entry.isOnOurTable ? MIGRATED : undefined);
+    await server.create(own, entry.isOnOurTable ? MIGRATED : undefined);
   }
   const child = Child.start(WORKER, { execArgv });
   try {
-    const urls = { url: postgres.url(own), redisUrl: redis?.url };
+    const urls = { url: server.url(own), redisUrl: redis?.url };
     await child.call('open', entry.file, { ...urls, ...entry.options });
   } catch (error) {
     await child.stop();
@@ -37,7 +39,7 @@ export async function startContestant(entry, { postgres, redis }, { database, ex
   return {
     child,
     database: own,
-    serverPid: entry.needsRedis ? redis.pid : postgres.pid,
+    serverPid: entry.needsRedis ? redis.pid : server.pid,
     load: (amount) => child.call('load', amount),
     usage: () => child.call('usage'),
     stop: () => child.stop(),

@@ -37,3 +37,14 @@ export const ON_POSTGRES = [
   figure('CPU ms server', 'serverCpuMs'),
   figure('RSS MB', 'rssMb'),
 ];
+
+export const ON_MARIADB = [
+  figure('cycles/s', 'perSecond'),
+  toTheFloor,
+  compared('to text', ({ text }) => text),
+  figure('p50 ms', 'p50'),
+  figure('p99 ms', 'p99'),
+  figure('statements', 'statements'),
+  figure('CPU ms Node', 'nodeCpuMs'),
+  figure('CPU ms server', 'serverCpuMs'),
+];

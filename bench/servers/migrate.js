@@ -5,11 +5,12 @@ import { DataSource } from 'typeorm';
 /** The name of a database with the package's tables, to be copied. */
 export const MIGRATED = 'migrated';
 
-export async function createMigrated(postgres) {
-  await postgres.create(MIGRATED);
+/** @param {{ type: 'postgres' | 'mariadb' }} server */
+export async function createMigrated(server) {
+  await server.create(MIGRATED);
   const dataSource = new DataSource({
-    type: 'postgres',
-    url: postgres.url(MIGRATED),
+    type: server.type,
+    url: server.url(MIGRATED),
     entities: [...TWO_FACTOR_ENTITIES],
     migrations: [...twoFactorMigrations],
   });

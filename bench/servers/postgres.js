@@ -40,6 +40,7 @@ export async function startPostgres(folder) {
   await admin.connect();
   const { rows } = await admin.query('SHOW server_version');
   return {
+    type: 'postgres',
     version: rows[0].server_version,
     pid: Number(readFileSync(join(databaseDir, 'postmaster.pid'), 'utf8').split('\n')[0]),
     url,

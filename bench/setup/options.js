@@ -6,6 +6,7 @@ export const PARTS = [
   'boot',
   'service',
   'http',
+  'mariadb',
   'locked-row',
   'growth',
   'purge',
@@ -23,6 +24,7 @@ const QUICK_PARTS = ['size', 'boot', 'service', 'http'];
  * @property {number} warmUpSeconds before each
  * @property {number[]} callers
  * @property {number[]} connections over HTTP
+ * @property {number[]} mariadbCallers
  * @property {number} boots of each application
  * @property {number[]} growthRows
  * @property {number} purgeRows
@@ -37,6 +39,7 @@ const FULL = {
   warmUpSeconds: 0.7,
   callers: [1, 4, 16, 64],
   connections: [16, 64],
+  mariadbCallers: [1, 16],
   boots: 21,
   growthRows: [10_000, 1_000_000, 5_000_000],
   purgeRows: 2_000_000,
@@ -51,6 +54,7 @@ const QUICK = {
   warmUpSeconds: 0.3,
   callers: [1, 16, 64],
   connections: [64],
+  mariadbCallers: [1, 16],
   boots: 3,
   growthRows: [10_000, 100_000],
   purgeRows: 50_000,
@@ -78,7 +82,8 @@ export function parseOptions(args) {
   if (rounds !== undefined) sizes.rounds = positive('rounds', rounds);
   if (seconds !== undefined) sizes.seconds = positive('seconds', seconds);
   if (callers !== undefined) {
-    sizes.callers = sizes.connections = callers.split(',').map((text) => positive('callers', text));
+    const given = callers.split(',').map((text) => positive('callers', text));
+    sizes.callers = sizes.connections = sizes.mariadbCallers = given;
   }
   const chosen = PARTS.filter((part) => values[part]);
   const usual = quick ? QUICK_PARTS : PARTS;

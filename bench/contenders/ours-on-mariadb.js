@@ -1,0 +1,12 @@
+// First, so that it counts from the beginning.
+import '../measure/count-mysql-statements.js';
+import { open as openOurs } from './ours.js';
+
+/**
+ * The package on MariaDB, where nothing is joined.
+ *
+ * @param {{ url: string, limits: boolean, preparedStatements: boolean }} options
+ */
+export function open(options) {
+  return openOurs({ ...options, type: 'mariadb', join: false });
+}
