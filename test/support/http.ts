@@ -5,6 +5,7 @@ import { expect } from 'vitest';
 
 import { ConfirmationRecord } from '../../lib/index.js';
 import { recordOutput } from './canaries.js';
+import { listen } from './listen.js';
 import { startApp, type TestApp, type TestAppInput } from './test-app.js';
 
 /** The adapters of Nest, for `describe.each(adapters)`. */
@@ -47,8 +48,7 @@ export interface HttpTestAppInput extends TestAppInput {
 export async function startHttpApp(input: HttpTestAppInput): Promise<HttpTestApp> {
   const { path = '/2factor', recorded = true, ...rest } = input;
   const test = await startApp(rest);
-  await test.app.listen(0, '127.0.0.1');
-  const origin = (await test.app.getUrl()).replace('localhost', '127.0.0.1');
+  const origin = await listen(test.app);
 
   const call = async (at: string, init: RequestInit): Promise<Answer> => {
     const response = await fetch(`${origin}${at}`, { redirect: 'manual', ...init });

@@ -1,12 +1,8 @@
-import {
-  UseFilters,
-  type DynamicModule,
-  type ExecutionContext,
-  type Provider,
-} from '@nestjs/common';
+import type { DynamicModule, ExecutionContext, Provider } from '@nestjs/common';
 import { ApolloDriver, type ApolloDriverConfig } from '@nestjs/apollo';
 import {
   Args,
+  ArgsType,
   Field,
   GqlExecutionContext,
   GraphQLModule,
@@ -18,18 +14,14 @@ import {
 } from '@nestjs/graphql';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
-import {
-  Confirmation,
-  ConfirmationProof,
-  RequireConfirmation,
-  TwoFactorExceptionFilter,
-  type Problem,
-} from '../../lib/index.js';
+import { RequireConfirmation, type Problem } from '../../lib/index.js';
 import { recordOutput, WRONG_CODE } from '../support/canaries.js';
 import type { EngineName } from '../support/engines.js';
+import { listen } from '../support/listen.js';
 import { startApp, type TestApp } from '../support/test-app.js';
 import { describeTransport, type Outcome, type RunningTransport } from './guarded-transport.js';
-import { Bank, PAYEE, purposesFor, routes, type TransferCall } from './transfers.js';
+import { transferRoutes } from './transfer-routes.js';
+import { Bank, prove, purposesFor, TEN, type TransferCall } from './transfers.js';
 
 interface Context {
   readonly req: { readonly headers: Readonly<Record<string, string | undefined>> };
@@ -38,81 +30,40 @@ interface Context {
 const userOf = (context: ExecutionContext): string | undefined =>
   GqlExecutionContext.create(context).getContext<Context>().req.headers['x-user'];
 
-const { from, details } = routes((context) =>
-  GqlExecutionContext.create(context).getArgs<TransferCall>(),
-);
+@ArgsType()
+class TransferArgs implements TransferCall {
+  @Field(() => String, { nullable: true })
+  readonly proof?: string;
 
-const text = { type: () => String, nullable: true };
-const flag = { type: () => Boolean, nullable: true };
+  @Field(() => String, { nullable: true })
+  readonly code?: string;
 
+  @Field(() => String, { nullable: true })
+  readonly amount?: string;
+
+  @Field(() => String, { nullable: true })
+  readonly payee?: string;
+
+  @Field(() => Boolean, { nullable: true })
+  readonly fails?: boolean;
+}
+
+const body = Args({ type: () => TransferArgs });
+
+const { from, TransferRoutes, AccountRoutes } = transferRoutes({
+  serves: Resolver(),
+  route: (name) => Mutation(() => String, { name, nullable: true }),
+  body,
+  unread: body,
+  look: (context) => GqlExecutionContext.create(context).getArgs<TransferCall>(),
+});
+
+/** A schema has to have a query. */
 @Resolver()
-@UseFilters(TwoFactorExceptionFilter)
-class TransferResolver {
-  constructor(private readonly bank: Bank) {}
-
+class HealthResolver {
   @Query(() => String)
   health(): string {
     return 'well';
-  }
-
-  @Mutation(() => String, { nullable: true })
-  request(@Args('amount') amount: string, @Args('payee') payee: string): Promise<string> {
-    return this.bank.request({ amount, payee });
-  }
-
-  @Mutation(() => String, { nullable: true })
-  confirm(@Args('proof') proof: string, @Args('code') code: string): Promise<string> {
-    return this.bank.confirm(proof, code);
-  }
-
-  @Mutation(() => String, { nullable: true })
-  @RequireConfirmation('transfer', { from, details })
-  guarded(
-    @Args('proof', text) _proof: string,
-    @Args('amount', text) _amount: string,
-    @Args('payee', text) _payee: string,
-  ): string {
-    return this.bank.done();
-  }
-
-  @Mutation(() => String, { nullable: true })
-  @RequireConfirmation('transfer', { from, details, spend: 'handler' })
-  transactional(
-    @Args('proof', text) _proof: string,
-    @Args('amount', text) _amount: string,
-    @Args('payee', text) _payee: string,
-    @Args('fails', flag) fails: boolean,
-    @Confirmation() proof: ConfirmationProof,
-  ): Promise<string> {
-    return this.bank.pay(proof, { fails });
-  }
-
-  @Mutation(() => String, { nullable: true })
-  @RequireConfirmation('transfer', { from, details, spend: 'handler' })
-  forgetful(
-    @Args('proof', text) _proof: string,
-    @Args('amount', text) _amount: string,
-    @Args('payee', text) _payee: string,
-  ): string {
-    return this.bank.done();
-  }
-
-  @Mutation(() => String, { nullable: true })
-  broken(@Args('proof') proof: string): string {
-    return this.bank.fail(proof);
-  }
-}
-
-@Resolver()
-@UseFilters(TwoFactorExceptionFilter)
-@RequireConfirmation('transfer', { from, details })
-class AccountResolver {
-  constructor(private readonly bank: Bank) {}
-
-  @Mutation(() => String, { nullable: true })
-  @RequireConfirmation('delete-account', { from })
-  deleting(@Args('proof', text) _proof: string): string {
-    return this.bank.done();
   }
 }
 
@@ -153,10 +104,9 @@ async function start(
     engine,
     options: { purposes: purposesFor(userOf) },
     imports: [graphQl({ fieldResolverEnhancers: enhancers })],
-    providers: [Bank, TransferResolver, AccountResolver, ...providers],
+    providers: [Bank, HealthResolver, TransferRoutes, AccountRoutes, ...providers],
   });
-  await test.app.listen(0, '127.0.0.1');
-  const origin = (await test.app.getUrl()).replace('localhost', '127.0.0.1');
+  const origin = await listen(test.app);
 
   const post = async (query: string, user = ''): Promise<GraphQlAnswer> => {
     const response = await fetch(`${origin}/graphql`, {
@@ -204,17 +154,10 @@ describe('One GraphQL operation', () => {
   });
   afterAll(() => app.close());
 
-  const TEN = { amount: '10.00', payee: PAYEE };
-
   it.each(['guarded', 'forgetful'])(
     'spends a proof once, however often it says %s',
     async (route) => {
-      const { id: proof } = await app.confirmer.makeConfirmation({
-        purpose: 'transfer',
-        subject: 'ann',
-        details: TEN,
-        isConfirmed: true,
-      });
+      const proof = await prove(app.confirmer);
       const same = field(route, { ...TEN, proof });
       const answer = await app.post(`mutation { one: ${same} two: ${same} three: ${same} }`, 'ann');
       expect(answer.data).toStrictEqual({ one: 'paid', two: null, three: null });
@@ -283,32 +226,32 @@ describe('A guard that Nest would never run', () => {
     startApp({
       options: { purposes: purposesFor(userOf) },
       imports: [graphQl({ fieldResolverEnhancers: enhancers })],
-      providers: [Bank, ...providers],
+      providers: [Bank, HealthResolver, ...providers],
     });
 
   it.each([
-    ['a factory', { inject: [Bank], useFactory: (bank: Bank) => new TransferResolver(bank) }],
-    ['an asynchronous factory', { useFactory: async () => new TransferResolver({} as Bank) }],
-    ['a value', { useValue: new AccountResolver({} as Bank) }],
+    ['a factory', { inject: [Bank], useFactory: (bank: Bank) => new TransferRoutes(bank) }],
+    ['an asynchronous factory', { useFactory: async () => new TransferRoutes({} as Bank) }],
+    ['a value', { useValue: new AccountRoutes({} as Bank) }],
   ])('stops the boot when the resolver comes from %s', async (_, provider) => {
     await expect(boot([{ provide: 'RESOLVER', ...provider }])).rejects.toMatchObject({
       code: 'invalid-configuration',
       message: expect.stringMatching(
-        /^(Transfer|Account)Resolver has @RequireConfirmation, .+\. List the class itself under providers\.$/,
+        /^(Transfer|Account)Routes has @RequireConfirmation, .+\. List the class itself under providers\.$/,
       ) as string,
     });
   });
 
   it('is no trouble when the class is listed too, or is what useClass names', async () => {
-    const again = { provide: 'AGAIN', inject: [AccountResolver], useFactory: (it: object) => it };
+    const again = { provide: 'AGAIN', inject: [AccountRoutes], useFactory: (it: object) => it };
     const app = await boot([
-      { provide: 'RESOLVER', useClass: TransferResolver },
-      AccountResolver,
+      { provide: 'RESOLVER', useClass: TransferRoutes },
+      AccountRoutes,
       again,
-      { provide: 'ALIAS', useExisting: AccountResolver },
+      { provide: 'ALIAS', useExisting: AccountRoutes },
     ]);
     try {
-      expect(app.app.get('AGAIN')).toBe(app.app.get(AccountResolver));
+      expect(app.app.get('AGAIN')).toBe(app.app.get(AccountRoutes));
     } finally {
       await app.close();
     }

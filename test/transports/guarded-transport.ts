@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
-import type { JsonValue, Problem } from '../../lib/index.js';
+import type { Problem } from '../../lib/index.js';
 import { WRONG_CODE, recordOutput } from '../support/canaries.js';
 import { engines, type EngineName } from '../support/engines.js';
 import type { TestApp } from '../support/test-app.js';
-import { Bank, INNER_SECRET, PAYEE, UNKNOWN_ID, type RouteName } from './transfers.js';
+import { Bank, INNER_SECRET, prove, TEN, UNKNOWN_ID, type RouteName } from './transfers.js';
 
 /** What a client got: a value, or a refusal. */
 export interface Outcome {
@@ -26,7 +26,6 @@ export interface RunningTransport extends TestApp {
   connect(user?: string): Promise<TransportClient>;
 }
 
-const TEN = { amount: '10.00', payee: PAYEE };
 const PARALLEL = 12;
 const ROUTES = ['guarded', 'transactional', 'forgetful'] as const;
 
@@ -58,19 +57,6 @@ export function describeTransport(
         recordOutput(`${name} ${route}`, outcome);
         return outcome;
       };
-
-      async function prove(
-        binding: { purpose?: string; subject?: string; details?: JsonValue } = {},
-      ): Promise<string> {
-        const state = await app.confirmer.makeConfirmation({
-          purpose: 'transfer',
-          subject: 'ann',
-          details: TEN,
-          ...binding,
-          isConfirmed: true,
-        });
-        return state.id;
-      }
 
       const isUsed = async (id: string): Promise<boolean | undefined> =>
         (await app.confirmer.check(id))[0]?.isUsed;
@@ -110,13 +96,13 @@ export function describeTransport(
           ['less money', { details: { ...TEN, amount: '1.00' } }],
           ['another payee', { details: { ...TEN, payee: 'eve@bank.example' } }],
         ])('refuses a proof for %s, and leaves it', async (_, binding) => {
-          const proof = await prove(binding);
+          const proof = await prove(app.confirmer, binding);
           expect(await call(route, { ...TEN, proof })).toBeRefused('confirmation-required');
           expect(await isUsed(proof)).toBe(false);
         });
 
         it('refuses a thief who brings the proof on a connection of his own', async () => {
-          const proof = await prove();
+          const proof = await prove(app.confirmer);
           const eve = await app.connect('eve');
           try {
             const stolen = await call(route, { ...TEN, proof }, eve);
@@ -128,7 +114,7 @@ export function describeTransport(
         });
 
         it('refuses who is not signed in', async () => {
-          const proof = await prove();
+          const proof = await prove(app.confirmer);
           const nobody = await app.connect();
           try {
             expect(await call(route, { ...TEN, proof }, nobody)).toBeRefused('no-subject');
@@ -139,13 +125,13 @@ export function describeTransport(
         });
 
         it('refuses a proof that is too old', async () => {
-          const proof = await prove();
+          const proof = await prove(app.confirmer);
           app.clock.advance(301);
           expect(await call(route, { ...TEN, proof })).toBeRefused('confirmation-required');
         });
 
         it('refuses the second use', async () => {
-          const proof = await prove();
+          const proof = await prove(app.confirmer);
           expect(await call(route, { ...TEN, proof })).toMatchObject({ value: 'paid' });
           expect(await isUsed(proof)).toBe(true);
           expect(await call(route, { ...TEN, proof })).toBeRefused('confirmation-used');
@@ -157,7 +143,7 @@ export function describeTransport(
       it.each(meeting)(
         `answers one of ${PARALLEL} calls of %s that meet on one connection`,
         async (route) => {
-          const proof = await prove();
+          const proof = await prove(app.confirmer);
           const payments = await bank.payments();
           const outcomes = await Promise.all(
             Array.from({ length: PARALLEL }, () => call(route, { ...TEN, proof })),
@@ -171,7 +157,7 @@ export function describeTransport(
       );
 
       it('keeps the proof when the transaction that spent it is rolled back', async () => {
-        const proof = await prove();
+        const proof = await prove(app.confirmer);
         const payments = await bank.payments();
         const failed = await call('transactional', { ...TEN, proof, fails: true });
         expect(failed.value).toBeUndefined();
@@ -182,7 +168,7 @@ export function describeTransport(
       });
 
       it('takes the purpose of the method before that of its class', async () => {
-        const transfer = await prove();
+        const transfer = await prove(app.confirmer);
         expect(await call('deleting', { proof: transfer })).toBeRefused('confirmation-required');
         const binding = { purpose: 'delete-account', subject: 'ann' };
         const state = await app.confirmer.makeConfirmation({ ...binding, isConfirmed: true });

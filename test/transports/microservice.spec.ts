@@ -1,4 +1,4 @@
-import { Controller, UseFilters, type ExecutionContext } from '@nestjs/common';
+import { Controller, type ExecutionContext } from '@nestjs/common';
 import {
   ClientProxyFactory,
   MessagePattern,
@@ -12,83 +12,32 @@ import { lastValueFrom } from 'rxjs';
 import { describe, expect, it } from 'vitest';
 
 import {
-  Confirmation,
-  ConfirmationProof,
   ConfirmerService,
   RequireConfirmation,
-  TwoFactorExceptionFilter,
   TwoFactorModule,
   type Problem,
 } from '../../lib/index.js';
 import { freePort } from '../support/free-port.js';
 import { SECRET, startApp, StatementLog, TestClock } from '../support/test-app.js';
 import { describeTransport, type Outcome, type TransportClient } from './guarded-transport.js';
-import { Bank, PAYEE, purposesFor, routes, type TransferCall } from './transfers.js';
+import { transferRoutes } from './transfer-routes.js';
+import { Bank, prove, purposesFor, TEN, type TransferCall } from './transfers.js';
 
 /** Who a message is from says, among services, the service that sends it. */
 interface TransferMessage extends TransferCall {
   readonly user?: string;
-  readonly code?: string;
 }
 
-const messageOf = (context: ExecutionContext): TransferMessage =>
+const look = (context: ExecutionContext): TransferMessage =>
   context.switchToRpc().getData<TransferMessage>();
-const { from, details } = routes(messageOf);
+const purposes = purposesFor((context) => look(context).user);
 
-@Controller()
-@UseFilters(TwoFactorExceptionFilter)
-class TransferConsumer {
-  constructor(private readonly bank: Bank) {}
-
-  @MessagePattern('request')
-  request(@Payload() message: TransferMessage): Promise<string> {
-    return this.bank.request(message);
-  }
-
-  @MessagePattern('confirm')
-  confirm(@Payload() { proof, code = '' }: TransferMessage): Promise<string> {
-    return this.bank.confirm(String(proof), code);
-  }
-
-  @MessagePattern('guarded')
-  @RequireConfirmation('transfer', { from, details })
-  guarded(): string {
-    return this.bank.done();
-  }
-
-  @MessagePattern('transactional')
-  @RequireConfirmation('transfer', { from, details, spend: 'handler' })
-  transactional(
-    @Payload() message: TransferMessage,
-    @Confirmation() proof: ConfirmationProof,
-  ): Promise<string> {
-    return this.bank.pay(proof, message);
-  }
-
-  @MessagePattern('forgetful')
-  @RequireConfirmation('transfer', { from, details, spend: 'handler' })
-  forgetful(): string {
-    return this.bank.done();
-  }
-
-  @MessagePattern('broken')
-  broken(@Payload() { proof }: TransferMessage): never {
-    return this.bank.fail(proof);
-  }
-}
-
-@Controller()
-@UseFilters(TwoFactorExceptionFilter)
-@RequireConfirmation('transfer', { from, details })
-class AccountConsumer {
-  constructor(private readonly bank: Bank) {}
-
-  @MessagePattern('deleting')
-  @RequireConfirmation('delete-account', { from })
-  deleting(): string {
-    return this.bank.done();
-  }
-}
+const { from, details, TransferRoutes, AccountRoutes } = transferRoutes({
+  serves: Controller(),
+  route: MessagePattern,
+  body: Payload(),
+  look,
+});
 
 describeTransport('TCP', async (engine) => {
   const port = await freePort();
@@ -98,9 +47,9 @@ describeTransport('TCP', async (engine) => {
   };
   const test = await startApp({
     engine,
-    options: { purposes: purposesFor((context) => messageOf(context).user) },
+    options: { purposes },
     providers: [Bank],
-    controllers: [TransferConsumer, AccountConsumer],
+    controllers: [TransferRoutes, AccountRoutes],
     configure: (app) => void app.connectMicroservice(options, { inheritAppConfig: true }),
   });
   await test.app.startAllMicroservices();
@@ -139,7 +88,7 @@ class BareConsumer {
 
 describe('An application that is a microservice and nothing else', () => {
   it.each([
-    [TransferConsumer, { error: 'confirmation-required', status: 403 }],
+    [TransferRoutes, { error: 'confirmation-required', status: 403 }],
     [BareConsumer, { status: 'error', message: 'Internal server error' }],
   ])('refuses and lets through with %o', async (controller, refusal) => {
     const port = await freePort();
@@ -156,7 +105,7 @@ describe('An application that is a microservice and nothing else', () => {
           secret: SECRET,
           senders: { default: { backend: () => async () => undefined } },
           autoPurge: false,
-          purposes: purposesFor((context) => messageOf(context).user),
+          purposes,
           clock,
         }),
       ],
@@ -171,16 +120,10 @@ describe('An application that is a microservice and nothing else', () => {
     await app.listen();
     try {
       const ann = await connect(port, 'ann');
-      const sum = { amount: '10.00', payee: PAYEE };
-      expect((await ann.call('guarded', sum)).wire).toMatchObject(refusal);
-      const { id: proof } = await app.get(ConfirmerService).makeConfirmation({
-        purpose: 'transfer',
-        subject: 'ann',
-        details: sum,
-        isConfirmed: true,
-      });
-      expect(await ann.call('guarded', { ...sum, proof })).toMatchObject({ value: 'paid' });
-      expect((await ann.call('guarded', { ...sum, proof })).value).toBeUndefined();
+      expect((await ann.call('guarded', TEN)).wire).toMatchObject(refusal);
+      const proof = await prove(app.get(ConfirmerService));
+      expect(await ann.call('guarded', { ...TEN, proof })).toMatchObject({ value: 'paid' });
+      expect((await ann.call('guarded', { ...TEN, proof })).value).toBeUndefined();
       await ann.close();
     } finally {
       await app.close();

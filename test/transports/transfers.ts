@@ -15,6 +15,7 @@ import {
 /** What a call brings, over any transport. */
 export interface TransferCall {
   readonly proof?: unknown;
+  readonly code?: string;
   readonly amount?: string;
   readonly payee?: string;
   /** Lets the handler throw after it has spent the proof in its transaction. */
@@ -33,27 +34,26 @@ export type RouteName =
   /** Two gateways alone have it. */
   | 'twin';
 
-export const PAYEE = 'bob@bank.example';
+/** What Ann transfers. */
+export const TEN = { amount: '10.00', payee: 'bob@bank.example' };
+
+/** A proof of Ann's for that, or for something else. */
+export async function prove(
+  confirmer: ConfirmerService,
+  binding: { purpose?: string; subject?: string; details?: JsonValue } = {},
+): Promise<string> {
+  const { id } = await confirmer.makeConfirmation({
+    purpose: 'transfer',
+    subject: 'ann',
+    details: TEN,
+    ...binding,
+    isConfirmed: true,
+  });
+  return id;
+}
 
 /** In the cause of an error, and nobody's business. */
 export const INNER_SECRET = 'smtp://user:INNERSECRET@mail.internal';
-
-/** Of the arguments that a transport gives to a handler. */
-export type Look = (context: ExecutionContext) => TransferCall;
-
-/** How a guarded route finds its proof and its details. */
-export function routes(look: Look): {
-  from: (context: ExecutionContext) => unknown;
-  details: (context: ExecutionContext) => JsonValue;
-} {
-  return {
-    from: (context) => look(context).proof,
-    details: (context) => ({
-      amount: look(context).amount ?? '',
-      payee: look(context).payee ?? '',
-    }),
-  };
-}
 
 export function purposesFor(
   user: (context: ExecutionContext) => string | undefined,

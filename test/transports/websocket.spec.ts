@@ -18,6 +18,7 @@ import {
   TwoFactorExceptionFilter,
   type Problem,
 } from '../../lib/index.js';
+import { listen } from '../support/listen.js';
 import { startApp } from '../support/test-app.js';
 import {
   describeTransport,
@@ -25,80 +26,31 @@ import {
   type RunningTransport,
   type TransportClient,
 } from './guarded-transport.js';
-import { Bank, PAYEE, purposesFor, routes, type TransferCall } from './transfers.js';
-
-interface TransferMessage extends TransferCall {
-  readonly code?: string;
-}
+import { transferRoutes } from './transfer-routes.js';
+import { Bank, prove, purposesFor, TEN, type TransferCall } from './transfers.js';
 
 /** Whoever connects says in the address who he is; a real gateway looks at his session. */
 const users = new WeakMap<object, string>();
 const userOf = (context: ExecutionContext): string | undefined =>
   users.get(context.switchToWs().getClient<object>());
 
-const { from, details } = routes((context) => context.switchToWs().getData<TransferMessage>());
-
 @WebSocketGateway()
-@UseFilters(TwoFactorExceptionFilter)
-class TransferGateway implements OnGatewayConnection {
-  constructor(private readonly bank: Bank) {}
-
+class Door implements OnGatewayConnection {
   handleConnection(client: object, request?: { url: string }): void {
     const { handshake } = client as { handshake?: { query: { user?: string } } };
     const user =
       handshake?.query.user ?? new URL(request?.url ?? '', 'ws://x').searchParams.get('user');
     if (user) users.set(client, user);
   }
-
-  @SubscribeMessage('request')
-  async request(@MessageBody() message: TransferMessage): Promise<object> {
-    return answer(await this.bank.request(message));
-  }
-
-  @SubscribeMessage('confirm')
-  async confirm(@MessageBody() { proof, code = '' }: TransferMessage): Promise<object> {
-    return answer(await this.bank.confirm(String(proof), code));
-  }
-
-  @SubscribeMessage('guarded')
-  @RequireConfirmation('transfer', { from, details })
-  guarded(): object {
-    return answer(this.bank.done());
-  }
-
-  @SubscribeMessage('transactional')
-  @RequireConfirmation('transfer', { from, details, spend: 'handler' })
-  async transactional(
-    @MessageBody() message: TransferMessage,
-    @Confirmation() proof: ConfirmationProof,
-  ): Promise<object> {
-    return answer(await this.bank.pay(proof, message));
-  }
-
-  @SubscribeMessage('forgetful')
-  @RequireConfirmation('transfer', { from, details, spend: 'handler' })
-  forgetful(): object {
-    return answer(this.bank.done());
-  }
-
-  @SubscribeMessage('broken')
-  broken(@MessageBody() { proof }: TransferMessage): never {
-    return this.bank.fail(proof);
-  }
 }
 
-@WebSocketGateway()
-@UseFilters(TwoFactorExceptionFilter)
-@RequireConfirmation('transfer', { from, details })
-class AccountGateway {
-  constructor(private readonly bank: Bank) {}
-
-  @SubscribeMessage('deleting')
-  @RequireConfirmation('delete-account', { from })
-  deleting(): object {
-    return answer(this.bank.done());
-  }
-}
+const { from, details, TransferRoutes, AccountRoutes } = transferRoutes({
+  serves: WebSocketGateway(),
+  route: SubscribeMessage,
+  body: MessageBody(),
+  look: (context) => context.switchToWs().getData<TransferCall>(),
+  answer,
+});
 
 function answer(data: unknown): object {
   return { event: 'answer', data };
@@ -170,11 +122,10 @@ for (const { name, Adapter, connect } of flavours) {
     const test = await startApp({
       engine,
       options: { purposes: purposesFor(userOf) },
-      providers: [Bank, TransferGateway, AccountGateway],
+      providers: [Bank, Door, TransferRoutes, AccountRoutes],
       configure: (app: INestApplication) => void app.useWebSocketAdapter(new Adapter(app)),
     });
-    await test.app.listen(0, '127.0.0.1');
-    const origin = (await test.app.getUrl()).replace('localhost', '127.0.0.1');
+    const origin = await listen(test.app);
     return { ...test, connect: (user) => connect(origin, user) };
   });
 }
@@ -205,7 +156,7 @@ class SecondGateway {
 
   @SubscribeMessage('twin')
   @RequireConfirmation('transfer', { from, details, spend: 'handler' })
-  async second(@MessageBody() _message: TransferMessage): Promise<object> {
+  async second(@MessageBody() _message: TransferCall): Promise<object> {
     this.meeting.entered.resolve();
     await this.meeting.spent.promise;
     return answer('second');
@@ -224,21 +175,13 @@ describe('Two gateways that listen to one message', () => {
   it.each(flavours)('spend one proof once over $name', async ({ Adapter, connect }) => {
     const test = await startApp({
       options: { purposes: purposesFor(userOf) },
-      providers: [Bank, Meeting, TransferGateway, FirstGateway, SecondGateway],
+      providers: [Bank, Meeting, Door, FirstGateway, SecondGateway],
       configure: (app) => void app.useWebSocketAdapter(new Adapter(app)),
     });
     try {
-      await test.app.listen(0, '127.0.0.1');
-      const origin = (await test.app.getUrl()).replace('localhost', '127.0.0.1');
-      const ann = await connect(origin, 'ann');
-      const binding = { purpose: 'transfer', subject: 'ann' };
-      const message = { amount: '10.00', payee: PAYEE };
-      const { id } = await test.confirmer.makeConfirmation({
-        ...binding,
-        details: message,
-        isConfirmed: true,
-      });
-      const outcome = await ann.call('twin', { ...message, proof: id });
+      const ann = await connect(await listen(test.app), 'ann');
+      const proof = await prove(test.confirmer);
+      const outcome = await ann.call('twin', { ...TEN, proof });
       expect(outcome).toBeRefused('confirmation-used');
       expect(outcome.wire).toHaveProperty('data.cause', { pattern: 'twin' });
       await ann.close();

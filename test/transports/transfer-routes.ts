@@ -1,0 +1,107 @@
+import { UseFilters, type ExecutionContext } from '@nestjs/common';
+
+import {
+  Confirmation,
+  ConfirmationProof,
+  RequireConfirmation,
+  TwoFactorExceptionFilter,
+  type JsonValue,
+} from '../../lib/index.js';
+import { Bank, type RouteName, type TransferCall } from './transfers.js';
+
+/** What a transport calls the parts of a route. */
+export interface Transport {
+  /** Of a class that has routes. */
+  readonly serves: ClassDecorator;
+  readonly route: (name: RouteName) => MethodDecorator;
+  /** The parameter that is what a call brought. */
+  readonly body: ParameterDecorator;
+  /** Of handlers that do not read it, where what a call may bring has to be declared. */
+  readonly unread?: ParameterDecorator;
+  /** What a call brought, as a guard sees it. */
+  readonly look: (context: ExecutionContext) => TransferCall;
+  /** What a handler returns. @default the value itself */
+  readonly answer?: (value: string) => unknown;
+}
+
+/** How a guarded route finds its proof and its details. */
+export interface Found {
+  from(this: void, context: ExecutionContext): unknown;
+  details(this: void, context: ExecutionContext): JsonValue;
+}
+
+/** A class that has routes. */
+export type Routes = new (bank: Bank) => object;
+
+/** The routes of all transports: to the bank, guarded with what the transport says. */
+export function transferRoutes({
+  serves,
+  route,
+  body,
+  unread = () => undefined,
+  look,
+  answer = (value) => value,
+}: Transport): Found & { readonly TransferRoutes: Routes; readonly AccountRoutes: Routes } {
+  const from: Found['from'] = (context) => look(context).proof;
+  const details: Found['details'] = (context) => {
+    const { amount = '', payee = '' } = look(context);
+    return { amount, payee };
+  };
+
+  @serves
+  @UseFilters(TwoFactorExceptionFilter)
+  class TransferRoutes {
+    constructor(private readonly bank: Bank) {}
+
+    @route('request')
+    async request(@body call: TransferCall): Promise<unknown> {
+      return answer(await this.bank.request(call));
+    }
+
+    @route('confirm')
+    async confirm(@body { proof, code = '' }: TransferCall): Promise<unknown> {
+      return answer(await this.bank.confirm(String(proof), code));
+    }
+
+    @route('guarded')
+    @RequireConfirmation('transfer', { from, details })
+    guarded(@unread _call: TransferCall): unknown {
+      return answer(this.bank.done());
+    }
+
+    @route('transactional')
+    @RequireConfirmation('transfer', { from, details, spend: 'handler' })
+    async transactional(
+      @body call: TransferCall,
+      @Confirmation() proof: ConfirmationProof,
+    ): Promise<unknown> {
+      return answer(await this.bank.pay(proof, call));
+    }
+
+    @route('forgetful')
+    @RequireConfirmation('transfer', { from, details, spend: 'handler' })
+    forgetful(@unread _call: TransferCall): unknown {
+      return answer(this.bank.done());
+    }
+
+    @route('broken')
+    broken(@body { proof }: TransferCall): never {
+      return this.bank.fail(proof);
+    }
+  }
+
+  @serves
+  @UseFilters(TwoFactorExceptionFilter)
+  @RequireConfirmation('transfer', { from, details })
+  class AccountRoutes {
+    constructor(private readonly bank: Bank) {}
+
+    @route('deleting')
+    @RequireConfirmation('delete-account', { from })
+    deleting(@unread _call: TransferCall): unknown {
+      return answer(this.bank.done());
+    }
+  }
+
+  return { from, details, TransferRoutes, AccountRoutes };
+}
