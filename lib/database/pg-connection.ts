@@ -1,4 +1,4 @@
-import type { Answer, StatementResult } from './answer.js';
+import type { Answer } from './answer.js';
 import type { HeldConnection } from './held-connection.js';
 import { NamedQuery, type PgAnswered, type PgResult, type PgWire } from './named-query.js';
 import type { SqlValue, Statement } from './statement.js';
@@ -57,5 +57,5 @@ export class PgConnection implements HeldConnection {
 function unheard(): void {}
 
 function answerOf({ rows, rowCount }: PgResult): Answer {
-  return { rows: rows as StatementResult['rows'], affected: rowCount ?? 0, isUncommitted: false };
+  return { rows, affected: rowCount ?? 0, isUncommitted: false };
 }

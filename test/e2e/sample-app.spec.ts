@@ -430,8 +430,7 @@ describe.each(hasChromium ? [CHROMIUM] : [])('The page in %s', (executablePath) 
   }
 
   it.each([
-    { width: 320, colorScheme: 'light' },
-    { width: 1024, colorScheme: 'dark' },
+    { width: 1024, colorScheme: 'light' },
     { width: 320, colorScheme: 'dark' },
   ] as const)('leads through the bank, $width px wide and $colorScheme', async (options) => {
     const view = `${options.width}-${options.colorScheme}`;
