@@ -1,6 +1,7 @@
 /** The servers of the HTTP level; the first one is what the others are compared with. `api`: see the client. */
 export const HTTP = [
   { id: 'fastify', name: 'floor: raw Fastify, hand-written `pg`', file: './floor-fastify.js' },
+  { id: 'nest', name: 'the same behind Nest on Fastify', file: './floor-nest.js' },
   ours('fastify', false, false),
   ours('fastify', true, false),
   ours('fastify', false, true),
