@@ -187,47 +187,19 @@ export class ConfirmerService {
    * @internal
    */
   async make(input: MakeConfirmationInput, message?: FirstMessage): Promise<MadeConfirmation> {
-    const { binding, manager, isConfirmed, meta, token, way, key, context, ttlMs } =
-      this.#parsed(input);
-    const { keyRing, maxAttempts, useWithinSeconds } = this.options;
-    const code = isConfirmed ? null : await this.drawCode();
-
-    const now = this.options.clock.now();
-    const keyIds = key === undefined ? [] : idsFromRequestKey(keyRing, key, binding);
-    // One draw for both.
-    const random = drawBytes(ID_RANDOM_BYTES + NONCE_BYTES);
-    const id = keyIds[0] ?? newId(now, random.subarray(0, ID_RANDOM_BYTES));
-    const sealed = code === null ? null : { code, token, way, context };
+    const parsed = this.#parsed(input);
+    const { binding, manager, token, key, ttlMs } = parsed;
+    const code = parsed.isConfirmed ? null : await this.drawCode();
+    const keyIds = key === undefined ? [] : idsFromRequestKey(this.options.keyRing, key, binding);
     const isToBeSent = message !== undefined && key === undefined;
-    const { purpose, subject, details } = binding;
+    const { row, sealed } = this.#newRow(parsed, code, keyIds[0], isToBeSent);
+    const { id, purpose, subject, details, meta } = row;
     const party = { token: token ?? null, subject, purpose };
-    let row: NewConfirmation = {
-      id,
-      purpose,
-      subject,
-      details,
-      meta,
-      detailsMac: detailsMac(keyRing.current, id, details ?? NO_DETAILS),
-      maxAttempts,
-      createdAt: now,
-      expiresAt: now + ttlMs,
-      way: way ?? '',
-      codeMac: code === null ? null : codeMac(keyRing.current, id, code),
-      envelope:
-        sealed &&
-        sealEnvelope(keyRing, sealed, { id, purpose, subject }, random.subarray(ID_RANDOM_BYTES)),
-      failureKeys: null,
-      placeKeys: null,
-      sends: isToBeSent ? 1 : 0,
-      lastSentAt: isToBeSent ? now : null,
-      confirmedAt: code === null ? now : null,
-      useBefore: code === null ? now + useWithinSeconds * 1_000 : null,
-    };
     // The same request may have been made before, also under a secret that no longer signs: then it costs nothing.
     const repeated = async (ids = keyIds): Promise<MadeConfirmation | null> => {
       for (const keyId of ids) {
-        const made = await this.store.find(keyId, manager);
-        if (made !== null) return this.#repeated(row, binding, token, made);
+        const found = await this.store.find(keyId, manager);
+        if (found !== null) return this.#repeated(row, binding, token, found);
       }
       return null;
     };
@@ -253,11 +225,11 @@ export class ConfirmerService {
         this.teller.sendBlocked(error, { id: '', way: row.way }, party);
         throw error;
       }
-      if (this.store.isCharging && code !== null) {
-        const counted = charged?.charges ?? this.limits.failuresOf(party);
-        row = { ...row, ...this.limits.countedUnder(counted) };
-      }
-      if (!(await this.#insert(row, key === undefined, charged, manager))) {
+      const counted =
+        this.store.isCharging && code !== null
+          ? this.limits.countedUnder(charged?.charges ?? this.limits.failuresOf(party))
+          : null;
+      if (!(await this.#insert({ ...row, ...counted }, key === undefined, charged, manager))) {
         if (charged) await this.limits.giveBack(charged);
         return this.#repeated(row, binding, token, await this.store.find(id, manager));
       }
@@ -571,6 +543,44 @@ export class ConfirmerService {
       );
     }
     return { binding, manager, isConfirmed, meta, token, way, key, context, ttlMs };
+  }
+
+  /** What is to be inserted, and what is sealed in it; `keyId` is the id that a request key stands for. */
+  #newRow(
+    { binding, meta, token, way, context, ttlMs }: ParsedInput,
+    code: string | null,
+    keyId: string | undefined,
+    isToBeSent: boolean,
+  ): { readonly row: NewConfirmation; readonly sealed: Sealed | null } {
+    const { keyRing, maxAttempts, useWithinSeconds } = this.options;
+    const { purpose, subject, details } = binding;
+    const now = this.options.clock.now();
+    // One draw for both.
+    const random = drawBytes(ID_RANDOM_BYTES + NONCE_BYTES);
+    const id = keyId ?? newId(now, random.subarray(0, ID_RANDOM_BYTES));
+    const nonce = random.subarray(ID_RANDOM_BYTES);
+    const sealed = code === null ? null : { code, token, way, context };
+    const row: NewConfirmation = {
+      id,
+      purpose,
+      subject,
+      details,
+      meta,
+      detailsMac: detailsMac(keyRing.current, id, details ?? NO_DETAILS),
+      maxAttempts,
+      createdAt: now,
+      expiresAt: now + ttlMs,
+      way: way ?? '',
+      codeMac: code === null ? null : codeMac(keyRing.current, id, code),
+      envelope: sealed && sealEnvelope(keyRing, sealed, { id, purpose, subject }, nonce),
+      failureKeys: null,
+      placeKeys: null,
+      sends: isToBeSent ? 1 : 0,
+      lastSentAt: isToBeSent ? now : null,
+      confirmedAt: code === null ? now : null,
+      useBefore: code === null ? now + useWithinSeconds * 1_000 : null,
+    };
+    return { row, sealed };
   }
 
   /** In one statement with all that it costs; false when it was refused, and others must say why. */

@@ -31,7 +31,7 @@ export class PgConnection implements HeldConnection {
 
   send(statement: Statement, values: SqlValue[]): Promise<Answer> {
     const { connection, pipeline } = this.raw;
-    if (connection?.bind === undefined || pipeline) {
+    if (connection?.parsedStatements === undefined || pipeline) {
       const { name, text } = statement;
       return this.raw.query({ name, text, values }).then(answerOf);
     }

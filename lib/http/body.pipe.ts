@@ -21,10 +21,10 @@ export class BodyPipe<Body extends object> implements PipeTransform<unknown, Pro
       throw new TwoFactorInputError('The body is not a JSON object.');
     }
     const dto = new this.type();
+    const given = body as Readonly<Record<string, unknown>>;
     for (const member of this.#members) {
-      const property = Object.getOwnPropertyDescriptor(body, member);
-      if (property !== undefined && property.value !== null)
-        Object.defineProperty(dto, member, property);
+      const value = Object.hasOwn(given, member) ? given[member] : null;
+      if (value !== null) (dto as Record<string, unknown>)[member] = value;
     }
     // Without target and value the errors could not repeat what was sent, even if somebody logged them.
     const errors = await validate(dto, { validationError: { target: false, value: false } });
