@@ -60,7 +60,7 @@ export function isRolledBack(error: unknown): boolean {
   const { code } = driverErrorOf(error);
   return (
     typeof code === 'string' &&
-    /^(?!08|57P|58|XX|40003)[0-9A-Z]{5}$/.test(code) &&
+    /^(?!08|57P|58|XX|40003)(?=.*\d)[0-9A-Z]{5}$/.test(code) &&
     !isReadOnly(error)
   );
 }

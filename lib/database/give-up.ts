@@ -4,7 +4,7 @@ import { connect } from 'node:net';
 interface PooledConnection {
   readonly end?: () => Promise<void>;
   readonly destroy?: () => void;
-  readonly stream?: { destroy(): void };
+  readonly stream?: { destroy(error?: Error): void };
   readonly host?: string;
   readonly port?: number;
   readonly processID?: number | null;
@@ -24,8 +24,8 @@ export function giveUp(connection: unknown): void {
     return;
   }
   destroy?.call(connection);
-  // `mysql2` waits for the other side to close; there may be none.
-  stream?.destroy();
+  // `mysql2` waits for the other side to close; there may be none. Without an error a pool that is closing waits on.
+  stream?.destroy(new Error('The server did not answer in time.'));
 }
 
 /**

@@ -5,6 +5,8 @@ import type { SqlValue, Statement } from './statement.js';
 export interface HeldConnection {
   /** As the driver knows it. */
   readonly raw: unknown;
+  /** Whether what it sends is prepared, if it can be. */
+  readonly isPrepared: boolean;
   send(statement: Statement, values: SqlValue[]): Promise<Answer>;
   rollBack(): Promise<unknown>;
   release(): Promise<void> | void;

@@ -48,9 +48,10 @@ export class Line<Call extends Joinable> {
     else this.#waitAtMost();
   }
 
-  /** Whether those that wait are worth a statement beside the one that is out. */
+  /** Whether those that wait are worth a statement beside the one that is out. Many for one thing still go one by one. */
   get #areEnough(): boolean {
-    return this.#joined > 0 && this.#joined < JOINED && this.#waiting.length >= ENOUGH;
+    const isOut = this.#joined > 0 && this.#joined < JOINED;
+    return isOut && this.#lone < LONE && this.#waiting.length >= ENOUGH;
   }
 
   readonly #next = (): void => {

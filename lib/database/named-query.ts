@@ -30,10 +30,12 @@ interface Columns {
   readonly blank: Readonly<Row>;
 }
 
-/** PostgreSQL's numbers of the types whose texts are not taken as they are: bool and json. */
+const json = (text: string): unknown => JSON.parse(text);
+/** PostgreSQL's numbers of the types whose texts are not taken as they are: bool, json and jsonb. */
 const READERS = new Map<number, (text: string) => unknown>([
   [16, (text) => text === 't'],
-  [114, (text) => JSON.parse(text) as unknown],
+  [114, json],
+  [3802, json],
 ]);
 const asIs = (text: string): string => text;
 
@@ -55,6 +57,8 @@ export class NamedQuery {
   #columns = NO_COLUMNS;
   readonly #rows: Row[] = [];
   #rowCount: number | null = null;
+  /** Told when the server is ready for the next statement: until then the connection is good for nothing. */
+  #failure: unknown;
 
   constructor(
     statement: Statement,
@@ -64,7 +68,8 @@ export class NamedQuery {
   ) {
     this.name = statement.name;
     this.text = statement.text;
-    this.values = values.map((value) => (typeof value === 'number' ? String(value) : value));
+    // Whatever else it is, a clock's Date for example: what `pg` cannot write it has begun to write.
+    this.values = values.map((value) => (value === null ? null : String(value)));
     this.#statement = statement;
   }
 
@@ -78,8 +83,10 @@ export class NamedQuery {
       if (columns === undefined) wire.describe({ type: 'P', name: '' });
       else this.#columns = columns;
       wire.execute({ portal: '' });
-      wire.sync();
+    } catch (error) {
+      this.#failure = error;
     } finally {
+      wire.sync();
       wire.stream.uncork?.();
     }
     return null;
@@ -95,13 +102,12 @@ export class NamedQuery {
   }
 
   handleDataRow({ fields }: { fields: (string | null)[] }): void {
-    const { names, readers, blank } = this.#columns;
-    const row: Row = { ...blank };
-    for (let index = 0; index < fields.length; index += 1) {
-      const text = fields[index]!;
-      if (text !== null) row[names[index]!] = readers[index]!(text);
+    try {
+      this.#rows.push(rowOf(fields, this.#columns));
+    } catch (error) {
+      // What is thrown here is thrown at the process.
+      this.#failure = error;
     }
-    this.#rows.push(row);
   }
 
   /** `UPDATE 1`, `INSERT 0 1`, `SELECT 3`. */
@@ -110,6 +116,10 @@ export class NamedQuery {
   }
 
   handleReadyForQuery(): void {
+    if (this.#failure !== undefined) {
+      this.callback(this.#failure as Error);
+      return;
+    }
     COLUMNS.set(this.#statement, this.#columns);
     this.callback(null, { rows: this.#rows, rowCount: this.#rowCount });
   }
@@ -120,4 +130,13 @@ export class NamedQuery {
 
   /** Of an empty text, which no statement is; `pg` asks for it. */
   handleEmptyQuery(): void {}
+}
+
+function rowOf(fields: readonly (string | null)[], { names, readers, blank }: Columns): Row {
+  const row: Row = { ...blank };
+  for (let index = 0; index < fields.length; index += 1) {
+    const text = fields[index]!;
+    if (text !== null) row[names[index]!] = readers[index]!(text);
+  }
+  return row;
 }

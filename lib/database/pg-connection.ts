@@ -20,6 +20,7 @@ export type ObtainedPg = readonly [client: PgClient, release: () => void];
 
 export class PgConnection implements HeldConnection {
   readonly raw: PgClient;
+  readonly isPrepared = true;
   readonly #release: () => void;
 
   constructor([client, release]: ObtainedPg) {

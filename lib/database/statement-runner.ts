@@ -262,10 +262,9 @@ export class StatementRunner {
   ): Promise<StatementResult> {
     // The caller was told that it was too late; nothing may happen now.
     if (deadline.passed) throw tooLate();
-    const isPrepared = this.#prepares;
     const held = await this.#hold();
     try {
-      if (isInLeftTransaction(held)) await held.rollBack();
+      if (isInLeftTransaction(held)) await this.#untilStuck(deadline, held.rollBack());
       // From the last check of either condition to the statement there is no `await`: both still hold when it is issued.
       while (this.#isInForeignTransaction(held)) await this.#pause(deadline);
       if (deadline.passed) throw tooLate();
@@ -274,14 +273,14 @@ export class StatementRunner {
       if (this.#isInForeignTransaction(held)) throw foreignTransaction();
       // An answer that a later rollback undoes is worse than none.
       if (answer.isUncommitted || isInLeftTransaction(held)) {
-        await held.rollBack();
+        await this.#untilStuck(deadline, held.rollBack());
         throw new UncommittedError();
       }
       return answer;
     } catch (error) {
       // Nobody answers on it, or only a server that takes no writes any more: the pool makes another one.
       if (deadline.isStuck || isReadOnly(error)) giveUp(held.raw);
-      if (!isPrepared || !isPreparedStatementRefused(error)) throw error;
+      if (!held.isPrepared || !isPreparedStatementRefused(error)) throw error;
     } finally {
       await held.release();
     }

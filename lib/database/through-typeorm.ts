@@ -9,7 +9,7 @@ export class ThroughTypeorm implements HeldConnection {
   private constructor(
     readonly runner: QueryRunner,
     readonly raw: unknown,
-    private readonly isNamed: boolean,
+    readonly isPrepared: boolean,
   ) {}
 
   /** @param isNamed whether statements are said by their names: `pg` takes an object for that. */
@@ -25,7 +25,7 @@ export class ThroughTypeorm implements HeldConnection {
   }
 
   async send(statement: Statement, values: SqlValue[]): Promise<Answer> {
-    const query = this.isNamed ? namedQuery(statement) : statement.text;
+    const query = this.isPrepared ? namedQuery(statement) : statement.text;
     return answerOf(await this.runner.query(query, values, true));
   }
 

@@ -45,7 +45,7 @@ export class GuardedRouteExplorer implements OnModuleInit {
       if (ofClass) guard.assertGuardable(ofClass, type.name);
       for (const [name, handler] of this.#methodsOf(prototype)) {
         const where = `${type.name}.${name}`;
-        const requirement = ownRequirementOf(handler);
+        const requirement = requirementOfMethod(handler);
         if (requirement) guard.assertGuardable(requirement, where);
         if (requirement ?? ofClass) this.#refuseField(handler, where);
       }
@@ -61,7 +61,8 @@ export class GuardedRouteExplorer implements OnModuleInit {
     const type: unknown = prototype.constructor;
     if (typeof type !== 'function') return;
     const isGuarded =
-      requirementOf(type) ?? this.#methodsOf(prototype).some(([, each]) => ownRequirementOf(each));
+      requirementOf(type) ??
+      this.#methodsOf(prototype).some(([, each]) => requirementOfMethod(each));
     if (!isGuarded) return;
     throw new TwoFactorConfigurationError(
       `${type.name} has @RequireConfirmation, and is provided by useFactory or useValue, where Nest runs no guard. ` +
@@ -99,7 +100,13 @@ function requirementOf(target: object): ConfirmationRequirement | undefined {
   return Reflect.getMetadata(REQUIREMENT, target) as ConfirmationRequirement | undefined;
 }
 
-/** No method inherits it; to look for it in what functions inherit takes three times as long, for each method of all providers. */
-function ownRequirementOf(method: object): ConfirmationRequirement | undefined {
-  return Reflect.getOwnMetadata(REQUIREMENT, method) as ConfirmationRequirement | undefined;
+/** As `requirementOf`, of what a decorator may have put another function before: three times as fast, for all methods of all providers. */
+function requirementOfMethod(method: object): ConfirmationRequirement | undefined {
+  let each: unknown = method;
+  while (typeof each === 'function' && each !== Function.prototype) {
+    const own: unknown = Reflect.getOwnMetadata(REQUIREMENT, each);
+    if (own !== undefined) return own as ConfirmationRequirement;
+    each = Object.getPrototypeOf(each);
+  }
+  return undefined;
 }

@@ -1,8 +1,10 @@
-// Statements of which nobody is told go to `pg` as queries of a class of ours.
+// Statements of which nobody is told go to the driver straight from TypeORM's pool.
+import mysql from 'mysql2';
 import pg, { types } from 'pg';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 
-import { engines } from '../support/engines.js';
+import { TwoFactorUnavailableError } from '../../lib/index.js';
+import { engines, servers, type EngineName } from '../support/engines.js';
 import { SILENT, startApp, type TestApp } from '../support/test-app.js';
 
 const INT8 = 20;
@@ -13,9 +15,9 @@ afterEach(async () => {
   await test.close();
 });
 
-async function start(extra = {}): Promise<void> {
+async function start(engine: EngineName, extra = {}, options = {}): Promise<void> {
   const dataSource = { ...SILENT, ...extra };
-  test = await startApp({ engine: 'postgres', dataSource, options: { limits: {}, join: false } });
+  test = await startApp({ engine, dataSource, options: { limits: {}, join: false, ...options } });
 }
 
 /** Lives at the same time. @returns whether each was confirmed, and then used. */
@@ -33,9 +35,9 @@ async function lives(count: number): Promise<boolean[]> {
   );
 }
 
-describe.each(engines.filter((engine) => engine === 'postgres'))('On %s', () => {
+describe.each(engines.filter((engine) => engine === 'postgres'))('On %s', (engine) => {
   it('a statement is described once, whatever connection it goes over', async () => {
-    await start();
+    await start(engine);
     const { Connection } = pg as unknown as { Connection: { prototype: { describe(): void } } };
     const describing = vi.spyOn(Connection.prototype, 'describe');
 
@@ -51,7 +53,7 @@ describe.each(engines.filter((engine) => engine === 'postgres'))('On %s', () => 
     const before = types.getTypeParser(INT8);
     types.setTypeParser(INT8, () => 'whatever the application makes of it');
     try {
-      await start();
+      await start(engine);
       expect(await lives(2)).toEqual([true, true]);
     } finally {
       types.setTypeParser(INT8, before);
@@ -59,11 +61,76 @@ describe.each(engines.filter((engine) => engine === 'postgres'))('On %s', () => 
   });
 
   it('clients in a pipeline, which takes no such queries, get those of pg', async () => {
-    await start({ extra: { pipeline: true } });
+    await start(engine, { extra: { pipeline: true } });
     const query = vi.spyOn(pg.Client.prototype, 'query');
 
     expect(await lives(3)).toEqual([true, true, true]);
     const said = query.mock.calls.map(([first]) => (first as { name?: string }).name);
     expect(said.filter(Boolean)).toHaveLength(12);
+  });
+});
+
+describe.each(engines.filter((engine) => engine === 'mariadb'))('On %s', (engine) => {
+  it.each(['LONG', 'LONGLONG'])(
+    "the application's typeCast, which reads %s as text, changes nothing",
+    async (type) => {
+      const typeCast = (
+        field: { type: string; string(): string | null },
+        next: () => unknown,
+      ): unknown => (field.type === type ? field.string() : next());
+      await start(engine, { extra: { typeCast } });
+
+      expect(await lives(2)).toEqual([true, true]);
+    },
+  );
+
+  it('a driver that prepares nothing gets texts', async () => {
+    const { prototype } = mysql.PoolConnection as unknown as { prototype: object };
+    Object.defineProperty(prototype, 'execute', { value: undefined, configurable: true });
+    try {
+      await start(engine);
+      expect(await lives(2)).toEqual([true, true]);
+    } finally {
+      Reflect.deleteProperty(prototype, 'execute');
+    }
+  });
+});
+
+describe.each(servers)('On %s', (engine) => {
+  it('a clock that answers no number any more fails its calls, and leaves the connection as it was', async () => {
+    let now = (): unknown => Date.now();
+    await start(engine, { poolSize: 1 }, { clock: { now: () => now() as number }, limits: false });
+    const { confirmer, dataSource } = test;
+    const state = await confirmer.makeConfirmation();
+    now = () => new Date();
+
+    await expect(confirmer.confirm(state, 'WRONGCODE')).rejects.toBeInstanceOf(Error);
+
+    expect(await dataSource.query('SELECT 1 AS one')).toMatchObject([{ one: 1 }]);
+    now = () => Date.now();
+    expect((await confirmer.confirm(state, 'WRONGCODE'))[0]).toMatchObject({ attemptsLeft: 4 });
+  });
+
+  it('a server that does not even roll back is given up in time, and keeps nobody from ending', async () => {
+    await start(engine, { poolSize: 1 }, { timeoutMs: 300, limits: false });
+    const { dataSource, confirmer } = test;
+    // Somebody's forgotten transaction.
+    await dataSource.query('BEGIN');
+    const { prototype } = (engine === 'postgres' ? pg.Client : mysql.PoolConnection) as unknown as {
+      prototype: { query(...args: unknown[]): unknown };
+    };
+    // oxlint-disable-next-line typescript/unbound-method -- called with its own `this` below
+    const query = prototype.query;
+    vi.spyOn(prototype, 'query').mockImplementation(function (this: object, ...args: unknown[]) {
+      const [said] = args as [string | { sql?: string }];
+      const text = typeof said === 'string' ? said : said.sql;
+      if (text !== 'ROLLBACK') return Reflect.apply(query, this, args);
+      return new Promise(() => undefined);
+    });
+
+    await expect(confirmer.makeConfirmation()).rejects.toBeInstanceOf(TwoFactorUnavailableError);
+
+    vi.restoreAllMocks();
+    await dataSource.destroy();
   });
 });

@@ -146,6 +146,23 @@ function field(route: string, args: object): string {
 
 describeTransport('GraphQL', (engine) => start(engine));
 
+/** As decorators of aspects do: another function, which inherits what was said of the first. */
+function wrapped(_target: object, _name: string, descriptor: PropertyDescriptor): void {
+  const original = descriptor.value as (...args: unknown[]) => unknown;
+  const around = function (this: unknown, ...args: unknown[]): unknown {
+    return original.apply(this, args);
+  };
+  descriptor.value = Object.setPrototypeOf(around, original) as unknown;
+}
+
+class WrappedRoutes {
+  @wrapped
+  @RequireConfirmation('transfer')
+  transfer(): string {
+    return 'transferred';
+  }
+}
+
 describe('One GraphQL operation', () => {
   let app: GraphQlApp;
 
@@ -233,11 +250,12 @@ describe('A guard that Nest would never run', () => {
     ['a factory', { inject: [Bank], useFactory: (bank: Bank) => new TransferRoutes(bank) }],
     ['an asynchronous factory', { useFactory: async () => new TransferRoutes({} as Bank) }],
     ['a value', { useValue: new AccountRoutes({} as Bank) }],
+    ['a factory, another decorator around the guarded', { useFactory: () => new WrappedRoutes() }],
   ])('stops the boot when the resolver comes from %s', async (_, provider) => {
     await expect(boot([{ provide: 'RESOLVER', ...provider }])).rejects.toMatchObject({
       code: 'invalid-configuration',
       message: expect.stringMatching(
-        /^(Transfer|Account)Routes has @RequireConfirmation, .+\. List the class itself under providers\.$/,
+        /^(Transfer|Account|Wrapped)Routes has @RequireConfirmation, .+\. List the class itself under providers\.$/,
       ) as string,
     });
   });

@@ -149,6 +149,16 @@ describe('A line', () => {
       expect(sent).toEqual([many(47)]);
     });
 
+    it('sends many for one thing one by one, however many they are', async () => {
+      for (const key of many(30)) line.add(call(key));
+      await vi.advanceTimersByTimeAsync(0);
+      for (let count = 0; count < 300; count += 1) line.add(call('hot'));
+      await vi.advanceTimersByTimeAsync(0);
+
+      // Beside the joined one: as many as go by themselves at any time.
+      expect(sent.slice(1)).toEqual([['hot'], ['hot']]);
+    });
+
     it('sends what comes later beside them when it is enough, and never a third one', async () => {
       for (const key of many(40)) line.add(call(key));
       await vi.advanceTimersByTimeAsync(0);
