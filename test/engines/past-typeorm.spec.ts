@@ -1,6 +1,6 @@
 // Statements of which nobody is told go to the driver straight from TypeORM's pool.
 import mysql from 'mysql2';
-import pg, { types } from 'pg';
+import { Client, Connection, types } from 'pg';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 
 import { TwoFactorUnavailableError } from '../../lib/index.js';
@@ -38,8 +38,8 @@ async function lives(count: number): Promise<boolean[]> {
 describe.each(engines.filter((engine) => engine === 'postgres'))('On %s', (engine) => {
   it('a statement is described once, whatever connection it goes over', async () => {
     await start(engine);
-    const { Connection } = pg as unknown as { Connection: { prototype: { describe(): void } } };
-    const describing = vi.spyOn(Connection.prototype, 'describe');
+    const { prototype } = Connection as unknown as { prototype: { describe(): void } };
+    const describing = vi.spyOn(prototype, 'describe');
 
     await lives(1);
     // Make, confirm, use.
@@ -62,7 +62,7 @@ describe.each(engines.filter((engine) => engine === 'postgres'))('On %s', (engin
 
   it('clients in a pipeline, which takes no such queries, get those of pg', async () => {
     await start(engine, { extra: { pipeline: true } });
-    const query = vi.spyOn(pg.Client.prototype, 'query');
+    const query = vi.spyOn(Client.prototype, 'query');
 
     expect(await lives(3)).toEqual([true, true, true]);
     const said = query.mock.calls.map(([first]) => (first as { name?: string }).name);
@@ -116,7 +116,7 @@ describe.each(servers)('On %s', (engine) => {
     const { dataSource, confirmer } = test;
     // Somebody's forgotten transaction.
     await dataSource.query('BEGIN');
-    const { prototype } = (engine === 'postgres' ? pg.Client : mysql.PoolConnection) as unknown as {
+    const { prototype } = (engine === 'postgres' ? Client : mysql.PoolConnection) as unknown as {
       prototype: { query(...args: unknown[]): unknown };
     };
     // oxlint-disable-next-line typescript/unbound-method -- called with its own `this` below
