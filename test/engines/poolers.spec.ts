@@ -3,7 +3,9 @@ import { Client } from 'pg';
 import { AbstractLogger, type LogLevel, type LogMessage } from 'typeorm';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 
+import { TwoFactorUnavailableError } from '../../lib/index.js';
 import { engines, found, openDatabase } from '../support/engines.js';
+import { interceptStatements } from '../support/intercept-statements.js';
 import { startPgbouncer } from '../support/pgbouncer.js';
 import { SILENT, startApp, type TestApp } from '../support/test-app.js';
 
@@ -50,6 +52,20 @@ describe.each(pgbouncer ? [pgbouncer] : [])('Behind %s in transaction mode', (pr
 
 afterEach(() => {
   vi.restoreAllMocks();
+});
+
+it('what was not prepared is not said again when it is refused', async () => {
+  const test = await startApp();
+  let said = 0;
+  interceptStatements(test.dataSource, async (sql, run) => {
+    if (!sql.startsWith('INSERT')) return run();
+    said += 1;
+    throw Object.assign(new Error('refused by the server'), { code: '0A000' });
+  });
+
+  await expect(test.confirmer.makeConfirmation()).rejects.toBeInstanceOf(TwoFactorUnavailableError);
+  expect(said).toBe(1);
+  await test.close();
 });
 
 describe.each(engines.filter((engine) => engine === 'mariadb'))('On %s', (engine) => {

@@ -1,0 +1,109 @@
+import { describe, expect, it } from 'vitest';
+
+import { NamedQuery, type PgResult, type PgWire } from '../../../lib/database/named-query.js';
+import { Statement } from '../../../lib/database/statement.js';
+
+const INT8 = 20;
+const BOOL = 16;
+const JSON_TEXT = 114;
+const JSONB = 3802;
+
+/** What is said on the wire. */
+function wireOf(said: string[]): PgWire {
+  const say = (what: string) => (): void => {
+    said.push(what);
+  };
+  return {
+    parsedStatements: {},
+    stream: {},
+    parse: say('parse'),
+    bind: say('bind'),
+    describe: say('describe'),
+    execute: say('execute'),
+    sync: say('sync'),
+  };
+}
+
+describe('A named query', () => {
+  /** Sends it, and answers as the server would. */
+  function answered(
+    statement: Statement,
+    fields: { name: string; dataTypeID: number }[] | null,
+    ...rows: (string | null)[][]
+  ): { said: string[]; error: Error | null; result: PgResult | undefined } {
+    const said: string[] = [];
+    let answer: { error: Error | null; result: PgResult | undefined } | undefined;
+    const query = new NamedQuery(statement, [], (error, result) => {
+      answer = { error, result };
+    });
+    query.submit(wireOf(said));
+    if (fields) query.handleRowDescription({ fields });
+    for (const row of rows) query.handleDataRow({ fields: row });
+    expect(answer).toBeUndefined();
+    query.handleCommandComplete({ text: `SELECT ${rows.length}` });
+    query.handleReadyForQuery();
+    return { said, ...answer! };
+  }
+
+  const statement = (): Statement => new Statement('postgres', 'SELECT 1');
+
+  it('reads bool, json and jsonb, and leaves all else as it is', () => {
+    const fields = [
+      { name: 'count', dataTypeID: INT8 },
+      { name: 'touched', dataTypeID: BOOL },
+      { name: 'locks', dataTypeID: JSON_TEXT },
+      { name: 'more', dataTypeID: JSONB },
+      { name: 'none', dataTypeID: INT8 },
+    ];
+
+    const { result } = answered(statement(), fields, ['7', 't', '[1]', '{"a":1}', null]);
+
+    const row = { count: '7', touched: true, locks: [1], more: { a: 1 }, none: null };
+    expect(result).toEqual({ rows: [row], rowCount: 1 });
+  });
+
+  it('is described once', () => {
+    const once = statement();
+    const fields = [{ name: 'id', dataTypeID: INT8 }];
+
+    expect(answered(once, fields, ['1']).said).toContain('describe');
+    const again = answered(once, null, ['2']);
+
+    expect(again.said).not.toContain('describe');
+    expect(again.result?.rows).toEqual([{ id: '2' }]);
+  });
+
+  it('fails when it cannot be read, not before the server is ready, and is described again', () => {
+    const odd = statement();
+
+    const { error } = answered(odd, [{ name: 'locks', dataTypeID: JSONB }], ['{']);
+
+    expect(error).toBeInstanceOf(SyntaxError);
+    expect(answered(odd, [{ name: 'locks', dataTypeID: JSONB }], ['{}']).said).toContain(
+      'describe',
+    );
+  });
+
+  it('fails when rows come that nobody described', () => {
+    expect(answered(statement(), null, ['1']).error).toBeInstanceOf(TypeError);
+  });
+
+  it('ends with Sync also when it cannot be written: the server would wait for more', () => {
+    const said: string[] = [];
+    let failure: Error | null = null;
+    const query = new NamedQuery(statement(), [], (error) => {
+      failure = error;
+    });
+
+    query.submit({
+      ...wireOf(said),
+      bind: () => {
+        throw new RangeError('too long');
+      },
+    });
+    expect(said.at(-1)).toBe('sync');
+    query.handleReadyForQuery();
+
+    expect(failure).toBeInstanceOf(RangeError);
+  });
+});
