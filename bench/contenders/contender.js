@@ -1,10 +1,11 @@
 /**
  * What a contender of the service level can do. `make` answers whatever its own `confirm` and `use` want.
  *
+ * @template [Made=unknown]
  * @typedef {object} Contender
- * @property {(person: { subject: string, token: string }, caller: number) => Promise<any>} make
- * @property {(made: any, code: string) => Promise<boolean>} confirm
- * @property {(made: any) => Promise<boolean>} use
+ * @property {(person: { subject: string, token: string }, caller: number) => Promise<Made>} make
+ * @property {(made: Made, code: string) => Promise<boolean>} confirm
+ * @property {(made: Made) => Promise<boolean>} use
  * @property {() => Promise<void>} close
  */
 

@@ -6,12 +6,13 @@ import { shuffled } from './statistics.js';
  * In each round every contender gets a new process and is measured at every level; level by level, one after the other,
  * in an order drawn anew each time. What a machine does to one of them it does to all.
  *
+ * @template {{ id: string, name: string }} Entry
  * @param {object} plan
- * @param {readonly { id: string, name: string }[]} plan.entries
+ * @param {readonly Entry[]} plan.entries
  * @param {readonly number[]} plan.levels how many callers, or connections
  * @param {import('../setup/options.js').Sizes} plan.sizes
  * @param {object} plan.postgres
- * @param {(entry: any) => Promise<import('../process/contestant.js').Contestant>} plan.start
+ * @param {(entry: Entry) => Promise<import('../process/contestant.js').Contestant>} plan.start
  * @returns {Promise<{ samples: object[], absent: Map<string, string> }>} `absent`: who could not take part, and why
  */
 export async function rounds({ entries, levels, sizes, postgres, start }) {

@@ -1,4 +1,4 @@
-/** Answers the calls of the process that started this one. @param {Record<string, (...args: any[]) => unknown>} methods */
+/** Answers the calls of the process that started this one. @param {Record<string, (...args: never[]) => unknown>} methods */
 export function serve(methods) {
   process.on('message', ({ call, method, args }) => {
     void answer(methods[method], args).then((answered) => process.send({ call, ...answered }));

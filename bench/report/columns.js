@@ -1,11 +1,12 @@
 import { number, percent, spread } from './table.js';
 
 /**
- * A column of a table of contenders.
+ * A column of a table of contenders; `text` is the one that says the same without preparing it.
  *
+ * @typedef {{ id: string, text?: string }} Entry
  * @typedef {object} Column
  * @property {string} head
- * @property {(contest: import('./contest.js').Contest, level: number, entry: any, floor: any) => string} cell
+ * @property {(contest: import('./contest.js').Contest, level: number, entry: Entry, floor: Entry) => string} cell
  */
 
 /** A column of medians. */
