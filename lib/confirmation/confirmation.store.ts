@@ -182,7 +182,7 @@ export class ConfirmationStore {
         () => ({ ...this.#shared(), ...row, holder, charges: JSON.stringify(charges()) }),
         undefined,
         {
-          statement: many.insert,
+          many: many.insert,
           keys: [row.id, ...exclusive],
           row: () => ({ ...row, holder, charges: charges() }),
           shared: () => this.#shared(),
@@ -217,7 +217,7 @@ export class ConfirmationStore {
         one.confirm,
         () => ({ ...this.#shared(), ...values() }),
         {
-          statement: many.confirm,
+          many: many.confirm,
           keys: [id],
           row: values,
           shared: () => this.#shared(),
@@ -331,7 +331,7 @@ export class ConfirmationStore {
   }
 
   #join(name: JoinedName, id: string, values: () => SqlValues): Join | null {
-    return this.joined && { statement: this.joined[name], keys: [id], row: values };
+    return this.joined && { ...this.joined[name], keys: [id], row: values };
   }
 
   /** Of a statement that charges: the same for all calls in it. */

@@ -1,13 +1,21 @@
 import type { Answer } from './answer.js';
 import type { SqlValue, Statement } from './statement.js';
 
-/** A connection of the pool, held for one statement. */
+/** What is said to the server: a statement, and the values in the order of its placeholders. */
+export interface Said {
+  readonly statement: Statement;
+  readonly values: SqlValue[];
+}
+
+/** A connection of the pool, held for one statement, or for several that go together. */
 export interface HeldConnection {
   /** As the driver knows it. */
   readonly raw: unknown;
   /** Whether what it sends is prepared, if it can be. */
   readonly isPrepared: boolean;
-  send(statement: Statement, values: SqlValue[]): Promise<Answer>;
+  /** Whether it takes several statements in one go, as one transaction: all of them, or nothing. Else it takes one. */
+  readonly sendsTogether: boolean;
+  send(said: readonly Said[]): Promise<Answer>;
   rollBack(): Promise<unknown>;
   release(): Promise<void> | void;
 }

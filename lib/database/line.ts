@@ -6,17 +6,14 @@ export interface Joinable {
 
 /** Whatever is that long on the wire holds nobody back any more. */
 const STALE_MS = 20;
-/** So many go by themselves at once, before the next ones are worth waiting for. */
-const LONE = 2;
 /** So many are worth a statement of their own while another one is on the wire: the server works while we do. */
 const ENOUGH = 24;
 /** Statements of several that are on the wire at once. */
 const JOINED = 2;
 
 /**
- * Where calls of one kind wait while others are on the wire, to go as one when those are back. A lone one goes at once, and
- * by itself, and a second one beside it: what few callers gain by going together they lose by waiting. Many go as two
- * halves. Nobody waits longer than 20 ms: then the next ones go beside whatever is out.
+ * Where calls wait while others are on the wire, to go as one when those are back. A lone one goes at once, and by itself.
+ * Many go as two halves. Nobody waits longer than 20 ms: then the next ones go beside whatever is out.
  */
 export class Line<Call extends Joinable> {
   #waiting: Call[] = [];
@@ -31,27 +28,31 @@ export class Line<Call extends Joinable> {
   #tick: NodeJS.Immediate | undefined;
   #timer: NodeJS.Timeout | undefined;
 
-  /** @param send settles the calls by itself, and never rejects. */
+  /**
+   * @param lone so many go by themselves at once, before the next ones are worth waiting for.
+   * @param send settles the calls by itself, and never rejects.
+   */
   constructor(
     private readonly maxSize: number,
+    private readonly lone: number,
     private readonly send: (calls: readonly Call[]) => Promise<unknown>,
   ) {}
 
   add(call: Call): void {
-    if (!this.#isBusy && this.#lone < LONE) {
+    if (!this.#isBusy && this.#lone < this.lone && this.#waiting.length === 0) {
       this.#go([call]);
       return;
     }
     this.#waiting.push(call);
     const isFree = this.#joined === 0 && this.#lone === 0;
-    if (isFree || this.#areEnough) this.#tick ??= setImmediate(this.#next);
+    if (isFree || this.#areEnough) this.#goSoon();
     else this.#waitAtMost();
   }
 
   /** Whether those that wait are worth a statement beside the one that is out. Many for one thing still go one by one. */
   get #areEnough(): boolean {
     const isOut = this.#joined > 0 && this.#joined < JOINED;
-    return isOut && this.#lone < LONE && this.#waiting.length >= ENOUGH;
+    return isOut && this.#lone < this.lone && this.#waiting.length >= ENOUGH;
   }
 
   readonly #next = (): void => {
@@ -81,7 +82,13 @@ export class Line<Call extends Joinable> {
 
   #back(isLone: boolean): void {
     this.#count(isLone, -1);
-    if (this.#joined === 0 || this.#areEnough) this.#next();
+    const mayGo = this.#joined === 0 || this.#areEnough;
+    if (mayGo && this.#waiting.length > 0) this.#goSoon();
+  }
+
+  /** At the end of the tick: whoever was just answered may have more to say at once. */
+  #goSoon(): void {
+    this.#tick ??= setImmediate(this.#next);
   }
 
   #count(isLone: boolean, more: number): void {

@@ -1,12 +1,12 @@
 import { leftTransactionOpen, type Answer, type StatementResult } from './answer.js';
-import type { HeldConnection } from './held-connection.js';
-import type { SqlValue, Statement } from './statement.js';
+import type { HeldConnection, Said } from './held-connection.js';
+import type { SqlValue } from './statement.js';
 
-type Said = StatementResult['rows'] | { readonly affectedRows: number };
+type Told = StatementResult['rows'] | { readonly affectedRows: number };
 type Say = (
   statement: { readonly sql: string; readonly typeCast: typeof asItIs },
   values: SqlValue[],
-  answered: (error: Error | null, said: Said) => void,
+  answered: (error: Error | null, told: Told) => void,
 ) => void;
 
 /** What is used of a connection of `mysql2`, or of `mysql`. */
@@ -24,10 +24,13 @@ function asItIs(_field: unknown, next: () => unknown): unknown {
 
 export class MysqlConnection implements HeldConnection {
   readonly isPrepared = true;
+  readonly sendsTogether = false;
 
   constructor(readonly raw: MysqlClient) {}
 
-  send({ text, isPreparable }: Statement, values: SqlValue[]): Promise<Answer> {
+  send(said: readonly Said[]): Promise<Answer> {
+    const [{ statement, values }] = said as [Said];
+    const { text, isPreparable } = statement;
     const isPrepared = isPreparable && this.raw.execute !== undefined;
     return this.#say(isPrepared ? 'execute' : 'query', text, values);
   }
@@ -42,17 +45,17 @@ export class MysqlConnection implements HeldConnection {
 
   #say(how: 'execute' | 'query', sql: string, values: SqlValue[]): Promise<Answer> {
     return new Promise((resolve, reject) => {
-      this.raw[how]!({ sql, typeCast: asItIs }, values, (error, said) => {
+      this.raw[how]!({ sql, typeCast: asItIs }, values, (error, told) => {
         if (error) reject(error);
-        else resolve(answerOf(said));
+        else resolve(answerOf(told));
       });
     });
   }
 }
 
-function answerOf(said: Said): Answer {
-  const isUncommitted = leftTransactionOpen(said);
-  return 'affectedRows' in said
-    ? { rows: [], affected: said.affectedRows, isUncommitted }
-    : { rows: said, affected: 0, isUncommitted };
+function answerOf(told: Told): Answer {
+  const isUncommitted = leftTransactionOpen(told);
+  return 'affectedRows' in told
+    ? { rows: [], affected: told.affectedRows, isUncommitted }
+    : { rows: told, affected: 0, isUncommitted };
 }

@@ -1,4 +1,5 @@
 import type { StatementResult } from './answer.js';
+import type { Said } from './held-connection.js';
 import type { SqlValue, Statement } from './statement.js';
 
 /** What is used of the connection beneath a client of `pg`, as pg-cursor and pg-query-stream use it. */
@@ -44,45 +45,51 @@ const NO_COLUMNS: Columns = { names: [], readers: [], blank: {} };
 const COLUMNS = new WeakMap<Statement, Columns>();
 
 /**
- * A prepared statement, as `pg` takes queries of foreign classes: its own asks the server to describe the answer each time
- * and reads that anew, which for twenty columns costs more than the answer itself.
+ * Prepared statements in one go, as `pg` takes queries of foreign classes: its own asks the server to describe the answer
+ * each time and reads that anew, which for twenty columns costs more than the answer itself. Several are one transaction,
+ * as the server sees it: it commits when all have run, and does nothing if one fails.
  *
  * Numbers stay texts, whatever parsers of types the application has set.
  */
 export class NamedQuery {
-  readonly name: string;
-  readonly text: string;
-  readonly values: (string | null)[];
-  readonly #statement: Statement;
-  #columns = NO_COLUMNS;
+  /** Of the one that is being answered: `pg` notes by them what a connection has parsed. */
+  name!: string;
+  text!: string;
+  /** Of the first one: for whoever traces queries. */
+  readonly values: readonly SqlValue[];
+  readonly #said: readonly Said[];
+  #at = 0;
+  #columns!: Columns;
   readonly #rows: Row[] = [];
-  #rowCount: number | null = null;
+  #affected = 0;
   /** Told when the server is ready for the next statement: until then the connection is good for nothing. */
   #failure: unknown;
 
   constructor(
-    statement: Statement,
-    values: readonly SqlValue[],
+    said: readonly Said[],
     /** Called once; `pg` may put another one around it, and so may who traces it. */
     public callback: PgAnswered,
   ) {
-    this.name = statement.name;
-    this.text = statement.text;
-    // Whatever else it is, a clock's Date for example: what `pg` cannot write it has begun to write.
-    this.values = values.map((value) => (value === null ? null : String(value)));
-    this.#statement = statement;
+    this.#said = said;
+    this.values = said[0]!.values;
+    this.#expect(said[0]!.statement);
   }
 
   submit(wire: PgWire): null {
-    const { name, text, values } = this;
-    const columns = COLUMNS.get(this.#statement);
+    const parsed = new Set<string>();
     wire.stream.cork?.();
     try {
-      if (wire.parsedStatements[name] === undefined) wire.parse({ name, text });
-      wire.bind({ statement: name, values });
-      if (columns === undefined) wire.describe({ type: 'P', name: '' });
-      else this.#columns = columns;
-      wire.execute({ portal: '' });
+      for (const [index, { statement, values }] of this.#said.entries()) {
+        const { name } = statement;
+        if (wire.parsedStatements[name] === undefined && !parsed.has(name)) {
+          parsed.add(name);
+          // Who traces queries may have written a comment into the first one.
+          wire.parse({ name, text: index === 0 ? this.text : statement.text });
+        }
+        wire.bind({ statement: name, values: values.map(textOf) });
+        if (!COLUMNS.has(statement)) wire.describe({ type: 'P', name: '' });
+        wire.execute({ portal: '' });
+      }
     } catch (error) {
       this.#failure = error;
     } finally {
@@ -112,16 +119,19 @@ export class NamedQuery {
 
   /** `UPDATE 1`, `INSERT 0 1`, `SELECT 3`. */
   handleCommandComplete({ text }: { text: string }): void {
-    this.#rowCount = Number(text.slice(text.lastIndexOf(' ') + 1));
+    this.#affected += Number(text.slice(text.lastIndexOf(' ') + 1));
+    if (this.#failure === undefined) COLUMNS.set(this.#said[this.#at]!.statement, this.#columns);
+    this.#at += 1;
+    const next = this.#said[this.#at];
+    if (next) this.#expect(next.statement);
   }
 
   handleReadyForQuery(): void {
-    if (this.#failure !== undefined) {
+    if (this.#failure === undefined) {
+      this.callback(null, { rows: this.#rows, rowCount: this.#affected });
+    } else {
       this.callback(this.#failure as Error);
-      return;
     }
-    COLUMNS.set(this.#statement, this.#columns);
-    this.callback(null, { rows: this.#rows, rowCount: this.#rowCount });
   }
 
   handleError(error: Error): void {
@@ -130,6 +140,17 @@ export class NamedQuery {
 
   /** Of an empty text, which no statement is; `pg` asks for it. */
   handleEmptyQuery(): void {}
+
+  #expect(statement: Statement): void {
+    this.name = statement.name;
+    this.text = statement.text;
+    this.#columns = COLUMNS.get(statement) ?? NO_COLUMNS;
+  }
+}
+
+/** Whatever else it is, a clock's Date for example: what `pg` cannot write it has begun to write. */
+function textOf(value: SqlValue): string | null {
+  return value === null ? null : String(value);
 }
 
 function rowOf(fields: readonly (string | null)[], { names, readers, blank }: Columns): Row {

@@ -1,7 +1,7 @@
 import type { Answer } from './answer.js';
-import type { HeldConnection } from './held-connection.js';
+import type { HeldConnection, Said } from './held-connection.js';
 import { NamedQuery, type PgAnswered, type PgResult, type PgWire } from './named-query.js';
-import type { SqlValue, Statement } from './statement.js';
+import type { SqlValue } from './statement.js';
 
 /** What is used of a client of `pg`, or of what stands for one. */
 interface PgClient {
@@ -30,9 +30,14 @@ export class PgConnection implements HeldConnection {
     client.on('error', unheard);
   }
 
-  send(statement: Statement, values: SqlValue[]): Promise<Answer> {
+  get sendsTogether(): boolean {
     const { connection, pipeline } = this.raw;
-    if (connection?.parsedStatements === undefined || pipeline) {
+    return connection?.parsedStatements !== undefined && !pipeline;
+  }
+
+  send(said: readonly Said[]): Promise<Answer> {
+    if (!this.sendsTogether) {
+      const [{ statement, values }] = said as [Said];
       const { name, text } = statement;
       return this.raw.query({ name, text, values }).then(answerOf);
     }
@@ -41,7 +46,7 @@ export class PgConnection implements HeldConnection {
         if (error) reject(error);
         else resolve(answerOf(result!));
       };
-      this.raw.query(new NamedQuery(statement, values, answered));
+      this.raw.query(new NamedQuery(said, answered));
     });
   }
 

@@ -8,7 +8,7 @@ import {
   TwoFactorInputError,
   TwoFactorUnavailableError,
 } from '../errors/index.js';
-import { answerOf, type StatementResult } from './answer.js';
+import { answerOf, type Answer, type StatementResult } from './answer.js';
 import {
   isDuplicateKey,
   isJoiningRefused,
@@ -22,7 +22,7 @@ import { dataSourceOf } from './data-source-of.js';
 import { engineOf, type Engine } from './engine.js';
 import { giveUp } from './give-up.js';
 import { Deadline, tooLate } from './deadline.js';
-import type { HeldConnection } from './held-connection.js';
+import type { HeldConnection, Said } from './held-connection.js';
 import { Lanes } from './lanes.js';
 import { Line, type Joinable } from './line.js';
 import { pastTypeorm } from './past-typeorm.js';
@@ -38,16 +38,21 @@ export interface StatementRunnerOptions {
   readonly joinUpTo: number;
 }
 
-/** How a call goes together with others of its kind. */
+/**
+ * How a call goes together with others. Its statements answer a row for each call, which says by `key`, the first of
+ * `keys`, whose it is, and whether anything was `touched`. A call of which they say nothing goes by itself.
+ */
 export interface Join extends Joinable {
+  /** For all calls of its kind: it takes `:rows`, a JSON array. */
+  readonly many: Statement;
   /**
-   * The statement for all of them: it takes `:rows`, a JSON array, and answers a row for each, which says by `key`, the
-   * first of `keys`, whose it is, and whether anything was `touched`. A call of which it says nothing goes by itself.
+   * For this call alone, with the values of `row`: then it goes together with calls of other kinds, too, in one transaction.
+   * Neither statement may ever wait for a row that somebody has locked.
    */
-  readonly statement: Statement;
+  readonly one?: Statement | undefined;
   /** What it adds to `:rows`, made when the statement is issued. */
   readonly row: () => Readonly<Record<string, unknown>>;
-  /** Further values, the same for all. */
+  /** Further values, the same for all, of a kind that has no `one`. */
   readonly shared?: (() => SqlValues) | undefined;
 }
 
@@ -63,6 +68,10 @@ interface JoinedCall extends Joinable {
 /** SQLite's one connection may be inside somebody's transaction: wait this long for its end. */
 const FOREIGN_TRANSACTION_WAIT_MS = 2_000;
 const POLL_MS = 5;
+/** Of a line of one kind: what two calls gain by going together they lose by waiting. */
+const LONE_OF_A_KIND = 2;
+/** So many of a kind go as one statement, even where each could have its own: that reads JSON, and plans for many. */
+const MANY = 8;
 const NOTHING_TOUCHED: StatementResult = { rows: [], affected: 0 };
 const MAX_JITTER_MS = 50;
 /** A connection that was left in a transaction is mended by the first try. */
@@ -72,12 +81,17 @@ const UNCOMMITTED_TRIES = 3;
 export class StatementRunner {
   readonly engine: Engine;
   readonly #lanes = new Lanes();
+  /** By their statement for many. */
   readonly #lines = new Map<Statement, Line<JoinedCall>>();
+  /** Of all kinds. */
+  readonly #line: Line<JoinedCall>;
   readonly #logger = new Logger(StatementRunner.name);
   /** TypeORM's own logger, which says nothing unless it is told to. */
   readonly #silent: unknown;
   #prepares: boolean;
   #joins: boolean;
+  /** Whether connections take several statements in one go, as far as that is known. */
+  #sendsTogether = true;
 
   constructor(
     private readonly dataSource: DataSource,
@@ -87,6 +101,7 @@ export class StatementRunner {
     this.#silent = dataSource.logger;
     this.#prepares = options.preparedStatements;
     this.#joins = options.joinUpTo > 1;
+    this.#line = this.#newLine(1);
   }
 
   /**
@@ -182,13 +197,18 @@ export class StatementRunner {
     });
   }
 
-  #lineOf({ statement }: Join): Line<JoinedCall> {
-    let line = this.#lines.get(statement);
+  #lineOf({ many, one }: Join): Line<JoinedCall> {
+    if (one !== undefined && this.#sendsTogether && this.#isUntold) return this.#line;
+    let line = this.#lines.get(many);
     if (line === undefined) {
-      line = new Line(this.options.joinUpTo, (calls) => this.#send(calls));
-      this.#lines.set(statement, line);
+      line = this.#newLine(LONE_OF_A_KIND);
+      this.#lines.set(many, line);
     }
     return line;
+  }
+
+  #newLine(lone: number): Line<JoinedCall> {
+    return new Line(this.options.joinUpTo, lone, (calls) => this.#send(calls));
   }
 
   #send(calls: readonly JoinedCall[]): Promise<unknown> {
@@ -198,22 +218,29 @@ export class StatementRunner {
 
   async #sendTogether(calls: readonly JoinedCall[]): Promise<void> {
     let members: readonly JoinedCall[] = [];
-    const { statement, shared } = calls[0]!.join;
-    const values = (): SqlValues => {
+    const say = (held: HeldConnection): Promise<Answer> => {
       // The others were told that it was too late; nothing may happen for them now.
       members = calls.filter(({ deadline }) => !deadline.passed);
-      return { ...shared?.(), rows: JSON.stringify(members.map(({ join }) => join.row())) };
+      const all = saidTogether(members, held.sendsTogether);
+      if (all.length > 1 && !held.sendsTogether) throw new ApartError();
+      return held.send(all);
     };
     // Who came last is the last one who waits for it.
     const { deadline } = calls.at(-1)!;
     try {
-      const { rows } = await this.#once(statement, values, deadline);
+      const { rows } = await this.#once(say, deadline);
       settle(members, rows);
       if (members.length === calls.length) return;
       for (const call of calls) if (!members.includes(call)) call.reject(tooLate());
     } catch (error) {
-      this.#refused(calls, deadline, error);
+      if (error instanceof ApartError) await this.#sendApart(calls);
+      else this.#refused(calls, deadline, error);
     }
+  }
+
+  async #sendApart(calls: readonly JoinedCall[]): Promise<void> {
+    this.#sendsTogether = false;
+    await Promise.all([...byKind(calls).values()].map((kind) => this.#send(kind)));
   }
 
   /** One of them may have spoiled it for all. Whoever certainly got nothing from it goes by himself. */
@@ -237,9 +264,10 @@ export class StatementRunner {
     values: () => SqlValues,
     deadline: Deadline,
   ): Promise<StatementResult> {
+    const say = (held: HeldConnection): Promise<Answer> => held.send([said(statement, values())]);
     for (let attempt = 1; ; attempt += 1) {
       try {
-        return await this.#once(statement, values, deadline);
+        return await this.#once(say, deadline);
       } catch (error) {
         if (isDuplicateKey(error)) return NOTHING_TOUCHED;
         const isUncommitted = error instanceof UncommittedError;
@@ -256,8 +284,7 @@ export class StatementRunner {
   }
 
   async #once(
-    statement: Statement,
-    values: () => SqlValues,
+    say: (held: HeldConnection) => Promise<Answer>,
     deadline: Deadline,
   ): Promise<StatementResult> {
     // The caller was told that it was too late; nothing may happen now.
@@ -268,8 +295,7 @@ export class StatementRunner {
       // From the last check of either condition to the statement there is no `await`: both still hold when it is issued.
       while (this.#isInForeignTransaction(held)) await this.#pause(deadline);
       if (deadline.passed) throw tooLate();
-      const sent = held.send(statement, bindValues(statement, values()));
-      const answer = await this.#untilStuck(deadline, sent);
+      const answer = await this.#untilStuck(deadline, say(held));
       if (this.#isInForeignTransaction(held)) throw foreignTransaction();
       // An answer that a later rollback undoes is worse than none.
       if (answer.isUncommitted || isInLeftTransaction(held)) {
@@ -285,16 +311,23 @@ export class StatementRunner {
       await held.release();
     }
     this.#goOnUnprepared();
-    return this.#once(statement, values, deadline);
+    return this.#once(say, deadline);
   }
 
   #hold(): Promise<HeldConnection> {
     const { dataSource, engine } = this;
+    if (engine !== 'sqlite' && this.#isUntold) return pastTypeorm(dataSource, engine);
+    return ThroughTypeorm.hold(dataSource, engine === 'postgres' && this.#isPrepared);
+  }
+
+  /** Whether statements are prepared, and TypeORM would tell nobody of them. */
+  get #isUntold(): boolean {
+    return this.#isPrepared && !this.#isLogged();
+  }
+
+  get #isPrepared(): boolean {
     // The application's subscribers take queries for strings.
-    const isPrepared = this.#prepares && !this.#isWatched();
-    return isPrepared && engine !== 'sqlite' && !this.#isLogged()
-      ? pastTypeorm(dataSource, engine)
-      : ThroughTypeorm.hold(dataSource, isPrepared && engine === 'postgres');
+    return this.#prepares && !this.#isWatched();
   }
 
   #goOnUnprepared(): void {
@@ -378,6 +411,32 @@ function goAlone({ alone, resolve, reject }: JoinedCall): Promise<void> {
   return alone().then(resolve, reject);
 }
 
+function byKind(calls: readonly JoinedCall[]): ReadonlyMap<Statement, readonly JoinedCall[]> {
+  const kinds = new Map<Statement, JoinedCall[]>();
+  for (const call of calls) {
+    const kind = kinds.get(call.join.many);
+    if (kind) kind.push(call);
+    else kinds.set(call.join.many, [call]);
+  }
+  return kinds;
+}
+
+/** @param mayBeSeveral whether few calls of a kind may have a statement each. */
+function saidTogether(calls: readonly JoinedCall[], mayBeSeveral: boolean): readonly Said[] {
+  return [...byKind(calls)].flatMap(([many, kind]) => {
+    const { one, shared } = kind[0]!.join;
+    if (mayBeSeveral && one !== undefined && kind.length < MANY) {
+      return kind.map(({ join }) => said(one, join.row() as SqlValues));
+    }
+    const rows = JSON.stringify(kind.map(({ join }) => join.row()));
+    return [said(many, { ...shared?.(), rows })];
+  });
+}
+
+function said(statement: Statement, values: SqlValues): Said {
+  return { statement, values: bindValues(statement, values) };
+}
+
 /** Each of them gets what is its own. */
 function settle(calls: readonly JoinedCall[], rows: StatementResult['rows']): void {
   const answers = new Map(rows.map((row) => [row['key'], row]));
@@ -392,6 +451,9 @@ function settle(calls: readonly JoinedCall[], rows: StatementResult['rows']): vo
 interface SqliteConnection {
   readonly inTransaction?: boolean;
 }
+
+/** Several statements were to go in one go, and the connection takes one only. None was sent. */
+class ApartError extends Error {}
 
 /** The statement was part of a transaction of nobody, which was rolled back: it may be repeated. */
 class UncommittedError extends Error {

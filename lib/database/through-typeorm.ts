@@ -1,11 +1,13 @@
 import type { DataSource, QueryRunner } from 'typeorm';
 
 import { answerOf, type Answer } from './answer.js';
-import type { HeldConnection } from './held-connection.js';
-import type { SqlValue, Statement } from './statement.js';
+import type { HeldConnection, Said } from './held-connection.js';
+import type { Statement } from './statement.js';
 
 /** TypeORM's query runner, which tells loggers and subscribers of what is said. */
 export class ThroughTypeorm implements HeldConnection {
+  readonly sendsTogether = false;
+
   private constructor(
     readonly runner: QueryRunner,
     readonly raw: unknown,
@@ -24,7 +26,8 @@ export class ThroughTypeorm implements HeldConnection {
     }
   }
 
-  async send(statement: Statement, values: SqlValue[]): Promise<Answer> {
+  async send(said: readonly Said[]): Promise<Answer> {
+    const [{ statement, values }] = said as [Said];
     const query = this.isPrepared ? namedQuery(statement) : statement.text;
     return answerOf(await this.runner.query(query, values, true));
   }

@@ -104,8 +104,8 @@ export interface TwoFactorOptions {
    */
   readonly preparedStatements?: boolean | undefined;
   /**
-   * On PostgreSQL, calls that come while the database is busy go as one statement, each with its own guards and its own
-   * answer: up to 128, or `maxSize` (2 to 1,000). `false` for one statement each. @default true
+   * On PostgreSQL, calls that come while the database is busy go together, each with its own guards and its own answer: up
+   * to 128, or `maxSize` (2 to 1,000). `false` for each by itself. @default true
    */
   readonly join?: boolean | { readonly maxSize: number } | undefined;
   /** Tells the time. @default the system clock */

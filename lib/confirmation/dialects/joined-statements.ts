@@ -2,7 +2,15 @@ import { givenRows, givenValues, type GivenTypes, Statement } from '../../databa
 import type { StatementTerms } from './confirmation-dialect.js';
 import { clauses, type JoinedName, type UpdateClauses } from './statements.js';
 
-export type JoinedStatements = Readonly<Record<JoinedName, Statement>>;
+/** Statements for calls that go together: neither of them ever waits for a row that somebody has locked. */
+export type JoinedStatements = Readonly<Record<JoinedName, JoinedPair>>;
+
+interface JoinedPair {
+  /** For as many as there are, given as JSON. */
+  readonly many: Statement;
+  /** For one of few, which the server does faster. What only reads has none: it would have to wait for a commit. */
+  readonly one?: Statement;
+}
 
 /** What an INSERT takes of each confirmation. */
 export const INSERTED: GivenTypes = {
@@ -27,7 +35,7 @@ export const INSERTED: GivenTypes = {
 };
 
 /**
- * The statements for many confirmations at once, each with the guards of the statement for one; PostgreSQL's only, `null`
+ * The statements of calls that go together, each with the guards of the statement for one; PostgreSQL's only, `null`
  * elsewhere. A row that somebody else has locked is left out, so that nobody ever waits for another's row, and no two of
  * these for each other: who is left out goes by himself, and waits.
  */
@@ -59,29 +67,48 @@ export function joinedStatements(terms: StatementTerms): JoinedStatements | null
   const properties = Object.values(alias);
   const nulls = properties.map((name) => `NULL AS ${name}`);
 
-  const sql: Record<JoinedName, string> = {
-    insert: `
-      WITH given AS MATERIALIZED (${givenRows(INSERTED)})
-      INSERT INTO ${table} (${inserted.columns}) SELECT ${givenValues(inserted.values, INSERTED)}
-      FROM given ORDER BY "given_id"
-      RETURNING ${c.id} AS "key", true AS "touched"`,
-    find: `
-      WITH given AS MATERIALIZED (${givenRows({ id: 'varchar' })})
-      SELECT "given_id" AS "key", stored.${c.id} IS NOT NULL AS "touched", ${columns}
-      FROM given LEFT JOIN ${table} AS stored ON stored.${c.id} = "given_id"`,
-    confirm: `
-      ${update(confirm, confirmed(keys), `locked.*, ${columns}`)}
-      ${answer(
-        `"given_id" AS "key", true AS "touched", ${properties.join(', ')}`,
-        `"given_id", false, ${nulls.join(', ')}`,
-      )}`,
-    use: `
-      ${update(use, used(keys), '"given_id"')}
-      ${answer('"given_id" AS "key", true AS "touched"', '"given_id", false')}`,
+  const touched = '"key", true AS "touched"';
+  const updateOne = ({ set, where }: UpdateClauses, returned: string): string => `
+    UPDATE ${table} SET ${set} FROM (
+      SELECT stored.${c.id} AS "key" FROM ${table} AS stored WHERE stored.${c.id} = :id
+      FOR NO KEY UPDATE SKIP LOCKED) AS locked
+    WHERE ${where} AND ${c.id} = "key"
+    RETURNING ${returned}`;
+  const statement = (text: string): Statement => new Statement(engine, text);
+
+  return {
+    insert: {
+      one: statement(`
+        INSERT INTO ${table} (${inserted.columns}) VALUES (${inserted.values})
+        RETURNING ${c.id} AS ${touched}`),
+      many: statement(`
+        WITH given AS MATERIALIZED (${givenRows(INSERTED)})
+        INSERT INTO ${table} (${inserted.columns}) SELECT ${givenValues(inserted.values, INSERTED)}
+        FROM given ORDER BY "given_id"
+        RETURNING ${c.id} AS ${touched}`),
+    },
+    find: {
+      many: statement(`
+        WITH given AS MATERIALIZED (${givenRows({ id: 'varchar' })})
+        SELECT "given_id" AS "key", stored.${c.id} IS NOT NULL AS "touched", ${columns}
+        FROM given LEFT JOIN ${table} AS stored ON stored.${c.id} = "given_id"`),
+    },
+    confirm: {
+      one: statement(updateOne(confirm, `${touched}, ${columns}`)),
+      many: statement(`
+        ${update(confirm, confirmed(keys), `locked.*, ${columns}`)}
+        ${answer(
+          `"given_id" AS ${touched}, ${properties.join(', ')}`,
+          `"given_id", false, ${nulls.join(', ')}`,
+        )}`),
+    },
+    use: {
+      one: statement(updateOne(use, touched)),
+      many: statement(`
+        ${update(use, used(keys), '"given_id"')}
+        ${answer(`"given_id" AS ${touched}`, '"given_id", false')}`),
+    },
   };
-  return Object.fromEntries(
-    Object.entries(sql).map(([name, text]) => [name, new Statement(engine, text)]),
-  ) as unknown as JoinedStatements;
 }
 
 function confirmed(keys: number): GivenTypes {

@@ -25,7 +25,7 @@ describe('A line', () => {
     });
     sent = [];
     answers = [];
-    line = new Line(3, (calls) => {
+    line = new Line(3, 2, (calls) => {
       sent.push(calls.map(({ keys }) => keys.join()));
       return new Promise<void>((resolve) => answers.push(resolve));
     });
@@ -96,6 +96,17 @@ describe('A line', () => {
     expect(sent.slice(3)).toEqual([['e', 'f']]);
   });
 
+  it('lets whoever was just answered go with those that wait', async () => {
+    for (const key of 'abc') line.add(call(key));
+    answers.shift()!();
+    await Promise.resolve();
+    line.add(call('again'));
+    expect(sent).toHaveLength(2);
+    await vi.advanceTimersByTimeAsync(0);
+
+    expect(sent.slice(2)).toEqual([['c', 'again']]);
+  });
+
   it('lets nobody wait for longer than 20 ms', async () => {
     for (const key of 'abcd') line.add(call(key));
     await vi.advanceTimersByTimeAsync(19);
@@ -121,12 +132,47 @@ describe('A line', () => {
     expect(sent.slice(3)).toEqual([['e', 'f']]);
   });
 
+  describe('of all kinds', () => {
+    beforeEach(() => {
+      line = new Line(3, 1, (calls) => {
+        sent.push(calls.map(({ keys }) => keys.join()));
+        return new Promise<void>((resolve) => answers.push(resolve));
+      });
+    });
+
+    it('lets a lone call go at once, and no second one beside it', async () => {
+      for (const key of 'abc') line.add(call(key));
+      expect(sent).toEqual([['a']]);
+      await answer();
+
+      expect(sent.slice(1)).toEqual([['b', 'c']]);
+    });
+
+    it('lets two that go on and on go together', async () => {
+      line.add(call('a'));
+      line.add(call('b'));
+      answers.shift()!();
+      await Promise.resolve();
+      line.add(call('a'));
+      await vi.advanceTimersByTimeAsync(0);
+
+      expect(sent.slice(1)).toEqual([['b', 'a']]);
+    });
+
+    it('lets nobody wait for longer than 20 ms behind a lone one', async () => {
+      for (const key of 'abc') line.add(call(key));
+      await vi.advanceTimersByTimeAsync(20);
+
+      expect(sent.slice(1)).toEqual([['b', 'c']]);
+    });
+  });
+
   describe('of many', () => {
     const many = (count: number, from = 0): string[] =>
       Array.from({ length: count }, (_, index) => `call ${from + index}`);
 
     beforeEach(async () => {
-      line = new Line(128, (calls) => {
+      line = new Line(128, 2, (calls) => {
         sent.push(calls.map(({ keys }) => keys.join()));
         return new Promise<void>((resolve) => answers.push(resolve));
       });

@@ -33,7 +33,7 @@ describe('A named query', () => {
   ): { said: string[]; error: Error | null; result: PgResult | undefined } {
     const said: string[] = [];
     let answer: { error: Error | null; result: PgResult | undefined } | undefined;
-    const query = new NamedQuery(statement, [], (error, result) => {
+    const query = new NamedQuery([{ statement, values: [] }], (error, result) => {
       answer = { error, result };
     });
     query.submit(wireOf(said));
@@ -91,7 +91,7 @@ describe('A named query', () => {
   it('ends with Sync also when it cannot be written: the server would wait for more', () => {
     const said: string[] = [];
     let failure: Error | null = null;
-    const query = new NamedQuery(statement(), [], (error) => {
+    const query = new NamedQuery([{ statement: statement(), values: [] }], (error) => {
       failure = error;
     });
 
@@ -105,5 +105,71 @@ describe('A named query', () => {
     query.handleReadyForQuery();
 
     expect(failure).toBeInstanceOf(RangeError);
+  });
+
+  describe('of several statements', () => {
+    const id = { name: 'id', dataTypeID: INT8 };
+    const read = new Statement('postgres', 'SELECT :id AS id');
+    const write = new Statement('postgres', 'UPDATE several SET id = :id');
+    let said: string[];
+    let wire: PgWire;
+    let answer: { error: Error | null; result: PgResult | undefined } | undefined;
+
+    const send = (...statements: Statement[]): NamedQuery => {
+      said = [];
+      answer = undefined;
+      wire = wireOf(said);
+      const query = new NamedQuery(
+        statements.map((statement, index) => ({ statement, values: [index] })),
+        (error, result) => {
+          answer = { error, result };
+        },
+      );
+      query.submit(wire);
+      return query;
+    };
+
+    it('says them in one go, ends once, and parses none twice', () => {
+      const query = send(read, write, read);
+
+      expect(said.join(' ')).toBe(
+        'parse bind describe execute parse bind describe execute bind describe execute sync',
+      );
+      expect(query.name).toBe(read.name);
+    });
+
+    it('answers all of them when the server is ready: before that nothing is committed', () => {
+      const query = send(read, write, read);
+      query.handleRowDescription({ fields: [id] });
+      query.handleDataRow({ fields: ['7'] });
+      query.handleCommandComplete({ text: 'SELECT 1' });
+      // `pg` notes under these what the connection has parsed.
+      expect([query.name, query.text]).toEqual([write.name, write.text]);
+      query.handleCommandComplete({ text: 'UPDATE 3' });
+      expect(query.name).toBe(read.name);
+      query.handleRowDescription({ fields: [id] });
+      query.handleDataRow({ fields: ['8'] });
+      query.handleCommandComplete({ text: 'SELECT 1' });
+      expect(answer).toBeUndefined();
+
+      query.handleReadyForQuery();
+
+      expect(answer).toEqual({
+        error: null,
+        result: { rows: [{ id: '7' }, { id: '8' }], rowCount: 5 },
+      });
+      send(read, write);
+      expect(said).not.toContain('describe');
+    });
+
+    it('fails as one', () => {
+      const query = send(write, read);
+      query.handleCommandComplete({ text: 'UPDATE 1' });
+
+      query.handleError(new Error('refused'));
+
+      expect(answer).toEqual({ error: new Error('refused'), result: undefined });
+      expect(query.name).toBe(read.name);
+    });
   });
 });
