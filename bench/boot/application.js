@@ -55,4 +55,4 @@ const application = await NestFactory.create(ApplicationModule, { logger: false 
 application.useGlobalPipes(new ValidationPipe());
 await application.listen(0, '127.0.0.1');
 // Since the process was made.
-process.send(performance.now(), () => process.exit());
+process.send({ time: performance.now() }, () => process.exit());

@@ -1,5 +1,6 @@
 // First, so that it counts from the beginning.
 import { statementsSent } from '../measure/count-statements.js';
+import { cpuProfile } from '../measure/cpu-profile.js';
 import { cycle, newPerson } from '../measure/cycle.js';
 import { load } from '../measure/load.js';
 import { rssAfterGc, usage } from '../measure/usage.js';
@@ -19,5 +20,7 @@ serve({
   purge: () => contender.purge(),
   usage: () => usage(statementsSent()),
   rssAfterGc,
+  startProfile: () => cpuProfile.start(),
+  stopProfile: () => cpuProfile.stop(),
   close: () => contender?.close(),
 });

@@ -1,14 +1,16 @@
 import { Redis } from 'ioredis';
-import { Client } from 'pg';
+import { Connection } from 'pg';
 
 let count = 0;
 
-/** All that this process has sent to a server, BEGIN and COMMIT included: every contender uses this one `pg`. */
+/** All that this process has had a server do, BEGIN and COMMIT included: every contender uses this one `pg`. */
 export function statementsSent() {
   return count;
 }
 
-counted(Client.prototype, 'query');
+// Of a prepared statement, and of a text: several may go in one go.
+counted(Connection.prototype, 'execute');
+counted(Connection.prototype, 'query');
 counted(Redis.prototype, 'sendCommand');
 
 /** Has a driver's method count too. */

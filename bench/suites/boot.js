@@ -7,6 +7,7 @@ import { progress } from '../report/progress.js';
 import { MIGRATED } from '../servers/migrate.js';
 
 const APPLICATION = fileURLToPath(new URL('../boot/application.js', import.meta.url));
+const PROFILED = fileURLToPath(new URL('../boot/profiled.js', import.meta.url));
 const DATABASE = 'bench_boot';
 
 /** From the start of a process until it listens, with the module and without, in pairs. */
@@ -17,7 +18,7 @@ export async function run({ sizes, servers: { postgres } }) {
   for (let pair = 0; pair <= sizes.boots; pair += 1) {
     progress(`boot ${pair} of ${sizes.boots}`);
     for (const kind of shuffled(['with', 'without'])) {
-      const time = await boot(postgres.url(DATABASE), kind);
+      const { time } = await boot(postgres.url(DATABASE), kind);
       if (pair > 0) times[kind].push(time);
     }
   }
@@ -40,19 +41,25 @@ export async function run({ sizes, servers: { postgres } }) {
   return { title: 'Boot', text, differenceMs: difference };
 }
 
-async function boot(url, kind) {
-  const child = fork(APPLICATION, [url, ...(kind === 'with' ? ['with'] : [])], {
+/**
+ * @param {string} url
+ * @param {'with' | 'without'} kind
+ * @returns {Promise<{ time: number, profile?: import('node:inspector').Profiler.Profile }>}
+ */
+export async function boot(url, kind, { isProfiled = false } = {}) {
+  const file = isProfiled ? PROFILED : APPLICATION;
+  const child = fork(file, [url, ...(kind === 'with' ? ['with'] : [])], {
     env: { ...process.env, NODE_ENV: 'production' },
     stdio: ['ignore', 2, 2, 'ipc'],
   });
   return new Promise((resolve, reject) => {
-    let time;
+    let told;
     child.on('message', (said) => {
-      time = said;
+      told = said;
     });
     child.on('exit', (code) => {
-      if (time === undefined) reject(new Error(`An application did not start (${code}).`));
-      else resolve(time);
+      if (told === undefined) reject(new Error(`An application did not start (${code}).`));
+      else resolve(told);
     });
   });
 }

@@ -2,45 +2,92 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 
 import { HTTP } from '../http/entries.js';
-import { topFunctions } from '../measure/top-functions.js';
+import { serviceEntries } from '../contenders/service.js';
+import { longerFunctions, topFunctions } from '../measure/top-functions.js';
+import { startContestant } from '../process/contestant.js';
 import { startHttpClient, startHttpContestant } from '../process/http-contestant.js';
-import { percent, table } from '../report/table.js';
+import { number, percent, table } from '../report/table.js';
+import { MIGRATED } from '../servers/migrate.js';
 import { BENCH, ROOT } from '../setup/prepare.js';
+import { boot } from './boot.js';
 
-const PROFILED = HTTP.filter(({ id }) => ['ours-fastify', 'ours-fastify-joined'].includes(id));
 const FOLDER = join(BENCH, '.tmp');
 const CONNECTIONS = 64;
 const TOP = 10;
+/** With the module and without it, in turn. */
+const BOOTS = 8;
+const BOOT_DATABASE = 'bench_boot_profile';
 
-/** Where our server's own time goes under load. */
+/** Where our own time goes: of the services, over HTTP, and of a boot. */
 export async function run({ sizes, servers }) {
   mkdirSync(FOLDER, { recursive: true });
   const parts = [];
+  const add = async (name, entry, callers, start) => {
+    const { profile, perSecond } = await underLoad(await start(), callers, sizes);
+    const top = topFunctions(profile, TOP);
+    parts.push(
+      `### ${entry.name}, ${name}, ${Math.round(perSecond)} cycles/s`,
+      table(
+        ['function', 'where', 'self'],
+        top.map(({ name: it, where, share }) => [it, where, percent(share)]),
+      ),
+      kept(`${entry.id}-${callers}`, profile),
+    );
+  };
+
+  const [plain, joined] = serviceEntries('ours', 'ours-joined');
+  for (const { entry, callers } of [
+    { entry: plain, callers: 16 },
+    { entry: joined, callers: 4 },
+    { entry: joined, callers: 64 },
+  ]) {
+    await add(`${callers} callers`, entry, callers, () => startContestant(entry, servers));
+  }
   const client = startHttpClient();
-  for (const entry of PROFILED) {
-    try {
-      const { profile, perSecond } = await profileOf(entry, servers, client, sizes);
-      const file = join(FOLDER, `${entry.id}.cpuprofile`);
-      writeFileSync(file, JSON.stringify(profile));
-      const top = topFunctions(profile, TOP);
-      const rows = top.map(({ name, where, share }) => [name, where, percent(share)]);
-      const head = `### ${entry.name}, ${CONNECTIONS} connections, ${Math.round(perSecond)} cycles/s`;
-      const more = `All of it: \`${relative(ROOT, file)}\`, for the developer tools of a browser.`;
-      parts.push(head, table(['function', 'where', 'self'], rows), more);
-    } catch (error) {
-      if (error.name !== 'Absent') throw error;
-    }
+  for (const entry of HTTP.filter(({ id }) =>
+    ['ours-fastify', 'ours-fastify-joined'].includes(id),
+  )) {
+    await add(`${CONNECTIONS} connections`, entry, CONNECTIONS, () =>
+      startHttpContestant(entry, servers, client),
+    );
   }
   await client.stop();
+  parts.push(...(await boots(servers)));
   return { title: 'CPU profile', text: parts.join('\n\n') };
 }
 
-async function profileOf(entry, servers, client, { warmUpSeconds, seconds }) {
-  const server = await startHttpContestant(entry, servers, client);
-  await server.load({ callers: CONNECTIONS, seconds: 2 * warmUpSeconds });
-  await server.child.call('startProfile');
-  const { perSecond } = await server.load({ callers: CONNECTIONS, seconds: 3 * seconds });
-  const profile = await server.child.call('stopProfile');
-  await server.stop();
+async function underLoad(contestant, callers, { warmUpSeconds, seconds }) {
+  await contestant.load({ callers, seconds: 2 * warmUpSeconds });
+  await contestant.child.call('startProfile');
+  const { perSecond } = await contestant.load({ callers, seconds: 3 * seconds });
+  const profile = await contestant.child.call('stopProfile');
+  await contestant.stop();
   return { profile, perSecond };
+}
+
+/** What a boot does more with the module than without it. */
+async function boots({ postgres }) {
+  await postgres.create(BOOT_DATABASE, MIGRATED);
+  const url = postgres.url(BOOT_DATABASE);
+  const profiles = { with: [], without: [] };
+  for (let round = 0; round < BOOTS; round += 1) {
+    for (const kind of ['with', 'without']) {
+      profiles[kind].push((await boot(url, kind, { isProfiled: true })).profile);
+    }
+  }
+  const rows = longerFunctions(profiles.with, profiles.without, 2 * TOP);
+  return [
+    `### A boot, with the module less without it, mean of ${BOOTS} each`,
+    table(
+      ['function, and what it calls', 'where', 'ms more'],
+      rows.map(({ name, where, ms }) => [name, where, number(ms)]),
+    ),
+    kept('boot', profiles.with.at(-1)),
+  ];
+}
+
+function kept(name, profile) {
+  const file = join(FOLDER, `${name}.cpuprofile`);
+  writeFileSync(file, JSON.stringify(profile));
+  return `All of it: \`${relative(ROOT, file)}\`, for the developer tools of a browser.`;
 }

@@ -331,7 +331,9 @@ export class ConfirmationStore {
   }
 
   #join(name: JoinedName, id: string, values: () => SqlValues): Join | null {
-    return this.joined && { ...this.joined[name], keys: [id], row: values };
+    if (this.joined === null) return null;
+    const { many, one } = this.joined[name];
+    return { many, one, keys: [id], row: values };
   }
 
   /** Of a statement that charges: the same for all calls in it. */
