@@ -341,8 +341,12 @@ describe.each(engines.filter((engine) => engine === 'postgres'))('On %s', () => 
     await start({}, { extra: { pipeline: true } });
     const [used, tried] = [await confirmed(6), await make(6)];
 
+    const query = vi.spyOn(Client.prototype, 'query');
+
     const answers = await Promise.all(mixed(used, tried));
 
+    const said = query.mock.calls.map(([first]) => (first as { name?: string }).name);
+    expect(said.filter(Boolean)).toHaveLength(3);
     expect(answers.slice(0, 6)).toEqual(used.map(() => true));
     expect(answers.slice(6, 12).map((answer) => (answer as unknown[])[1])).toEqual(
       tried.map(() => true),
