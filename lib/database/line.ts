@@ -4,8 +4,10 @@ export interface Joinable {
   readonly keys: readonly string[];
 }
 
-/** Whatever is that long on the wire holds nobody back any more. */
+/** Whatever is that long on the wire holds nobody back any more: many, */
 const STALE_MS = 20;
+/** and few, or a lone one: where the server is far away, waiting for them costs more than going together gains. */
+const STALE_FEW_MS = 2;
 /** So many are worth a statement of their own while another one is on the wire: the server works while we do. */
 const ENOUGH = 24;
 /** Statements of several that are on the wire at once. */
@@ -13,7 +15,8 @@ const JOINED = 2;
 
 /**
  * Where calls wait while others are on the wire, to go as one when those are back. A lone one goes at once, and by itself.
- * Many go as two halves. Nobody waits longer than 20 ms: then the next ones go beside whatever is out.
+ * Many go as two halves. Nobody waits longer than 2 ms behind few, and 20 ms behind many: then the next ones go beside
+ * whatever is out.
  */
 export class Line<Call extends Joinable> {
   #waiting: Call[] = [];
@@ -22,7 +25,8 @@ export class Line<Call extends Joinable> {
   #joined = 0;
   /** Those that went in an earlier one hold nobody back any more. */
   #epoch = 0;
-  #wentAt = 0;
+  /** Until when those that went last hold the others back. */
+  #staleAt = 0;
   /** Where several went together there are soon several again: they are waited for until the end of the tick. */
   #isBusy = false;
   #tick: NodeJS.Immediate | undefined;
@@ -73,7 +77,7 @@ export class Line<Call extends Joinable> {
     const epoch = this.#epoch;
     this.#isBusy = !isLone;
     this.#count(isLone, 1);
-    this.#wentAt = performance.now();
+    this.#staleAt = performance.now() + (calls.length < ENOUGH ? STALE_FEW_MS : STALE_MS);
     void this.send(calls).finally(() => {
       // Else it took too long, and others went since.
       if (epoch === this.#epoch) this.#back(isLone);
@@ -98,7 +102,7 @@ export class Line<Call extends Joinable> {
 
   #waitAtMost(): void {
     if (this.#timer !== undefined) return;
-    const rest = this.#wentAt + STALE_MS - performance.now();
+    const rest = this.#staleAt - performance.now();
     this.#timer = setTimeout(this.#forget, Math.max(0, rest));
   }
 

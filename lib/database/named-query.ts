@@ -4,7 +4,7 @@ import type { SqlValue, Statement } from './statement.js';
 
 /** What is used of the connection beneath a client of `pg`, as pg-cursor and pg-query-stream use it. */
 export interface PgWire {
-  readonly parsedStatements: Readonly<Record<string, string>>;
+  readonly parsedStatements: Record<string, string>;
   readonly stream: { cork?(): void; uncork?(): void };
   parse(statement: { name: string; text: string }): void;
   bind(portal: { statement: string; values: (string | null)[] }): void;
@@ -52,14 +52,14 @@ const COLUMNS = new WeakMap<Statement, Columns>();
  * Numbers stay texts, whatever parsers of types the application has set.
  */
 export class NamedQuery {
-  /** Of the one that is being answered: `pg` notes by them what a connection has parsed. */
-  name!: string;
-  text!: string;
   /** Of the first one: for whoever traces queries. */
   readonly values: readonly SqlValue[];
   readonly #said: readonly Said[];
+  /** The text of the first one, as who traces queries has changed it. */
+  #traced: string | undefined;
+  #wire: PgWire | undefined;
   #at = 0;
-  #columns!: Columns;
+  #columns = NO_COLUMNS;
   readonly #rows: Row[] = [];
   #affected = 0;
   /** Told when the server is ready for the next statement: until then the connection is good for nothing. */
@@ -72,21 +72,42 @@ export class NamedQuery {
   ) {
     this.#said = said;
     this.values = said[0]!.values;
-    this.#expect(said[0]!.statement);
+  }
+
+  /**
+   * Of the one that is being answered: `pg` notes under it what the connection has parsed. Neither is ever written: a tracer
+   * may have put a property there that cannot be.
+   */
+  get name(): string {
+    return this.#current.name;
+  }
+
+  get text(): string {
+    return (this.#at === 0 ? this.#traced : undefined) ?? this.#current.text;
+  }
+
+  set text(text: string) {
+    this.#traced = text;
+  }
+
+  get #current(): Statement {
+    return (this.#said[this.#at] ?? this.#said.at(-1)!).statement;
   }
 
   submit(wire: PgWire): null {
+    this.#wire = wire;
     const parsed = new Set<string>();
     wire.stream.cork?.();
     try {
-      for (const [index, { statement, values }] of this.#said.entries()) {
+      // Before anything is written: the server does what it has got, whatever cannot be written after it.
+      const texts = this.#said.map(({ values }) => values.map(textOf));
+      for (const [index, { statement }] of this.#said.entries()) {
         const { name } = statement;
         if (wire.parsedStatements[name] === undefined && !parsed.has(name)) {
           parsed.add(name);
-          // Who traces queries may have written a comment into the first one.
           wire.parse({ name, text: index === 0 ? this.text : statement.text });
         }
-        wire.bind({ statement: name, values: values.map(textOf) });
+        wire.bind({ statement: name, values: texts[index]! });
         if (!COLUMNS.has(statement)) wire.describe({ type: 'P', name: '' });
         wire.execute({ portal: '' });
       }
@@ -96,6 +117,7 @@ export class NamedQuery {
       wire.sync();
       wire.stream.uncork?.();
     }
+    this.#expect();
     return null;
   }
 
@@ -119,11 +141,13 @@ export class NamedQuery {
 
   /** `UPDATE 1`, `INSERT 0 1`, `SELECT 3`. */
   handleCommandComplete({ text }: { text: string }): void {
+    const { name, text: said } = this.#current;
+    // What a tracer put there says the first one's text for all of them.
+    if (this.#at > 0) this.#wire!.parsedStatements[name] = said;
     this.#affected += Number(text.slice(text.lastIndexOf(' ') + 1));
-    if (this.#failure === undefined) COLUMNS.set(this.#said[this.#at]!.statement, this.#columns);
+    if (this.#failure === undefined) COLUMNS.set(this.#current, this.#columns);
     this.#at += 1;
-    const next = this.#said[this.#at];
-    if (next) this.#expect(next.statement);
+    this.#expect();
   }
 
   handleReadyForQuery(): void {
@@ -141,10 +165,8 @@ export class NamedQuery {
   /** Of an empty text, which no statement is; `pg` asks for it. */
   handleEmptyQuery(): void {}
 
-  #expect(statement: Statement): void {
-    this.name = statement.name;
-    this.text = statement.text;
-    this.#columns = COLUMNS.get(statement) ?? NO_COLUMNS;
+  #expect(): void {
+    this.#columns = COLUMNS.get(this.#current) ?? NO_COLUMNS;
   }
 }
 

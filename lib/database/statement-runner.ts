@@ -70,8 +70,8 @@ const FOREIGN_TRANSACTION_WAIT_MS = 2_000;
 const POLL_MS = 5;
 /** Of a line of one kind: what two calls gain by going together they lose by waiting. */
 const LONE_OF_A_KIND = 2;
-/** So many of a kind go as one statement, even where each could have its own: that reads JSON, and plans for many. */
-const MANY = 8;
+/** So many of a kind at most go with a statement each, where they can: the one for many reads JSON, and plans for many. */
+const FEW = 7;
 const NOTHING_TOUCHED: StatementResult = { rows: [], affected: 0 };
 const MAX_JITTER_MS = 50;
 /** A connection that was left in a transaction is mended by the first try. */
@@ -90,7 +90,7 @@ export class StatementRunner {
   readonly #silent: unknown;
   #prepares: boolean;
   #joins: boolean;
-  /** Whether connections take several statements in one go, as far as that is known. */
+  /** Whether the driver's connections take several statements in one go, as far as that is known. */
   #sendsTogether = true;
 
   constructor(
@@ -216,22 +216,27 @@ export class StatementRunner {
     return this.#joins ? this.#sendTogether(calls) : Promise.all(calls.map(goAlone));
   }
 
-  async #sendTogether(calls: readonly JoinedCall[]): Promise<void> {
-    let members: readonly JoinedCall[] = [];
+  /** @param most of a kind that go with a statement each. */
+  async #sendTogether(calls: readonly JoinedCall[], most = FEW): Promise<void> {
+    let kinds: readonly Kind[] = [];
     const say = (held: HeldConnection): Promise<Answer> => {
       // The others were told that it was too late; nothing may happen for them now.
-      members = calls.filter(({ deadline }) => !deadline.passed);
-      const all = saidTogether(members, held.sendsTogether);
+      const members = calls.filter(({ deadline }) => !deadline.passed);
+      kinds = kindsOf(members, held.sendsTogether ? most : 0);
+      const all = saidTogether(kinds);
       if (all.length > 1 && !held.sendsTogether) throw new ApartError();
       return held.send(all);
     };
-    // Who came last is the last one who waits for it.
-    const { deadline } = calls.at(-1)!;
+    const deadline = latest(calls);
     try {
       const { rows } = await this.#once(say, deadline);
-      settle(members, rows);
-      if (members.length === calls.length) return;
-      for (const call of calls) if (!members.includes(call)) call.reject(tooLate());
+      const left = settle(kinds, rows);
+      // Of what it did not touch a statement for one says nothing; the one for many knows what is locked. Refused calls,
+      // as an attacker makes many, are not to take a connection each.
+      if (left.length > 1) void this.#sendTogether(left, 0);
+      else void left.map(goAlone);
+      const said = new Set(kinds.flatMap((kind) => kind.calls));
+      for (const call of calls) if (!said.has(call)) call.reject(tooLate());
     } catch (error) {
       if (error instanceof ApartError) await this.#sendApart(calls);
       else this.#refused(calls, deadline, error);
@@ -239,8 +244,9 @@ export class StatementRunner {
   }
 
   async #sendApart(calls: readonly JoinedCall[]): Promise<void> {
-    this.#sendsTogether = false;
-    await Promise.all([...byKind(calls).values()].map((kind) => this.#send(kind)));
+    // Else somebody is told of statements since they came.
+    if (this.#isUntold) this.#sendsTogether = false;
+    await Promise.all(kindsOf(calls, 0).map((kind) => this.#send(kind.calls)));
   }
 
   /** One of them may have spoiled it for all. Whoever certainly got nothing from it goes by himself. */
@@ -251,7 +257,8 @@ export class StatementRunner {
         'The server does not take joined statements; going on without them. Set join: false to say so from the start.',
       );
     }
-    const mayGo = error instanceof UncommittedError || isRolledBack(error);
+    const isUndone = error instanceof UncommittedError || error instanceof UnsaidError;
+    const mayGo = isUndone || isRolledBack(error);
     for (const call of calls) {
       call.deadline.isStuck ||= isStuck;
       if (mayGo) void goAlone(call);
@@ -411,46 +418,85 @@ function goAlone({ alone, resolve, reject }: JoinedCall): Promise<void> {
   return alone().then(resolve, reject);
 }
 
-function byKind(calls: readonly JoinedCall[]): ReadonlyMap<Statement, readonly JoinedCall[]> {
-  const kinds = new Map<Statement, JoinedCall[]>();
-  for (const call of calls) {
-    const kind = kinds.get(call.join.many);
-    if (kind) kind.push(call);
-    else kinds.set(call.join.many, [call]);
-  }
-  return kinds;
+/** Calls that have the statement for many in common. */
+interface Kind {
+  readonly calls: JoinedCall[];
+  /** The statement that each of them goes with; else all go with that for many. */
+  one: Statement | undefined;
 }
 
-/** @param mayBeSeveral whether few calls of a kind may have a statement each. */
-function saidTogether(calls: readonly JoinedCall[], mayBeSeveral: boolean): readonly Said[] {
-  return [...byKind(calls)].flatMap(([many, kind]) => {
-    const { one, shared } = kind[0]!.join;
-    if (mayBeSeveral && one !== undefined && kind.length < MANY) {
-      return kind.map(({ join }) => said(one, join.row() as SqlValues));
+/** @param most of a kind that go with a statement each. */
+function kindsOf(calls: readonly JoinedCall[], most: number): readonly Kind[] {
+  const kinds = new Map<Statement, Kind>();
+  for (const call of calls) {
+    const { many, one } = call.join;
+    const kind = kinds.get(many);
+    if (kind === undefined) {
+      kinds.set(many, { calls: [call], one: most > 0 ? one : undefined });
+    } else {
+      kind.calls.push(call);
+      if (kind.calls.length > most) kind.one = undefined;
     }
-    const rows = JSON.stringify(kind.map(({ join }) => join.row()));
-    return [said(many, { ...shared?.(), rows })];
-  });
+  }
+  return [...kinds.values()];
+}
+
+function saidTogether(kinds: readonly Kind[]): readonly Said[] {
+  try {
+    return kinds.flatMap(({ calls, one }) => {
+      if (one) return calls.map(({ join }) => said(one, join.row() as SqlValues));
+      const { many, shared } = calls[0]!.join;
+      const rows = JSON.stringify(calls.map(({ join }) => join.row()));
+      return [said(many, { ...shared?.(), rows })];
+    });
+  } catch (error) {
+    throw new UnsaidError('', { cause: error });
+  }
 }
 
 function said(statement: Statement, values: SqlValues): Said {
   return { statement, values: bindValues(statement, values) };
 }
 
-/** Each of them gets what is its own. */
-function settle(calls: readonly JoinedCall[], rows: StatementResult['rows']): void {
+/**
+ * Each of them gets what is its own. Of whom a statement for many says nothing goes by himself.
+ *
+ * @returns those of whom a statement of their own said nothing.
+ */
+function settle(kinds: readonly Kind[], rows: StatementResult['rows']): readonly JoinedCall[] {
   const answers = new Map(rows.map((row) => [row['key'], row]));
-  for (const call of calls) {
-    const answer = answers.get(call.keys[0]);
-    if (answer === undefined) void goAlone(call);
-    else if (answer['touched'] === true) call.resolve({ rows: [answer], affected: 1 });
-    else call.resolve(NOTHING_TOUCHED);
+  const left: JoinedCall[] = [];
+  for (const { calls, one } of kinds) {
+    for (const call of calls) {
+      const answer = answers.get(call.keys[0]);
+      if (answer === undefined) {
+        if (one) left.push(call);
+        else void goAlone(call);
+      } else if (answer['touched'] === true) {
+        call.resolve({ rows: [answer], affected: 1 });
+      } else {
+        call.resolve(NOTHING_TOUCHED);
+      }
+    }
   }
+  return left;
+}
+
+/** Of the one who waits longest from now on. */
+function latest(calls: readonly JoinedCall[]): Deadline {
+  let { deadline } = calls[0]!;
+  for (const call of calls) {
+    if (call.deadline.startedAt > deadline.startedAt) ({ deadline } = call);
+  }
+  return deadline;
 }
 
 interface SqliteConnection {
   readonly inTransaction?: boolean;
 }
+
+/** One of several has values that cannot be said. Nothing was sent. */
+class UnsaidError extends Error {}
 
 /** Several statements were to go in one go, and the connection takes one only. None was sent. */
 class ApartError extends Error {}

@@ -1,4 +1,6 @@
 // Calls of several kinds go in one go where nobody is told of statements: the same answers, whoever they meet in it.
+import { setTimeout as sleep } from 'node:timers/promises';
+
 import { Client, Connection } from 'pg';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 
@@ -188,7 +190,14 @@ describe.each(engines.filter((engine) => engine === 'postgres'))('On %s', () => 
 
   /** Two processes want the same rows in other orders, at once. @returns what the server refused. */
   async function refusedToTwo(): Promise<unknown[]> {
-    const { confirmer, database } = await start();
+    const { confirmer, database, dataSource } = await start();
+    // So that they meet.
+    await dataSource.query(
+      'CREATE FUNCTION slowly() RETURNS trigger AS $$ BEGIN PERFORM pg_sleep(0.002); RETURN NEW; END $$ LANGUAGE plpgsql',
+    );
+    await dataSource.query(
+      'CREATE TRIGGER slowly BEFORE UPDATE ON two_factor_confirmation FOR EACH ROW EXECUTE FUNCTION slowly()',
+    );
     const other = await startApp({
       engine: 'postgres',
       database,
@@ -197,7 +206,7 @@ describe.each(engines.filter((engine) => engine === 'postgres'))('On %s', () => 
     });
     const refusing = vi.spyOn(NamedQuery.prototype, 'handleError');
     try {
-      for (let round = 0; round < 10; round += 1) {
+      for (let round = 0; round < 4; round += 1) {
         const used = await confirmed(6);
         const tried = await make(6);
         const work = (by: typeof confirmer): (() => Promise<unknown>)[] => [
@@ -252,6 +261,66 @@ describe.each(engines.filter((engine) => engine === 'postgres'))('On %s', () => 
     // One attempt each: what was undone was charged once more, and not twice.
     for (const { id } of tried) {
       expect((await confirmer.check(id))[0]).toMatchObject({ attemptsLeft: 4 });
+    }
+  });
+
+  it('calls that are refused take no connection each', async () => {
+    const { confirmer } = await start();
+    const used = await confirmed(6);
+    await Promise.all(used.map((state) => confirmer.use(state)));
+    const counted = goes();
+
+    const again = await Promise.all(used.map((state) => confirmer.use(state)));
+
+    expect(again).toEqual(used.map(() => false));
+    // Each by its own statement, and once more by one for all of them, which knows that nobody has locked them.
+    expect(counted).toEqual([6, 1]);
+  });
+
+  it('whose values cannot be said keeps nobody else from going', async () => {
+    let left = 0;
+    const now = (): number => {
+      left -= 1;
+      return left === 0 ? (undefined as unknown as number) : Date.now();
+    };
+    const { confirmer } = await start({ clock: { now } });
+    const used = await confirmed(6);
+
+    // The third of them, when all were to go together.
+    left = 3;
+    const answers = await Promise.all(used.map((state) => confirmer.use(state)));
+
+    expect(left).toBeLessThan(0);
+    expect(answers).toEqual(used.map(() => true));
+  });
+
+  it('who waited long for his turn leaves the others their time', async () => {
+    const { confirmer, dataSource, database } = await start({ timeoutMs: 600 }, { poolSize: 2 });
+    const [busy] = await make(1);
+    const somebody = new Client((database.options as { url: string }).url);
+    await somebody.connect();
+    const taken = (): Promise<void> =>
+      dataSource.transaction(async (manager) => {
+        await manager.query('SELECT pg_sleep(0.3)');
+      });
+    try {
+      await somebody.query('BEGIN');
+      await somebody.query('SELECT 1 FROM two_factor_confirmation FOR UPDATE');
+      const first = confirmer.confirm(busy!.id, WRONG_CODE);
+      const late = confirmer.confirm(busy!.id, WRONG_CODE).catch(() => undefined);
+      await sleep(450);
+      // The whole pool is taken as soon as the row is free, for longer than the second one still has.
+      const pool = [taken(), taken()];
+      await sleep(5);
+      await somebody.query('ROLLBACK');
+      const fresh = Array.from({ length: 6 }, () => confirmer.makeConfirmation());
+
+      const answers = await Promise.allSettled(fresh);
+
+      expect(answers.map(({ status }) => status)).toEqual(fresh.map(() => 'fulfilled'));
+      await Promise.all([first, late, ...pool]);
+    } finally {
+      await somebody.end();
     }
   });
 

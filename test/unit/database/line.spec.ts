@@ -107,9 +107,9 @@ describe('A line', () => {
     expect(sent.slice(2)).toEqual([['c', 'again']]);
   });
 
-  it('lets nobody wait for longer than 20 ms', async () => {
+  it('lets nobody wait for longer than 2 ms behind few', async () => {
     for (const key of 'abcd') line.add(call(key));
-    await vi.advanceTimersByTimeAsync(19);
+    await vi.advanceTimersByTimeAsync(1);
     expect(sent).toHaveLength(2);
 
     await vi.advanceTimersByTimeAsync(1);
@@ -119,7 +119,7 @@ describe('A line', () => {
 
   it('goes on when what was given up is answered after all', async () => {
     for (const key of 'abcd') line.add(call(key));
-    await vi.advanceTimersByTimeAsync(20);
+    await vi.advanceTimersByTimeAsync(2);
     line.add(call('e'));
     line.add(call('f'));
     // Those two hold nobody back since.
@@ -159,9 +159,9 @@ describe('A line', () => {
       expect(sent.slice(1)).toEqual([['b', 'a']]);
     });
 
-    it('lets nobody wait for longer than 20 ms behind a lone one', async () => {
+    it('lets nobody wait for longer than 2 ms behind a lone one', async () => {
       for (const key of 'abc') line.add(call(key));
-      await vi.advanceTimersByTimeAsync(20);
+      await vi.advanceTimersByTimeAsync(2);
 
       expect(sent.slice(1)).toEqual([['b', 'c']]);
     });
@@ -186,6 +186,17 @@ describe('A line', () => {
       await vi.advanceTimersByTimeAsync(0);
 
       expect(sent).toEqual([many(32), many(32, 32)]);
+    });
+
+    it('lets nobody wait for longer than 20 ms behind them', async () => {
+      for (const key of many(24)) line.add(call(key));
+      await vi.advanceTimersByTimeAsync(0);
+      line.add(call('next'));
+      await vi.advanceTimersByTimeAsync(19);
+      expect(sent).toHaveLength(1);
+      await vi.advanceTimersByTimeAsync(1);
+
+      expect(sent.slice(1)).toEqual([['next']]);
     });
 
     it('sends fewer as one', async () => {

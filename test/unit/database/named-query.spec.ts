@@ -162,6 +162,45 @@ describe('A named query', () => {
       expect(said).not.toContain('describe');
     });
 
+    it('bears tracers that put a text in place of its own, or one that cannot be written', () => {
+      const commented = send(write, read);
+      commented.text = `${commented.text} /* traced */`;
+      expect(commented.text).toContain('traced');
+      commented.submit(wire);
+      for (const tag of ['UPDATE 1', 'SELECT 0']) commented.handleCommandComplete({ text: tag });
+      commented.handleReadyForQuery();
+      expect(answer).toMatchObject({ error: null });
+
+      const frozen = send(write, read);
+      for (const name of ['name', 'text']) {
+        Object.defineProperty(frozen, name, { get: () => 'of the first one' });
+      }
+      for (const tag of ['UPDATE 1', 'SELECT 0']) frozen.handleCommandComplete({ text: tag });
+      frozen.handleReadyForQuery();
+
+      expect(answer).toMatchObject({ error: null });
+      // What `pg` would have noted by those.
+      expect(wire.parsedStatements).toEqual({ [read.name]: read.text });
+    });
+
+    it('says none when the values of one cannot be said', () => {
+      said = [];
+      const query = new NamedQuery(
+        [
+          { statement: write, values: [1] },
+          { statement: write, values: [Object.create(null) as number] },
+        ],
+        (error, result) => {
+          answer = { error, result };
+        },
+      );
+      query.submit(wireOf(said));
+      query.handleReadyForQuery();
+
+      expect(said).toEqual(['sync']);
+      expect(answer).toMatchObject({ error: expect.any(TypeError) as unknown });
+    });
+
     it('fails as one', () => {
       const query = send(write, read);
       query.handleCommandComplete({ text: 'UPDATE 1' });
