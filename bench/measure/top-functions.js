@@ -1,3 +1,5 @@
+import { median } from './statistics.js';
+
 /** Waiting, and the profiler's own start. */
 const LEFT_OUT = new Set(['(idle)', '(program)', 'dispatch']);
 
@@ -30,42 +32,51 @@ export function topFunctions({ nodes, samples, timeDeltas }, count) {
 }
 
 /**
- * What takes longer, with all that it calls, in some profiles than in others; means. Of Node itself only that V8 reads files.
+ * What takes longer, with all that it calls, in some profiles than in others; medians. Of Node itself only that V8 reads files.
  *
  * @param {readonly import('node:inspector').Profiler.Profile[]} more
  * @param {readonly import('node:inspector').Profiler.Profile[]} less
  * @returns {{ name: string, where: string, ms: number }[]} the most expensive first
  */
 export function longerFunctions(more, less, count) {
-  const [times, before] = [meanTimes(more), meanTimes(less)];
-  return [...times.values()]
-    .filter(({ name, where }) => name === 'wrapSafe' || !/^Node$|^node:/.test(where))
-    .map(({ key, name, where, ms }) => ({ name, where, ms: ms - (before.get(key)?.ms ?? 0) }))
+  const [times, before] = [medianTimes(more), medianTimes(less)];
+  return [...times]
+    .filter(([, { name, where }]) => name === 'wrapSafe' || !/^Node$|^node:/.test(where))
+    .map(([key, { name, where, ms }]) => ({ name, where, ms: ms - (before.get(key)?.ms ?? 0) }))
     .toSorted((one, other) => other.ms - one.ms)
     .slice(0, count);
 }
 
-function meanTimes(profiles) {
+function medianTimes(profiles) {
   const times = new Map();
-  for (const { nodes, samples, timeDeltas } of profiles) {
-    const byId = new Map(nodes.map((node) => [node.id, node]));
-    const parents = new Map(
-      nodes.flatMap(({ id, children = [] }) => children.map((at) => [at, id])),
-    );
-    for (const [at, id] of samples.entries()) {
-      // A function that calls itself has the time once.
-      const seen = new Set();
-      for (let node = byId.get(id); node !== undefined; node = byId.get(parents.get(node.id))) {
-        const { functionName, url, lineNumber } = node.callFrame;
-        const name = functionName || '(anonymous)';
-        const where = url === '' ? 'Node' : `${placeOf(url)}:${lineNumber + 1}`;
-        const key = `${name} ${where}`;
-        if (seen.has(key) || LEFT_OUT.has(name) || name === '(root)') continue;
-        seen.add(key);
-        const known = times.get(key) ?? { key, name, where, ms: 0 };
-        known.ms += timeDeltas[at] / 1_000 / profiles.length;
-        times.set(key, known);
-      }
+  for (const [index, profile] of profiles.entries()) {
+    for (const [key, { name, where, ms }] of timesWithCalled(profile)) {
+      const known = times.get(key) ?? { name, where, all: profiles.map(() => 0) };
+      known.all[index] = ms;
+      times.set(key, known);
+    }
+  }
+  for (const known of times.values()) known.ms = median(known.all);
+  return times;
+}
+
+function timesWithCalled({ nodes, samples, timeDeltas }) {
+  const times = new Map();
+  const byId = new Map(nodes.map((node) => [node.id, node]));
+  const parents = new Map(nodes.flatMap(({ id, children = [] }) => children.map((at) => [at, id])));
+  for (const [at, id] of samples.entries()) {
+    // A function that calls itself has the time once.
+    const seen = new Set();
+    for (let node = byId.get(id); node !== undefined; node = byId.get(parents.get(node.id))) {
+      const { functionName, url, lineNumber } = node.callFrame;
+      const name = functionName || '(anonymous)';
+      const where = url === '' ? 'Node' : `${placeOf(url)}:${lineNumber + 1}`;
+      const key = `${name} ${where}`;
+      if (seen.has(key) || LEFT_OUT.has(name) || name === '(root)') continue;
+      seen.add(key);
+      const known = times.get(key) ?? { name, where, ms: 0 };
+      known.ms += timeDeltas[at] / 1_000;
+      times.set(key, known);
     }
   }
   return times;

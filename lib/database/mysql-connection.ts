@@ -4,20 +4,24 @@ import type { SqlValue } from './statement.js';
 
 type Told = StatementResult['rows'] | { readonly affectedRows: number };
 type Say = (
-  statement: { readonly sql: string; readonly typeCast: typeof asItIs },
+  statement: { readonly sql: string; readonly typeCast?: typeof asItIs },
   values: SqlValue[],
   answered: (error: Error | null, told: Told) => void,
 ) => void;
 
 /** What is used of a connection of `mysql2`, or of `mysql`. */
 export interface MysqlClient {
+  readonly config?: { readonly typeCast?: unknown };
   readonly query: Say;
   /** As a prepared statement; `mysql` has none. */
   readonly execute?: Say;
   release(): void;
 }
 
-/** An application's own cast reads what a prepared statement answers as if it were text. */
+/**
+ * In place of an application's own cast, which reads what a prepared statement answers as if it were text; where there is
+ * none, a cast of any kind would have `mysql2` make an object for each value.
+ */
 function asItIs(_field: unknown, next: () => unknown): unknown {
   return next();
 }
@@ -44,8 +48,9 @@ export class MysqlConnection implements HeldConnection {
   }
 
   #say(how: 'execute' | 'query', sql: string, values: SqlValue[]): Promise<Answer> {
+    const isCast = typeof this.raw.config?.typeCast === 'function';
     return new Promise((resolve, reject) => {
-      this.raw[how]!({ sql, typeCast: asItIs }, values, (error, told) => {
+      this.raw[how]!(isCast ? { sql, typeCast: asItIs } : { sql }, values, (error, told) => {
         if (error) reject(error);
         else resolve(answerOf(told));
       });

@@ -84,6 +84,19 @@ describe.each(engines.filter((engine) => engine === 'mariadb'))('On %s', (engine
     },
   );
 
+  it('without one, none is made up: it costs an object for each value', async () => {
+    const { prototype } = mysql.PoolConnection as unknown as {
+      prototype: { execute(said: object): unknown };
+    };
+    const executing = vi.spyOn(prototype, 'execute');
+    await start(engine);
+
+    expect(await lives(2)).toEqual([true, true]);
+
+    expect(executing.mock.calls.length).toBeGreaterThan(6);
+    for (const [said] of executing.mock.calls) expect(said).not.toHaveProperty('typeCast');
+  });
+
   it('a driver that prepares nothing gets texts', async () => {
     const { prototype } = mysql.PoolConnection as unknown as { prototype: object };
     Object.defineProperty(prototype, 'execute', { value: undefined, configurable: true });
