@@ -9,6 +9,8 @@ import { IsString } from 'class-validator';
 import { EntitySchema } from 'typeorm';
 
 const [url, isWith] = process.argv.slice(2);
+/** When each of them was done, since the process was made. */
+const phases = { peers: performance.now() };
 
 class Body {}
 IsString()(Body.prototype, 'name');
@@ -51,8 +53,10 @@ async function twoFactor() {
   });
 }
 
+phases.module = performance.now();
 const application = await NestFactory.create(ApplicationModule, { logger: false });
+phases.create = performance.now();
 application.useGlobalPipes(new ValidationPipe());
 await application.listen(0, '127.0.0.1');
-// Since the process was made.
-process.send({ time: performance.now() }, () => process.exit());
+phases.listen = performance.now();
+process.send({ time: phases.listen, phases }, () => process.exit());

@@ -14,12 +14,15 @@ const DATABASE = 'bench_boot';
 export async function run({ sizes, servers: { postgres } }) {
   await postgres.create(DATABASE, MIGRATED);
   const times = { with: [], without: [] };
+  const phases = { with: [], without: [] };
   // The first pair reads the files from the disk, and is not counted.
   for (let pair = 0; pair <= sizes.boots; pair += 1) {
     progress(`boot ${pair} of ${sizes.boots}`);
     for (const kind of shuffled(['with', 'without'])) {
-      const { time } = await boot(postgres.url(DATABASE), kind);
-      if (pair > 0) times[kind].push(time);
+      const told = await boot(postgres.url(DATABASE), kind);
+      if (pair === 0) continue;
+      times[kind].push(told.time);
+      phases[kind].push(told.phases);
     }
   }
   progress();
@@ -38,13 +41,33 @@ export async function run({ sizes, servers: { postgres } }) {
       ],
     ],
   );
-  return { title: 'Boot', text, differenceMs: difference };
+  return { title: 'Boot', text: `${text}\n\n${phaseTable(phases)}`, differenceMs: difference };
+}
+
+const PHASES = {
+  peers: 'Node, Nest, TypeORM and class-validator are loaded',
+  module: 'the module is loaded, and its options are given',
+  create: '`NestFactory.create`: providers, data source',
+  listen: '`listen`: routes, hooks',
+};
+
+/** Medians of how long each took; what comes before `peers` is the same for both, and shows the noise. */
+function phaseTable(phases) {
+  const names = Object.keys(PHASES);
+  const took = (kind, at) =>
+    phases[kind].map((times) => times[names[at]] - (at > 0 ? times[names[at - 1]] : 0));
+  const rows = names.map((name, at) => {
+    const [without, by] = [took('without', at), took('with', at)];
+    const difference = median(by.map((time, pair) => time - without[pair]));
+    return [PHASES[name], number(median(without)), number(median(by)), number(difference)];
+  });
+  return table(['phase', 'without, ms', 'with, ms', 'difference, ms'], rows);
 }
 
 /**
  * @param {string} url
  * @param {'with' | 'without'} kind
- * @returns {Promise<{ time: number, profile?: import('node:inspector').Profiler.Profile }>}
+ * @returns {Promise<{ time: number, phases: Record<string, number>, profile?: import('node:inspector').Profiler.Profile }>}
  */
 export async function boot(url, kind, { isProfiled = false } = {}) {
   const file = isProfiled ? PROFILED : APPLICATION;
