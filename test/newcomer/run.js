@@ -4,9 +4,10 @@
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
+import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 
@@ -76,6 +77,21 @@ async function freePort() {
   return typeof address === 'object' && address ? address.port : 0;
 }
 
+/** When somebody listens on the port. */
+async function accepts(/** @type {number} */ port) {
+  for (const end = performance.now() + START_WITHIN_MS; performance.now() < end;) {
+    const socket = connect(port, 'localhost');
+    const isOpen = await new Promise((resolve) => {
+      socket.once('connect', () => resolve(true));
+      socket.once('error', () => resolve(false));
+    });
+    socket.destroy();
+    if (isOpen) return;
+    await sleep(100);
+  }
+  throw new Error(`Nobody listens on ${port}.`);
+}
+
 /** The server, once it says that it is up, with all that it has said. */
 async function serve(
   /** @type {string} */ command,
@@ -109,6 +125,8 @@ async function serve(
   });
   try {
     await up;
+    // Nest says so before it listens.
+    await accepts(port);
   } catch (error) {
     await server.stop();
     throw error;
