@@ -18,6 +18,11 @@ import { genericPlans } from './plans.js';
 const FEW = 10_000;
 const MANY = Number(process.env['TEST_GROWTH_ROWS'] ?? 5_000_000);
 const CYCLES = 600;
+/**
+ * While one half of a crowd is in a transaction that began before the other's last one ended, what that left is not cleared
+ * away: now and then a whole statement of up to 64 rows finds its pages full. One among 1,200 cycles would be 1 % and more.
+ */
+const CROWDED_CYCLES = 20 * CYCLES;
 const WARM_UP = 60;
 const CALLERS = 32;
 /** What the library prepares at the least, alone and together. */
@@ -177,7 +182,7 @@ async function hotShareOf(table: string, work: () => Promise<unknown>): Promise<
 }
 
 function report(what: string, numbers: Readonly<Record<string, number>>): void {
-  const texts = Object.entries(numbers).map(([name, value]) => `${name} ${value.toFixed(2)}`);
+  const texts = Object.entries(numbers).map(([name, value]) => `${name} ${value.toFixed(3)}`);
   process.stdout.write(`${what}: ${texts.join(', ')}\n`);
 }
 
@@ -241,19 +246,18 @@ describe('A cycle', () => {
 
 describe('HOT updates', () => {
   it('are 99 % and more of all, alone and in a crowd', async () => {
+    const joined = (callers: number): Promise<number> =>
+      hotShareOf(TABLE, () => times(CROWDED_CYCLES, () => cycle(test), callers));
     const shares = {
       alone: await hotShareOf(TABLE, () => times(CYCLES, () => cycle(test))),
       single: await hotShareOf(TABLE, () => times(CYCLES, () => cycle(single), CALLERS)),
-      joined: await hotShareOf(TABLE, () => times(2 * CYCLES, () => cycle(test), CALLERS)),
-      crowded: await hotShareOf(TABLE, () => times(2 * CYCLES, () => cycle(test), 2 * CALLERS)),
+      joined: await joined(CALLERS),
+      crowded: await joined(2 * CALLERS),
+      beyond: await joined(4 * CALLERS),
     };
-    // Twice the crowd of the benchmark: the slower the disk, the longer transactions overlap, and keep each other's old rows
-    // on the pages. Seen: 0.986 with a disk at 240 us, above 0.99 with one at 88 us.
-    const beyond = await hotShareOf(TABLE, () => times(2 * CYCLES, () => cycle(test), 4 * CALLERS));
 
-    report('HOT', { ...shares, beyond });
+    report('HOT', shares);
     for (const share of Object.values(shares)) expect(share).toBeGreaterThanOrEqual(0.99);
-    expect(beyond).toBeGreaterThanOrEqual(0.95);
   });
 
   it('the twins: fuller pages, or an index on used_at, make them fewer, and the log longer', async () => {
