@@ -19,7 +19,9 @@ export interface ChargingStatements {
 }
 
 const RING = `split_part("failureKeys", '|', 1) = :ring`;
-const FAILURE_KEYS = `unnest(string_to_array(split_part("failureKeys", '|', 2), ',')) AS key`;
+/** A condition that is always true makes the planner expect one row: see `givenRows`. */
+const FAILURE_KEYS = `
+  unnest(string_to_array(split_part("failureKeys", '|', 2), ',')) AS key WHERE "isOpen" AND ${RING} AND key = key || ''`;
 /** Somebody came in between: whatever this statement has done, it has not. */
 const TAKE_BACK = '1 / (SELECT 0 * count(*) FROM charged) = 0';
 const CHARGES = `
@@ -81,7 +83,7 @@ export function chargingStatements(
       confirm: compile(`
         WITH given AS MATERIALIZED (${givenOne(tried)}),
         ${lock('')},
-        wanted AS MATERIALIZED (SELECT "isRight" AS is_right, key FROM locked, ${FAILURE_KEYS} WHERE "isOpen" AND ${RING}),
+        wanted AS MATERIALIZED (SELECT "isRight" AS is_right, key FROM locked, ${FAILURE_KEYS}),
         ${limits.failures.one},
         going AS MATERIALIZED (
           SELECT ${triedColumns.join(', ')}, "placeKeys" FROM locked WHERE "isOpen" AND ${RING} AND CASE
@@ -114,8 +116,7 @@ export function chargingStatements(
         WITH given AS MATERIALIZED (${givenRows(tried)}),
         ${lock('SKIP LOCKED')},
         wanted AS MATERIALIZED (
-          SELECT "given_id" AS call, "isRight" AS is_right, key FROM locked, ${FAILURE_KEYS}
-          WHERE "isOpen" AND ${RING} AND key = key || ''),
+          SELECT "given_id" AS call, "isRight" AS is_right, key FROM locked, ${FAILURE_KEYS}),
         ${limits.failures.many},
         going AS MATERIALIZED (
           SELECT ${triedColumns.join(', ')}, "placeKeys" FROM locked WHERE "isOpen" AND ${RING} AND CASE

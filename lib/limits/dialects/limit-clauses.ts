@@ -5,7 +5,9 @@ import { bigint, int, prefix, terms } from './postgres.dialect.js';
  * Parts of PostgreSQL statements of another store, which charges budgets together with what they are charged for: no call
  * pays for what does not happen. Their values, beside `:now`, are `clauseValues`.
  *
- * A part is a list of common table expressions, for one call or for many. Each call pays all of its budgets or none.
+ * A part is a list of common table expressions, for one call or for many. Each call pays all of its budgets or none. What is
+ * wanted has to look like one row to the planner (see `givenRows`): for ten it would read all of a table that is still small,
+ * and go on so while that grows.
  */
 export interface LimitClauses {
   readonly request: {
@@ -55,10 +57,10 @@ export function limitClauses(names: LimitTable): LimitClauses {
     FROM wanted JOIN ${table} AS seen ON seen.${c.id} = wanted.id
     WHERE ${isSpent(terms(names, 'seen', 'wanted.allowed', 'wanted.ends_at'))}`;
 
-  const hold = (keys: string, locking: string): string => `
+  const hold = (wanted: string, locking: string): string => `
     held AS MATERIALIZED (
       SELECT held.${c.id} AS id, held.${c.amount}, held.${c.endsAt} FROM ${table} AS held
-      WHERE held.${c.id} ${keys} ORDER BY held.${c.id} ${locking})`;
+      ${wanted} ORDER BY held.${c.id} FOR UPDATE OF held ${locking})`;
   const fail = (condition: string): string => `
     charged AS (
       INSERT INTO ${table} AS own (${columns})
@@ -88,11 +90,11 @@ export function limitClauses(names: LimitTable): LimitClauses {
     },
     failures: {
       one: `
-        ${hold('= ANY (ARRAY(SELECT key FROM wanted))', 'FOR UPDATE')},
+        ${hold(`JOIN wanted ON wanted.key = held.${c.id}`, '')},
         spent AS MATERIALIZED (SELECT 1 FROM held WHERE ${failed('held')}),
         ${fail('NOT EXISTS (SELECT 1 FROM spent)')}`,
       many: `
-        ${hold('IN (SELECT key FROM wanted)', 'FOR UPDATE SKIP LOCKED')},
+        ${hold(`WHERE held.${c.id} IN (SELECT key FROM wanted)`, 'SKIP LOCKED')},
         spent AS MATERIALIZED (
           SELECT call FROM wanted WHERE key = ANY (ARRAY(SELECT id FROM held WHERE ${failed('held')}))),
         left_out AS MATERIALIZED (
@@ -104,8 +106,8 @@ export function limitClauses(names: LimitTable): LimitClauses {
     },
     freePlaces: `
       UPDATE ${table} SET ${c.endsAt} = 0, ${c.amount} = 0 WHERE ${c.id} IN (
-        SELECT held.${c.id} FROM done, ${table} AS held
-        WHERE held.${c.id} = ANY (string_to_array(done.places, ',')) AND ${prefix(`held.${c.holder}`)} = done.holder
+        SELECT held.${c.id} FROM done, unnest(string_to_array(done.places, ',')) AS place, ${table} AS held
+        WHERE place = place || '' AND held.${c.id} = place AND ${prefix(`held.${c.holder}`)} = done.holder
         ORDER BY held.${c.id} FOR UPDATE OF held)`,
   };
 }

@@ -1,4 +1,4 @@
-import type { TableNames } from '../../database/index.js';
+import { placeholders, type TableNames } from '../../database/index.js';
 import type { LimitRecord } from '../limit-record.entity.js';
 import { CLOCK_MARGIN_MS } from '../limit-rules.js';
 
@@ -10,12 +10,19 @@ export interface LimitDialect {
   readonly chargesAllOrNothing: boolean;
   /** Charges `count` budgets, each guarded; answers `id`, `amount` and `endsAt` of those that it charged. */
   readonly charge: (table: LimitTable, count: number) => string;
+  /** The condition that a row is one of `count` ids, `:id0` and so on. */
+  readonly isOneOf: (table: LimitTable, count: number) => string;
   /** An UPDATE of the rows that meet the condition, locked in the order of their ids as `charge` does. */
   readonly updateInOrder: (table: LimitTable, assignments: string, condition: string) => string;
   /** A DELETE likewise. */
   readonly deleteInOrder: (table: LimitTable, condition: string) => string;
   /** The first 16 characters of a column. */
   readonly prefix: (column: string) => string;
+}
+
+/** `isOneOf` for those who count on an index. */
+export function listed({ column: c }: LimitTable, count: number): string {
+  return `${c.id} IN (${placeholders('id', count)})`;
 }
 
 /** A row as the rules see it: columns and values, as the statement calls them. */

@@ -1,4 +1,11 @@
-import { isSpent, lasts, lockEnd, type LimitDialect, type RuleTerms } from './limit-dialect.js';
+import {
+  isSpent,
+  lasts,
+  listed,
+  lockEnd,
+  type LimitDialect,
+  type RuleTerms,
+} from './limit-dialect.js';
 
 const asIs = (value: string): string => value;
 
@@ -37,6 +44,7 @@ export const mysqlDialect: LimitDialect = {
       RETURNING ${c.id} AS id, ${c.amount} AS amount, ${c.endsAt} AS endsAt, ${c.holder} AS holder,
         @@in_transaction AS inTransaction`;
   },
+  isOneOf: listed,
   updateInOrder: ({ table, column: c }, assignments, condition) =>
     `UPDATE ${table} SET ${assignments} WHERE ${condition} ORDER BY ${c.id}`,
   deleteInOrder: ({ table, column: c }, condition) =>

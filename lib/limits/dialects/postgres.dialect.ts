@@ -71,6 +71,10 @@ export const postgresDialect: LimitDialect = {
       ORDER BY wanted.id
       ${elseCharge(names)}`;
   },
+  isOneOf: ({ column: c }, count) => {
+    const keys = Array.from({ length: count }, (_, i) => `(${text(`:id${i}`)})`);
+    return `${c.id} IN (SELECT key FROM (VALUES ${keys.join(', ')}) AS given (key) WHERE key = key || '')`;
+  },
   // The inner condition is looked at again when the row was waited for, because of FOR UPDATE.
   updateInOrder: ({ table, column: c }, assignments, condition) =>
     `UPDATE ${table} SET ${assignments} WHERE ${c.id} IN (

@@ -1,9 +1,10 @@
-import type { LimitDialect } from './limit-dialect.js';
+import { listed, type LimitDialect } from './limit-dialect.js';
 import { postgresDialect } from './postgres.dialect.js';
 
 /** SQLite speaks PostgreSQL's upsert, and has one writer at a time. */
 export const sqliteDialect: LimitDialect = {
   ...postgresDialect,
+  isOneOf: listed,
   updateInOrder: ({ table }, assignments, condition) =>
     `UPDATE ${table} SET ${assignments} WHERE ${condition}`,
   deleteInOrder: ({ table }, condition) => `DELETE FROM ${table} WHERE ${condition}`,

@@ -1,4 +1,4 @@
-import { placeholders, type Engine, Statement } from '../../database/index.js';
+import { type Engine, Statement } from '../../database/index.js';
 import { CLOCK_MARGIN_MS } from '../limit-rules.js';
 import { limitClauses, type LimitClauses } from './limit-clauses.js';
 import type { LimitDialect, LimitTable } from './limit-dialect.js';
@@ -40,7 +40,7 @@ export function limitStatements(engine: Engine, names: LimitTable): LimitStateme
       return statement;
     };
   };
-  const isOneOf = (count: number): string => `${c.id} IN (${placeholders('id', count)})`;
+  const isOneOf = (count: number): string => dialect.isOneOf(names, count);
   const nothing = `${c.endsAt} = 0, ${c.amount} = 0`;
   const isMine = `(${c.kind} = 'failures' OR ${prefix(c.holder)} = :holder)`;
   return {

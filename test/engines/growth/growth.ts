@@ -5,7 +5,12 @@ import { randomBytes } from 'node:crypto';
 import { Client } from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
-import { ConfirmationRecord, ConfirmerService } from '../../../lib/index.js';
+import {
+  ConfirmationRecord,
+  ConfirmerService,
+  TWO_FACTOR_LIMIT_STORE,
+  type LimitStore,
+} from '../../../lib/index.js';
 import { WRONG_CODE } from '../../support/canaries.js';
 import type { TestDatabase } from '../../support/engines.js';
 import { NaiveConfirmer } from '../../support/naive-confirmer.js';
@@ -181,6 +186,60 @@ async function hotShareOf(table: string, work: () => Promise<unknown>): Promise<
   return (after.hot - before.hot) / (after.all - before.all);
 }
 
+/** What there is to say to the database, alone and together. */
+async function sayAll(app: TestApp, round: string): Promise<void> {
+  const { confirmer, twoFactor } = app;
+  const life = async (at: number): Promise<void> => {
+    const whom = { purpose: 'transfer', subject: `${round}-${at}` };
+    const { state } = await twoFactor.request({ ...whom, token: `${round}-${at}@mail.example` });
+    await confirmer.confirm(state.id, WRONG_CODE);
+    const [confirmed] = await confirmer.confirm(state.id, state.code!);
+    await confirmer.check(state.id, whom);
+    expect(await confirmer.use(state.id, whom)).toBe(true);
+    expect(await confirmed?.confirm()).toBe(false);
+    const other = await confirmer.makeConfirmation(whom);
+    await app.sender.send(null, `${round}-${at}@mail.example`, other);
+    await confirmer.cancel(other.id);
+  };
+  await times(1, () => life(0));
+  let at = 0;
+  await times(
+    2 * CALLERS,
+    () => {
+      at += 1;
+      return life(at);
+    },
+    CALLERS,
+  );
+  // Says it, and leaves the dead where they are.
+  await confirmer.purge({ olderThan: new Date(0), share: 1 });
+}
+
+/** What is said of as many budgets as one call may have, and of fewer. */
+async function spendOfMany({ app }: TestApp): Promise<void> {
+  const store = app.get<LimitStore>(TWO_FACTOR_LIMIT_STORE, { strict: false });
+  const holder = '0123456789abcdef';
+  for (const count of [1, 2, 3, 4, 8, 16]) {
+    const keys = Array.from({ length: count }, () => randomBytes(16).toString('hex')).toSorted();
+    const rule = { kind: 'window', max: 5, windowMs: 60_000 } as const;
+    const charges = keys.map((key) => ({ key, rule, checkOnly: false }));
+    expect((await store.charge(charges, holder)).charged).toHaveLength(count);
+    expect(await store.read(keys)).toHaveLength(count);
+    await store.giveBack(charges);
+    await store.clear(keys, holder);
+    await store.clear(keys);
+    expect((await store.read(keys)).map(({ amount }) => amount)).toEqual(keys.map(() => 0));
+  }
+}
+
+/** Statements that do not go by the primary key, and what they read instead. */
+async function detoursOf(app: TestApp): Promise<Record<string, readonly string[]>> {
+  const plans = await genericPlans(app.dataSource, POOL);
+  return Object.fromEntries(
+    plans.filter((plan) => plan.detours.length > 0).map((plan) => [plan.text, plan.detours]),
+  );
+}
+
 function report(what: string, numbers: Readonly<Record<string, number>>): void {
   const texts = Object.entries(numbers).map(([name, value]) => `${name} ${value.toFixed(3)}`);
   process.stdout.write(`${what}: ${texts.join(', ')}\n`);
@@ -198,6 +257,16 @@ afterAll(async () => {
   await single?.close();
   await limited?.close();
   await server?.close();
+});
+
+describe('Before the tables were ever counted', () => {
+  it('every statement goes by the primary key, in the plan that it keeps while they grow', async () => {
+    await spendOfMany(limited);
+    for (const [at, app] of [test, single, limited].entries()) {
+      await sayAll(app, `new-${at}`);
+      expect(await detoursOf(app)).toEqual({});
+    }
+  });
 });
 
 describe('A cycle', () => {
@@ -326,41 +395,6 @@ describe('The log of a cycle', () => {
 describe('The generic plan of every statement that the library has prepared', () => {
   const DEAD = 100_000;
   const LIVING = 20_000;
-
-  /** What there is to say to the database, alone and together. */
-  const sayAll = async (app: TestApp, round: string): Promise<void> => {
-    const { confirmer, twoFactor } = app;
-    const life = async (at: number): Promise<void> => {
-      const whom = { purpose: 'transfer', subject: `${round}-${at}` };
-      const { state } = await twoFactor.request({ ...whom, token: `${round}-${at}@mail.example` });
-      await confirmer.confirm(state.id, WRONG_CODE);
-      const [confirmed] = await confirmer.confirm(state.id, state.code!);
-      await confirmer.check(state.id, whom);
-      expect(await confirmer.use(state.id, whom)).toBe(true);
-      expect(await confirmed?.confirm()).toBe(false);
-      const other = await confirmer.makeConfirmation(whom);
-      await app.sender.send(null, `${round}-${at}@mail.example`, other);
-      await confirmer.cancel(other.id);
-    };
-    await times(1, () => life(0));
-    let at = 0;
-    await times(
-      2 * CALLERS,
-      () => {
-        at += 1;
-        return life(at);
-      },
-      CALLERS,
-    );
-    // Says it, and leaves the dead where they are.
-    await confirmer.purge({ olderThan: new Date(0), share: 1 });
-  };
-  const detoursOf = async (app: TestApp): Promise<Record<string, readonly string[]>> => {
-    const plans = await genericPlans(app.dataSource, POOL);
-    return Object.fromEntries(
-      plans.filter((plan) => plan.detours.length > 0).map((plan) => [plan.text, plan.detours]),
-    );
-  };
 
   beforeAll(async () => {
     await fill(server.url, { rows: DEAD });
