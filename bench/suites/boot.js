@@ -10,7 +10,10 @@ const APPLICATION = fileURLToPath(new URL('../boot/application.js', import.meta.
 const PROFILED = fileURLToPath(new URL('../boot/profiled.js', import.meta.url));
 const DATABASE = 'bench_boot';
 
-/** From the start of a process until it listens, with the module and without, in pairs. */
+/**
+ * From the start of a process until it listens, with the module and without, in pairs. The difference is of what comes when
+ * Node and the peers are loaded: until then both do the same, and most of the noise is there.
+ */
 export async function run({ sizes, servers: { postgres } }) {
   await postgres.create(DATABASE, MIGRATED);
   const times = { with: [], without: [] };
@@ -26,7 +29,9 @@ export async function run({ sizes, servers: { postgres } }) {
     }
   }
   progress();
-  const differences = times.with.map((time, pair) => time - times.without[pair]);
+  const own = (kind) => times[kind].map((time, pair) => time - phases[kind][pair].peers);
+  const [longer, shorter] = [own('with'), own('without')];
+  const differences = longer.map((time, pair) => time - shorter[pair]);
   const difference = median(differences);
   const spread = `${number(Math.min(...differences))} to ${number(Math.max(...differences))}`;
   const text = table(

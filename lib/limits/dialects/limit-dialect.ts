@@ -20,7 +20,7 @@ export interface LimitDialect {
   readonly prefix: (column: string) => string;
 }
 
-/** `isOneOf` for those who count on an index. */
+/** `isOneOf` for a planner that takes the index by itself. */
 export function listed({ column: c }: LimitTable, count: number): string {
   return `${c.id} IN (${placeholders('id', count)})`;
 }
