@@ -13,7 +13,7 @@ export default defineConfig({
     ...base.test,
     include: ['test/{engines,properties}/**/*.spec.ts'],
     testNamePattern: POSTGRES,
-    env: { TWO_FACTOR_TOLD: 'false', PROPERTY_ENGINES: 'postgres', PROPERTY_RUNS: '100' },
+    env: { TWO_FACTOR_TOLD: 'false', PROPERTY_ENGINES: 'postgres' },
     reporters: ['default', new CountReporter('silent', POSTGRES)],
   },
 });

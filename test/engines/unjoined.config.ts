@@ -9,7 +9,7 @@ export default defineConfig({
   test: {
     ...base.test,
     include: ['test/{engines,hostile,properties}/**/*.spec.ts'],
-    env: { TWO_FACTOR_JOIN: 'false', TWO_FACTOR_TOLD: 'false', PROPERTY_RUNS: '100' },
+    env: { TWO_FACTOR_JOIN: 'false', TWO_FACTOR_TOLD: 'false', PROPERTY_RUNS: '200' },
     reporters: ['default', new CountReporter('unjoined')],
   },
 });
