@@ -184,7 +184,7 @@ export class ConfirmationStore {
         {
           many: many.insert,
           keys: [row.id, ...exclusive],
-          row: () => ({ ...row, holder, charges: charges() }),
+          row: () => ({ ...row, holder, charges: JSON.stringify(charges()) }),
           shared: () => this.#shared(),
         },
       );
@@ -332,8 +332,8 @@ export class ConfirmationStore {
 
   #join(name: JoinedName, id: string, values: () => SqlValues): Join | null {
     if (this.joined === null) return null;
-    const { many, one } = this.joined[name];
-    return { many, one, keys: [id], row: values };
+    const { many, one, rest } = this.joined[name];
+    return { many, one, rest, keys: [id], row: values };
   }
 
   /** Of a statement that charges: the same for all calls in it. */

@@ -21,6 +21,7 @@ import {
 import { dataSourceOf } from './data-source-of.js';
 import { engineOf, type Engine } from './engine.js';
 import { giveUp } from './give-up.js';
+import { givenLists } from './given.js';
 import { Deadline, tooLate } from './deadline.js';
 import type { HeldConnection, Said } from './held-connection.js';
 import { Lanes } from './lanes.js';
@@ -43,15 +44,17 @@ export interface StatementRunnerOptions {
  * `keys`, whose it is, and whether anything was `touched`. A call of which they say nothing goes by itself.
  */
 export interface Join extends Joinable {
-  /** For all calls of its kind: it takes `:rows`, a JSON array. */
+  /** For all calls of its kind: it takes `givenLists`. */
   readonly many: Statement;
+  /** For those of whom neither `one` nor `many` said anything, where those say what they touched alone. */
+  readonly rest?: Statement | undefined;
   /**
    * For this call alone, with the values of `row`: then it goes together with calls of other kinds, too, in one transaction.
    * Neither statement may ever wait for a row that somebody has locked.
    */
   readonly one?: Statement | undefined;
-  /** What it adds to `:rows`, made when the statement is issued. */
-  readonly row: () => Readonly<Record<string, unknown>>;
+  /** What it gives, made when the statement is issued. */
+  readonly row: () => SqlValues;
   /** Further values, the same for all, of a kind that has no `one`. */
   readonly shared?: (() => SqlValues) | undefined;
 }
@@ -70,7 +73,7 @@ const FOREIGN_TRANSACTION_WAIT_MS = 2_000;
 const POLL_MS = 5;
 /** Of a line of one kind: what two calls gain by going together they lose by waiting. */
 const LONE_OF_A_KIND = 2;
-/** So many of a kind at most go with a statement each, where they can: the one for many reads JSON, and plans for many. */
+/** So many of a kind at most go with a statement each, where they can: the one for many reads lists, and plans for many. */
 const FEW = 7;
 const NOTHING_TOUCHED: StatementResult = { rows: [], affected: 0 };
 const MAX_JITTER_MS = 50;
@@ -118,7 +121,9 @@ export class StatementRunner {
     join?: Join | null,
   ): Promise<StatementResult> {
     if (manager !== undefined) return this.#inTransaction(statement, values, manager);
-    return this.#withDeadline((deadline) => this.#ownOrJoined(statement, values, deadline, join));
+    return Deadline.run(this.options.timeoutMs, (deadline) =>
+      this.#ownOrJoined(statement, values, deadline, join),
+    );
   }
 
   /** As `run`, without a manager, after those of the same lane. */
@@ -128,7 +133,7 @@ export class StatementRunner {
     values: () => SqlValues,
     join?: Join | null,
   ): Promise<StatementResult> {
-    return this.#withDeadline((deadline) =>
+    return Deadline.run(this.options.timeoutMs, (deadline) =>
       this.#lanes.run(lane, () => this.#ownOrJoined(statement, values, deadline, join), deadline),
     );
   }
@@ -146,7 +151,7 @@ export class StatementRunner {
       return work();
     });
     try {
-      await this.#withDeadline(() => begins);
+      await Deadline.run(this.options.timeoutMs, () => begins);
     } catch (error) {
       isLate = true;
       done.catch(() => undefined);
@@ -216,13 +221,13 @@ export class StatementRunner {
     return this.#joins ? this.#sendTogether(calls) : Promise.all(calls.map(goAlone));
   }
 
-  /** @param most of a kind that go with a statement each. */
-  async #sendTogether(calls: readonly JoinedCall[], most = FEW): Promise<void> {
+  /** @param isRest whether they were said once and not answered. */
+  async #sendTogether(calls: readonly JoinedCall[], isRest = false): Promise<void> {
     let kinds: readonly Kind[] = [];
     const say = (held: HeldConnection): Promise<Answer> => {
       // The others were told that it was too late; nothing may happen for them now.
       const members = calls.filter(({ deadline }) => !deadline.passed);
-      kinds = kindsOf(members, held.sendsTogether ? most : 0);
+      kinds = kindsOf(members, held.sendsTogether && !isRest ? FEW : 0, isRest);
       const all = saidTogether(kinds);
       if (all.length > 1 && !held.sendsTogether) throw new ApartError();
       return held.send(all);
@@ -231,9 +236,9 @@ export class StatementRunner {
     try {
       const { rows } = await this.#once(say, deadline);
       const left = settle(kinds, rows);
-      // Of what it did not touch a statement for one says nothing; the one for many knows what is locked. Refused calls,
-      // as an attacker makes many, are not to take a connection each.
-      if (left.length > 1) void this.#sendTogether(left, 0);
+      // Another statement knows of what was not touched whether somebody has locked it. Refused calls, as an attacker makes
+      // many, are not to take a connection each.
+      if (left.length > 1) void this.#sendTogether(left, true);
       else void left.map(goAlone);
       const said = new Set(kinds.flatMap((kind) => kind.calls));
       for (const call of calls) if (!said.has(call)) call.reject(tooLate());
@@ -246,7 +251,7 @@ export class StatementRunner {
   async #sendApart(calls: readonly JoinedCall[]): Promise<void> {
     // Else somebody is told of statements since they came.
     if (this.#isUntold) this.#sendsTogether = false;
-    await Promise.all(kindsOf(calls, 0).map((kind) => this.#send(kind.calls)));
+    await Promise.all(kindsOf(calls, 0, false).map((kind) => this.#send(kind.calls)));
   }
 
   /** One of them may have spoiled it for all. Whoever certainly got nothing from it goes by himself. */
@@ -408,10 +413,6 @@ export class StatementRunner {
       query.then(inTime(resolve), inTime(reject));
     });
   }
-
-  #withDeadline<T>(work: (deadline: Deadline) => Promise<T>): Promise<T> {
-    return Deadline.run(this.options.timeoutMs, work);
-  }
 }
 
 function goAlone({ alone, resolve, reject }: JoinedCall): Promise<void> {
@@ -421,18 +422,27 @@ function goAlone({ alone, resolve, reject }: JoinedCall): Promise<void> {
 /** Calls that have the statement for many in common. */
 interface Kind {
   readonly calls: JoinedCall[];
-  /** The statement that each of them goes with; else all go with that for many. */
+  /** The statement that each of them goes with; */
   one: Statement | undefined;
+  /** else all go with this one. */
+  readonly many: Statement;
+  /** Whether that says something of each of them. */
+  readonly isLast: boolean;
 }
 
 /** @param most of a kind that go with a statement each. */
-function kindsOf(calls: readonly JoinedCall[], most: number): readonly Kind[] {
+function kindsOf(calls: readonly JoinedCall[], most: number, isRest: boolean): readonly Kind[] {
   const kinds = new Map<Statement, Kind>();
   for (const call of calls) {
-    const { many, one } = call.join;
+    const { many, one, rest = many } = call.join;
     const kind = kinds.get(many);
     if (kind === undefined) {
-      kinds.set(many, { calls: [call], one: most > 0 ? one : undefined });
+      kinds.set(many, {
+        calls: [call],
+        one: most > 0 ? one : undefined,
+        many: isRest ? rest : many,
+        isLast: isRest || rest === many,
+      });
     } else {
       kind.calls.push(call);
       if (kind.calls.length > most) kind.one = undefined;
@@ -443,11 +453,14 @@ function kindsOf(calls: readonly JoinedCall[], most: number): readonly Kind[] {
 
 function saidTogether(kinds: readonly Kind[]): readonly Said[] {
   try {
-    return kinds.flatMap(({ calls, one }) => {
-      if (one) return calls.map(({ join }) => said(one, join.row() as SqlValues));
-      const { many, shared } = calls[0]!.join;
-      const rows = JSON.stringify(calls.map(({ join }) => join.row()));
-      return [said(many, { ...shared?.(), rows })];
+    return kinds.flatMap(({ calls, one, many }) => {
+      if (one) return calls.map(({ join }) => said(one, join.row()));
+      const { shared } = calls[0]!.join;
+      const lists = givenLists(
+        many,
+        calls.map(({ join }) => join.row()),
+      );
+      return [said(many, { ...shared?.(), ...lists })];
     });
   } catch (error) {
     throw new UnsaidError('', { cause: error });
@@ -459,19 +472,19 @@ function said(statement: Statement, values: SqlValues): Said {
 }
 
 /**
- * Each of them gets what is its own. Of whom a statement for many says nothing goes by himself.
+ * Each of them gets what is its own. Of whom the last statement says nothing goes by himself.
  *
- * @returns those of whom a statement of their own said nothing.
+ * @returns those of whom a statement said nothing that was not the last one.
  */
 function settle(kinds: readonly Kind[], rows: StatementResult['rows']): readonly JoinedCall[] {
   const answers = new Map(rows.map((row) => [row['key'], row]));
   const left: JoinedCall[] = [];
-  for (const { calls, one } of kinds) {
+  for (const { calls, one, isLast } of kinds) {
     for (const call of calls) {
       const answer = answers.get(call.keys[0]);
       if (answer === undefined) {
-        if (one) left.push(call);
-        else void goAlone(call);
+        if (one === undefined && isLast) void goAlone(call);
+        else left.push(call);
       } else if (answer['touched'] === true) {
         call.resolve({ rows: [answer], affected: 1 });
       } else {

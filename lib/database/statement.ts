@@ -42,7 +42,8 @@ export class Statement {
 
 type Compiled = Readonly<Pick<Statement, 'isPreparable' | 'name' | 'order' | 'text'>>;
 
-const PLACEHOLDER = /(?<![:\w]):([a-zA-Z]\w*)/g;
+/** `:name`; a cast's `::` is none. */
+export const PLACEHOLDER = /(?<![:\w]):([a-zA-Z]\w*)/g;
 
 /** Turns `:name` into `$1` (PostgreSQL, where a name keeps its number) or `?` (all others). */
 function compile(engine: Engine, sql: string): Compiled {
@@ -79,28 +80,4 @@ export function listValues(name: string, list: readonly string[]): Record<string
   const values: Record<string, string> = {};
   for (const [index, value] of list.entries()) values[`${name}${index}`] = value;
   return values;
-}
-
-/** SQL types of the values of a joined statement, by their names. */
-export type GivenTypes = Readonly<Record<string, 'bigint' | 'int' | 'json' | 'text' | 'varchar'>>;
-
-/** `:name` in a clause as a column of `givenRows`; what is in no row, and the same for all, stays as it is. */
-export function givenValues(clause: string, types: GivenTypes): string {
-  return clause.replace(PLACEHOLDER, (placeholder: string, name: string) =>
-    name in types ? `"given_${name}"` : placeholder,
-  );
-}
-
-/**
- * PostgreSQL's table of what several calls give as `:rows`. Its condition, always true, makes the planner expect one row:
- * it would else read the whole of a table that was small when the plan was made, and plan anew for each size of the list.
- */
-export function givenRows(types: GivenTypes): string {
-  const names = Object.keys(types);
-  const columns = names.map((name) => `"${name}" ${types[name]}`);
-  const given = names.map((name) => `"${name}" AS "given_${name}"`);
-  return (
-    `SELECT ${given.join(', ')} FROM json_to_recordset(CAST(:rows AS json)) AS list(${columns.join(', ')}) ` +
-    `WHERE "id" = "id" || ''`
-  );
 }

@@ -3,6 +3,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 import { afterEach, describe, expect, it } from 'vitest';
 
+import { givenLists, givenRows } from '../../lib/database/given.js';
+import { Statement } from '../../lib/database/statement.js';
 import { TwoFactorTooManyRequestsError, TwoFactorUnavailableError } from '../../lib/index.js';
 import { WRONG_CODE } from '../support/canaries.js';
 import { engines } from '../support/engines.js';
@@ -111,6 +113,53 @@ describe.each(engines.filter((engine) => engine === 'postgres'))('On %s', () => 
     expect(await confirmer.use(confirmed!, { ...binding, key: 'sixteen-characters' })).toBe(true);
   });
 
+  it('whatever they give arrives as it is', async () => {
+    const { dataSource } = await start();
+    const texts = [
+      '',
+      'null',
+      'NULL',
+      null,
+      'a,b',
+      '{}',
+      '"',
+      '\\',
+      '\\n',
+      'a\nb',
+      '\u0001\b\f\r\t',
+      "'",
+      'ü\u{1F600}',
+    ];
+    const numbers = [0, -1, 1_795_392_000_000, null];
+    const given = [
+      ...texts.map((text) => ({ text, number: 1 })),
+      ...numbers.map((number) => ({ text: 'a', number })),
+    ].map((values, index) => ({ id: String(index), json: JSON.stringify(values), ...values }));
+    const rows = givenRows({ id: 'varchar', text: 'text', json: 'json', number: 'bigint' });
+    const statement = new Statement('postgres', rows);
+    const read = async (lists: Readonly<Record<string, unknown>>): Promise<unknown[]> => {
+      const values = statement.order.map((name) => lists[name]);
+      const answer: Record<string, unknown>[] = await dataSource.query(statement.text, values);
+      return answer.map((row) => [row['given_text'], row['given_json'], row['given_number']]);
+    };
+
+    expect(await read(givenLists(statement, given))).toEqual(
+      given.map(({ text, number }) => [
+        text,
+        { text, number },
+        number === null ? null : String(number),
+      ]),
+    );
+    // The naive twin: JSON with other brackets.
+    const [, naive] = await read({
+      list_id: '{"0","1"}',
+      list_text: `{${JSON.stringify(['a', 'a\nb']).slice(1, -1)}}`,
+      list_json: '{"1","1"}',
+      list_number: '{1,1}',
+    });
+    expect((naive as unknown[])[0]).toBe('anb');
+  });
+
   it('unknown, foreign and used ones cost as many statements', async () => {
     const { confirmer, log } = await start();
     const states = await many(16, () =>
@@ -127,7 +176,8 @@ describe.each(engines.filter((engine) => engine === 'postgres'))('On %s', () => 
       states.map(({ id }, index) => `${id.slice(0, 19)}${index.toString(16)}${'0'.repeat(16)}`),
     );
 
-    expect([foreign, spent, unknown]).toEqual([1, 1, 1]);
+    // One for those whom it touches, and one that knows why it touched nobody.
+    expect([foreign, spent, unknown]).toEqual([2, 2, 2]);
   });
 
   it('a locked row keeps its own caller waiting, and nobody that came with it', async () => {

@@ -6,10 +6,12 @@ import { clauses, type JoinedName, type UpdateClauses } from './statements.js';
 export type JoinedStatements = Readonly<Record<JoinedName, JoinedPair>>;
 
 interface JoinedPair {
-  /** For as many as there are, given as JSON. */
+  /** For as many as there are. */
   readonly many: Statement;
   /** For one of few, which the server does faster. What only reads has none: it would have to wait for a commit. */
   readonly one?: Statement;
+  /** For those whom neither has touched: it also says of whom it is known why. */
+  readonly rest?: Statement;
 }
 
 /** What an INSERT takes of each confirmation. */
@@ -45,47 +47,62 @@ export function joinedStatements(terms: StatementTerms): JoinedStatements | null
   if (engine !== 'postgres') return null;
   const { table, column: c, columns, alias } = names;
   const { inserted, confirm, use } = clauses(terms);
+  const statement = (text: string): Statement => new Statement(engine, text);
 
-  const update = ({ set, where }: UpdateClauses, types: GivenTypes, returned: string): string => `
+  const touched = (id: string): string => `${id} AS "key", true AS "touched"`;
+  const updateOne = ({ set, where }: UpdateClauses, returned: readonly string[]): Statement =>
+    statement(`
+      UPDATE ${table} SET ${set} FROM (
+        SELECT stored.${c.id} AS "key" FROM ${table} AS stored WHERE stored.${c.id} = :id
+        FOR NO KEY UPDATE SKIP LOCKED) AS locked
+      WHERE ${where} AND ${c.id} = "key"
+      RETURNING ${[touched(c.id), ...returned].join(', ')}`);
+  const locked = (types: GivenTypes): string => `
     WITH given AS MATERIALIZED (${givenRows(types)}),
     locked AS MATERIALIZED (
       SELECT given.* FROM given JOIN ${table} AS stored ON stored.${c.id} = "given_id"
-      FOR NO KEY UPDATE OF stored SKIP LOCKED),
-    updated AS (
-      UPDATE ${table} SET ${givenValues(set, types)} FROM locked WHERE ${givenValues(where, types)}
-      RETURNING ${returned})`;
+      FOR NO KEY UPDATE OF stored SKIP LOCKED)`;
+  const update = (
+    { set, where }: UpdateClauses,
+    types: GivenTypes,
+    returned: readonly string[],
+  ): string => `
+    UPDATE ${table} SET ${givenValues(set, types)} FROM locked WHERE ${givenValues(where, types)}
+    RETURNING ${[touched('"given_id"'), ...returned].join(', ')}`;
   /**
    * Of those that were locked by us, or are not there at all, it is known that nothing was to be done. A NOT EXISTS would
    * read all of the table, if the plan was made when that was small.
    */
-  const answer = (updated: string, nothing: string): string => `
-    SELECT ${updated} FROM updated
-    UNION ALL SELECT ${nothing} FROM given
-    WHERE "given_id" NOT IN (SELECT "given_id" FROM updated) AND ("given_id" IN (SELECT "given_id" FROM locked)
+  const nothing = (nulls: readonly string[]): string => `
+    SELECT ${['"given_id"', 'false', ...nulls].join(', ')} FROM given
+    WHERE "given_id" NOT IN (SELECT "key" FROM updated) AND ("given_id" IN (SELECT "given_id" FROM locked)
       OR "given_id" NOT IN (SELECT "given_id" FROM given JOIN ${table} AS stored ON stored.${c.id} = "given_id"))`;
-
-  const properties = Object.values(alias);
-  const nulls = properties.map((name) => `NULL AS ${name}`);
-
-  const touched = '"key", true AS "touched"';
-  const updateOne = ({ set, where }: UpdateClauses, returned: string): string => `
-    UPDATE ${table} SET ${set} FROM (
-      SELECT stored.${c.id} AS "key" FROM ${table} AS stored WHERE stored.${c.id} = :id
-      FOR NO KEY UPDATE SKIP LOCKED) AS locked
-    WHERE ${where} AND ${c.id} = "key"
-    RETURNING ${returned}`;
-  const statement = (text: string): Statement => new Statement(engine, text);
+  const updates = (
+    clause: UpdateClauses,
+    types: GivenTypes,
+    returned: readonly string[] = [],
+    nulls: readonly string[] = [],
+  ): JoinedPair => {
+    const updated = update(clause, types, returned);
+    return {
+      one: updateOne(clause, returned),
+      // What it answers of a row that it has touched is not kept for a second part first.
+      many: statement(`${locked(types)} ${updated}`),
+      rest: statement(
+        `${locked(types)}, updated AS (${updated}) SELECT * FROM updated UNION ALL ${nothing(nulls)}`,
+      ),
+    };
+  };
 
   return {
     insert: {
       one: statement(`
         INSERT INTO ${table} (${inserted.columns}) VALUES (${inserted.values})
-        RETURNING ${c.id} AS ${touched}`),
+        RETURNING ${touched(c.id)}`),
       many: statement(`
         WITH given AS MATERIALIZED (${givenRows(INSERTED)})
-        INSERT INTO ${table} (${inserted.columns}) SELECT ${givenValues(inserted.values, INSERTED)}
-        FROM given ORDER BY "given_id"
-        RETURNING ${c.id} AS ${touched}`),
+        INSERT INTO ${table} (${inserted.columns}) SELECT ${givenValues(inserted.values, INSERTED)} FROM given
+        RETURNING ${touched(c.id)}`),
     },
     find: {
       many: statement(`
@@ -93,21 +110,13 @@ export function joinedStatements(terms: StatementTerms): JoinedStatements | null
         SELECT "given_id" AS "key", stored.${c.id} IS NOT NULL AS "touched", ${columns}
         FROM given LEFT JOIN ${table} AS stored ON stored.${c.id} = "given_id"`),
     },
-    confirm: {
-      one: statement(updateOne(confirm, `${touched}, ${columns}`)),
-      many: statement(`
-        ${update(confirm, confirmed(keys), `locked.*, ${columns}`)}
-        ${answer(
-          `"given_id" AS ${touched}, ${properties.join(', ')}`,
-          `"given_id", false, ${nulls.join(', ')}`,
-        )}`),
-    },
-    use: {
-      one: statement(updateOne(use, touched)),
-      many: statement(`
-        ${update(use, used(keys), '"given_id"')}
-        ${answer(`"given_id" AS ${touched}`, '"given_id", false')}`),
-    },
+    confirm: updates(
+      confirm,
+      confirmed(keys),
+      [columns],
+      Object.values(alias).map(() => 'NULL'),
+    ),
+    use: updates(use, used(keys)),
   };
 }
 

@@ -13,8 +13,8 @@ import { startApp, TestClock, type TestApp, type TestAppInput } from '../../supp
 export const STATEMENTS = {
   insert: /^(WITH given .* )?INSERT INTO .two_factor_confirmation/,
   find: /^SELECT .* FROM .two_factor_confirmation. WHERE/,
-  confirm: /^(WITH given .*\( )?UPDATE .two_factor_confirmation. SET .attempts. = /,
-  use: /^(WITH given .*\( )?UPDATE .two_factor_confirmation. SET .used_at. = /,
+  confirm: /^(WITH given .*[()] )?UPDATE .two_factor_confirmation. SET .attempts. = /,
+  use: /^(WITH given .*[()] )?UPDATE .two_factor_confirmation. SET .used_at. = /,
   bind: /^UPDATE .two_factor_confirmation. SET .way. = /,
   cancel: /^UPDATE .two_factor_confirmation. SET .cancelled_at. = /,
   purge: /^DELETE FROM .two_factor_confirmation. WHERE .id. >/,

@@ -43,6 +43,8 @@ const PREPARED = [
   /^WITH given .* INSERT /,
   /^WITH given .* SET "attempts"/,
   /^WITH given .* SET "used_at"/,
+  /^WITH given .* updated AS .* SET "attempts"/,
+  /^WITH given .* updated AS .* SET "used_at"/,
 ];
 
 /** Makes a row of 600 bytes. */
@@ -197,6 +199,8 @@ async function sayAll(app: TestApp, round: string): Promise<void> {
     await confirmer.check(state.id, whom);
     expect(await confirmer.use(state.id, whom)).toBe(true);
     expect(await confirmed?.confirm()).toBe(false);
+    expect(await confirmer.use(state.id, whom)).toBe(false);
+    expect((await confirmer.confirm(state.id, state.code!))[1]).toBe(false);
     const other = await confirmer.makeConfirmation(whom);
     await app.sender.send(null, `${round}-${at}@mail.example`, other);
     await confirmer.cancel(other.id);

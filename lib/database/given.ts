@@ -1,0 +1,50 @@
+import { PLACEHOLDER, type SqlValue, type SqlValues, type Statement } from './statement.js';
+
+/** SQL types of what each of several calls gives to a statement for all of them, by their names. */
+export type GivenTypes = Readonly<Record<string, 'bigint' | 'int' | 'json' | 'text' | 'varchar'>>;
+
+/** In front of the name of a value: the list of those of all calls. */
+const LIST = 'list_';
+/** What JSON escapes and PostgreSQL's arrays do not: there, `\n` is an n. */
+const FOREIGN_ESCAPE = /\\[^"\\]/;
+
+/** `:name` in a clause as a column of `givenRows`; what is in no row, and the same for all, stays as it is. */
+export function givenValues(clause: string, types: GivenTypes): string {
+  return clause.replace(PLACEHOLDER, (placeholder: string, name: string) =>
+    name in types ? `"given_${name}"` : placeholder,
+  );
+}
+
+/**
+ * PostgreSQL's table of what several calls give, a list for each value: to read an object of JSON for each call costs the
+ * server a tenth of all that it does for it. The condition, always true, makes the planner expect one row: it would else
+ * read the whole of a table that was small when the plan was made, and plan anew for each size of the lists.
+ */
+export function givenRows(types: GivenTypes): string {
+  const lists = Object.entries(types).map(
+    ([name, type]) => `unnest(CAST(:${LIST}${name} AS ${type}[])) AS "given_${name}"`,
+  );
+  return `SELECT * FROM (SELECT ${lists.join(', ')}) AS list WHERE "given_id" = "given_id" || ''`;
+}
+
+/** The values of `givenRows`. */
+export function givenLists({ order }: Statement, rows: readonly SqlValues[]): SqlValues {
+  const lists: Record<string, SqlValue> = {};
+  for (const list of order) {
+    if (!list.startsWith(LIST)) continue;
+    const name = list.slice(LIST.length);
+    lists[list] = arrayOf(rows.map((row) => row[name] ?? null));
+  }
+  return lists;
+}
+
+/** An array as PostgreSQL reads it: JSON with other brackets, but for what JSON escapes. */
+function arrayOf(values: readonly SqlValue[]): string {
+  const text = JSON.stringify(values);
+  if (FOREIGN_ESCAPE.test(text)) return `{${values.map(elementOf).join(',')}}`;
+  return `{${text.slice(1, -1)}}`;
+}
+
+function elementOf(value: SqlValue): string {
+  return value === null ? 'NULL' : `"${String(value).replace(/["\\]/g, String.raw`\$&`)}"`;
+}
