@@ -3,37 +3,74 @@ import type { LaneEnd } from './lanes.js';
 
 /** How long a caller waits, whatever for: the pool, a lane, a lock, the answer. */
 export class Deadline implements LaneEnd {
-  readonly startedAt = Date.now();
+  /** Milliseconds of `performance.now()`: nobody sets that clock. */
+  readonly startedAt = performance.now();
   passed = false;
   /** It passed while the server had the statement. */
   isStuck = false;
-  #onPass: (() => void) | null = null;
+  /** What is to be done when it passes; `null` for nothing. */
+  onPass: (() => void) | null = null;
 
-  private constructor() {}
+  constructor(private readonly reject: (error: unknown) => void) {}
 
-  /** @throws TwoFactorUnavailableError when `work` takes longer than `timeoutMs`; the work goes on, and looks at `passed`. */
-  static run<T>(timeoutMs: number, work: (deadline: Deadline) => Promise<T>): Promise<T> {
+  pass(): void {
+    this.passed = true;
+    this.reject(tooLate());
+    this.onPass?.();
+  }
+}
+
+/** The deadlines of callers who all wait as long: the first to come is the first to pass, and one timer is enough. */
+export class Deadlines {
+  readonly #waiting = new Set<Deadline>();
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(private readonly timeoutMs: number) {}
+
+  /** @throws TwoFactorUnavailableError when `work` takes too long; the work goes on, and looks at `passed`. */
+  run<T>(work: (deadline: Deadline) => Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
-      const deadline = new Deadline();
-      const timer = setTimeout(() => {
-        deadline.passed = true;
-        reject(tooLate());
-        deadline.#onPass?.();
-      }, timeoutMs);
+      const deadline = new Deadline(reject);
+      this.#add(deadline);
       const inTime =
         <A>(settle: (answer: A) => void) =>
         (answer: A): void => {
-          clearTimeout(timer);
+          this.#remove(deadline);
           settle(answer);
         };
       work(deadline).then(inTime(resolve), inTime(reject));
     });
   }
 
-  /** What is to be done when it passes, instead of what was before; `null` for nothing. */
-  set onPass(callback: (() => void) | null) {
-    this.#onPass = callback;
+  #add(deadline: Deadline): void {
+    // Whoever waits keeps the process alive.
+    if (this.#timer === undefined) this.#wake(this.timeoutMs);
+    else if (this.#waiting.size === 0) this.#timer.ref();
+    this.#waiting.add(deadline);
   }
+
+  #remove(deadline: Deadline): void {
+    this.#waiting.delete(deadline);
+    if (this.#waiting.size === 0) this.#timer?.unref();
+  }
+
+  #wake(ms: number): void {
+    this.#timer = setTimeout(this.#pass, ms);
+  }
+
+  readonly #pass = (): void => {
+    this.#timer = undefined;
+    const begun = performance.now() - this.timeoutMs;
+    for (const deadline of this.#waiting) {
+      const rest = deadline.startedAt - begun;
+      if (rest > 0) {
+        this.#wake(rest);
+        return;
+      }
+      this.#waiting.delete(deadline);
+      deadline.pass();
+    }
+  };
 }
 
 export function tooLate(): TwoFactorUnavailableError {

@@ -22,7 +22,7 @@ import { dataSourceOf } from './data-source-of.js';
 import { engineOf, type Engine } from './engine.js';
 import { giveUp } from './give-up.js';
 import { givenLists } from './given.js';
-import { Deadline, tooLate } from './deadline.js';
+import { Deadlines, tooLate, type Deadline } from './deadline.js';
 import type { HeldConnection, Said } from './held-connection.js';
 import { Lanes } from './lanes.js';
 import { Line, type Joinable } from './line.js';
@@ -83,6 +83,7 @@ const UNCOMMITTED_TRIES = 3;
 /** Runs the stores' statements: on a connection of our own within a deadline, or inside a caller's transaction. */
 export class StatementRunner {
   readonly engine: Engine;
+  readonly #deadlines: Deadlines;
   readonly #lanes = new Lanes();
   /** By their statement for many. */
   readonly #lines = new Map<Statement, Line<JoinedCall>>();
@@ -104,6 +105,7 @@ export class StatementRunner {
     this.#silent = dataSource.logger;
     this.#prepares = options.preparedStatements;
     this.#joins = options.joinUpTo > 1;
+    this.#deadlines = new Deadlines(options.timeoutMs);
     this.#line = this.#newLine(1);
   }
 
@@ -121,9 +123,7 @@ export class StatementRunner {
     join?: Join | null,
   ): Promise<StatementResult> {
     if (manager !== undefined) return this.#inTransaction(statement, values, manager);
-    return Deadline.run(this.options.timeoutMs, (deadline) =>
-      this.#ownOrJoined(statement, values, deadline, join),
-    );
+    return this.#deadlines.run((deadline) => this.#ownOrJoined(statement, values, deadline, join));
   }
 
   /** As `run`, without a manager, after those of the same lane. */
@@ -133,7 +133,7 @@ export class StatementRunner {
     values: () => SqlValues,
     join?: Join | null,
   ): Promise<StatementResult> {
-    return Deadline.run(this.options.timeoutMs, (deadline) =>
+    return this.#deadlines.run((deadline) =>
       this.#lanes.run(lane, () => this.#ownOrJoined(statement, values, deadline, join), deadline),
     );
   }
@@ -151,7 +151,7 @@ export class StatementRunner {
       return work();
     });
     try {
-      await Deadline.run(this.options.timeoutMs, () => begins);
+      await this.#deadlines.run(() => begins);
     } catch (error) {
       isLate = true;
       done.catch(() => undefined);
@@ -381,7 +381,7 @@ export class StatementRunner {
   }
 
   async #pause(deadline: Deadline): Promise<void> {
-    const waited = Date.now() - deadline.startedAt;
+    const waited = performance.now() - deadline.startedAt;
     if (deadline.passed || waited >= FOREIGN_TRANSACTION_WAIT_MS) {
       throw foreignTransaction();
     }

@@ -1,0 +1,113 @@
+import { afterEach, describe, expect, it, vi } from 'vitest';
+
+import { Deadlines, type Deadline } from '../../../lib/database/deadline.js';
+import { TwoFactorUnavailableError } from '../../../lib/index.js';
+
+const MS = 1_000;
+const never = (): Promise<never> => new Promise(() => undefined);
+
+describe('Deadlines', () => {
+  afterEach(() => {
+    vi.useRealTimers();
+    vi.restoreAllMocks();
+  });
+
+  function start(): { deadlines: Deadlines; waiting: (name: string) => void; refused: string[] } {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
+    const deadlines = new Deadlines(MS);
+    const refused: string[] = [];
+    const waiting = (name: string): void => {
+      deadlines.run(never).catch((error: unknown) => {
+        expect(error).toBeInstanceOf(TwoFactorUnavailableError);
+        refused.push(name);
+      });
+    };
+    return { deadlines, waiting, refused };
+  }
+
+  it('refuse everybody after his own time, with one timer for all', async () => {
+    const { waiting, refused } = start();
+    waiting('first');
+    await vi.advanceTimersByTimeAsync(300);
+    waiting('second');
+    waiting('third');
+    await vi.advanceTimersByTimeAsync(300);
+    waiting('last');
+    expect(vi.getTimerCount()).toBe(1);
+
+    await vi.advanceTimersByTimeAsync(399);
+    expect(refused).toEqual([]);
+    await vi.advanceTimersByTimeAsync(1);
+    expect(refused).toEqual(['first']);
+    await vi.advanceTimersByTimeAsync(299);
+    expect(refused).toEqual(['first']);
+    await vi.advanceTimersByTimeAsync(1);
+    expect(refused).toEqual(['first', 'second', 'third']);
+    await vi.advanceTimersByTimeAsync(300);
+    expect(refused).toEqual(['first', 'second', 'third', 'last']);
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
+  it('give whoever comes later all of his time, whatever the timer was for', async () => {
+    const { deadlines, waiting, refused } = start();
+    await deadlines.run(() => Promise.resolve());
+    await vi.advanceTimersByTimeAsync(900);
+    waiting('somebody');
+
+    await vi.advanceTimersByTimeAsync(999);
+    expect(refused).toEqual([]);
+    await vi.advanceTimersByTimeAsync(1);
+    expect(refused).toEqual(['somebody']);
+  });
+
+  it('answer what comes in time, errors too', async () => {
+    const deadlines = new Deadlines(MS);
+
+    expect(await deadlines.run(() => Promise.resolve('done'))).toBe('done');
+    await expect(deadlines.run(() => Promise.reject(new Error('spoiled')))).rejects.toThrow(
+      'spoiled',
+    );
+  });
+
+  it('tell the work that it is too late', async () => {
+    const { deadlines } = start();
+    let seen: Deadline | undefined;
+    const onPass = vi.fn<() => void>();
+    const refused = deadlines.run((deadline) => {
+      seen = deadline;
+      deadline.onPass = onPass;
+      return never();
+    });
+    refused.catch(() => undefined);
+
+    await vi.advanceTimersByTimeAsync(MS - 1);
+    expect(seen).toMatchObject({ passed: false });
+    await vi.advanceTimersByTimeAsync(1);
+
+    expect(seen).toMatchObject({ passed: true });
+    expect(onPass).toHaveBeenCalledOnce();
+  });
+
+  it('keep the process alive as long as somebody waits, and no longer', async () => {
+    const setting = vi.spyOn(globalThis, 'setTimeout');
+    const deadlines = new Deadlines(MS);
+    let answer: (() => void) | undefined;
+
+    await deadlines.run(() => Promise.resolve());
+    const timer = setting.mock.results[0]!.value as NodeJS.Timeout;
+    expect(timer.hasRef()).toBe(false);
+    const waiting = deadlines.run(
+      () =>
+        new Promise<void>((resolve) => {
+          answer = resolve;
+        }),
+    );
+    expect(timer.hasRef()).toBe(true);
+    answer!();
+    await waiting;
+
+    expect(timer.hasRef()).toBe(false);
+    expect(setting).toHaveBeenCalledOnce();
+    clearTimeout(timer);
+  });
+});
