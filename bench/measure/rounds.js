@@ -28,6 +28,10 @@ export async function rounds({ entries, levels, sizes, postgres, start }) {
         absent.set(entry.id, error.message);
       }
     }
+    for (const [id, contestant] of shuffled(present)) {
+      progress(`round ${round} of ${sizes.rounds}: ${id} warms up`);
+      await contestant.load({ callers: Math.max(...levels), seconds: sizes.firstSeconds });
+    }
     await postgres.query('CHECKPOINT');
     const ofRound = [];
     for (const level of levels) {

@@ -7,7 +7,7 @@ import { table } from './table.js';
 
 /** What the numbers are about, so that nobody compares them with those of another machine. */
 export async function describeMachine(folder, { postgres, redis }, options) {
-  const { rounds, seconds, warmUpSeconds } = options.sizes;
+  const { rounds, seconds, firstSeconds, warmUpSeconds } = options.sizes;
   return table(
     ['what', 'here'],
     [
@@ -20,7 +20,10 @@ export async function describeMachine(folder, { postgres, redis }, options) {
       ['Node', process.version],
       ['PostgreSQL', postgres.version],
       ['Redis', redis?.version ?? 'none'],
-      ['rounds', `${rounds} of ${seconds} s, each after ${warmUpSeconds} s`],
+      [
+        'rounds',
+        `${rounds} of ${seconds} s, each after ${warmUpSeconds} s, of processes that ran for ${firstSeconds} s before`,
+      ],
     ],
   );
 }

@@ -21,7 +21,8 @@ const QUICK_PARTS = ['size', 'boot', 'service', 'http'];
  * @typedef {object} Sizes
  * @property {number} rounds
  * @property {number} seconds of one measurement
- * @property {number} warmUpSeconds before each
+ * @property {number} firstSeconds of a process, with most callers: until V8 has compiled what is called all the time
+ * @property {number} warmUpSeconds before each measurement
  * @property {number[]} callers
  * @property {number[]} connections over HTTP
  * @property {number[]} mariadbCallers
@@ -36,6 +37,7 @@ const QUICK_PARTS = ['size', 'boot', 'service', 'http'];
 const FULL = {
   rounds: 7,
   seconds: 3,
+  firstSeconds: 5,
   warmUpSeconds: 0.7,
   callers: [1, 4, 16, 64],
   connections: [16, 64],
@@ -51,6 +53,7 @@ const FULL = {
 const QUICK = {
   rounds: 2,
   seconds: 0.7,
+  firstSeconds: 0.5,
   warmUpSeconds: 0.3,
   callers: [1, 16, 64],
   connections: [64],

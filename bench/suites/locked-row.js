@@ -37,12 +37,12 @@ export async function run({ sizes, servers }) {
   return { title: 'A locked row, 63 other callers', text: table(head, rows), ratios };
 }
 
-async function roundsOf(entry, servers, { lockRounds, warmUpSeconds }) {
+async function roundsOf(entry, servers, { lockRounds, firstSeconds }) {
   const contestant = await startContestant(entry, servers);
   const somebody = new Client(servers.postgres.url(contestant.database));
   await somebody.connect();
   const rounds = [];
-  await contestant.load({ callers: CALLERS, seconds: 2 * warmUpSeconds });
+  await contestant.load({ callers: CALLERS, seconds: firstSeconds });
   for (let round = 1; round <= lockRounds; round += 1) {
     progress(`locked row, round ${round} of ${lockRounds}: ${entry.id}`);
     const { p99: quiet } = await contestant.load({ callers: CALLERS, seconds: SECONDS });

@@ -56,8 +56,8 @@ export async function run({ sizes, servers }) {
   return { title: 'CPU profile', text: parts.join('\n\n') };
 }
 
-async function underLoad(contestant, callers, { warmUpSeconds, seconds }) {
-  await contestant.load({ callers, seconds: 2 * warmUpSeconds });
+async function underLoad(contestant, callers, { firstSeconds, seconds }) {
+  await contestant.load({ callers, seconds: firstSeconds });
   await contestant.child.call('startProfile');
   const { perSecond } = await contestant.load({ callers, seconds: 3 * seconds });
   const profile = await contestant.child.call('stopProfile');

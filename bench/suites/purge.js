@@ -41,14 +41,14 @@ export async function run({ sizes, servers }) {
   return { title: `Purge under load, ${CALLERS} callers`, text: table(head, rows), kept };
 }
 
-async function purgeUnder(entry, servers, { seconds, warmUpSeconds }) {
+async function purgeUnder(entry, servers, { seconds, firstSeconds }) {
   const { postgres } = servers;
   await postgres.create(DATABASE, DEAD);
   const loaded = await startContestant(entry, servers, { database: DATABASE });
   const purger = await startContestant(entry, servers, { database: DATABASE });
   const perSecond = async (time) =>
     (await loaded.load({ callers: CALLERS, seconds: time })).perSecond;
-  await perSecond(2 * warmUpSeconds);
+  await perSecond(firstSeconds);
   const before = await perSecond(3 * seconds);
 
   const begin = performance.now();
