@@ -73,8 +73,8 @@ const FOREIGN_TRANSACTION_WAIT_MS = 2_000;
 const POLL_MS = 5;
 /** Of a line of one kind: what two calls gain by going together they lose by waiting. */
 const LONE_OF_A_KIND = 2;
-/** So many of a kind at most go with a statement each, where they can: the one for many reads lists, and plans for many. */
-const FEW = 7;
+/** So many of a kind at most go with a statement each, where they can: the one for many sets up more. */
+const FEW = 3;
 const NOTHING_TOUCHED: StatementResult = { rows: [], affected: 0 };
 const MAX_JITTER_MS = 50;
 /** A connection that was left in a transaction is mended by the first try. */
