@@ -390,7 +390,7 @@ export class StatementRunner {
 
   /** Gives a statement up that is under way when its deadline has passed. */
   #untilStuck<T>(deadline: Deadline, query: Promise<T>): Promise<T> {
-    const issuedAt = Date.now();
+    const issuedAt = performance.now();
     return new Promise((resolve, reject) => {
       const giveUpNow = (): void => {
         deadline.isStuck = true;
@@ -399,7 +399,7 @@ export class StatementRunner {
       let timer: NodeJS.Timeout | undefined;
       deadline.onPass = () => {
         // A caller who waited long for the pool must not end a statement that is young.
-        const youth = issuedAt + this.options.timeoutMs / 2 - Date.now();
+        const youth = issuedAt + this.options.timeoutMs / 2 - performance.now();
         if (youth > 0) timer = setTimeout(giveUpNow, youth);
         else giveUpNow();
       };
