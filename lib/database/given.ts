@@ -1,12 +1,14 @@
 import { PLACEHOLDER, type SqlValue, type SqlValues, type Statement } from './statement.js';
 
 /** SQL types of what each of several calls gives to a statement for all of them, by their names. */
-export type GivenTypes = Readonly<Record<string, 'bigint' | 'int' | 'json' | 'text' | 'varchar'>>;
+export type GivenTypes = Readonly<Record<string, 'bigint' | 'int' | 'text' | 'varchar'>>;
 
 /** In front of the name of a value: the list of those of all calls. */
 const LIST = 'list_';
 /** What JSON escapes and PostgreSQL's arrays do not: there, `\n` is an n. */
 const FOREIGN_ESCAPE = /\\[^"\\]/;
+/** With this setting off a NULL in an array is the text "null": then nothing is given, and everybody goes by himself. */
+const HAS_NULLS = `current_setting('array_nulls', true) IS DISTINCT FROM 'off'`;
 
 /** `:name` in a clause as a column of `givenRows`; what is in no row, and the same for all, stays as it is. */
 export function givenValues(clause: string, types: GivenTypes): string {
@@ -24,7 +26,7 @@ export function givenRows(types: GivenTypes): string {
   const lists = Object.entries(types).map(
     ([name, type]) => `unnest(CAST(:${LIST}${name} AS ${type}[])) AS "given_${name}"`,
   );
-  return `SELECT * FROM (SELECT ${lists.join(', ')}) AS list WHERE "given_id" = "given_id" || ''`;
+  return `SELECT * FROM (SELECT ${lists.join(', ')}) AS list WHERE "given_id" = "given_id" || '' AND ${HAS_NULLS}`;
 }
 
 /** The values of `givenRows`. */

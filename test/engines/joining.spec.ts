@@ -1,11 +1,16 @@
 // Joined calls: the same answers as one statement each, whoever they meet in it.
 import { setTimeout as sleep } from 'node:timers/promises';
 
+import { IsNull } from 'typeorm';
 import { afterEach, describe, expect, it } from 'vitest';
 
 import { givenLists, givenRows } from '../../lib/database/given.js';
 import { Statement } from '../../lib/database/statement.js';
-import { TwoFactorTooManyRequestsError, TwoFactorUnavailableError } from '../../lib/index.js';
+import {
+  ConfirmationRecord,
+  TwoFactorTooManyRequestsError,
+  TwoFactorUnavailableError,
+} from '../../lib/index.js';
 import { WRONG_CODE } from '../support/canaries.js';
 import { engines } from '../support/engines.js';
 import { interceptStatements } from '../support/intercept-statements.js';
@@ -135,7 +140,7 @@ describe.each(engines.filter((engine) => engine === 'postgres'))('On %s', () => 
       ...texts.map((text) => ({ text, number: 1 })),
       ...numbers.map((number) => ({ text: 'a', number })),
     ].map((values, index) => ({ id: String(index), json: JSON.stringify(values), ...values }));
-    const rows = givenRows({ id: 'varchar', text: 'text', json: 'json', number: 'bigint' });
+    const rows = givenRows({ id: 'varchar', text: 'text', json: 'text', number: 'bigint' });
     const statement = new Statement('postgres', rows);
     const read = async (lists: Readonly<Record<string, unknown>>): Promise<unknown[]> => {
       const values = statement.order.map((name) => lists[name]);
@@ -146,7 +151,7 @@ describe.each(engines.filter((engine) => engine === 'postgres'))('On %s', () => 
     expect(await read(givenLists(statement, given))).toEqual(
       given.map(({ text, number }) => [
         text,
-        { text, number },
+        JSON.stringify({ text, number }),
         number === null ? null : String(number),
       ]),
     );
@@ -154,10 +159,32 @@ describe.each(engines.filter((engine) => engine === 'postgres'))('On %s', () => 
     const [, naive] = await read({
       list_id: '{"0","1"}',
       list_text: `{${JSON.stringify(['a', 'a\nb']).slice(1, -1)}}`,
-      list_json: '{"1","1"}',
+      list_json: '{"{}","{}"}',
       list_number: '{1,1}',
     });
     expect((naive as unknown[])[0]).toBe('anb');
+  });
+
+  /** Where the server takes a NULL in an array for a text. @returns how many of twelve that were used without a key have none. */
+  async function usedWithoutKey(rewrite: (sql: string) => string): Promise<number> {
+    const { confirmer, dataSource } = await start({
+      dataSource: { extra: { options: '-c array_nulls=off' } },
+    });
+    interceptStatements(dataSource, (sql, run) => run(rewrite(sql)));
+    const states = await many(12, () => confirmer.makeConfirmation({ isConfirmed: true }));
+    const used = await Promise.all(states.map((state) => confirmer.use(state)));
+    expect(used).toEqual(states.map(() => true));
+    return dataSource.getRepository(ConfirmationRecord).countBy({ useKey: IsNull() });
+  }
+
+  it('where array_nulls is off everybody goes by himself', async () => {
+    expect(await usedWithoutKey((sql) => sql)).toBe(12);
+  });
+
+  it('since statements that do not ask for it, the naive twin, write the text "null"', async () => {
+    const ask = "current_setting('array_nulls', true) IS DISTINCT FROM 'off'";
+
+    expect(await usedWithoutKey((sql) => sql.replace(ask, 'true'))).toBeLessThan(12);
   });
 
   it('unknown, foreign and used ones cost as many statements', async () => {

@@ -25,7 +25,7 @@ const FAILURE_KEYS = `
 /** Somebody came in between: whatever this statement has done, it has not. */
 const TAKE_BACK = '1 / (SELECT 0 * count(*) FROM charged) = 0';
 const CHARGES = `
-  json_to_recordset("given_charges") AS charges (id varchar, kind varchar, amount int, allowed int, "endsAt" bigint)
+  json_to_recordset(CAST("given_charges" AS json)) AS charges (id varchar, kind varchar, amount int, allowed int, "endsAt" bigint)
   WHERE id = id || ''`;
 
 /**
@@ -40,7 +40,7 @@ export function chargingStatements(
   const { table, column: c, columns, alias } = names;
   const { inserted, confirm, isOpen, codeMatches } = clauses(terms);
   const compile = (sql: string): Statement => new Statement(engine, sql);
-  const made: GivenTypes = { ...INSERTED, holder: 'varchar', charges: 'json' };
+  const made: GivenTypes = { ...INSERTED, holder: 'varchar', charges: 'text' };
   const tried: GivenTypes = {
     id: 'varchar',
     holder: 'varchar',
@@ -70,7 +70,7 @@ export function chargingStatements(
   return {
     one: {
       insert: compile(`
-        WITH given AS MATERIALIZED (SELECT CAST(:charges AS json) AS "given_charges", CAST(:holder AS varchar) AS holder),
+        WITH given AS MATERIALIZED (SELECT CAST(:charges AS text) AS "given_charges", CAST(:holder AS varchar) AS holder),
         wanted AS MATERIALIZED (
           SELECT id, kind, amount, allowed, "endsAt" AS ends_at FROM given, ${CHARGES}),
         ${limits.request.one},

@@ -1,3 +1,6 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+import { setTimeout as sleep } from 'node:timers/promises';
+
 import { afterEach, describe, expect, it, vi } from 'vitest';
 
 import { Deadlines, type Deadline } from '../../../lib/database/deadline.js';
@@ -109,5 +112,33 @@ describe('Deadlines', () => {
     expect(timer.hasRef()).toBe(false);
     expect(setting).toHaveBeenCalledOnce();
     clearTimeout(timer);
+  });
+
+  it('keep nobody as long as others come', async () => {
+    const callers = new AsyncLocalStorage<string>();
+    const contexts: (string | undefined)[] = [];
+    const { setTimeout: set } = globalThis;
+    vi.spyOn(globalThis, 'setTimeout').mockImplementation(((work: () => void, ms: number) => {
+      contexts.push(callers.getStore());
+      return set(work, ms);
+    }) as typeof setTimeout);
+    const deadlines = new Deadlines(20);
+
+    await callers.run('first', async () => {
+      await deadlines.run(never).catch(() => undefined);
+      await deadlines.run(() => Promise.resolve());
+    });
+
+    expect(contexts).toEqual([undefined, undefined]);
+  });
+
+  it('pass also when fake timers have taken the timer along', async () => {
+    const deadlines = new Deadlines(30);
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    await deadlines.run(() => Promise.resolve());
+    vi.useRealTimers();
+    await sleep(40);
+
+    await expect(deadlines.run(never)).rejects.toThrow(TwoFactorUnavailableError);
   });
 });
