@@ -3,9 +3,9 @@ import type { StatementTerms } from './confirmation-dialect.js';
 import { clauses, type JoinedName, type UpdateClauses } from './statements.js';
 
 /** Statements for calls that go together: neither of them ever waits for a row that somebody has locked. */
-export type JoinedStatements = Readonly<Record<JoinedName, JoinedPair>>;
+export type JoinedStatements = Readonly<Record<JoinedName, JoinedKind>>;
 
-interface JoinedPair {
+interface JoinedKind {
   /** For as many as there are. */
   readonly many: Statement;
   /** For one of few, which the server does faster. What only reads has none: it would have to wait for a commit. */
@@ -82,7 +82,7 @@ export function joinedStatements(terms: StatementTerms): JoinedStatements | null
     types: GivenTypes,
     returned: readonly string[] = [],
     nulls: readonly string[] = [],
-  ): JoinedPair => {
+  ): JoinedKind => {
     const updated = update(clause, types, returned);
     return {
       one: updateOne(clause, returned),
