@@ -21,7 +21,7 @@ const QUICK_PARTS = ['size', 'boot', 'service', 'http'];
  * @typedef {object} Sizes
  * @property {number} rounds
  * @property {number} seconds of one measurement
- * @property {number} firstSeconds of a process, with most callers: until V8 has compiled what is called all the time
+ * @property {number} firstSeconds of a process, with most callers and with fewest: until V8 has compiled what is called all the time
  * @property {number} warmUpSeconds before each measurement
  * @property {number[]} callers
  * @property {number[]} connections over HTTP

@@ -105,6 +105,9 @@ export interface PurgedBatch {
 /**
  * All SQL of the confirmations. It knows neither codes nor secrets, and decides nothing. The time in a statement is that
  * of its issue, whatever it waited for before.
+ *
+ * The values of what is called all the time begin with members of their own: of an object that begins with another one's,
+ * and has more, V8 makes a hidden class anew each time, and keeps them all until the next full collection.
  */
 export class ConfirmationStore {
   readonly #logger = new Logger(ConfirmationStore.name);
@@ -179,12 +182,12 @@ export class ConfirmationStore {
       const charges = (): readonly unknown[] => rows(this.options.clock.now());
       const result = await this.runner.run(
         one.insert,
-        () => ({ ...this.#shared(), ...row, holder, charges: JSON.stringify(charges()) }),
+        () => ({ holder, charges: JSON.stringify(charges()), ...this.#shared(), ...row }),
         undefined,
         {
           many: many.insert,
           keys: [row.id, ...exclusive],
-          row: () => ({ ...row, holder, charges: JSON.stringify(charges()) }),
+          row: () => ({ holder, charges: JSON.stringify(charges()), ...row }),
           shared: () => this.#shared(),
         },
       );
@@ -210,19 +213,16 @@ export class ConfirmationStore {
     holder: string,
     whose: string | null,
   ): Promise<ChargedComparison | null> {
-    const values = (): SqlValues => ({ id, holder, whose, ...listValues('codeMac', macs) });
+    const values = (shared?: SqlValues): SqlValues => {
+      return { id, holder, whose, ...listValues('codeMac', macs), ...shared };
+    };
     return this.#tryCharging(async ({ one, many }) => {
-      const result = await this.runner.runInLane(
-        id,
-        one.confirm,
-        () => ({ ...this.#shared(), ...values() }),
-        {
-          many: many.confirm,
-          keys: [id],
-          row: values,
-          shared: () => this.#shared(),
-        },
-      );
+      const result = await this.runner.runInLane(id, one.confirm, () => values(this.#shared()), {
+        many: many.confirm,
+        keys: [id],
+        row: () => values(),
+        shared: () => this.#shared(),
+      });
       const [row] = result.rows;
       const { outcome = 'refused', locks } = (row ?? {}) as {
         outcome?: ChargedOutcome;
@@ -272,16 +272,18 @@ export class ConfirmationStore {
   }
 
   /** Spends the proof; true for one caller. */
-  async use({ detailsMacs, ...rest }: UseValues, manager?: EntityManager): Promise<boolean> {
+  async use(
+    { id, purpose, subject, useKey, detailsMacs }: UseValues,
+    manager?: EntityManager,
+  ): Promise<boolean> {
     const { use } = this.statements;
-    const values = (): SqlValues => ({
-      ...rest,
-      ...listValues('detailsMac', detailsMacs),
-      now: this.options.clock.now(),
-    });
+    const values = (): SqlValues => {
+      const now = this.options.clock.now();
+      return { id, purpose, subject, useKey, now, ...listValues('detailsMac', detailsMacs) };
+    };
     return touched(
       manager === undefined
-        ? await this.runner.runInLane(rest.id, use, values, this.#join('use', rest.id, values))
+        ? await this.runner.runInLane(id, use, values, this.#join('use', id, values))
         : await this.runner.run(use, values, manager),
     );
   }
@@ -338,7 +340,8 @@ export class ConfirmationStore {
 
   /** Of a statement that charges: the same for all calls in it. */
   #shared(): SqlValues {
-    return { ...this.options.limits?.values, ...this.#times() };
+    const { now, useBefore } = this.#times();
+    return { now, useBefore, ...this.options.limits?.values };
   }
 
   /** PostgreSQL's relatives may know less. */
@@ -368,6 +371,32 @@ export class ConfirmationStore {
     if (!touched(result)) return null;
     return result.rows[0] ? rowOf(result.rows[0]) : this.find(id);
   }
+}
+
+/** As it is when it has just been made. */
+export function madeRow(row: NewConfirmation): ConfirmationRow {
+  return {
+    id: row.id,
+    purpose: row.purpose,
+    subject: row.subject,
+    details: json(row.details),
+    detailsMac: row.detailsMac,
+    meta: json(row.meta),
+    maxAttempts: row.maxAttempts,
+    createdAt: row.createdAt,
+    expiresAt: row.expiresAt,
+    way: row.way,
+    codeMac: row.codeMac,
+    envelope: row.envelope,
+    attempts: 0,
+    sends: row.sends,
+    lastSentAt: row.lastSentAt,
+    confirmedAt: row.confirmedAt,
+    useBefore: row.useBefore,
+    usedAt: null,
+    useKey: null,
+    cancelledAt: null,
+  };
 }
 
 function touched({ rows, affected }: StatementResult): boolean {

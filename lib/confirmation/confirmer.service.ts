@@ -39,10 +39,10 @@ import { parseBinding, parseSubject, type ProofBinding, type StoredBinding } fro
 import type { ConfirmationRow } from './confirmation-record.entity.js';
 import { ConfirmationState, stateRow, type StateAccess } from './confirmation-state.js';
 import { statusOf } from './confirmation-status.js';
-import { ConfirmationStore, type NewConfirmation } from './confirmation.store.js';
+import { ConfirmationStore, madeRow, type NewConfirmation } from './confirmation.store.js';
 import { EventTeller, refusalOf } from './event-teller.js';
 import { PartyReader } from './party-reader.js';
-import { canonicalJson, parseFrozen, type JsonValue } from './plain-json.js';
+import { canonicalJson, type JsonValue } from './plain-json.js';
 import { PurgeService, type PurgeInput } from './purge.service.js';
 import { soon } from './soon.js';
 import { parseToken, parseWay } from './token.js';
@@ -193,7 +193,7 @@ export class ConfirmerService {
     const keyIds = key === undefined ? [] : idsFromRequestKey(this.options.keyRing, key, binding);
     const isToBeSent = message !== undefined && key === undefined;
     const { row, sealed } = this.#newRow(parsed, code, keyIds[0], isToBeSent);
-    const { id, purpose, subject, details, meta } = row;
+    const { id, purpose, subject } = row;
     const party = { token: token ?? null, subject, purpose };
     // The same request may have been made before, also under a secret that no longer signs: then it costs nothing.
     const repeated = async (ids = keyIds): Promise<MadeConfirmation | null> => {
@@ -235,15 +235,7 @@ export class ConfirmerService {
       }
     }
     this.teller.created(row, party, manager);
-    const state = this.stateOf({
-      ...row,
-      details: details === null ? null : parseFrozen(details),
-      meta: meta === null ? null : parseFrozen(meta),
-      attempts: 0,
-      usedAt: null,
-      useKey: null,
-      cancelledAt: null,
-    });
+    const state = this.stateOf(madeRow(row));
     return { state, toBeSent: isToBeSent ? sealed : null, charged };
   }
 

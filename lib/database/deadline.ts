@@ -12,6 +12,9 @@ export class Deadline implements LaneEnd {
   isStuck = false;
   /** What is to be done when it passes; `null` for nothing. */
   onPass: (() => void) | null = null;
+  /** Who came before and after, of those who wait. */
+  before: Deadline | null = null;
+  after: Deadline | null = null;
 
   constructor(private readonly reject: (error: unknown) => void) {}
 
@@ -22,9 +25,16 @@ export class Deadline implements LaneEnd {
   }
 }
 
-/** The deadlines of callers who all wait as long: the first to come is the first to pass, and one timer is enough. */
+/**
+ * The deadlines of callers who all wait as long: the first to come is the first to pass, and one timer is enough.
+ *
+ * They are a list of their own, and whoever leaves it knows nobody in it any more. A `Set` that grows and shrinks leaves
+ * tables behind of which each refers to the next one: as soon as one of them is old, the young collector keeps all that
+ * follow, with the calls in them.
+ */
 export class Deadlines {
-  readonly #waiting = new Set<Deadline>();
+  #first: Deadline | null = null;
+  #last: Deadline | null = null;
   #timer: NodeJS.Timeout | undefined;
   #wakesAt = 0;
 
@@ -38,7 +48,7 @@ export class Deadlines {
       const inTime =
         <A>(settle: (answer: A) => void) =>
         (answer: A): void => {
-          this.#remove(deadline);
+          if (!deadline.passed) this.#remove(deadline);
           settle(answer);
         };
       work(deadline).then(inTime(resolve), inTime(reject));
@@ -46,19 +56,28 @@ export class Deadlines {
   }
 
   #add(deadline: Deadline): void {
-    if (this.#waiting.size === 0) {
+    if (this.#last === null) {
       // A test's fake timers may have taken it along.
       const isLost = deadline.startedAt > this.#wakesAt;
       // Whoever waits keeps the process alive.
       if (this.#timer === undefined || isLost) this.#wake(this.timeoutMs);
       else this.#timer.ref();
+      this.#first = deadline;
+    } else {
+      this.#last.after = deadline;
+      deadline.before = this.#last;
     }
-    this.#waiting.add(deadline);
+    this.#last = deadline;
   }
 
   #remove(deadline: Deadline): void {
-    this.#waiting.delete(deadline);
-    if (this.#waiting.size === 0) this.#timer?.unref();
+    const { before, after } = deadline;
+    if (before === null) this.#first = after;
+    else before.after = after;
+    if (after === null) this.#last = before;
+    else after.before = before;
+    deadline.before = deadline.after = null;
+    if (this.#first === null) this.#timer?.unref();
   }
 
   /** In nobody's context: else that of the first caller would be kept as long as anybody comes. */
@@ -71,14 +90,14 @@ export class Deadlines {
   readonly #pass = (): void => {
     this.#timer = undefined;
     const begun = performance.now() - this.timeoutMs;
-    for (const deadline of this.#waiting) {
-      const rest = deadline.startedAt - begun;
+    for (let first = this.#first; first !== null; first = this.#first) {
+      const rest = first.startedAt - begun;
       if (rest > 0) {
         this.#wake(rest);
         return;
       }
-      this.#waiting.delete(deadline);
-      deadline.pass();
+      this.#remove(first);
+      first.pass();
     }
   };
 }

@@ -1,4 +1,10 @@
-import { PLACEHOLDER, type SqlValue, type SqlValues, type Statement } from './statement.js';
+import {
+  PLACEHOLDER,
+  valueOf,
+  type SqlValue,
+  type SqlValues,
+  type Statement,
+} from './statement.js';
 
 /** SQL types of what each of several calls gives to a statement for all of them, by their names. */
 export type GivenTypes = Readonly<Record<string, 'bigint' | 'int' | 'text' | 'varchar'>>;
@@ -29,13 +35,34 @@ export function givenRows(types: GivenTypes): string {
   return `SELECT * FROM (SELECT ${lists.join(', ')}) AS list WHERE "given_id" = "given_id" || '' AND ${HAS_NULLS}`;
 }
 
-/** The values of `givenRows`. */
-export function givenLists({ order }: Statement, rows: readonly SqlValues[]): SqlValues {
-  const lists: Record<string, SqlValue> = {};
-  for (const list of order) {
-    if (!list.startsWith(LIST)) continue;
-    const name = list.slice(LIST.length);
-    lists[list] = arrayOf(rows.map((row) => row[name] ?? null));
+/**
+ * The values of a statement that takes `givenRows`, in the order of its placeholders.
+ *
+ * @param shared what is in no row, and the same for all.
+ */
+export function bindLists(
+  statement: Statement,
+  rows: readonly SqlValues[],
+  shared: SqlValues = {},
+): SqlValue[] {
+  const lists = listsOf(statement);
+  return statement.order.map((place, index) => {
+    const name = lists[index] ?? null;
+    if (name === null) return valueOf(shared, place);
+    return arrayOf(rows.map((row) => row[name] ?? null));
+  });
+}
+
+/** For each placeholder of a statement the value whose list it takes; `null` where it takes none. */
+const LISTS = new WeakMap<Statement, readonly (string | null)[]>();
+
+function listsOf(statement: Statement): readonly (string | null)[] {
+  let lists = LISTS.get(statement);
+  if (lists === undefined) {
+    lists = statement.order.map((place) =>
+      place.startsWith(LIST) ? place.slice(LIST.length) : null,
+    );
+    LISTS.set(statement, lists);
   }
   return lists;
 }

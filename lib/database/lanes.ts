@@ -9,10 +9,11 @@ export interface LaneEnd {
 interface Tail {
   /** When it has ended; with the error that those who wait for it fail with. */
   done: Promise<unknown>;
-  readonly end: LaneEnd;
+  end: LaneEnd;
 }
 
 const NEVER_STUCK: LaneEnd = { isStuck: false, passed: false };
+const DONE = Promise.resolve();
 
 /**
  * One at a time for each key. Whatever waits for a row that somebody has locked waits with one connection, and not with
@@ -44,7 +45,11 @@ export class Lanes {
   #follow(key: string, turn: Promise<unknown>, end: LaneEnd, isInherited: () => boolean): void {
     const tail: Tail = { end, done: turn };
     const leave = (): void => {
-      if (this.#tails.get(key) === tail) this.#tails.delete(key);
+      if (this.#tails.get(key) !== tail) return;
+      this.#tails.delete(key);
+      // A Map that shrinks leaves its old tables behind, each of which knows the next one: what is in them is kept with them.
+      tail.done = DONE;
+      tail.end = NEVER_STUCK;
     };
     tail.done = turn.then(leave, (error: unknown) => {
       leave();

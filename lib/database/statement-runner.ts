@@ -21,7 +21,7 @@ import {
 import { dataSourceOf } from './data-source-of.js';
 import { engineOf, type Engine } from './engine.js';
 import { giveUp } from './give-up.js';
-import { givenLists } from './given.js';
+import { bindLists } from './given.js';
 import { Deadlines, tooLate, type Deadline } from './deadline.js';
 import type { HeldConnection, Said } from './held-connection.js';
 import { Lanes } from './lanes.js';
@@ -44,7 +44,7 @@ export interface StatementRunnerOptions {
  * `keys`, whose it is, and whether anything was `touched`. A call of which they say nothing goes by itself.
  */
 export interface Join extends Joinable {
-  /** For all calls of its kind: it takes `givenLists`. */
+  /** For all calls of its kind: it takes `bindLists`. */
   readonly many: Statement;
   /** For those of whom neither `one` nor `many` said anything, where those say what they touched alone. */
   readonly rest?: Statement | undefined;
@@ -397,12 +397,14 @@ export class StatementRunner {
         reject(tooLate());
       };
       let timer: NodeJS.Timeout | undefined;
-      deadline.onPass = () => {
+      const onPass = (): void => {
         // A caller who waited long for the pool must not end a statement that is young.
         const youth = issuedAt + this.options.timeoutMs / 2 - performance.now();
         if (youth > 0) timer = setTimeout(giveUpNow, youth);
         else giveUpNow();
       };
+      // By its name: V8 makes a function that is written where a member is set for long, and keeps all it refers to as long.
+      deadline.onPass = onPass;
       const inTime =
         <A>(settle: (answer: A) => void) =>
         (answer: A): void => {
@@ -456,11 +458,8 @@ function saidTogether(kinds: readonly Kind[]): readonly Said[] {
     return kinds.flatMap(({ calls, one, many }) => {
       if (one) return calls.map(({ join }) => said(one, join.row()));
       const { shared } = calls[0]!.join;
-      const lists = givenLists(
-        many,
-        calls.map(({ join }) => join.row()),
-      );
-      return [said(many, { ...shared?.(), ...lists })];
+      const rows = calls.map(({ join }) => join.row());
+      return [{ statement: many, values: bindLists(many, rows, shared?.()) }];
     });
   } catch (error) {
     throw new UnsaidError('', { cause: error });

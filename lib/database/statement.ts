@@ -63,11 +63,13 @@ function compile(engine: Engine, sql: string): Compiled {
 
 /** The values in the order of the statement's placeholders. */
 export function bindValues(statement: Statement, values: SqlValues): SqlValue[] {
-  return statement.order.map((name) => {
-    const value = values[name];
-    if (value === undefined) throw new TypeError(`The statement's value ${name} is missing.`);
-    return value;
-  });
+  return statement.order.map((name) => valueOf(values, name));
+}
+
+export function valueOf(values: SqlValues, name: string): SqlValue {
+  const value = values[name];
+  if (value === undefined) throw new TypeError(`The statement's value ${name} is missing.`);
+  return value;
 }
 
 /** `:mac0, :mac1`: one placeholder for each of a list of fixed length. */

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { IsNull } from 'typeorm';
 import { afterEach, describe, expect, it } from 'vitest';
 
-import { givenLists, givenRows } from '../../lib/database/given.js';
+import { bindLists, givenRows } from '../../lib/database/given.js';
 import { Statement } from '../../lib/database/statement.js';
 import {
   ConfirmationRecord,
@@ -142,13 +142,12 @@ describe.each(engines.filter((engine) => engine === 'postgres'))('On %s', () => 
     ].map((values, index) => ({ id: String(index), json: JSON.stringify(values), ...values }));
     const rows = givenRows({ id: 'varchar', text: 'text', json: 'text', number: 'bigint' });
     const statement = new Statement('postgres', rows);
-    const read = async (lists: Readonly<Record<string, unknown>>): Promise<unknown[]> => {
-      const values = statement.order.map((name) => lists[name]);
-      const answer: Record<string, unknown>[] = await dataSource.query(statement.text, values);
+    const read = async (values: readonly unknown[]): Promise<unknown[]> => {
+      const answer: Record<string, unknown>[] = await dataSource.query(statement.text, [...values]);
       return answer.map((row) => [row['given_text'], row['given_json'], row['given_number']]);
     };
 
-    expect(await read(givenLists(statement, given))).toEqual(
+    expect(await read(bindLists(statement, given))).toEqual(
       given.map(({ text, number }) => [
         text,
         JSON.stringify({ text, number }),
@@ -156,12 +155,13 @@ describe.each(engines.filter((engine) => engine === 'postgres'))('On %s', () => 
       ]),
     );
     // The naive twin: JSON with other brackets.
-    const [, naive] = await read({
-      list_id: '{"0","1"}',
-      list_text: `{${JSON.stringify(['a', 'a\nb']).slice(1, -1)}}`,
-      list_json: '{"{}","{}"}',
-      list_number: '{1,1}',
-    });
+    expect(statement.order).toEqual(['list_id', 'list_text', 'list_json', 'list_number']);
+    const [, naive] = await read([
+      '{"0","1"}',
+      `{${JSON.stringify(['a', 'a\nb']).slice(1, -1)}}`,
+      '{"{}","{}"}',
+      '{1,1}',
+    ]);
     expect((naive as unknown[])[0]).toBe('anb');
   });
 

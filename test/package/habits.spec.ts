@@ -100,6 +100,30 @@ describe('The templates', () => {
   );
 });
 
+describe('What runs for each call', () => {
+  /** V8 makes such a function for long, with all that it refers to: see test/unit/database/garbage.spec.ts. */
+  const WRITTEN_WHERE_SET =
+    /^.*\w\.#?\w+ = (?:async )?(?:function\b|\w+ =>|\([^()]*\)(?:: [^=]+)? =>).*$/gm;
+
+  it('writes no function where a member is set', async () => {
+    const files = await readdir(`${ROOT}lib`, { recursive: true });
+    const sources = files.filter((file) => file.endsWith('.ts'));
+    expect(sources.length).toBeGreaterThan(50);
+    const found = await Promise.all(
+      sources.map(async (file) => (await read(`lib/${file}`)).match(WRITTEN_WHERE_SET) ?? []),
+    );
+
+    expect(found.flat()).toEqual([]);
+    for (const naive of [
+      'a.b = () => {',
+      'this.#b = async (c): Promise<void> => {',
+      'a.b = c => d',
+    ]) {
+      expect(naive.match(WRITTEN_WHERE_SET)).toHaveLength(1);
+    }
+  });
+});
+
 describe('The screenshots', () => {
   it('are small, and each is in the README', async () => {
     const files = await readdir(`${ROOT}docs/screenshots`);

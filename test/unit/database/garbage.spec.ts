@@ -1,0 +1,147 @@
+import type { HeapProfiler } from 'node:inspector';
+import { Session } from 'node:inspector/promises';
+import { setImmediate as tick } from 'node:timers/promises';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+
+import { describe, expect, it } from 'vitest';
+
+import { Deadlines } from '../../../lib/database/deadline.js';
+import { Lanes, type LaneEnd } from '../../../lib/database/lanes.js';
+
+const CALLS = 4_000;
+const CALLERS = 4;
+const PAYLOAD_BYTES = 1_000;
+
+type Work = (payload: Payload) => Promise<unknown>;
+type Payload = () => readonly number[];
+
+setFlagsFromString('--expose-gc');
+const collect = runInNewContext('gc') as (how: { type: 'minor' }) => void;
+
+/** What survives the young collector twice is old. */
+function grow(): void {
+  collect({ type: 'minor' });
+  collect({ type: 'minor' });
+}
+
+/** Makes what each call holds; found again by the name of the function. */
+function payloadOfCall(): readonly number[] {
+  return new Array<number>(PAYLOAD_BYTES / 8).fill(0.5);
+}
+
+/** How much of what ended calls held the young collector has left, of all of it. A full collection would find the rest. */
+async function left(work: Work): Promise<number> {
+  const session = new Session();
+  session.connect();
+  // What is there from the start is old.
+  grow();
+  try {
+    await session.post('HeapProfiler.startSampling', {
+      samplingInterval: 1_024,
+      // Else what a full collection has meanwhile found would look as if it had never been left.
+      includeObjectsCollectedByMajorGC: true,
+    } as HeapProfiler.StartSamplingParameterType);
+    let calls = 0;
+    const caller = async (): Promise<void> => {
+      while (calls < CALLS) {
+        calls += 1;
+        await work(payloadOfCall);
+      }
+    };
+    await Promise.all(Array.from({ length: CALLERS }, caller));
+    grow();
+    const { profile } = await session.post('HeapProfiler.stopSampling');
+    return sizeOf(profile.head, false) / (CALLS * PAYLOAD_BYTES);
+  } finally {
+    session.disconnect();
+  }
+}
+
+function sizeOf(node: HeapProfiler.SamplingHeapProfileNode, isOurs: boolean): number {
+  const isCounted = isOurs || node.callFrame.functionName === payloadOfCall.name;
+  const below = node.children.map((child) => sizeOf(child, isCounted));
+  return below.reduce((sum, size) => sum + size, isCounted ? node.selfSize : 0);
+}
+
+describe('What has ended', () => {
+  const holderOf = (held: readonly number[]) => (): number => held.length;
+
+  it('is left behind by no deadline', async () => {
+    const deadlines = new Deadlines(60_000);
+    const inTime: Work = (payload) =>
+      deadlines.run((deadline) => {
+        deadline.onPass = holderOf(payload());
+        return tick();
+      });
+
+    expect(await left(inTime)).toBeLessThan(0.1);
+  });
+
+  it('would be by those in a set', async () => {
+    const waiting = new Set<unknown>();
+    const naive: Work = async (payload) => {
+      const deadline = { onPass: holderOf(payload()) };
+      waiting.add(deadline);
+      await tick();
+      waiting.delete(deadline);
+    };
+
+    expect(await left(naive)).toBeGreaterThan(0.2);
+  });
+
+  let lanesUsed = 0;
+  const newLane = (): string => {
+    lanesUsed += 1;
+    return `lane ${lanesUsed}`;
+  };
+  const endOf = (held: readonly number[]): LaneEnd & { readonly held: unknown } => ({
+    isStuck: false,
+    passed: false,
+    held,
+  });
+
+  it('is left behind by no lane', async () => {
+    const lanes = new Lanes();
+    const inLane: Work = (payload) => lanes.run(newLane(), () => tick(), endOf(payload()));
+
+    expect(await left(inLane)).toBeLessThan(0.1);
+  });
+
+  it('would be by those in a map', async () => {
+    const tails = new Map<string, unknown>();
+    const naive: Work = async (payload) => {
+      const lane = newLane();
+      tails.set(lane, endOf(payload()));
+      await tick();
+      tails.delete(lane);
+    };
+
+    expect(await left(naive)).toBeGreaterThan(0.2);
+  });
+
+  it('is left behind by no function that is written apart from the member it is for', async () => {
+    const apart: Work = async (payload) => {
+      const held = payload();
+      const deadline: { onPass: (() => number) | null } = { onPass: null };
+      const onPass = (): number => held.length;
+      deadline.onPass = onPass;
+      await tick();
+      deadline.onPass = null;
+    };
+
+    expect(await left(apart)).toBeLessThan(0.1);
+  });
+
+  it('would be by one that is written where the member is set', async () => {
+    const naive: Work = async (payload) => {
+      const held = payload();
+      const deadline: { onPass: (() => number) | null } = { onPass: null };
+      deadline.onPass = () => held.length;
+      await tick();
+      deadline.onPass = null;
+    };
+
+    expect(await left(naive)).toBeGreaterThan(0.2);
+  });
+});
