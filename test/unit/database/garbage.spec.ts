@@ -27,7 +27,7 @@ function grow(): void {
 
 /** Makes what each call holds; found again by the name of the function. */
 function payloadOfCall(): readonly number[] {
-  return new Array<number>(PAYLOAD_BYTES / 8).fill(0.5);
+  return Array.from<number>({ length: PAYLOAD_BYTES / 8 }).fill(0.5);
 }
 
 /** How much of what ended calls held the young collector has left, of all of it. A full collection would find the rest. */
