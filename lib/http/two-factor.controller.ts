@@ -99,11 +99,11 @@ export class TwoFactorController implements OnModuleInit {
     const target = await this.purposes.target(purpose, token, sender.name, context);
     return this.#requested(
       await this.twoFactor.request({
-        ...target,
         way: sender.name,
         purpose,
         details: details as JsonValue | undefined,
         starter: await this.purposes.starter(context),
+        ...target,
       }),
     );
   }
