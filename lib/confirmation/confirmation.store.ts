@@ -106,8 +106,8 @@ export interface PurgedBatch {
  * All SQL of the confirmations. It knows neither codes nor secrets, and decides nothing. The time in a statement is that
  * of its issue, whatever it waited for before.
  *
- * The values of what is called all the time begin with members of their own: of an object that begins with another one's,
- * and has more, V8 makes a hidden class anew each time, and keeps them all until the next full collection.
+ * Values that are made for each call begin with members of their own, and what is spread comes after them: of a literal
+ * that begins with a spread, and has more, V8 makes a hidden class anew each time, and keeps it until a full collection.
  */
 export class ConfirmationStore {
   readonly #logger = new Logger(ConfirmationStore.name);
