@@ -53,7 +53,7 @@ const FULL = {
 const QUICK = {
   rounds: 2,
   seconds: 0.7,
-  firstSeconds: 0.5,
+  firstSeconds: 0.25,
   warmUpSeconds: 0.3,
   callers: [1, 16, 64],
   connections: [64],
