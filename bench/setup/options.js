@@ -21,7 +21,7 @@ const QUICK_PARTS = ['size', 'boot', 'service', 'http'];
  * @typedef {object} Sizes
  * @property {number} rounds
  * @property {number} seconds of one measurement
- * @property {number} firstSeconds of a process, with most callers and with fewest: until V8 has compiled what is called all the time
+ * @property {number} firstSeconds of a process, half of them with most callers and half with fewest where there are several levels: until V8 has compiled what is called all the time
  * @property {number} warmUpSeconds before each measurement
  * @property {number[]} callers
  * @property {number[]} connections over HTTP
@@ -37,7 +37,7 @@ const QUICK_PARTS = ['size', 'boot', 'service', 'http'];
 const FULL = {
   rounds: 7,
   seconds: 3,
-  firstSeconds: 5,
+  firstSeconds: 10,
   warmUpSeconds: 0.7,
   callers: [1, 4, 16, 64],
   connections: [16, 64],
@@ -53,7 +53,7 @@ const FULL = {
 const QUICK = {
   rounds: 2,
   seconds: 0.7,
-  firstSeconds: 0.25,
+  firstSeconds: 0.5,
   warmUpSeconds: 0.3,
   callers: [1, 16, 64],
   connections: [64],

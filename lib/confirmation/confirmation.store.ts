@@ -107,7 +107,8 @@ export interface PurgedBatch {
  * of its issue, whatever it waited for before.
  *
  * Values that are made for each call begin with members of their own, and what is spread comes after them: of a literal
- * that begins with a spread, and has more, V8 makes a hidden class anew each time, and keeps it until a full collection.
+ * that begins with a spread, and has more, Node 20's V8 makes a hidden class anew each time, and keeps it until a full
+ * collection.
  */
 export class ConfirmationStore {
   readonly #logger = new Logger(ConfirmationStore.name);

@@ -45,9 +45,9 @@ export class Lanes {
   #follow(key: string, turn: Promise<unknown>, end: LaneEnd, isInherited: () => boolean): void {
     const tail: Tail = { end, done: turn };
     const leave = (): void => {
-      if (this.#tails.get(key) !== tail) return;
-      this.#tails.delete(key);
-      // A Map that shrinks leaves its old tables behind, each of which knows the next one: what is in them is kept with them.
+      if (this.#tails.get(key) === tail) this.#tails.delete(key);
+      // A Map that shrinks leaves its old tables behind, each of which knows the next one: what is in them is kept with them,
+      // also who had somebody behind him. Whoever waits has taken what he needs of it.
       tail.done = DONE;
       tail.end = NEVER_STUCK;
     };
