@@ -126,9 +126,10 @@ async function openLimitStore(
   options: ResolvedOptions,
 ): Promise<LimitStore> {
   const { limits, timeoutMs, preparedStatements, clock } = options;
-  const { failures, live, sendsPerToken, sendsPerStarter, sendsPerSender, sendsInTotal } = limits;
-  const sends = [sendsPerToken, sendsPerStarter, sendsPerSender, sendsInTotal].flat();
-  if (failures === null && live === null && sends.length === 0) return new NoLimitStore();
+  const { failures, pending, sendsPerToken, sendsPerRequester, sendsPerSender, sendsInTotal } =
+    limits;
+  const sends = [sendsPerToken, sendsPerRequester, sendsPerSender, sendsInTotal].flat();
+  if (failures === null && pending === null && sends.length === 0) return new NoLimitStore();
   const tries = LIMIT_TRIES;
   return DatabaseLimitStore.open(dataSource, {
     timeoutMs,

@@ -74,7 +74,7 @@ function failureKeys(token, subject) {
 }
 
 function placeKey(subject) {
-  return limitKey('live', PURPOSE, 'subject', subject, '0');
+  return limitKey('pending', PURPOSE, 'subject', subject, '0');
 }
 
 function holderOf(id) {

@@ -58,7 +58,11 @@ export async function listen({ url, adapter, join, limits }) {
         },
         codeGenerator: drawKnownCode,
         controller: true,
-        limits: limits && { sendsPerSender: PLENTY, sendsInTotal: PLENTY, sendsPerStarter: false },
+        limits: limits && {
+          sendsPerSender: PLENTY,
+          sendsInTotal: PLENTY,
+          sendsPerRequester: false,
+        },
         ...joinOption(join),
       }),
     ],

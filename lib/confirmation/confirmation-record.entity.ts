@@ -53,7 +53,7 @@ export class ConfirmationRecord {
   @Column({ name: 'failure_keys', type: 'text', nullable: true })
   failureKeys!: string | null;
 
-  /** Likewise the live place that it has. */
+  /** Likewise the pending slot that it has. */
   @Column({ name: 'place_keys', type: 'text', nullable: true })
   placeKeys!: string | null;
 

@@ -67,7 +67,7 @@ export interface MakeConfirmationInput extends ProofBinding {
    */
   readonly key?: string | undefined;
   /**
-   * Makes it part of this manager's transaction. Send only after that has committed. It takes no live place: one would
+   * Makes it part of this manager's transaction. Send only after that has committed. It takes no pending slot: one would
    * keep others waiting for the end of the transaction.
    */
   readonly manager?: EntityManager | undefined;
@@ -99,7 +99,7 @@ export type ConfirmationAttempt =
 /** What a request spends beside its place: a message by a sender, caused by somebody. */
 export interface FirstMessage {
   readonly way: string;
-  readonly starter: string | undefined;
+  readonly requester: string | undefined;
 }
 
 /** A confirmation; a request key may stand for one that was there. */
@@ -173,7 +173,7 @@ export class ConfirmerService {
    * Makes a pending confirmation with a fresh code. Nothing is sent.
    *
    * @throws TwoFactorInputError for a member of the wrong shape, or a key that stands for another request.
-   * @throws TwoFactorTooManyRequestsError when token or subject are locked, or have too many live confirmations.
+   * @throws TwoFactorTooManyRequestsError when token or subject are locked, or have too many pending confirmations.
    */
   async makeConfirmation(input: MakeConfirmationInput = {}): Promise<ConfirmationState> {
     const { state } = await this.make(input);
@@ -658,7 +658,7 @@ export class ConfirmerService {
 /** Places and messages are what the same request, in another call, may just have taken. */
 function isSpentByTwin(error: unknown): boolean {
   const { limit } = refusalOf(error) ?? {};
-  return limit === 'live' || limit?.startsWith('sends-') === true;
+  return limit === 'pending' || limit?.startsWith('sends-') === true;
 }
 
 /** Of a state the id alone, and that from its private row. */

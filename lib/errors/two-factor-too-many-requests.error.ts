@@ -6,9 +6,9 @@ export type LimitName =
   | 'max-sends'
   | 'token-failures'
   | 'subject-failures'
-  | 'live'
+  | 'pending'
   | 'sends-per-token'
-  | 'sends-per-starter'
+  | 'sends-per-requester'
   | 'sends-per-sender'
   | 'sends-in-total';
 

@@ -11,7 +11,7 @@ import { forTransport } from './two-factor-http.exception.js';
  * @publicApi
  */
 export class ConfirmationProof {
-  #isSpent = false;
+  #isUsed = false;
   readonly #confirmer: ConfirmerService;
   readonly #binding: ProofBinding;
   readonly #context: ExecutionContext;
@@ -34,8 +34,8 @@ export class ConfirmationProof {
   }
 
   /** Whether `use` succeeded; in a transaction: unless that is rolled back. */
-  get isSpent(): boolean {
-    return this.#isSpent;
+  get isUsed(): boolean {
+    return this.#isUsed;
   }
 
   /**
@@ -55,7 +55,7 @@ export class ConfirmationProof {
     } catch (error) {
       throw forTransport(error, this.#context);
     }
-    this.#isSpent = true;
+    this.#isUsed = true;
   }
 }
 
@@ -75,7 +75,7 @@ export function keepProof(context: ExecutionContext, proof: ConfirmationProof): 
   const call = callOf(context);
   if (call === undefined) {
     throw new TwoFactorConfigurationError(
-      `A call over ${context.getType()} without an object as its second argument cannot carry a proof. Use spend: 'guard'.`,
+      `A call over ${context.getType()} without an object as its second argument cannot carry a proof. Use useIn: 'guard'.`,
     );
   }
   const ofCall = proofs.get(call) ?? new Map<unknown, ConfirmationProof>();

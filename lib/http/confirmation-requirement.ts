@@ -5,8 +5,8 @@ import type { JsonValue } from '../confirmation/index.js';
 /** What `@RequireConfirmation` leaves on a route. */
 export interface ConfirmationRequirement {
   readonly purpose: string;
-  readonly spend: 'guard' | 'handler';
-  readonly from: ((context: ExecutionContext) => unknown) | undefined;
+  readonly useIn: 'guard' | 'handler';
+  readonly confirmationId: ((context: ExecutionContext) => unknown) | undefined;
   readonly details: ((context: ExecutionContext) => JsonValue | Promise<JsonValue>) | undefined;
 }
 

@@ -4,7 +4,7 @@ import { TwoFactorConfigurationError } from '../errors/index.js';
 import { proofOf, type ConfirmationProof } from './confirmation-proof.js';
 
 /**
- * The proof of a route with `@RequireConfirmation(..., { spend: 'handler' })`, as a `ConfirmationProof`.
+ * The proof of a route with `@RequireConfirmation(..., { useIn: 'handler' })`, as a `ConfirmationProof`.
  *
  * @publicApi
  */
@@ -13,7 +13,7 @@ export const Confirmation = createParamDecorator(
     const proof = proofOf(context);
     if (proof === undefined) {
       throw new TwoFactorConfigurationError(
-        "There is no proof for @Confirmation(). Put @RequireConfirmation(purpose, { spend: 'handler' }) on the route.",
+        "There is no proof for @Confirmation(). Put @RequireConfirmation(purpose, { useIn: 'handler' }) on the route.",
       );
     }
     return proof;

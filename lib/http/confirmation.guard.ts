@@ -59,12 +59,12 @@ export class ConfirmationGuard implements CanActivate {
         'ConfirmationGuard works through @RequireConfirmation. Use that.',
       );
     }
-    const { purpose, spend } = requirement;
+    const { purpose, useIn } = requirement;
     const id = await idOf(requirement, context);
     const subject = await this.purposes.subject(purpose, context);
     const details = await detailsOf(requirement, context);
     const binding: ProofBinding = { purpose, subject, details };
-    if (spend === 'handler') {
+    if (useIn === 'handler') {
       const state = await this.#usable(id, binding);
       keepProof(context, new ConfirmationProof(state, binding, this.confirmer, context));
     } else if (!(await this.confirmer.use(id, binding))) {
@@ -82,13 +82,16 @@ export class ConfirmationGuard implements CanActivate {
   }
 }
 
-async function idOf({ from }: ConfirmationRequirement, context: ExecutionContext): Promise<string> {
-  if (!from && context.getType() !== 'http') {
+async function idOf(
+  { confirmationId }: ConfirmationRequirement,
+  context: ExecutionContext,
+): Promise<string> {
+  if (!confirmationId && context.getType() !== 'http') {
     throw new TwoFactorConfigurationError(
-      `Over ${context.getType()} there are no headers. Give @RequireConfirmation a from: (context) => id.`,
+      `Over ${context.getType()} there are no headers. Give @RequireConfirmation a confirmationId: (context) => id.`,
     );
   }
-  const id: unknown = await (from ? from(context) : headerOf(context));
+  const id: unknown = await (confirmationId ? confirmationId(context) : headerOf(context));
   if (id === undefined || id === null || id === '') {
     throw new TwoFactorConfirmationRequiredError('No confirmation id was given. Confirm first.');
   }

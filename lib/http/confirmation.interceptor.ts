@@ -18,7 +18,7 @@ export class ConfirmationInterceptor implements NestInterceptor {
     const proof = proofOf(context);
     if (proof === undefined) return next.handle();
     const settle = async (): Promise<void> => {
-      if (!proof.isSpent) await proof.use();
+      if (!proof.isUsed) await proof.use();
     };
     return concat(
       next.handle().pipe(

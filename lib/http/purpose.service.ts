@@ -71,13 +71,13 @@ export class PurposeService {
     };
   }
 
-  /** Who causes a message, for `sendsPerStarter`; nothing when the application does not say. */
-  async starter(context: ExecutionContext): Promise<string | undefined> {
-    const starter: unknown = await this.options.limits.starter?.(context);
-    if (starter === undefined || starter === null || starter === '') return undefined;
-    if (typeof starter === 'string') return starter;
+  /** Who causes a message, for `sendsPerRequester`; nothing when the application does not say. */
+  async requester(context: ExecutionContext): Promise<string | undefined> {
+    const requester: unknown = await this.options.limits.requester?.(context);
+    if (requester === undefined || requester === null || requester === '') return undefined;
+    if (typeof requester === 'string') return requester;
     throw new TwoFactorConfigurationError(
-      `The resolver limits.starter answered a ${typeof starter}. Let it answer a string.`,
+      `The resolver limits.requester answered a ${typeof requester}. Let it answer a string.`,
     );
   }
 

@@ -19,9 +19,9 @@ export interface RequireConfirmationOptions {
    * route as `@Confirmation()`, to be spent in the route's own transaction; what the route leaves unspent is spent before
    * the answer leaves. Throw when that transaction is rolled back, and answer without `@Res()`. @default 'guard'
    */
-  readonly spend?: 'guard' | 'handler' | undefined;
+  readonly useIn?: 'guard' | 'handler' | undefined;
   /** Where the confirmation's id is. @default the header `X-Confirmation-Id`; needed outside of HTTP */
-  readonly from?: ((context: ExecutionContext) => unknown) | undefined;
+  readonly confirmationId?: ((context: ExecutionContext) => unknown) | undefined;
   /**
    * The details that the proof must have been made for. Guards run before pipes: what it reads of the body is what was
    * sent. @default none
@@ -35,13 +35,13 @@ export interface RequireConfirmationOptions {
  *
  * Over HTTP it answers 403 `confirmation-required`, 409 `confirmation-used` and 400 `invalid-request`. In a resolver, a
  * gateway or a microservice it throws the errors of this package: put `TwoFactorExceptionFilter` there, so that the client
- * can read them, and say `from`.
+ * can read them, and say `confirmationId`.
  *
  * @example
  * ```ts
  * @Post('transfers')
  * @RequireConfirmation('transfer', {
- *   spend: 'handler',
+ *   useIn: 'handler',
  *   details: (context) => context.switchToHttp().getRequest().body,
  * })
  * transfer(@Body() body: TransferBody, @Confirmation() proof: ConfirmationProof) {
@@ -59,8 +59,8 @@ export function RequireConfirmation(
 ): MethodDecorator & ClassDecorator {
   if (!isName(purpose))
     throw new TypeError(`The purpose of @RequireConfirmation is not ${NAME_RULE}.`);
-  const { spend = 'guard', from, details } = options;
-  const requirement: ConfirmationRequirement = { purpose, spend, from, details };
+  const { useIn = 'guard', confirmationId, details } = options;
+  const requirement: ConfirmationRequirement = { purpose, useIn, confirmationId, details };
   return applyDecorators(
     refuseSecond,
     SetMetadata(REQUIREMENT, requirement),

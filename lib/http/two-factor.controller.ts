@@ -76,11 +76,11 @@ export class TwoFactorController implements OnModuleInit {
   ) {}
 
   onModuleInit(): void {
-    const { starter, sendsPerStarter } = this.options.limits;
-    if (starter || sendsPerStarter.length === 0 || this.options.developmentFeatures) return;
+    const { requester, sendsPerRequester } = this.options.limits;
+    if (requester || sendsPerRequester.length === 0 || this.options.developmentFeatures) return;
     this.#logger.warn(
-      'limits.starter is not set: one visitor may use up the messages of all. Let it answer who asks, such as the session ' +
-        'or the IP address, or say sendsPerStarter: false.',
+      'limits.requester is not set: one visitor may use up the messages of all. Let it answer who asks, such as the session ' +
+        'or the IP address, or say sendsPerRequester: false.',
     );
   }
 
@@ -102,7 +102,7 @@ export class TwoFactorController implements OnModuleInit {
         way: sender.name,
         purpose,
         details: details as JsonValue | undefined,
-        starter: await this.purposes.starter(context),
+        requester: await this.purposes.requester(context),
         ...target,
       }),
     );
@@ -143,8 +143,8 @@ export class TwoFactorController implements OnModuleInit {
     @Call() context: ExecutionContext,
   ): Promise<RequestConfirmationAnswer> {
     const state = await this.#touchable((body as ConfirmationIdBody).id, context);
-    const starter = await this.purposes.starter(context);
-    return this.#requested(await this.twoFactor.resend(state, { starter }, stateRow(state)));
+    const requester = await this.purposes.requester(context);
+    return this.#requested(await this.twoFactor.resend(state, { requester }, stateRow(state)));
   }
 
   @JsonRoute('check', {

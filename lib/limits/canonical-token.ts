@@ -45,10 +45,10 @@ function canonicalNumber(text: string): string {
   return E164.test(digits) || DIGITS.test(digits) ? digits : text;
 }
 
-/** An IPv6 address as its /64, which is what one customer has; any other starter is itself. */
-export function canonicalStarter(starter: string): string {
-  const address = starter.replace(/%.*$/, '');
-  if (!isIPv6(address)) return starter;
+/** An IPv6 address as its /64, which is what one customer has; any other requester is itself. */
+export function canonicalRequester(requester: string): string {
+  const address = requester.replace(/%.*$/, '');
+  if (!isIPv6(address)) return requester;
   // The URL parser writes an address in one way (RFC 5952).
   const groups = new URL(`http://[${address}]`).hostname.slice(1, -1).split('::');
   const [head = [], tail = []] = groups.map((part) => part.split(':').filter(Boolean));

@@ -79,7 +79,7 @@ export class DatabaseLimitStore implements LimitStore {
     if (charges.length === 0) return;
     const values = {
       ...keyValues(charges.map(({ key }) => key)),
-      lockFrom: failureRuleOf(charges)?.lockFrom ?? 0,
+      lockAfter: failureRuleOf(charges)?.lockAfter ?? 0,
     };
     await this.runner.run(this.statements.giveBack(charges.length), () => values);
   }

@@ -7,7 +7,7 @@ export function doublingsOf({ lockMs, maxLockMs }: FailureRule): number {
 
 /** How long the `amount`-th consecutive failure locks, in milliseconds. */
 export function lockMsAfter(amount: number, rule: FailureRule): number {
-  const doublings = amount - rule.lockFrom;
+  const doublings = amount - rule.lockAfter;
   if (doublings < 0) return 0;
   return Math.min(rule.lockMs * 2 ** doublings, rule.maxLockMs);
 }

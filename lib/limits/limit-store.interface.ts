@@ -7,11 +7,11 @@ export interface WindowRule {
   readonly windowMs: number;
 }
 
-/** Consecutive failures: from `lockFrom` on each one locks, twice as long as the one before; `max` is the last one. */
+/** Consecutive failures: from `lockAfter` on each one locks, twice as long as the one before; `max` is the last one. */
 export interface FailureRule {
   readonly kind: 'failures';
   readonly max: number;
-  readonly lockFrom: number;
+  readonly lockAfter: number;
   readonly lockMs: number;
   readonly maxLockMs: number;
 }

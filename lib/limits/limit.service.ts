@@ -15,7 +15,7 @@ import {
 } from '../errors/index.js';
 import type { ResolvedOptions, SendBudget } from '../options/index.js';
 import { InjectTwoFactorOptions, TWO_FACTOR_LIMIT_STORE } from '../two-factor.tokens.js';
-import { canonicalStarter, canonicalToken } from './canonical-token.js';
+import { canonicalRequester, canonicalToken } from './canonical-token.js';
 import { DatabaseLimitStore } from './database-limit.store.js';
 import { chargeRow, failureValues, type ChargeRow } from './dialects/charge-values.js';
 import type { LimitClauses } from './dialects/limit-clauses.js';
@@ -34,10 +34,10 @@ export interface LimitedParty {
 
 /** A new confirmation, a message, or both. */
 export interface LimitedRequest extends LimitedParty {
-  /** Takes one of the live places. */
+  /** Takes one of the pending slots. */
   readonly opens?: Opens | undefined;
   /** Spends a message of this sender. */
-  readonly sends?: { readonly way: string; readonly starter: string | undefined } | undefined;
+  readonly sends?: { readonly way: string; readonly requester: string | undefined } | undefined;
 }
 
 /** A confirmation that is about to live. */
@@ -57,7 +57,7 @@ export interface FailureCount {
   /** `null` when it is not locked, or stopped for good. */
   readonly lockedUntil: Date | null;
   /** Whether only `reset()` helps. */
-  readonly isStopped: boolean;
+  readonly isPermanentlyLocked: boolean;
 }
 
 /** What a call has charged, to be given back if what it was for does not happen. */
@@ -66,7 +66,7 @@ export interface Charged {
   readonly levels: readonly LimitLevel[];
 }
 
-/** What a success ends: the failures of its token and subject, and its live place. */
+/** What a success ends: the failures of its token and subject, and its pending slot. */
 export interface Settlement {
   readonly keys: readonly string[];
   readonly holder: string;
@@ -92,8 +92,8 @@ export type CountedUnder = {
 };
 
 /** Whether a confirmation must be known before its code is compared. */
-export function watchesConfirm({ limits: { failures, live } }: ResolvedOptions): boolean {
-  return failures !== null || live !== null;
+export function watchesConfirm({ limits: { failures, pending } }: ResolvedOptions): boolean {
+  return failures !== null || pending !== null;
 }
 
 const NOTHING: Charged = { charges: [], levels: [] };
@@ -152,10 +152,14 @@ export class LimitService {
     const now = this.options.clock.now();
     // Each failure is counted under each secret.
     const count = Math.max(0, ...levels.map(({ amount }) => amount));
-    const isStopped = rule !== null && levels.some(({ amount }) => amount >= rule.max);
+    const isPermanentlyLocked = rule !== null && levels.some(({ amount }) => amount >= rule.max);
     const locks = levels.filter((level) => rule !== null && lasts(level, rule, now));
     const endsAt = Math.max(0, ...locks.map((level) => level.endsAt));
-    return { count, isStopped, lockedUntil: isStopped || endsAt === 0 ? null : new Date(endsAt) };
+    return {
+      count,
+      isPermanentlyLocked,
+      lockedUntil: isPermanentlyLocked || endsAt === 0 ? null : new Date(endsAt),
+    };
   }
 
   /**
@@ -214,7 +218,7 @@ export class LimitService {
         .join(',');
     return {
       failureKeys: `${this.#clauseValues['ring']}|${keysOf(/-failures$/)}`,
-      placeKeys: keysOf(/^live$/) || null,
+      placeKeys: keysOf(/^pending$/) || null,
     };
   }
 
@@ -229,7 +233,7 @@ export class LimitService {
   }
 
   /**
-   * Before a confirmation is made or sent: its live place and its message, if neither token nor subject is locked.
+   * Before a confirmation is made or sent: its pending slot and its message, if neither token nor subject is locked.
    *
    * @throws TwoFactorTooManyRequestsError, TwoFactorUnavailableError; nothing is charged then.
    * @internal
@@ -296,7 +300,7 @@ export class LimitService {
   }
 
   /**
-   * A confirmation has ended without a right code: its live place is free. Never throws, as `giveBack`.
+   * A confirmation has ended without a right code: its pending slot is free. Never throws, as `giveBack`.
    *
    * @internal
    */
@@ -455,8 +459,8 @@ export class LimitService {
   #failureRule(): FailureRule | null {
     const { failures } = this.options.limits;
     if (failures === null) return null;
-    const { lockFrom, lockMs, maxLockMs, stopAt } = failures;
-    return { kind: 'failures', max: stopAt, lockFrom, lockMs, maxLockMs };
+    const { lockAfter, lockMs, maxLockMs, permanentLockAfter } = failures;
+    return { kind: 'failures', max: permanentLockAfter, lockAfter, lockMs, maxLockMs };
   }
 
   #failureKeys(whose: FailuresOf): string[] {
@@ -476,14 +480,14 @@ export class LimitService {
 
   #sends(
     { token }: LimitedParty,
-    { way, starter }: { readonly way: string; readonly starter: string | undefined },
+    { way, requester }: { readonly way: string; readonly requester: string | undefined },
   ): Budget[] {
-    const { sendsPerStarter, sendsPerSender, sendsInTotal } = this.options.limits;
+    const { sendsPerRequester, sendsPerSender, sendsInTotal } = this.options.limits;
     return [
       ...(token === null ? [] : this.#sendsPerToken(token)),
-      ...(starter === undefined
+      ...(requester === undefined
         ? []
-        : this.#windows('sends-per-starter', sendsPerStarter, canonicalStarter(starter))),
+        : this.#windows('sends-per-requester', sendsPerRequester, canonicalRequester(requester))),
       ...this.#windows('sends-per-sender', sendsPerSender, way),
       ...this.#windows('sends-in-total', sendsInTotal, ''),
     ];
@@ -508,29 +512,29 @@ export class LimitService {
 
   /** A confirmation for nobody and to nowhere takes no place. */
   #places({ token, subject, purpose }: LimitedParty, ttlMs: number): Budget[][] {
-    const { live } = this.options.limits;
-    if (live === null || (subject === '' && token === null)) return [];
+    const { pending } = this.options.limits;
+    if (pending === null || (subject === '' && token === null)) return [];
     const whose = subject === '' ? ['token', this.#canonical(token!)] : ['subject', subject];
     const rule = { kind: 'window', max: 1, windowMs: ttlMs } as const;
-    return Array.from({ length: live }, (_, place) =>
-      this.#budgets('live', rule, false, 'live', purpose, ...whose, String(place)),
+    return Array.from({ length: pending }, (_, place) =>
+      this.#budgets('pending', rule, false, 'pending', purpose, ...whose, String(place)),
     );
   }
 
   #canonical(token: string): string {
-    const { canonicalToken: own = canonicalToken } = this.options.limits;
+    const { normalizeToken: own = canonicalToken } = this.options.limits;
     let canonical: unknown;
     try {
       canonical = own(token);
     } catch {
       // Its words may quote the token.
       throw new TwoFactorConfigurationError(
-        'The option limits.canonicalToken threw. Let it answer.',
+        'The option limits.normalizeToken threw. Let it answer.',
       );
     }
     if (typeof canonical === 'string' && canonical !== '') return canonical;
     throw new TwoFactorConfigurationError(
-      `The option limits.canonicalToken answered ${canonical === '' ? 'nothing' : `a ${typeof canonical}`}. Let it ` +
+      `The option limits.normalizeToken answered ${canonical === '' ? 'nothing' : `a ${typeof canonical}`}. Let it ` +
         'answer a string, and at once.',
     );
   }
@@ -555,9 +559,9 @@ export class LimitService {
     if (seconds === null) {
       return `Too many wrong codes in a row (${limit}). Only LimitService.reset() helps.`;
     }
-    if (limit === 'live') {
+    if (limit === 'pending') {
       return (
-        `There are ${this.options.limits.live} pending confirmations of this subject or token and purpose (limits.live). ` +
+        `There are ${this.options.limits.pending} pending confirmations of this subject or token and purpose (limits.pending). ` +
         `Confirm, cancel or resend one of them, or try again in ${seconds} seconds.`
       );
     }

@@ -13,13 +13,13 @@ export const DEFAULTS = {
   resend: 'same',
   autoPurge: { everySeconds: 600, keepSeconds: 86_400 },
   limits: {
-    failures: { lockFrom: 10, lockSeconds: 30, maxLockSeconds: 3_600, stopAt: 100 },
-    live: { max: 3 },
+    failures: { lockAfter: 10, lockSeconds: 30, maxLockSeconds: 3_600, permanentLockAfter: 100 },
+    pending: { max: 3 },
     sendsPerToken: [
       { max: 5, perSeconds: 3_600 },
       { max: 10, perSeconds: 86_400 },
     ],
-    sendsPerStarter: [{ max: 10, perSeconds: 3_600 }],
+    sendsPerRequester: [{ max: 10, perSeconds: 3_600 }],
     sendsPerSender: [{ max: 1_000, perSeconds: 3_600 }],
     sendsInTotal: [{ max: 1_000, perSeconds: 3_600 }],
     guessing: { confirmations: 20, perSeconds: 600 },

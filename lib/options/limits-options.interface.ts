@@ -11,13 +11,13 @@ export interface SendBudget {
 /** Consecutive wrong codes, counted for each token and each subject over all their confirmations. */
 export interface FailureLimitOptions {
   /** The wrong code that locks first, 3 to 50. @default 10 */
-  readonly lockFrom?: number | undefined;
+  readonly lockAfter?: number | undefined;
   /** The first lock, 1 to 3,600 seconds; each further wrong code doubles it. @default 30 */
   readonly lockSeconds?: number | undefined;
   /** The longest lock, `lockSeconds` to 86,400 seconds. @default 3600 */
   readonly maxLockSeconds?: number | undefined;
-  /** The wrong code after which only `LimitService.reset()` helps, `lockFrom` to 100. @default 100 */
-  readonly stopAt?: number | undefined;
+  /** The wrong code after which only `LimitService.reset()` helps, `lockAfter` to 100. @default 100 */
+  readonly permanentLockAfter?: number | undefined;
 }
 
 /** One code that is tried on many confirmations, as one application instance sees it. */
@@ -40,11 +40,11 @@ export interface LimitsOptions {
    */
   readonly failures?: FailureLimitOptions | false | undefined;
   /** Pending confirmations of a subject (or, without one, of a token) and a purpose, 1 to 10. @default { max: 3 } */
-  readonly live?: { readonly max?: number | undefined } | false | undefined;
+  readonly pending?: { readonly max?: number | undefined } | false | undefined;
   /** Messages to one token, over all its confirmations. @default 5 an hour and 10 a day */
   readonly sendsPerToken?: readonly SendBudget[] | false | undefined;
-  /** Messages that one starter causes; counted where `starter` says who that is. @default 10 an hour */
-  readonly sendsPerStarter?: readonly SendBudget[] | false | undefined;
+  /** Messages that one requester causes; counted where `requester` says who that is. @default 10 an hour */
+  readonly sendsPerRequester?: readonly SendBudget[] | false | undefined;
   /** Messages by each sender; HTTP 503 beyond. @default 1,000 an hour */
   readonly sendsPerSender?: readonly SendBudget[] | false | undefined;
   /** Messages by all senders together; HTTP 503 beyond. @default 1,000 an hour */
@@ -53,7 +53,7 @@ export interface LimitsOptions {
    * Who starts a confirmation or resends one over HTTP: a user's or session's id, or the IP address (IPv6 addresses count
    * by their /64). Nothing means that this one is not counted. Without it nobody is.
    */
-  readonly starter?:
+  readonly requester?:
     | ((
         context: ExecutionContext,
       ) => string | null | undefined | Promise<string | null | undefined>)
@@ -62,7 +62,7 @@ export interface LimitsOptions {
    * One spelling for all spellings of a token, so that they share one budget. The built-in one knows mail addresses and
    * E.164 numbers; for national numbers see `nestjs-two-factor/phone`.
    */
-  readonly canonicalToken?: ((token: string) => string) | undefined;
+  readonly normalizeToken?: ((token: string) => string) | undefined;
   /** Tells of one code that is tried on many confirmations: event `guessing-suspected`. @default {} */
   readonly guessing?: GuessingOptions | false | undefined;
 }

@@ -5,21 +5,21 @@ import type { LimitsOptions, SendBudget } from './limits-options.interface.js';
 import type { ResolvedLimits } from './resolved-limits.interface.js';
 import { show } from './settings.js';
 
-const BUDGETS = ['sendsPerToken', 'sendsPerStarter', 'sendsPerSender', 'sendsInTotal'] as const;
-const KNOWN = ['failures', 'live', ...BUDGETS, 'starter', 'canonicalToken', 'guessing'];
+const BUDGETS = ['sendsPerToken', 'sendsPerRequester', 'sendsPerSender', 'sendsInTotal'] as const;
+const KNOWN = ['failures', 'pending', ...BUDGETS, 'requester', 'normalizeToken', 'guessing'];
 const OBJECT_OR_FALSE = 'Give an object or false.';
 const MAX_SENDS = 1_000_000;
 const THIRTY_DAYS_SECONDS = 2_592_000;
 
 const OFF: ResolvedLimits = Object.freeze({
   failures: null,
-  live: null,
+  pending: null,
   sendsPerToken: [],
-  sendsPerStarter: [],
+  sendsPerRequester: [],
   sendsPerSender: [],
   sendsInTotal: [],
-  starter: undefined,
-  canonicalToken: undefined,
+  requester: undefined,
+  normalizeToken: undefined,
   guessing: null,
 });
 
@@ -30,13 +30,13 @@ export function resolveLimits(input: unknown): ResolvedLimits {
   refuseUnknown('limit', limits, KNOWN);
   return Object.freeze<ResolvedLimits>({
     failures: resolveFailures(limits.failures),
-    live: resolveLive(limits.live),
+    pending: resolvePending(limits.pending),
     sendsPerToken: resolveBudgets('sendsPerToken', limits.sendsPerToken),
-    sendsPerStarter: resolveBudgets('sendsPerStarter', limits.sendsPerStarter),
+    sendsPerRequester: resolveBudgets('sendsPerRequester', limits.sendsPerRequester),
     sendsPerSender: resolveBudgets('sendsPerSender', limits.sendsPerSender),
     sendsInTotal: resolveBudgets('sendsInTotal', limits.sendsInTotal),
-    starter: callable('limits.starter', limits.starter, undefined),
-    canonicalToken: callable('limits.canonicalToken', limits.canonicalToken, undefined),
+    requester: callable('limits.requester', limits.requester, undefined),
+    normalizeToken: callable('limits.normalizeToken', limits.normalizeToken, undefined),
     guessing: resolveGuessing(limits.guessing),
   });
 }
@@ -46,25 +46,25 @@ function resolveFailures(input: unknown): ResolvedLimits['failures'] {
   const option = 'limits.failures';
   const given = record(`Option ${option}`, orElse(input, {}), OBJECT_OR_FALSE);
   refuseUnknown(`member of ${option}:`, given, Object.keys(DEFAULTS.limits.failures));
-  const { lockFrom, lockSeconds, maxLockSeconds, stopAt } = withDefaults(
+  const { lockAfter, lockSeconds, maxLockSeconds, permanentLockAfter } = withDefaults(
     given,
     DEFAULTS.limits.failures,
   );
-  const from = integer(`${option}.lockFrom`, lockFrom, 3, 50);
+  const from = integer(`${option}.lockAfter`, lockAfter, 3, 50);
   const seconds = integer(`${option}.lockSeconds`, lockSeconds, 1, 3_600);
   return Object.freeze({
-    lockFrom: from,
+    lockAfter: from,
     lockMs: seconds * 1_000,
     maxLockMs: integer(`${option}.maxLockSeconds`, maxLockSeconds, seconds, 86_400) * 1_000,
-    stopAt: integer(`${option}.stopAt`, stopAt, from, 100),
+    permanentLockAfter: integer(`${option}.permanentLockAfter`, permanentLockAfter, from, 100),
   });
 }
 
-function resolveLive(input: unknown): number | null {
+function resolvePending(input: unknown): number | null {
   if (input === false) return null;
-  const live = record('Option limits.live', orElse(input, {}), OBJECT_OR_FALSE);
-  refuseUnknown('member of limits.live:', live, ['max']);
-  return integer('limits.live.max', withDefaults(live, DEFAULTS.limits.live).max, 1, 10);
+  const pending = record('Option limits.pending', orElse(input, {}), OBJECT_OR_FALSE);
+  refuseUnknown('member of limits.pending:', pending, ['max']);
+  return integer('limits.pending.max', withDefaults(pending, DEFAULTS.limits.pending).max, 1, 10);
 }
 
 function resolveBudgets(name: (typeof BUDGETS)[number], input: unknown): readonly SendBudget[] {

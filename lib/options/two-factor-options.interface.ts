@@ -90,7 +90,7 @@ export interface TwoFactorOptions {
   /** Background deletion of dead rows; `false` when something else calls `purge()`. @default {} */
   readonly autoPurge?: AutoPurgeOptions | false | undefined;
   /**
-   * What holds across confirmations: guesses at a token or a subject, live confirmations, messages. `false` switches all
+   * What holds across confirmations: guesses at a token or a subject, pending confirmations, messages. `false` switches all
    * of it off. @default {}
    */
   readonly limits?: LimitsOptions | false | undefined;

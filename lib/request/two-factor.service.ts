@@ -23,14 +23,14 @@ export interface TwoFactorRequestInput extends Omit<
 > {
   /** Where the code goes. */
   readonly token: string;
-  /** Who causes the message, 1 to 255 characters: a user, a session or an IP address. Counted by `sendsPerStarter`. */
-  readonly starter?: string | undefined;
+  /** Who causes the message, 1 to 255 characters: a user, a session or an IP address. Counted by `sendsPerRequester`. */
+  readonly requester?: string | undefined;
 }
 
 /** What `resend` takes beside the confirmation. */
 export interface TwoFactorResendInput {
   /** As of `request`. */
-  readonly starter?: string | undefined;
+  readonly requester?: string | undefined;
 }
 
 /** A confirmation that was asked for, in the words of a client. */
@@ -80,12 +80,12 @@ export class TwoFactorService {
     const { purpose, subject, details, meta, context, ttlSeconds, key } = input;
     const token = parseToken(input.token);
     const sender = this.sender.sender(input.way ?? null);
-    const message = { way: sender.name, starter: parseStarter(input.starter) };
+    const message = { way: sender.name, requester: parseRequester(input.requester) };
     const made = await this.confirmer.make(
       { token, way: sender.name, purpose, subject, details, meta, context, ttlSeconds, key },
       message,
     );
-    const state = await this.sender.sendFirst(made, sender, message.starter);
+    const state = await this.sender.sendFirst(made, sender, message.requester);
     return this.#describe(state, made.toBeSent ?? sealedOf(state));
   }
 
@@ -103,8 +103,8 @@ export class TwoFactorService {
     if (typeof input !== 'object' || input === null) {
       throw new TwoFactorInputError('resend takes a confirmation and an object.');
     }
-    const starter = parseStarter(input.starter);
-    return this.describe(await this.sender.resend(confirmation, starter, seen));
+    const requester = parseRequester(input.requester);
+    return this.describe(await this.sender.resend(confirmation, requester, seen));
   }
 
   /** A state in the words of a client. */
@@ -134,12 +134,18 @@ export class TwoFactorService {
   }
 }
 
-const MAX_STARTER_LENGTH = 255;
+const MAX_REQUESTER_LENGTH = 255;
 
-function parseStarter(starter: unknown): string | undefined {
-  if (starter === undefined) return undefined;
-  if (typeof starter === 'string' && starter !== '' && starter.length <= MAX_STARTER_LENGTH) {
-    return starter;
+function parseRequester(requester: unknown): string | undefined {
+  if (requester === undefined) return undefined;
+  if (
+    typeof requester === 'string' &&
+    requester !== '' &&
+    requester.length <= MAX_REQUESTER_LENGTH
+  ) {
+    return requester;
   }
-  throw new TwoFactorInputError(`A starter is a string of 1 to ${MAX_STARTER_LENGTH} characters.`);
+  throw new TwoFactorInputError(
+    `A requester is a string of 1 to ${MAX_REQUESTER_LENGTH} characters.`,
+  );
 }

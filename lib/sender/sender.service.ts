@@ -50,7 +50,7 @@ interface Plan {
   readonly context?: SendContext | undefined;
   /** `first` is sent by one caller ever, `again` waits for the cooldown, `any` is the application's own decision. */
   readonly kind: 'any' | 'first' | 'again';
-  readonly starter?: string | undefined;
+  readonly requester?: string | undefined;
   /** What was charged for this message already; `null` for nothing. */
   readonly charged: Charged | null;
 }
@@ -113,11 +113,11 @@ export class SenderService {
   async sendFirst(
     { state, toBeSent, charged }: MadeConfirmation,
     sender: ResolvedSender,
-    starter: string | undefined,
+    requester: string | undefined,
   ): Promise<ConfirmationState> {
     const row = stateRow(state);
     if (toBeSent === null) {
-      return this.#deliver(state, row, { sender, kind: 'first', starter, charged });
+      return this.#deliver(state, row, { sender, kind: 'first', requester, charged });
     }
     return this.#handOver(state, row, toBeSent as BoundContent, sender);
   }
@@ -132,7 +132,7 @@ export class SenderService {
    */
   async resend(
     confirmation: ConfirmationReference,
-    starter?: string,
+    requester?: string,
     seen?: ConfirmationRow,
   ): Promise<ConfirmationState> {
     const row = seen ?? (await this.#find(idOf(confirmation)));
@@ -145,7 +145,7 @@ export class SenderService {
       );
     }
     const sender = this.sender(way);
-    return this.#deliver(confirmation, row, { sender, kind: 'again', starter, charged: null });
+    return this.#deliver(confirmation, row, { sender, kind: 'again', requester, charged: null });
   }
 
   /**
@@ -269,12 +269,12 @@ export class SenderService {
   async #chargeBudgets(
     row: ConfirmationRow,
     { token, way }: BoundContent,
-    { starter, kind }: Plan,
+    { requester, kind }: Plan,
   ): Promise<Charged | { readonly sentBy: ConfirmationRow }> {
     const { purpose, subject } = row;
     const party = { token, purpose, subject };
     try {
-      return await this.limits.chargeRequest({ ...party, sends: { way, starter } });
+      return await this.limits.chargeRequest({ ...party, sends: { way, requester } });
     } catch (error) {
       const sentBy = kind === 'first' ? await soon(() => this.#findSent(row.id)) : null;
       if (sentBy !== null) return { sentBy };

@@ -94,7 +94,7 @@ describe('The events', () => {
     await test.twoFactor.request({ token: 'cleo@example.com' });
     const live = await during(() => test.twoFactor.request({ token: 'cleo@example.com' }));
     expect(live).toMatchObject([
-      { type: 'send-blocked', limit: 'live', confirmation: '', retryAfterSeconds: 600 },
+      { type: 'send-blocked', limit: 'pending', confirmation: '', retryAfterSeconds: 600 },
     ]);
 
     await test.twoFactor.request({ token: 'dan@example.com' });

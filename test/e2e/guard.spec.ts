@@ -106,7 +106,7 @@ class TransferController {
   @Post('in-body')
   @HttpCode(200)
   @RequireConfirmation('transfer', {
-    from: (context) => (requestOf(context).body as { proof?: unknown }).proof,
+    confirmationId: (context) => (requestOf(context).body as { proof?: unknown }).proof,
   })
   inBody(): object {
     return { ok: true };
@@ -122,16 +122,16 @@ class TransferController {
 
   @Post('handler/using')
   @HttpCode(200)
-  @RequireConfirmation('transfer', { spend: 'handler' })
+  @RequireConfirmation('transfer', { useIn: 'handler' })
   async using(@Confirmation() proof: ConfirmationProof): Promise<object> {
-    const before = proof.isSpent;
+    const before = proof.isUsed;
     await proof.use();
-    return { id: proof.id, subject: proof.state.subject, spent: [before, proof.isSpent] };
+    return { id: proof.id, subject: proof.state.subject, spent: [before, proof.isUsed] };
   }
 
   @Post('handler/forgetting')
   @HttpCode(200)
-  @RequireConfirmation('transfer', { spend: 'handler' })
+  @RequireConfirmation('transfer', { useIn: 'handler' })
   forgetting(): object {
     TransferController.runs.push('forgetting');
     return { ok: true };
@@ -139,25 +139,25 @@ class TransferController {
 
   @Post('handler/silent')
   @HttpCode(200)
-  @RequireConfirmation('transfer', { spend: 'handler' })
+  @RequireConfirmation('transfer', { useIn: 'handler' })
   silent(): void {}
 
   @Post('handler/throwing')
-  @RequireConfirmation('transfer', { spend: 'handler' })
+  @RequireConfirmation('transfer', { useIn: 'handler' })
   throwing(): never {
     throw new BadRequestException('not today');
   }
 
   @Post('handler/overtaken')
   @HttpCode(200)
-  @RequireConfirmation('transfer', { spend: 'handler' })
+  @RequireConfirmation('transfer', { useIn: 'handler' })
   async overtaken(@Confirmation() proof: ConfirmationProof): Promise<object> {
     await this.confirmer.use(proof.id, { purpose: 'transfer', subject: 'ann' });
     return { ok: true };
   }
 
   @Post('handler/twice')
-  @RequireConfirmation('transfer', { spend: 'handler' })
+  @RequireConfirmation('transfer', { useIn: 'handler' })
   async twice(@Confirmation() proof: ConfirmationProof): Promise<void> {
     await proof.use();
     await proof.use();
@@ -165,7 +165,7 @@ class TransferController {
 
   @Post('handler/transaction')
   @HttpCode(200)
-  @RequireConfirmation('transfer', { spend: 'handler' })
+  @RequireConfirmation('transfer', { useIn: 'handler' })
   async transaction(
     @Confirmation() proof: ConfirmationProof,
     @Body() { fails }: { fails?: boolean },
@@ -174,7 +174,7 @@ class TransferController {
       await proof.use({ manager });
       if (fails) throw new BadRequestException('no money');
     });
-    return { spent: proof.isSpent };
+    return { spent: proof.isUsed };
   }
 
   @Post('no-proof')
@@ -196,7 +196,7 @@ class AccountController {
 
   @Post('empty')
   @HttpCode(200)
-  @RequireConfirmation('delete-account', { spend: 'handler' })
+  @RequireConfirmation('delete-account', { useIn: 'handler' })
   empty(@Confirmation() proof: ConfirmationProof): object {
     return { purpose: proof.state.purpose };
   }
@@ -594,7 +594,7 @@ describe('A guarded route at boot', () => {
     @Controller('withdrawals')
     class WithdrawalController {
       @Post()
-      @RequireConfirmation('withdraw', { spend: 'handler' })
+      @RequireConfirmation('withdraw', { useIn: 'handler' })
       withdraw(): void {}
     }
     await expect(boot(WithdrawalController)).rejects.toThrow(
@@ -625,7 +625,7 @@ describe('A guarded route at boot', () => {
   it('is refused in a provider too, where gateways and resolvers are', async () => {
     @Injectable()
     class WithdrawalGateway {
-      @RequireConfirmation('withdraw', { from: () => UNKNOWN_ID })
+      @RequireConfirmation('withdraw', { confirmationId: () => UNKNOWN_ID })
       withdraw(): void {}
     }
     const failure = startApp({ options: { purposes }, providers: [WithdrawalGateway] });
@@ -661,7 +661,7 @@ const handler = (work: () => unknown): CallHandler => ({ handle: () => of(work()
 
 const message = (
   proof: unknown,
-  options: RequireConfirmationOptions = { from: fromData },
+  options: RequireConfirmationOptions = { confirmationId: fromData },
   rest: readonly unknown[] = [{}],
 ): ExecutionContext => contextOf('rpc', [{ user: 'ann', proof }, ...rest], options);
 
@@ -710,13 +710,13 @@ describe('A guarded handler outside of HTTP', () => {
     expect(error).toBeInstanceOf(TwoFactorConfigurationError);
     expect(error).toHaveProperty(
       'message',
-      'Over rpc there are no headers. Give @RequireConfirmation a from: (context) => id.',
+      'Over rpc there are no headers. Give @RequireConfirmation a confirmationId: (context) => id.',
     );
   });
 
   it('carries the proof to the handler, and spends what that forgets', async () => {
     const id = await prove();
-    const context = message(id, { from: fromData, spend: 'handler' });
+    const context = message(id, { confirmationId: fromData, useIn: 'handler' });
     await guard.canActivate(context);
     const usable = async (): Promise<boolean> => (await app.confirmer.check(id))[1];
     expect(await usable()).toBe(true);
@@ -730,7 +730,7 @@ describe('A guarded handler outside of HTTP', () => {
 
   it('spends the proof also when the handler answers nothing', async () => {
     const id = await prove();
-    const context = message(id, { from: fromData, spend: 'handler' });
+    const context = message(id, { confirmationId: fromData, useIn: 'handler' });
     await guard.canActivate(context);
     const answer = interceptor.intercept(context, { handle: () => EMPTY });
     expect(await lastValueFrom(answer, { defaultValue: 'nothing' })).toBe('nothing');
@@ -739,7 +739,7 @@ describe('A guarded handler outside of HTTP', () => {
 
   it('turns a lost race into an error of this package', async () => {
     const id = await prove();
-    const context = message(id, { from: fromData, spend: 'handler' });
+    const context = message(id, { confirmationId: fromData, useIn: 'handler' });
     await guard.canActivate(context);
     await app.confirmer.use(id, { purpose: 'transfer', subject: 'ann' });
     const answer = interceptor.intercept(
@@ -752,10 +752,10 @@ describe('A guarded handler outside of HTTP', () => {
   });
 
   it('says so when the call has nothing that could carry a proof', async () => {
-    const context = message(await prove(), { from: fromData, spend: 'handler' }, []);
+    const context = message(await prove(), { confirmationId: fromData, useIn: 'handler' }, []);
     const error = await failureOf(guard.canActivate(context));
     expect(error).toBeInstanceOf(TwoFactorConfigurationError);
-    expect(error).toHaveProperty('message', expect.stringContaining("Use spend: 'guard'."));
+    expect(error).toHaveProperty('message', expect.stringContaining("Use useIn: 'guard'."));
   });
 
   it('lets a handler pass that needs no proof', async () => {

@@ -151,8 +151,8 @@ describe('In production the controller', () => {
 
   it.each([
     [{}, true],
-    [{ starter: () => 'somebody' }, false],
-    [{ sendsPerStarter: false }, false],
+    [{ requester: () => 'somebody' }, false],
+    [{ sendsPerRequester: false }, false],
     [false, false],
   ] as const)(
     'with the limits %o says that nobody is asked who starts a message: %s',
@@ -162,7 +162,7 @@ describe('In production the controller', () => {
       const test = await startApp({ options: { controller: true, limits } });
       await test.close();
 
-      const said = warn.mock.calls.filter(([line]) => String(line).includes('limits.starter'));
+      const said = warn.mock.calls.filter(([line]) => String(line).includes('limits.requester'));
       expect(said).toHaveLength(says ? 1 : 0);
     },
   );

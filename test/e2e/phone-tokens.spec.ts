@@ -31,7 +31,7 @@ describe('The spellings of a phone number', () => {
     refusal(test.sender.send(null, token, await test.confirmer.makeConfirmation()));
 
   it('share five messages an hour', async () => {
-    await start({ canonicalToken: phoneTokens({ defaultCountry: 'US' }) });
+    await start({ normalizeToken: phoneTokens({ defaultCountry: 'US' }) });
 
     const answers: unknown[] = [];
     for (const spelling of SPELLINGS) answers.push(await send(spelling));
@@ -44,7 +44,7 @@ describe('The spellings of a phone number', () => {
   });
 
   it('share their wrong codes', async () => {
-    await start({ live: false, canonicalToken: phoneTokens({ defaultCountry: 'US' }) });
+    await start({ pending: false, normalizeToken: phoneTokens({ defaultCountry: 'US' }) });
     for (const token of SPELLINGS) {
       const { id } = await test.confirmer.makeConfirmation({ token });
       expect((await test.confirmer.confirm(id, 'WRONGWRONG'))[1]).toBe(false);

@@ -204,7 +204,7 @@ describe.each(engines)('Found while the design was attacked, on %s:', (engine) =
 describe.each(engines.filter((engine) => engine !== 'sqljs'))(
   'Found while the design was attacked, on %s:',
   (engine) => {
-    it('a secret prepended to the ring: live confirmations still verify; a secret removed: 410, charged', async () => {
+    it('a secret prepended to the ring: pending confirmations still verify; a secret removed: 410, charged', async () => {
       const before = await startApp({ engine });
       const options = { controller: true };
       const rotated = await startApp({

@@ -201,13 +201,13 @@ describe.each(engines.filter((engine) => engine === 'postgres'))('On %s', () => 
   });
 
   it('the last wrong code frees the place, and so does the right one', async () => {
-    const test = await start({ limits: { live: { max: 1 } }, maxAttempts: 2 });
+    const test = await start({ limits: { pending: { max: 1 } }, maxAttempts: 2 });
     const make = (): ReturnType<typeof test.confirmer.makeConfirmation> =>
       test.confirmer.makeConfirmation({ token });
     const first = await make();
-    await expect(make()).rejects.toMatchObject({ limit: 'live' });
+    await expect(make()).rejects.toMatchObject({ limit: 'pending' });
     await test.confirmer.confirm(first.id, WRONG_CODE);
-    await expect(make()).rejects.toMatchObject({ limit: 'live' });
+    await expect(make()).rejects.toMatchObject({ limit: 'pending' });
     await test.confirmer.confirm(first.id, WRONG_CODE);
     const second = await make();
     await test.confirmer.confirm(second.id, second.code!);

@@ -85,7 +85,7 @@ describe.each(engines)('Races for a budget on %s', (engine) => {
       expect(compared).toBe(10);
       expect(Object.keys(tally(outcomes)).toSorted()).toEqual(['too-many-requests', 'true']);
       const failures = await app(0).app.get(LimitService, { strict: false }).failures({ token });
-      expect(failures).toMatchObject({ count: 10, isStopped: false });
+      expect(failures).toMatchObject({ count: 10, isPermanentlyLocked: false });
     });
 
     it('46 compares more than ten in the naive twin', async () => {
@@ -133,8 +133,8 @@ describe.each(engines)('Races for a budget on %s', (engine) => {
 
   it('52 locks token and subject in one order: crossed pairs meet in no deadlock', async () => {
     const apps = await instances({
-      failures: { lockFrom: 50, lockSeconds: 1, maxLockSeconds: 1, stopAt: 100 },
-      live: false,
+      failures: { lockAfter: 50, lockSeconds: 1, maxLockSeconds: 1, permanentLockAfter: 100 },
+      pending: false,
     });
     const database = apps[0]!.dataSource;
     const [one, other] = [somebody(), somebody()];

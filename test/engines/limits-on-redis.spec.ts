@@ -86,7 +86,7 @@ describe.each(redisEngines)('Limits in Redis, confirmations on %s', (engine) => 
     expect(await refusal(make(token))).toEqual(locked);
     expect(await limits.failures({ token })).toEqual({
       count: 10,
-      isStopped: false,
+      isPermanentlyLocked: false,
       lockedUntil: expect.any(Date),
     });
 
@@ -94,7 +94,7 @@ describe.each(redisEngines)('Limits in Redis, confirmations on %s', (engine) => 
     expect(await right()).toMatchObject([{ status: 'confirmed' }, true]);
     expect(await limits.failures({ token })).toEqual({
       count: 0,
-      isStopped: false,
+      isPermanentlyLocked: false,
       lockedUntil: null,
     });
   });
@@ -115,7 +115,7 @@ describe.each(redisEngines)('Limits in Redis, confirmations on %s', (engine) => 
   it('keeps at most three confirmations of a subject and purpose alive', async () => {
     const login = { token: somebody(), subject: somebody(), purpose: 'login' };
     const makeLogin = (): Promise<ConfirmationState> => test.confirmer.makeConfirmation(login);
-    const full = [429, 'live', expect.any(Number)];
+    const full = [429, 'pending', expect.any(Number)];
     const [first, second, third] = [await makeLogin(), await makeLogin(), await makeLogin()];
     expect(await refusal(makeLogin())).toEqual(full);
     const elsewhere = { ...login, purpose: 'transfer' };
@@ -166,7 +166,7 @@ describe.each(redisEngines)('Limits in Redis, confirmations on %s', (engine) => 
   });
 
   it('compares exactly ten of 100 wrong codes on 20 confirmations of one token', async () => {
-    const wide = await start({ live: false });
+    const wide = await start({ pending: false });
     const token = somebody();
     const states = await Promise.all(
       Array.from({ length: 20 }, () => wide.confirmer.makeConfirmation({ token })),

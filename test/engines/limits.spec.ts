@@ -49,10 +49,13 @@ describe.each(engines)('Limits on %s', (engine) => {
     expect(await limits.failures({ token })).toEqual({
       count: 9,
       lockedUntil: null,
-      isStopped: false,
+      isPermanentlyLocked: false,
     });
     expect(await guess(three, 1)).toBe(1);
-    expect(await limits.failures({ token })).toMatchObject({ count: 10, isStopped: false });
+    expect(await limits.failures({ token })).toMatchObject({
+      count: 10,
+      isPermanentlyLocked: false,
+    });
 
     const locked = [429, 'token-failures', 30];
     expect(await refusal(test.confirmer.confirm(three.id, three.code!))).toEqual(locked);
@@ -70,7 +73,7 @@ describe.each(engines)('Limits on %s', (engine) => {
     expect(await limits.failures({ token })).toEqual({
       count: 0,
       lockedUntil: null,
-      isStopped: false,
+      isPermanentlyLocked: false,
     });
   });
 
@@ -101,7 +104,7 @@ describe.each(engines)('Limits on %s', (engine) => {
     expect(await limits.failures({ token })).toEqual({
       count: 100,
       lockedUntil: null,
-      isStopped: true,
+      isPermanentlyLocked: true,
     });
 
     await limits.reset({ token });
@@ -137,24 +140,24 @@ describe.each(engines)('Limits on %s', (engine) => {
     const second = await test.confirmer.makeConfirmation(login);
     const third = await test.confirmer.makeConfirmation(login);
 
-    expect(await refusal(test.confirmer.makeConfirmation(login))).toEqual([429, 'live', 540]);
+    expect(await refusal(test.confirmer.makeConfirmation(login))).toEqual([429, 'pending', 540]);
     const elsewhere = { token, subject, purpose: 'transfer' };
     expect(await refusal(test.confirmer.makeConfirmation(elsewhere))).toBe('accepted');
 
     // Confirmed by the code, by hand, cancelled, expired: each frees its own place.
     await test.confirmer.confirm(second.id, second.code!);
     const fourth = await test.confirmer.makeConfirmation(login);
-    expect(await refusal(test.confirmer.makeConfirmation(login))).toEqual([429, 'live', 540]);
+    expect(await refusal(test.confirmer.makeConfirmation(login))).toEqual([429, 'pending', 540]);
     await third.confirm();
     const fifth = await test.confirmer.makeConfirmation(login);
-    expect(await refusal(test.confirmer.makeConfirmation(login))).toEqual([429, 'live', 540]);
+    expect(await refusal(test.confirmer.makeConfirmation(login))).toEqual([429, 'pending', 540]);
     await test.confirmer.cancel(fourth.id);
     await test.confirmer.makeConfirmation(login);
-    expect(await refusal(test.confirmer.makeConfirmation(login))).toEqual([429, 'live', 540]);
+    expect(await refusal(test.confirmer.makeConfirmation(login))).toEqual([429, 'pending', 540]);
     test.clock.advance(540);
     expect((await test.confirmer.check(first.id))[0]?.status).toBe('expired');
     expect(await refusal(test.confirmer.makeConfirmation(login))).toBe('accepted');
-    expect(await refusal(test.confirmer.makeConfirmation(login))).toEqual([429, 'live', 60]);
+    expect(await refusal(test.confirmer.makeConfirmation(login))).toEqual([429, 'pending', 60]);
     expect((await test.confirmer.check(fifth.id))[0]?.status).toBe('pending');
   });
 
@@ -201,14 +204,14 @@ describe.each(engines)('Limits on %s', (engine) => {
   });
 
   it('counts who starts it, by the network where that is an IPv6 address', async () => {
-    const starters = ['2001:db8:1:2::1', '2001:0DB8:1:2:ffff::9'];
-    const request = async (starter: string): Promise<unknown> =>
-      refusal(test.twoFactor.request({ token: somebody(), starter }));
+    const requesters = ['2001:db8:1:2::1', '2001:0DB8:1:2:ffff::9'];
+    const request = async (requester: string): Promise<unknown> =>
+      refusal(test.twoFactor.request({ token: somebody(), requester }));
 
     for (let index = 0; index < 10; index += 1) {
-      expect(await request(starters[index % 2]!)).toBe('accepted');
+      expect(await request(requesters[index % 2]!)).toBe('accepted');
     }
-    expect(await request('2001:db8:1:2:3:4:5:6')).toEqual([429, 'sends-per-starter', 3_600]);
+    expect(await request('2001:db8:1:2:3:4:5:6')).toEqual([429, 'sends-per-requester', 3_600]);
     expect(await request('2001:db8:1:3::1')).toBe('accepted');
   });
 
@@ -227,7 +230,7 @@ describe.each(engines)('Limits on %s', (engine) => {
       await test.twoFactor.request({ ...input, key: `${input.key}-${again}` });
     expect(await refusal(test.twoFactor.request({ token, subject, purpose: 'login' }))).toEqual([
       429,
-      'live',
+      'pending',
       600,
     ]);
     expect(JSON.stringify(rows)).not.toContain(token);
@@ -239,7 +242,7 @@ describe.each(engines)('Limits on %s', (engine) => {
     const { id } = await test.twoFactor.request(keyed);
     await test.twoFactor.request(login);
     const { state } = await test.twoFactor.request(login);
-    expect(await refusal(test.twoFactor.request(login))).toEqual([429, 'live', 600]);
+    expect(await refusal(test.twoFactor.request(login))).toEqual([429, 'pending', 600]);
 
     expect((await test.twoFactor.request(keyed)).id).toBe(id);
     for (const other of [state, (await test.confirmer.check(id))[0]!]) await guess(other, 5);
@@ -255,7 +258,7 @@ describe.each(engines)('Limits on %s', (engine) => {
     expect(test.outbox.deliveries.length - sent).toBe(1);
 
     for (let time = 0; time < 2; time += 1) await test.twoFactor.request(login);
-    expect(await refusal(test.twoFactor.request(login))).toEqual([429, 'live', 600]);
+    expect(await refusal(test.twoFactor.request(login))).toEqual([429, 'pending', 600]);
     await test.confirmer.cancel(test.outbox.deliveries.at(-1)!.state.id);
     // Of the five messages an hour three are spent: those that lost the race cost nothing.
     for (let time = 0; time < 2; time += 1) {
@@ -298,7 +301,7 @@ describe.each(engines)('Limits on %s', (engine) => {
     const state = await test.confirmer.makeConfirmation(login);
     await test.confirmer.makeConfirmation(login);
     await test.confirmer.makeConfirmation(login);
-    expect(await refusal(test.confirmer.makeConfirmation(login))).toEqual([429, 'live', 600]);
+    expect(await refusal(test.confirmer.makeConfirmation(login))).toEqual([429, 'pending', 600]);
 
     await guess(state, 5);
     expect(await refusal(test.confirmer.makeConfirmation(login))).toBe('accepted');
@@ -312,11 +315,11 @@ describe.each(engines)('Limits on %s', (engine) => {
     // Two at once under one key: the loser takes a place and gives it back.
     await Promise.all([1, 2].map(() => test.confirmer.makeConfirmation(keyed)));
     test.clock.advance(590);
-    expect(await refusal(test.confirmer.makeConfirmation(login))).toEqual([429, 'live', 10]);
+    expect(await refusal(test.confirmer.makeConfirmation(login))).toEqual([429, 'pending', 10]);
     test.clock.advance(10);
     for (const _ of [1, 2, 3]) await test.confirmer.makeConfirmation(login);
     test.clock.advance(300);
-    expect(await refusal(test.confirmer.makeConfirmation(login))).toEqual([429, 'live', 300]);
+    expect(await refusal(test.confirmer.makeConfirmation(login))).toEqual([429, 'pending', 300]);
   });
 
   it('resets also the messages of a token', async () => {
@@ -336,7 +339,7 @@ describe.each(engines)('Limits on %s', (engine) => {
     const wide = await startApp({
       engine,
       database: test.database,
-      options: { timeoutMs: 60_000, limits: { live: false } },
+      options: { timeoutMs: 60_000, limits: { pending: false } },
     });
     const token = somebody();
     const states = await Promise.all(
@@ -426,7 +429,7 @@ describe.each(engines.filter((engine) => engine !== 'sqljs'))(
         startApp({
           engine,
           database: test.database,
-          options: { secret: undefined, secrets, limits: { live: false }, clock: test.clock },
+          options: { secret: undefined, secrets, limits: { pending: false }, clock: test.clock },
         });
       const token = somebody();
       let purposes = 0;

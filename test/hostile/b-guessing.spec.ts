@@ -100,7 +100,7 @@ describe.each(doors)('Guessing and budgets, at the door of $name:', ({ open }) =
   });
 
   it('19 lifts the lock after its time, doubles it with each further failure, and stops for good in the end', async () => {
-    const failures = { lockFrom: 3, lockSeconds: 30, maxLockSeconds: 200, stopAt: 8 };
+    const failures = { lockAfter: 3, lockSeconds: 30, maxLockSeconds: 200, permanentLockAfter: 8 };
     door = await open({ options: { limits: { ...FAILURES_ONLY, failures }, maxAttempts: 10 } });
     const { clock, confirmer } = door.test;
     let { id, code } = await door.made();
@@ -261,7 +261,7 @@ describe.each(doors)('Guessing and budgets, at the door of $name:', ({ open }) =
     expect(await door.resend(again.id)).toBe('done');
     for (let at = 0; at < 3; at += 1) {
       const { id, code } = await door.made();
-      // So that it is not the live confirmations which are too many.
+      // So that it is not the pending confirmations which are too many.
       expect(await door.confirm(id, code)).toBe('done');
     }
     expect(outbox.deliveries).toHaveLength(5);
@@ -279,7 +279,7 @@ describe.each(doors)('Guessing and budgets, at the door of $name:', ({ open }) =
 
   it('24 knows one number by all spellings that name its country', async () => {
     const once = [{ max: 1, perSeconds: 3_600 }];
-    door = await open({ options: { limits: { live: false, sendsPerToken: once } } });
+    door = await open({ options: { limits: { pending: false, sendsPerToken: once } } });
     expect(await door.request({ token: '+14155550123' })).toBe('done');
     const spellings = [
       '+1 (415) 555-0123',
@@ -310,7 +310,7 @@ describe.each(doors)('Guessing and budgets, at the door of $name:', ({ open }) =
 
   it('25 knows one mailbox by all spellings of its domain, and takes case in its name for none', async () => {
     const once = [{ max: 1, perSeconds: 3_600 }];
-    door = await open({ options: { limits: { live: false, sendsPerToken: once } } });
+    door = await open({ options: { limits: { pending: false, sendsPerToken: once } } });
     expect(await door.request({ token: 'Ann@b\u00fccher.example' })).toBe('done');
     const spellings = [
       'Ann@xn--bcher-kva.example',

@@ -143,7 +143,7 @@ describe.each(engines)('Concurrency on %s:', (engine) => {
     const failures = await first.app
       .get(LimitService, { strict: false })
       .failures({ token: 'ann@example.com' });
-    expect(failures).toStrictEqual({ count: 0, lockedUntil: null, isStopped: false });
+    expect(failures).toStrictEqual({ count: 0, lockedUntil: null, isPermanentlyLocked: false });
   });
 
   it('48 sends one message for 12 parallel resends, counts it once, and leaves its code alone valid', async () => {

@@ -313,7 +313,7 @@ describe.each(httpDoors)('5,000 hostile requests on $name', ({ open }) => {
     process.on('uncaughtException', accident);
     door = await open({
       options: {
-        limits: { live: false, sendsPerToken: false },
+        limits: { pending: false, sendsPerToken: false },
         purposes: {
           login: {
             subject: (context) => (userOf(context) === 'ann' ? 'ann' : undefined),

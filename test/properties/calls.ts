@@ -38,7 +38,7 @@ export type Call =
       readonly meta?: JsonValue | undefined;
       readonly context?: SendContext | undefined;
       readonly key?: string | undefined;
-      readonly starter?: string | undefined;
+      readonly requester?: string | undefined;
       readonly failure: Failure;
     }
   | {
@@ -52,7 +52,7 @@ export type Call =
   | {
       readonly op: 'resend';
       readonly target: Target;
-      readonly starter?: string | undefined;
+      readonly requester?: string | undefined;
       readonly failure: Failure;
     }
   | { readonly op: 'confirm'; readonly target: Target; readonly code: CodeChoice }

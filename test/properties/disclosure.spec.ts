@@ -75,7 +75,7 @@ describe.each(propertyEngines)('On %s', (engine) => {
       logger,
       options: {
         resend: 'rotate',
-        limits: { ...LIMITS, live: false, guessing: { confirmations: 2 } },
+        limits: { ...LIMITS, pending: false, guessing: { confirmations: 2 } },
       },
     });
     app = await world.app(['old'], 1);

@@ -169,13 +169,13 @@ describe.each(configurations)('On $engine, resending with $resend code,', ({ eng
 describe.each(propertyEngines)('With limits on %s,', (engine) => {
   let world: World;
   const interleaver = new Interleaver();
-  const { lockFrom } = LIMITS.failures;
+  const { lockAfter } = LIMITS.failures;
   const subject = 'ann';
 
   beforeAll(async () => {
     const limits = {
       failures: LIMITS.failures,
-      live: false as const,
+      pending: false as const,
       sendsPerToken: false as const,
     };
     world = await World.open({ engine, options: { limits } });
@@ -201,7 +201,7 @@ describe.each(propertyEngines)('With limits on %s,', (engine) => {
       await fc.assert(
         fc.asyncProperty(
           fc.scheduler(),
-          fc.nat({ max: lockFrom - 1 }),
+          fc.nat({ max: lockAfter - 1 }),
           calls,
           async (scheduler, wrongBefore, calls) => {
             await world.clear();
@@ -231,7 +231,7 @@ describe.each(propertyEngines)('With limits on %s,', (engine) => {
             const { count } = await app.get(LimitService, { strict: false }).failures({ subject });
             if (confirmed.includes(true)) expect(count).toBeLessThan(compared);
             else {
-              expect(compared).toBeLessThanOrEqual(lockFrom);
+              expect(compared).toBeLessThanOrEqual(lockAfter);
               expect(count).toBe(compared);
             }
           },
@@ -246,15 +246,15 @@ describe.each(propertyEngines)('With limits on %s,', (engine) => {
     const property = fc.asyncProperty(fc.scheduler(), async (scheduler) => {
       const { dataSource } = await world.app(['old']);
       await dataSource.query('DELETE FROM naive_failures');
-      await dataSource.query(`INSERT INTO naive_failures VALUES (${lockFrom - 1})`);
-      let compared = lockFrom - 1;
+      await dataSource.query(`INSERT INTO naive_failures VALUES (${lockAfter - 1})`);
+      let compared = lockAfter - 1;
       const compare = async (instance: number): Promise<void> => {
         const { dataSource } = await world.app(['old'], instance);
         const rows: { amount: number }[] = await dataSource.query(
           'SELECT amount FROM naive_failures',
         );
         const { amount } = rows[0]!;
-        if (amount >= lockFrom) return;
+        if (amount >= lockAfter) return;
         compared += 1;
         await dataSource.query(`UPDATE naive_failures SET amount = ${amount + 1}`);
       };
@@ -262,7 +262,7 @@ describe.each(propertyEngines)('With limits on %s,', (engine) => {
         scheduler,
         [0, 1].map((instance) => () => compare(instance)),
       );
-      expect(compared).toBeLessThanOrEqual(lockFrom);
+      expect(compared).toBeLessThanOrEqual(lockAfter);
     });
 
     expect(await fc.check(property, runs())).toMatchObject({ failed: true });

@@ -2,13 +2,13 @@ import type { Ring } from './world.js';
 
 /** The limits of a model, and of the application that it is compared with: small, so that short histories reach them. */
 export const LIMITS = {
-  failures: { lockFrom: 3, lockSeconds: 30, maxLockSeconds: 100, stopAt: 7 },
-  live: { max: 2 },
+  failures: { lockAfter: 3, lockSeconds: 30, maxLockSeconds: 100, permanentLockAfter: 7 },
+  pending: { max: 2 },
   sendsPerToken: [
     { max: 3, perSeconds: 600 },
     { max: 5, perSeconds: 86_400 },
   ],
-  sendsPerStarter: [{ max: 3, perSeconds: 600 }],
+  sendsPerRequester: [{ max: 3, perSeconds: 600 }],
   sendsPerSender: [{ max: 6, perSeconds: 3_600 }],
   sendsInTotal: [{ max: 8, perSeconds: 3_600 }],
 } as const;
@@ -21,7 +21,7 @@ export interface Party {
 
 export interface Message {
   readonly way: string;
-  readonly starter: string | undefined;
+  readonly requester: string | undefined;
 }
 
 interface Level {
@@ -95,7 +95,7 @@ export class LimitsModel {
     for (const { key, checkOnly, windowMs } of charges) {
       const level = this.#levels.get(key);
       if (checkOnly || level === undefined || level.amount === 0) continue;
-      const endsLock = windowMs === null && level.amount <= LIMITS.failures.lockFrom;
+      const endsLock = windowMs === null && level.amount <= LIMITS.failures.lockAfter;
       const endsAt = endsLock || level.amount === 1 ? 0 : level.endsAt;
       this.#levels.set(key, { ...level, amount: level.amount - 1, endsAt });
     }
@@ -123,14 +123,16 @@ export class LimitsModel {
   failures(
     ring: Ring,
     whose: { token: string } | { subject: string },
-  ): { count: number; isStopped: boolean; lockedUntil: string | null } {
+  ): { count: number; isPermanentlyLocked: boolean; lockedUntil: string | null } {
     const levels = this.#failureKeys(ring, whose).flatMap((key) => this.#levels.get(key) ?? []);
-    const isStopped = levels.some(({ amount }) => amount >= LIMITS.failures.stopAt);
+    const isPermanentlyLocked = levels.some(
+      ({ amount }) => amount >= LIMITS.failures.permanentLockAfter,
+    );
     const endsAt = Math.max(0, ...levels.map((level) => level.endsAt));
-    const isLocked = !isStopped && endsAt > this.now();
+    const isLocked = !isPermanentlyLocked && endsAt > this.now();
     return {
       count: Math.max(0, ...levels.map(({ amount }) => amount)),
-      isStopped,
+      isPermanentlyLocked,
       lockedUntil: isLocked ? new Date(endsAt).toISOString() : null,
     };
   }
@@ -154,9 +156,9 @@ export class LimitsModel {
     const level = this.#levels.get(key) ?? { amount: 0, endsAt: 0, holder: '' };
     if (windowMs === null) {
       const amount = level.amount + 1;
-      const { lockFrom, lockSeconds, maxLockSeconds } = LIMITS.failures;
-      const lock = Math.min(lockSeconds * 2 ** (amount - lockFrom), maxLockSeconds) * 1_000;
-      this.#levels.set(key, { amount, endsAt: amount < lockFrom ? 0 : now + lock, holder });
+      const { lockAfter, lockSeconds, maxLockSeconds } = LIMITS.failures;
+      const lock = Math.min(lockSeconds * 2 ** (amount - lockAfter), maxLockSeconds) * 1_000;
+      this.#levels.set(key, { amount, endsAt: amount < lockAfter ? 0 : now + lock, holder });
     } else if (level.endsAt > now) {
       this.#levels.set(key, { ...level, amount: level.amount + 1, holder });
     } else this.#levels.set(key, { amount: 1, endsAt: now + windowMs, holder });
@@ -201,7 +203,7 @@ export class LimitsModel {
     return keys.map((key) => ({
       key,
       windowMs: null,
-      max: LIMITS.failures.stopAt,
+      max: LIMITS.failures.permanentLockAfter,
       checkOnly,
       isOurs: false,
     }));
@@ -215,9 +217,9 @@ export class LimitsModel {
   #places(ring: Ring, { token, subject, purpose }: Party, windowMs: number): Budget[][] {
     if (subject === '' && token === undefined) return [];
     const whose = subject === '' ? ['token', canonical(token!)] : ['subject', subject];
-    return Array.from({ length: LIMITS.live.max }, (_, place) =>
+    return Array.from({ length: LIMITS.pending.max }, (_, place) =>
       ring.map((secret) => ({
-        key: JSON.stringify([secret, 'live', purpose, ...whose, place]),
+        key: JSON.stringify([secret, 'pending', purpose, ...whose, place]),
         windowMs,
         max: 1,
         checkOnly: false,
@@ -233,7 +235,7 @@ export class LimitsModel {
   /** One budget under each secret; those of a token alone without a message. */
   #sends(ring: Ring, { token }: Party, message: Message | undefined): Budget[] {
     const budgets = (
-      name: 'sendsPerToken' | 'sendsPerStarter' | 'sendsPerSender' | 'sendsInTotal',
+      name: 'sendsPerToken' | 'sendsPerRequester' | 'sendsPerSender' | 'sendsInTotal',
       value: string | undefined,
     ): Budget[] =>
       value === undefined
@@ -249,7 +251,7 @@ export class LimitsModel {
           );
     return [
       ...budgets('sendsPerToken', token === undefined ? undefined : canonical(token)),
-      ...budgets('sendsPerStarter', message?.starter),
+      ...budgets('sendsPerRequester', message?.requester),
       ...budgets('sendsPerSender', message?.way),
       ...budgets('sendsInTotal', message && ''),
     ];

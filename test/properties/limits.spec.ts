@@ -14,7 +14,7 @@ import { anyOf, comparisonsIn, Step, type Observed, type Weights } from './steps
 import { World } from './world.js';
 
 const INSTANCES = 3;
-const { lockFrom, lockSeconds, maxLockSeconds, stopAt } = LIMITS.failures;
+const { lockAfter, lockSeconds, maxLockSeconds, permanentLockAfter } = LIMITS.failures;
 
 const lives = [
   {
@@ -123,14 +123,14 @@ describe.each(propertyEngines)('With limits on %s,', (engine) => {
                 apps[caller]!.confirmer.confirm(ids[0]!, WRONG_CODE).catch(refusedAsLocked),
               ),
             );
-            const { count, lockedUntil, isStopped } = await limits.failures({ subject });
+            const { count, lockedUntil, isPermanentlyLocked } = await limits.failures({ subject });
             const after = await compared();
-            expect(after).toBeLessThanOrEqual(stopAt);
+            expect(after).toBeLessThanOrEqual(permanentLockAfter);
             // Charged before it is compared: a comparison without its charge there never is.
             expect(count).toBeGreaterThanOrEqual(after);
-            expect(isStopped).toBe(count >= stopAt);
-            if (before >= lockFrom) expect(after - before).toBeLessThanOrEqual(1);
-            else expect(after).toBeLessThanOrEqual(lockFrom);
+            expect(isPermanentlyLocked).toBe(count >= permanentLockAfter);
+            if (before >= lockAfter) expect(after - before).toBeLessThanOrEqual(1);
+            else expect(after).toBeLessThanOrEqual(lockAfter);
             if (lockedUntil !== null) {
               const lockMs = lockedUntil.getTime() - world.clock.now();
               if (after > before) {
@@ -169,8 +169,8 @@ describe.each(propertyEngines)('With limits on %s,', (engine) => {
           }
           world.clock.advanceTo(world.clock.now() + 86_400_000);
 
-          const { isStopped } = await limits.failures({ token: 'ann@example.com' });
-          if (isStopped) {
+          const { isPermanentlyLocked } = await limits.failures({ token: 'ann@example.com' });
+          if (isPermanentlyLocked) {
             await limits.reset({ token: 'ann@example.com' });
             await limits.reset({ subject: 'ann' });
           }
@@ -287,7 +287,7 @@ describe.each(propertyEngines)('With limits on %s,', (engine) => {
   it('locks for 30 seconds first, so that the properties above are about something', async () => {
     await world.clear();
     const { id } = await apps[0]!.twoFactor.request({ token: 'ann@example.com' });
-    for (let wrong = 0; wrong < lockFrom; wrong += 1)
+    for (let wrong = 0; wrong < lockAfter; wrong += 1)
       await apps[0]!.confirmer.confirm(id, WRONG_CODE);
 
     await expect(apps[1]!.confirmer.confirm(id, WRONG_CODE)).rejects.toMatchObject({

@@ -245,12 +245,12 @@ export class Model {
         return { state: this.view(this.#deliver(call.target, seen, plan, call.failure, drawn)) };
       }
       case 'resend': {
-        const { target, failure, starter } = call;
+        const { target, failure, requester } = call;
         const row = this.row(target.ref) ?? refuse('not-found');
         this.#assertPending(row);
         if (!this.#has(row.codeSecret)) refuse('unknown-key');
         if (row.token === undefined || !row.hasWay) refuse('invalid-request');
-        const plan = { name: senderOf(row.way), kind: 'again' as const, starter };
+        const plan = { name: senderOf(row.way), kind: 'again' as const, requester };
         return this.#describe(this.#deliver(target, row, plan, failure, drawn));
       }
       case 'confirm':
@@ -405,14 +405,14 @@ export class Model {
 
   #request(call: Extract<Call, { op: 'request' }>, drawn: Drawn): Answer {
     const name = senderOf(call.way ?? null);
-    const { starter } = call;
-    const { ref, isNew } = this.#make({ ...call, way: name }, drawn, { way: name, starter });
+    const { requester } = call;
+    const { ref, isNew } = this.#make({ ...call, way: name }, drawn, { way: name, requester });
     const target: Target = { ref, by: 'id' };
     const row = this.#deliver(
       target,
       this.row(ref)!,
       // It is charged together with the confirmation, if that is new.
-      { name, kind: 'first', context: undefined, starter, isCharged: isNew },
+      { name, kind: 'first', context: undefined, requester, isCharged: isNew },
       call.failure,
       // The code that was drawn is the first message's.
       { codes: [] },
@@ -428,7 +428,7 @@ export class Model {
       readonly token?: string | undefined;
       readonly context?: SendContext | undefined;
       readonly kind: 'any' | 'first' | 'again';
-      readonly starter?: string | undefined;
+      readonly requester?: string | undefined;
       readonly isCharged?: boolean;
     },
     failure: Failure,
@@ -456,7 +456,7 @@ export class Model {
       }
       if (plan.isCharged !== true) {
         const { purpose, subject } = row;
-        const sends = { way: plan.name, starter: plan.starter };
+        const sends = { way: plan.name, requester: plan.requester };
         const charged = this.#limits?.chargeRequest(
           this.ring,
           { token, purpose, subject },

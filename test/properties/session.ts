@@ -119,7 +119,7 @@ export class Session {
         world.failure = call.failure;
         try {
           return described(
-            await twoFactor.resend(this.#reference(call.target), { starter: call.starter }),
+            await twoFactor.resend(this.#reference(call.target), { requester: call.requester }),
           );
         } finally {
           world.failure = 'none';

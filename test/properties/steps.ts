@@ -83,7 +83,7 @@ const moment: fc.Arbitrary<Moment> = fc.oneof(
 );
 
 const whose = fc.oneof(fc.record({ token }), fc.record({ subject: fc.constantFrom(...SUBJECTS) }));
-const starter = seldom(fc.constantFrom('192.0.2.1', 'session-of-ann'));
+const requester = seldom(fc.constantFrom('192.0.2.1', 'session-of-ann'));
 
 /** Every kind of call, by name; a property takes those it is about, and says how often. */
 export const calls = {
@@ -108,7 +108,7 @@ export const calls = {
     meta,
     context,
     key,
-    starter,
+    requester,
     failure,
   }),
   send: fc.record({
@@ -119,7 +119,7 @@ export const calls = {
     context,
     failure,
   }),
-  resend: fc.record({ op: fc.constant('resend' as const), target, starter, failure }),
+  resend: fc.record({ op: fc.constant('resend' as const), target, requester, failure }),
   confirm: fc.record({ op: fc.constant('confirm' as const), target, code }),
   confirmByHand: fc.record({
     op: fc.constant('confirmByHand' as const),
@@ -175,7 +175,7 @@ export const calls = {
     binding: fc.record({ subject: fc.constant('ann') }),
     token: fc.constantFrom('ann@example.com', 'Ann@EXAMPLE.com'),
     ttlSeconds,
-    starter,
+    requester,
     failure,
   }),
   waitABit: fc.record({

@@ -32,11 +32,11 @@ export interface Entrance {
   close(): Promise<void>;
 }
 
-/** The limits as they are by default, but for messages and live confirmations: for tests that make many for one token. */
+/** The limits as they are by default, but for messages and pending confirmations: for tests that make many for one token. */
 export const FAILURES_ONLY = {
-  live: false,
+  pending: false,
   sendsPerToken: false,
-  sendsPerStarter: false,
+  sendsPerRequester: false,
   sendsPerSender: false,
   sendsInTotal: false,
 } as const;

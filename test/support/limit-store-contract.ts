@@ -28,7 +28,7 @@ const WEEK_SECONDS = 604_800;
 const FAILURES: FailureRule = {
   kind: 'failures',
   max: 8,
-  lockFrom: 4,
+  lockAfter: 4,
   lockMs: 100_000,
   maxLockMs: 400_000,
 };
@@ -325,7 +325,7 @@ export function describeLimitStore(open: () => Promise<LimitStoreUnderTest>): vo
     });
 
     it('are as many as before when many are given back at once', async () => {
-      const budget = failureCharge({ lockFrom: 10, max: 20 });
+      const budget = failureCharge({ lockAfter: 10, max: 20 });
       await chargeTimes(10, budget);
 
       await Promise.all(Array.from({ length: 6 }, () => test.store.giveBack([budget])));
@@ -382,7 +382,7 @@ export function describeLimitStore(open: () => Promise<LimitStoreUnderTest>): vo
 
     it('are charged all or none, however many come at once', async () => {
       // The scarce one stands now before and now behind the others.
-      for (const scarce of [windowCharge(3), windowCharge(1), failureCharge({ lockFrom: 3 })]) {
+      for (const scarce of [windowCharge(3), windowCharge(1), failureCharge({ lockAfter: 3 })]) {
         const plenty = [windowCharge(AT_ONCE), windowCharge(AT_ONCE), windowCharge(AT_ONCE)];
         const expected = scarce.rule.kind === 'failures' ? 3 : scarce.rule.max;
 

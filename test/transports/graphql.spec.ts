@@ -50,7 +50,7 @@ class TransferArgs implements TransferCall {
 
 const body = Args({ type: () => TransferArgs });
 
-const { from, TransferRoutes, AccountRoutes } = transferRoutes({
+const { confirmationId, TransferRoutes, AccountRoutes } = transferRoutes({
   serves: Resolver(),
   route: (name) => Mutation(() => String, { name, nullable: true }),
   body,
@@ -215,14 +215,14 @@ class GuardedField {
   }
 
   @ResolveField(() => String)
-  @RequireConfirmation('transfer', { from })
+  @RequireConfirmation('transfer', { confirmationId })
   statement(): string {
     return 'secret';
   }
 }
 
 @Resolver(() => Account)
-@RequireConfirmation('transfer', { from })
+@RequireConfirmation('transfer', { confirmationId })
 class GuardedFields {
   @Query(() => Account)
   account(): Account {

@@ -32,7 +32,7 @@ const look = (context: ExecutionContext): TransferMessage =>
   context.switchToRpc().getData<TransferMessage>();
 const purposes = purposesFor((context) => look(context).user);
 
-const { from, details, TransferRoutes, AccountRoutes } = transferRoutes({
+const { confirmationId, details, TransferRoutes, AccountRoutes } = transferRoutes({
   serves: Controller(),
   route: MessagePattern,
   body: Payload(),
@@ -80,7 +80,7 @@ async function connect(port: number, user?: string): Promise<TransportClient> {
 @Controller()
 class BareConsumer {
   @MessagePattern('guarded')
-  @RequireConfirmation('transfer', { from, details })
+  @RequireConfirmation('transfer', { confirmationId, details })
   guarded(): string {
     return 'paid';
   }

@@ -42,7 +42,7 @@ export function transferRoutes({
   look,
   answer = (value) => value,
 }: Transport): Found & { readonly TransferRoutes: Routes; readonly AccountRoutes: Routes } {
-  const from: Found['from'] = (context) => look(context).proof;
+  const confirmationId: Found['confirmationId'] = (context) => look(context).proof;
   const details: Found['details'] = (context) => {
     const { amount = '', payee = '' } = look(context);
     return { amount, payee };
@@ -64,13 +64,13 @@ export function transferRoutes({
     }
 
     @route('guarded')
-    @RequireConfirmation('transfer', { from, details })
+    @RequireConfirmation('transfer', { confirmationId, details })
     guarded(@unread _call: TransferCall): unknown {
       return answer(this.bank.done());
     }
 
     @route('transactional')
-    @RequireConfirmation('transfer', { from, details, spend: 'handler' })
+    @RequireConfirmation('transfer', { confirmationId, details, useIn: 'handler' })
     async transactional(
       @body call: TransferCall,
       @Confirmation() proof: ConfirmationProof,
@@ -79,7 +79,7 @@ export function transferRoutes({
     }
 
     @route('forgetful')
-    @RequireConfirmation('transfer', { from, details, spend: 'handler' })
+    @RequireConfirmation('transfer', { confirmationId, details, useIn: 'handler' })
     forgetful(@unread _call: TransferCall): unknown {
       return answer(this.bank.done());
     }
@@ -92,16 +92,16 @@ export function transferRoutes({
 
   @serves
   @UseFilters(TwoFactorExceptionFilter)
-  @RequireConfirmation('transfer', { from, details })
+  @RequireConfirmation('transfer', { confirmationId, details })
   class AccountRoutes {
     constructor(private readonly bank: Bank) {}
 
     @route('deleting')
-    @RequireConfirmation('delete-account', { from })
+    @RequireConfirmation('delete-account', { confirmationId })
     deleting(@unread _call: TransferCall): unknown {
       return answer(this.bank.done());
     }
   }
 
-  return { from, details, TransferRoutes, AccountRoutes };
+  return { confirmationId, details, TransferRoutes, AccountRoutes };
 }

@@ -44,7 +44,7 @@ class Door implements OnGatewayConnection {
   }
 }
 
-const { from, details, TransferRoutes, AccountRoutes } = transferRoutes({
+const { confirmationId, details, TransferRoutes, AccountRoutes } = transferRoutes({
   serves: WebSocketGateway(),
   route: SubscribeMessage,
   body: MessageBody(),
@@ -141,7 +141,7 @@ class FirstGateway {
   constructor(private readonly meeting: Meeting) {}
 
   @SubscribeMessage('twin')
-  @RequireConfirmation('transfer', { from, details, spend: 'handler' })
+  @RequireConfirmation('transfer', { confirmationId, details, useIn: 'handler' })
   async first(@Confirmation() proof: ConfirmationProof): Promise<void> {
     await this.meeting.entered.promise;
     await proof.use();
@@ -155,7 +155,7 @@ class SecondGateway {
   constructor(private readonly meeting: Meeting) {}
 
   @SubscribeMessage('twin')
-  @RequireConfirmation('transfer', { from, details, spend: 'handler' })
+  @RequireConfirmation('transfer', { confirmationId, details, useIn: 'handler' })
   async second(@MessageBody() _message: TransferCall): Promise<object> {
     this.meeting.entered.resolve();
     await this.meeting.spent.promise;

@@ -498,8 +498,8 @@ export class Application {
 export class GuardedController {
   @Post('transfer')
   @RequireConfirmation('transfer', {
-    spend: 'handler',
-    from: (context) => context.switchToHttp().getRequest<{ id: unknown }>().id,
+    useIn: 'handler',
+    confirmationId: (context) => context.switchToHttp().getRequest<{ id: unknown }>().id,
     details: async () => ({ amount: '10.00' }),
   })
   async transfer(@Confirmation() proof: ConfirmationProof): Promise<void> {

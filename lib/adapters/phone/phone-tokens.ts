@@ -19,7 +19,7 @@ export interface PhoneTokensOptions {
 }
 
 /**
- * For the option `limits.canonicalToken`: one budget for all spellings of a phone number. National and international ones,
+ * For the option `limits.normalizeToken`: one budget for all spellings of a phone number. National and international ones,
  * with `+`, `00` or the default country's own prefix, in any digits, with or without an extension, become E.164; everything
  * else, mail addresses above all, is spelt as it is without this function.
  *
@@ -30,7 +30,7 @@ export interface PhoneTokensOptions {
  * @throws TwoFactorConfigurationError for a country that does not exist.
  * @example
  * ```ts
- * TwoFactorModule.forRoot({ limits: { canonicalToken: phoneTokens({ defaultCountry: 'US' }) } });
+ * TwoFactorModule.forRoot({ limits: { normalizeToken: phoneTokens({ defaultCountry: 'US' }) } });
  * ```
  * @publicApi
  */

@@ -130,7 +130,7 @@ interface Counter {
 const NOTHING: Counter = { points: 0, endsInMs: 0 };
 
 /**
- * A window is a counter. A window of one (a live place) is held by whoever counted it to one and is freed by deleting it, so
+ * A window is a counter. A window of one (a pending slot) is held by whoever counted it to one and is freed by deleting it, so
  * its holder is kept beside it. Failures are two counters and a lock, which is a window of one again: as long as it lasts,
  * nobody else gets through.
  */
@@ -243,10 +243,10 @@ class RateLimiterFlexibleStore implements LimitStore {
   async #takeFailure(key: string, rule: FailureRule): Promise<LimitLevel | null> {
     const seen = await this.#failures(key);
     const next = amountOf(seen, rule) + 1;
-    if (next < rule.lockFrom) {
+    if (next < rule.lockAfter) {
       const { points } = await this.#add(`${key}:free`, FOREVER_SECONDS);
       const amount = points + seen.locking;
-      if (amount < rule.lockFrom) return this.#level(key, amount, 0);
+      if (amount < rule.lockAfter) return this.#level(key, amount, 0);
       await this.#takeAway(`${key}:free`, FOREVER_SECONDS);
       return null;
     }
@@ -355,12 +355,12 @@ function windowName(key: string, rule: WindowRule): string {
 }
 
 /** What stays below the first lock can never amount to it. */
-function amountOf({ free, locking }: Failures, { lockFrom }: FailureRule): number {
-  return Math.min(free, lockFrom - 1) + locking;
+function amountOf({ free, locking }: Failures, { lockAfter }: FailureRule): number {
+  return Math.min(free, lockAfter - 1) + locking;
 }
 
 function lockSeconds(amount: number, rule: FailureRule): number {
-  return secondsOf(lockMsAfter(Math.max(amount, rule.lockFrom), rule));
+  return secondsOf(lockMsAfter(Math.max(amount, rule.lockAfter), rule));
 }
 
 function secondsOf(ms: number): number {

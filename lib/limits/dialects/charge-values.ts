@@ -24,9 +24,10 @@ export function chargeRow({ key, rule, checkOnly }: LimitCharge, now: number): C
 
 /** The failure rule is one for all: that of the options. */
 export function failureValues(rule: FailureRule | undefined): SqlValues {
-  if (rule === undefined) return { lockFrom: 0, lockMs: 0, maxLockMs: 0, doublings: 0, stopAt: 0 };
-  const { lockFrom, lockMs, maxLockMs, max } = rule;
-  return { lockFrom, lockMs, maxLockMs, doublings: doublingsOf(rule), stopAt: max };
+  if (rule === undefined)
+    return { lockAfter: 0, lockMs: 0, maxLockMs: 0, doublings: 0, permanentLockAfter: 0 };
+  const { lockAfter, lockMs, maxLockMs, max } = rule;
+  return { lockAfter, lockMs, maxLockMs, doublings: doublingsOf(rule), permanentLockAfter: max };
 }
 
 export function failureRuleOf(charges: readonly LimitCharge[]): FailureRule | undefined {

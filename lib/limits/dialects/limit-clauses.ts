@@ -41,7 +41,7 @@ export function limitClauses(names: LimitTable): LimitClauses {
   const columns = `${c.id}, ${c.kind}, ${c.amount}, ${c.allowed}, ${c.endsAt}, ${c.holder}`;
   const own = terms(names, 'own', `excluded.${c.allowed}`, `excluded.${c.endsAt}`);
   const failed = (row: string): string =>
-    isSpent({ ...terms(names, row, int(':stopAt'), '0'), kind: "'failures'" });
+    isSpent({ ...terms(names, row, int(':permanentLockAfter'), '0'), kind: "'failures'" });
   const next = `own.${c.amount} + 1`;
 
   const charge = (wanted: string): string => `
@@ -64,7 +64,7 @@ export function limitClauses(names: LimitTable): LimitClauses {
   const fail = (condition: string): string => `
     charged AS (
       INSERT INTO ${table} AS own (${columns})
-      SELECT key, 'failures', CASE WHEN is_right THEN 0 ELSE 1 END, ${int(':stopAt')},
+      SELECT key, 'failures', CASE WHEN is_right THEN 0 ELSE 1 END, ${int(':permanentLockAfter')},
         CASE WHEN is_right THEN 0 ELSE ${lockEnd('1', int, bigint)} END, ${NOBODY} FROM wanted
       WHERE ${condition} ORDER BY key
       ON CONFLICT (${c.id}) DO UPDATE SET

@@ -59,7 +59,7 @@ export function lockEnd(
   int: (value: string) => string,
   bigint: (value: string) => string,
 ): string {
-  const doublings = `${amount} - ${int(':lockFrom')}`;
+  const doublings = `${amount} - ${int(':lockAfter')}`;
   return (
     `CASE WHEN ${doublings} < 0 THEN 0 ` +
     `WHEN ${doublings} >= ${int(':doublings')} THEN ${bigint(':now')} + ${bigint(':maxLockMs')} ` +

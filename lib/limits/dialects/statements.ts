@@ -52,7 +52,7 @@ export function limitStatements(engine: Engine, names: LimitTable): LimitStateme
     giveBack: byCount((count) =>
       updateInOrder(
         names,
-        `${c.endsAt} = CASE WHEN ${c.amount} <= 1 OR (${c.kind} = 'failures' AND ${c.amount} <= :lockFrom) THEN 0 ` +
+        `${c.endsAt} = CASE WHEN ${c.amount} <= 1 OR (${c.kind} = 'failures' AND ${c.amount} <= :lockAfter) THEN 0 ` +
           `ELSE ${c.endsAt} END, ${c.amount} = ${c.amount} - 1`,
         `${isOneOf(count)} AND ${c.amount} > 0`,
       ),

@@ -86,7 +86,7 @@ export class AccountsController {
   @Put('me/phone')
   @HttpCode(204)
   @UseGuards(SessionGuard)
-  @RequireConfirmation('change-phone', { spend: 'handler', details: phoneDetails })
+  @RequireConfirmation('change-phone', { useIn: 'handler', details: phoneDetails })
   @ApiCookieAuth()
   @ApiHeader({ name: 'X-Confirmation-Id', description: 'Confirmation of { phone }.' })
   async changePhone(

@@ -25,7 +25,7 @@ export class TransfersController {
 
   @Post()
   @HttpCode(204)
-  @RequireConfirmation('transfer', { spend: 'handler', details: transferDetails })
+  @RequireConfirmation('transfer', { useIn: 'handler', details: transferDetails })
   @ApiHeader({
     name: 'X-Confirmation-Id',
     description: 'Confirmation of { amount: "10.50 EUR", payee: "bob@bank.example" }.',

@@ -38,8 +38,8 @@ export class TwoFactorOptionsService implements TwoFactorOptionsFactory {
       limits: {
         // Whoever plays with the sample signs in more often than a customer.
         sendsPerToken: [{ max: 30, perSeconds: 3_600 }],
-        sendsPerStarter: [{ max: 30, perSeconds: 3_600 }],
-        starter: (context) => this.#userId(context),
+        sendsPerRequester: [{ max: 30, perSeconds: 3_600 }],
+        requester: (context) => this.#userId(context),
       },
       purposes: {
         // Open: it proves the address that the client names, and nothing about anybody.

@@ -67,7 +67,7 @@ class TransfersController {
 
   @Post()
   @HttpCode(200)
-  @RequireConfirmation('transfer', { spend: 'handler' })
+  @RequireConfirmation('transfer', { useIn: 'handler' })
   async transfer(
     @Confirmation() proof: ConfirmationProof,
     @Body() { isolation }: { isolation: (typeof ISOLATIONS)[number] },

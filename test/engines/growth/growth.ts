@@ -403,7 +403,7 @@ describe('The generic plan of every statement that the library has prepared', ()
   beforeAll(async () => {
     await fill(server.url, { rows: DEAD });
     await rowsOf(`INSERT INTO two_factor_limit (id, kind, amount, allowed, ends_at, holder)
-      SELECT md5(n::text), 'live', 1, 3, 1, repeat('x', 32) FROM generate_series(1, ${DEAD}) AS n`);
+      SELECT md5(n::text), 'pending', 1, 3, 1, repeat('x', 32) FROM generate_series(1, ${DEAD}) AS n`);
     await rowsOf('ANALYZE');
   });
 

@@ -22,7 +22,7 @@ const USE_WITHIN_SECONDS = 900;
 const MANY = [{ max: 1_000_000, perSeconds: 3_600 }];
 
 /** A cell makes twenty confirmations of one token at once, and in an hour more messages than one installation sends. */
-const LIMITS: LimitsOptions = { live: false, sendsPerSender: MANY, sendsInTotal: MANY };
+const LIMITS: LimitsOptions = { pending: false, sendsPerSender: MANY, sendsInTotal: MANY };
 
 /** Tells a time that may be ahead of the machine's. */
 export class ShiftedClock implements Clock {

@@ -19,7 +19,7 @@ import { TransfersController } from './transfers.controller.js';
       env: false,
       senders: { default: { backend: 'outbox' } },
       purposes: { transfer: { subject: () => 'ann', recipient: () => '+15555550100' } },
-      limits: { canonicalToken: phoneTokens({ defaultCountry: 'US' }) },
+      limits: { normalizeToken: phoneTokens({ defaultCountry: 'US' }) },
       controller: true,
     }),
   ],

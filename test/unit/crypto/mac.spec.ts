@@ -35,7 +35,7 @@ function independentMac(secret: string, ...texts: string[]): string {
 
 describe('the MAC of a code', () => {
   it('is what it was in every earlier release', () => {
-    // Stored rows hold these (drawn with Python's hmac): a change here ends all live confirmations.
+    // Stored rows hold these (drawn with Python's hmac): a change here ends all pending confirmations.
     expect(key.kid).toBe('jafIhYAq');
     expect(codeMac(key, ID, '04231786')).toBe(
       'v1.jafIhYAq.keusbcCIh899o64tCDsRlq07V1qc-H2tGcrVE3lI-VU',

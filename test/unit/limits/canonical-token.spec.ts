@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 
-import { canonicalStarter, canonicalToken } from '../../../lib/limits/canonical-token.js';
+import { canonicalRequester, canonicalToken } from '../../../lib/limits/canonical-token.js';
 
 describe('A canonical token', () => {
   it.each([
@@ -65,7 +65,7 @@ describe('A canonical token', () => {
   });
 });
 
-describe('A canonical starter', () => {
+describe('A canonical requester', () => {
   it.each([
     ['2001:db8:1:2::/64', '2001:db8:1:2::1'],
     ['2001:db8:1:2::/64', '2001:0DB8:0001:0002:ffff:ffff:ffff:ffff'],
@@ -77,7 +77,7 @@ describe('A canonical starter', () => {
     ['192.0.2.7', '192.0.2.7'],
     ['session-4711', 'session-4711'],
     ['user:1::2', 'user:1::2'],
-  ])('is %s for %s', (canonical, starter) => {
-    expect(canonicalStarter(starter)).toBe(canonical);
+  ])('is %s for %s', (canonical, requester) => {
+    expect(canonicalRequester(requester)).toBe(canonical);
   });
 });

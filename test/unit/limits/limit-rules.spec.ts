@@ -7,7 +7,7 @@ const NOW = 1_000_000;
 const failures = {
   kind: 'failures',
   max: 100,
-  lockFrom: 10,
+  lockAfter: 10,
   lockMs: 30_000,
   maxLockMs: 3_600_000,
 } as const;
