@@ -26,7 +26,7 @@ export interface Transport {
 
 /** How a guarded route finds its proof and its details. */
 export interface Found {
-  from(this: void, context: ExecutionContext): unknown;
+  confirmationId(this: void, context: ExecutionContext): unknown;
   details(this: void, context: ExecutionContext): JsonValue;
 }
 
