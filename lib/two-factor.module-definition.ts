@@ -8,6 +8,7 @@ import { DatabaseLimitStore, NoLimitStore, type LimitStore } from './limits/inde
 import { TWO_FACTOR_ENTITIES } from './migrations/index.js';
 import {
   joinUpTo,
+  limitsSends,
   resolveOptions,
   type ResolvedOptions,
   type TwoFactorOptions,
@@ -126,10 +127,9 @@ async function openLimitStore(
   options: ResolvedOptions,
 ): Promise<LimitStore> {
   const { limits, timeoutMs, preparedStatements, clock } = options;
-  const { failures, pending, sendsPerToken, sendsPerRequester, sendsPerSender, sendsInTotal } =
-    limits;
-  const sends = [sendsPerToken, sendsPerRequester, sendsPerSender, sendsInTotal].flat();
-  if (failures === null && pending === null && sends.length === 0) return new NoLimitStore();
+  if (limits.failures === null && limits.pending === null && !limitsSends(limits)) {
+    return new NoLimitStore();
+  }
   const tries = LIMIT_TRIES;
   return DatabaseLimitStore.open(dataSource, {
     timeoutMs,

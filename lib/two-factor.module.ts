@@ -12,7 +12,7 @@ import {
 import { AfterCommit } from './database/index.js';
 import { TwoFactorConfigurationError } from './errors/index.js';
 import { TwoFactorEvents } from './events/index.js';
-import { GuardedRouteExplorer, PurposeService } from './http/index.js';
+import { GuardedRouteExplorer, PurposeService, RequesterService } from './http/index.js';
 import { LimitService } from './limits/index.js';
 import { joinUpTo, touchablePurposes, type ResolvedOptions } from './options/index.js';
 import { TwoFactorService } from './request/index.js';
@@ -94,6 +94,7 @@ async function openStore(
     PartyReader,
     PurgeService,
     PurposeService,
+    RequesterService,
     SenderExplorer,
     SenderService,
     TwoFactorEvents,

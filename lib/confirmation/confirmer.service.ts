@@ -55,6 +55,11 @@ export interface MakeConfirmationInput extends ProofBinding {
   readonly isConfirmed?: boolean | undefined;
   /** Where the code will go; else the first `SenderService.send` says it. */
   readonly token?: string | undefined;
+  /**
+   * Who named the token. A token that a client named for a subject (a new phone number) is counted as a stranger's, so that
+   * it neither uses up nor locks what the subject's own token has. @default 'application'
+   */
+  readonly tokenFrom?: 'client' | 'application' | undefined;
   /** The sender's name. */
   readonly way?: string | undefined;
   /** Life of the code, 30 to 86,400 seconds; more than 600 is for proving a mailbox by e-mail only (NIST SP 800-63B-4 4.2.1.2). */
@@ -122,6 +127,7 @@ interface ParsedInput {
   /** JSON text. */
   readonly meta: string | null;
   readonly token: string | undefined;
+  readonly tokenFrom: 'client' | 'application';
   readonly way: string | undefined;
   readonly key: string | undefined;
   readonly context: SendContext | undefined;
@@ -192,9 +198,11 @@ export class ConfirmerService {
     const code = parsed.isConfirmed ? null : await this.drawCode();
     const keyIds = key === undefined ? [] : idsFromRequestKey(this.options.keyRing, key, binding);
     const isToBeSent = message !== undefined && key === undefined;
-    const { row, sealed } = this.#newRow(parsed, code, keyIds[0], isToBeSent);
+    const hasSlot = code !== null && manager === undefined && message === undefined;
+    const { row, sealed } = this.#newRow(parsed, code, keyIds[0], { isToBeSent, hasSlot });
     const { id, purpose, subject } = row;
-    const party = { token: token ?? null, subject, purpose };
+    const { tokenFrom } = parsed;
+    const party = { token: token ?? null, tokenFrom, subject, purpose, hasSlot };
     // The same request may have been made before, also under a secret that no longer signs: then it costs nothing.
     const repeated = async (ids = keyIds): Promise<MadeConfirmation | null> => {
       for (const keyId of ids) {
@@ -207,7 +215,15 @@ export class ConfirmerService {
     const before = await repeated(manager === undefined ? keyIds : keyIds.slice(1));
     if (before !== null) return before;
     const opens = { id, ttlMs };
-    const request = { token: party.token, subject, purpose, opens, sends: message };
+    const request = {
+      token: party.token,
+      tokenFrom,
+      subject,
+      purpose,
+      hasSlot,
+      opens,
+      sends: message,
+    };
     const isLimited = code !== null && manager === undefined;
     const isInserted = isLimited && key === undefined && (await this.#insertCharging(row, request));
     let charged: Charged | null = null;
@@ -526,6 +542,7 @@ export class ConfirmerService {
       (input.meta ?? null) === null ? null : canonicalJson('meta', input.meta, MAX_META_BYTES);
     const token = input.token === undefined ? undefined : parseToken(input.token);
     const way = input.way === undefined ? undefined : parseWay(input.way);
+    const tokenFrom = parseTokenFrom(input.tokenFrom);
     const key = input.key === undefined ? undefined : parseKey(input.key);
     const context = parseContext(input.context);
     const ttlMs = this.#ttlSeconds(input.ttlSeconds) * 1_000;
@@ -534,15 +551,26 @@ export class ConfirmerService {
         'A confirmation that is confirmed from the start has nothing to send. Leave token, way and context out.',
       );
     }
-    return { binding, manager, isConfirmed, meta, token, way, key, context, ttlMs };
+    return {
+      binding,
+      manager,
+      isConfirmed,
+      meta,
+      token,
+      tokenFrom,
+      way,
+      key,
+      context,
+      ttlMs,
+    };
   }
 
   /** What is to be inserted, and what is sealed in it; `keyId` is the id that a request key stands for. */
   #newRow(
-    { binding, meta, token, way, context, ttlMs }: ParsedInput,
+    { binding, meta, token, tokenFrom, way, context, ttlMs }: ParsedInput,
     code: string | null,
     keyId: string | undefined,
-    isToBeSent: boolean,
+    { isToBeSent, hasSlot }: { readonly isToBeSent: boolean; readonly hasSlot: boolean },
   ): { readonly row: NewConfirmation; readonly sealed: Sealed | null } {
     const { keyRing, maxAttempts, useWithinSeconds } = this.options;
     const { purpose, subject, details } = binding;
@@ -551,7 +579,17 @@ export class ConfirmerService {
     const random = drawBytes(ID_RANDOM_BYTES + NONCE_BYTES);
     const id = keyId ?? newId(now, random.subarray(0, ID_RANDOM_BYTES));
     const nonce = random.subarray(ID_RANDOM_BYTES);
-    const sealed = code === null ? null : { code, token, way, context };
+    const sealed: Sealed | null =
+      code === null
+        ? null
+        : {
+            code,
+            token,
+            way,
+            context,
+            tokenFrom: tokenFrom === 'client' ? tokenFrom : undefined,
+            hasSlot: hasSlot || undefined,
+          };
     const row: NewConfirmation = {
       id,
       purpose,
@@ -676,6 +714,12 @@ function idsFromRequestKey(ring: KeyRing, key: string, binding: StoredBinding): 
   return ring.keys.map((ringKey) =>
     idFromRequestKey(ringKey, key, binding.purpose, binding.subject),
   );
+}
+
+function parseTokenFrom(tokenFrom: unknown): 'client' | 'application' {
+  if (tokenFrom === undefined || tokenFrom === 'application') return 'application';
+  if (tokenFrom === 'client') return tokenFrom;
+  throw new TwoFactorInputError("tokenFrom is 'client' or 'application'.");
 }
 
 function parseKey(key: unknown): string {

@@ -9,13 +9,19 @@ import {
   type LimitName,
 } from '../errors/index.js';
 import { TwoFactorEvents, type ConfirmationFacts } from '../events/index.js';
-import { GuessingWatch, LimitService, type Charged, type LimitedParty } from '../limits/index.js';
-import type { ResolvedOptions } from '../options/index.js';
+import {
+  classOf,
+  GuessingWatch,
+  LimitService,
+  type Charged,
+  type LimitedParty,
+} from '../limits/index.js';
+import type { LimitClass, ResolvedOptions } from '../options/index.js';
 import { InjectTwoFactorOptions } from '../two-factor.tokens.js';
 import type { StoredBinding } from './binding.js';
 import type { ConfirmationRow } from './confirmation-record.entity.js';
 import { maskToken } from './mask-token.js';
-import { PartyReader } from './party-reader.js';
+import { partyOfContent, PartyReader } from './party-reader.js';
 
 /** As far as it is known: no id before there is a confirmation. */
 interface Named {
@@ -28,6 +34,8 @@ interface Named {
 export class EventTeller {
   readonly #logger = new Logger(EventTeller.name);
   readonly #guessing: GuessingWatch;
+  /** When the window of each exhausted quota ends, epoch milliseconds: one event for each window. */
+  readonly #exhaustedUntil = new Map<string, number>();
 
   constructor(
     private readonly events: TwoFactorEvents,
@@ -66,6 +74,35 @@ export class EventTeller {
     if (refusal === null) return;
     const facts = (): ConfirmationFacts => this.#facts(confirmation, party);
     this.events.emit(() => ({ type: 'send-blocked', ...refusal, ...facts() }));
+    const { limit, retryAfterSeconds } = refusal;
+    if (error instanceof TwoFactorUnavailableError && retryAfterSeconds !== null) {
+      this.#budgetExhausted(limit, classOf(party), confirmation.way, retryAfterSeconds);
+    }
+  }
+
+  /** Reports it once for each window: the quota is also refused for every further request. */
+  #budgetExhausted(
+    limit: LimitName,
+    limitClass: LimitClass,
+    way: string,
+    retryAfterSeconds: number,
+  ): void {
+    const now = this.options.clock.now();
+    const quota =
+      limit === 'sends-per-sender' ? `${limit} ${limitClass} ${way}` : `${limit} ${limitClass}`;
+    if ((this.#exhaustedUntil.get(quota) ?? 0) > now) return;
+    this.#exhaustedUntil.set(quota, now + retryAfterSeconds * 1_000);
+    this.#logger.warn(
+      `The messages of the quota ${limit} (${limitClass}) are used up for ${retryAfterSeconds} seconds.`,
+    );
+    this.events.emit(() => ({
+      type: 'budget-exhausted',
+      at: new Date(now),
+      limit,
+      limitClass,
+      way,
+      retryAfterSeconds,
+    }));
   }
 
   /** If the error is a refusal by a limit. */
@@ -96,7 +133,7 @@ export class EventTeller {
   }
 
   used(id: string, { purpose, subject }: StoredBinding, manager: EntityManager | undefined): void {
-    const party = { purpose, subject, token: null };
+    const party = partyOfContent({ purpose, subject }, null);
     this.#afterCommit(manager, () => {
       this.events.emit(() => ({ type: 'used', ...this.#facts({ id, way: '' }, party) }));
     });

@@ -18,7 +18,7 @@ export {
 } from './confirmer.service.js';
 export { EventTeller } from './event-teller.js';
 export { maskToken } from './mask-token.js';
-export { PartyReader } from './party-reader.js';
+export { partyOfContent, PartyReader } from './party-reader.js';
 export { type JsonValue } from './plain-json.js';
 export { PurgeService, type PurgeInput } from './purge.service.js';
 export { soon } from './soon.js';

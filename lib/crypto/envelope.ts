@@ -17,6 +17,10 @@ export interface Sealed {
   readonly way?: string | undefined;
   /** The sender's extra data (locale and so on), kept for a resend. */
   readonly context?: { readonly [key: string]: unknown } | undefined;
+  /** `client` when a client named the token; absent when the application did. It decides which counters the row has. */
+  readonly tokenFrom?: 'client' | undefined;
+  /** True when the confirmation was made without a message, and so holds a pending slot. */
+  readonly hasSlot?: true | undefined;
 }
 
 /** The columns that an envelope is bound to: change one, and it no longer opens. */

@@ -4,11 +4,11 @@ import { TwoFactorError } from './two-factor.error.js';
 export type LimitName =
   | 'cooldown'
   | 'max-sends'
-  | 'token-failures'
-  | 'subject-failures'
+  | 'failures'
   | 'pending'
   | 'sends-per-token'
   | 'sends-per-requester'
+  | 'sends-per-network'
   | 'sends-per-sender'
   | 'sends-in-total';
 

@@ -4,6 +4,7 @@ export type {
   ConfirmationFacts,
   ConfirmedEvent,
   CreatedEvent,
+  BudgetExhaustedEvent,
   GuessingSuspectedEvent,
   LockedEvent,
   RecipientFacts,

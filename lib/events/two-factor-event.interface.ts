@@ -101,6 +101,22 @@ export interface GuessingSuspectedEvent {
 }
 
 /**
+ * The messages of a quota that protects the application's own costs are used up, and requests of that class are answered
+ * 503. There is one such event for each window of the quota and instance: raise an alarm.
+ */
+export interface BudgetExhaustedEvent {
+  readonly type: 'budget-exhausted';
+  readonly at: Date;
+  readonly limit: LimitName;
+  /** `open`: messages to tokens that clients name. `bound`: messages to tokens that the application names for a subject. */
+  readonly limitClass: 'open' | 'bound';
+  /** The sender that was asked for. */
+  readonly way: string;
+  /** Seconds until the window ends. */
+  readonly retryAfterSeconds: number;
+}
+
+/**
  * What happened. Of what a transaction does, after its commit.
  *
  * @publicApi
@@ -108,6 +124,7 @@ export interface GuessingSuspectedEvent {
 export type TwoFactorEvent =
   | AttemptBlockedEvent
   | AttemptFailedEvent
+  | BudgetExhaustedEvent
   | ConfirmedEvent
   | CreatedEvent
   | GuessingSuspectedEvent

@@ -11,6 +11,7 @@ export { ConfirmationIdBody, ConfirmBody, RequestConfirmationBody } from './dto/
 export { GuardedRouteExplorer } from './guarded-route.explorer.js';
 export { type Problem } from './problem.js';
 export { PurposeService } from './purpose.service.js';
+export { RequesterService } from './requester.service.js';
 export {
   RequireConfirmation,
   type RequireConfirmationOptions,

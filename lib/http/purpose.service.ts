@@ -71,16 +71,6 @@ export class PurposeService {
     };
   }
 
-  /** Who causes a message, for `sendsPerRequester`; nothing when the application does not say. */
-  async requester(context: ExecutionContext): Promise<string | undefined> {
-    const requester: unknown = await this.options.limits.requester?.(context);
-    if (requester === undefined || requester === null || requester === '') return undefined;
-    if (typeof requester === 'string') return requester;
-    throw new TwoFactorConfigurationError(
-      `The resolver limits.requester answered a ${typeof requester}. Let it answer a string.`,
-    );
-  }
-
   /**
    * As whom the caller touches confirmations, whatever they are for: empty for nobody, `null` where that depends on the
    * purpose, which is known only when the confirmation was read.

@@ -2,11 +2,9 @@ import {
   Body,
   createParamDecorator,
   Inject,
-  Logger,
   UseFilters,
   UseGuards,
   type ExecutionContext,
-  type OnModuleInit,
 } from '@nestjs/common';
 
 import {
@@ -35,6 +33,7 @@ import { JsonRoute } from './json-route.decorator.js';
 import { NoStoreGuard } from './no-store.guard.js';
 import { ApiGroup } from './open-api.js';
 import { PurposeService } from './purpose.service.js';
+import { RequesterService } from './requester.service.js';
 import { TwoFactorExceptionFilter } from './two-factor-exception.filter.js';
 
 /** The call's context, for the application's resolvers. */
@@ -64,25 +63,15 @@ const UNSENT = {
 @ApiGroup('two-factor')
 @UseFilters(TwoFactorExceptionFilter)
 @UseGuards(NoStoreGuard, JsonOnlyGuard)
-export class TwoFactorController implements OnModuleInit {
-  readonly #logger = new Logger('TwoFactorController');
-
+export class TwoFactorController {
   constructor(
     @Inject(TwoFactorService) private readonly twoFactor: TwoFactorService,
     @Inject(ConfirmerService) private readonly confirmer: ConfirmerService,
     @Inject(SenderService) private readonly sender: SenderService,
     @Inject(PurposeService) private readonly purposes: PurposeService,
+    @Inject(RequesterService) private readonly requesters: RequesterService,
     @InjectTwoFactorOptions() private readonly options: ResolvedOptions,
   ) {}
-
-  onModuleInit(): void {
-    const { requester, sendsPerRequester } = this.options.limits;
-    if (requester || sendsPerRequester.length === 0 || this.options.developmentFeatures) return;
-    this.#logger.warn(
-      'limits.requester is not set: one visitor may use up the messages of all. Let it answer who asks, such as the session ' +
-        'or the IP address, or say sendsPerRequester: false.',
-    );
-  }
 
   @JsonRoute('request-confirmation', {
     summary: 'Sends a code',
@@ -102,7 +91,7 @@ export class TwoFactorController implements OnModuleInit {
         way: sender.name,
         purpose,
         details: details as JsonValue | undefined,
-        requester: await this.purposes.requester(context),
+        requester: await this.requesters.requesterOf(context),
         ...target,
       }),
     );
@@ -143,7 +132,7 @@ export class TwoFactorController implements OnModuleInit {
     @Call() context: ExecutionContext,
   ): Promise<RequestConfirmationAnswer> {
     const state = await this.#touchable((body as ConfirmationIdBody).id, context);
-    const requester = await this.purposes.requester(context);
+    const requester = await this.requesters.requesterOf(context);
     return this.#requested(await this.twoFactor.resend(state, { requester }, stateRow(state)));
   }
 

@@ -1,4 +1,3 @@
-import { isIPv6 } from 'node:net';
 import { domainToASCII } from 'node:url';
 
 /** `;ext=5`, `ext. 5`, `x5`, `#5` behind a number. */
@@ -11,7 +10,6 @@ const DIGITS = /^\d{4,20}$/;
 /** What a domain may be made of; the URL parser would cut others at a `/`, `?` or `#`. */
 const DOMAIN = /^[\p{L}\p{N}\p{M}.\u3002-]+$/u;
 const QUOTED_WORD = /^"([\w.+-]+)"$/;
-const NETWORK_GROUPS = 4;
 
 /**
  * One spelling for all spellings of a mailbox or a number, so that they share one budget; every other token is itself.
@@ -43,22 +41,4 @@ function canonicalNumber(text: string): string {
     .replace(PHONE_DECORATION, '')
     .replace(/^00/, '+');
   return E164.test(digits) || DIGITS.test(digits) ? digits : text;
-}
-
-/** An IPv6 address as its /64, which is what one customer has; any other requester is itself. */
-export function canonicalRequester(requester: string): string {
-  const address = requester.replace(/%.*$/, '');
-  if (!isIPv6(address)) return requester;
-  // The URL parser writes an address in one way (RFC 5952).
-  const groups = new URL(`http://[${address}]`).hostname.slice(1, -1).split('::');
-  const [head = [], tail = []] = groups.map((part) => part.split(':').filter(Boolean));
-  const zeros = Array.from({ length: 8 - head.length - tail.length }, () => '0');
-  const all = [...head, ...(groups.length > 1 ? zeros : []), ...tail];
-  const isMappedIPv4 = all.slice(0, 5).every((group) => group === '0') && all[5] === 'ffff';
-  if (!isMappedIPv4) return `${all.slice(0, NETWORK_GROUPS).join(':')}::/64`;
-  return all
-    .slice(6)
-    .map((group) => Number.parseInt(group, 16))
-    .map((group) => `${group >> 8}.${group & 255}`)
-    .join('.');
 }

@@ -77,11 +77,12 @@ export class DatabaseLimitStore implements LimitStore {
 
   async giveBack(charges: readonly LimitCharge[]): Promise<void> {
     if (charges.length === 0) return;
-    const values = {
-      ...keyValues(charges.map(({ key }) => key)),
+    const values = (): SqlValues => ({
       lockAfter: failureRuleOf(charges)?.lockAfter ?? 0,
-    };
-    await this.runner.run(this.statements.giveBack(charges.length), () => values);
+      now: this.clock.now(),
+      ...keyValues(charges.map(({ key }) => key)),
+    });
+    await this.runner.run(this.statements.giveBack(charges.length), values);
   }
 
   async clear(keys: readonly string[], holder?: string): Promise<void> {

@@ -19,9 +19,15 @@ export {
   type Charged,
   type CountedUnder,
   type FailureCount,
-  type FailuresOf,
-  type LimitedParty,
   type LimitedRequest,
   type Opens,
   type Settlement,
 } from './limit.service.js';
+export { parseAddress } from './networks.js';
+export {
+  classOf,
+  type FailureScope,
+  type LimitedMessage,
+  type LimitedParty,
+} from './quota-planner.js';
+export { parseRequester } from './parse-requester.js';

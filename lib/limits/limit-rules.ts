@@ -18,6 +18,9 @@ export function lockMsAfter(amount: number, rule: FailureRule): number {
  */
 export const CLOCK_MARGIN_MS = 86_400_000;
 
+/** How long a count of failures is kept that nothing touches: one year. A permanent lock is kept for ever. */
+export const FAILURES_KEPT_MS = 365 * 86_400_000;
+
 /** Whether the window or the lock lasts. */
 export function lasts(
   { endsAt }: Pick<LimitLevel, 'endsAt'>,

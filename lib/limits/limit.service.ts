@@ -6,38 +6,31 @@ import type { EntityManager } from 'typeorm';
 import { limitKey } from '../crypto/index.js';
 import type { SqlValues } from '../database/index.js';
 import {
-  TwoFactorConfigurationError,
   TwoFactorError,
-  TwoFactorInputError,
   TwoFactorTooManyRequestsError,
   TwoFactorUnavailableError,
   type LimitName,
 } from '../errors/index.js';
-import type { ResolvedOptions, SendBudget } from '../options/index.js';
+import type { ResolvedOptions } from '../options/index.js';
 import { InjectTwoFactorOptions, TWO_FACTOR_LIMIT_STORE } from '../two-factor.tokens.js';
-import { canonicalRequester, canonicalToken } from './canonical-token.js';
 import { DatabaseLimitStore } from './database-limit.store.js';
 import { chargeRow, failureValues, type ChargeRow } from './dialects/charge-values.js';
 import type { LimitClauses } from './dialects/limit-clauses.js';
 import { isSpent, lasts, waitMs } from './limit-rules.js';
-import type { FailureRule, LimitCharge, LimitLevel, LimitStore } from './limit-store.interface.js';
-
-/** Whom a confirmation is about, as far as is known. */
-export interface LimitedParty {
-  /** `null` as long as nobody said it. */
-  readonly token: string | null;
-  /** Empty for nobody in particular. */
-  readonly subject: string;
-  /** Empty for the nameless one. */
-  readonly purpose: string;
-}
+import type { LimitCharge, LimitLevel, LimitStore } from './limit-store.interface.js';
+import {
+  QuotaPlanner,
+  type Budget,
+  type FailureScope,
+  type LimitedMessage,
+  type LimitedParty,
+} from './quota-planner.js';
 
 /** A new confirmation, a message, or both. */
 export interface LimitedRequest extends LimitedParty {
-  /** Takes one of the pending slots. */
+  /** The confirmation that is made. Without a message it takes one of the pending slots. */
   readonly opens?: Opens | undefined;
-  /** Spends a message of this sender. */
-  readonly sends?: { readonly way: string; readonly requester: string | undefined } | undefined;
+  readonly sends?: LimitedMessage | undefined;
 }
 
 /** A confirmation that is about to live. */
@@ -46,17 +39,12 @@ export interface Opens {
   readonly ttlMs: number;
 }
 
-/** Whose failures are meant. */
-export type FailuresOf =
-  | { readonly token: string; readonly subject?: undefined }
-  | { readonly subject: string; readonly token?: undefined };
-
-/** Consecutive wrong codes of a token or a subject. */
+/** Consecutive wrong codes of a token, or of a subject and a token. */
 export interface FailureCount {
   readonly count: number;
   /** `null` when it is not locked, or stopped for good. */
   readonly lockedUntil: Date | null;
-  /** Whether only `reset()` helps. */
+  /** Whether only `reset()` ends the lock. */
   readonly isPermanentlyLocked: boolean;
 }
 
@@ -70,10 +58,6 @@ export interface Charged {
 export interface Settlement {
   readonly keys: readonly string[];
   readonly holder: string;
-}
-
-interface Budget extends LimitCharge {
-  readonly limit: LimitName;
 }
 
 /** What a new confirmation charges in its own statement. */
@@ -113,13 +97,15 @@ const OURS: ReadonlySet<LimitName> = new Set(['sends-per-sender', 'sends-in-tota
 export class LimitService {
   readonly #logger = new Logger(LimitService.name);
   readonly #clauseValues: SqlValues;
+  readonly #planner: QuotaPlanner;
 
   /** @internal It is injected. */
   constructor(
     @Inject(TWO_FACTOR_LIMIT_STORE) private readonly store: LimitStore,
     @InjectTwoFactorOptions() private readonly options: ResolvedOptions,
   ) {
-    const rule = this.#failureRule();
+    this.#planner = new QuotaPlanner(options);
+    const rule = this.#planner.failureRule;
     const kids = options.keyRing.keys.map(({ kid }) => kid);
     this.#clauseValues = {
       ...failureValues(rule ?? undefined),
@@ -128,27 +114,34 @@ export class LimitService {
   }
 
   /**
-   * Ends the lock, or the stop, of a token or a subject; of a token also its budget of messages. Says so in the log.
+   * Ends the lock, also the permanent one, and the messages of a token that clients name, or of a subject and the token
+   * that the application names for it. The two are counted apart: `reset({ token })` does not reach what was counted for a
+   * subject. Writes a line to the log.
    *
-   * @throws TwoFactorInputError for anything but one of the two.
+   * @param scope `{ token }`, or `{ subject, token }`; `{ subject }` for codes that the application delivers itself.
+   * @throws TwoFactorInputError for anything else.
    */
-  async reset(whose: FailuresOf): Promise<void> {
-    const failures = this.#failureKeys(whose);
-    const sends = whose.token === undefined ? [] : this.#sendsPerToken(whose.token);
-    // Apart: other statements lock failures before windows, whatever their keys.
+  async reset(scope: FailureScope): Promise<void> {
+    const failures = this.#planner.failureKeys(scope);
+    const messages = this.#planner.messageKeys(scope);
+    // Two calls, because all other statements lock failures before windows, whatever their keys are.
     await this.#ask(() => this.store.clear(failures));
-    if (sends.length > 0) {
-      await this.#ask(() => this.store.clear(sends.map(({ key }) => key).toSorted()));
-    }
-    const what =
-      whose.token === undefined ? 'a subject' : `recipient ${this.tokenKey(whose.token)}`;
-    this.#logger.log(`The limits of ${what} were reset by hand.`);
+    if (messages.length > 0) await this.#ask(() => this.store.clear(messages));
+    const recipient = scope.token === undefined ? '' : ` recipient ${this.tokenKey(scope.token)}`;
+    const owner = scope.subject === undefined ? '' : ' a subject and';
+    this.#logger.log(`The limits of${owner}${recipient || ' its codes'} were reset by hand.`);
   }
 
-  /** How many wrong codes in a row were tried for a token or a subject. */
-  async failures(whose: FailuresOf): Promise<FailureCount> {
-    const levels = await this.#ask(() => this.store.read(this.#failureKeys(whose)));
-    const rule = this.#failureRule();
+  /**
+   * How many wrong codes in a row were compared.
+   *
+   * @param scope as of `reset`.
+   * @throws TwoFactorInputError for anything else.
+   */
+  async failures(scope: FailureScope): Promise<FailureCount> {
+    const keys = this.#planner.failureKeys(scope);
+    const levels = await this.#ask(() => this.store.read(keys));
+    const rule = this.#planner.failureRule;
     const now = this.options.clock.now();
     // Each failure is counted under each secret.
     const count = Math.max(0, ...levels.map(({ amount }) => amount));
@@ -188,11 +181,15 @@ export class LimitService {
    * @internal
    */
   bid(request: LimitedRequest & { readonly opens: Opens }): Bid {
-    const { id, ttlMs } = request.opens;
-    const [place = []] = this.#places(request, ttlMs);
-    const charges = [...this.#fixed(request), ...place];
+    const [place = []] = this.#slots(request);
+    const charges = [...this.#planner.request(request, request.sends), ...place];
     const rows = (now: number): ChargeRow[] => charges.map((charge) => chargeRow(charge, now));
-    return { charges, rows, holder: holderOf(id), exclusive: place.map(({ key }) => key) };
+    return {
+      charges,
+      rows,
+      holder: holderOf(request.opens.id),
+      exclusive: place.map(({ key }) => key),
+    };
   }
 
   /**
@@ -201,7 +198,7 @@ export class LimitService {
    * @internal
    */
   failuresOf(party: LimitedParty): Charged['charges'] {
-    return this.#failures(party, false);
+    return this.#planner.failures(party, false);
   }
 
   /**
@@ -217,7 +214,7 @@ export class LimitService {
         .map(({ key }) => key)
         .join(',');
     return {
-      failureKeys: `${this.#clauseValues['ring']}|${keysOf(/-failures$/)}`,
+      failureKeys: `${this.#clauseValues['ring']}|${keysOf(/^failures$/)}`,
       placeKeys: keysOf(/^pending$/) || null,
     };
   }
@@ -229,7 +226,7 @@ export class LimitService {
    * @internal
    */
   async chargeComparison(party: LimitedParty): Promise<Charged> {
-    return this.#charge(this.#failures(party, false), [], null);
+    return this.#charge(this.#planner.failures(party, false), [], null);
   }
 
   /**
@@ -239,9 +236,8 @@ export class LimitService {
    * @internal
    */
   async chargeRequest(request: LimitedRequest): Promise<Charged> {
-    const { opens } = request;
-    const places = opens ? this.#places(request, opens.ttlMs) : [];
-    return this.#charge(this.#fixed(request), places, opens?.id ?? null);
+    const fixed = this.#planner.request(request, request.sends);
+    return this.#charge(fixed, this.#slots(request), request.opens?.id ?? null);
   }
 
   /**
@@ -252,7 +248,7 @@ export class LimitService {
    * @internal
    */
   async assertUnlocked(party: LimitedParty, manager: EntityManager): Promise<void> {
-    const failures = this.#failures(party, true);
+    const failures = this.#planner.failures(party, true);
     if (failures.length === 0) return;
     const keys = failures.map(({ key }) => key);
     const levels = await this.#ask(() => this.store.read(keys, manager));
@@ -295,8 +291,8 @@ export class LimitService {
    * @internal
    */
   settlement(party: LimitedParty, id: string): Settlement {
-    const failures = this.#failures(party, false).map(({ key }) => key);
-    return { keys: [...failures, ...this.#placeKeys(party)].toSorted(), holder: holderOf(id) };
+    const failures = this.#planner.failures(party, false).map(({ key }) => key);
+    return { keys: [...failures, ...this.#slotKeys(party)].toSorted(), holder: holderOf(id) };
   }
 
   /**
@@ -306,7 +302,7 @@ export class LimitService {
    */
   async end(party: LimitedParty, id: string): Promise<void> {
     await this.#tryTo(async () => {
-      const keys = this.#placeKeys(party).toSorted();
+      const keys = this.#slotKeys(party).toSorted();
       if (keys.length > 0) await this.store.clear(keys, holderOf(id));
     });
   }
@@ -327,7 +323,10 @@ export class LimitService {
    * @internal
    */
   charged({ locks, party }: { locks: readonly LimitLevel[]; party: () => LimitedParty }): Charged {
-    return { charges: locks.length === 0 ? [] : this.#failures(party(), false), levels: locks };
+    return {
+      charges: locks.length === 0 ? [] : this.#planner.failures(party(), false),
+      levels: locks,
+    };
   }
 
   /**
@@ -337,23 +336,17 @@ export class LimitService {
    */
   locksOf({ charges, levels }: Charged): { scope: 'token' | 'subject'; until: Date | null }[] {
     const now = this.options.clock.now();
-    const scopes = [
-      ['token', 'token-failures'],
-      ['subject', 'subject-failures'],
-    ] as const;
-    return scopes.flatMap(([scope, limit]) => {
-      // Under several secrets one failure is counted several times; the longest lock is the one that holds.
-      const locks = charges
-        .filter((charge) => charge.limit === limit)
-        .flatMap((charge) => {
-          const level = levels.find(({ key }) => key === charge.key);
-          if (level === undefined || !isSpent(level, charge, now)) return [];
-          return [level.amount >= charge.rule.max ? Number.POSITIVE_INFINITY : level.endsAt];
-        });
-      if (locks.length === 0) return [];
-      const until = Math.max(...locks);
-      return [{ scope, until: Number.isFinite(until) ? new Date(until) : null }];
+    // Under several secrets one failure is counted several times; the longest lock is the one that holds.
+    const locks = charges.flatMap((charge) => {
+      const level = levels.find(({ key }) => key === charge.key);
+      if (level === undefined || !isSpent(level, charge, now)) return [];
+      return [level.amount >= charge.rule.max ? Number.POSITIVE_INFINITY : level.endsAt];
     });
+    const [charge] = charges;
+    if (charge === undefined || locks.length === 0) return [];
+    const until = Math.max(...locks);
+    const scope = charge.limitClass === 'open' ? 'token' : 'subject';
+    return [{ scope, until: Number.isFinite(until) ? new Date(until) : null }];
   }
 
   /**
@@ -362,7 +355,11 @@ export class LimitService {
    * @internal
    */
   tokenKey(token: string): string {
-    return this.#key('recipient', this.#canonical(token)).slice(0, 16);
+    return limitKey(
+      this.options.keyRing.current,
+      'recipient',
+      this.#planner.normalize(token),
+    ).slice(0, 16);
   }
 
   /**
@@ -404,10 +401,15 @@ export class LimitService {
     return holderOf(id);
   }
 
-  /** What is charged whichever place it gets. */
-  #fixed(request: LimitedRequest): Budget[] {
-    const { sends } = request;
-    return [...this.#failures(request, true), ...(sends ? this.#sends(request, sends) : [])];
+  /** Only a confirmation that is made without a message takes a pending slot: messages are bounded by their own quotas. */
+  #slots(request: LimitedRequest): Budget[][] {
+    const { opens, sends } = request;
+    return opens && sends === undefined ? this.#planner.slots(request, opens.ttlMs) : [];
+  }
+
+  #slotKeys(party: LimitedParty): string[] {
+    if (!party.hasSlot) return [];
+    return this.#planner.slots(party, 0).flatMap((slot) => slot.map(({ key }) => key));
   }
 
   /** The refusal that lasts longest. */
@@ -415,7 +417,8 @@ export class LimitService {
     const now = this.options.clock.now();
     const refusals = refused.flatMap((level): Refusal[] => {
       const charge = charges.find(({ key }) => key === level.key);
-      return charge ? [{ limit: charge.limit, waitMs: waitMs(level, charge, now) }] : [];
+      if (charge === undefined) return [];
+      return [{ limit: charge.limit, waitMs: reportedWaitMs(charge, waitMs(level, charge, now)) }];
     });
     const length = (refusal: Refusal): number => refusal.waitMs ?? Number.POSITIVE_INFINITY;
     return (
@@ -423,124 +426,6 @@ export class LimitService {
         (one, other) => length(other) - length(one) || one.limit.localeCompare(other.limit),
       )[0] ?? null
     );
-  }
-
-  #failures({ token, subject }: LimitedParty, checkOnly: boolean): Budget[] {
-    const rule = this.#failureRule();
-    if (rule === null) return [];
-    return [
-      ...(token === null
-        ? []
-        : this.#budgets('token-failures', rule, checkOnly, 'token', this.#canonical(token))),
-      ...(subject === ''
-        ? []
-        : this.#budgets('subject-failures', rule, checkOnly, 'subject', subject)),
-    ];
-  }
-
-  /**
-   * One budget under each secret of the ring: instances that do not know the new one yet count the same, and what is
-   * counted from now on is not lost when the old one goes.
-   */
-  #budgets(
-    limit: LimitName,
-    rule: Budget['rule'],
-    checkOnly: boolean,
-    ...parts: readonly string[]
-  ): Budget[] {
-    return this.options.keyRing.keys.map((ringKey) => ({
-      key: limitKey(ringKey, ...parts),
-      rule,
-      limit,
-      checkOnly,
-    }));
-  }
-
-  #failureRule(): FailureRule | null {
-    const { failures } = this.options.limits;
-    if (failures === null) return null;
-    const { lockAfter, lockMs, maxLockMs, permanentLockAfter } = failures;
-    return { kind: 'failures', max: permanentLockAfter, lockAfter, lockMs, maxLockMs };
-  }
-
-  #failureKeys(whose: FailuresOf): string[] {
-    const { token, subject } = (whose as Partial<FailuresOf> | null) ?? {};
-    const value = token ?? subject;
-    if (
-      typeof value !== 'string' ||
-      value === '' ||
-      (token !== undefined && subject !== undefined)
-    ) {
-      throw new TwoFactorInputError('Give a token or a subject: reset({ token }).');
-    }
-    const [kind, name] =
-      token === undefined ? ['subject', value] : ['token', this.#canonical(value)];
-    return this.options.keyRing.keys.map((ringKey) => limitKey(ringKey, kind, name)).toSorted();
-  }
-
-  #sends(
-    { token }: LimitedParty,
-    { way, requester }: { readonly way: string; readonly requester: string | undefined },
-  ): Budget[] {
-    const { sendsPerRequester, sendsPerSender, sendsInTotal } = this.options.limits;
-    return [
-      ...(token === null ? [] : this.#sendsPerToken(token)),
-      ...(requester === undefined
-        ? []
-        : this.#windows('sends-per-requester', sendsPerRequester, canonicalRequester(requester))),
-      ...this.#windows('sends-per-sender', sendsPerSender, way),
-      ...this.#windows('sends-in-total', sendsInTotal, ''),
-    ];
-  }
-
-  #sendsPerToken(token: string): Budget[] {
-    const { sendsPerToken } = this.options.limits;
-    if (sendsPerToken.length === 0) return [];
-    return this.#windows('sends-per-token', sendsPerToken, this.#canonical(token));
-  }
-
-  #windows(limit: LimitName, rules: readonly SendBudget[], value: string): Budget[] {
-    return rules.flatMap(({ max, perSeconds }) => {
-      const rule = { kind: 'window', max, windowMs: perSeconds * 1_000 } as const;
-      return this.#budgets(limit, rule, false, limit, String(perSeconds), value);
-    });
-  }
-
-  #placeKeys(party: LimitedParty): string[] {
-    return this.#places(party, 0).flatMap((place) => place.map(({ key }) => key));
-  }
-
-  /** A confirmation for nobody and to nowhere takes no place. */
-  #places({ token, subject, purpose }: LimitedParty, ttlMs: number): Budget[][] {
-    const { pending } = this.options.limits;
-    if (pending === null || (subject === '' && token === null)) return [];
-    const whose = subject === '' ? ['token', this.#canonical(token!)] : ['subject', subject];
-    const rule = { kind: 'window', max: 1, windowMs: ttlMs } as const;
-    return Array.from({ length: pending }, (_, place) =>
-      this.#budgets('pending', rule, false, 'pending', purpose, ...whose, String(place)),
-    );
-  }
-
-  #canonical(token: string): string {
-    const { normalizeToken: own = canonicalToken } = this.options.limits;
-    let canonical: unknown;
-    try {
-      canonical = own(token);
-    } catch {
-      // Its words may quote the token.
-      throw new TwoFactorConfigurationError(
-        'The option limits.normalizeToken threw. Let it answer.',
-      );
-    }
-    if (typeof canonical === 'string' && canonical !== '') return canonical;
-    throw new TwoFactorConfigurationError(
-      `The option limits.normalizeToken answered ${canonical === '' ? 'nothing' : `a ${typeof canonical}`}. Let it ` +
-        'answer a string, and at once.',
-    );
-  }
-
-  #key(...parts: readonly string[]): string {
-    return limitKey(this.options.keyRing.current, ...parts);
   }
 
   #refusal({ limit, waitMs: wait }: Refusal): Error {
@@ -562,7 +447,7 @@ export class LimitService {
     if (limit === 'pending') {
       return (
         `There are ${this.options.limits.pending} pending confirmations of this subject or token and purpose (limits.pending). ` +
-        `Confirm, cancel or resend one of them, or try again in ${seconds} seconds.`
+        `Confirm or cancel one of them, or try again in ${seconds} seconds.`
       );
     }
     return `The limit ${limit} is reached. Try again in ${seconds} seconds.`;
@@ -594,6 +479,23 @@ export class LimitService {
 /** Not the id itself: whoever reads the budgets must not be able to touch the confirmation. It is too random to be guessed. */
 function holderOf(id: string): string {
   return createHash('sha256').update(id).digest('hex').slice(0, HOLDER_LENGTH);
+}
+
+/** The counters of a token that strangers share. */
+const SHARED_BY_STRANGERS: ReadonlySet<LimitName> = new Set([
+  'failures',
+  'pending',
+  'sends-per-token',
+]);
+const COARSE_WAIT_MS = 300_000;
+
+/**
+ * The wait that the refusal reports. Of a counter that strangers share it is rounded up to five minutes: the exact time
+ * would tell one stranger when another one asked for a code or guessed at one.
+ */
+function reportedWaitMs({ limit, limitClass }: Budget, wait: number | null): number | null {
+  if (wait === null || limitClass === 'bound' || !SHARED_BY_STRANGERS.has(limit)) return wait;
+  return Math.ceil(wait / COARSE_WAIT_MS) * COARSE_WAIT_MS;
 }
 
 interface Refusal {

@@ -13,15 +13,29 @@ export const DEFAULTS = {
   resend: 'same',
   autoPurge: { everySeconds: 600, keepSeconds: 86_400 },
   limits: {
-    failures: { lockAfter: 10, lockSeconds: 30, maxLockSeconds: 3_600, permanentLockAfter: 100 },
+    // The longest lock is longer than a code lives: each guess under it costs a new message (strangers cannot guess cheaper).
+    failures: { lockAfter: 10, lockSeconds: 30, maxLockSeconds: 900, permanentLockAfter: 100 },
     pending: { max: 3 },
-    sendsPerToken: [
-      { max: 5, perSeconds: 3_600 },
-      { max: 10, perSeconds: 86_400 },
-    ],
+    sendsPerToken: {
+      open: [
+        { max: 5, perSeconds: 600 },
+        { max: 10, perSeconds: 86_400 },
+      ],
+      bound: [
+        { max: 5, perSeconds: 600 },
+        { max: 20, perSeconds: 86_400 },
+      ],
+    },
     sendsPerRequester: [{ max: 10, perSeconds: 3_600 }],
-    sendsPerSender: [{ max: 1_000, perSeconds: 3_600 }],
-    sendsInTotal: [{ max: 1_000, perSeconds: 3_600 }],
+    sendsPerNetwork: [
+      { ipv4: 24, ipv6: 48, max: 60, perSeconds: 3_600 },
+      { ipv6: 56, max: 30, perSeconds: 3_600 },
+    ],
+    sendsInTotal: {
+      open: [{ max: 500, perSeconds: 3_600 }],
+      openWithoutBoundPurposes: [{ max: 1_000, perSeconds: 3_600 }],
+      bound: [{ max: 5_000, perSeconds: 3_600 }],
+    },
     guessing: { confirmations: 20, perSeconds: 600 },
   },
   timeoutMs: 5_000,

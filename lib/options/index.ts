@@ -4,9 +4,11 @@ export type {
   FailureLimitOptions,
   GuessingOptions,
   LimitsOptions,
-  SendBudget,
+  NetworkSendLimit,
+  SendLimit,
+  SendLimitsByClass,
 } from './limits-options.interface.js';
-export type { ResolvedLimits } from './resolved-limits.interface.js';
+export { limitsSends, type LimitClass, type ResolvedLimits } from './resolved-limits.interface.js';
 export { joinUpTo, resolveOptions } from './resolve-options.js';
 export type { ResolvedOptions } from './resolved-options.interface.js';
 export { isName, NAME_RULE } from './settings.js';

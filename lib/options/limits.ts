@@ -1,47 +1,85 @@
 import { TwoFactorConfigurationError } from '../errors/index.js';
 import { callable, integer, orElse, record, refuseUnknown } from './check.js';
 import { DEFAULTS } from './defaults.js';
-import type { LimitsOptions, SendBudget } from './limits-options.interface.js';
-import type { ResolvedLimits } from './resolved-limits.interface.js';
+import type { LimitsOptions, NetworkSendLimit, SendLimit } from './limits-options.interface.js';
+import type { LimitClass, ResolvedLimits } from './resolved-limits.interface.js';
 import { show } from './settings.js';
 
-const BUDGETS = ['sendsPerToken', 'sendsPerRequester', 'sendsPerSender', 'sendsInTotal'] as const;
-const KNOWN = ['failures', 'pending', ...BUDGETS, 'requester', 'normalizeToken', 'guessing'];
+/** What the limits depend on beside their own options. */
+export interface LimitsSurroundings {
+  /** The longest life of a code by the options, in seconds. */
+  readonly longestTtlSeconds: number;
+  /** Whether a purpose is bound to a subject, so that its messages are counted apart from those of strangers. */
+  readonly hasBoundPurpose: boolean;
+}
+
+const KNOWN = [
+  'failures',
+  'pending',
+  'sendsPerToken',
+  'sendsPerRequester',
+  'sendsPerNetwork',
+  'sendsPerSender',
+  'sendsInTotal',
+  'requester',
+  'normalizeToken',
+  'guessing',
+];
 const OBJECT_OR_FALSE = 'Give an object or false.';
 const MAX_SENDS = 1_000_000;
 const THIRTY_DAYS_SECONDS = 2_592_000;
 
+const NO_CLASS: Readonly<Record<LimitClass, readonly SendLimit[]>> = Object.freeze({
+  open: Object.freeze([]),
+  bound: Object.freeze([]),
+});
+
 const OFF: ResolvedLimits = Object.freeze({
   failures: null,
   pending: null,
-  sendsPerToken: [],
+  sendsPerToken: NO_CLASS,
   sendsPerRequester: [],
+  sendsPerNetwork: [],
   sendsPerSender: [],
-  sendsInTotal: [],
+  sendsInTotal: NO_CLASS,
   requester: undefined,
   normalizeToken: undefined,
   guessing: null,
 });
 
 /** @throws TwoFactorConfigurationError naming option, value and remedy. */
-export function resolveLimits(input: unknown): ResolvedLimits {
+export function resolveLimits(input: unknown, surroundings: LimitsSurroundings): ResolvedLimits {
   if (input === false) return OFF;
   const limits = record('Option limits', orElse(input, {}), OBJECT_OR_FALSE) as LimitsOptions;
   refuseUnknown('limit', limits, KNOWN);
+  const { openWithoutBoundPurposes, ...total } = DEFAULTS.limits.sendsInTotal;
   return Object.freeze<ResolvedLimits>({
-    failures: resolveFailures(limits.failures),
+    failures: resolveFailures(limits.failures, surroundings.longestTtlSeconds),
     pending: resolvePending(limits.pending),
-    sendsPerToken: resolveBudgets('sendsPerToken', limits.sendsPerToken),
-    sendsPerRequester: resolveBudgets('sendsPerRequester', limits.sendsPerRequester),
-    sendsPerSender: resolveBudgets('sendsPerSender', limits.sendsPerSender),
-    sendsInTotal: resolveBudgets('sendsInTotal', limits.sendsInTotal),
+    sendsPerToken: resolveClasses(
+      'sendsPerToken',
+      limits.sendsPerToken,
+      DEFAULTS.limits.sendsPerToken,
+    ),
+    sendsPerRequester: resolveBudgets(
+      'sendsPerRequester',
+      limits.sendsPerRequester,
+      DEFAULTS.limits.sendsPerRequester,
+    ),
+    sendsPerNetwork: resolveNetworks(limits.sendsPerNetwork),
+    sendsPerSender: resolveBudgets('sendsPerSender', limits.sendsPerSender, []),
+    sendsInTotal: resolveClasses(
+      'sendsInTotal',
+      limits.sendsInTotal,
+      surroundings.hasBoundPurpose ? total : { ...total, open: openWithoutBoundPurposes },
+    ),
     requester: callable('limits.requester', limits.requester, undefined),
     normalizeToken: callable('limits.normalizeToken', limits.normalizeToken, undefined),
     guessing: resolveGuessing(limits.guessing),
   });
 }
 
-function resolveFailures(input: unknown): ResolvedLimits['failures'] {
+function resolveFailures(input: unknown, longestTtlSeconds: number): ResolvedLimits['failures'] {
   if (input === false) return null;
   const option = 'limits.failures';
   const given = record(`Option ${option}`, orElse(input, {}), OBJECT_OR_FALSE);
@@ -52,10 +90,26 @@ function resolveFailures(input: unknown): ResolvedLimits['failures'] {
   );
   const from = integer(`${option}.lockAfter`, lockAfter, 3, 50);
   const seconds = integer(`${option}.lockSeconds`, lockSeconds, 1, 3_600);
+  const longest = integer(
+    `${option}.maxLockSeconds`,
+    // A first lock that is longer than the default of the longest one is meant to be the longest.
+    given['maxLockSeconds'] === undefined
+      ? Math.max(seconds, Number(maxLockSeconds))
+      : maxLockSeconds,
+    seconds,
+    86_400,
+  );
+  if (longest < longestTtlSeconds) {
+    throw new TwoFactorConfigurationError(
+      `Option ${option}.maxLockSeconds is ${longest}, and a code lives ${longestTtlSeconds} seconds, so that several ` +
+        `locks end within one code's life and each message buys several guesses. Give at least ${longestTtlSeconds}, or ` +
+        'shorten ttlSeconds.',
+    );
+  }
   return Object.freeze({
     lockAfter: from,
     lockMs: seconds * 1_000,
-    maxLockMs: integer(`${option}.maxLockSeconds`, maxLockSeconds, seconds, 86_400) * 1_000,
+    maxLockMs: longest * 1_000,
     permanentLockAfter: integer(`${option}.permanentLockAfter`, permanentLockAfter, from, 100),
   });
 }
@@ -67,33 +121,118 @@ function resolvePending(input: unknown): number | null {
   return integer('limits.pending.max', withDefaults(pending, DEFAULTS.limits.pending).max, 1, 10);
 }
 
-function resolveBudgets(name: (typeof BUDGETS)[number], input: unknown): readonly SendBudget[] {
+function resolveClasses(
+  name: string,
+  input: unknown,
+  defaults: Readonly<Record<LimitClass, readonly SendLimit[]>>,
+): Readonly<Record<LimitClass, readonly SendLimit[]>> {
+  if (input === false) return NO_CLASS;
+  if (Array.isArray(input)) {
+    const both = resolveBudgets(name, input, []);
+    return Object.freeze({ open: both, bound: both });
+  }
+  const given = record(
+    `Option limits.${name}`,
+    orElse(input, {}),
+    `Give ${LIST}, { open, bound } with such lists, or false.`,
+  );
+  refuseUnknown(`member of limits.${name}:`, given, ['open', 'bound']);
+  return Object.freeze({
+    open: resolveBudgets(`${name}.open`, given['open'], defaults.open),
+    bound: resolveBudgets(`${name}.bound`, given['bound'], defaults.bound),
+  });
+}
+
+function resolveNetworks(input: unknown): readonly NetworkSendLimit[] {
+  return resolveList<NetworkSendLimit>(
+    'sendsPerNetwork',
+    input,
+    DEFAULTS.limits.sendsPerNetwork,
+    (option, budget) => {
+      const ipv4 = optionalInteger(`${option}.ipv4`, budget['ipv4'], 8, 32);
+      const ipv6 = optionalInteger(`${option}.ipv6`, budget['ipv6'], 16, 128);
+      if (ipv4 === undefined && ipv6 === undefined) {
+        throw new TwoFactorConfigurationError(
+          `Option ${option} counts no network. Give ipv4, ipv6 or both: the length of the prefix in bits.`,
+        );
+      }
+      return { ipv4, ipv6, ...budgetOf(option, budget, ['ipv4', 'ipv6']) };
+    },
+    ({ ipv4, ipv6, perSeconds }) => [
+      ...(ipv4 === undefined ? [] : [`ipv4/${ipv4}/${perSeconds}`]),
+      ...(ipv6 === undefined ? [] : [`ipv6/${ipv6}/${perSeconds}`]),
+    ],
+  );
+}
+
+function resolveBudgets(
+  name: string,
+  input: unknown,
+  defaults: readonly SendLimit[],
+): readonly SendLimit[] {
+  return resolveList(
+    name,
+    input,
+    defaults,
+    (option, budget) => budgetOf(option, budget, []),
+    ({ perSeconds }) => [String(perSeconds)],
+  );
+}
+
+function budgetOf(
+  option: string,
+  budget: Readonly<Record<string, unknown>>,
+  more: readonly string[],
+): SendLimit {
+  refuseUnknown(`member of ${option}:`, budget, ['max', 'perSeconds', ...more]);
+  return {
+    max: integer(`${option}.max`, budget['max'], 1, MAX_SENDS),
+    perSeconds: integer(`${option}.perSeconds`, budget['perSeconds'], 1, THIRTY_DAYS_SECONDS),
+  };
+}
+
+const LIST = 'a list such as [{ max: 5, perSeconds: 3600 }]';
+
+/** @param counters what an entry is counted under; two entries of one list must not count under the same. */
+function resolveList<T extends SendLimit>(
+  name: string,
+  input: unknown,
+  defaults: readonly T[],
+  resolve: (option: string, budget: Readonly<Record<string, unknown>>) => T,
+  counters: (budget: T) => readonly string[],
+): readonly T[] {
   if (input === false) return [];
-  const budgets: unknown = orElse(input, DEFAULTS.limits[name]);
+  if (input === undefined && defaults.length === 0) return [];
+  const budgets: unknown = orElse(input, defaults);
   if (!Array.isArray(budgets) || budgets.length === 0) {
     throw new TwoFactorConfigurationError(
-      `Option limits.${name} is ${Array.isArray(budgets) ? 'an empty list' : show(budgets)}. Give a list such as ` +
-        '[{ max: 5, perSeconds: 3600 }], or false.',
+      `Option limits.${name} is ${Array.isArray(budgets) ? 'an empty list' : show(budgets)}. Give ${LIST}, or false.`,
     );
   }
   const resolved = Object.freeze(
     budgets.map((each: unknown, index) => {
       const option = `limits.${name}[${index}]`;
-      const budget = record(`Option ${option}`, each);
-      refuseUnknown(`member of ${option}:`, budget, ['max', 'perSeconds']);
-      return Object.freeze({
-        max: integer(`${option}.max`, budget['max'], 1, MAX_SENDS),
-        perSeconds: integer(`${option}.perSeconds`, budget['perSeconds'], 1, THIRTY_DAYS_SECONDS),
-      });
+      return Object.freeze(resolve(option, record(`Option ${option}`, each)));
     }),
   );
-  const twin = resolved.find(({ perSeconds }, index) =>
-    resolved.some((other, at) => at < index && other.perSeconds === perSeconds),
+  const twin = resolved.find((budget, index) =>
+    resolved.some(
+      (other, at) => at < index && counters(other).some((each) => counters(budget).includes(each)),
+    ),
   );
   if (twin === undefined) return resolved;
   throw new TwoFactorConfigurationError(
     `Option limits.${name} has two budgets per ${twin.perSeconds} seconds. Keep the smaller one.`,
   );
+}
+
+function optionalInteger(
+  option: string,
+  value: unknown,
+  min: number,
+  max: number,
+): number | undefined {
+  return value === undefined ? undefined : integer(option, value, min, max);
 }
 
 function resolveGuessing(input: unknown): ResolvedLimits['guessing'] {

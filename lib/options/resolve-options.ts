@@ -73,21 +73,28 @@ export function resolveOptions(
     );
   }
 
+  const purposes = resolvePurposes(options.purposes);
+  const ttlSeconds = read('ttlSeconds');
+  const surroundings = {
+    longestTtlSeconds: longestTtl(ttlSeconds, purposes),
+    hasBoundPurpose: [...purposes.values()].some(({ subject }) => subject !== undefined),
+  };
+
   return Object.freeze<ResolvedOptions>({
     ...resolveSecrets(options, environment, developmentFeatures),
     senders: resolveSenders(options.senders),
     defaultSender: read('defaultSender'),
     codeGenerator: callable('codeGenerator', options.codeGenerator, DEFAULTS.codeGenerator),
     debugCodeResponse,
-    purposes: resolvePurposes(options.purposes),
-    ttlSeconds: read('ttlSeconds'),
+    purposes,
+    ttlSeconds,
     useWithinSeconds: read('useWithinSeconds'),
     maxAttempts: read('maxAttempts'),
     maxSends: read('maxSends'),
     cooldownSeconds: resolveCooldown(options.cooldownSeconds),
     resend: read('resend'),
     autoPurge: resolveAutoPurge(options.autoPurge),
-    limits: resolveLimits(options.limits),
+    limits: resolveLimits(options.limits, surroundings),
     timeoutMs: read('timeoutMs'),
     sendTimeoutMs: read('sendTimeoutMs'),
     preparedStatements: read('preparedStatements'),
@@ -95,6 +102,11 @@ export function resolveOptions(
     clock: resolveClock(options.clock),
     developmentFeatures,
   });
+}
+
+function longestTtl(ttlSeconds: number, purposes: ReadonlyMap<string, PurposeDefinition>): number {
+  const lives = [...purposes.values()].map((purpose) => purpose.ttlSeconds ?? 0);
+  return Math.max(ttlSeconds, ...lives);
 }
 
 function assertName(what: string, name: string): void {

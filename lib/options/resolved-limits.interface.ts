@@ -1,4 +1,7 @@
-import type { LimitsOptions, SendBudget } from './limits-options.interface.js';
+import type { LimitsOptions, NetworkSendLimit, SendLimit } from './limits-options.interface.js';
+
+/** `open`: a client named the token. `bound`: the application named the token for a subject. */
+export type LimitClass = 'open' | 'bound';
 
 /** The limits as the services see them; what is switched off is `null` or an empty list. */
 export interface ResolvedLimits {
@@ -10,11 +13,28 @@ export interface ResolvedLimits {
   } | null;
   /** How many. */
   readonly pending: number | null;
-  readonly sendsPerToken: readonly SendBudget[];
-  readonly sendsPerRequester: readonly SendBudget[];
-  readonly sendsPerSender: readonly SendBudget[];
-  readonly sendsInTotal: readonly SendBudget[];
+  readonly sendsPerToken: Readonly<Record<LimitClass, readonly SendLimit[]>>;
+  readonly sendsPerRequester: readonly SendLimit[];
+  readonly sendsPerNetwork: readonly NetworkSendLimit[];
+  readonly sendsPerSender: readonly SendLimit[];
+  readonly sendsInTotal: Readonly<Record<LimitClass, readonly SendLimit[]>>;
   readonly requester: LimitsOptions['requester'];
   readonly normalizeToken: LimitsOptions['normalizeToken'];
   readonly guessing: { readonly confirmations: number; readonly perMs: number } | null;
+}
+
+/** Whether any message is counted. */
+export function limitsSends(limits: ResolvedLimits): boolean {
+  const { sendsPerToken, sendsPerRequester, sendsPerNetwork, sendsPerSender, sendsInTotal } =
+    limits;
+  const lists = [
+    sendsPerToken.open,
+    sendsPerToken.bound,
+    sendsPerRequester,
+    sendsPerNetwork,
+    sendsPerSender,
+    sendsInTotal.open,
+    sendsInTotal.bound,
+  ];
+  return lists.some((list) => list.length > 0);
 }

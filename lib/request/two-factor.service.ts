@@ -12,6 +12,7 @@ import {
   type MakeConfirmationInput,
 } from '../confirmation/index.js';
 import { TwoFactorInputError } from '../errors/index.js';
+import { parseRequester } from '../limits/index.js';
 import type { ResolvedOptions } from '../options/index.js';
 import { resendAt, SenderService } from '../sender/index.js';
 import { InjectTwoFactorOptions } from '../two-factor.tokens.js';
@@ -23,7 +24,11 @@ export interface TwoFactorRequestInput extends Omit<
 > {
   /** Where the code goes. */
   readonly token: string;
-  /** Who causes the message, 1 to 255 characters: a user, a session or an IP address. Counted by `sendsPerRequester`. */
+  /**
+   * Who causes the message, 1 to 255 characters: an IP address, or an id of a session or a user. Counted by
+   * `sendsPerRequester` and `sendsPerNetwork` where no subject is given or the client named the token; without it such a
+   * message counts for all unknown requesters together.
+   */
   readonly requester?: string | undefined;
 }
 
@@ -77,12 +82,23 @@ export class TwoFactorService {
       throw new TwoFactorInputError('request takes an object.');
     }
     // Member by member: what else an untyped caller gives, such as isConfirmed, goes no further.
-    const { purpose, subject, details, meta, context, ttlSeconds, key } = input;
+    const { purpose, subject, details, meta, context, ttlSeconds, tokenFrom, key } = input;
     const token = parseToken(input.token);
     const sender = this.sender.sender(input.way ?? null);
     const message = { way: sender.name, requester: parseRequester(input.requester) };
     const made = await this.confirmer.make(
-      { token, way: sender.name, purpose, subject, details, meta, context, ttlSeconds, key },
+      {
+        token,
+        tokenFrom,
+        way: sender.name,
+        purpose,
+        subject,
+        details,
+        meta,
+        context,
+        ttlSeconds,
+        key,
+      },
       message,
     );
     const state = await this.sender.sendFirst(made, sender, message.requester);
@@ -132,20 +148,4 @@ export class TwoFactorService {
   resendAt(state: ConfirmationState): Date {
     return new Date(resendAt(stateRow(state), this.options.clock.now(), this.options));
   }
-}
-
-const MAX_REQUESTER_LENGTH = 255;
-
-function parseRequester(requester: unknown): string | undefined {
-  if (requester === undefined) return undefined;
-  if (
-    typeof requester === 'string' &&
-    requester !== '' &&
-    requester.length <= MAX_REQUESTER_LENGTH
-  ) {
-    return requester;
-  }
-  throw new TwoFactorInputError(
-    `A requester is a string of 1 to ${MAX_REQUESTER_LENGTH} characters.`,
-  );
 }

@@ -11,4 +11,4 @@ export {
 } from './sender-definition.js';
 export { SenderRegistry, type ResolvedSender, type SenderBackends } from './sender-registry.js';
 export { SenderExplorer } from './sender.explorer.js';
-export { SenderService } from './sender.service.js';
+export { SenderService, type SendOptions } from './sender.service.js';

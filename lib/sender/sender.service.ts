@@ -9,6 +9,7 @@ import {
   parseContext,
   parseToken,
   parseWay,
+  partyOfContent,
   PartyReader,
   refreshState,
   soon,
@@ -31,7 +32,7 @@ import {
   TwoFactorUnavailableError,
   TwoFactorUnknownKeyError,
 } from '../errors/index.js';
-import { LimitService, type Charged, type CountedUnder } from '../limits/index.js';
+import { LimitService, parseRequester, type Charged, type CountedUnder } from '../limits/index.js';
 import type { ResolvedOptions } from '../options/index.js';
 import { InjectTwoFactorOptions, SENDER_BACKENDS } from '../two-factor.tokens.js';
 import { cooldownMs, resendAt } from './cooldown.js';
@@ -40,6 +41,12 @@ import { strikeOut, wordsOf } from './strike-out.js';
 
 /** How soon a message may be repeated whose first delivery failed. */
 const EARLY_RETRY_MS = 5_000;
+
+/** What `send` takes beside the ancestor's four arguments. */
+export interface SendOptions {
+  /** Who causes the message, as of `TwoFactorService.request`. */
+  readonly requester?: string | undefined;
+}
 
 /** What a message is to be, before it is charged. */
 interface Plan {
@@ -93,11 +100,13 @@ export class SenderService {
     token: string,
     confirmation: ConfirmationReference,
     context?: SendContext,
+    { requester }: SendOptions = {},
   ): Promise<ConfirmationState> {
     const plan = {
       sender: this.sender(name),
       token: parseToken(token),
       context: parseContext(context),
+      requester: parseRequester(requester),
       charged: null,
     };
     return this.#deliver(confirmation, await this.#rowOf(confirmation), { ...plan, kind: 'any' });
@@ -268,11 +277,11 @@ export class SenderService {
   /** What this message costs beside its place among the messages of its confirmation. */
   async #chargeBudgets(
     row: ConfirmationRow,
-    { token, way }: BoundContent,
+    content: BoundContent,
     { requester, kind }: Plan,
   ): Promise<Charged | { readonly sentBy: ConfirmationRow }> {
-    const { purpose, subject } = row;
-    const party = { token, purpose, subject };
+    const party = partyOfContent(row, content);
+    const { way } = content;
     try {
       return await this.limits.chargeRequest({ ...party, sends: { way, requester } });
     } catch (error) {
@@ -284,9 +293,9 @@ export class SenderService {
   }
 
   /** Its token may be known only now. */
-  #countedUnder({ purpose, subject }: ConfirmationRow, { token }: BoundContent): FailureKeys {
+  #countedUnder(row: ConfirmationRow, content: BoundContent): FailureKeys {
     const { failureKeys } = this.limits.countedUnder(
-      this.limits.failuresOf({ purpose, subject, token }),
+      this.limits.failuresOf(partyOfContent(row, content)),
     );
     return { failureKeys };
   }
@@ -311,6 +320,8 @@ export class SenderService {
       token,
       way: plan.sender.name,
       context: plan.context ?? (sealed.context as SendContext | undefined),
+      tokenFrom: sealed.tokenFrom,
+      hasSlot: sealed.hasSlot,
     };
   }
 

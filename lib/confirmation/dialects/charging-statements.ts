@@ -92,7 +92,7 @@ export function chargingStatements(
             ELSE ${TAKE_BACK} END),
         ${compare}
         SELECT 'compared' AS "outcome", ${read.join(', ')},
-          (SELECT ${locks} FROM charged WHERE ends_at > 0) AS "locks" FROM compared`),
+          (SELECT ${locks} FROM charged WHERE ends_at > CAST(:now AS bigint)) AS "locks" FROM compared`),
     },
     many: {
       insert: compile(`
@@ -125,7 +125,7 @@ export function chargingStatements(
             ELSE ${TAKE_BACK} END),
         ${compare},
         locks AS MATERIALIZED (
-          SELECT call, ${locks} AS locks FROM charged JOIN wanted ON key = id WHERE ends_at > 0 GROUP BY call)
+          SELECT call, ${locks} AS locks FROM charged JOIN wanted ON key = id WHERE ends_at > CAST(:now AS bigint) GROUP BY call)
         SELECT "given_id" AS "key", true AS "touched", 'compared' AS "outcome", ${read.join(', ')}, locks AS "locks"
         FROM compared LEFT JOIN locks ON call = "given_id"
         UNION ALL SELECT "given_id", true, 'ended', ${read.join(', ')}, NULL FROM locked WHERE NOT "isOpen"

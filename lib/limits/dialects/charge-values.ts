@@ -18,7 +18,7 @@ export function chargeRow({ key, rule, checkOnly }: LimitCharge, now: number): C
     kind: rule.kind,
     amount: checkOnly ? 0 : 1,
     allowed: rule.max,
-    endsAt: lockMs === 0 ? 0 : now + lockMs,
+    endsAt: now + lockMs,
   };
 }
 

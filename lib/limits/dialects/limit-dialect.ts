@@ -53,7 +53,11 @@ export function isSpent(terms: RuleTerms): string {
   );
 }
 
-/** The lock after `amount` consecutive failures, as the time when it ends; values are cast by `int` and `bigint`. */
+/**
+ * The lock after `amount` consecutive failures, as the time when it ends; values are cast by `int` and `bigint`. A failure
+ * that does not lock yet ends at once: the time of the last failure stays in the row, so that a count that was not touched for
+ * a year can be purged.
+ */
 export function lockEnd(
   amount: string,
   int: (value: string) => string,
@@ -61,7 +65,7 @@ export function lockEnd(
 ): string {
   const doublings = `${amount} - ${int(':lockAfter')}`;
   return (
-    `CASE WHEN ${doublings} < 0 THEN 0 ` +
+    `CASE WHEN ${doublings} < 0 THEN ${bigint(':now')} ` +
     `WHEN ${doublings} >= ${int(':doublings')} THEN ${bigint(':now')} + ${bigint(':maxLockMs')} ` +
     `ELSE ${bigint(':now')} + (${bigint(':lockMs')} << (${doublings})) END`
   );

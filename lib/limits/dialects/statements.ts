@@ -1,5 +1,5 @@
 import { type Engine, Statement } from '../../database/index.js';
-import { CLOCK_MARGIN_MS } from '../limit-rules.js';
+import { CLOCK_MARGIN_MS, FAILURES_KEPT_MS } from '../limit-rules.js';
 import { limitClauses, type LimitClauses } from './limit-clauses.js';
 import type { LimitDialect, LimitTable } from './limit-dialect.js';
 import { mysqlDialect } from './mysql.dialect.js';
@@ -52,7 +52,8 @@ export function limitStatements(engine: Engine, names: LimitTable): LimitStateme
     giveBack: byCount((count) =>
       updateInOrder(
         names,
-        `${c.endsAt} = CASE WHEN ${c.amount} <= 1 OR (${c.kind} = 'failures' AND ${c.amount} <= :lockAfter) THEN 0 ` +
+        `${c.endsAt} = CASE WHEN ${c.amount} <= 1 THEN 0 ` +
+          `WHEN ${c.kind} = 'failures' AND ${c.amount} <= :lockAfter THEN :now ` +
           `ELSE ${c.endsAt} END, ${c.amount} = ${c.amount} - 1`,
         `${isOneOf(count)} AND ${c.amount} > 0`,
       ),
@@ -62,13 +63,15 @@ export function limitStatements(engine: Engine, names: LimitTable): LimitStateme
     keysAfter: compile(
       `SELECT ${c.id} AS ${names.alias.id} FROM ${table} WHERE ${c.id} > :after ORDER BY ${c.id} LIMIT :limit`,
     ),
-    // Failures are kept until a success: time alone gives nobody new guesses (NIST SP 800-63B-4 3.2.2). What ended is kept
-    // a day: the clock of the machine that purges may be ahead.
+    // Failures are kept until a success, because time alone must give no new guesses (NIST SP 800-63B-4 3.2.2), but not for
+    // ever: a count below the permanent lock that nothing touched for a year is deleted. What ended is kept for a day, because
+    // the clock of the machine that purges may be ahead.
     purge: compile(
       deleteInOrder(
         names,
         `${c.id} > :after AND ${c.id} <= :last AND ${c.endsAt} + ${CLOCK_MARGIN_MS} <= :now ` +
-          `AND (${c.kind} <> 'failures' OR ${c.amount} = 0)`,
+          `AND (${c.kind} <> 'failures' OR ${c.amount} = 0 ` +
+          `OR (${c.amount} < ${c.allowed} AND ${c.endsAt} + ${FAILURES_KEPT_MS} <= :now))`,
       ),
     ),
     clauses: engine === 'postgres' ? limitClauses(names) : null,

@@ -1,0 +1,87 @@
+import { BlockList } from 'node:net';
+
+import { Injectable, Logger, type ExecutionContext } from '@nestjs/common';
+
+import { TwoFactorConfigurationError } from '../errors/index.js';
+import { parseAddress } from '../limits/index.js';
+import type { ResolvedOptions } from '../options/index.js';
+import { InjectTwoFactorOptions } from '../two-factor.tokens.js';
+
+/** The members of a request, of Express or Fastify, that say where it comes from. */
+interface AddressedRequest {
+  /** The client's address; behind a proxy that the application trusts, the address that the proxy reports. */
+  readonly ip?: unknown;
+  readonly headers?: Readonly<Record<string, unknown>> | undefined;
+  readonly socket?: { readonly remoteAddress?: unknown } | undefined;
+}
+
+/** Addresses that a proxy in front of the application may have, and a client on the internet has not. */
+const PRIVATE_NETWORKS = [
+  ['10.0.0.0', 8, 'ipv4'],
+  ['100.64.0.0', 10, 'ipv4'],
+  ['127.0.0.0', 8, 'ipv4'],
+  ['169.254.0.0', 16, 'ipv4'],
+  ['172.16.0.0', 12, 'ipv4'],
+  ['192.168.0.0', 16, 'ipv4'],
+  ['::1', 128, 'ipv6'],
+  ['fc00::', 7, 'ipv6'],
+  ['fe80::', 10, 'ipv6'],
+] as const;
+
+/** Answers who causes a message over HTTP: what `limits.requester` says, or the address of the request. */
+@Injectable()
+export class RequesterService {
+  readonly #logger = new Logger('TwoFactorModule');
+  readonly #private = new BlockList();
+  #hasWarned = false;
+
+  constructor(@InjectTwoFactorOptions() private readonly options: ResolvedOptions) {
+    for (const [address, prefix, family] of PRIVATE_NETWORKS) {
+      this.#private.addSubnet(address, prefix, family);
+    }
+  }
+
+  /**
+   * @returns `undefined` for an unknown requester, who then shares one budget with all others that are unknown.
+   * @throws TwoFactorConfigurationError when `limits.requester` answers anything but text or nothing.
+   */
+  async requesterOf(context: ExecutionContext): Promise<string | undefined> {
+    const { requester: resolve } = this.options.limits;
+    if (resolve === undefined) return this.#addressOf(context);
+    const requester: unknown = await resolve(context);
+    if (requester === undefined || requester === null || requester === '') return undefined;
+    if (typeof requester === 'string') return requester;
+    throw new TwoFactorConfigurationError(
+      `The resolver limits.requester returned a ${typeof requester}. Let it return a string, or null for unknown.`,
+    );
+  }
+
+  #addressOf(context: ExecutionContext): string | undefined {
+    if (context.getType() !== 'http') return undefined;
+    const { ip, headers, socket } = context.switchToHttp().getRequest<AddressedRequest>();
+    if (typeof ip !== 'string' || parseAddress(ip) === null) return undefined;
+    // Without `trust proxy` all clients have the address of the proxy, and would share one small budget of one client.
+    const isProxy =
+      headers?.['x-forwarded-for'] !== undefined &&
+      ip === socket?.remoteAddress &&
+      this.#isPrivate(ip);
+    if (!isProxy) return ip;
+    this.#warnOnce();
+    return undefined;
+  }
+
+  #isPrivate(ip: string): boolean {
+    const address = ip.split('%', 1)[0]!.replace(/^::ffff:(?=\d)/i, '');
+    return this.#private.check(address, address.includes(':') ? 'ipv6' : 'ipv4');
+  }
+
+  #warnOnce(): void {
+    if (this.#hasWarned) return;
+    this.#hasWarned = true;
+    this.#logger.warn(
+      'Requests come from a proxy with a private address, and the application does not trust it, so that all clients ' +
+        "share the budget of unknown requesters. Set app.set('trust proxy', ...) on Express or trustProxy on Fastify, or " +
+        'give limits.requester.',
+    );
+  }
+}
