@@ -38,7 +38,7 @@ export function chargingStatements(
 ): ChargingStatements {
   const { engine, names, keys } = terms;
   const { table, column: c, columns, alias } = names;
-  const { inserted, confirm, isOpen, codeMatches } = clauses(terms);
+  const { inserted, confirm, isAccessible, isOpen, codeMatches } = clauses(terms);
   const compile = (sql: string): Statement => new Statement(engine, sql);
   const made: GivenTypes = { ...INSERTED, holder: 'varchar', charges: 'text' };
   const tried: GivenTypes = {
@@ -52,11 +52,14 @@ export function chargingStatements(
   const nulls = read.map(() => 'NULL');
 
   const insertInto = `INSERT INTO ${table} (${inserted.columns})`;
+  // A row that the caller may not access is not locked either: PostgreSQL writes a row lock into the row, and the time that
+  // takes would tell a stranger that the id exists.
+  const accessible = `${table} AS stored ON stored.${c.id} = "given_id" AND ${givenValues(isAccessible, tried)}`;
   const lock = (locking: string): string => `
     locked AS MATERIALIZED (
       SELECT given.*, ${columns}, ${c.failureKeys} AS "failureKeys", ${c.placeKeys} AS "placeKeys",
         ${givenValues(isOpen, tried)} AS "isOpen", ${givenValues(codeMatches, tried)} AS "isRight"
-      FROM given JOIN ${table} AS stored ON stored.${c.id} = "given_id" FOR NO KEY UPDATE OF stored ${locking})`;
+      FROM given JOIN ${accessible} FOR NO KEY UPDATE OF stored ${locking})`;
   const compare = `
     compared AS (
       UPDATE ${table} SET ${givenValues(confirm.set, tried)} FROM going WHERE ${givenValues(confirm.where, tried)}
@@ -134,7 +137,7 @@ export function chargingStatements(
             AND "given_id" NOT IN (SELECT call FROM left_out)
         UNION ALL SELECT "given_id", true, 'unknown', ${nulls.join(', ')}, NULL FROM given
           WHERE "given_id" NOT IN (SELECT "given_id" FROM locked)
-            AND "given_id" NOT IN (SELECT "given_id" FROM given JOIN ${table} AS stored ON stored.${c.id} = "given_id")`),
+            AND "given_id" NOT IN (SELECT "given_id" FROM given JOIN ${accessible})`),
     },
   };
 }

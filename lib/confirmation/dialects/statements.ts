@@ -40,6 +40,8 @@ export type JoinedName = 'insert' | 'find' | 'confirm' | 'use';
 /** What a statement says, without how it is put together. */
 export interface ConfirmationClauses {
   readonly inserted: { readonly columns: string; readonly values: string };
+  /** Whether the caller may access the row: another subject's confirmation does not exist for the caller. */
+  readonly isAccessible: string;
   /** Whether a code would still be compared, and whether it is the right one. */
   readonly isOpen: string;
   readonly codeMatches: string;
@@ -116,9 +118,10 @@ export function clauses({ engine, names, keys, purposes }: StatementTerms): Conf
   const isFor = ({ open, bound }: TouchablePurposes): string =>
     `${exactly(c.purpose, literals(open))} OR (${exactly(c.purpose, literals(bound))}
       AND ${c.subject} <> '' AND ${exactly(c.subject, ':whose')})`;
-  const mayTouch = `(${isAbsent(':whose')} OR ${isFor(purposes)})`;
-  const isOpen = `${c.codeMac} IS NOT NULL AND ${pendingClause(names)} AND ${c.attempts} < ${c.maxAttempts} AND ${mayTouch}`;
+  const isAccessible = `(${isAbsent(':whose')} OR ${isFor(purposes)})`;
+  const isOpen = `${c.codeMac} IS NOT NULL AND ${pendingClause(names)} AND ${c.attempts} < ${c.maxAttempts} AND ${isAccessible}`;
   return {
+    isAccessible,
     isOpen,
     codeMatches,
     inserted: {
