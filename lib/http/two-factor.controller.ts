@@ -15,7 +15,6 @@ import {
   stateRow,
   type ConfirmationAttempt,
   type ConfirmationState,
-  type JsonValue,
 } from '../confirmation/index.js';
 import { parseCode, parseId } from '../crypto/index.js';
 import {
@@ -94,14 +93,13 @@ export class TwoFactorController implements OnModuleInit {
     @Body(new BodyPipe(RequestConfirmationBody)) body: unknown,
     @Call() context: ExecutionContext,
   ): Promise<RequestConfirmationAnswer> {
-    const { token, way, purpose, details } = body as RequestConfirmationBody;
-    const sender = this.sender.sender(way ?? null);
-    const target = await this.purposes.target(purpose, token, sender.name, context);
+    const { way, purpose, ...given } = body as RequestConfirmationBody;
+    const sender = this.sender.senderFor(purpose, way ?? null);
+    const target = await this.purposes.target({ purpose, ...given }, sender.name, context);
     return this.#requested(
       await this.twoFactor.request({
         way: sender.name,
         purpose,
-        details: details as JsonValue | undefined,
         requester: await this.purposes.requester(context),
         ...target,
       }),

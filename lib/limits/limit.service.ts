@@ -521,6 +521,15 @@ export class LimitService {
     );
   }
 
+  /**
+   * The one spelling of a token under which it is counted.
+   *
+   * @internal
+   */
+  normalize(token: string): string {
+    return this.#canonical(token);
+  }
+
   #canonical(token: string): string {
     const { normalizeToken: own = canonicalToken } = this.options.limits;
     let canonical: unknown;
