@@ -3,6 +3,7 @@ export {
   ConfirmationRecord,
   ConfirmationState,
   ConfirmerService,
+  type CheckInput,
   type ConfirmationReference,
   type ConfirmationResult,
   type ConfirmationStatus,
@@ -11,6 +12,7 @@ export {
   type ProofBinding,
   type PurgeInput,
   type SendContext,
+  type TokenKind,
   type UseInput,
 } from './confirmation/index.js';
 export { digits, letters, type CodeGenerator } from './crypto/index.js';

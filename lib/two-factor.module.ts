@@ -44,6 +44,7 @@ async function openStore(
     tries: maxAttempts + 1,
     keys: keyRing.keys.length,
     purposes: touchablePurposes(options),
+    hasWays: [...options.purposes.values()].some(({ senders }) => senders !== undefined),
     clock,
     useWithinMs: useWithinSeconds * 1_000,
     limits: limits.clauses && { clauses: limits.clauses, values: limits.clauseValues },

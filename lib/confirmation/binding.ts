@@ -1,6 +1,6 @@
 import { TwoFactorInputError } from '../errors/index.js';
 import { isName, NAME_RULE } from '../options/index.js';
-import { canonicalJson, type JsonValue } from './plain-json.js';
+import { assertOneLineTexts, canonicalJson, type JsonValue } from './plain-json.js';
 
 /**
  * What a proof is for. A proof is worth nothing under any other purpose, for any other subject or for other details, and
@@ -13,7 +13,10 @@ export interface ProofBinding {
   readonly purpose?: string | undefined;
   /** Whom it is for: a user's or a session's id, 1 to 255 characters. */
   readonly subject?: string | undefined;
-  /** What exactly is approved, such as amount and payee: plain JSON up to 4 kB. */
+  /**
+   * What exactly is approved, such as amount and payee: plain JSON up to 4 kB, whose texts and names are one line each,
+   * without control characters and direction marks.
+   */
   readonly details?: JsonValue | undefined;
 }
 
@@ -38,8 +41,14 @@ export function parseBinding({ purpose, subject, details }: ProofBinding): Store
   return {
     purpose: purpose ?? '',
     subject: subject === undefined ? '' : parseSubject(subject),
-    details: details === undefined ? null : canonicalJson('details', details, MAX_DETAILS_BYTES),
+    details: details === undefined ? null : parseDetails(details),
   };
+}
+
+function parseDetails(details: unknown): string {
+  const json = canonicalJson('details', details, MAX_DETAILS_BYTES);
+  assertOneLineTexts('details', json);
+  return json;
 }
 
 /** @throws TwoFactorInputError for anything but a non-empty string; the empty one would mean "nobody". */

@@ -4,12 +4,15 @@ import type { Sealed } from '../crypto/index.js';
 import { TwoFactorUnknownKeyError } from '../errors/index.js';
 import type { ConfirmationRow } from './confirmation-record.entity.js';
 import { statusOf, type ConfirmationStatus } from './confirmation-status.js';
+import { kindOf, type TokenKind } from './token-kind.js';
 
 /** What a state needs of the confirmer; kept in a private field, where no `console.log` looks. */
 export interface StateAccess {
   /** Epoch milliseconds. */
   now(): number;
   open(row: ConfirmationRow): Sealed | null;
+  /** One spelling for all spellings of a token. */
+  normalize(token: string): string;
   confirmByHand(id: string): Promise<ConfirmationRow | null>;
 }
 
@@ -123,12 +126,27 @@ export class ConfirmationState {
   }
 
   /**
-   * Where the code goes; `null` until a token was named. Opened from the envelope on each access.
+   * Where the code goes, in the one spelling of all spellings of this token: that of `limits.normalizeToken`, by default a
+   * mailbox in lower case and a number of E.164. `null` until a token was named. A sender gets the token as it was given, as
+   * `delivery.token`. Opened from the envelope on each access.
    *
    * @throws TwoFactorUnknownKeyError when the secret is gone from the ring or the row was changed by hand.
    */
   get token(): string | null {
-    return this.#open()?.token ?? null;
+    const token = this.#open()?.token;
+    return token === undefined ? null : this.#access.normalize(token);
+  }
+
+  /**
+   * What `token` is: a plain mailbox, a number with its country, or something else such as a chat id; `null` until a token
+   * was named. Ask for it before a token becomes somebody's phone or address: by its way alone a sender says where a code
+   * went, and not what that is.
+   *
+   * @throws as `token`.
+   */
+  get kind(): TokenKind | null {
+    const { token } = this;
+    return token === null ? null : kindOf(token);
   }
 
   /**

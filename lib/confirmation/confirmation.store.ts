@@ -29,6 +29,7 @@ import {
   type JoinedName,
 } from './dialects/statements.js';
 import { parseFrozen } from './plain-json.js';
+import { waysValue } from './ways.js';
 
 export type NewConfirmation = Pick<
   ConfirmationRow,
@@ -60,6 +61,8 @@ export interface UseValues {
   /** One candidate for each key of the ring. */
   readonly detailsMacs: readonly string[];
   readonly useKey: string | null;
+  /** By which it must have come; `null` for any. */
+  readonly ways: readonly string[] | null;
 }
 
 export interface BindValues {
@@ -76,6 +79,8 @@ export interface ConfirmationStoreOptions extends StatementRunnerOptions {
   /** Size of the key ring. */
   readonly keys: number;
   readonly purposes: TouchablePurposes;
+  /** Whether a purpose says by which ways it is confirmed: else no statement asks for them. @default false */
+  readonly hasWays?: boolean | undefined;
   readonly clock: Clock;
   /** From confirmed to used. */
   readonly useWithinMs: number;
@@ -274,18 +279,21 @@ export class ConfirmationStore {
 
   /** Spends the proof; true for one caller. */
   async use(
-    { id, purpose, subject, useKey, detailsMacs }: UseValues,
+    { id, purpose, subject, useKey, detailsMacs, ways: allowed }: UseValues,
     manager?: EntityManager,
   ): Promise<boolean> {
-    const { use } = this.statements;
+    // One text for all calls of an application, so that those of different purposes go together.
+    const name = allowed === null && !this.options.hasWays ? 'use' : 'useByWay';
+    const statement = this.statements[name];
+    const ways = waysValue(allowed);
     const values = (): SqlValues => {
       const now = this.options.clock.now();
-      return { id, purpose, subject, useKey, now, ...listValues('detailsMac', detailsMacs) };
+      return { id, purpose, subject, useKey, now, ways, ...listValues('detailsMac', detailsMacs) };
     };
     return touched(
       manager === undefined
-        ? await this.runner.runInLane(id, use, values, this.#join('use', id, values))
-        : await this.runner.run(use, values, manager),
+        ? await this.runner.runInLane(id, statement, values, this.#join(name, id, values))
+        : await this.runner.run(statement, values, manager),
     );
   }
 

@@ -37,7 +37,7 @@ import type { ResolvedOptions } from '../options/index.js';
 import { InjectTwoFactorOptions } from '../two-factor.tokens.js';
 import { parseBinding, parseSubject, type ProofBinding, type StoredBinding } from './binding.js';
 import type { ConfirmationRow } from './confirmation-record.entity.js';
-import { ConfirmationState, stateRow, type StateAccess } from './confirmation-state.js';
+import { ConfirmationState, sealedOf, stateRow, type StateAccess } from './confirmation-state.js';
 import { statusOf } from './confirmation-status.js';
 import { ConfirmationStore, madeRow, type NewConfirmation } from './confirmation.store.js';
 import { EventTeller, refusalOf } from './event-teller.js';
@@ -46,6 +46,7 @@ import { canonicalJson, type JsonValue } from './plain-json.js';
 import { PurgeService, type PurgeInput } from './purge.service.js';
 import { soon } from './soon.js';
 import { parseToken, parseWay } from './token.js';
+import { allowedWays, isByWay } from './ways.js';
 
 /** What `makeConfirmation` takes; everything is optional. */
 export interface MakeConfirmationInput extends ProofBinding {
@@ -83,8 +84,17 @@ export interface SendContext {
   readonly [key: string]: JsonValue;
 }
 
+/** What a proof must have been made for, and by which way its code must have gone out. */
+export interface CheckInput extends ProofBinding {
+  /**
+   * The only senders whose codes are a proof, by their names; of those that the purpose allows, if it declares some.
+   * @default these, else all
+   */
+  readonly senders?: readonly string[] | undefined;
+}
+
 /** What `use` takes beside the confirmation: what the proof must have been made for, and how it is spent. */
-export interface UseInput extends ProofBinding {
+export interface UseInput extends CheckInput {
   /** Spends the proof in the transaction of this manager, together with what it protects. Excludes `key`. */
   readonly manager?: EntityManager | undefined;
   /** 16 to 128 characters: the same key is answered true again, after an answer was lost. Excludes `manager`. */
@@ -162,6 +172,7 @@ export class ConfirmerService {
     now: () => this.options.clock.now(),
     open: (row) =>
       row.envelope === null ? null : openEnvelope(this.options.keyRing, row.envelope, row),
+    normalize: (token) => this.limits.normalize(token),
     confirmByHand: (id) => this.#confirmByHand(id),
   };
 
@@ -263,13 +274,14 @@ export class ConfirmerService {
    */
   async check(
     confirmation: ConfirmationReference,
-    binding?: ProofBinding,
+    binding?: CheckInput,
   ): Promise<ConfirmationResult> {
     const id = idOf(confirmation);
     const expected =
       binding === undefined ? undefined : parseBinding(assertInput('check', binding));
+    const ways = expected ? this.#waysOf(expected.purpose, binding?.senders) : null;
     const row = await this.store.find(id);
-    if (row === null || (expected && !this.#isFor(row, expected))) return [null, false];
+    if (row === null || (expected && !this.#isFor(row, expected, ways))) return [null, false];
     const state = this.stateOf(row);
     // Bound under a secret that is gone, it can never be used.
     const isBound = this.options.keyRing.keyOf(row.detailsMac) !== undefined;
@@ -356,9 +368,10 @@ export class ConfirmerService {
       );
     }
     const { purpose, subject } = binding;
+    const ways = this.#waysOf(purpose, input.senders);
     const macs = this.#detailsMacs(id, binding);
     const used = await this.store.use(
-      { id, purpose, subject, detailsMacs: macs, useKey: key },
+      { id, purpose, subject, detailsMacs: macs, useKey: key, ways },
       manager,
     );
     if (used) {
@@ -367,7 +380,7 @@ export class ConfirmerService {
     }
     if (key === null && !this.teller.isHeard) return false;
     const row = await this.store.find(id, manager);
-    if (row === null || row.usedAt === null || !this.#isFor(row, binding)) return false;
+    if (row === null || row.usedAt === null || !this.#isFor(row, binding, ways)) return false;
     // An earlier call with this key may have spent it, and its answer may be lost.
     if (key !== null && row.useKey === key) return true;
     this.teller.reuseRefused(row);
@@ -545,6 +558,7 @@ export class ConfirmerService {
     const tokenFrom = parseTokenFrom(input.tokenFrom);
     const key = input.key === undefined ? undefined : parseKey(input.key);
     const context = parseContext(input.context);
+    this.#assertProvable(binding.purpose, way, isConfirmed);
     const ttlMs = this.#ttlSeconds(input.ttlSeconds) * 1_000;
     if (isConfirmed && (token ?? way ?? context) !== undefined) {
       throw new TwoFactorInputError(
@@ -563,6 +577,22 @@ export class ConfirmerService {
       context,
       ttlMs,
     };
+  }
+
+  /** Of what no proof could come nothing is made. */
+  #assertProvable(purpose: string, way: string | undefined, isConfirmed: boolean): void {
+    const allowed = this.options.purposes.get(purpose)?.senders;
+    if (allowed === undefined) return;
+    if (isConfirmed) {
+      throw new TwoFactorInputError(
+        `The purpose "${purpose}" is confirmed by the ways ${allowed.join(', ')} alone, and what is confirmed from the ` +
+          'start came by none. Leave senders out of the purpose.',
+      );
+    }
+    if (way === undefined || allowed.includes(way)) return;
+    throw new TwoFactorInputError(
+      `The purpose "${purpose}" is confirmed by one of the ways ${allowed.join(', ')}.`,
+    );
   }
 
   /** What is to be inserted, and what is sealed in it; `keyId` is the id that a request key stands for. */
@@ -659,25 +689,35 @@ export class ConfirmerService {
       );
     }
     const state = this.stateOf(made);
+    const madeFor = sealedOf(state)?.token;
     const isSame =
       this.#isFor(made, binding) &&
       (made.codeMac === null) === (attempted.codeMac === null) &&
       made.expiresAt - made.createdAt === attempted.expiresAt - attempted.createdAt &&
       canonicalOrNull(made.meta) === attempted.meta &&
       (attempted.way === '' || made.way === '' || made.way === attempted.way) &&
-      (token === undefined || state.token === null || state.token === token);
+      (token === undefined || madeFor === undefined || madeFor === token);
     if (isSame) return { state, toBeSent: null, charged: null };
     throw new TwoFactorInputError(
       'The request key stands for another request. Draw a new one for each.',
     );
   }
 
-  #isFor(row: ConfirmationRow, binding: StoredBinding): boolean {
+  #isFor(
+    row: ConfirmationRow,
+    binding: StoredBinding,
+    ways: readonly string[] | null = null,
+  ): boolean {
     return (
+      isByWay(row.way, ways) &&
       row.purpose === binding.purpose &&
       row.subject === binding.subject &&
       this.#detailsMacs(row.id, binding).includes(row.detailsMac)
     );
+  }
+
+  #waysOf(purpose: string, asked: readonly string[] | undefined): readonly string[] | null {
+    return allowedWays(this.options.purposes.get(purpose)?.senders, asked);
   }
 
   /** Signed also where there are none: a proof under a removed secret is worth nothing, whatever it is for. */

@@ -7,6 +7,7 @@ export {
   ConfirmerService,
   idOf,
   parseContext,
+  type CheckInput,
   type ConfirmationAttempt,
   type ConfirmationReference,
   type ConfirmationResult,
@@ -16,10 +17,12 @@ export {
   type SendContext,
   type UseInput,
 } from './confirmer.service.js';
+export { isEmailAddress } from './email-address.js';
 export { EventTeller } from './event-teller.js';
 export { maskToken } from './mask-token.js';
 export { partyOfContent, PartyReader } from './party-reader.js';
 export { type JsonValue } from './plain-json.js';
 export { PurgeService, type PurgeInput } from './purge.service.js';
 export { soon } from './soon.js';
+export { kindOf, type TokenKind } from './token-kind.js';
 export { parseToken, parseWay } from './token.js';

@@ -1,8 +1,7 @@
 import { TwoFactorInputError } from '../errors/index.js';
+import { isOneLine, ONE_LINE_RULE } from '../options/index.js';
 
-/** What JSON can say. */
-export type JsonValue =
-  string | number | boolean | null | readonly JsonValue[] | { readonly [key: string]: JsonValue };
+export type { JsonValue } from '../options/index.js';
 
 const MAX_DEPTH = 32;
 const FORBIDDEN_KEYS = new Set(['__proto__', 'constructor', 'prototype']);
@@ -100,6 +99,21 @@ function spend(what: string, key: string, budget: { characters: number }): { cha
   if (!key.isWellFormed()) throw refuse(what, 'half a surrogate pair');
   budget.characters -= key.length;
   return budget;
+}
+
+/**
+ * Senders print details: none of their texts and names may forge a line of the message, or make it read as another.
+ *
+ * @param json a JSON text.
+ * @throws TwoFactorInputError for a text or a name that is not one plain line.
+ */
+export function assertOneLineTexts(what: string, json: string): void {
+  JSON.parse(json, (name, value: unknown) => {
+    if (isOneLine(name) && (typeof value !== 'string' || isOneLine(value))) return value;
+    throw new TwoFactorInputError(
+      `${what} stand in messages, and have a text or a name that is not ${ONE_LINE_RULE}.`,
+    );
+  });
 }
 
 /** A JSON text as a value that nobody can change. */

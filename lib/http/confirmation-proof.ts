@@ -1,7 +1,7 @@
 import type { ExecutionContext } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 
-import type { ConfirmationState, ConfirmerService, ProofBinding } from '../confirmation/index.js';
+import type { CheckInput, ConfirmationState, ConfirmerService } from '../confirmation/index.js';
 import { TwoFactorConfigurationError, TwoFactorConfirmationUsedError } from '../errors/index.js';
 import { forTransport } from './two-factor-http.exception.js';
 
@@ -13,14 +13,14 @@ import { forTransport } from './two-factor-http.exception.js';
 export class ConfirmationProof {
   #isUsed = false;
   readonly #confirmer: ConfirmerService;
-  readonly #binding: ProofBinding;
+  readonly #binding: CheckInput;
   readonly #context: ExecutionContext;
 
   /** @internal */
   constructor(
     /** The confirmation as the guard found it: confirmed, and for this purpose, subject and details. */
     readonly state: ConfirmationState,
-    binding: ProofBinding,
+    binding: CheckInput,
     confirmer: ConfirmerService,
     context: ExecutionContext,
   ) {

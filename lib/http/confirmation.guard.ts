@@ -3,16 +3,14 @@ import { Reflector } from '@nestjs/core';
 
 import {
   ConfirmerService,
+  type CheckInput,
   type ConfirmationState,
-  type JsonValue,
-  type ProofBinding,
 } from '../confirmation/index.js';
 import { parseId } from '../crypto/index.js';
 import {
   TwoFactorConfigurationError,
   TwoFactorConfirmationRequiredError,
   TwoFactorConfirmationUsedError,
-  TwoFactorInputError,
 } from '../errors/index.js';
 import { ConfirmationProof, keepProof } from './confirmation-proof.js';
 import { REQUIREMENT, type ConfirmationRequirement } from './confirmation-requirement.js';
@@ -59,11 +57,11 @@ export class ConfirmationGuard implements CanActivate {
         'ConfirmationGuard works through @RequireConfirmation. Use that.',
       );
     }
-    const { purpose, useIn } = requirement;
+    const { purpose, useIn, senders } = requirement;
     const id = await idOf(requirement, context);
     const subject = await this.purposes.subject(purpose, context);
-    const details = await detailsOf(requirement, context);
-    const binding: ProofBinding = { purpose, subject, details };
+    const details = await this.purposes.routeDetails(purpose, requirement.details, context);
+    const binding: CheckInput = { purpose, subject, details, senders };
     if (useIn === 'handler') {
       const state = await this.#usable(id, binding);
       keepProof(context, new ConfirmationProof(state, binding, this.confirmer, context));
@@ -74,7 +72,7 @@ export class ConfirmationGuard implements CanActivate {
     }
   }
 
-  async #usable(id: string, binding: ProofBinding): Promise<ConfirmationState> {
+  async #usable(id: string, binding: CheckInput): Promise<ConfirmationState> {
     const [state, isUsable] = await this.confirmer.check(id, binding);
     if (isUsable) return state;
     if (state?.isUsed) throw new TwoFactorConfirmationUsedError('The proof is already spent.');
@@ -96,17 +94,6 @@ async function idOf(
     throw new TwoFactorConfirmationRequiredError('No confirmation id was given. Confirm first.');
   }
   return parseId(id);
-}
-
-async function detailsOf(
-  { details }: ConfirmationRequirement,
-  context: ExecutionContext,
-): Promise<JsonValue | undefined> {
-  if (!details) return undefined;
-  const found: JsonValue | undefined = await details(context);
-  // A call that leaves them out must not get through on a proof that was made without.
-  if (found === undefined) throw new TwoFactorInputError('The call lacks the details to confirm.');
-  return found;
 }
 
 function headerOf(context: ExecutionContext): unknown {

@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import {
   TwoFactorCodeMismatchError,
   TwoFactorError,
+  TwoFactorInputError,
   TwoFactorSendError,
   TwoFactorTooManyRequestsError,
   TwoFactorUnavailableError,
@@ -20,6 +21,8 @@ export interface Problem {
   readonly error: string;
   /** Names this very occurrence, and is in the log beside it. */
   readonly instance: string;
+  /** With some `invalid-request`: which declared details or ways were expected. */
+  readonly detail?: string;
   /** With `code-mismatch`. */
   readonly attemptsLeft?: number;
   /** Seconds, as in `Retry-After`. */
@@ -69,6 +72,9 @@ export function problemOf(error: TwoFactorError, now = Date.now()): Problem {
 
 function members(error: TwoFactorError, now: number): Partial<Problem> {
   if (error instanceof TwoFactorCodeMismatchError) return { attemptsLeft: error.attemptsLeft };
+  if (error instanceof TwoFactorInputError && error.detail !== undefined) {
+    return { detail: error.detail };
+  }
   if (error instanceof TwoFactorUnavailableError) return { retryAfter: error.retryAfterSeconds };
   if (error instanceof TwoFactorTooManyRequestsError && error.retryAfterSeconds !== null) {
     return { retryAfter: error.retryAfterSeconds };

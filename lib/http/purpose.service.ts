@@ -1,63 +1,110 @@
-import { HttpException, Injectable, type ExecutionContext } from '@nestjs/common';
+import { Injectable, Logger, type ExecutionContext, type OnModuleInit } from '@nestjs/common';
 
-import type { ConfirmationState } from '../confirmation/index.js';
+import type { ConfirmationState, JsonValue } from '../confirmation/index.js';
 import {
   TwoFactorConfigurationError,
   TwoFactorInputError,
   TwoFactorNoSubjectError,
 } from '../errors/index.js';
 import {
+  DEFAULTS,
   isName,
   NAME_RULE,
+  purposeNamed,
   type PurposeDefinition,
   type ResolvedOptions,
 } from '../options/index.js';
 import { InjectTwoFactorOptions } from '../two-factor.tokens.js';
+import { CallerSubjects, type SubjectResolver } from './caller-subjects.js';
+import { isDetailsClass } from './details-rules.js';
+import { DetailsSchema } from './details-schema.js';
 
-/** Whom a confirmation is for and where its code goes. */
+/** What a client gives of a confirmation that it asks for. */
+export interface PurposeRequest {
+  readonly purpose?: string | undefined;
+  readonly token?: string | undefined;
+  readonly details?: unknown;
+}
+
+/** Whom a confirmation is for, where its code goes, and what exactly it approves. */
 export interface PurposeTarget {
   readonly token: string;
+  /** Who chose the token, where that is the client although the confirmation is for a subject. */
+  readonly tokenFrom?: 'client' | undefined;
   readonly subject?: string | undefined;
+  readonly details?: JsonValue | undefined;
   readonly ttlSeconds?: number | undefined;
 }
 
-/** The open purpose without a name, which is always there. */
-const NAMELESS: PurposeDefinition = {};
-
-/** Answers, from the declared purposes, who may ask for a confirmation and who may touch one. */
+/** Answers, from the declared purposes, who may ask for a confirmation of what, and who may touch one. */
 @Injectable()
-export class PurposeService {
-  readonly #subjects: ReadonlySet<NonNullable<PurposeDefinition['subject']>>;
+export class PurposeService implements OnModuleInit {
+  readonly #logger = new Logger(PurposeService.name);
+  readonly #subjects: ReadonlySet<SubjectResolver>;
+  /** By the purposes whose details a class declares. */
+  readonly #schemas: ReadonlyMap<string, DetailsSchema>;
 
+  /** @throws TwoFactorConfigurationError for a class of details that lets clients write texts of any length. */
   constructor(@InjectTwoFactorOptions() private readonly options: ResolvedOptions) {
     const resolvers = [...options.purposes.values()].flatMap(({ subject }) => subject ?? []);
     this.#subjects = new Set(resolvers);
+    this.#schemas = new Map(
+      [...options.purposes].flatMap(([name, definition]) => {
+        const schema = schemaOf(name, definition);
+        return schema ? [[name, schema] as const] : [];
+      }),
+    );
+  }
+
+  onModuleInit(): void {
+    const { purposes, codeGenerator, developmentFeatures } = this.options;
+    const isOpen = ([, { subject }]: readonly [string, PurposeDefinition]): boolean => !subject;
+    const open = [...purposes].filter(isOpen);
+    const unsaid = open.filter(([, definition]) => !definition.open).map(([name]) => name || "''");
+    if (unsaid.length > 0) {
+      this.#logger.warn(
+        `Purposes without subject and recipient are open, so that anybody may have a code sent to any token: ` +
+          `${unsaid.join(', ')}. Write open: true if that is meant.`,
+      );
+    }
+    if (open.length > 0 && codeGenerator === DEFAULTS.codeGenerator && !developmentFeatures) {
+      this.#logger.log(
+        'Codes have 6 digits. If one of an open purpose is enough to sign in, give codeGenerator: digits(8): one guess at ' +
+          'each of many tokens is not limited by the failures of any of them.',
+      );
+    }
   }
 
   /**
-   * Where the code of a new confirmation goes. For a purpose with resolvers the application says it: a thief with a
-   * session would otherwise confirm a transfer from his own mailbox.
+   * What a request over HTTP may ask for. For a purpose with a recipient the application says where the code goes: a thief
+   * with a session would otherwise confirm a transfer from his own mailbox.
    *
-   * @throws TwoFactorInputError for an undeclared purpose, a missing token, or one where none may be given.
+   * @throws TwoFactorInputError for an undeclared purpose, a missing token, one where none may be given, and details that
+   * are not those the purpose declares.
    * @throws TwoFactorNoSubjectError when a resolver yields nothing.
    */
   async target(
-    purpose: string | undefined,
-    token: string | undefined,
+    { purpose, token, details }: PurposeRequest,
     way: string,
     context: ExecutionContext,
   ): Promise<PurposeTarget> {
-    const definition = this.#definition(purpose);
-    if (definition === undefined) {
-      // The message goes to the log: whatever is no name stays out of it.
-      throw new TwoFactorInputError(
-        isName(purpose) ? `There is no purpose "${purpose}".` : `A purpose is ${NAME_RULE}.`,
-      );
-    }
+    const definition = this.#definition(purpose ?? '');
+    if (definition === undefined) throw unknownPurpose(purpose);
     const { subject, recipient, ttlSeconds } = definition;
     if (!subject || !recipient) {
       if (token === undefined) throw new TwoFactorInputError('The body has no token.');
-      return { token, ttlSeconds };
+      return { token, details: await this.#requested(purpose, details, context), ttlSeconds };
+    }
+    if (recipient === 'client') {
+      const whom = some(await subject(context), 'subject', purpose);
+      if (token === undefined) throw new TwoFactorInputError('The body has no token.');
+      return {
+        subject: whom,
+        token,
+        tokenFrom: 'client',
+        details: await this.#requested(purpose, details, context),
+        ttlSeconds,
+      };
     }
     if (token !== undefined) {
       throw new TwoFactorInputError(
@@ -67,41 +114,44 @@ export class PurposeService {
     return {
       subject: some(await subject(context), 'subject', purpose),
       token: some(await recipient(context, way), 'recipient', purpose),
+      details: await this.#requested(purpose, details, context),
       ttlSeconds,
     };
   }
 
   /**
-   * As whom the caller touches confirmations, whatever they are for: empty for nobody, `null` where that depends on the
-   * purpose, which is known only when the confirmation was read.
+   * The details that a guarded route's proof must be for: what `where` finds, or, where the purpose declares details and
+   * there is no `where`, the body of the route. What a class declares is checked as at the request, so that the two never
+   * differ.
+   *
+   * @throws TwoFactorInputError for details that are missing, or not those that the purpose declares.
    */
-  async whose(context: ExecutionContext): Promise<string | null> {
-    const [subject, another] = this.#subjects;
-    if (subject === undefined) return '';
-    if (another !== undefined) return null;
-    try {
-      const whose: unknown = await subject(context);
-      if (typeof whose !== 'string') return '';
-      // PostgreSQL takes no such text, and no confirmation has such a subject.
-      return whose.includes('\0') ? null : whose;
-    } catch {
-      // It may be about no confirmation of such a purpose: then nobody is to hear of it.
-      return null;
+  async routeDetails(
+    purpose: string,
+    where: ((context: ExecutionContext) => unknown) | undefined,
+    context: ExecutionContext,
+  ): Promise<JsonValue | undefined> {
+    const schema = this.#schemas.get(purpose);
+    const declared = this.#definition(purpose)?.details;
+    if (where === undefined) {
+      if (schema) return schema.parse(bodyOf(purpose, context));
+      return declared && answered(declared as DetailsFunction, context);
     }
+    const found = await answered(where, context);
+    return schema ? schema.parse(found) : found;
   }
 
-  /** Whether the caller may confirm, check or resend it over HTTP: else it does not exist for him. */
-  async mayTouch(state: ConfirmationState, context: ExecutionContext): Promise<boolean> {
-    const definition = this.#definition(state.purpose || undefined);
+  /** As which subjects the caller may confirm, check or resend confirmations over HTTP. */
+  async callerSubjects(context: ExecutionContext): Promise<CallerSubjects> {
+    return CallerSubjects.resolve(this.#subjects, context);
+  }
+
+  /** Whether the caller may confirm, check or resend it over HTTP; to other callers it does not exist. */
+  isAccessible(state: ConfirmationState, caller: CallerSubjects): boolean {
+    const definition = this.#definition(state.purpose);
     if (definition === undefined) return false;
     if (!definition.subject) return true;
-    try {
-      return state.subject !== '' && (await definition.subject(context)) === state.subject;
-    } catch (error) {
-      // "Sign in first" would tell a stranger that the id exists.
-      if (error instanceof HttpException && error.getStatus() < 500) return false;
-      throw error;
-    }
+    return state.subject !== '' && caller.by(definition.subject) === state.subject;
   }
 
   /**
@@ -127,9 +177,74 @@ export class PurposeService {
     );
   }
 
-  #definition(purpose: string | undefined): PurposeDefinition | undefined {
-    return purpose === undefined ? NAMELESS : this.options.purposes.get(purpose);
+  #definition(purpose: string): PurposeDefinition | undefined {
+    return purposeNamed(this.options, purpose);
   }
+
+  async #requested(
+    purpose: string | undefined,
+    given: unknown,
+    context: ExecutionContext,
+  ): Promise<JsonValue | undefined> {
+    const schema = this.#schemas.get(purpose ?? '');
+    if (schema) return schema.parse(given);
+    const declared = this.#definition(purpose ?? '')?.details;
+    if (given !== undefined) {
+      const what =
+        purpose === undefined ? 'The purpose without a name' : `The purpose "${purpose}"`;
+      const detail = declared
+        ? `${what} has details that the application knows. Leave details out.`
+        : `${what} declares no details. Leave details out.`;
+      throw new TwoFactorInputError(detail, { detail });
+    }
+    return declared && answered(declared as DetailsFunction, context);
+  }
+}
+
+type DetailsFunction = (context: ExecutionContext) => unknown;
+
+function schemaOf(
+  name: string,
+  { details, subject, recipient }: PurposeDefinition,
+): DetailsSchema | undefined {
+  if (details === undefined || !isDetailsClass(details)) return undefined;
+  if (subject && recipient !== 'client') return new DetailsSchema(name, details);
+  throw new TwoFactorConfigurationError(
+    `The details of purpose ${name || "''"} are a class, and its codes go to a token that the client names: a stranger ` +
+      'could write into messages to people. Give details as a function of what the server knows, or leave them out.',
+  );
+}
+
+function unknownPurpose(purpose: string | undefined): TwoFactorInputError {
+  if (purpose === undefined) {
+    return new TwoFactorInputError(
+      "The body has no purpose, and the purpose without a name is not declared: '': { open: true }.",
+    );
+  }
+  // The message goes to the log: whatever is no name stays out of it.
+  return new TwoFactorInputError(
+    isName(purpose) ? `There is no purpose "${purpose}".` : `A purpose is ${NAME_RULE}.`,
+  );
+}
+
+async function answered(
+  resolve: (context: ExecutionContext) => unknown,
+  context: ExecutionContext,
+): Promise<JsonValue> {
+  const found = (await resolve(context)) as JsonValue | undefined;
+  // A call that leaves them out must not get through on a proof that was made without.
+  if (found === undefined) throw new TwoFactorInputError('The call lacks the details to confirm.');
+  return found;
+}
+
+function bodyOf(purpose: string, context: ExecutionContext): unknown {
+  if (context.getType() === 'http') {
+    return context.switchToHttp().getRequest<{ readonly body?: unknown }>().body;
+  }
+  throw new TwoFactorConfigurationError(
+    `Over ${context.getType()} there is no body. Give @RequireConfirmation('${purpose}') where its details are: ` +
+      'details: (context) => details.',
+  );
 }
 
 function some(value: unknown, resolver: 'subject' | 'recipient', purpose?: string): string {

@@ -6,7 +6,6 @@ import {
   type ExecutionContext,
 } from '@nestjs/common';
 
-import type { JsonValue } from '../confirmation/index.js';
 import { isName, NAME_RULE } from '../options/index.js';
 import { ConfirmationGuard } from './confirmation.guard.js';
 import { ConfirmationInterceptor } from './confirmation.interceptor.js';
@@ -23,10 +22,14 @@ export interface RequireConfirmationOptions {
   /** Where the confirmation's id is. @default the header `X-Confirmation-Id`; needed outside of HTTP */
   readonly confirmationId?: ((context: ExecutionContext) => unknown) | undefined;
   /**
-   * The details that the proof must have been made for. Guards run before pipes: what it reads of the body is what was
-   * sent. @default none
+   * Where the details are that the proof must have been made for. Guards run before pipes: what it reads of the body is
+   * what was sent. What the purpose declares by a class is checked here as it was at the request.
+   *
+   * @default the body over HTTP where a class declares the purpose's details, what their function answers, or none
    */
-  readonly details?: ((context: ExecutionContext) => JsonValue | Promise<JsonValue>) | undefined;
+  readonly details?: ((context: ExecutionContext) => unknown) | undefined;
+  /** The only senders whose codes are a proof here, of those that the purpose allows. @default these */
+  readonly senders?: readonly string[] | undefined;
 }
 
 /**
@@ -40,10 +43,7 @@ export interface RequireConfirmationOptions {
  * @example
  * ```ts
  * @Post('transfers')
- * @RequireConfirmation('transfer', {
- *   useIn: 'handler',
- *   details: (context) => context.switchToHttp().getRequest().body,
- * })
+ * @RequireConfirmation('transfer', { useIn: 'handler' }) // the body has the details that the purpose declares
  * transfer(@Body() body: TransferBody, @Confirmation() proof: ConfirmationProof) {
  *   return this.dataSource.transaction(async (manager) => {
  *     await proof.use({ manager });
@@ -59,8 +59,8 @@ export function RequireConfirmation(
 ): MethodDecorator & ClassDecorator {
   if (!isName(purpose))
     throw new TypeError(`The purpose of @RequireConfirmation is not ${NAME_RULE}.`);
-  const { useIn = 'guard', confirmationId, details } = options;
-  const requirement: ConfirmationRequirement = { purpose, useIn, confirmationId, details };
+  const { useIn = 'guard', confirmationId, details, senders } = options;
+  const requirement: ConfirmationRequirement = { purpose, useIn, confirmationId, details, senders };
   return applyDecorators(
     refuseSecond,
     SetMetadata(REQUIREMENT, requirement),

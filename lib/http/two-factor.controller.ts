@@ -13,7 +13,6 @@ import {
   stateRow,
   type ConfirmationAttempt,
   type ConfirmationState,
-  type JsonValue,
 } from '../confirmation/index.js';
 import { parseCode, parseId } from '../crypto/index.js';
 import {
@@ -26,6 +25,7 @@ import { TwoFactorService, type TwoFactorRequest } from '../request/index.js';
 import { SenderService } from '../sender/index.js';
 import { InjectTwoFactorOptions } from '../two-factor.tokens.js';
 import { BodyPipe } from './body.pipe.js';
+import type { CallerSubjects } from './caller-subjects.js';
 import { CheckAnswer, ConfirmAnswer, RequestConfirmationAnswer } from './dto/answers.dto.js';
 import { ConfirmationIdBody, ConfirmBody, RequestConfirmationBody } from './dto/bodies.dto.js';
 import { JsonOnlyGuard } from './json-only.guard.js';
@@ -83,14 +83,13 @@ export class TwoFactorController {
     @Body(new BodyPipe(RequestConfirmationBody)) body: unknown,
     @Call() context: ExecutionContext,
   ): Promise<RequestConfirmationAnswer> {
-    const { token, way, purpose, details } = body as RequestConfirmationBody;
-    const sender = this.sender.sender(way ?? null);
-    const target = await this.purposes.target(purpose, token, sender.name, context);
+    const { way, purpose, ...given } = body as RequestConfirmationBody;
+    const sender = this.sender.senderFor(purpose, way ?? null);
+    const target = await this.purposes.target({ purpose, ...given }, sender.name, context);
     return this.#requested(
       await this.twoFactor.request({
         way: sender.name,
         purpose,
-        details: details as JsonValue | undefined,
         requester: await this.requesters.requesterOf(context),
         ...target,
       }),
@@ -131,7 +130,7 @@ export class TwoFactorController {
     @Body(new BodyPipe(ConfirmationIdBody)) body: unknown,
     @Call() context: ExecutionContext,
   ): Promise<RequestConfirmationAnswer> {
-    const state = await this.#touchable((body as ConfirmationIdBody).id, context);
+    const state = await this.#find((body as ConfirmationIdBody).id, context);
     const requester = await this.requesters.requesterOf(context);
     return this.#requested(await this.twoFactor.resend(state, { requester }, stateRow(state)));
   }
@@ -146,7 +145,7 @@ export class TwoFactorController {
     @Body(new BodyPipe(ConfirmationIdBody)) body: unknown,
     @Call() context: ExecutionContext,
   ): Promise<CheckAnswer> {
-    const state = await this.#touchable((body as ConfirmationIdBody).id, context);
+    const state = await this.#find((body as ConfirmationIdBody).id, context);
     const { id, status, attemptsLeft, expiresAt } = state;
     const resendAt = this.twoFactor.resendAt(state);
     return {
@@ -158,24 +157,33 @@ export class TwoFactorController {
     };
   }
 
-  /** At once where it is known who asks; else, and when nothing was compared, it is looked at first. */
+  /**
+   * In one statement where all purposes know the caller as the same subject. Otherwise, and when no code was compared, the
+   * confirmation is read first.
+   */
   async #attempt(
     id: string,
     code: string,
     context: ExecutionContext,
   ): Promise<ConfirmationAttempt> {
-    const whose = await this.purposes.whose(context);
-    const attempt = whose === null ? null : await this.confirmer.attemptAs(id, code, whose);
+    const caller = await this.purposes.callerSubjects(context);
+    const subject = caller.common;
+    const attempt = subject === null ? null : await this.confirmer.attemptAs(id, code, subject);
     if (attempt !== null) return attempt;
-    const seen = await this.#touchable(id, context);
+    const seen = await this.#accessible(id, caller);
     return this.confirmer.attempt(id, code, stateRow(seen));
   }
 
-  /** @throws TwoFactorNotFoundError for an unknown confirmation and for somebody else's alike. */
-  async #touchable(id: string, context: ExecutionContext): Promise<ConfirmationState> {
-    const [state] = await this.confirmer.check(parseId(id));
-    if (state === null || !(await this.purposes.mayTouch(state, context))) throw refusalOf(null);
+  /** @throws TwoFactorNotFoundError for an unknown confirmation and for another subject's alike. */
+  async #accessible(id: string, caller: CallerSubjects): Promise<ConfirmationState> {
+    const [state] = await this.confirmer.check(id);
+    if (state === null || !this.purposes.isAccessible(state, caller)) throw refusalOf(null);
     return state;
+  }
+
+  async #find(id: string, context: ExecutionContext): Promise<ConfirmationState> {
+    const parsed = parseId(id);
+    return this.#accessible(parsed, await this.purposes.callerSubjects(context));
   }
 
   #requested(request: TwoFactorRequest): RequestConfirmationAnswer {

@@ -428,6 +428,15 @@ export class LimitService {
     );
   }
 
+  /**
+   * The one spelling of a token under which it is counted.
+   *
+   * @internal
+   */
+  normalize(token: string): string {
+    return this.#planner.normalize(token);
+  }
+
   #refusal({ limit, waitMs: wait }: Refusal): Error {
     const seconds = wait === null ? null : Math.max(1, Math.ceil(wait / 1_000));
     if (OURS.has(limit)) {

@@ -1,5 +1,5 @@
 import { TwoFactorConfigurationError } from '../errors/index.js';
-import { isInteger, show } from './settings.js';
+import { isInteger, isName, NAME_RULE, show } from './settings.js';
 
 /** Only what is absent has a default: `null` was written by somebody, who may have meant "off". */
 export function orElse<T>(value: T | undefined, fallback: T): T {
@@ -40,4 +40,10 @@ export function integer(option: string, value: unknown, min: number, max: number
   throw new TwoFactorConfigurationError(
     `Option ${option} is ${show(value)}. Give a whole number from ${min} to ${max}.`,
   );
+}
+
+/** @throws TwoFactorConfigurationError for anything but a well-formed name. */
+export function assertName(what: string, name: string): void {
+  if (!isName(name))
+    throw new TwoFactorConfigurationError(`The ${what} name ${show(name)} is not ${NAME_RULE}.`);
 }

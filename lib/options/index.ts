@@ -9,9 +9,11 @@ export type {
   SendLimitsByClass,
 } from './limits-options.interface.js';
 export { limitsSends, type LimitClass, type ResolvedLimits } from './resolved-limits.interface.js';
-export { joinUpTo, resolveOptions } from './resolve-options.js';
+export { assertVerboseName, joinUpTo, resolveOptions } from './resolve-options.js';
 export type { ResolvedOptions } from './resolved-options.interface.js';
 export { isName, NAME_RULE } from './settings.js';
+export type { JsonValue } from './json-value.js';
+export { isOneLine, ONE_LINE_RULE } from './one-line.js';
 export type {
   AutoPurgeOptions,
   Clock,
@@ -19,4 +21,4 @@ export type {
   SenderEntry,
   TwoFactorOptions,
 } from './two-factor-options.interface.js';
-export { touchablePurposes, type TouchablePurposes } from './touchable-purposes.js';
+export { purposeNamed, touchablePurposes, type TouchablePurposes } from './touchable-purposes.js';

@@ -1,18 +1,12 @@
 import { TwoFactorConfigurationError } from '../errors/index.js';
-import { callable, integer, orElse, record, refuseUnknown } from './check.js';
+import { assertName, callable, integer, orElse, record, refuseUnknown } from './check.js';
 import { DEFAULTS } from './defaults.js';
 import { resolveLimits } from './limits.js';
+import { isOneLine, ONE_LINE_RULE } from './one-line.js';
+import { resolvePurposes } from './purposes.js';
 import type { ResolvedOptions } from './resolved-options.interface.js';
 import { resolveSecrets } from './secrets.js';
-import {
-  isInteger,
-  isName,
-  NAME_RULE,
-  readSetting,
-  SETTINGS,
-  show,
-  TTL_SECONDS,
-} from './settings.js';
+import { isInteger, readSetting, SETTINGS, show } from './settings.js';
 import type {
   PurposeDefinition,
   SenderEntry,
@@ -77,7 +71,9 @@ export function resolveOptions(
   const ttlSeconds = read('ttlSeconds');
   const surroundings = {
     longestTtlSeconds: longestTtl(ttlSeconds, purposes),
-    hasBoundPurpose: [...purposes.values()].some(({ subject }) => subject !== undefined),
+    hasBoundPurpose: [...purposes.values()].some(
+      ({ subject, recipient }) => subject !== undefined && recipient !== 'client',
+    ),
   };
 
   return Object.freeze<ResolvedOptions>({
@@ -109,11 +105,6 @@ function longestTtl(ttlSeconds: number, purposes: ReadonlyMap<string, PurposeDef
   return Math.max(ttlSeconds, ...lives);
 }
 
-function assertName(what: string, name: string): void {
-  if (!isName(name))
-    throw new TwoFactorConfigurationError(`The ${what} name ${show(name)} is not ${NAME_RULE}.`);
-}
-
 function resolveSenders(input: unknown): ReadonlyMap<string, SenderEntry> {
   const senders = new Map<string, SenderEntry>();
   for (const [name, value] of Object.entries(record('Option senders', orElse(input, {})))) {
@@ -130,33 +121,23 @@ function resolveSenders(input: unknown): ReadonlyMap<string, SenderEntry> {
         `The verboseName of sender ${name} is not a string. Give one.`,
       );
     }
+    assertVerboseName(name, entry['verboseName']);
     // The sender's own options stay as they are: they may hold an SDK's client, which must not be frozen.
     senders.set(name, Object.freeze({ ...entry }) as unknown as SenderEntry);
   }
   return senders;
 }
 
-function resolvePurposes(input: unknown): ReadonlyMap<string, PurposeDefinition> {
-  const purposes = new Map<string, PurposeDefinition>();
-  for (const [name, value] of Object.entries(record('Option purposes', orElse(input, {})))) {
-    assertName('purpose', name);
-    const purpose = record(`Purpose ${name}`, value) as PurposeDefinition;
-    refuseUnknown(`member of purpose ${name}:`, purpose, ['subject', 'recipient', 'ttlSeconds']);
-    callable(`purposes.${name}.subject`, purpose.subject, undefined);
-    callable(`purposes.${name}.recipient`, purpose.recipient, undefined);
-    if ((purpose.subject === undefined) !== (purpose.recipient === undefined)) {
-      const [has, lacks] = purpose.subject ? ['subject', 'recipient'] : ['recipient', 'subject'];
-      throw new TwoFactorConfigurationError(
-        `Purpose ${name} has a ${has} resolver but no ${lacks}: whoever starts a confirmation could send the code to ` +
-          `himself. Give both, or neither for a purpose that proves the token alone.`,
-      );
-    }
-    const { min, max } = TTL_SECONDS;
-    const { ttlSeconds } = purpose;
-    if (ttlSeconds !== undefined) integer(`purposes.${name}.ttlSeconds`, ttlSeconds, min, max);
-    purposes.set(name, Object.freeze({ ...purpose }));
-  }
-  return purposes;
+/**
+ * Senders print it.
+ *
+ * @throws TwoFactorConfigurationError for one that is not one plain line.
+ */
+export function assertVerboseName(sender: string, verboseName: string | undefined): void {
+  if (verboseName === undefined || isOneLine(verboseName)) return;
+  throw new TwoFactorConfigurationError(
+    `The verboseName of sender ${sender} stands in messages, and is not ${ONE_LINE_RULE}. Mend it.`,
+  );
 }
 
 function resolveCooldown(input: unknown): readonly number[] {

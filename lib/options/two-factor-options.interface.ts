@@ -1,6 +1,7 @@
-import type { ExecutionContext } from '@nestjs/common';
+import type { ExecutionContext, Type } from '@nestjs/common';
 
 import type { CodeGenerator } from '../crypto/index.js';
+import type { JsonValue } from './json-value.js';
 import type { LimitsOptions } from './limits-options.interface.js';
 
 /** Tells the time. All expiry follows the application's clock, never the database's; run NTP. */
@@ -17,23 +18,49 @@ export interface SenderEntry {
 }
 
 /**
- * What the controller and the guard may confirm under a name. `{}` is open: the client names the token, and the proof is
- * about that token alone. With both resolvers the proof is about the subject, and the application says where codes go.
+ * What the controller and the guard may confirm under a name: an open purpose (`open: true`), or one that is bound to a
+ * subject (`subject` and `recipient`).
  */
 export interface PurposeDefinition {
+  /**
+   * The client names the token, and the proof is about that token alone: for sign-up, say. Excludes `subject` and
+   * `recipient`.
+   */
+  readonly open?: true | undefined;
   /** Whom the proof is for (a user's id). Nothing means 403, never "no subject". */
   readonly subject?:
     | ((
         context: ExecutionContext,
       ) => string | null | undefined | Promise<string | null | undefined>)
     | undefined;
-  /** Where the subject's codes go by this way. Nothing means 403. The client cannot name a token. */
+  /**
+   * Where the subject's codes go by this way. Nothing means 403. The client cannot name a token then. With `'client'` it
+   * must: the proof is for the subject, about that token, such as a new phone number.
+   */
   readonly recipient?:
+    | 'client'
     | ((
         context: ExecutionContext,
         way: string,
       ) => string | null | undefined | Promise<string | null | undefined>)
     | undefined;
+  /**
+   * The only senders whose codes prove it, by their names: no other is sent by, and a proof by another is none for `check`,
+   * `use` and the guard. @default all
+   */
+  readonly senders?: readonly string[] | undefined;
+  /**
+   * What exactly a request over HTTP asks to have approved.
+   *
+   * - A class with `class-validator` decorators: the client gives the details, and the guarded route has them in its body.
+   *   At most 16 members and 1 kB; each text needs `@MaxLength` of at most 70. For purposes with a `recipient` of yours
+   *   alone: others would let a stranger write into messages to people.
+   * - A function: what it answers are the details, and the client gives none.
+   *
+   * @default none; the client can give none
+   */
+  readonly details?:
+    Type<object> | ((context: ExecutionContext) => JsonValue | Promise<JsonValue>) | undefined;
   /** Life of its confirmations in seconds, 30 to 600. @default the module's `ttlSeconds` */
   readonly ttlSeconds?: number | undefined;
 }
@@ -70,7 +97,10 @@ export interface TwoFactorOptions {
    * Puts the code into the answers of the controller. Needs `NODE_ENV` to be `development` or `test`. @default false
    */
   readonly debugCodeResponse?: boolean | undefined;
-  /** What the controller and the guard may confirm. The nameless open purpose is always there. @default {} */
+  /**
+   * What the controller and the guard may confirm. Without any, the open purpose without a name is there; beside others it
+   * must be declared, as `'': { open: true }`. @default {}
+   */
   readonly purposes?: Readonly<Record<string, PurposeDefinition>> | undefined;
   /** How long a code can be confirmed, 30 to 600 seconds (NIST SP 800-63B-4 3.1.3.2). @default 600 */
   readonly ttlSeconds?: number | undefined;

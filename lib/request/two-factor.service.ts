@@ -84,7 +84,7 @@ export class TwoFactorService {
     // Member by member: what else an untyped caller gives, such as isConfirmed, goes no further.
     const { purpose, subject, details, meta, context, ttlSeconds, tokenFrom, key } = input;
     const token = parseToken(input.token);
-    const sender = this.sender.sender(input.way ?? null);
+    const sender = this.sender.senderFor(purpose, input.way ?? null);
     const message = { way: sender.name, requester: parseRequester(input.requester) };
     const made = await this.confirmer.make(
       {

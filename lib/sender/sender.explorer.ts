@@ -13,6 +13,7 @@ import { DiscoveryService, ModuleRef } from '@nestjs/core';
 
 import { TwoFactorConfigurationError } from '../errors/index.js';
 import {
+  assertVerboseName,
   DEFAULTS,
   isName,
   NAME_RULE,
@@ -79,10 +80,13 @@ export class SenderExplorer
     }
     this.#addUnnamed(senders, candidates, named);
     this.#assertDefault(senders);
+    for (const { name, verboseName } of senders.values()) assertVerboseName(name, verboseName);
     this.backends.fill(senders);
   }
 
   async onApplicationBootstrap(): Promise<void> {
+    // Only now, since what replaces the registry may be filled in its own onModuleInit.
+    this.#assertSendersOfPurposes();
     await this.#callHooks('onApplicationBootstrap');
   }
 
@@ -222,6 +226,17 @@ export class SenderExplorer
       senders.set(
         name,
         Object.freeze({ name, verboseName, options: undefined, send: sendOf(candidate) }),
+      );
+    }
+  }
+
+  #assertSendersOfPurposes(): void {
+    for (const [purpose, { senders = [] }] of this.options.purposes) {
+      const unknown = senders.find((name) => !this.backends.has(name));
+      if (unknown === undefined) continue;
+      throw new TwoFactorConfigurationError(
+        `Purpose ${purpose || "''"} names the sender "${unknown}", and there is none of that name: name some of ` +
+          `${[...this.backends.keys()].join(', ') || '(none found)'}.`,
       );
     }
   }

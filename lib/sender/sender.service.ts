@@ -23,6 +23,7 @@ import {
 } from '../confirmation/index.js';
 import { codeMac, openEnvelope, sealEnvelope, shortId, type Sealed } from '../crypto/index.js';
 import {
+  TwoFactorConfigurationError,
   TwoFactorInputError,
   TwoFactorNotFoundError,
   TwoFactorRecipientError,
@@ -89,7 +90,8 @@ export class SenderService {
    * state then shows the message that was charged.
    *
    * @returns the state.
-   * @throws TwoFactorInputError for an unknown sender, a malformed token or context, and a second token.
+   * @throws TwoFactorInputError for an unknown sender and one that the purpose does not allow, a malformed token or context,
+   * and a second token.
    * @throws TwoFactorNotFoundError, TwoFactorStateError when there is nothing to confirm any more.
    * @throws TwoFactorTooManyRequestsError when `maxSends` or a budget are spent, or token or subject are locked.
    * @throws TwoFactorUnavailableError when the messages of the sender, or of all, are used up.
@@ -103,13 +105,15 @@ export class SenderService {
     { requester }: SendOptions = {},
   ): Promise<ConfirmationState> {
     const plan = {
-      sender: this.sender(name),
       token: parseToken(token),
       context: parseContext(context),
       requester: parseRequester(requester),
       charged: null,
     };
-    return this.#deliver(confirmation, await this.#rowOf(confirmation), { ...plan, kind: 'any' });
+    if (name !== null) this.sender(name);
+    const row = await this.#rowOf(confirmation);
+    const sender = this.senderFor(row.purpose, name);
+    return this.#deliver(confirmation, row, { ...plan, sender, kind: 'any' });
   }
 
   /**
@@ -167,6 +171,23 @@ export class SenderService {
     const sender = this.backends.get(way);
     if (sender === undefined) throw unknownSender(way, this.backends);
     return sender;
+  }
+
+  /**
+   * As `sender`, by a way that the purpose allows. Without a name it is the default one if that is allowed, else the first
+   * that is.
+   *
+   * @throws TwoFactorInputError also for one that the purpose does not allow: its code would prove nothing.
+   */
+  senderFor(purpose: string | undefined, name: string | null): ResolvedSender {
+    const allowed = this.options.purposes.get(purpose ?? '')?.senders;
+    if (allowed === undefined) return this.sender(name);
+    const { defaultSender } = this.options;
+    const [first = defaultSender] = allowed;
+    const way = parseWay(name ?? (allowed.includes(defaultSender) ? defaultSender : first));
+    if (allowed.includes(way)) return this.sender(way);
+    const detail = `The purpose "${purpose ?? ''}" is confirmed by one of the ways ${allowed.join(', ')}.`;
+    throw new TwoFactorInputError(detail, { detail });
   }
 
   async #rowOf(confirmation: ConfirmationReference): Promise<ConfirmationRow> {
@@ -391,6 +412,8 @@ export class SenderService {
       `Sender ${sender.name} did not deliver confirmation ${shortId(state.id)}: ${said}`,
     );
     if (isRecipientError(error)) return new TwoFactorRecipientError(said);
+    // What is set up wrong stays wrong: it is not worth repeating.
+    if (isOf(TwoFactorConfigurationError, error)) return new TwoFactorConfigurationError(said);
     const again = await this.#retryAt(state);
     return new TwoFactorSendError(
       `Sender ${sender.name} did not deliver the code. It can be resent.`,
@@ -432,8 +455,12 @@ function gone(): TwoFactorNotFoundError {
 }
 
 function isRecipientError(thrown: unknown): boolean {
+  return isOf(TwoFactorRecipientError, thrown);
+}
+
+function isOf(type: new (...args: never[]) => Error, thrown: unknown): boolean {
   try {
-    return thrown instanceof TwoFactorRecipientError;
+    return thrown instanceof type;
   } catch {
     // A proxy may refuse even that question.
     return false;

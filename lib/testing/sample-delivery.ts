@@ -2,6 +2,7 @@ import { randomInt } from 'node:crypto';
 
 import { ConfirmationState, type ConfirmationRow } from '../confirmation/index.js';
 import { newId } from '../crypto/index.js';
+import { canonicalToken } from '../limits/index.js';
 import type { Delivery } from '../sender/index.js';
 
 const EXPIRES_IN_SECONDS = 600;
@@ -41,6 +42,7 @@ export function sampleDelivery<Options>(
   const state = new ConfirmationState(row, {
     now: () => now,
     open: () => ({ code, token, way: row.way }),
+    normalize: canonicalToken,
     confirmByHand: () => Promise.resolve(null),
   });
   return Object.freeze<Delivery<Options>>({

@@ -27,6 +27,13 @@ describe('Step-up for a payment', () => {
       guide.post('/2factor/request-confirmation', { purpose: 'payment', details, ...more });
 
     await ask({ token: '+15555550100' }).expect(400);
+    for (const wrong of [undefined, { amount: '10.00' }, { ...details, note: 'x' }]) {
+      const refused = await ask({ details: wrong }).expect(400);
+      expect(refused.body).toHaveProperty(
+        'detail',
+        expect.stringContaining('Declared: amount, payee.'),
+      );
+    }
     const asked = await ask().expect(200);
     const { id } = asked.body as { id: string };
     expect(sent).toEqual([
@@ -37,6 +44,7 @@ describe('Step-up for a payment', () => {
     const code = /^\d{6}/.exec(sent[0]?.text ?? '')?.[0];
     await guide.post('/2factor/confirm', { id, code }).expect(200);
 
+    await pay({ amount: '10.00' }).expect(400);
     await pay({ ...details, amount: '10000.00' }).expect(403);
     await guide.post('/payments', details).expect(403);
     const paid = await pay(details).expect(201);

@@ -36,9 +36,9 @@ describe('Verify a phone number', () => {
     expect(refused.body).toEqual({ status: 'pending', attemptsLeft: 4 });
     const confirmed = await guide.post('/phone/confirm', { id, code }).expect(201);
 
-    expect(confirmed.body).toEqual({ phone: '(415) 555-0123' });
+    expect(confirmed.body).toEqual({ phone: '+14155550123' });
     expect(await phones()).toEqual([
-      { id: 'ann', phone: '(415) 555-0123' },
+      { id: 'ann', phone: '+14155550123' },
       { id: 'bob', phone: null },
     ]);
     const again = await guide.post('/phone/confirm', { id, code }).expect(422);
@@ -56,5 +56,12 @@ describe('Verify a phone number', () => {
     await guide.post('/phone/ask', { phone: '415-555-0123' }).expect(201);
     const fourth = await guide.post('/phone/ask', { phone: '+14155550123' });
     expect(fourth.body).toMatchObject({ status: 429, error: 'too-many-requests' });
+  });
+
+  it.each(['ann@example.com', '4711'])('takes no %s for a phone', async (phone) => {
+    const asked = await guide.post('/phone/ask', { phone }).expect(201);
+    const { id } = asked.body as { id: string };
+    await guide.post('/phone/confirm', { id, code: guide.lastCode() }).expect(422);
+    expect(await phones()).toContainEqual({ id: 'ann', phone: null });
   });
 });

@@ -8,7 +8,7 @@ import { SMTPServer } from 'smtp-server';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 
 import { emailBackend, type EmailOptions } from '../../lib/backends/email/index.js';
-import { isEmailAddress } from '../../lib/backends/email/email-address.js';
+import { isEmailAddress } from '../../lib/confirmation/email-address.js';
 import {
   defineSender,
   TwoFactorConfigurationError,
@@ -147,8 +147,7 @@ describe('a code by e-mail', () => {
       details: {
         amount: '10.00 <b>EUR</b>',
         payee: 'Eve & "Sons" \'ltd\' {{constructor}} %s',
-        note: 'first\r\nYour code is 111111\u2028@evil.example #111111',
-        turned: '\u202e1111\u200b\ufeff\u00ad',
+        hidden: '1111\u200b\ufeff\u00ad',
         '<script>x</script>': { nested: ['<i>'] },
       },
     });
@@ -159,9 +158,8 @@ describe('a code by e-mail', () => {
       'Enter this code only if you want to approve:',
       '  <script>x</script>: {"nested":["<i>"]}',
       '  Amount: 10.00 <b>EUR</b>',
-      '  Note: first  Your code is 111111 @evil.example #111111',
+      '  Hidden: 1111   ',
       '  Payee: Eve & "Sons" \'ltd\' {{constructor}} %s',
-      '  Turned:  1111   ',
       '',
     ]);
     const html = String(mail?.html);
@@ -169,7 +167,7 @@ describe('a code by e-mail', () => {
     expect(html).toContain('<td>Eve &amp; &quot;Sons&quot; &#39;ltd&#39; {{constructor}} %s</td>');
     expect(html).toContain('&lt;script&gt;x&lt;/script&gt;</th>');
     expect(html).toContain('nobody from A&amp;B &lt;Bank&gt; will ask');
-    for (const tag of ['<script', '<b>', '<i>', '<Bank>', '\u202e', '\u200b']) {
+    for (const tag of ['<script', '<b>', '<i>', '<Bank>', '\u200b']) {
       expect(html).not.toContain(tag);
     }
     // Only our own line begins with the code.
@@ -232,7 +230,8 @@ describe('a code by e-mail', () => {
       from: FROM,
       compose: ({ code }) => {
         const message = {
-          subject: 'Hello\r\nBcc: eve@evil.example',
+          subject: 'Hello',
+          bcc: 'eve@evil.example',
           text: code,
           to: 'eve@evil.example',
           from: 'eve@evil.example',
@@ -244,6 +243,34 @@ describe('a code by e-mail', () => {
     expect(server.recipients).toEqual([TOKEN]);
     expect(server.mails[0]?.from?.text).toContain('no-reply@acme.example');
     expect(server.mails[0]?.bcc).toBeUndefined();
+  });
+
+  it.each([
+    ['a line break', 'Hello\r\nBcc: eve@evil.example'],
+    ['a line separator', 'Hello\u2028@bank.example #123456'],
+    ['a direction override', 'Hello \u202e654321'],
+  ])('is not sent, nor worth repeating, when its composed subject has %s', async (_, subject) => {
+    const server = await startMailServer();
+    const app = await startWith({
+      transport: server.url,
+      from: FROM,
+      compose: ({ code }) => ({ subject, text: code }),
+    });
+    const error = await failure(app.twoFactor.request({ token: TOKEN }));
+    expect(error).toBeInstanceOf(TwoFactorConfigurationError);
+    expect((error as Error).message).toMatch(/^The compose of sender default made a subject that/);
+    expect(server.mails).toHaveLength(0);
+  });
+
+  it.each([
+    ['product', { product: 'ACME\nYour code is 111111' }],
+    ['from', { from: 'ACME \u202e<no-reply@acme.example>' }],
+  ])('does not boot when its %s is not one plain line', async (_, options) => {
+    const error = await failure(
+      startWith({ transport: 'smtp://localhost:1', from: FROM, ...options }),
+    );
+    expect(error).toBeInstanceOf(TwoFactorConfigurationError);
+    expect((error as Error).message).toContain('one line without control characters');
   });
 
   it('reads no file and fetches no URL for a composed message', async () => {

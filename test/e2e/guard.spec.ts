@@ -70,7 +70,11 @@ function subjectOf(context: ExecutionContext): string | undefined {
 }
 
 const resolved: PurposeDefinition = { subject: subjectOf, recipient: () => 'ann@example.com' };
-const purposes = { transfer: resolved, 'delete-account': resolved, 'change-phone': {} };
+const purposes: Record<string, PurposeDefinition> = {
+  transfer: resolved,
+  'delete-account': resolved,
+  'change-phone': { open: true },
+};
 
 @Controller('transfers')
 class TransferController {
@@ -296,9 +300,15 @@ describe.each(adapters)('A guarded route on $name', ({ create }) => {
 
   const isUsable = async (id: string): Promise<boolean> => (await app.confirmer.check(id))[1];
 
-  it('runs once for a proof that was made over HTTP', async () => {
+  it('runs once for a proof that was confirmed over HTTP', async () => {
     const user = { 'x-user': 'ann' };
-    const { id, code } = await app.request({ purpose: 'transfer', details: DETAILS }, user);
+    const { id } = await app.twoFactor.request({
+      token: 'ann@example.com',
+      purpose: 'transfer',
+      subject: 'ann',
+      details: DETAILS,
+    });
+    const code = app.outbox.lastCode;
     const pending = await call('transfers/detailed', id, DETAILS);
     expect(pending).toMatchObject({ status: 403, body: { error: 'confirmation-required' } });
     await app.post('/2factor/confirm', { id, code }, user);

@@ -45,6 +45,7 @@ describe.each(engines)('Found while the design was attacked, on %s:', (engine) =
       options: {
         controller: true,
         purposes: {
+          '': { open: true },
           transfer: { subject: userOf, recipient: (context) => `${userOf(context)}@bank.example` },
         },
       },
@@ -85,9 +86,8 @@ describe.each(engines)('Found while the design was attacked, on %s:', (engine) =
   });
 
   it('a proof for 10 EUR used for 10,000 EUR: refused, and the proof stays', async () => {
-    await http('/2factor/request-confirmation')
-      .send({ purpose: 'transfer', details: { amount: '10' } })
-      .expect(200);
+    const binding = { purpose: 'transfer', subject: 'ann', details: { amount: '10' } };
+    await test.twoFactor.request({ token: 'ann@bank.example', ...binding });
     const { state, code } = test.outbox.deliveries.at(-1)!;
     await http('/2factor/confirm').send({ id: state.id, code }).expect(200);
 

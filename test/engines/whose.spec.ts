@@ -32,7 +32,7 @@ describe.each(engines)('On %s', (engine) => {
       );
 
     it('somebody else, nobody, and one whose proof is for nobody get nothing, and pay nothing', async () => {
-      await start({ transfer: { subject: userOf, recipient }, open: {} });
+      await start({ transfer: { subject: userOf, recipient }, open: { open: true } });
       const { id, code } = await http.request({ purpose: 'transfer' }, { 'x-user': 'ann' });
       const ofNobody = await http.confirmer.makeConfirmation({ purpose: 'transfer' });
       const undeclared = await http.confirmer.makeConfirmation({ purpose: 'else', subject: 'bob' });
@@ -64,7 +64,11 @@ describe.each(engines)('On %s', (engine) => {
     });
 
     it('an open purpose asks nobody who he is', async () => {
-      await start({ transfer: { subject: userOf, recipient }, open: {} });
+      await start({
+        transfer: { subject: userOf, recipient },
+        open: { open: true },
+        '': { open: true },
+      });
       for (const body of [
         { token: 'ann@example.com', purpose: 'open' },
         { token: 'b@c.example' },
@@ -79,7 +83,7 @@ describe.each(engines)('On %s', (engine) => {
       const subject = (): string => {
         throw new UnauthorizedException();
       };
-      await start({ transfer: { subject, recipient }, open: {} });
+      await start({ transfer: { subject, recipient }, open: { open: true } });
       const bound = await http.confirmer.makeConfirmation({ purpose: 'transfer', subject: 'ann' });
       const { id, code } = await http.request({ token: 'ann@example.com', purpose: 'open' });
 

@@ -332,6 +332,7 @@ describe.each(httpDoors)('Input shape, over HTTP on $name:', ({ open }) => {
     door = await open({
       options: {
         purposes: {
+          '': { open: true },
           login: { subject: () => undefined, recipient: () => 'ann@example.com' },
           broken: { subject: () => 7 as never, recipient: () => 'ann@example.com' },
         },

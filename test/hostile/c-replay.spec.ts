@@ -32,7 +32,10 @@ const guarded: TestAppInput = {
   controllers: [GuardedController],
   options: {
     controller: true,
-    purposes: { login: { subject: userOf, recipient: () => 'ann@example.com' } },
+    purposes: {
+      '': { open: true },
+      login: { subject: userOf, recipient: () => 'ann@example.com' },
+    },
   },
 };
 
@@ -169,7 +172,9 @@ describe.each(doors)('Replay, at the door of $name:', ({ open }) => {
 
 describe.each(doors)('Replay, at the door of $name:', ({ open }) => {
   it('38 keeps three confirmations alive for one subject or token and purpose, and refuses a fourth', async () => {
-    door = await open({ options: { limits: {}, purposes: { login: {} } } });
+    door = await open({
+      options: { limits: {}, purposes: { '': { open: true }, login: { open: true } } },
+    });
     const { clock, confirmer } = door.test;
     const [first, second, third] = [await door.made(), await door.made(), await door.made()];
 

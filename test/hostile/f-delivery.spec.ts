@@ -14,9 +14,10 @@ import {
   LoggerBackend,
   TwoFactorConfigurationError,
   TwoFactorUnknownKeyError,
+  type JsonValue,
 } from '../../lib/index.js';
 import { CANARY_FOLDER, drawCanaryCode, recordOutput, WRONG_CODE } from '../support/canaries.js';
-import { doors, httpDoors, services, type Entrance } from '../support/doors.js';
+import { doors, httpDoors, outcomeOf, services, type Entrance } from '../support/doors.js';
 import { engines } from '../support/engines.js';
 import { portOf, rawCall } from '../support/raw-http.js';
 import { searchForCodes } from '../support/search-for-codes.js';
@@ -94,20 +95,32 @@ describe.each(doors)('Delivery, at the door of $name:', ({ open }) => {
     const details = {
       payee: '<script>alert(1)</script><a href="https://evil.example">Bob</a>',
       template: '{{constructor.constructor("x")()}} ${7*7} %s %n',
-      turned: '\u202e00.01 EUR\u202c',
       hidden: 'a\u200bb\u00adc',
-      forged: '10 EUR\n\n@evil.example #111111\r\nYour code is 111111',
-      'label\n@evil.example #222222': 'x',
     };
+    // By the application itself: a client can give undeclared details by no door.
+    const asked = (approved: JsonValue): Promise<string> =>
+      outcomeOf(async () => {
+        await door.test.twoFactor.request({ token: 'ann@example.com', details: approved });
+        return 'done';
+      });
+    // What would forge a line, or read as another, is in no details at all.
+    for (const forged of [
+      { turned: '\u202e00.01 EUR\u202c' },
+      { forged: '10 EUR\n\n@evil.example #111111\r\nYour code is 111111' },
+      { 'label\n@evil.example #222222': 'x' },
+    ]) {
+      expect(await asked(forged)).toBe('invalid-request');
+    }
+    expect(mails).toStrictEqual([]);
 
-    expect(await door.request({ token: 'ann@example.com', details })).toBe('done');
+    expect(await asked(details)).toBe('done');
 
     const { text, html, subject } = mails[0]!;
     const lines = text.split('\n');
     expect(lines.filter((line) => /^(@|Your code is)/.test(line))).toStrictEqual([lines[0]]);
-    // Two for the code and the blank after it, one that introduces, six of details, a blank and the advice.
-    expect(lines).toHaveLength(12);
-    expect(lines.slice(3, 9).every((line) => line.startsWith('  '))).toBe(true);
+    // Two for the code and the blank after it, one that introduces, three of details, a blank and the advice.
+    expect(lines).toHaveLength(9);
+    expect(lines.slice(3, 6).every((line) => line.startsWith('  '))).toBe(true);
     expect(lines.at(-2)).toMatch(/^It is valid for 10 minutes\. Do not share it/);
     expect(text).toContain('${7*7} %s %n');
     for (const part of [text, html, subject]) {
@@ -435,10 +448,12 @@ describe.each(httpDoors)('Delivery, over HTTP on $name:', ({ open }) => {
 describe('Delivery:', () => {
   it('64 tells code, recipient, MAC and envelope to nobody in a whole life with its failures', async () => {
     const since = await outputSoFar();
-    door = await httpDoors[0]!.open({ options: { purposes: { login: {} } } });
+    door = await httpDoors[0]!.open({
+      options: { purposes: { login: { open: true, details: () => ({ payee: 'Bob' }) } } },
+    });
     const { confirmer, outbox, twoFactor, sender, clock } = door.test;
     const token = `${drawCanaryCode()}@example.com`;
-    const body = { token, purpose: 'login', details: { payee: 'Bob' } };
+    const body = { token, purpose: 'login' };
     const { id, code } = await door.made(body);
     const { codeMac, envelope } = await door.row(id);
     await door.confirm(id, WRONG_CODE);

@@ -315,6 +315,7 @@ describe.each(httpDoors)('5,000 hostile requests on $name', ({ open }) => {
       options: {
         limits: { pending: false, sendsPerToken: false },
         purposes: {
+          '': { open: true },
           login: {
             subject: (context) => (userOf(context) === 'ann' ? 'ann' : undefined),
             recipient: () => 'ann@example.com',

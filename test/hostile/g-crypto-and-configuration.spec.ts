@@ -74,7 +74,10 @@ describe.each(doors)('Crypto and configuration, at the door of $name:', ({ name,
       maxSends: 2,
       ttlSeconds: 60,
       cooldownSeconds: [30],
-      purposes: { login: { ttlSeconds: 60 } } as Record<string, { ttlSeconds: number }>,
+      purposes: { '': { ttlSeconds: 600 }, login: { ttlSeconds: 60 } } as Record<
+        string,
+        { ttlSeconds: number }
+      >,
       senders: {
         default: { backend: () => (delivery: never) => door.test.outbox.send(delivery) },
       } as Record<string, { backend: unknown }>,

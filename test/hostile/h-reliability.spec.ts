@@ -191,7 +191,7 @@ describe.each(doors)('Reliability, at the door of $name:', ({ open }) => {
   });
 
   it('85 knows nothing of what was erased, alive or not', async () => {
-    door = await open({ options: { purposes: { login: {} } } });
+    door = await open({ options: { purposes: { login: { open: true } } } });
     const { clock, confirmer, outbox, sender, twoFactor } = door.test;
     const made = async (subject: string) => {
       const { id } = await twoFactor.request({

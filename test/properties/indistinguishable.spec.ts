@@ -20,7 +20,7 @@ describe.each(adapters)('On $name', ({ create }) => {
         controller: true,
         purposes: {
           transfer: { subject: userOf, recipient: () => 'ann@example.com' },
-          open: {},
+          open: { open: true },
         },
       },
     });

@@ -47,7 +47,7 @@ const RETRY: Shape = { retryAfter: isSeconds };
 export const REFUSALS: Readonly<
   Record<string, readonly [status: number, members?: Shape, optional?: Shape]>
 > = {
-  'invalid-request': [400],
+  'invalid-request': [400, {}, { detail: isText }],
   'no-subject': [403],
   'not-found': [404],
   'already-confirmed': [409],

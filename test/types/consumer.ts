@@ -210,6 +210,12 @@ const generators: CodeGenerator[] = [digits(8), letters(), () => '123456', async
 const autoPurge: AutoPurgeOptions = { everySeconds: undefined, keepSeconds: undefined };
 const purposes: Record<string, PurposeDefinition> = {
   open: {},
+  'sign-up': {
+    open: true,
+    senders: ['email'],
+    details: (context) => ({ of: userOf(context)!.id }),
+  },
+  'change-phone': { subject: (context) => userOf(context)?.id, recipient: 'client' },
   absent: { subject: undefined, recipient: undefined, ttlSeconds: undefined },
   transfer: {
     subject: (context: ExecutionContext) => userOf(context)?.id,

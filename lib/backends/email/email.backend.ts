@@ -1,10 +1,11 @@
 import type { Transporter } from 'nodemailer';
 import type { Options as SmtpOptions } from 'nodemailer/lib/smtp-transport/index.js';
 
+import { isEmailAddress } from '../../confirmation/email-address.js';
 import { TwoFactorConfigurationError, TwoFactorRecipientError } from '../../errors/index.js';
+import { isOneLine, ONE_LINE_RULE } from '../../options/one-line.js';
 import type { Delivery, Send, SenderBackendFactoryInput } from '../../sender/index.js';
 import { composeEmail, type EmailMessage } from './compose.js';
-import { isEmailAddress } from './email-address.js';
 
 export type { EmailMessage } from './compose.js';
 
@@ -48,10 +49,18 @@ export async function emailBackend(
     if (!isEmailAddress(token))
       throw new TwoFactorRecipientError('The token is not a plain e-mail address.');
     const message = compose ? await compose(delivery) : composeEmail(delivery, product);
+    if (!isOneLine(message.subject)) {
+      throw new TwoFactorConfigurationError(
+        `The compose of sender ${delivery.name} made a subject that is not ${ONE_LINE_RULE}. Leave what is not yours out of it.`,
+      );
+    }
     signal.throwIfAborted();
     try {
       const sending = transporter.sendMail({
         ...message,
+        // Whatever was composed, it goes to the token alone.
+        cc: undefined,
+        bcc: undefined,
         from,
         // An object, so that the address is never parsed as a list.
         to: { name: '', address: token },
@@ -72,6 +81,12 @@ function checked({ name, options }: SenderBackendFactoryInput<EmailOptions>): Em
   if (!given.transport || typeof given.from !== 'string' || given.from === '') {
     throw new TwoFactorConfigurationError(
       `Sender ${name} needs the options transport and from. Write options: { transport: 'smtp://...', from: '...' }.`,
+    );
+  }
+  const { from, product = '' } = given;
+  if (!isOneLine(from) || typeof product !== 'string' || !isOneLine(product)) {
+    throw new TwoFactorConfigurationError(
+      `The options from and product of sender ${name} stand in each message. Give texts of ${ONE_LINE_RULE}.`,
     );
   }
   return given as EmailOptions;

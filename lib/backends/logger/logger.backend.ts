@@ -1,9 +1,13 @@
 import { Inject, Logger, type OnModuleInit } from '@nestjs/common';
 
+import { isEmailAddress, maskToken } from '../../confirmation/index.js';
 import { TwoFactorConfigurationError } from '../../errors/index.js';
 import type { ResolvedOptions } from '../../options/index.js';
 import { SenderBackend, type Delivery } from '../../sender/index.js';
 import { TWO_FACTOR_OPTIONS } from '../../two-factor.tokens.js';
+
+/** A phone number as people write it, or a chat id. */
+const NUMBER = /^[+\d ().-]{1,40}$/;
 
 /**
  * Writes codes to the log, for development: it refuses to boot unless `NODE_ENV` is `development` or `test`.
@@ -30,6 +34,8 @@ export class LoggerBackend implements SenderBackend, OnModuleInit {
 
   send({ token, code, name, signal }: Delivery): void {
     signal.throwIfAborted();
-    this.#logger.log(`${name} to ${token}: ${code}`);
+    // It delivers to anything: what is neither a mailbox nor a number may be a text that a stranger wants in the log.
+    const isPlain = isEmailAddress(token) || NUMBER.test(token);
+    this.#logger.log(`${name} to ${isPlain ? token : maskToken(token)}: ${code}`);
   }
 }

@@ -23,6 +23,8 @@ export interface ConfirmationDialect {
   readonly epochMs: (placeholder: string) => string;
   /** Whether a placeholder's value is NULL. */
   readonly isAbsent: (placeholder: string) => string;
+  /** Whether a column is one of the names in a placeholder's text, `,sms,email,`: the texts of statements stay the same then. */
+  readonly isAmong: (column: string, placeholder: string) => string;
   /** Ends an INSERT so that a taken id is no error, where an error would end the caller's transaction. */
   readonly unlessTaken: (table: ConfirmationTable) => string;
 }

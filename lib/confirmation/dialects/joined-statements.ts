@@ -46,7 +46,7 @@ export function joinedStatements(terms: StatementTerms): JoinedStatements | null
   // MariaDB's UPDATE answers no rows, and SQLite has nothing that waits on a wire.
   if (engine !== 'postgres') return null;
   const { table, column: c, columns, alias } = names;
-  const { inserted, confirm, use } = clauses(terms);
+  const { inserted, confirm, use, useByWay } = clauses(terms);
   const statement = (text: string): Statement => new Statement(engine, text);
 
   const touched = (id: string): string => `${id} AS "key", true AS "touched"`;
@@ -117,6 +117,7 @@ export function joinedStatements(terms: StatementTerms): JoinedStatements | null
       Object.values(alias).map(() => 'NULL'),
     ),
     use: updates(use, used(keys)),
+    useByWay: updates(useByWay, { ...used(keys), ways: 'varchar' }),
   };
 }
 

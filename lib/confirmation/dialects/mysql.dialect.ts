@@ -7,6 +7,10 @@ export const mysqlDialect: ConfirmationDialect = {
   exactly: (column, list) => `CAST(CONVERT(${column} USING utf8mb4) AS BINARY) IN (${list})`,
   epochMs: (placeholder) => placeholder,
   isAbsent: (placeholder) => `${placeholder} IS NULL`,
+  // As bytes: a comparison of texts takes SMS for sms.
+  isAmong: (column, placeholder) =>
+    `LOCATE(',', ${column}) = 0
+      AND LOCATE(CAST(CONCAT(',', CONVERT(${column} USING utf8mb4), ',') AS BINARY), CAST(${placeholder} AS BINARY)) > 0`,
   // Not INSERT IGNORE, which also stores what does not fit as something else.
   unlessTaken: () => '',
 };

@@ -8,5 +8,8 @@ export const postgresDialect: ConfirmationDialect = {
   epochMs: (placeholder) => `CAST(${placeholder} AS bigint)`,
   // Without the cast PostgreSQL does not know the type of a parameter that may be NULL.
   isAbsent: (placeholder) => `CAST(${placeholder} AS varchar) IS NULL`,
+  // Not strpos, which takes no column whose collation is nondeterministic.
+  isAmong: (column, placeholder) =>
+    `${column} = ANY(string_to_array(CAST(${placeholder} AS varchar), ','))`,
   unlessTaken: ({ column }) => `ON CONFLICT (${column.id}) DO NOTHING`,
 };

@@ -24,6 +24,7 @@ export type ConfirmationStatements = Readonly<
     | 'confirm'
     | 'confirmByHand'
     | 'use'
+    | 'useByWay'
     | 'bind'
     | 'retrySooner'
     | 'cancel'
@@ -35,7 +36,7 @@ export type ConfirmationStatements = Readonly<
 >;
 
 /** Those that may go together with others of their kind. */
-export type JoinedName = 'insert' | 'find' | 'confirm' | 'use';
+export type JoinedName = 'insert' | 'find' | 'confirm' | 'use' | 'useByWay';
 
 /** What a statement says, without how it is put together. */
 export interface ConfirmationClauses {
@@ -47,6 +48,8 @@ export interface ConfirmationClauses {
   readonly codeMatches: string;
   readonly confirm: UpdateClauses;
   readonly use: UpdateClauses;
+  /** As `use`, of a proof that came by one of the ways of `:ways`, which may be NULL for any. */
+  readonly useByWay: UpdateClauses;
 }
 
 export interface UpdateClauses {
@@ -59,7 +62,7 @@ export function confirmationStatements(terms: StatementTerms): ConfirmationState
   const { engine, names } = terms;
   const { returning, exactly, unlessTaken } = DIALECTS[engine];
   const { table, column: c, columns, alias } = names;
-  const { inserted, confirm, use } = clauses(terms);
+  const { inserted, confirm, use, useByWay } = clauses(terms);
   const pending = pendingClause(names);
 
   const isDead = `${c.expiresAt} < :before AND (${c.useBefore} IS NULL OR ${c.useBefore} < :before)`;
@@ -77,6 +80,7 @@ export function confirmationStatements(terms: StatementTerms): ConfirmationState
       WHERE ${c.id} = :id AND ${pending}
       ${returning(names)}`,
     use: `UPDATE ${table} SET ${use.set} WHERE ${use.where}`,
+    useByWay: `UPDATE ${table} SET ${useByWay.set} WHERE ${useByWay.where}`,
     bind: `
       UPDATE ${table} SET ${c.way} = :way, ${c.envelope} = :envelope, ${c.codeMac} = :codeMac,
         ${c.failureKeys} = :failureKeys,
@@ -112,7 +116,7 @@ function literals(purposes: readonly string[]): string {
 
 /** The clauses that a statement for one and a statement for many have in common. */
 export function clauses({ engine, names, keys, purposes }: StatementTerms): ConfirmationClauses {
-  const { exactly, epochMs, isAbsent } = DIALECTS[engine];
+  const { exactly, epochMs, isAbsent, isAmong } = DIALECTS[engine];
   const { column: c } = names;
   const codeMatches = exactly(c.codeMac, placeholders('codeMac', keys));
   const isFor = ({ open, bound }: TouchablePurposes): string =>
@@ -120,6 +124,13 @@ export function clauses({ engine, names, keys, purposes }: StatementTerms): Conf
       AND ${c.subject} <> '' AND ${exactly(c.subject, ':whose')})`;
   const isAccessible = `(${isAbsent(':whose')} OR ${isFor(purposes)})`;
   const isOpen = `${c.codeMac} IS NOT NULL AND ${pendingClause(names)} AND ${c.attempts} < ${c.maxAttempts} AND ${isAccessible}`;
+  const use: UpdateClauses = {
+    set: `${c.usedAt} = :now, ${c.useKey} = :useKey`,
+    where: `${c.id} = :id AND ${c.purpose} = :purpose AND ${exactly(c.subject, ':subject')}
+        AND ${exactly(c.detailsMac, placeholders('detailsMac', keys))} AND ${c.confirmedAt} IS NOT NULL
+        AND ${c.usedAt} IS NULL AND ${c.cancelledAt} IS NULL AND ${c.useBefore} > :now`,
+  };
+  const isByWay = `(${isAbsent(':ways')} OR (${c.way} <> '' AND ${isAmong(c.way, ':ways')}))`;
   return {
     isAccessible,
     isOpen,
@@ -138,12 +149,8 @@ export function clauses({ engine, names, keys, purposes }: StatementTerms): Conf
         ${c.useBefore} = CASE WHEN ${codeMatches} THEN ${epochMs(':useBefore')} ELSE ${c.useBefore} END`,
       where: `${c.id} = :id AND ${isOpen}`,
     },
-    use: {
-      set: `${c.usedAt} = :now, ${c.useKey} = :useKey`,
-      where: `${c.id} = :id AND ${c.purpose} = :purpose AND ${exactly(c.subject, ':subject')}
-        AND ${exactly(c.detailsMac, placeholders('detailsMac', keys))} AND ${c.confirmedAt} IS NOT NULL
-        AND ${c.usedAt} IS NULL AND ${c.cancelledAt} IS NULL AND ${c.useBefore} > :now`,
-    },
+    use,
+    useByWay: { set: use.set, where: `${use.where} AND ${isByWay}` },
   };
 }
 

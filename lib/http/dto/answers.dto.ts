@@ -105,6 +105,13 @@ export class ProblemAnswer implements Problem {
   @ApiMember({ type: String, description: 'Names this very occurrence.' })
   instance!: string;
 
+  @ApiMember({
+    type: String,
+    required: false,
+    description: 'With some invalid-request: which declared details or ways were expected.',
+  })
+  detail?: string;
+
   @ApiMember({ type: Number, required: false, description: 'With code-mismatch.' })
   attemptsLeft?: number;
 

@@ -44,7 +44,7 @@ export class RequestConfirmationBody {
     type: 'object',
     required: false,
     additionalProperties: true,
-    description: 'What exactly is approved.',
+    description: 'What exactly is approved: the details that the purpose declares, and no other.',
     example: { amount: '10.00', payee: 'Bob' },
   })
   @IsOptional()

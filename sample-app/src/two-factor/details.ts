@@ -1,6 +1,25 @@
 import type { ExecutionContext } from '@nestjs/common';
+import { IsString, MaxLength } from 'class-validator';
 
 import type { HttpRequest } from '../sessions/http.js';
+
+/** What a client may have approved of a transfer: it stands in the message. */
+export class TransferDetails {
+  @IsString()
+  @MaxLength(20)
+  amount!: string;
+
+  @IsString()
+  @MaxLength(70)
+  payee!: string;
+}
+
+/** The number that a client wants to have. */
+export class PhoneDetails {
+  @IsString()
+  @MaxLength(20)
+  phone!: string;
+}
 
 /**
  * What exactly a proof must be about, out of the body of a guarded route. Guards run before the body is validated: here

@@ -12,7 +12,7 @@ import { CatchAllMailServer } from '../inbox/catch-all-mail-server.js';
 import type { HttpRequest } from '../sessions/http.js';
 import { SessionService } from '../sessions/session.service.js';
 import { settings } from '../settings.js';
-import { requestedDetails } from './details.js';
+import { PhoneDetails, requestedDetails, TransferDetails } from './details.js';
 
 /** Who may be asked to confirm what, and where the codes go. */
 @Injectable()
@@ -43,13 +43,14 @@ export class TwoFactorOptionsService implements TwoFactorOptionsFactory {
       },
       purposes: {
         // Open: it proves the address that the client names, and nothing about anybody.
-        'sign-up': {},
+        'sign-up': { open: true, senders: ['email'] },
         // Open for confirm, resend and check. Only AccountsService makes one with a subject, and only that signs in.
-        login: {},
+        login: { open: true },
         'change-phone': {
           subject: (context) => this.#userId(context),
           // The code goes to the very number that it is about.
           recipient: (context, way) => (way === 'sms' ? requestedPhone(context) : null),
+          details: PhoneDetails,
         },
         transfer: {
           subject: (context) => this.#userId(context),
@@ -57,6 +58,7 @@ export class TwoFactorOptionsService implements TwoFactorOptionsFactory {
             const user = await this.#user(context);
             return way === 'sms' ? user?.phone : user?.email;
           },
+          details: TransferDetails,
         },
       },
     };

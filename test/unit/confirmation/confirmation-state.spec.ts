@@ -41,6 +41,7 @@ function accessAt(time: { now: number }, answer: ConfirmationRow | null = null):
   return {
     now: () => time.now,
     open: (row) => openEnvelope(ring, row.envelope ?? '', row),
+    normalize: (token) => token.toLowerCase(),
     confirmByHand: async () => answer,
   };
 }

@@ -5,6 +5,7 @@ import {
   DEFAULTS,
   joinUpTo,
   resolveOptions,
+  touchablePurposes,
   type TwoFactorOptions,
 } from '../../../lib/options/index.js';
 
@@ -535,27 +536,57 @@ describe('senders', () => {
 
 const subject = (): string => 'user-1';
 const recipient = (): string => 'ann@example.com';
+const details = (): string => 'a plan';
 
 describe('purposes', () => {
   it('are open without resolvers, and bound with both', () => {
-    const { purposes } = resolveOptions(
-      { secret, purposes: { open: {}, transfer: { subject, recipient, ttlSeconds: 30 } } },
-      PRODUCTION,
-    );
-    expect([...purposes.keys()]).toEqual(['open', 'transfer']);
-    expect(purposes.get('open')).toEqual({});
-    expect(purposes.get('transfer')).toEqual({ subject, recipient, ttlSeconds: 30 });
+    const purposes = {
+      '': { open: true },
+      'sign-up': { open: true, senders: ['email'], details },
+      login: {},
+      transfer: { subject, recipient, ttlSeconds: 30 },
+      'change-phone': { subject, recipient: 'client', senders: ['sms', 'voice'] },
+    } as const;
+    const resolved = resolveOptions({ secret, purposes }, PRODUCTION);
+    expect(Object.fromEntries(resolved.purposes)).toEqual(purposes);
+    expect(touchablePurposes(resolved)).toEqual({
+      open: ['', 'sign-up', 'login'],
+      bound: ['transfer', 'change-phone'],
+    });
+  });
+
+  it('have the one without a name only when it is declared, or none is', () => {
+    const touchable = (purposes: unknown): unknown =>
+      touchablePurposes(resolveOptions({ secret, purposes }, PRODUCTION));
+    expect(touchable(undefined)).toEqual({ open: [''], bound: [] });
+    expect(touchable({})).toEqual({ open: [''], bound: [] });
+    expect(touchable({ login: { open: true } })).toEqual({ open: ['login'], bound: [] });
+    expect(touchable({ login: { subject, recipient } })).toEqual({ open: [], bound: ['login'] });
   });
 
   it.each([
     ['subject', 'recipient', { subject }],
     ['recipient', 'subject', { recipient }],
+    ['recipient', 'subject', { recipient: 'client' }],
     ['subject', 'recipient', { subject, recipient: undefined }],
-  ])('with a %s resolver but no %s are refused', (has, lacks, transfer) => {
+  ])('with a %s but no %s are refused with both remedies', (has, lacks, transfer) => {
     expect(refusal({ purposes: { transfer } })).toBe(
-      `Purpose transfer has a ${has} resolver but no ${lacks}: whoever starts a confirmation could send the code to ` +
-        'himself. Give both, or neither for a purpose that proves the token alone.',
+      `Purpose transfer has a ${has} but no ${lacks}: a client could have the code for somebody else sent to itself. Give ` +
+        "both (recipient: 'client' where the client names the token), or open: true alone for a purpose that proves the " +
+        'token and nothing else.',
     );
+  });
+
+  it.each([
+    ['subject', { subject }],
+    ['recipient', { recipient }],
+    ['recipient', { recipient: 'client' }],
+    ['subject', { subject, recipient }],
+  ])('that are open and have a %s are refused', (has, parties) => {
+    expect(refusal({ purposes: { login: { open: true, ...parties } } })).toBe(
+      `Purpose login is open and has a ${has}. Leave open out and give subject and recipient, or leave both out.`,
+    );
+    expect(refusal({ purposes: { '': parties } })).toMatch(/^Purpose '' has a .+ is open\./);
   });
 
   it.each<[unknown, string]>([
@@ -566,7 +597,6 @@ describe('purposes', () => {
       { Login: {} },
       'The purpose name "Login" is not 1 to 64 of a-z, 0-9 and "-", not beginning with "-".',
     ],
-    [{ '': {} }, 'The purpose name "" is not 1 to 64 of a-z, 0-9 and "-", not beginning with "-".'],
     [
       { 'login ': {} },
       'The purpose name "login " is not 1 to 64 of a-z, 0-9 and "-", not beginning with "-".',
@@ -577,11 +607,24 @@ describe('purposes', () => {
     ],
     [
       { login: { subject, recipient: null } },
-      'Option purposes.login.recipient is null. Give a function.',
+      "Option purposes.login.recipient is null. Give a function, or 'client' where the client names the token.",
+    ],
+    ...[false, 'yes', null].map((open): [unknown, string] => [
+      { login: { open } },
+      `Option purposes.login.open is ${shown(open)}. Give true, or leave it out and give subject and recipient.`,
+    ]),
+    ...['sms', [], ['sms', 'sms'], ['SMS'], [''], [7], {}].map((senders): [unknown, string] => [
+      { login: { open: true, senders } },
+      `Option purposes.login.senders is ${shown(senders)}. Give a list of different names of senders, each 1 to 64 of a-z, ` +
+        '0-9 and "-", not beginning with "-"; leave it out for all senders.',
+    ]),
+    [
+      { login: { open: true, details: { amount: 'string' } } },
+      'Option purposes.login.details is a value of type object. Give a function.',
     ],
     [
       { login: { subjects: subject } },
-      'There is no member of purpose login: subjects. Known: recipient, subject, ttlSeconds.',
+      'There is no member of purpose login: subjects. Known: details, open, recipient, senders, subject, ttlSeconds.',
     ],
     ...[29, 601, 0, -1, Number.NaN, Infinity, '600', null].map((ttlSeconds): [unknown, string] => [
       { login: { ttlSeconds } },

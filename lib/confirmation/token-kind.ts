@@ -1,0 +1,14 @@
+import { isEmailAddress } from './email-address.js';
+
+/**
+ * What a token is, by its normalised spelling: one plain mailbox, a number of ITU-T E.164 (with `+`), or something else,
+ * such as a chat id or a number without a country.
+ */
+export type TokenKind = 'email' | 'phone' | 'other';
+
+const E164 = /^\+[1-9]\d{6,14}$/;
+
+export function kindOf(normalizedToken: string): TokenKind {
+  if (E164.test(normalizedToken)) return 'phone';
+  return isEmailAddress(normalizedToken) ? 'email' : 'other';
+}

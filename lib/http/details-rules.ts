@@ -1,0 +1,120 @@
+import 'reflect-metadata';
+
+import type { Type } from '@nestjs/common';
+import { getMetadataStorage } from 'class-validator';
+
+import { TwoFactorConfigurationError } from '../errors/index.js';
+import { isOneLine } from '../options/index.js';
+
+/** What is printed has to fit: a text message has 70 characters where one of them is not of its own alphabet. */
+export const MAX_TEXT_LENGTH = 70;
+/** Texts, numbers and the like, those of nested objects and lists included. */
+export const MAX_MEMBERS = 16;
+
+/** The members of a class of details by their names; of a nested object its own members. */
+export type DetailsMembers = ReadonlyMap<string, NestedDetails | null>;
+
+export interface NestedDetails {
+  readonly type: Type<object>;
+  readonly members: DetailsMembers;
+}
+
+type Rule = ReturnType<
+  ReturnType<typeof getMetadataStorage>['getTargetValidationMetadatas']
+>[number];
+
+/** Decorators that let no text through. */
+const WITHOUT_TEXT = new Set(['isBoolean', 'isInt', 'isNumber']);
+const NESTED = 'nestedValidation';
+const MAX_DEPTH = 3;
+
+/** Whether a function that declares details is a class: by its syntax, or, for older targets, by its decorators. */
+export function isDetailsClass(details: object): details is Type<object> {
+  const prototype = Object.getOwnPropertyDescriptor(details, 'prototype');
+  return (
+    prototype !== undefined &&
+    (prototype.writable === false || rulesOf(details as Type<object>).length > 0)
+  );
+}
+
+/**
+ * The members that a class of details declares.
+ *
+ * @throws TwoFactorConfigurationError for one that would let a client write texts of any length into messages.
+ */
+export function detailsMembersOf(type: Type<object>, where: string, depth = 1): DetailsMembers {
+  const byName = new Map<string, Rule[]>();
+  for (const rule of rulesOf(type)) {
+    byName.set(rule.propertyName, [...(byName.get(rule.propertyName) ?? []), rule]);
+  }
+  if (byName.size === 0 || byName.size > MAX_MEMBERS || depth > MAX_DEPTH) {
+    throw new TwoFactorConfigurationError(
+      `${where} (${type.name}) has ${byName.size} members with decorators of class-validator on level ${depth}. Give it 1 ` +
+        `to ${MAX_MEMBERS} on at most ${MAX_DEPTH} levels.`,
+    );
+  }
+  const members = new Map<string, NestedDetails | null>();
+  for (const [name, rules] of byName) {
+    const isNested = rules.some((rule) => rule.type === NESTED);
+    if (isNested) {
+      members.set(name, nestedOf(type, name, where, depth));
+    } else if (rules.some(isBounded)) {
+      members.set(name, null);
+    } else {
+      throw new TwoFactorConfigurationError(
+        `The member ${name} of ${where} (${type.name}) may be a text of any length, which senders print. Give it ` +
+          `@MaxLength(${MAX_TEXT_LENGTH}) or less, or @IsInt(), @IsNumber(), @IsBoolean(), @IsIn(), @IsEnum() if it is no text.`,
+      );
+    }
+  }
+  return members;
+}
+
+function rulesOf(type: Type<object>): Rule[] {
+  // As `validate` without groups sees them, inherited ones included.
+  return getMetadataStorage().getTargetValidationMetadatas(type, '', false, false);
+}
+
+function isBounded({ name = '', constraints }: Rule): boolean {
+  // Its type says that it is always there.
+  const [first, second] = (constraints as readonly unknown[] | undefined) ?? [];
+  switch (name) {
+    case 'maxLength':
+      return isShort(first);
+    case 'isLength':
+      return isShort(second);
+    case 'equals':
+      return isPrintable(first);
+    case 'isIn':
+      return Array.isArray(first) && first.every(isPrintable);
+    case 'isEnum':
+      return typeof first === 'object' && first !== null && Object.values(first).every(isPrintable);
+    default:
+      return WITHOUT_TEXT.has(name);
+  }
+}
+
+function isShort(maxLength: unknown): boolean {
+  return typeof maxLength === 'number' && maxLength <= MAX_TEXT_LENGTH;
+}
+
+/** Whether a value may stand in a message. */
+export function isPrintable(value: unknown): boolean {
+  if (typeof value === 'string') {
+    // Characters that others combine with are counted like others: class-validator leaves some of them out.
+    return Array.from(value).length <= MAX_TEXT_LENGTH && isOneLine(value);
+  }
+  return typeof value === 'number' || typeof value === 'boolean' || value === null;
+}
+
+function nestedOf(type: Type<object>, name: string, where: string, depth: number): NestedDetails {
+  const nested: unknown = Reflect.getMetadata('design:type', type.prototype as object, name);
+  if (typeof nested === 'function' && rulesOf(nested as Type<object>).length > 0) {
+    const type = nested as Type<object>;
+    return { type, members: detailsMembersOf(type, `${where}.${name}`, depth + 1) };
+  }
+  throw new TwoFactorConfigurationError(
+    `The member ${name} of ${where} (${type.name}) has @ValidateNested, and no class with decorators as its type: it is a list, ` +
+      'or emitDecoratorMetadata is off. Write its members into the class itself.',
+  );
+}

@@ -1,0 +1,121 @@
+import type { Type } from '@nestjs/common';
+import { validate, type ValidationError } from 'class-validator';
+
+import type { JsonValue } from '../confirmation/index.js';
+import { TwoFactorInputError } from '../errors/index.js';
+import {
+  detailsMembersOf,
+  isPrintable,
+  MAX_MEMBERS,
+  type DetailsMembers,
+  type NestedDetails,
+} from './details-rules.js';
+
+const MAX_BYTES = 1_024;
+
+type Members = Readonly<Record<string, unknown>>;
+
+/**
+ * The details that a class declares for a purpose. Values are checked as they are, without conversion, so that what is
+ * approved is what the guarded route is called with.
+ */
+export class DetailsSchema {
+  readonly #root: NestedDetails;
+
+  /** @throws TwoFactorConfigurationError for a class that would let texts of any length through. */
+  constructor(
+    private readonly purpose: string,
+    type: Type<object>,
+  ) {
+    this.#root = { type, members: detailsMembersOf(type, `purposes.${purpose}.details`) };
+  }
+
+  /**
+   * The given details as plain JSON of the declared members. `null` is how many clients say that there is none.
+   *
+   * @throws TwoFactorInputError for a member that is missing, wrong, or not declared. It repeats nothing that was given.
+   */
+  async parse(given: unknown): Promise<JsonValue> {
+    const dto = this.#instance(given ?? {}, this.#root);
+    // Without target and value the errors could not repeat what was sent, even if an application logged them.
+    const errors = await validate(dto, { validationError: { target: false, value: false } });
+    if (errors.length > 0) throw this.#refusal(errors, dto as Members);
+    const budget = { members: MAX_MEMBERS };
+    const details = this.#plain(dto as Members, this.#root.members, budget);
+    if (Buffer.byteLength(JSON.stringify(details)) > MAX_BYTES) {
+      throw this.#error(`have more than ${MAX_BYTES} bytes`);
+    }
+    return details;
+  }
+
+  #instance(given: unknown, { type, members }: NestedDetails): object {
+    if (typeof given !== 'object' || given === null || Array.isArray(given)) {
+      throw this.#error('are not an object');
+    }
+    const dto = new type() as Record<string, unknown>;
+    for (const [name, value] of Object.entries(given)) {
+      const nested = members.get(name);
+      if (nested === undefined) throw this.#error('have a member that is not declared');
+      if (value === null || value === undefined) continue;
+      dto[name] = nested === null ? value : this.#instance(value, nested);
+    }
+    return dto;
+  }
+
+  /** What was validated may still be something else where a decorator applies only under a condition. */
+  #plain(
+    dto: Members,
+    members: DetailsMembers,
+    budget: { members: number },
+  ): Record<string, JsonValue> {
+    const plain: Record<string, JsonValue> = {};
+    for (const [name, nested] of members) {
+      const value = dto[name];
+      if (value === undefined || value === null) continue;
+      if (nested !== null) {
+        plain[name] = this.#plain(value as Members, nested.members, budget);
+        continue;
+      }
+      const leaves: readonly unknown[] = Array.isArray(value) ? value : [value];
+      budget.members -= leaves.length;
+      if (budget.members < 0) throw this.#error(`have more than ${MAX_MEMBERS} members`);
+      if (!leaves.every(isPrintable)) {
+        throw this.#error(`have a text that no message can take in ${name}`);
+      }
+      plain[name] = value as JsonValue;
+    }
+    return plain;
+  }
+
+  #refusal(errors: readonly ValidationError[], dto: Members): TwoFactorInputError {
+    const names = errors.flatMap((error) => namesOf(error, dto));
+    const missing = names.filter(({ isMissing }) => isMissing).map(({ name }) => name);
+    const wrong = names.filter(({ isMissing }) => !isMissing).map(({ name }) => name);
+    const complaints = [
+      ...(missing.length > 0 ? [`lack ${missing.join(', ')}`] : []),
+      ...(wrong.length > 0 ? [`cannot be accepted in ${wrong.join(', ')}`] : []),
+    ];
+    return this.#error(complaints.join(' and '));
+  }
+
+  /** In declared names alone, so that the client may read it. */
+  #error(complaint: string): TwoFactorInputError {
+    const declared = [...this.#root.members.keys()].join(', ');
+    const detail = `The details of the purpose "${this.purpose}" ${complaint}. Declared: ${declared}.`;
+    return new TwoFactorInputError(detail, { detail });
+  }
+}
+
+function namesOf(
+  { property, children = [] }: ValidationError,
+  dto: Members | undefined,
+): { readonly name: string; readonly isMissing: boolean }[] {
+  const value = dto?.[property];
+  if (children.length === 0) return [{ name: property, isMissing: value === undefined }];
+  return children.flatMap((child) =>
+    namesOf(child, value as Members | undefined).map(({ name, isMissing }) => ({
+      name: `${property}.${name}`,
+      isMissing,
+    })),
+  );
+}

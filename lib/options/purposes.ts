@@ -1,0 +1,77 @@
+import { TwoFactorConfigurationError } from '../errors/index.js';
+import { assertName, callable, integer, orElse, record, refuseUnknown } from './check.js';
+import { isName, NAME_RULE, show, TTL_SECONDS } from './settings.js';
+import type { PurposeDefinition } from './two-factor-options.interface.js';
+
+const MEMBERS = ['open', 'subject', 'recipient', 'senders', 'details', 'ttlSeconds'];
+
+/** @throws TwoFactorConfigurationError naming purpose, member and remedy. */
+export function resolvePurposes(input: unknown): ReadonlyMap<string, PurposeDefinition> {
+  const purposes = new Map<string, PurposeDefinition>();
+  for (const [name, value] of Object.entries(record('Option purposes', orElse(input, {})))) {
+    // The empty name declares the open purpose of requests that name none.
+    if (name !== '') assertName('purpose', name);
+    const purpose = record(`Purpose ${shown(name)}`, value) as PurposeDefinition;
+    refuseUnknown(`member of purpose ${shown(name)}:`, purpose, MEMBERS);
+    assertParties(name, purpose);
+    callable(`purposes.${name}.details`, purpose.details, undefined);
+    const { ttlSeconds } = purpose;
+    const { min, max } = TTL_SECONDS;
+    if (ttlSeconds !== undefined) integer(`purposes.${name}.ttlSeconds`, ttlSeconds, min, max);
+    const senders = resolveSendersOf(name, purpose.senders);
+    purposes.set(name, Object.freeze({ ...purpose, ...(senders && { senders }) }));
+  }
+  return purposes;
+}
+
+/** Who names the token, and whom the proof is for. */
+function assertParties(name: string, purpose: PurposeDefinition): void {
+  const { subject, recipient } = purpose;
+  const open: unknown = purpose.open;
+  if (open !== undefined && open !== true) {
+    throw new TwoFactorConfigurationError(
+      `Option purposes.${name}.open is ${show(open)}. Give true, or leave it out and give subject and recipient.`,
+    );
+  }
+  callable(`purposes.${name}.subject`, subject, undefined);
+  if (recipient !== undefined && recipient !== 'client' && typeof recipient !== 'function') {
+    throw new TwoFactorConfigurationError(
+      `Option purposes.${name}.recipient is ${show(recipient)}. Give a function, or 'client' where the client names the ` +
+        'token.',
+    );
+  }
+  const given = subject === undefined ? 'recipient' : 'subject';
+  if (subject === undefined && recipient === undefined) return;
+  if (name === '') {
+    throw new TwoFactorConfigurationError(
+      `Purpose ${shown(name)} has a ${given}, and the purpose without a name is open. Give one with a name subject and ` +
+        'recipient.',
+    );
+  }
+  if (open) {
+    throw new TwoFactorConfigurationError(
+      `Purpose ${name} is open and has a ${given}. Leave open out and give subject and recipient, or leave both out.`,
+    );
+  }
+  if (subject !== undefined && recipient !== undefined) return;
+  const lacks = subject === undefined ? 'subject' : 'recipient';
+  throw new TwoFactorConfigurationError(
+    `Purpose ${name} has a ${given} but no ${lacks}: a client could have the code for somebody else sent to itself. Give ` +
+      "both (recipient: 'client' where the client names the token), or open: true alone for a purpose that proves the " +
+      'token and nothing else.',
+  );
+}
+
+function resolveSendersOf(name: string, senders: unknown): readonly string[] | undefined {
+  if (senders === undefined) return undefined;
+  const isList = Array.isArray(senders) && senders.length > 0 && senders.every(isName);
+  if (isList && new Set(senders).size === senders.length) return Object.freeze([...senders]);
+  throw new TwoFactorConfigurationError(
+    `Option purposes.${name}.senders is ${show(senders)}. Give a list of different names of senders, each ${NAME_RULE}; ` +
+      'leave it out for all senders.',
+  );
+}
+
+function shown(name: string): string {
+  return name === '' ? "''" : name;
+}
