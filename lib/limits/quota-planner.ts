@@ -111,14 +111,17 @@ export class QuotaPlanner {
     const { subject, token, purpose } = party;
     if (pending === null || (subject === '' && token === null)) return [];
     const limitClass = classOf(party);
-    const owner = limitClass === 'bound' || token === null ? subject : this.normalize(token);
+    const owner =
+      limitClass === 'bound' || token === null
+        ? ['subject', subject]
+        : ['token', this.normalize(token)];
     const rule = { kind: 'window', max: 1, windowMs: ttlMs } as const;
     return Array.from({ length: pending }, (_, slot) =>
       this.#budgets({ limit: 'pending', limitClass, rule, checkOnly: false }, [
         'pending',
         limitClass,
         purpose,
-        owner,
+        ...owner,
         String(slot),
       ]),
     );
