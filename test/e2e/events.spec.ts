@@ -195,29 +195,36 @@ describe('The events', () => {
     ['token', { token: 'hal@example.net', subject: 'hal', tokenFrom: 'client' }],
     ['subject', { token: 'hal@example.com', subject: 'hal' }],
     ['subject', { subject: 'ida' }],
-  ] as const)('tell that the %s is locked, for how long, and a code that is tried everywhere', async (scope, binding) => {
-    test.clock.advance(600);
-    const states = await Promise.all(
-      ['a', 'b', 'c'].map((purpose) => test.confirmer.makeConfirmation({ ...binding, purpose })),
-    );
-    const exhausted = await during(async () => {
-      for (let guess = 0; guess < 5; guess += 1) await test.confirmer.confirm(states[0]!, GUESS);
-    });
-    const locked = await during(async () => {
-      for (let guess = 0; guess < 5; guess += 1) await test.confirmer.confirm(states[1]!, GUESS);
-    });
-    test.clock.advance(30);
-    const guessing = await during(() => test.confirmer.confirm(states[2]!, GUESS));
+  ] as const)(
+    'tell that the %s is locked, for how long, and a code that is tried everywhere',
+    async (scope, binding) => {
+      test.clock.advance(600);
+      const states = await Promise.all(
+        ['a', 'b', 'c'].map((purpose) => test.confirmer.makeConfirmation({ ...binding, purpose })),
+      );
+      const exhausted = await during(async () => {
+        for (let guess = 0; guess < 5; guess += 1) await test.confirmer.confirm(states[0]!, GUESS);
+      });
+      const locked = await during(async () => {
+        for (let guess = 0; guess < 5; guess += 1) await test.confirmer.confirm(states[1]!, GUESS);
+      });
+      test.clock.advance(30);
+      const guessing = await during(() => test.confirmer.confirm(states[2]!, GUESS));
 
-    expect(exhausted.at(-1)).toMatchObject({ type: 'locked', scope: 'confirmation', until: null });
-    const until = new Date(test.clock.now());
-    expect(locked.slice(-2)).toMatchObject([
-      { type: 'locked', scope: 'confirmation' },
-      { type: 'locked', scope, until },
-    ]);
-    expect(guessing.at(-1)).toEqual({ type: 'guessing-suspected', at: until, confirmations: 3 });
-    expect(JSON.stringify([exhausted, locked, guessing])).not.toContain('hal@');
-  });
+      expect(exhausted.at(-1)).toMatchObject({
+        type: 'locked',
+        scope: 'confirmation',
+        until: null,
+      });
+      const until = new Date(test.clock.now());
+      expect(locked.slice(-2)).toMatchObject([
+        { type: 'locked', scope: 'confirmation' },
+        { type: 'locked', scope, until },
+      ]);
+      expect(guessing.at(-1)).toEqual({ type: 'guessing-suspected', at: until, confirmations: 3 });
+      expect(JSON.stringify([exhausted, locked, guessing])).not.toContain('hal@');
+    },
+  );
 
   it('tell a confirmation by hand', async () => {
     const state = await test.confirmer.makeConfirmation();

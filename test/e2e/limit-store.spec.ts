@@ -154,14 +154,11 @@ describe('The limits in the database', () => {
     { subject: 'ann', token: '' },
     { subject: 'ann', token: null },
     null,
-  ])(
-    'are reset for a token, for a subject, or for both, and not for %o',
-    async (whose) => {
-      const test = await startApp({ options: { limits: {} } });
-      const limits = test.app.get(LimitService, { strict: false });
-      await expect(limits.reset(whose as never)).rejects.toThrow(TwoFactorInputError);
-      await expect(limits.failures(whose as never)).rejects.toThrow(TwoFactorInputError);
-      await test.close();
-    },
-  );
+  ])('are reset for a token, for a subject, or for both, and not for %o', async (whose) => {
+    const test = await startApp({ options: { limits: {} } });
+    const limits = test.app.get(LimitService, { strict: false });
+    await expect(limits.reset(whose as never)).rejects.toThrow(TwoFactorInputError);
+    await expect(limits.failures(whose as never)).rejects.toThrow(TwoFactorInputError);
+    await test.close();
+  });
 });

@@ -69,28 +69,29 @@ describe.each(engines)('Pending confirmations on %s', (engine) => {
     const stranger = { token: login.token, purpose: 'login' };
     for (let time = 0; time < 3; time += 1) await test.confirmer.makeConfirmation(stranger);
     expect(await refusal(test.confirmer.makeConfirmation(stranger))).toEqual(full);
-    expect(
-      await refusal(
-        test.confirmer.makeConfirmation({ ...login, subject: somebody(), tokenFrom: 'client' }),
-      ),
-    ).toEqual(full);
+    const named = { ...login, tokenFrom: 'client' } as const;
+    for (let time = 0; time < 3; time += 1) await test.confirmer.makeConfirmation(named);
+    expect(await refusal(test.confirmer.makeConfirmation(named))).toEqual(full);
   });
 
-  it('keep their place when the code is sent later, until they end', async () => {
-    const login = { subject: somebody(), purpose: 'login' };
-    const states = [
-      await test.confirmer.makeConfirmation(login),
-      await test.confirmer.makeConfirmation(login),
-      await test.confirmer.makeConfirmation(login),
-    ];
-    for (const state of states) await test.sender.send(null, somebody(), state);
-    expect(await refusal(test.confirmer.makeConfirmation(login))).toEqual([429, 'pending', 600]);
+  it.each(['application', 'client'] as const)(
+    'keep their place when the code is sent later, until they end, to a token that the %s names',
+    async (tokenFrom) => {
+      const login = { subject: somebody(), purpose: 'login', tokenFrom };
+      const states = [
+        await test.confirmer.makeConfirmation(login),
+        await test.confirmer.makeConfirmation(login),
+        await test.confirmer.makeConfirmation(login),
+      ];
+      for (const state of states) await test.sender.send(null, somebody(), state);
+      expect(await refusal(test.confirmer.makeConfirmation(login))).toEqual([429, 'pending', 600]);
 
-    expect(await confirms(states[1]!)).toBe(true);
+      expect(await confirms(states[1]!)).toBe(true);
 
-    expect(await refusal(test.confirmer.makeConfirmation(login))).toBe('accepted');
-    expect(await refusal(test.confirmer.makeConfirmation(login))).toEqual([429, 'pending', 600]);
-  });
+      expect(await refusal(test.confirmer.makeConfirmation(login))).toBe('accepted');
+      expect(await refusal(test.confirmer.makeConfirmation(login))).toEqual([429, 'pending', 600]);
+    },
+  );
 
   it('take no place in a transaction of the application, and are refused there while the token is locked', async () => {
     const login = { token: somebody(), subject: somebody(), purpose: 'login' };

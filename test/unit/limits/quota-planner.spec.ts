@@ -351,7 +351,10 @@ describe('The slots of a confirmation without a message', () => {
     expect(keys({ ...BOUND, token: null })).toEqual(keys(BOUND));
     expect(keys({ ...BOUND, token: 'bob@example.com' })).toEqual(keys(BOUND));
     expect(keys({ ...BOUND, purpose: 'pay' })).not.toEqual(keys(BOUND));
-    expect(keys({ ...CLIENT_NAMED })).toEqual(keys(STRANGER));
+    // The same of a subject whose client names the token, and apart from what the application names.
+    expect(keys({ ...CLIENT_NAMED, token: null })).toEqual(keys(CLIENT_NAMED));
+    expect(keys(CLIENT_NAMED)).not.toEqual(keys(BOUND));
+    expect(keys(CLIENT_NAMED)).not.toEqual(keys(STRANGER));
   });
 
   it('are apart when a stranger names a token that is spelt as a subject', () => {
