@@ -46,8 +46,7 @@ describe('Limits', () => {
     expect(await desk.isLocked(token, 'ann')).toBe(true);
 
     await desk.unlock(token, 'ann');
-    for (const userId of [undefined, 'ann'])
-      expect(await desk.isLocked(token, userId)).toBe(false);
+    for (const userId of [undefined, 'ann']) expect(await desk.isLocked(token, userId)).toBe(false);
     await guide.post('/2factor/confirm', { id, code }).expect(200);
   });
 });

@@ -108,7 +108,7 @@ describe.each(engines)('The rows of the limits on %s', (engine) => {
     const budget = failureCharge({ lockAfter: 3 });
     const endsIn = async (): Promise<number | null> => {
       const row = (await rows()).find(({ id }) => id === budget.key);
-      return row === undefined ? null : (Number(row.endsAt) - test.clock.now()) / 1_000;
+      return row === undefined ? null : (row.endsAt - test.clock.now()) / 1_000;
     };
     const charge = async (times: number): Promise<void> => {
       for (let time = 0; time < times; time += 1) {
@@ -143,7 +143,7 @@ describe.each(engines)('The rows of the limits on %s', (engine) => {
     // Nothing is left to be kept.
     for (let time = 0; time < 5; time += 1) await store.giveBack([budget]);
     const row = (await rows()).find(({ id }) => id === budget.key);
-    expect([row?.amount, Number(row?.endsAt)]).toEqual([0, 0]);
+    expect([row?.amount, row?.endsAt]).toEqual([0, 0]);
   });
 
   it('of a window keep their end when a message is given back, and lose it with the last one', async () => {
@@ -158,7 +158,7 @@ describe.each(engines)('The rows of the limits on %s', (engine) => {
     ]);
     await store.giveBack([budget]);
     const row = (await rows()).find(({ id }) => id === budget.key);
-    expect([row?.amount, Number(row?.endsAt)]).toEqual([0, 0]);
+    expect([row?.amount, row?.endsAt]).toEqual([0, 0]);
   });
 });
 
