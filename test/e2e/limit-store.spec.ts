@@ -67,7 +67,7 @@ describe('A limit store of the application', () => {
     expect(store.calls).toEqual(['charge', 'charge', 'charge', 'clear']);
   });
 
-  it.each([
+  it.each<[string, FailureScope, LimitsOptions]>([
     ['a token', { token: 'ann@example.com' }, {}],
     ['a subject and its token', { subject: 'ann', token: 'ann@example.com' }, {}],
     ['a subject', { subject: 'ann' }, {}],
@@ -75,7 +75,7 @@ describe('A limit store of the application', () => {
   ])('clears failures before messages when %s is reset', async (_, scope, limits) => {
     const store = await start(limits);
 
-    await test!.app.get(LimitService, { strict: false }).reset(scope as FailureScope);
+    await test!.app.get(LimitService, { strict: false }).reset(scope);
 
     const isOff = 'sendsPerToken' in limits;
     expect(store.calls).toEqual(isOff ? ['clear'] : ['clear', 'clear']);
