@@ -122,9 +122,11 @@ describe.each(redisEngines)('Limits in Redis, confirmations on %s', (engine) => 
 
   it("sends a subject's codes when strangers have used up and locked the same token", async () => {
     const [token, subject] = [somebody(), somebody()];
+    const ids: string[] = [];
     for (let each = 0; each < 5; each += 1) {
-      const { id } = await test.twoFactor.request({ token, requester: '192.0.2.1' });
-      if (each > 1) continue;
+      ids.push((await test.twoFactor.request({ token, requester: '192.0.2.1' })).id);
+    }
+    for (const id of ids.slice(0, 2)) {
       for (let time = 0; time < 5; time += 1) await test.confirmer.confirm(id, WRONG_CODE);
     }
     expect(await refusal(test.twoFactor.request({ token }))).toEqual([429, 'sends-per-token', 600]);
