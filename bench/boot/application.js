@@ -48,7 +48,6 @@ async function twoFactor() {
   return TwoFactorModule.forRoot({
     secret: randomBytes(32).toString('base64'),
     senders: { default: { backend: functionalSenderBackend(() => undefined) } },
-    limits: { sendsPerRequester: false },
     controller: true,
   });
 }

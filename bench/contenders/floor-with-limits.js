@@ -28,8 +28,9 @@ const CONFIRM = `
   SELECT * FROM confirmed`;
 
 /**
- * The floor, and the statements that the package's default limits add: a place is taken before a confirmation is made,
- * a failure of token and subject is charged before a code is compared, and a right code gives them back.
+ * The floor, and the statements that the package's default limits add: a place is taken before a confirmation is made
+ * without a message, a failure of the subject and its token is charged before a code is compared, and a right code gives
+ * them back.
  *
  * @returns {Promise<import('./contender.js').Contender>}
  */
@@ -45,7 +46,7 @@ export async function open(options) {
     make: async (person) => {
       const { token, subject } = person;
       const id = newId(Date.now());
-      const keys = [...failureKeys(token, subject), placeKey(subject)];
+      const keys = [failureKey(token, subject), placeKey(subject)];
       if ((await charge('request', CHARGE_REQUEST, keys, holderOf(id))) !== 1) {
         throw new Error('A limit was reached.');
       }
@@ -55,11 +56,11 @@ export async function open(options) {
       const { rows } = await pool.query({ name: 'find', text: FIND, values: [id] });
       const [{ subject, envelope }] = rows;
       const { token } = openEnvelope(envelope, id, PURPOSE, subject);
-      const failures = failureKeys(token, subject);
-      const charged = await charge('failures', CHARGE_FAILURES, failures, '0'.repeat(16));
-      if (charged !== 2) throw new Error('A limit was reached.');
+      const failures = failureKey(token, subject);
+      const charged = await charge('failures', CHARGE_FAILURE, [failures], '0'.repeat(16));
+      if (charged !== 1) throw new Error('A limit was reached.');
       const now = Date.now();
-      const ended = `{${[...failures, placeKey(subject)].join(',')}}`;
+      const ended = `{${failures},${placeKey(subject)}}`;
       const values = [id, codeMac(id, code), now, now + USE_WITHIN_MS, ended, holderOf(id)];
       const confirmed = await pool.query({ name: 'confirm', text: CONFIRM, values });
       return outcomeOf(confirmed.rows[0], now).isConfirmed;
@@ -69,12 +70,12 @@ export async function open(options) {
   };
 }
 
-function failureKeys(token, subject) {
-  return [limitKey('token', token), limitKey('subject', subject)];
+function failureKey(token, subject) {
+  return limitKey('failures', 'bound', subject, token);
 }
 
 function placeKey(subject) {
-  return limitKey('pending', PURPOSE, 'subject', subject, '0');
+  return limitKey('pending', 'bound', PURPOSE, 'subject', subject, '0');
 }
 
 function holderOf(id) {
@@ -83,12 +84,12 @@ function holderOf(id) {
 
 /**
  * Charges all of its budgets or none. A row of `wanted` is a key's placeholder, its kind, what to charge, what is
- * allowed, and when its window ends; 10 failures lock for 30 s, each one more for twice as long, up to an hour. The condition
+ * allowed, and when its window ends; 10 failures lock for 30 s, each one more for twice as long, up to 15 minutes. The condition
  * that is always true makes the planner expect one row, and take the index also where the table is still small.
  */
 function chargeSql(wanted, now, holder) {
   const lasts = (row, end) =>
-    `(${row}.ends_at > ${now} AND ${row}.ends_at <= CASE WHEN ${row}.kind = 'failures' THEN ${now} + 3600000
+    `(${row}.ends_at > ${now} AND ${row}.ends_at <= CASE WHEN ${row}.kind = 'failures' THEN ${now} + 900000
       ELSE ${end} END + 86400000)`;
   const isSpent = (row, allowed, end) =>
     `(CASE WHEN ${row}.kind = 'failures' THEN ${row}.amount >= ${allowed} OR ${lasts(row, end)}
@@ -105,8 +106,8 @@ function chargeSql(wanted, now, holder) {
     ON CONFLICT (id) DO UPDATE SET
       amount = CASE WHEN own.kind = 'failures' OR ${lasts('own', 'excluded.ends_at')} THEN own.amount + 1 ELSE 1 END,
       ends_at = CASE
-        WHEN own.kind = 'failures' AND own.amount + 1 < 10 THEN 0
-        WHEN own.kind = 'failures' THEN ${now} + (30000::bigint << LEAST(own.amount + 1 - 10, 7))
+        WHEN own.kind = 'failures' AND own.amount + 1 < 10 THEN ${now}
+        WHEN own.kind = 'failures' THEN ${now} + LEAST(30000::bigint << LEAST(own.amount + 1 - 10, 5), 900000)
         WHEN ${lasts('own', 'excluded.ends_at')} THEN own.ends_at ELSE excluded.ends_at END,
       allowed = excluded.allowed, holder = excluded.holder
     WHERE NOT ${isSpent('own', 'excluded.allowed', 'excluded.ends_at')}
@@ -114,16 +115,12 @@ function chargeSql(wanted, now, holder) {
 }
 
 const CHARGE_REQUEST = chargeSql(
-  [
-    `($1::varchar, 'failures', 0, ${STOP_AT}, 0::bigint)`,
-    `($2, 'failures', 0, ${STOP_AT}, 0)`,
-    `($3, 'window', 1, 1, $4::bigint + ${TTL_MS})`,
-  ],
-  '$4::bigint',
-  '$5::varchar',
-);
-const CHARGE_FAILURES = chargeSql(
-  [`($1::varchar, 'failures', 1, ${STOP_AT}, 0::bigint)`, `($2, 'failures', 1, ${STOP_AT}, 0)`],
+  [`($1::varchar, 'failures', 0, ${STOP_AT}, $3::bigint)`, `($2, 'window', 1, 1, $3 + ${TTL_MS})`],
   '$3::bigint',
   '$4::varchar',
+);
+const CHARGE_FAILURE = chargeSql(
+  [`($1::varchar, 'failures', 1, ${STOP_AT}, $2::bigint)`],
+  '$2::bigint',
+  '$3::varchar',
 );

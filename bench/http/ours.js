@@ -58,11 +58,7 @@ export async function listen({ url, adapter, join, limits }) {
         },
         codeGenerator: drawKnownCode,
         controller: true,
-        limits: limits && {
-          sendsPerSender: PLENTY,
-          sendsInTotal: PLENTY,
-          sendsPerRequester: false,
-        },
+        limits: limits && { sendsInTotal: { bound: PLENTY } },
         ...joinOption(join),
       }),
     ],

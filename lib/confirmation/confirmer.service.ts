@@ -190,7 +190,7 @@ export class ConfirmerService {
    * Makes a pending confirmation with a fresh code. Nothing is sent.
    *
    * @throws TwoFactorInputError for a member of the wrong shape, or a key that stands for another request.
-   * @throws TwoFactorTooManyRequestsError when token or subject are locked, or have too many pending confirmations.
+   * @throws TwoFactorTooManyRequestsError when the token is locked, or there are too many pending confirmations.
    */
   async makeConfirmation(input: MakeConfirmationInput = {}): Promise<ConfirmationState> {
     const { state } = await this.make(input);
@@ -289,14 +289,14 @@ export class ConfirmerService {
   }
 
   /**
-   * Confirms by the code. Charges one failure of token and subject, then one attempt with the comparison, each in one
+   * Confirms by the code. Charges one failure of the token, then one attempt with the comparison, each in one
    * committed statement on a connection of its own: also when it is called inside a transaction. A right code gives the
    * failures back.
    *
    * @returns whether this call confirmed it: `[state, false]` for a wrong code (see `attemptsLeft`) and for one that is
    * confirmed, used, cancelled, locked or expired (see `status`); `[null, false]` for an unknown id.
    * @throws TwoFactorInputError for what cannot be a code or an id; nothing is charged.
-   * @throws TwoFactorTooManyRequestsError while token or subject are locked; nothing is compared, and nothing charged.
+   * @throws TwoFactorTooManyRequestsError while the token is locked; nothing is compared, and nothing charged.
    * @throws TwoFactorUnknownKeyError when the secret is gone from the ring; the attempt is charged.
    */
   async confirm(confirmation: ConfirmationReference, code: string): Promise<ConfirmationResult> {

@@ -52,7 +52,7 @@ export interface SendBlockedEvent extends ConfirmationFacts {
   readonly retryAfterSeconds: number | null;
 }
 
-/** A code was not compared, because its token or subject is locked. */
+/** A code was not compared, because its token is locked. */
 export interface AttemptBlockedEvent extends ConfirmationFacts {
   readonly type: 'attempt-blocked';
   readonly limit: LimitName;

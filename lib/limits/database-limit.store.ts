@@ -17,7 +17,7 @@ import type { Clock } from '../options/index.js';
 import { chargeRow, failureRuleOf, failureValues } from './dialects/charge-values.js';
 import { limitStatements, type LimitStatements } from './dialects/statements.js';
 import { LimitRecord } from './limit-record.entity.js';
-import { isSpent } from './limit-rules.js';
+import { isSpent, UNLOCKED_MS } from './limit-rules.js';
 import type { LimitAnswer, LimitCharge, LimitLevel, LimitStore } from './limit-store.interface.js';
 
 export interface DatabaseLimitStoreOptions extends StatementRunnerOptions {
@@ -79,7 +79,7 @@ export class DatabaseLimitStore implements LimitStore {
     if (charges.length === 0) return;
     const values = (): SqlValues => ({
       lockAfter: failureRuleOf(charges)?.lockAfter ?? 0,
-      now: this.clock.now(),
+      unlocked: this.clock.now() + UNLOCKED_MS,
       ...keyValues(charges.map(({ key }) => key)),
     });
     await this.runner.run(this.statements.giveBack(charges.length), values);

@@ -18,8 +18,17 @@ export function lockMsAfter(amount: number, rule: FailureRule): number {
  */
 export const CLOCK_MARGIN_MS = 86_400_000;
 
-/** How long a count of failures is kept that nothing touches: one year. A permanent lock is kept for ever. */
-export const FAILURES_KEPT_MS = 365 * 86_400_000;
+/**
+ * A failure that does not lock ends a day before it is counted. The row thereby keeps the time of its last failure for the
+ * purge, and an instance whose clock is behind does not take it for a lock.
+ */
+export const UNLOCKED_MS = -CLOCK_MARGIN_MS;
+
+/**
+ * How long after its end a count of failures is kept that nothing touches: a year after a failure that did not lock. A
+ * permanent lock is kept for ever.
+ */
+export const FAILURES_KEPT_MS = 365 * 86_400_000 - UNLOCKED_MS;
 
 /** Whether the window or the lock lasts. */
 export function lasts(

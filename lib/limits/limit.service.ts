@@ -54,7 +54,7 @@ export interface Charged {
   readonly levels: readonly LimitLevel[];
 }
 
-/** What a success ends: the failures of its token and subject, and its pending slot. */
+/** What a success ends: the failures of its token, and its pending slot. */
 export interface Settlement {
   readonly keys: readonly string[];
   readonly holder: string;
@@ -220,9 +220,9 @@ export class LimitService {
   }
 
   /**
-   * Before a code is compared: one failure of the token and of the subject.
+   * Before a code is compared: one failure of the token, or of the subject and its token.
    *
-   * @throws TwoFactorTooManyRequestsError while either is locked; nothing is charged then.
+   * @throws TwoFactorTooManyRequestsError while it is locked; nothing is charged then.
    * @internal
    */
   async chargeComparison(party: LimitedParty): Promise<Charged> {
@@ -230,7 +230,7 @@ export class LimitService {
   }
 
   /**
-   * Before a confirmation is made or sent: its pending slot and its message, if neither token nor subject is locked.
+   * Before a confirmation is made or sent: its pending slot or its message, if the token is not locked.
    *
    * @throws TwoFactorTooManyRequestsError, TwoFactorUnavailableError; nothing is charged then.
    * @internal
@@ -242,7 +242,7 @@ export class LimitService {
 
   /**
    * Before a confirmation is made in a transaction of the application, which is the application's own decision: only
-   * whether token or subject are locked. A place would keep others waiting for the end of that transaction.
+   * whether the token is locked. A place would keep others waiting for the end of that transaction.
    *
    * @throws TwoFactorTooManyRequestsError
    * @internal

@@ -111,14 +111,15 @@ export class QuotaPlanner {
     const { subject, token, purpose } = party;
     if (pending === null || (subject === '' && token === null)) return [];
     const limitClass = classOf(party);
-    const owner = limitClass === 'bound' || token === null ? subject : this.normalize(token);
+    // A subject keeps its slots when the token becomes known later, so that the end of a confirmation frees the right one.
+    const owner = subject === '' ? ['token', this.normalize(token!)] : ['subject', subject];
     const rule = { kind: 'window', max: 1, windowMs: ttlMs } as const;
     return Array.from({ length: pending }, (_, slot) =>
       this.#budgets({ limit: 'pending', limitClass, rule, checkOnly: false }, [
         'pending',
         limitClass,
         purpose,
-        owner,
+        ...owner,
         String(slot),
       ]),
     );

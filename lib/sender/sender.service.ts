@@ -93,7 +93,7 @@ export class SenderService {
    * @throws TwoFactorInputError for an unknown sender and one that the purpose does not allow, a malformed token or context,
    * and a second token.
    * @throws TwoFactorNotFoundError, TwoFactorStateError when there is nothing to confirm any more.
-   * @throws TwoFactorTooManyRequestsError when `maxSends` or a budget are spent, or token or subject are locked.
+   * @throws TwoFactorTooManyRequestsError when `maxSends` or a budget are spent, or the token is locked.
    * @throws TwoFactorUnavailableError when the messages of the sender, or of all, are used up.
    * @throws TwoFactorRecipientError when the token can never be reached, TwoFactorSendError when it failed for now.
    */

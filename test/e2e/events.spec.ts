@@ -15,7 +15,6 @@ describe('The events', () => {
       options: {
         purposes: {},
         limits: {
-          sendsPerSender: [{ max: 9, perSeconds: 3_600 }],
           guessing: { confirmations: 3, perSeconds: 600 },
         },
       },
@@ -90,45 +89,142 @@ describe('The events', () => {
       { type: 'send-blocked', limit: 'cooldown', retryAfterSeconds: 30 },
     ]);
 
-    await test.twoFactor.request({ token: 'cleo@example.com' });
-    await test.twoFactor.request({ token: 'cleo@example.com' });
-    const live = await during(() => test.twoFactor.request({ token: 'cleo@example.com' }));
-    expect(live).toMatchObject([
+    for (let time = 0; time < 3; time += 1) {
+      await test.confirmer.makeConfirmation({ subject: 'cleo' });
+    }
+    const pending = await during(() => test.confirmer.makeConfirmation({ subject: 'cleo' }));
+    expect(pending).toMatchObject([
       { type: 'send-blocked', limit: 'pending', confirmation: '', retryAfterSeconds: 600 },
     ]);
 
-    await test.twoFactor.request({ token: 'dan@example.com' });
-    await test.twoFactor.request({ token: 'eve@example.com' });
-    await test.twoFactor.request({ token: 'flo@example.com' });
-    const spent = await during(() => test.twoFactor.request({ token: 'guy@example.com' }));
-    expect(spent).toMatchObject([
-      { type: 'send-blocked', limit: 'sends-per-sender', retryAfterSeconds: 3_600 },
+    for (let time = 0; time < 4; time += 1) {
+      await test.twoFactor.request({ token: 'cleo@example.com' });
+    }
+    const token = await during(() => test.twoFactor.request({ token: 'cleo@example.com' }));
+    expect(token).toMatchObject([
+      { type: 'send-blocked', limit: 'sends-per-token', confirmation: '', retryAfterSeconds: 600 },
     ]);
   });
 
-  it('tell what is locked, for how long, and a code that is tried everywhere', async () => {
-    const binding = { token: 'hal@example.com', subject: 'hal' };
-    const states = await Promise.all(
-      ['a', 'b', 'c'].map((purpose) => test.confirmer.makeConfirmation({ ...binding, purpose })),
+  it('tell once for each window that the messages of a class are used up', async () => {
+    const total = { max: 2, perSeconds: 60 };
+    const small = await startApp({
+      options: {
+        senders: {
+          sms: { backend: () => async () => undefined },
+          email: { backend: () => async () => undefined },
+        },
+        defaultSender: 'sms',
+        limits: { sendsInTotal: [total], sendsPerSender: [{ max: 1, perSeconds: 30 }] },
+      },
+    });
+    const { twoFactor, clock } = small;
+    const heard: TwoFactorEvent[] = [];
+    small.app.get(TwoFactorEvents, { strict: false }).subscribe((event) => heard.push(event));
+    /** The events of one request, without those that say that it was made. */
+    const ask = async (way: string, subject?: string): Promise<TwoFactorEvent[]> => {
+      heard.length = 0;
+      const token = `user${(tokens += 1)}@example.com`;
+      await twoFactor.request({ token, way, subject }).catch(() => undefined);
+      return heard.filter(({ type }) => type !== 'created' && type !== 'sent');
+    };
+    let tokens = 0;
+    const blocked = (limit: string): object => ({ type: 'send-blocked', limit });
+    const exhausted = (
+      limit: string,
+      limitClass: string,
+      way: string,
+      retryAfterSeconds: number,
+    ): object => ({
+      type: 'budget-exhausted',
+      at: new Date(clock.now()),
+      limit,
+      limitClass,
+      way,
+      retryAfterSeconds,
+    });
+
+    expect(await ask('sms')).toEqual([]);
+    const first = await ask('sms');
+    expect(first).toMatchObject([
+      blocked('sends-per-sender'),
+      exhausted('sends-per-sender', 'open', 'sms', 30),
+    ]);
+    expect(Object.keys(first[1]!).toSorted()).toEqual(
+      Object.keys(exhausted('', '', '', 0)).toSorted(),
     );
-    const exhausted = await during(async () => {
-      for (let guess = 0; guess < 5; guess += 1) await test.confirmer.confirm(states[0]!, GUESS);
-    });
-    const locked = await during(async () => {
-      for (let guess = 0; guess < 5; guess += 1) await test.confirmer.confirm(states[1]!, GUESS);
-    });
-    test.clock.advance(30);
-    const guessing = await during(() => test.confirmer.confirm(states[2]!, GUESS));
-
-    expect(exhausted.at(-1)).toMatchObject({ type: 'locked', scope: 'confirmation', until: null });
-    const until = new Date(test.clock.now());
-    expect(locked.slice(-2)).toMatchObject([
-      { type: 'locked', scope: 'token', until },
-      { type: 'locked', scope: 'subject', until },
+    clock.advance(10);
+    expect(await ask('sms')).toMatchObject([blocked('sends-per-sender')]);
+    // Another sender, another class and another quota have a window of their own.
+    expect(await ask('email')).toEqual([]);
+    expect(await ask('email')).toMatchObject([
+      blocked('sends-in-total'),
+      exhausted('sends-in-total', 'open', 'email', 50),
     ]);
-    expect(guessing.at(-1)).toEqual({ type: 'guessing-suspected', at: until, confirmations: 3 });
-    expect(JSON.stringify([exhausted, locked, guessing])).not.toContain('hal@example.com');
+    expect(await ask('sms')).toMatchObject([blocked('sends-in-total')]);
+    expect(await ask('sms', 'ann')).toEqual([]);
+    expect(await ask('sms', 'ann')).toMatchObject([
+      blocked('sends-per-sender'),
+      exhausted('sends-per-sender', 'bound', 'sms', 30),
+    ]);
+    clock.advance(49);
+    expect(await ask('email')).toMatchObject([blocked('sends-in-total')]);
+
+    clock.advance(1);
+    for (const way of ['sms', 'email']) expect(await ask(way)).toEqual([]);
+    expect(await ask('email')).toMatchObject([
+      blocked('sends-in-total'),
+      exhausted('sends-in-total', 'open', 'email', 60),
+    ]);
+    expect(await ask('email')).toMatchObject([blocked('sends-in-total')]);
+    await small.close();
   });
+
+  it('tell no used up budget when the client has done too much itself', async () => {
+    for (let time = 0; time < 5; time += 1) {
+      await test.twoFactor.request({ token: 'dan@example.com', subject: 'dan' });
+    }
+    const refused = await during(() =>
+      test.twoFactor.request({ token: 'dan@example.com', subject: 'dan' }),
+    );
+    expect(refused.map(({ type }) => type)).toEqual(['send-blocked']);
+  });
+
+  it.each([
+    ['token', { token: 'hal@example.com' }],
+    ['token', { token: 'hal@example.net', subject: 'hal', tokenFrom: 'client' }],
+    ['subject', { token: 'hal@example.com', subject: 'hal' }],
+    ['subject', { subject: 'ida' }],
+  ] as const)(
+    'tell that the %s is locked, for how long, and a code that is tried everywhere',
+    async (scope, binding) => {
+      test.clock.advance(600);
+      const states = await Promise.all(
+        ['a', 'b', 'c'].map((purpose) => test.confirmer.makeConfirmation({ ...binding, purpose })),
+      );
+      const exhausted = await during(async () => {
+        for (let guess = 0; guess < 5; guess += 1) await test.confirmer.confirm(states[0]!, GUESS);
+      });
+      const locked = await during(async () => {
+        for (let guess = 0; guess < 5; guess += 1) await test.confirmer.confirm(states[1]!, GUESS);
+      });
+      test.clock.advance(30);
+      const guessing = await during(() => test.confirmer.confirm(states[2]!, GUESS));
+
+      expect(exhausted.at(-1)).toMatchObject({
+        type: 'locked',
+        scope: 'confirmation',
+        until: null,
+      });
+      const until = new Date(test.clock.now());
+      expect(locked.slice(-2)).toMatchObject([
+        { type: 'locked', scope: 'confirmation' },
+        { type: 'locked', scope, until },
+      ]);
+      expect(guessing.at(-1)).toEqual({ type: 'guessing-suspected', at: until, confirmations: 3 });
+      expect(JSON.stringify([exhausted, locked, guessing])).not.toContain('hal@');
+    },
+  );
 
   it('tell a confirmation by hand', async () => {
     const state = await test.confirmer.makeConfirmation();

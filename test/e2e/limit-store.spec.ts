@@ -1,5 +1,4 @@
-import { Logger } from '@nestjs/common';
-import { afterEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, describe, expect, it } from 'vitest';
 
 import {
   LimitService,
@@ -7,8 +6,10 @@ import {
   TwoFactorConfigurationError,
   TwoFactorInputError,
   TwoFactorUnavailableError,
+  type FailureScope,
   type LimitAnswer,
   type LimitLevel,
+  type LimitsOptions,
   type LimitStore,
 } from '../../lib/index.js';
 import { startApp, type TestApp } from '../support/test-app.js';
@@ -49,10 +50,10 @@ describe('A limit store of the application', () => {
     test = undefined;
   });
 
-  async function start(): Promise<BrokenStore> {
+  async function start(limits: LimitsOptions = {}): Promise<BrokenStore> {
     const store = new BrokenStore();
     const limitStore = { provide: TWO_FACTOR_LIMIT_STORE, useValue: store };
-    test = await startApp({ options: { limits: {}, limitStore } });
+    test = await startApp({ options: { limits, limitStore } });
     return store;
   }
 
@@ -64,6 +65,20 @@ describe('A limit store of the application', () => {
     expect(store.calls).toEqual(['charge', 'charge']);
     await test!.confirmer.confirm(state.id, state.code!);
     expect(store.calls).toEqual(['charge', 'charge', 'charge', 'clear']);
+  });
+
+  it.each<[string, FailureScope, LimitsOptions]>([
+    ['a token', { token: 'ann@example.com' }, {}],
+    ['a subject and its token', { subject: 'ann', token: 'ann@example.com' }, {}],
+    ['a subject', { subject: 'ann' }, {}],
+    ['a token, with messages switched off', { token: 'ann@example.com' }, { sendsPerToken: false }],
+  ])('clears failures before messages when %s is reset', async (_, scope, limits) => {
+    const store = await start(limits);
+
+    await test!.app.get(LimitService, { strict: false }).reset(scope);
+
+    const isOff = 'sendsPerToken' in limits;
+    expect(store.calls).toEqual(isOff ? ['clear'] : ['clear', 'clear']);
   });
 
   it('78 that is down refuses everything that it limits, and charges nothing else', async () => {
@@ -131,39 +146,19 @@ describe('The limits in the database', () => {
     await test.close();
   });
 
-  it.each([{}, { token: 'a', subject: 'b' }, { token: '' }, { token: 5 }, null])(
-    'are reset for a token or a subject, and not for %o',
-    async (whose) => {
-      const test = await startApp({ options: { limits: {} } });
-      const limits = test.app.get(LimitService, { strict: false });
-      await expect(limits.reset(whose as never)).rejects.toThrow(TwoFactorInputError);
-      await expect(limits.failures(whose as never)).rejects.toThrow(TwoFactorInputError);
-      await test.close();
-    },
-  );
-});
-
-describe('In production the controller', () => {
-  afterEach(() => {
-    vi.unstubAllEnvs();
-    vi.restoreAllMocks();
-  });
-
   it.each([
-    [{}, true],
-    [{ requester: () => 'somebody' }, false],
-    [{ sendsPerRequester: false }, false],
-    [false, false],
-  ] as const)(
-    'with the limits %o says that nobody is asked who starts a message: %s',
-    async (limits, says) => {
-      vi.stubEnv('NODE_ENV', 'production');
-      const warn = vi.spyOn(Logger.prototype, 'warn');
-      const test = await startApp({ options: { controller: true, limits } });
-      await test.close();
-
-      const said = warn.mock.calls.filter(([line]) => String(line).includes('limits.requester'));
-      expect(said).toHaveLength(says ? 1 : 0);
-    },
-  );
+    {},
+    { token: '' },
+    { token: 5 },
+    { subject: '' },
+    { subject: 'ann', token: '' },
+    { subject: 'ann', token: null },
+    null,
+  ])('are reset for a token, for a subject, or for both, and not for %o', async (whose) => {
+    const test = await startApp({ options: { limits: {} } });
+    const limits = test.app.get(LimitService, { strict: false });
+    await expect(limits.reset(whose as never)).rejects.toThrow(TwoFactorInputError);
+    await expect(limits.failures(whose as never)).rejects.toThrow(TwoFactorInputError);
+    await test.close();
+  });
 });

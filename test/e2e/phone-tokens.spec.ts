@@ -30,7 +30,7 @@ describe('The spellings of a phone number', () => {
   const send = async (token: string): Promise<unknown> =>
     refusal(test.sender.send(null, token, await test.confirmer.makeConfirmation()));
 
-  it('share five messages an hour', async () => {
+  it('share five messages in ten minutes', async () => {
     await start({ normalizeToken: phoneTokens({ defaultCountry: 'US' }) });
 
     const answers: unknown[] = [];
@@ -55,8 +55,8 @@ describe('The spellings of a phone number', () => {
       expect(await limits.failures({ token })).toMatchObject({ count: 10 });
       expect(await refusal(test.confirmer.makeConfirmation({ token }))).toEqual([
         429,
-        'token-failures',
-        30,
+        'failures',
+        300,
       ]);
     }
   });

@@ -141,10 +141,11 @@ describe.each(engines.filter((engine) => engine === 'postgres'))('On %s', () => 
     expect(await failures(test, token)).toBe(10);
   });
 
-  it('who cannot pay all pays nothing: the statement takes itself back', async () => {
-    const test = await start();
+  it('charges nothing when it cannot charge all: the statement takes itself back', async () => {
+    // Each failure is counted under each of the two secrets.
+    const test = await start({ secret: undefined, secrets: [SECRET, OTHER_SECRET] });
     const state = await test.confirmer.makeConfirmation({ token, subject: 'ann' });
-    // One of the two budgets cannot be charged, as if somebody had come in between.
+    // One of the two rows cannot be charged, as if another call had come in between.
     await test.dataSource.query(`
       CREATE FUNCTION lose() RETURNS trigger LANGUAGE plpgsql AS $$
       BEGIN IF EXISTS (SELECT 1 FROM two_factor_limit WHERE kind = 'failures') THEN RETURN NULL; END IF; RETURN NEW; END $$;
@@ -156,12 +157,17 @@ describe.each(engines.filter((engine) => engine === 'postgres'))('On %s', () => 
     }
 
     expect(await attemptsLeft(test, state.id)).toBe(5);
-    expect(await failures(test, token)).toBe(0);
+    const charged = (): Promise<unknown> =>
+      test.dataSource.query("SELECT amount FROM two_factor_limit WHERE kind = 'failures'");
+    expect(await charged()).toEqual([]);
     await test.dataSource.query('DROP TRIGGER lose ON two_factor_limit');
+    // The same call charges both when it can.
+    await test.confirmer.confirm(state.id, WRONG_CODE);
+    expect(await charged()).toEqual([{ amount: 1 }, { amount: 1 }]);
     expect((await test.confirmer.confirm(state.id, state.code!))[1]).toBe(true);
   });
 
-  it('a token that is said later is counted from then on', async () => {
+  it('counts the failures of a token from then on when it is said later', async () => {
     const test = await start();
     const state = await test.confirmer.makeConfirmation({ subject: 'ann' });
     await test.confirmer.confirm(state.id, WRONG_CODE);
@@ -170,8 +176,23 @@ describe.each(engines.filter((engine) => engine === 'postgres'))('On %s', () => 
     const statements = await test.log.during(() => test.confirmer.confirm(state.id, WRONG_CODE));
 
     expect(statements).toHaveLength(1);
+    const limits = limitsOf(test);
+    // What was guessed before there was a token is of the subject's codes without one.
+    expect((await limits.failures({ subject: 'ann', token })).count).toBe(1);
+    expect((await limits.failures({ subject: 'ann' })).count).toBe(1);
+    expect(await failures(test, token)).toBe(0);
+  });
+
+  it('counts among strangers when the client of a subject names the token later', async () => {
+    const test = await start();
+    const state = await test.confirmer.makeConfirmation({ subject: 'ann', tokenFrom: 'client' });
+    await test.sender.send(null, token, state);
+
+    const statements = await test.log.during(() => test.confirmer.confirm(state.id, WRONG_CODE));
+
+    expect(statements).toHaveLength(1);
     expect(await failures(test, token)).toBe(1);
-    expect((await limitsOf(test).failures({ subject: 'ann' })).count).toBe(2);
+    expect((await limitsOf(test).failures({ subject: 'ann', token })).count).toBe(0);
   });
 
   it('what was made in a transaction is counted too', async () => {

@@ -10,6 +10,7 @@ import { WRONG_CODE } from '../support/canaries.js';
 import { installAttemptTrigger, loggedAttempts } from '../support/attempt-trigger.js';
 import { engines } from '../support/engines.js';
 import { NaiveLimits } from '../support/naive-limits.js';
+import { refusal } from '../support/refusal.js';
 import { startApp, type TestApp } from '../support/test-app.js';
 
 /** `true` for a call that went through, and the code of the error for one that was refused. */
@@ -60,33 +61,47 @@ describe.each(engines)('Races for a budget on %s', (engine) => {
     let naive: NaiveLimits;
 
     beforeAll(async () => {
-      apps = await instances({ sendsInTotal: [{ max: 17, perSeconds: 60 }] });
+      apps = await instances({
+        sendsInTotal: {
+          open: [{ max: 17, perSeconds: 60 }],
+          bound: [{ max: 40, perSeconds: 60 }],
+        },
+      });
       await installAttemptTrigger(apps[0]!.dataSource);
       naive = new NaiveLimits(apps[0]!.dataSource);
       await naive.install();
     });
     const app = (index: number): TestApp => apps[index % apps.length]!;
+    const sent = (): number => apps.flatMap(({ outbox }) => outbox.deliveries).length;
 
-    it('46 compares exactly ten of 100 wrong codes on 20 confirmations of one token', async () => {
-      const token = somebody();
-      const states: ConfirmationState[] = [];
-      for (let index = 0; index < 20; index += 1) {
-        // Each for a purpose of its own: there may be three alive for one.
-        states.push(await app(index).confirmer.makeConfirmation({ token, purpose: `p${index}` }));
-      }
-      const calls = states.flatMap(({ id }) => Array.from({ length: 5 }, () => id));
+    it.each([
+      ['one token', (token: string) => ({ token })],
+      ["a subject's token", (token: string) => ({ token, subject: token })],
+    ])(
+      '46 compares exactly ten of 100 wrong codes on 20 confirmations of %s',
+      async (_, partyOf) => {
+        const party = partyOf(somebody());
+        const states: ConfirmationState[] = [];
+        for (let index = 0; index < 20; index += 1) {
+          // Each for a purpose of its own: there may be three alive for one.
+          states.push(
+            await app(index).confirmer.makeConfirmation({ ...party, purpose: `p${index}` }),
+          );
+        }
+        const calls = states.flatMap(({ id }) => Array.from({ length: 5 }, () => id));
 
-      const outcomes = await Promise.all(
-        calls.map((id, index) => outcome(app(index).confirmer.confirm(id, WRONG_CODE))),
-      );
+        const outcomes = await Promise.all(
+          calls.map((id, index) => outcome(app(index).confirmer.confirm(id, WRONG_CODE))),
+        );
 
-      let compared = 0;
-      for (const { id } of states) compared += await loggedAttempts(apps[0]!.dataSource, id);
-      expect(compared).toBe(10);
-      expect(Object.keys(tally(outcomes)).toSorted()).toEqual(['too-many-requests', 'true']);
-      const failures = await app(0).app.get(LimitService, { strict: false }).failures({ token });
-      expect(failures).toMatchObject({ count: 10, isPermanentlyLocked: false });
-    });
+        let compared = 0;
+        for (const { id } of states) compared += await loggedAttempts(apps[0]!.dataSource, id);
+        expect(compared).toBe(10);
+        expect(Object.keys(tally(outcomes)).toSorted()).toEqual(['too-many-requests', 'true']);
+        const failures = await app(0).app.get(LimitService, { strict: false }).failures(party);
+        expect(failures).toMatchObject({ count: 10, isPermanentlyLocked: false });
+      },
+    );
 
     it('46 compares more than ten in the naive twin', async () => {
       const compared = await Promise.all(
@@ -119,7 +134,21 @@ describe.each(engines)('Races for a budget on %s', (engine) => {
       expect(apps.flatMap(({ outbox }) => outbox.deliveries)).toHaveLength(5);
     });
 
-    it('sends 17 messages in all, of which those five are some', async () => {
+    it("sends a subject's token five of 30 parallel messages, which cost strangers nothing", async () => {
+      const [token, subject] = [somebody(), somebody()];
+      const before = sent();
+      const outcomes = await Promise.all(
+        Array.from({ length: 30 }, (_, index) =>
+          outcome(app(index).twoFactor.request({ token, subject, purpose: `p${index}` })),
+        ),
+      );
+
+      expect(tally(outcomes)).toEqual({ true: 5, 'too-many-requests': 25 });
+      expect(sent() - before).toBe(5);
+    });
+
+    it('sends 17 messages to strangers in all, of which those five are some', async () => {
+      const before = sent();
       const outcomes = await Promise.all(
         Array.from({ length: 40 }, (_, index) =>
           outcome(app(index).twoFactor.request({ token: somebody() })),
@@ -127,28 +156,85 @@ describe.each(engines)('Races for a budget on %s', (engine) => {
       );
 
       expect(tally(outcomes)).toEqual({ true: 12, 'temporarily-unavailable': 28 });
-      expect(apps.flatMap(({ outbox }) => outbox.deliveries)).toHaveLength(17);
+      expect(sent() - before).toBe(12);
+    });
+
+    it('sends 35 more messages to subjects in all when nothing is left for strangers', async () => {
+      const before = sent();
+      const outcomes = await Promise.all(
+        Array.from({ length: 60 }, (_, index) =>
+          outcome(app(index).twoFactor.request({ token: somebody(), subject: somebody() })),
+        ),
+      );
+
+      expect(tally(outcomes)).toEqual({ true: 35, 'temporarily-unavailable': 25 });
+      expect(sent() - before).toBe(35);
     });
   });
 
-  it('52 locks token and subject in one order: crossed pairs meet in no deadlock', async () => {
+  describe('with four messages for each requester and network', () => {
+    let apps: TestApp[];
+
+    beforeAll(async () => {
+      const four = { max: 4, perSeconds: 60 };
+      apps = await instances({
+        sendsPerRequester: [four],
+        sendsPerNetwork: [{ ipv4: 24, ipv6: 48, ...four }],
+      });
+    });
+
+    // Of one /64 both are used up, and the first by name is told.
+    it.each<[string, string, (index: number) => string | undefined]>([
+      ['an IPv4 /24', 'sends-per-network', (index) => `198.51.100.${index}`],
+      ['an IPv6 /48', 'sends-per-network', (index) => `2001:db8:7:${index * 100}::1`],
+      ['an IPv6 /64', 'sends-per-network', (index) => `2001:db8:8:7::${index}`],
+      ['unknown requesters', 'sends-per-network', () => undefined],
+      ['one name', 'sends-per-requester', () => 'session-4711'],
+    ])('sends four of 30 parallel messages of %s', async (_, limit, requester) => {
+      const outcomes = await Promise.all(
+        Array.from({ length: 30 }, (__, index) =>
+          refusal(
+            apps[index % apps.length]!.twoFactor.request({
+              token: somebody(),
+              requester: requester(index),
+            }),
+          ),
+        ),
+      );
+
+      const refused = outcomes.filter((each) => each !== 'accepted');
+      expect(refused).toHaveLength(26);
+      for (const each of refused) expect(each).toEqual([429, limit, expect.any(Number)]);
+    });
+  });
+
+  it('52 locks all counters in one order: crossed messages, guesses and right codes meet in no deadlock', async () => {
     const apps = await instances({
-      failures: { lockAfter: 50, lockSeconds: 1, maxLockSeconds: 1, permanentLockAfter: 100 },
+      failures: { lockAfter: 50, lockSeconds: 1, permanentLockAfter: 100 },
       pending: false,
+      sendsPerToken: [{ max: 1_000, perSeconds: 60 }],
+      sendsPerRequester: [{ max: 1_000, perSeconds: 60 }],
+      sendsPerNetwork: [{ ipv4: 24, max: 1_000, perSeconds: 60 }],
     });
     const database = apps[0]!.dataSource;
     const [one, other] = [somebody(), somebody()];
-    const pairs = [
+    // Strangers and subjects, whose counters are of one token and in one network, and stand in another order for each.
+    const requests = [
+      { token: one, requester: '192.0.2.1' },
+      { token: other, requester: '192.0.2.2' },
+      { token: one, requester: '192.0.2.2' },
+      { token: other, requester: '192.0.2.1' },
       { token: one, subject: other },
       { token: other, subject: one },
+      { token: one, subject: other, tokenFrom: 'client' as const },
     ];
     const limits = apps[0]!.app.get(LimitService, { strict: false });
     for (let round = 0; round < 12; round += 1) {
       const outcomes = await Promise.all(
-        Array.from({ length: 20 }, async (_, index) => {
-          const { confirmer } = apps[index % apps.length]!;
-          const state = await confirmer.makeConfirmation(pairs[index % 2]);
-          // Wrong ones charge both rows, right ones end both.
+        Array.from({ length: 28 }, async (_, index) => {
+          const { confirmer, twoFactor } = apps[index % apps.length]!;
+          const { state } = await twoFactor.request(requests[index % requests.length]!);
+          // Wrong codes charge the failures, right ones end them.
           return outcome(confirmer.confirm(state.id, index % 3 === 0 ? state.code! : WRONG_CODE));
         }),
       );
@@ -156,7 +242,8 @@ describe.each(engines)('Races for a budget on %s', (engine) => {
         'true',
       ]);
       for (const token of [one, other]) await limits.reset({ token });
-      for (const subject of [one, other]) await limits.reset({ subject });
+      await limits.reset({ token: one, subject: other });
+      await limits.reset({ token: other, subject: one });
     }
     if (engine !== 'postgres') return;
     const [{ deadlocks }] = (await database.query(

@@ -80,7 +80,8 @@ describe.each(redisEngines)('Limits in Redis, confirmations on %s', (engine) => 
       }
     }
 
-    const locked = [429, 'token-failures', expect.any(Number)];
+    // A stranger learns the wait in steps of five minutes.
+    const locked = [429, 'failures', 300];
     const right = (): Promise<unknown> => test.confirmer.confirm(states[2].id, states[2].code!);
     expect(await refusal(right())).toEqual(locked);
     expect(await refusal(make(token))).toEqual(locked);
@@ -99,20 +100,42 @@ describe.each(redisEngines)('Limits in Redis, confirmations on %s', (engine) => 
     });
   });
 
-  it('ends a lock by hand', async () => {
-    const token = somebody();
+  it('ends a lock by hand, and leaves the one of the other class', async () => {
+    const [token, subject] = [somebody(), somebody()];
+    const makeBound = (): Promise<ConfirmationState> =>
+      test.confirmer.makeConfirmation({ token, subject });
     for (let each = 0; each < 2; each += 1) {
-      const { id } = await make(token);
-      for (let time = 0; time < 5; time += 1) await test.confirmer.confirm(id, WRONG_CODE);
+      for (const { id } of [await make(token), await makeBound()]) {
+        for (let time = 0; time < 5; time += 1) await test.confirmer.confirm(id, WRONG_CODE);
+      }
     }
-    expect(await refusal(make(token))).toEqual([429, 'token-failures', expect.any(Number)]);
+    expect(await refusal(make(token))).toEqual([429, 'failures', 300]);
+    expect(await refusal(makeBound())).toEqual([429, 'failures', expect.any(Number)]);
 
     await limits.reset({ token });
 
     expect(await refusal(make(token))).toBe('accepted');
+    expect(await refusal(makeBound())).toEqual([429, 'failures', expect.any(Number)]);
+    await limits.reset({ token, subject });
+    expect(await refusal(makeBound())).toBe('accepted');
   });
 
-  it('keeps at most three confirmations of a subject and purpose alive', async () => {
+  it("sends a subject's codes when strangers have used up and locked the same token", async () => {
+    const [token, subject] = [somebody(), somebody()];
+    const ids: string[] = [];
+    for (let each = 0; each < 5; each += 1) {
+      ids.push((await test.twoFactor.request({ token, requester: '192.0.2.1' })).id);
+    }
+    for (const id of ids.slice(0, 2)) {
+      for (let time = 0; time < 5; time += 1) await test.confirmer.confirm(id, WRONG_CODE);
+    }
+    expect(await refusal(test.twoFactor.request({ token }))).toEqual([429, 'sends-per-token', 600]);
+
+    const { state } = await test.twoFactor.request({ token, subject });
+    expect((await test.confirmer.confirm(state.id, state.code!))[1]).toBe(true);
+  });
+
+  it('keeps at most three confirmations of a subject and purpose alive that were made without a message', async () => {
     const login = { token: somebody(), subject: somebody(), purpose: 'login' };
     const makeLogin = (): Promise<ConfirmationState> => test.confirmer.makeConfirmation(login);
     const full = [429, 'pending', expect.any(Number)];
@@ -148,7 +171,7 @@ describe.each(redisEngines)('Limits in Redis, confirmations on %s', (engine) => 
     expect(answers.filter((answer) => answer === 'accepted')).toHaveLength(3);
   });
 
-  it('sends five messages an hour to one token', async () => {
+  it('sends five messages in ten minutes to one token', async () => {
     const token = somebody();
     const sent = test.outbox.deliveries.length;
     const send = async (): Promise<unknown> => {
@@ -159,8 +182,8 @@ describe.each(redisEngines)('Limits in Redis, confirmations on %s', (engine) => 
     const answers = await Promise.all(Array.from({ length: 12 }, send));
 
     expect(answers.filter((answer) => answer === 'accepted')).toHaveLength(5);
-    expect(await send()).toEqual([429, 'sends-per-token', expect.any(Number)]);
-    await redis.advance(3_600);
+    expect(await send()).toEqual([429, 'sends-per-token', 600]);
+    await redis.advance(600);
     expect(await send()).toBe('accepted');
     expect(test.outbox.deliveries.length - sent).toBe(6);
   });

@@ -4,7 +4,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 
 import { ConfirmationRecord, RequireConfirmation } from '../../lib/index.js';
 import { WRONG_CODE } from '../support/canaries.js';
-import { doors, httpDoors, type Entrance } from '../support/doors.js';
+import { doors, outcomeOf, httpDoors, type Entrance } from '../support/doors.js';
 import { engines } from '../support/engines.js';
 import { startApp, type TestAppInput } from '../support/test-app.js';
 
@@ -171,12 +171,13 @@ describe.each(doors)('Replay, at the door of $name:', ({ open }) => {
 });
 
 describe.each(doors)('Replay, at the door of $name:', ({ open }) => {
-  it('38 keeps three confirmations alive for one subject or token and purpose, and refuses a fourth', async () => {
+  it('38 keeps the pending confirmations of a token when a message more than there may be is refused', async () => {
     door = await open({
       options: { limits: {}, purposes: { '': { open: true }, login: { open: true } } },
     });
     const { clock, confirmer } = door.test;
     const [first, second, third] = [await door.made(), await door.made(), await door.made()];
+    for (let at = 0; at < 2; at += 1) await door.made();
 
     const sent = door.test.outbox.deliveries.length;
     await door.unchanged(async () => {
@@ -184,15 +185,43 @@ describe.each(doors)('Replay, at the door of $name:', ({ open }) => {
       expect(await door.request({ token: 'ANN@example.com.' })).toBe('too-many-requests, in 600 s');
     });
     expect(door.test.outbox.deliveries).toHaveLength(sent);
-    // None of them was ended by the fourth, and each end of one makes place for another.
+    // None of them was ended by the sixth, and the end of one gives no message back, for no purpose.
     expect(await door.confirm(first.id, first.code)).toBe('done');
-    expect(await door.request({ token: 'ann@example.com' })).toBe('done');
-    expect(await door.request({ token: 'ann@example.com' })).toMatch(/^too-many-requests/);
     await confirmer.cancel(second.id);
-    expect(await door.request({ token: 'ann@example.com', purpose: 'login' })).toBe('done');
-    clock.advance(3_600);
+    for (const purpose of [undefined, 'login']) {
+      expect(await door.request({ token: 'ann@example.com', purpose })).toMatch(
+        /^too-many-requests/,
+      );
+    }
+    expect(await door.confirm(third.id, third.code)).toBe('done');
+    clock.advance(600);
     expect(await door.request({ token: 'ann@example.com' })).toBe('done');
-    expect(await door.check(third.id)).toBe('expired');
+  });
+
+  it('38 keeps three confirmations alive for one subject or token and purpose when no message is sent, and refuses a fourth', async () => {
+    door = await open({ options: { limits: {}, purposes: { login: {} } } });
+    const { clock, confirmer } = door.test;
+    for (const input of [{ token: 'ann@example.com' }, { subject: 'ann' }]) {
+      const make = (purpose?: string): Promise<string> =>
+        outcomeOf(async () => {
+          await confirmer.makeConfirmation({ ...input, purpose });
+          return 'done';
+        });
+      const first = await confirmer.makeConfirmation(input);
+      const second = await confirmer.makeConfirmation(input);
+      const third = await confirmer.makeConfirmation(input);
+
+      await door.unchanged(async () => expect(await make()).toBe('too-many-requests, in 600 s'));
+      // None of them was ended by the fourth, and each end of one makes place for another.
+      expect(await door.confirm(first.id, first.code)).toBe('done');
+      expect(await make()).toBe('done');
+      expect(await make()).toMatch(/^too-many-requests/);
+      await confirmer.cancel(second.id);
+      expect(await make('login')).toBe('done');
+      clock.advance(600);
+      expect(await make()).toBe('done');
+      expect(await door.check(third.id)).toBe('expired');
+    }
   });
 });
 

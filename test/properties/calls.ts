@@ -1,4 +1,4 @@
-import type { JsonValue, SendContext } from '../../lib/index.js';
+import type { FailureScope, JsonValue, SendContext } from '../../lib/index.js';
 import type { Failure } from './world.js';
 
 /** What a proof is for, as callers write it. */
@@ -21,6 +21,7 @@ export type Call =
       readonly op: 'make';
       readonly binding: Binding;
       readonly token?: string | undefined;
+      readonly tokenFrom?: 'client' | undefined;
       readonly way?: string | undefined;
       readonly isConfirmed?: boolean | undefined;
       readonly ttlSeconds?: number | undefined;
@@ -33,6 +34,7 @@ export type Call =
       readonly op: 'request';
       readonly binding: Binding;
       readonly token: string;
+      readonly tokenFrom?: 'client' | undefined;
       readonly way?: string | undefined;
       readonly ttlSeconds?: number | undefined;
       readonly meta?: JsonValue | undefined;
@@ -46,6 +48,7 @@ export type Call =
       readonly target: Target;
       readonly name: string | null;
       readonly token: string;
+      readonly requester?: string | undefined;
       readonly context?: SendContext | undefined;
       readonly failure: Failure;
     }
@@ -73,13 +76,10 @@ export type Call =
   | { readonly op: 'erase'; readonly subject: string }
   | { readonly op: 'purge'; readonly olderThan: 'default' | 'now' | 'later' }
   | { readonly op: 'advance'; readonly to: Moment }
-  | { readonly op: 'reset' | 'failures'; readonly whose: Whose }
+  | { readonly op: 'reset' | 'failures'; readonly scope: FailureScope }
   | { readonly op: 'rotateKey' }
   | { readonly op: 'dropKey' }
   | { readonly op: 'restart' };
-
-/** Whose wrong codes are meant. */
-export type Whose = { readonly token: string } | { readonly subject: string };
 
 /** Which code is typed. `other`: that of another confirmation; `old`: one before a rotation. */
 export type CodeChoice = 'right' | 'decorated' | 'old' | 'wrong' | 'other' | 'malformed';

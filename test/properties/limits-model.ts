@@ -1,27 +1,85 @@
 import type { Ring } from './world.js';
 
-/** The limits of a model, and of the application that it is compared with: small, so that short histories reach them. */
+/**
+ * The limits of a model, and of the application that it is compared with: small, so that short histories reach them. A lock
+ * may not be shorter at its longest than a code lives.
+ */
 export const LIMITS = {
-  failures: { lockAfter: 3, lockSeconds: 30, maxLockSeconds: 100, permanentLockAfter: 7 },
+  failures: { lockAfter: 3, lockSeconds: 150, maxLockSeconds: 600, permanentLockAfter: 7 },
   pending: { max: 2 },
-  sendsPerToken: [
-    { max: 3, perSeconds: 600 },
-    { max: 5, perSeconds: 86_400 },
-  ],
+  sendsPerToken: {
+    open: [
+      { max: 3, perSeconds: 600 },
+      { max: 5, perSeconds: 86_400 },
+    ],
+    bound: [
+      { max: 3, perSeconds: 600 },
+      { max: 6, perSeconds: 86_400 },
+    ],
+  },
   sendsPerRequester: [{ max: 3, perSeconds: 600 }],
+  sendsPerNetwork: [
+    { ipv4: 24, ipv6: 48, max: 4, perSeconds: 900 },
+    { ipv6: 56, max: 3, perSeconds: 900 },
+  ],
   sendsPerSender: [{ max: 6, perSeconds: 3_600 }],
-  sendsInTotal: [{ max: 8, perSeconds: 3_600 }],
+  sendsInTotal: {
+    open: [{ max: 7, perSeconds: 3_600 }],
+    bound: [{ max: 8, perSeconds: 3_600 }],
+  },
 } as const;
+
+/** A requester's networks, the widest first, as the rules above count them: written down, and not computed. */
+interface Requester {
+  readonly party: string;
+  readonly networks: readonly { readonly name: string; readonly max: number }[];
+}
+
+const REQUESTERS_KNOWN: Readonly<Record<string, Requester>> = {
+  '192.0.2.1': { party: '192.0.2.1', networks: [{ name: '192.0.2.0/24', max: 4 }] },
+  '::ffff:192.0.2.1': { party: '192.0.2.1', networks: [{ name: '192.0.2.0/24', max: 4 }] },
+  '192.0.2.9': { party: '192.0.2.9', networks: [{ name: '192.0.2.0/24', max: 4 }] },
+  '2001:db8:1:2::1': {
+    party: '2001:db8:1:2::/64',
+    networks: [
+      { name: '2001:db8:1::/48', max: 4 },
+      { name: '2001:db8:1::/56', max: 3 },
+    ],
+  },
+  '2001:db8:1:3::1': {
+    party: '2001:db8:1:3::/64',
+    networks: [
+      { name: '2001:db8:1::/48', max: 4 },
+      { name: '2001:db8:1::/56', max: 3 },
+    ],
+  },
+  'session-of-ann': { party: 'session-of-ann', networks: [] },
+};
+const NETWORK_MS = 900_000;
+const UNKNOWN_MAX = 4;
+
+/** The requesters of this model. */
+export const REQUESTERS = Object.keys(REQUESTERS_KNOWN);
 
 export interface Party {
   readonly token: string | undefined;
   readonly subject: string;
   readonly purpose: string;
+  /** Whether a client named the token. */
+  readonly isClientNamed: boolean;
+  /** Whether it was made without a message. */
+  readonly hasSlot: boolean;
 }
 
 export interface Message {
   readonly way: string;
   readonly requester: string | undefined;
+}
+
+/** Whose wrong codes and messages: of a token among strangers, or of a subject and its token. */
+export interface Scope {
+  readonly token?: string | undefined;
+  readonly subject?: string | undefined;
 }
 
 interface Level {
@@ -32,12 +90,16 @@ interface Level {
 
 interface Budget {
   readonly key: string;
+  /** Of the limit, as refusals tell it. */
+  readonly name: string;
   /** Consecutive failures have no window. */
   readonly windowMs: number | null;
   readonly max: number;
   readonly checkOnly: boolean;
   /** Whose fault it is that it is spent. */
   readonly isOurs: boolean;
+  /** Whether strangers share it, so that the wait is told in steps of five minutes. */
+  readonly isCoarse: boolean;
 }
 
 /** A refusal by a limit, as callers see it. */
@@ -83,7 +145,9 @@ export class LimitsModel {
       sends,
     }: { opens?: { id: string; ttlMs: number } | undefined; sends?: Message | undefined },
   ): Charged | Blocked {
-    const places = opens === undefined ? [] : this.#places(ring, party, opens.ttlMs);
+    // A message is bounded by its own quotas: only what is made without one takes a place.
+    const hasPlace = opens !== undefined && sends === undefined;
+    const places = hasPlace ? this.#places(ring, party, opens.ttlMs) : [];
     const fixed = [
       ...this.#failures(ring, party, true),
       ...(sends === undefined ? [] : this.#sends(ring, party, sends)),
@@ -96,7 +160,8 @@ export class LimitsModel {
       const level = this.#levels.get(key);
       if (checkOnly || level === undefined || level.amount === 0) continue;
       const endsLock = windowMs === null && level.amount <= LIMITS.failures.lockAfter;
-      const endsAt = endsLock || level.amount === 1 ? 0 : level.endsAt;
+      const endsAt =
+        endsLock || level.amount === 1 ? Math.min(this.now(), level.endsAt) : level.endsAt;
       this.#levels.set(key, { ...level, amount: level.amount - 1, endsAt });
     }
   }
@@ -109,22 +174,22 @@ export class LimitsModel {
 
   /** Nobody can confirm it by its code any more: its place is free, what was guessed still counts. */
   end(ring: Ring, party: Party, id: string): void {
+    if (!party.hasSlot) return;
     for (const { key } of this.#places(ring, party, 0).flat()) {
       if (this.#levels.get(key)?.holder === id) this.#levels.delete(key);
     }
   }
 
-  reset(ring: Ring, whose: { token: string } | { subject: string }): void {
-    for (const key of this.#failureKeys(ring, whose)) this.#levels.delete(key);
-    if (!('token' in whose)) return;
-    for (const { key } of this.#sendsPerToken(ring, whose.token)) this.#levels.delete(key);
+  reset(ring: Ring, scope: Scope): void {
+    for (const key of this.#failureKeys(ring, scope)) this.#levels.delete(key);
+    for (const { key } of this.#sendsPerToken(ring, scope)) this.#levels.delete(key);
   }
 
   failures(
     ring: Ring,
-    whose: { token: string } | { subject: string },
+    scope: Scope,
   ): { count: number; isPermanentlyLocked: boolean; lockedUntil: string | null } {
-    const levels = this.#failureKeys(ring, whose).flatMap((key) => this.#levels.get(key) ?? []);
+    const levels = this.#failureKeys(ring, scope).flatMap((key) => this.#levels.get(key) ?? []);
     const isPermanentlyLocked = levels.some(
       ({ amount }) => amount >= LIMITS.failures.permanentLockAfter,
     );
@@ -143,7 +208,7 @@ export class LimitsModel {
     holder: string,
   ): Charged | Blocked {
     const spent = fixed.filter((budget) => this.#isSpent(budget));
-    if (spent.length > 0) return this.#blocked(spent, Math.max);
+    if (spent.length > 0) return this.#blocked(spent);
     const place = places.find((budgets) => !budgets.some((budget) => this.#isSpent(budget)));
     if (place === undefined && places.length > 0) return this.#soonest(places);
     const charges = place === undefined ? fixed : [...fixed, ...place];
@@ -158,7 +223,7 @@ export class LimitsModel {
       const amount = level.amount + 1;
       const { lockAfter, lockSeconds, maxLockSeconds } = LIMITS.failures;
       const lock = Math.min(lockSeconds * 2 ** (amount - lockAfter), maxLockSeconds) * 1_000;
-      this.#levels.set(key, { amount, endsAt: amount < lockAfter ? 0 : now + lock, holder });
+      this.#levels.set(key, { amount, endsAt: amount < lockAfter ? now : now + lock, holder });
     } else if (level.endsAt > now) {
       this.#levels.set(key, { ...level, amount: level.amount + 1, holder });
     } else this.#levels.set(key, { amount: 1, endsAt: now + windowMs, holder });
@@ -175,85 +240,139 @@ export class LimitsModel {
   #soonest(places: readonly (readonly Budget[])[]): Blocked {
     const waits = places.map((budgets) =>
       Math.max(
-        ...budgets
-          .filter((budget) => this.#isSpent(budget))
-          .map(({ key }) => this.#levels.get(key)!.endsAt - this.now()),
+        ...budgets.filter((budget) => this.#isSpent(budget)).map((budget) => this.#waitMs(budget)),
       ),
     );
     const seconds = Math.max(1, Math.ceil(Math.min(...waits) / 1_000));
     return { isOurs: false, retryAfterSeconds: seconds };
   }
 
-  #blocked(spent: readonly Budget[], which: (...waits: number[]) => number): Blocked {
-    const waits = spent.map(({ key, windowMs, max }) => {
-      const { amount, endsAt } = this.#levels.get(key)!;
-      return windowMs === null && amount >= max ? Infinity : endsAt - this.now();
-    });
-    const wait = which(...waits);
-    const isOurs = spent[waits.indexOf(wait)]!.isOurs;
+  #blocked(spent: readonly Budget[]): Blocked {
+    const waits = spent.map((budget) => this.#waitMs(budget));
+    const wait = Math.max(...waits);
+    // Of two that are told to last equally long, the first by name.
+    const [{ isOurs }] = spent
+      .filter((_, index) => waits[index] === wait)
+      .toSorted((one, other) => one.name.localeCompare(other.name)) as [Budget];
     const seconds = Math.max(1, Math.ceil(wait / 1_000));
     return { isOurs, retryAfterSeconds: wait === Infinity ? null : seconds };
   }
 
-  #failures(ring: Ring, { token, subject }: Party, checkOnly: boolean): Budget[] {
-    const keys = [
-      ...(token === undefined ? [] : this.#failureKeys(ring, { token })),
-      ...(subject === '' ? [] : this.#failureKeys(ring, { subject })),
-    ];
-    return keys.map((key) => ({
+  /** The time that is told. */
+  #waitMs({ key, windowMs, max, isCoarse }: Budget): number {
+    const { amount, endsAt } = this.#levels.get(key)!;
+    if (windowMs === null && amount >= max) return Infinity;
+    const wait = endsAt - this.now();
+    return isCoarse ? Math.ceil(wait / FIVE_MINUTES_MS) * FIVE_MINUTES_MS : wait;
+  }
+
+  #failures(ring: Ring, party: Party, checkOnly: boolean): Budget[] {
+    const scope = scopeOf(party);
+    if (scope === null) return [];
+    return this.#failureKeys(ring, scope).map((key) => ({
       key,
+      name: 'failures',
       windowMs: null,
       max: LIMITS.failures.permanentLockAfter,
       checkOnly,
       isOurs: false,
+      isCoarse: scope.subject === undefined,
     }));
   }
 
-  #failureKeys(ring: Ring, whose: { token: string } | { subject: string }): string[] {
-    const name = 'token' in whose ? ['token', canonical(whose.token)] : ['subject', whose.subject];
-    return ring.map((secret) => JSON.stringify([secret, ...name]));
+  #failureKeys(ring: Ring, scope: Scope): string[] {
+    return ring.map((secret) => JSON.stringify([secret, 'failures', nameOf(scope)]));
   }
 
-  #places(ring: Ring, { token, subject, purpose }: Party, windowMs: number): Budget[][] {
+  #places(ring: Ring, party: Party, windowMs: number): Budget[][] {
+    const { token, subject, purpose } = party;
     if (subject === '' && token === undefined) return [];
-    const whose = subject === '' ? ['token', canonical(token!)] : ['subject', subject];
+    const owner = subject === '' ? { token: canonical(token!) } : { subject };
     return Array.from({ length: LIMITS.pending.max }, (_, place) =>
       ring.map((secret) => ({
-        key: JSON.stringify([secret, 'pending', purpose, ...whose, place]),
+        key: JSON.stringify([secret, 'pending', isOpen(party), purpose, owner, place]),
+        name: 'pending',
         windowMs,
         max: 1,
         checkOnly: false,
         isOurs: false,
+        isCoarse: isOpen(party),
       })),
     );
   }
 
-  #sendsPerToken(ring: Ring, token: string): Budget[] {
-    return this.#sends(ring, { token, subject: '', purpose: '' }, undefined);
+  #sendsPerToken(ring: Ring, scope: Scope): Budget[] {
+    const rules = LIMITS.sendsPerToken[scope.subject === undefined ? 'open' : 'bound'];
+    return windows(ring, 'sends-per-token', rules, nameOf(scope), {
+      isCoarse: scope.subject === undefined,
+    });
   }
 
-  /** One budget under each secret; those of a token alone without a message. */
-  #sends(ring: Ring, { token }: Party, message: Message | undefined): Budget[] {
-    const budgets = (
-      name: 'sendsPerToken' | 'sendsPerRequester' | 'sendsPerSender' | 'sendsInTotal',
-      value: string | undefined,
-    ): Budget[] =>
-      value === undefined
-        ? []
-        : LIMITS[name].flatMap(({ max, perSeconds }) =>
-            ring.map((secret) => ({
-              key: JSON.stringify([secret, name, perSeconds, value]),
-              windowMs: perSeconds * 1_000,
-              max,
-              checkOnly: false,
-              isOurs: name === 'sendsPerSender' || name === 'sendsInTotal',
-            })),
-          );
+  #sends(ring: Ring, party: Party, { way, requester }: Message): Budget[] {
+    const scope = scopeOf(party);
+    const isStranger = isOpen(party);
+    const limitClass = isStranger ? 'open' : 'bound';
     return [
-      ...budgets('sendsPerToken', token === undefined ? undefined : canonical(token)),
-      ...budgets('sendsPerRequester', message?.requester),
-      ...budgets('sendsPerSender', message?.way),
-      ...budgets('sendsInTotal', message && ''),
+      ...(scope === null || party.token === undefined ? [] : this.#sendsPerToken(ring, scope)),
+      ...(isStranger ? requesterBudgets(ring, party.subject, requester) : []),
+      ...windows(ring, 'sends-per-sender', LIMITS.sendsPerSender, [way, limitClass], {
+        isOurs: true,
+      }),
+      ...windows(ring, 'sends-in-total', LIMITS.sendsInTotal[limitClass], limitClass, {
+        isOurs: true,
+      }),
     ];
   }
+}
+
+const FIVE_MINUTES_MS = 300_000;
+
+/** A token that a client named is a stranger's, whoever is signed in. */
+function isOpen({ subject, isClientNamed }: Party): boolean {
+  return subject === '' || isClientNamed;
+}
+
+/** Under whom failures and messages count; `null` for nowhere yet. */
+function scopeOf(party: Party): Scope | null {
+  const { token, subject } = party;
+  if (isOpen(party)) return token === undefined ? null : { token };
+  return { subject, token };
+}
+
+function nameOf({ token, subject }: Scope): string {
+  return JSON.stringify([subject ?? null, token === undefined ? null : canonical(token)]);
+}
+
+/** The party that causes the message, and its networks; a subject in its widest one alone. */
+function requesterBudgets(ring: Ring, subject: string, requester: string | undefined): Budget[] {
+  const network = (name: string, max: number): Budget[] =>
+    windows(ring, 'sends-per-network', [{ max, perSeconds: NETWORK_MS / 1_000 }], name);
+  const party = (name: string): Budget[] =>
+    windows(ring, 'sends-per-requester', LIMITS.sendsPerRequester, name);
+  const known = requester === undefined ? undefined : REQUESTERS_KNOWN[requester];
+  const networks = (known?.networks ?? []).map(({ name, max }) => network(name, max));
+  if (subject !== '') return [...party(`subject ${subject}`), ...networks.slice(0, 1).flat()];
+  if (known === undefined) return network('all unknown requesters', UNKNOWN_MAX);
+  return [...party(`requester ${known.party}`), ...networks.flat()];
+}
+
+/** One budget under each secret, for each of the rules. */
+function windows(
+  ring: Ring,
+  name: string,
+  rules: readonly { readonly max: number; readonly perSeconds: number }[],
+  value: unknown,
+  { isOurs = false, isCoarse = false }: { isOurs?: boolean; isCoarse?: boolean } = {},
+): Budget[] {
+  return rules.flatMap(({ max, perSeconds }) =>
+    ring.map((secret) => ({
+      key: JSON.stringify([secret, name, perSeconds, value]),
+      name,
+      windowMs: perSeconds * 1_000,
+      max,
+      checkOnly: false,
+      isOurs,
+      isCoarse,
+    })),
+  );
 }

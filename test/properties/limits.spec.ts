@@ -2,11 +2,15 @@
 import * as fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
-import { LimitService, TwoFactorTooManyRequestsError } from '../../lib/index.js';
+import {
+  LimitService,
+  TwoFactorTooManyRequestsError,
+  TwoFactorUnavailableError,
+} from '../../lib/index.js';
 import { WRONG_CODE } from '../support/canaries.js';
 import type { TestApp } from '../support/test-app.js';
 import type { Call } from './calls.js';
-import { LIMITS } from './limits-model.js';
+import { LIMITS, REQUESTERS } from './limits-model.js';
 import { Model } from './model.js';
 import { DEADLINE_MS, propertyEngines, replay, runs } from './runs.js';
 import { Session } from './session.js';
@@ -169,19 +173,65 @@ describe.each(propertyEngines)('With limits on %s,', (engine) => {
           }
           world.clock.advanceTo(world.clock.now() + 86_400_000);
 
-          const { isPermanentlyLocked } = await limits.failures({ token: 'ann@example.com' });
-          if (isPermanentlyLocked) {
-            await limits.reset({ token: 'ann@example.com' });
-            await limits.reset({ subject: 'ann' });
+          const token = 'ann@example.com';
+          const asked = [
+            { input: { token }, scope: { token } },
+            { input: { token, subject: 'ann', tokenFrom: 'client' as const }, scope: { token } },
+            { input: { token, subject: 'ann' }, scope: { token, subject: 'ann' } },
+          ];
+          for (const { input, scope } of asked) {
+            const { isPermanentlyLocked } = await limits.failures(scope);
+            if (isPermanentlyLocked) await limits.reset(scope);
+            const { id } = await apps[1]!.twoFactor.request(input);
+            const { code } = world.deliveries.at(-1)!;
+            expect((await apps[2]!.confirmer.confirm(id, code))[1]).toBe(true);
+            expect(await limits.failures(scope)).toMatchObject({ count: 0 });
           }
-          const { id } = await apps[1]!.twoFactor.request({
-            token: 'ann@example.com',
-            subject: 'ann',
-          });
+        }),
+        runs(),
+      );
+    },
+    DEADLINE_MS,
+  );
+
+  it(
+    'classes: after whatever strangers do to a token, and to it alone, a subject gets and confirms a code at once',
+    async () => {
+      const act = fc.record({
+        isSignedIn: fc.boolean(),
+        requester: fc.option(fc.constantFrom(...REQUESTERS), { nil: undefined }),
+        wrongCodes: fc.nat({ max: 5 }),
+        waitsSeconds: fc.constantFrom(0, 0, 150, 600),
+        makesWithoutMessage: fc.boolean(),
+      });
+      await fc.assert(
+        fc.asyncProperty(fc.array(act, { maxLength: 12 }), async (acts) => {
+          await world.clear();
+          const token = 'ann@example.com';
+          const { confirmer, twoFactor } = apps[0]!;
+          for (const {
+            isSignedIn,
+            requester,
+            wrongCodes,
+            waitsSeconds,
+            makesWithoutMessage,
+          } of acts) {
+            world.clock.advanceTo(world.clock.now() + waitsSeconds * 1_000);
+            const party = isSignedIn ? { subject: 'eve', tokenFrom: 'client' as const } : {};
+            const made = makesWithoutMessage
+              ? confirmer.makeConfirmation({ token, ...party })
+              : twoFactor.request({ token, requester, ...party });
+            const id = await made.then((one) => one.id, refusedByLimit);
+            if (id === null) continue;
+            for (let wrong = 0; wrong < wrongCodes; wrong += 1) {
+              await confirmer.confirm(id, WRONG_CODE).catch(refusedByLimit);
+            }
+          }
+
+          const { id } = await twoFactor.request({ token, subject: 'ann' });
           const { code } = world.deliveries.at(-1)!;
-          expect((await apps[2]!.confirmer.confirm(id, code))[1]).toBe(true);
-          expect(await limits.failures({ token: 'ann@example.com' })).toMatchObject({ count: 0 });
-          expect(await limits.failures({ subject: 'ann' })).toMatchObject({ count: 0 });
+          expect((await confirmer.confirm(id, code))[1]).toBe(true);
+          expect(await limits.failures({ token, subject: 'ann' })).toMatchObject({ count: 0 });
         }),
         runs(),
       );
@@ -249,8 +299,7 @@ describe.each(propertyEngines)('With limits on %s,', (engine) => {
 
           // All three messages of this window are still there.
           for (let message = 0; message < 3; message += 1) {
-            const made = await twoFactor.request({ token: 'ann@example.com' });
-            await confirmer.cancel(made.id);
+            await twoFactor.request({ token: 'ann@example.com', subject: 'ann' });
           }
           expect(world.deliveries).toHaveLength(3);
         }),
@@ -284,20 +333,34 @@ describe.each(propertyEngines)('With limits on %s,', (engine) => {
     DEADLINE_MS,
   );
 
-  it('locks for 30 seconds first, so that the properties above are about something', async () => {
-    await world.clear();
-    const { id } = await apps[0]!.twoFactor.request({ token: 'ann@example.com' });
-    for (let wrong = 0; wrong < lockAfter; wrong += 1)
-      await apps[0]!.confirmer.confirm(id, WRONG_CODE);
+  it.each([
+    // Strangers are told the wait in steps of five minutes.
+    ['a stranger', {}, 300],
+    ['a subject', { subject: 'ann' }, lockSeconds],
+  ])(
+    'locks for the first time, so that the properties above are about something, when %s fails',
+    async (_, party, retryAfterSeconds) => {
+      await world.clear();
+      const token = 'ann@example.com';
+      const { id } = await apps[0]!.twoFactor.request({ token, ...party });
+      for (let wrong = 0; wrong < lockAfter; wrong += 1)
+        await apps[0]!.confirmer.confirm(id, WRONG_CODE);
 
-    await expect(apps[1]!.confirmer.confirm(id, WRONG_CODE)).rejects.toMatchObject({
-      retryAfterSeconds: lockSeconds,
-    });
-  });
+      await expect(apps[1]!.confirmer.confirm(id, WRONG_CODE)).rejects.toMatchObject({
+        retryAfterSeconds,
+      });
+    },
+  );
 });
 
 /** `null` for a refusal by a limit. */
 function refusedAsLocked(error: unknown): null {
   if (error instanceof TwoFactorTooManyRequestsError) return null;
   throw error;
+}
+
+/** `null` for a refusal by any limit, also one that protects the application's own costs. */
+function refusedByLimit(error: unknown): null {
+  if (error instanceof TwoFactorUnavailableError && error.limit !== null) return null;
+  return refusedAsLocked(error);
 }

@@ -50,6 +50,10 @@ export interface Row {
   readonly codeSecret: Secret;
   readonly oldCodes: readonly string[];
   readonly token: string | undefined;
+  /** Whether a client named the token. */
+  readonly isClientNamed: boolean;
+  /** Whether it was made without a message, outside of a transaction. */
+  readonly hasSlot: boolean;
   readonly way: string;
   readonly hasWay: boolean;
   readonly context: SendContext | undefined;
@@ -241,7 +245,8 @@ export class Model {
       case 'send': {
         const name = senderOf(call.name);
         const seen = this.heldBy(call.target) ?? this.row(call.target.ref) ?? refuse('not-found');
-        const plan = { name, token: call.token, context: call.context, kind: 'any' as const };
+        const { token, context, requester } = call;
+        const plan = { name, token, context, requester, kind: 'any' as const };
         return { state: this.view(this.#deliver(call.target, seen, plan, call.failure, drawn)) };
       }
       case 'resend': {
@@ -291,10 +296,10 @@ export class Model {
         return { count: this.#drop(isDead) };
       }
       case 'reset':
-        this.#limits?.reset(this.ring, call.whose);
+        this.#limits?.reset(this.ring, call.scope);
         return {};
       case 'failures':
-        return { ...this.#limits?.failures(this.ring, call.whose) };
+        return { ...this.#limits?.failures(this.ring, call.scope) };
       case 'rotateKey': {
         const [current] = this.ring;
         this.ring = [current === 'old' ? 'new' : 'old', current!];
@@ -317,6 +322,8 @@ export class Model {
     sends?: Message,
   ): { ref: number; isNew: boolean } {
     const { binding, isConfirmed = false, token, way, context, key } = call;
+    const isClientNamed = call.tokenFrom === 'client';
+    const hasSlot = !isConfirmed && call.transaction === undefined && sends === undefined;
     if (isConfirmed && (token ?? way ?? context) !== undefined) refuse('invalid-request');
     const made = {
       purpose: binding.purpose ?? '',
@@ -334,7 +341,8 @@ export class Model {
 
     // What is confirmed by hand is the application's own decision, whoever guesses meanwhile.
     if (!isConfirmed) {
-      const party = { token, subject: made.subject, purpose: made.purpose };
+      const { subject, purpose } = made;
+      const party = { token, subject, purpose, isClientNamed, hasSlot };
       // One that is made in a transaction of the application takes no place.
       const opens = call.transaction ? undefined : { id: id!, ttlMs: made.ttlMs };
       this.#assertCharged(this.#limits?.chargeRequest(this.ring, party, { opens, sends }));
@@ -360,6 +368,8 @@ export class Model {
       codeSecret: secret!,
       oldCodes: [],
       token,
+      isClientNamed,
+      hasSlot,
       way: way ?? '',
       hasWay: way !== undefined,
       context,
@@ -455,13 +465,10 @@ export class Model {
         continue;
       }
       if (plan.isCharged !== true) {
-        const { purpose, subject } = row;
         const sends = { way: plan.name, requester: plan.requester };
-        const charged = this.#limits?.chargeRequest(
-          this.ring,
-          { token, purpose, subject },
-          { sends },
-        );
+        const { purpose, subject, isClientNamed, hasSlot } = row;
+        const party = { token, purpose, subject, isClientNamed, hasSlot };
+        const charged = this.#limits?.chargeRequest(this.ring, party, { sends });
         this.#assertCharged(charged);
       }
       const rotates = plan.kind === 'again' && this.resend === 'rotate' && row.sends > 0;
@@ -552,10 +559,12 @@ export class Model {
     );
   }
 
-  /** The token is sealed: without its secret nobody knows it. */
-  #partyOf({ token, subject, purpose, codeSecret, code }: Row): Party {
-    const isOpen = code !== undefined && this.#has(codeSecret);
-    return { token: isOpen ? token : undefined, subject, purpose };
+  /** Token, who named it and whether there is a place are sealed: they are lost with the secret. */
+  #partyOf({ token, subject, purpose, codeSecret, code, isClientNamed, hasSlot }: Row): Party {
+    if (code === undefined || !this.#has(codeSecret)) {
+      return { token: undefined, subject, purpose, isClientNamed: false, hasSlot: false };
+    }
+    return { token, subject, purpose, isClientNamed, hasSlot };
   }
 
   #assertCharged(charged: Charged | Blocked | undefined): void {

@@ -105,12 +105,12 @@ export class Session {
         }
       }
       case 'send': {
-        const { target, name, token, context, failure } = call;
+        const { target, name, token, requester, context, failure } = call;
+        const reference = this.#reference(target);
         world.failure = failure;
         try {
-          return {
-            state: viewOf(await sender.send(name, token, this.#reference(target), context)),
-          };
+          const state = await sender.send(name, token, reference, context, { requester });
+          return { state: viewOf(state) };
         } finally {
           world.failure = 'none';
         }
@@ -166,10 +166,10 @@ export class Session {
         await world.restart(model.ring);
         return {};
       case 'reset':
-        await limits.reset(call.whose);
+        await limits.reset(call.scope);
         return {};
       case 'failures': {
-        const { lockedUntil, ...rest } = await limits.failures(call.whose);
+        const { lockedUntil, ...rest } = await limits.failures(call.scope);
         return { ...rest, lockedUntil: lockedUntil?.toISOString() ?? null };
       }
       case 'rotateKey':

@@ -1,8 +1,9 @@
 import * as fc from 'fast-check';
 import { expect } from 'vitest';
 
-import type { Delivery } from '../../lib/index.js';
+import type { Delivery, FailureScope } from '../../lib/index.js';
 import type { Binding, BindingChoice, Call, CodeChoice, Moment, Target } from './calls.js';
+import { REQUESTERS } from './limits-model.js';
 import { TOKENS, type Answer, type Model, type Row } from './model.js';
 import { expectedRow, rawAsExpected, type Session } from './session.js';
 import { fingerprint, numberOf, type Failure, type RawRow } from './world.js';
@@ -82,8 +83,14 @@ const moment: fc.Arbitrary<Moment> = fc.oneof(
   },
 );
 
-const whose = fc.oneof(fc.record({ token }), fc.record({ subject: fc.constantFrom(...SUBJECTS) }));
-const requester = seldom(fc.constantFrom('192.0.2.1', 'session-of-ann'));
+const subject = fc.constantFrom(...SUBJECTS);
+const scope: fc.Arbitrary<FailureScope> = fc.oneof(
+  fc.record({ token }),
+  fc.record({ subject }),
+  fc.record({ subject, token }),
+);
+const requester = seldom(fc.constantFrom(...REQUESTERS));
+const tokenFrom = seldom(fc.constant('client' as const));
 
 /** Every kind of call, by name; a property takes those it is about, and says how often. */
 export const calls = {
@@ -91,6 +98,7 @@ export const calls = {
     op: fc.constant('make' as const),
     binding,
     token: seldom(token),
+    tokenFrom,
     way: seldom(way),
     isConfirmed: seldom(fc.constant(true)),
     ttlSeconds,
@@ -103,6 +111,7 @@ export const calls = {
     op: fc.constant('request' as const),
     binding,
     token,
+    tokenFrom,
     way: seldom(way),
     ttlSeconds,
     meta,
@@ -116,6 +125,7 @@ export const calls = {
     target,
     name: fc.option(way, { nil: null }),
     token,
+    requester,
     context,
     failure,
   }),
@@ -134,7 +144,7 @@ export const calls = {
   }),
   cancel: fc.record({ op: fc.constant('cancel' as const), target }),
   check: fc.record({ op: fc.constant('check' as const), target, binding: optional(bindingChoice) }),
-  erase: fc.record({ op: fc.constant('erase' as const), subject: fc.constantFrom(...SUBJECTS) }),
+  erase: fc.record({ op: fc.constant('erase' as const), subject }),
   purge: fc.record({
     op: fc.constant('purge' as const),
     olderThan: fc.constantFrom('default' as const, 'now' as const, 'later' as const),
@@ -143,8 +153,8 @@ export const calls = {
   rotateKey: fc.record({ op: fc.constant('rotateKey' as const) }),
   dropKey: fc.record({ op: fc.constant('dropKey' as const) }),
   restart: fc.record({ op: fc.constant('restart' as const) }),
-  reset: fc.record({ op: fc.constant('reset' as const), whose }),
-  failures: fc.record({ op: fc.constant('failures' as const), whose }),
+  reset: fc.record({ op: fc.constant('reset' as const), scope }),
+  failures: fc.record({ op: fc.constant('failures' as const), scope }),
   // Those that must follow one another for something to happen.
   guess: fc.record({
     op: fc.constant('confirm' as const),
@@ -172,15 +182,16 @@ export const calls = {
   }),
   ask: fc.record({
     op: fc.constant('request' as const),
-    binding: fc.record({ subject: fc.constant('ann') }),
+    binding: fc.record({ subject: optional(fc.constant('ann')) }),
     token: fc.constantFrom('ann@example.com', 'Ann@EXAMPLE.com'),
+    tokenFrom,
     ttlSeconds,
     requester,
     failure,
   }),
   waitABit: fc.record({
     op: fc.constant('advance' as const),
-    to: fc.record({ ms: fc.constantFrom(1_000, 29_999, 30_000, 60_000, 100_000, 599_999) }),
+    to: fc.record({ ms: fc.constantFrom(1_000, 30_000, 149_999, 150_000, 300_000, 599_999) }),
   }),
   repeat: fc.record({
     op: fc.constant('resend' as const),

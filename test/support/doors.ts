@@ -37,6 +37,7 @@ export const FAILURES_ONLY = {
   pending: false,
   sendsPerToken: false,
   sendsPerRequester: false,
+  sendsPerNetwork: false,
   sendsPerSender: false,
   sendsInTotal: false,
 } as const;

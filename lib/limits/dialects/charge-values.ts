@@ -1,5 +1,5 @@
 import type { SqlValue, SqlValues } from '../../database/index.js';
-import { doublingsOf, lockMsAfter } from '../limit-rules.js';
+import { doublingsOf, lockMsAfter, UNLOCKED_MS } from '../limit-rules.js';
 import type { FailureRule, LimitCharge } from '../limit-store.interface.js';
 
 /** What the row of a budget begins with, if this is its first charge. */
@@ -12,13 +12,13 @@ export interface ChargeRow extends Readonly<Record<string, SqlValue>> {
 }
 
 export function chargeRow({ key, rule, checkOnly }: LimitCharge, now: number): ChargeRow {
-  const lockMs = rule.kind === 'failures' ? lockMsAfter(1, rule) : rule.windowMs;
+  const lastsMs = rule.kind === 'failures' ? lockMsAfter(1, rule) || UNLOCKED_MS : rule.windowMs;
   return {
     id: key,
     kind: rule.kind,
     amount: checkOnly ? 0 : 1,
     allowed: rule.max,
-    endsAt: now + lockMs,
+    endsAt: now + lastsMs,
   };
 }
 

@@ -1,6 +1,6 @@
 import { placeholders, type TableNames } from '../../database/index.js';
 import type { LimitRecord } from '../limit-record.entity.js';
-import { CLOCK_MARGIN_MS } from '../limit-rules.js';
+import { CLOCK_MARGIN_MS, UNLOCKED_MS } from '../limit-rules.js';
 
 export type LimitTable = TableNames<keyof LimitRecord>;
 
@@ -55,8 +55,7 @@ export function isSpent(terms: RuleTerms): string {
 
 /**
  * The lock after `amount` consecutive failures, as the time when it ends; values are cast by `int` and `bigint`. A failure
- * that does not lock yet ends at once: the time of the last failure stays in the row, so that a count that was not touched for
- * a year can be purged.
+ * that does not lock yet has ended before: see `UNLOCKED_MS`.
  */
 export function lockEnd(
   amount: string,
@@ -65,7 +64,7 @@ export function lockEnd(
 ): string {
   const doublings = `${amount} - ${int(':lockAfter')}`;
   return (
-    `CASE WHEN ${doublings} < 0 THEN ${bigint(':now')} ` +
+    `CASE WHEN ${doublings} < 0 THEN ${bigint(':now')} - ${-UNLOCKED_MS} ` +
     `WHEN ${doublings} >= ${int(':doublings')} THEN ${bigint(':now')} + ${bigint(':maxLockMs')} ` +
     `ELSE ${bigint(':now')} + (${bigint(':lockMs')} << (${doublings})) END`
   );

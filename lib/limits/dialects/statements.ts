@@ -53,7 +53,7 @@ export function limitStatements(engine: Engine, names: LimitTable): LimitStateme
       updateInOrder(
         names,
         `${c.endsAt} = CASE WHEN ${c.amount} <= 1 THEN 0 ` +
-          `WHEN ${c.kind} = 'failures' AND ${c.amount} <= :lockAfter THEN :now ` +
+          `WHEN ${c.kind} = 'failures' AND ${c.amount} <= :lockAfter THEN :unlocked ` +
           `ELSE ${c.endsAt} END, ${c.amount} = ${c.amount} - 1`,
         `${isOneOf(count)} AND ${c.amount} > 0`,
       ),

@@ -19,10 +19,17 @@ import { DataSource, type DataSourceOptions, type Repository } from 'typeorm';
 /** Long enough that a confirmed row outlives the clock of a process that is ten minutes ahead. */
 const USE_WITHIN_SECONDS = 900;
 
-const MANY = [{ max: 1_000_000, perSeconds: 3_600 }];
+const MANY = { max: 1_000_000, perSeconds: 3_600 };
 
-/** A cell makes twenty confirmations of one token at once, and in an hour more messages than one installation sends. */
-const LIMITS: LimitsOptions = { pending: false, sendsPerSender: MANY, sendsInTotal: MANY };
+/**
+ * A cell makes twenty confirmations of one token at once, and in an hour more messages than one installation sends, all by
+ * unknown requesters.
+ */
+const LIMITS: LimitsOptions = {
+  pending: false,
+  sendsPerNetwork: [{ ipv4: 24, ipv6: 48, ...MANY }],
+  sendsInTotal: [MANY],
+};
 
 /** Tells a time that may be ahead of the machine's. */
 export class ShiftedClock implements Clock {

@@ -1,40 +1,70 @@
 import { describe, expect, it } from 'vitest';
 
 import { TwoFactorConfigurationError } from '../../../lib/index.js';
-import { resolveLimits } from '../../../lib/options/limits.js';
+import { resolveLimits as resolve } from '../../../lib/options/limits.js';
+import type { ResolvedLimits } from '../../../lib/options/index.js';
+
+const WITH_BOUND_PURPOSE = { longestTtlSeconds: 600, hasBoundPurpose: true };
+
+function resolveLimits(input: unknown): ResolvedLimits {
+  return resolve(input, WITH_BOUND_PURPOSE);
+}
 
 describe('The limits', () => {
   it('are all on by default, and frozen', () => {
     const limits = resolveLimits(undefined);
 
     expect(limits).toEqual({
-      failures: { lockAfter: 10, lockMs: 30_000, maxLockMs: 3_600_000, permanentLockAfter: 100 },
+      failures: { lockAfter: 10, lockMs: 30_000, maxLockMs: 900_000, permanentLockAfter: 100 },
       pending: 3,
-      sendsPerToken: [
-        { max: 5, perSeconds: 3_600 },
-        { max: 10, perSeconds: 86_400 },
-      ],
+      sendsPerToken: {
+        open: [
+          { max: 5, perSeconds: 600 },
+          { max: 10, perSeconds: 86_400 },
+        ],
+        bound: [
+          { max: 5, perSeconds: 600 },
+          { max: 20, perSeconds: 86_400 },
+        ],
+      },
       sendsPerRequester: [{ max: 10, perSeconds: 3_600 }],
-      sendsPerSender: [{ max: 1_000, perSeconds: 3_600 }],
-      sendsInTotal: [{ max: 1_000, perSeconds: 3_600 }],
+      sendsPerNetwork: [
+        { ipv4: 24, ipv6: 48, max: 60, perSeconds: 3_600 },
+        { ipv6: 56, max: 30, perSeconds: 3_600 },
+      ],
+      sendsPerSender: [],
+      sendsInTotal: {
+        open: [{ max: 500, perSeconds: 3_600 }],
+        bound: [{ max: 5_000, perSeconds: 3_600 }],
+      },
       requester: undefined,
       normalizeToken: undefined,
       guessing: { confirmations: 20, perMs: 600_000 },
     });
     expect(resolveLimits({})).toEqual(limits);
-    for (const part of [limits, limits.failures, limits.sendsPerToken, limits.sendsPerToken[0]]) {
+    for (const part of [
+      limits,
+      limits.failures,
+      limits.sendsPerToken,
+      limits.sendsPerToken.open,
+      limits.sendsPerToken.bound[0],
+      limits.sendsPerNetwork[0],
+      limits.sendsInTotal,
+    ]) {
       expect(Object.isFrozen(part)).toBe(true);
     }
   });
 
   it('are all off with false, and each for itself', () => {
+    const noClass = { open: [], bound: [] };
     const off = {
       failures: null,
       pending: null,
-      sendsPerToken: [],
+      sendsPerToken: noClass,
       sendsPerRequester: [],
+      sendsPerNetwork: [],
       sendsPerSender: [],
-      sendsInTotal: [],
+      sendsInTotal: noClass,
       guessing: null,
     };
     expect(resolveLimits(false)).toMatchObject(off);
@@ -50,6 +80,62 @@ describe('The limits', () => {
       failures: { lockAfter: 5, lockMs: 30_000, permanentLockAfter: 100 },
       pending: 3,
     });
+  });
+
+  it('give the open class 1,000 messages an hour in all when no purpose is bound', () => {
+    const { sendsInTotal } = resolve({}, { ...WITH_BOUND_PURPOSE, hasBoundPurpose: false });
+
+    expect(sendsInTotal).toEqual({
+      open: [{ max: 1_000, perSeconds: 3_600 }],
+      bound: [{ max: 5_000, perSeconds: 3_600 }],
+    });
+  });
+
+  it.each(['sendsPerToken', 'sendsInTotal'] as const)(
+    'hold for both classes when %s is a list, and keep the default of a class that is left out',
+    (name) => {
+      const list = [{ max: 7, perSeconds: 60 }];
+
+      expect(resolveLimits({ [name]: list })[name]).toEqual({ open: list, bound: list });
+      expect(resolveLimits({ [name]: { open: list } })[name]).toEqual({
+        ...resolveLimits({})[name],
+        open: list,
+      });
+      expect(resolveLimits({ [name]: { bound: false } })[name]).toEqual({
+        ...resolveLimits({})[name],
+        bound: [],
+      });
+    },
+  );
+
+  it('take the first lock as the longest when it is longer than the default of the longest', () => {
+    expect(resolveLimits({ failures: { lockSeconds: 1_200 } }).failures).toMatchObject({
+      lockMs: 1_200_000,
+      maxLockMs: 1_200_000,
+    });
+  });
+
+  it('refuse a longest lock below the longest life of a code, and take one of that length', () => {
+    const surroundings = { longestTtlSeconds: 3_600, hasBoundPurpose: true };
+    for (const input of [{}, { failures: { maxLockSeconds: 3_599 } }]) {
+      expect(() => resolve(input, surroundings)).toThrow(TwoFactorConfigurationError);
+      expect(() => resolve(input, surroundings)).toThrow(
+        "and a code lives 3600 seconds, so that several locks end within one code's life and each message buys " +
+          'several guesses. Give at least 3600, or shorten ttlSeconds.',
+      );
+    }
+    const { failures } = resolve({ failures: { maxLockSeconds: 3_600 } }, surroundings);
+    expect(failures?.maxLockMs).toBe(3_600_000);
+  });
+
+  it('count a network under each of the families that it has a prefix for', () => {
+    const networks = [
+      { ipv4: 24, max: 9, perSeconds: 60 },
+      { ipv6: 48, max: 9, perSeconds: 60 },
+      { ipv4: 16, ipv6: 32, max: 9, perSeconds: 60 },
+    ];
+
+    expect(resolveLimits({ sendsPerNetwork: networks }).sendsPerNetwork).toEqual(networks);
   });
 
   it.each<[unknown, string]>([
@@ -81,7 +167,53 @@ describe('The limits', () => {
     [{ sendsPerToken: [] }, 'Option limits.sendsPerToken is an empty list. Give a list such as'],
     [
       { sendsPerToken: { max: 5, perSeconds: 60 } },
-      'Option limits.sendsPerToken is a value of type object.',
+      'There is no member of limits.sendsPerToken: max. Known: bound, open.',
+    ],
+    [
+      { sendsPerToken: 5 },
+      'Option limits.sendsPerToken is 5. Give a list such as [{ max: 5, perSeconds: 3600 }], { open, bound } with',
+    ],
+    [{ sendsPerToken: { open: [] } }, 'Option limits.sendsPerToken.open is an empty list.'],
+    [
+      { sendsPerToken: { bound: { max: 5, perSeconds: 60 } } },
+      'Option limits.sendsPerToken.bound is a value of type object. Give a list such as',
+    ],
+    [
+      { sendsInTotal: { open: [{ max: 5, perSeconds: 0 }] } },
+      'limits.sendsInTotal.open[0].perSeconds is 0.',
+    ],
+    [
+      { sendsPerRequester: { max: 5, perSeconds: 60 } },
+      'Option limits.sendsPerRequester is a value of type object. Give a list such as',
+    ],
+    [
+      { sendsPerNetwork: [{ max: 5, perSeconds: 60 }] },
+      'Option limits.sendsPerNetwork[0] counts no network. Give ipv4, ipv6 or both: the length of the prefix in bits.',
+    ],
+    [
+      { sendsPerNetwork: [{ ipv4: 7, max: 5, perSeconds: 60 }] },
+      'limits.sendsPerNetwork[0].ipv4 is 7. Give a whole number from 8 to 32.',
+    ],
+    [
+      { sendsPerNetwork: [{ ipv6: 129, max: 5, perSeconds: 60 }] },
+      'limits.sendsPerNetwork[0].ipv6 is 129. Give a whole number from 16 to 128.',
+    ],
+    [
+      { sendsPerNetwork: [{ ipv4: 24, max: 5, perSeconds: 60, network: 'a' }] },
+      'There is no member of limits.sendsPerNetwork[0]: network.',
+    ],
+    [
+      {
+        sendsPerNetwork: [
+          { ipv4: 24, ipv6: 48, max: 5, perSeconds: 60 },
+          { ipv6: 48, max: 6, perSeconds: 60 },
+        ],
+      },
+      'Option limits.sendsPerNetwork has two budgets per 60 seconds. Keep the smaller one.',
+    ],
+    [
+      { failures: { maxLockSeconds: 599 } },
+      'Option limits.failures.maxLockSeconds is 599, and a code lives 600 seconds',
     ],
     [{ sendsPerToken: [{ max: 0, perSeconds: 60 }] }, 'limits.sendsPerToken[0].max is 0.'],
     [{ sendsInTotal: [{ max: 5 }] }, 'limits.sendsInTotal[0].perSeconds is undefined.'],
