@@ -273,20 +273,43 @@ export class ConfirmationStore {
   }
 
   /** Spends the proof; true for one caller. */
-  async use(
-    { id, purpose, subject, useKey, detailsMacs }: UseValues,
-    manager?: EntityManager,
-  ): Promise<boolean> {
+  async use(given: UseValues, manager?: EntityManager): Promise<boolean> {
+    const { id } = given;
     const { use } = this.statements;
-    const values = (): SqlValues => {
-      const now = this.options.clock.now();
-      return { id, purpose, subject, useKey, now, ...listValues('detailsMac', detailsMacs) };
-    };
+    const values = (): SqlValues => this.#useValues(given);
     return touched(
       manager === undefined
         ? await this.runner.runInLane(id, use, values, this.#join('use', id, values))
         : await this.runner.run(use, values, manager),
     );
+  }
+
+  /** As `use`, for one call: `useKey` is its mark. Returns the row as it is then; `null` for every other caller. */
+  async reserve(given: UseValues): Promise<ConfirmationRow | null> {
+    const { id } = given;
+    const values = (): SqlValues => this.#useValues(given);
+    const join = this.#join('reserve', id, values);
+    return this.#touchedRow(
+      await this.runner.runInLane(id, this.statements.reserve, values, join),
+      id,
+    );
+  }
+
+  /** Turns the reservation under this mark into a use. False when there is none, or the transaction does not see it. */
+  async keepReserved(id: string, mark: string, manager?: EntityManager): Promise<boolean> {
+    const { keepReserved } = this.statements;
+    const values = (): SqlValues => ({ id, mark });
+    return touched(
+      manager === undefined
+        ? await this.runner.runInLane(id, keepReserved, values)
+        : await this.runner.run(keepReserved, values, manager),
+    );
+  }
+
+  /** Makes the proof that is reserved under this mark usable again, and counts a failed call. */
+  async release(id: string, mark: string): Promise<boolean> {
+    const values = { id, mark };
+    return touched(await this.runner.runInLane(id, this.statements.release, () => values));
   }
 
   /** Charges one message. `null` when somebody was faster or the confirmation is not to be sent. */
@@ -337,6 +360,11 @@ export class ConfirmationStore {
     if (this.joined === null) return null;
     const { many, one, rest } = this.joined[name];
     return { many, one, rest, keys: [id], row: values };
+  }
+
+  #useValues({ id, purpose, subject, useKey, detailsMacs }: UseValues): SqlValues {
+    const now = this.options.clock.now();
+    return { id, purpose, subject, useKey, now, ...listValues('detailsMac', detailsMacs) };
   }
 
   /** Of a statement that charges: the same for all calls in it. */

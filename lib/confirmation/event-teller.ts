@@ -95,9 +95,16 @@ export class EventTeller {
     this.events.emit(() => ({ type: 'confirmed', by, attempts, ...this.#factsOf(row) }));
   }
 
-  used(id: string, { purpose, subject }: StoredBinding, manager: EntityManager | undefined): void {
+  /** @param committed is called when the event is emitted: never when the transaction is rolled back. */
+  used(
+    id: string,
+    { purpose, subject }: StoredBinding,
+    manager: EntityManager | undefined,
+    committed?: () => void,
+  ): void {
     const party = { purpose, subject, token: null };
     this.#afterCommit(manager, () => {
+      committed?.();
       this.events.emit(() => ({ type: 'used', ...this.#facts({ id, way: '' }, party) }));
     });
   }

@@ -52,10 +52,11 @@ describe.each(adapters)(
       expect(await isUsable(id)).toBe(true);
     });
 
-    it('answers 409 when another call spent the proof while it ran', async () => {
+    it('refuses every other use of the proof while its handler runs', async () => {
       const id = await prove();
       const answer = await call('transfers/handler/overtaken', id);
-      expect(answer).toMatchObject({ status: 409, body: { error: 'confirmation-used' } });
+      expect(answer).toMatchObject({ status: 200, body: { usedByAnother: false } });
+      expect(await app.row(id)).toMatchObject({ usedAt: app.clock.now(), useKey: null });
     });
 
     it('answers 409 when its handler uses the proof twice', async () => {

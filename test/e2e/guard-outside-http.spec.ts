@@ -87,7 +87,7 @@ describe('A guarded handler outside of HTTP', () => {
     const context = message(id, { confirmationId: fromData, useIn: 'handler' });
     await guard.canActivate(context);
     const usable = async (): Promise<boolean> => (await app.confirmer.check(id))[1];
-    expect(await usable()).toBe(true);
+    expect(await usable()).toBe(false);
     const answer = interceptor.intercept(
       context,
       handler(() => 'done'),
@@ -105,18 +105,29 @@ describe('A guarded handler outside of HTTP', () => {
     expect((await app.confirmer.check(id))[1]).toBe(false);
   });
 
-  it('turns a lost race into an error of this package', async () => {
-    const id = await prove();
-    const context = message(id, { confirmationId: fromData, useIn: 'handler' });
+  it('runs the handler once for a proof, and turns a repetition into an error of this package', async () => {
+    const context = message(await prove(), { confirmationId: fromData, useIn: 'handler' });
     await guard.canActivate(context);
-    await app.confirmer.use(id, { purpose: 'transfer', subject: 'ann' });
+    let runs = 0;
     const answer = interceptor.intercept(
       context,
-      handler(() => 'done'),
+      handler(() => (runs += 1)),
     );
+    await lastValueFrom(answer);
     const error = await failureOf(lastValueFrom(answer));
     expect(error).toBeInstanceOf(TwoFactorConfirmationUsedError);
     expect(error).not.toBeInstanceOf(HttpException);
+    expect(runs).toBe(1);
+  });
+
+  it('does not run a handler that needs a proof when no guard ran', () => {
+    const context = message(UNKNOWN_ID, { confirmationId: fromData, useIn: 'handler' });
+    const run = (): unknown =>
+      interceptor.intercept(
+        context,
+        handler(() => 'done'),
+      );
+    expect(run).toThrow(TwoFactorConfigurationError);
   });
 
   it('says so when the call has nothing that could carry a proof', async () => {

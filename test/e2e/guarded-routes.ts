@@ -103,7 +103,7 @@ export class TransferController {
   @Post('handler/forgetting')
   @HttpCode(200)
   @RequireConfirmation('transfer', { useIn: 'handler' })
-  forgetting(): object {
+  forgetting(@Confirmation() _proof: ConfirmationProof): object {
     TransferController.runs.push('forgetting');
     return { ok: true };
   }
@@ -111,11 +111,11 @@ export class TransferController {
   @Post('handler/silent')
   @HttpCode(200)
   @RequireConfirmation('transfer', { useIn: 'handler' })
-  silent(): void {}
+  silent(@Confirmation() _proof: ConfirmationProof): void {}
 
   @Post('handler/throwing')
   @RequireConfirmation('transfer', { useIn: 'handler' })
-  throwing(): never {
+  throwing(@Confirmation() _proof: ConfirmationProof): never {
     throw new BadRequestException('not today');
   }
 
@@ -123,8 +123,8 @@ export class TransferController {
   @HttpCode(200)
   @RequireConfirmation('transfer', { useIn: 'handler' })
   async overtaken(@Confirmation() proof: ConfirmationProof): Promise<object> {
-    await this.confirmer.use(proof.id, { purpose: 'transfer', subject: 'ann' });
-    return { ok: true };
+    const used = await this.confirmer.use(proof.id, { purpose: 'transfer', subject: 'ann' });
+    return { usedByAnother: used };
   }
 
   @Post('handler/twice')

@@ -5,6 +5,7 @@ import type {
   ConfirmationTable,
   StatementTerms,
 } from './confirmation-dialect.js';
+import { MAX_FAILED_CALLS } from '../confirmation-status.js';
 import { mysqlDialect } from './mysql.dialect.js';
 import { postgresDialect } from './postgres.dialect.js';
 import { sqliteDialect } from './sqlite.dialect.js';
@@ -24,6 +25,9 @@ export type ConfirmationStatements = Readonly<
     | 'confirm'
     | 'confirmByHand'
     | 'use'
+    | 'reserve'
+    | 'keepReserved'
+    | 'release'
     | 'bind'
     | 'retrySooner'
     | 'cancel'
@@ -35,7 +39,7 @@ export type ConfirmationStatements = Readonly<
 >;
 
 /** Those that may go together with others of their kind. */
-export type JoinedName = 'insert' | 'find' | 'confirm' | 'use';
+export type JoinedName = 'insert' | 'find' | 'confirm' | 'use' | 'reserve';
 
 /** What a statement says, without how it is put together. */
 export interface ConfirmationClauses {
@@ -75,6 +79,15 @@ export function confirmationStatements(terms: StatementTerms): ConfirmationState
       WHERE ${c.id} = :id AND ${pending}
       ${returning(names)}`,
     use: `UPDATE ${table} SET ${use.set} WHERE ${use.where}`,
+    // The same race gate as `use`: of parallel calls one reserves, and the others are refused before their handlers run.
+    reserve: `UPDATE ${table} SET ${use.set} WHERE ${use.where} ${returning(names)}`,
+    // Both match the mark of one call: no call keeps or releases what another call has reserved.
+    keepReserved: `
+      UPDATE ${table} SET ${c.useKey} = NULL WHERE ${c.id} = :id AND ${exactly(c.useKey, ':mark')}`,
+    // Once the transaction of `keepReserved` has committed, the mark is gone and nothing is released.
+    release: `
+      UPDATE ${table} SET ${c.usedAt} = NULL, ${c.useKey} = NULL, ${c.attempts} = ${c.attempts} + 1
+      WHERE ${c.id} = :id AND ${exactly(c.useKey, ':mark')}`,
     bind: `
       UPDATE ${table} SET ${c.way} = :way, ${c.envelope} = :envelope, ${c.codeMac} = :codeMac,
         ${c.failureKeys} = :failureKeys,
@@ -139,7 +152,8 @@ export function clauses({ engine, names, keys, purposes }: StatementTerms): Conf
       set: `${c.usedAt} = :now, ${c.useKey} = :useKey`,
       where: `${c.id} = :id AND ${c.purpose} = :purpose AND ${exactly(c.subject, ':subject')}
         AND ${exactly(c.detailsMac, placeholders('detailsMac', keys))} AND ${c.confirmedAt} IS NOT NULL
-        AND ${c.usedAt} IS NULL AND ${c.cancelledAt} IS NULL AND ${c.useBefore} > :now`,
+        AND ${c.usedAt} IS NULL AND ${c.cancelledAt} IS NULL AND ${c.useBefore} > :now
+        AND ${c.attempts} < ${c.maxAttempts} + ${MAX_FAILED_CALLS}`,
     },
   };
 }
