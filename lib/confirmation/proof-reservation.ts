@@ -10,6 +10,7 @@ import type { ConfirmationStore } from './confirmation.store.js';
 import type { EventTeller } from './event-teller.js';
 
 const MARK_BYTES = 15;
+const logger = new Logger('ProofReservation');
 
 /** The use key of one call's reservation. Idempotency keys have no blanks, so that none of them equals it. */
 export function newMark(): string {
@@ -27,7 +28,6 @@ export function foundRow(row: ConfirmationRow): ConfirmationRow {
  * once more: a second code is the price of never having a second effect.
  */
 export class ProofReservation {
-  readonly #logger = new Logger(ProofReservation.name);
   /** What this process knows. Each statement decides by the mark alone. */
   #phase: 'reserved' | 'used' | 'ended' | 'released' = 'reserved';
   #hasBegun = false;
@@ -113,6 +113,12 @@ export class ProofReservation {
   async release(): Promise<void> {
     if (this.#isRunning || this.#phase === 'ended' || this.#phase === 'released') return;
     this.#phase = 'released';
+    const released = this.#release();
+    // A transaction that was begun outside of the handler holds the row, and ends after this failure has reached its owner.
+    if (!this.#isInTransaction) await released;
+  }
+
+  async #release(): Promise<void> {
     try {
       await this.store.release(this.state.id, this.mark);
     } catch (error) {
@@ -120,10 +126,13 @@ export class ProofReservation {
     }
   }
 
+  get #isInTransaction(): boolean {
+    return this.#usedIn?.queryRunner?.isTransactionActive ?? false;
+  }
+
   /** Whether the event is still to be emitted although the transaction has ended: the handler swallowed its failure. */
   #mayBeRolledBack(): boolean {
-    const isInTransaction = this.#usedIn?.queryRunner?.isTransactionActive ?? false;
-    return this.teller.isHeard && !this.#isEmitted && !isInTransaction;
+    return this.teller.isHeard && !this.#isEmitted && !this.#isInTransaction;
   }
 
   async #keep(): Promise<boolean> {
@@ -153,7 +162,7 @@ export class ProofReservation {
 
   #warn(what: string, error: unknown): void {
     const cause = error instanceof Error ? error.message : 'unknown';
-    this.#logger.warn(`The reserved proof ${shortId(this.state.id)} ${what}: ${cause}`);
+    logger.warn(`The reserved proof ${shortId(this.state.id)} ${what}: ${cause}`);
   }
 }
 
