@@ -1,7 +1,14 @@
 // One effect for one proof, on every engine: the guard reserves it with one guarded statement before the handler runs.
-import { Controller, HttpCode, Injectable, Post, type ExecutionContext } from '@nestjs/common';
+import {
+  BadRequestException,
+  Controller,
+  HttpCode,
+  Injectable,
+  Post,
+  type ExecutionContext,
+} from '@nestjs/common';
 import { DataSource, type QueryRunner } from 'typeorm';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 
 import { Confirmation, ConfirmationProof, RequireConfirmation } from '../../lib/index.js';
 import { engines, servers, type EngineName } from '../support/engines.js';
@@ -85,6 +92,13 @@ class TransfersController {
     const runner = this.early.open.get(proof.id);
     await proof.use({ manager: runner?.manager });
     await runner?.commitTransaction();
+  }
+
+  @Post('early-failing')
+  @RequireConfirmation('transfer', { useIn: 'handler' })
+  async failingInEarlyTransaction(@Confirmation() proof: ConfirmationProof): Promise<never> {
+    await proof.use({ manager: this.early.open.get(proof.id)?.manager });
+    throw new BadRequestException('no money');
   }
 
   @Post('guarded')
@@ -220,3 +234,21 @@ describe.each(early)(
     });
   },
 );
+
+describe.each(servers)('A transaction that outlives the failed handler on %s', (engine) => {
+  it('keeps neither the answer waiting nor the proof', async () => {
+    const app = await start(engine);
+    try {
+      const id = await prove(app);
+      const transactions = app.app.get(EarlyTransactions);
+      await transactions.begin('READ COMMITTED', id);
+      expect(await post(app, 'early-failing', id)).toBe(400);
+      expect(transactions.open.get(id)?.isTransactionActive).toBe(true);
+      await transactions.end(id);
+      await vi.waitFor(async () => expect((await app.row(id)).usedAt).toBeNull());
+      expect(await post(app, 'transactional', id)).toBe(200);
+    } finally {
+      await app.close();
+    }
+  });
+});
