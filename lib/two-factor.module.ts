@@ -51,6 +51,13 @@ async function openStore(
   });
 }
 
+/** Nest runs it before any transport reads the guards of its routes. */
+function orderedRoutes(modules: ModulesContainer): GuardedRouteExplorer {
+  const explorer = new GuardedRouteExplorer(modules);
+  explorer.orderEnhancers();
+  return explorer;
+}
+
 /**
  * Proves, exactly once, that somebody holds something: a phone, a mailbox, an authenticator.
  *
@@ -88,9 +95,13 @@ async function openStore(
       useFactory: (dataSource: DataSource) => new AfterCommit(dataSource),
       inject: [TWO_FACTOR_DATA_SOURCE],
     },
+    {
+      provide: GuardedRouteExplorer,
+      useFactory: orderedRoutes,
+      inject: [ModulesContainer],
+    },
     ConfirmerService,
     EventTeller,
-    GuardedRouteExplorer,
     LimitService,
     PartyReader,
     PurgeService,

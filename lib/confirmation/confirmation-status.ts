@@ -5,11 +5,20 @@ import type { ConfirmationRow } from './confirmation-record.entity.js';
 export type ConfirmationStatus =
   'pending' | 'confirmed' | 'used' | 'expired' | 'locked' | 'cancelled';
 
+/**
+ * How many calls may fail after they reserved a proof. A handler that also asks for a password fails for each wrong one, so
+ * an unlimited number would make one proof a key for guessing passwords.
+ */
+export const MAX_FAILED_CALLS = 5;
+
 /** Derived from the columns, never stored. `now` is epoch milliseconds. */
 export function statusOf(row: ConfirmationRow, now: number): ConfirmationStatus {
   if (row.cancelledAt !== null) return 'cancelled';
   if (row.usedAt !== null) return 'used';
-  if (row.confirmedAt !== null) return (row.useBefore ?? 0) > now ? 'confirmed' : 'expired';
+  if (row.confirmedAt !== null) {
+    if ((row.useBefore ?? 0) <= now) return 'expired';
+    return row.attempts >= row.maxAttempts + MAX_FAILED_CALLS ? 'locked' : 'confirmed';
+  }
   if (row.expiresAt <= now) return 'expired';
   return row.attempts >= row.maxAttempts ? 'locked' : 'pending';
 }

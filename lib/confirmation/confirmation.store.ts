@@ -278,23 +278,45 @@ export class ConfirmationStore {
   }
 
   /** Spends the proof; true for one caller. */
-  async use(
-    { id, purpose, subject, useKey, detailsMacs, ways: allowed }: UseValues,
-    manager?: EntityManager,
-  ): Promise<boolean> {
-    // One text for all calls of an application, so that those of different purposes go together.
-    const name = allowed === null && !this.options.hasWays ? 'use' : 'useByWay';
+  async use(given: UseValues, manager?: EntityManager): Promise<boolean> {
+    const { id } = given;
+    const name = this.#isByWay(given) ? 'useByWay' : 'use';
     const statement = this.statements[name];
-    const ways = waysValue(allowed);
-    const values = (): SqlValues => {
-      const now = this.options.clock.now();
-      return { id, purpose, subject, useKey, now, ways, ...listValues('detailsMac', detailsMacs) };
-    };
+    const values = (): SqlValues => this.#useValues(given);
     return touched(
       manager === undefined
         ? await this.runner.runInLane(id, statement, values, this.#join(name, id, values))
         : await this.runner.run(statement, values, manager),
     );
+  }
+
+  /** As `use`, for one call: `useKey` is its mark. Returns the row as it is then; `null` for every other caller. */
+  async reserve(given: UseValues): Promise<ConfirmationRow | null> {
+    const { id } = given;
+    const name = this.#isByWay(given) ? 'reserveByWay' : 'reserve';
+    const values = (): SqlValues => this.#useValues(given);
+    const join = this.#join(name, id, values);
+    return this.#touchedRow(
+      await this.runner.runInLane(id, this.statements[name], values, join),
+      id,
+    );
+  }
+
+  /** Turns the reservation under this mark into a use. False when there is none, or the transaction does not see it. */
+  async keepReserved(id: string, mark: string, manager?: EntityManager): Promise<boolean> {
+    const { keepReserved } = this.statements;
+    const values = (): SqlValues => ({ id, mark });
+    return touched(
+      manager === undefined
+        ? await this.runner.runInLane(id, keepReserved, values)
+        : await this.runner.run(keepReserved, values, manager),
+    );
+  }
+
+  /** Makes the proof that is reserved under this mark usable again, and counts a failed call. */
+  async release(id: string, mark: string): Promise<boolean> {
+    const values = { id, mark };
+    return touched(await this.runner.runInLane(id, this.statements.release, () => values));
   }
 
   /** Charges one message. `null` when somebody was faster or the confirmation is not to be sent. */
@@ -345,6 +367,17 @@ export class ConfirmationStore {
     if (this.joined === null) return null;
     const { many, one, rest } = this.joined[name];
     return { many, one, rest, keys: [id], row: values };
+  }
+
+  /** One text for all calls of an application, so that calls for different purposes are batched together. */
+  #isByWay({ ways }: UseValues): boolean {
+    return ways !== null || this.options.hasWays === true;
+  }
+
+  #useValues({ id, purpose, subject, useKey, detailsMacs, ways: allowed }: UseValues): SqlValues {
+    const now = this.options.clock.now();
+    const ways = waysValue(allowed);
+    return { id, purpose, subject, useKey, now, ways, ...listValues('detailsMac', detailsMacs) };
   }
 
   /** Of a statement that charges: the same for all calls in it. */

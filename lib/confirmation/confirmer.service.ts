@@ -43,6 +43,7 @@ import { ConfirmationStore, madeRow, type NewConfirmation } from './confirmation
 import { EventTeller, refusalOf } from './event-teller.js';
 import { PartyReader } from './party-reader.js';
 import { canonicalJson, type JsonValue } from './plain-json.js';
+import { foundRow, newMark, ProofReservation } from './proof-reservation.js';
 import { PurgeService, type PurgeInput } from './purge.service.js';
 import { soon } from './soon.js';
 import { parseToken, parseWay } from './token.js';
@@ -385,6 +386,45 @@ export class ConfirmerService {
     if (key !== null && row.useKey === key) return true;
     this.teller.reuseRefused(row);
     return false;
+  }
+
+  /**
+   * As `use`, for a call that may still fail: `null` when the proof was refused.
+   *
+   * @internal
+   */
+  async reserve(
+    confirmation: ConfirmationReference,
+    input: CheckInput,
+  ): Promise<ProofReservation | null> {
+    const id = idOf(confirmation);
+    const binding = parseBinding(input);
+    const { purpose, subject } = binding;
+    const ways = this.#waysOf(purpose, input.senders);
+    const mark = newMark();
+    const macs = this.#detailsMacs(id, binding);
+    const row = await this.store.reserve({
+      id,
+      purpose,
+      subject,
+      detailsMacs: macs,
+      useKey: mark,
+      ways,
+    });
+    if (row !== null) {
+      return new ProofReservation(
+        this.stateOf(foundRow(row)),
+        mark,
+        binding,
+        this.store,
+        this.teller,
+      );
+    }
+    const refused = this.teller.isHeard ? await this.store.find(id) : null;
+    if (refused !== null && refused.usedAt !== null && this.#isFor(refused, binding, ways)) {
+      this.teller.reuseRefused(refused);
+    }
+    return null;
   }
 
   /** Ends a confirmation that is not used yet. @returns whether this call did. */

@@ -132,9 +132,16 @@ export class EventTeller {
     this.events.emit(() => ({ type: 'confirmed', by, attempts, ...this.#factsOf(row) }));
   }
 
-  used(id: string, { purpose, subject }: StoredBinding, manager: EntityManager | undefined): void {
+  /** @param committed is called when the event is emitted: never when the transaction is rolled back. */
+  used(
+    id: string,
+    { purpose, subject }: StoredBinding,
+    manager: EntityManager | undefined,
+    committed?: () => void,
+  ): void {
     const party = partyOfContent({ purpose, subject }, null);
     this.#afterCommit(manager, () => {
+      committed?.();
       this.events.emit(() => ({ type: 'used', ...this.#facts({ id, way: '' }, party) }));
     });
   }

@@ -22,6 +22,7 @@ export { EventTeller } from './event-teller.js';
 export { maskToken } from './mask-token.js';
 export { partyOfContent, PartyReader } from './party-reader.js';
 export { type JsonValue } from './plain-json.js';
+export { ProofReservation } from './proof-reservation.js';
 export { PurgeService, type PurgeInput } from './purge.service.js';
 export { soon } from './soon.js';
 export { kindOf, type TokenKind } from './token-kind.js';

@@ -1,19 +1,20 @@
 import { Injectable, type CanActivate, type ExecutionContext } from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
 
-import {
-  ConfirmerService,
-  type CheckInput,
-  type ConfirmationState,
-} from '../confirmation/index.js';
+import { ConfirmerService, type CheckInput } from '../confirmation/index.js';
 import { parseId } from '../crypto/index.js';
 import {
   TwoFactorConfigurationError,
   TwoFactorConfirmationRequiredError,
   TwoFactorConfirmationUsedError,
+  TwoFactorError,
 } from '../errors/index.js';
-import { ConfirmationProof, keepProof } from './confirmation-proof.js';
-import { REQUIREMENT, type ConfirmationRequirement } from './confirmation-requirement.js';
+import { assertCarriesProof, attachProof } from './confirmation-proof.js';
+import {
+  CONFIRMATION_REQUIREMENT,
+  type ConfirmationRequirement,
+} from './confirmation-requirement.js';
+import { postpone } from './enhancer-order.js';
 import { PurposeService } from './purpose.service.js';
 import { forTransport } from './two-factor-http.exception.js';
 
@@ -32,14 +33,18 @@ export class ConfirmationGuard implements CanActivate {
   ) {}
 
   async canActivate(context: ExecutionContext): Promise<boolean> {
-    if (this.#passed.has(context)) return true;
+    if (!postpone(context, () => this.#pass(context))) await this.#pass(context);
+    return true;
+  }
+
+  async #pass(context: ExecutionContext): Promise<void> {
+    if (this.#passed.has(context)) return;
     try {
       await this.#demand(context);
     } catch (error) {
       throw forTransport(error, context);
     }
     this.#passed.add(context);
-    return true;
   }
 
   /** @throws TwoFactorConfigurationError when the purpose of a route cannot be guarded. */
@@ -49,7 +54,7 @@ export class ConfirmationGuard implements CanActivate {
 
   async #demand(context: ExecutionContext): Promise<void> {
     const requirement = this.reflector.getAllAndOverride<ConfirmationRequirement | undefined>(
-      REQUIREMENT,
+      CONFIRMATION_REQUIREMENT,
       [context.getHandler(), context.getClass()],
     );
     if (requirement === undefined) {
@@ -63,20 +68,21 @@ export class ConfirmationGuard implements CanActivate {
     const details = await this.purposes.routeDetails(purpose, requirement.details, context);
     const binding: CheckInput = { purpose, subject, details, senders };
     if (useIn === 'handler') {
-      const state = await this.#usable(id, binding);
-      keepProof(context, new ConfirmationProof(state, binding, this.confirmer, context));
+      assertCarriesProof(context);
+      const reservation = await this.confirmer.reserve(id, binding);
+      if (reservation === null) throw await this.#refusal(id, binding);
+      attachProof(context, reservation);
     } else if (!(await this.confirmer.use(id, binding))) {
-      // It may have become usable a moment later; this call was refused all the same.
-      await this.#usable(id, binding);
-      throw new TwoFactorConfirmationRequiredError('The confirmation was not usable.');
+      throw await this.#refusal(id, binding);
     }
   }
 
-  async #usable(id: string, binding: CheckInput): Promise<ConfirmationState> {
-    const [state, isUsable] = await this.confirmer.check(id, binding);
-    if (isUsable) return state;
-    if (state?.isUsed) throw new TwoFactorConfirmationUsedError('The proof is already spent.');
-    throw new TwoFactorConfirmationRequiredError('There is no proof that fits. Confirm first.');
+  /** Why the proof was refused, as far as that can be read after it: it may have become usable meanwhile. */
+  async #refusal(id: string, binding: CheckInput): Promise<TwoFactorError> {
+    const [state] = await this.confirmer.check(id, binding);
+    return state?.isUsed
+      ? new TwoFactorConfirmationUsedError('The proof is used, or reserved by a call that runs.')
+      : new TwoFactorConfirmationRequiredError('There is no proof that fits. Confirm first.');
   }
 }
 

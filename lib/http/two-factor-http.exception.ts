@@ -24,3 +24,12 @@ export function forTransport(error: unknown, context: ExecutionContext): unknown
   if (!(error instanceof TwoFactorError) || context.getType() !== 'http') return error;
   return new TwoFactorHttpException(problemOf(error), error);
 }
+
+/** Runs `work`, and throws its error as the transport of this call knows how to answer it. */
+export function rethrowFor(context: ExecutionContext, work: () => void): void {
+  try {
+    work();
+  } catch (error) {
+    throw forTransport(error, context);
+  }
+}

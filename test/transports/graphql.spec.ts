@@ -14,9 +14,15 @@ import {
 } from '@nestjs/graphql';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
-import { RequireConfirmation, type Problem } from '../../lib/index.js';
+import {
+  Confirmation,
+  ConfirmationProof,
+  RequireConfirmation,
+  type Problem,
+} from '../../lib/index.js';
 import { recordOutput, WRONG_CODE } from '../support/canaries.js';
-import type { EngineName } from '../support/engines.js';
+import { engines, type EngineName } from '../support/engines.js';
+import { NaiveConfirmation } from '../support/naive-confirmation.js';
 import { listen } from '../support/listen.js';
 import { startApp, type TestApp } from '../support/test-app.js';
 import { describeTransport, type Outcome, type RunningTransport } from './guarded-transport.js';
@@ -50,13 +56,34 @@ class TransferArgs implements TransferCall {
 
 const body = Args({ type: () => TransferArgs });
 
-const { confirmationId, TransferRoutes, AccountRoutes } = transferRoutes({
+const { confirmationId, details, TransferRoutes, AccountRoutes } = transferRoutes({
   serves: Resolver(),
   route: (name) => Mutation(() => String, { name, nullable: true }),
   body,
   unread: body,
   look: (context) => GqlExecutionContext.create(context).getArgs<TransferCall>(),
 });
+
+/** GraphQL resolves the fields of a query side by side, and those of a mutation one after the other. */
+@Resolver()
+class StatementResolver {
+  constructor(private readonly bank: Bank) {}
+
+  @Query(() => String, { nullable: true })
+  @RequireConfirmation('transfer', { confirmationId, details, useIn: 'handler' })
+  statement(
+    @Args({ type: () => TransferArgs }) _call: TransferArgs,
+    @Confirmation() _proof: ConfirmationProof,
+  ): string {
+    return this.bank.done();
+  }
+
+  @Query(() => String, { nullable: true })
+  @NaiveConfirmation({ confirmationId, details })
+  naiveStatement(@Args({ type: () => TransferArgs }) _call: TransferArgs): string {
+    return this.bank.done();
+  }
+}
 
 /** A schema has to have a query. */
 @Resolver()
@@ -104,7 +131,14 @@ async function start(
     engine,
     options: { purposes: purposesFor(userOf) },
     imports: [graphQl({ fieldResolverEnhancers: enhancers })],
-    providers: [Bank, HealthResolver, TransferRoutes, AccountRoutes, ...providers],
+    providers: [
+      Bank,
+      HealthResolver,
+      StatementResolver,
+      TransferRoutes,
+      AccountRoutes,
+      ...providers,
+    ],
   });
   const origin = await listen(test.app);
 
@@ -197,6 +231,33 @@ describe('One GraphQL operation', () => {
     const [state] = await app.confirmer.check(String(delivery?.state.id));
     expect(state?.status).toBe('locked');
     expect(state?.attemptsLeft).toBe(0);
+  });
+});
+
+describe.each(engines)('Twenty aliases of one GraphQL query on %s', (engine) => {
+  let app: GraphQlApp;
+
+  beforeAll(async () => {
+    app = await start(engine);
+  });
+  afterAll(() => app.close());
+
+  const effects = async (route: string): Promise<number> => {
+    const bank = app.app.get(Bank);
+    const { ended } = bank;
+    const proof = await prove(app.confirmer);
+    const same = field(route, { ...TEN, proof });
+    const aliases = Array.from({ length: 20 }, (_, index) => `a${index}: ${same}`).join(' ');
+    await app.post(`query { ${aliases} }`, 'ann');
+    return bank.ended - ended;
+  };
+
+  it('run a forgetful handler once', async () => {
+    expect(await effects('statement')).toBe(1);
+  });
+
+  it('run it more than once behind a naive guard', async () => {
+    expect(await effects('naiveStatement')).toBeGreaterThan(1);
   });
 });
 

@@ -26,7 +26,7 @@ export interface RunningTransport extends TestApp {
   connect(user?: string): Promise<TransportClient>;
 }
 
-const PARALLEL = 12;
+const PARALLEL = 20;
 const ROUTES = ['guarded', 'transactional', 'forgetful'] as const;
 
 /** What holds over every transport, against the real packages, with a real client. */
@@ -34,7 +34,7 @@ export function describeTransport(
   name: string,
   start: (engine: EngineName) => Promise<RunningTransport>,
 ): void {
-  describe.each(engines.filter((engine) => engine === 'sqljs' || engine === 'postgres'))(
+  describe.each(engines.filter((engine) => engine !== 'better-sqlite3'))(
     `Over ${name}, on %s`,
     (engine) => {
       let app: RunningTransport;
@@ -139,20 +139,40 @@ export function describeTransport(
       });
 
       // SQLite's one connection takes one transaction at a time.
-      const meeting = engine === 'postgres' ? ROUTES : ROUTES.filter((e) => e !== 'transactional');
+      const meeting = engine === 'sqljs' ? ROUTES.filter((e) => e !== 'transactional') : ROUTES;
       it.each(meeting)(
         `answers one of ${PARALLEL} calls of %s that meet on one connection`,
         async (route) => {
           const proof = await prove(app.confirmer);
           const payments = await bank.payments();
+          const { ended } = bank;
           const outcomes = await Promise.all(
             Array.from({ length: PARALLEL }, () => call(route, { ...TEN, proof })),
           );
           expect(outcomes.filter(({ value }) => value === 'paid')).toHaveLength(1);
+          expect(bank.ended).toBe(ended + 1);
           const refused = outcomes.filter(({ value }) => value === undefined);
           expect(refused).toHaveLength(PARALLEL - 1);
           for (const each of refused) expect(each).toBeRefused('confirmation-used');
           expect(await bank.payments()).toBe(payments + (route === 'transactional' ? 1 : 0));
+        },
+      );
+
+      it(`runs more than one handler for ${PARALLEL} calls that a naive guard checks`, async () => {
+        const proof = await prove(app.confirmer);
+        const { ended } = bank;
+        await Promise.all(Array.from({ length: PARALLEL }, () => call('naive', { ...TEN, proof })));
+        expect(bank.ended).toBeGreaterThan(ended + 1);
+      });
+
+      it.each(['ordered', 'orderedByClass'] as const)(
+        'keeps the proof when another guard of %s refuses, wherever that stands',
+        async (route) => {
+          const proof = await prove(app.confirmer);
+          expect((await call(route, { ...TEN, proof, fails: true })).value).toBeUndefined();
+          expect(await isUsable(proof)).toBe(true);
+          expect(await call(route, { ...TEN, proof })).toMatchObject({ value: 'paid' });
+          expect(await call(route, { ...TEN, proof })).toBeRefused('confirmation-used');
         },
       );
 

@@ -1,4 +1,4 @@
-import { UseFilters, type ExecutionContext } from '@nestjs/common';
+import { UseFilters, UseGuards, type CanActivate, type ExecutionContext } from '@nestjs/common';
 
 import {
   Confirmation,
@@ -7,6 +7,7 @@ import {
   TwoFactorExceptionFilter,
   type JsonValue,
 } from '../../lib/index.js';
+import { NaiveConfirmation } from '../support/naive-confirmation.js';
 import { Bank, type RouteName, type TransferCall } from './transfers.js';
 
 /** What a transport calls the parts of a route. */
@@ -48,6 +49,9 @@ export function transferRoutes({
     return { amount, payee };
   };
 
+  /** Closed for a call that says so. */
+  const opens: CanActivate = { canActivate: (context) => look(context).fails !== true };
+
   @serves
   @UseFilters(TwoFactorExceptionFilter)
   class TransferRoutes {
@@ -80,7 +84,21 @@ export function transferRoutes({
 
     @route('forgetful')
     @RequireConfirmation('transfer', { confirmationId, details, useIn: 'handler' })
-    forgetful(@unread _call: TransferCall): unknown {
+    forgetful(@unread _call: TransferCall, @Confirmation() _proof: ConfirmationProof): unknown {
+      return answer(this.bank.done());
+    }
+
+    @route('naive')
+    @NaiveConfirmation({ confirmationId, details })
+    naive(@unread _call: TransferCall): unknown {
+      return answer(this.bank.done());
+    }
+
+    /** Another guard stands above, so that Nest would run it later. */
+    @route('ordered')
+    @UseGuards(opens)
+    @RequireConfirmation('transfer', { confirmationId, details })
+    ordered(@unread _call: TransferCall): unknown {
       return answer(this.bank.done());
     }
 
@@ -99,6 +117,13 @@ export function transferRoutes({
     @route('deleting')
     @RequireConfirmation('delete-account', { confirmationId })
     deleting(@unread _call: TransferCall): unknown {
+      return answer(this.bank.done());
+    }
+
+    /** Nest runs the guards of a class before those of its methods. */
+    @route('orderedByClass')
+    @UseGuards(opens)
+    orderedByClass(@unread _call: TransferCall): unknown {
       return answer(this.bank.done());
     }
   }

@@ -29,6 +29,9 @@ export type RouteName =
   | 'guarded'
   | 'transactional'
   | 'forgetful'
+  | 'naive'
+  | 'ordered'
+  | 'orderedByClass'
   | 'deleting'
   | 'broken'
   /** Two gateways alone have it. */

@@ -94,6 +94,7 @@ export function joinedStatements(terms: StatementTerms): JoinedStatements | null
     };
   };
 
+  const noColumns = Object.values(alias).map(() => 'NULL');
   return {
     insert: {
       one: statement(`
@@ -110,14 +111,11 @@ export function joinedStatements(terms: StatementTerms): JoinedStatements | null
         SELECT "given_id" AS "key", stored.${c.id} IS NOT NULL AS "touched", ${columns}
         FROM given LEFT JOIN ${table} AS stored ON stored.${c.id} = "given_id"`),
     },
-    confirm: updates(
-      confirm,
-      confirmed(keys),
-      [columns],
-      Object.values(alias).map(() => 'NULL'),
-    ),
+    confirm: updates(confirm, confirmed(keys), [columns], noColumns),
     use: updates(use, used(keys)),
     useByWay: updates(useByWay, { ...used(keys), ways: 'varchar' }),
+    reserve: updates(use, used(keys), [columns], noColumns),
+    reserveByWay: updates(useByWay, { ...used(keys), ways: 'varchar' }, [columns], noColumns),
   };
 }
 

@@ -5,6 +5,7 @@ import type {
   ConfirmationTable,
   StatementTerms,
 } from './confirmation-dialect.js';
+import { MAX_FAILED_CALLS } from '../confirmation-status.js';
 import { mysqlDialect } from './mysql.dialect.js';
 import { postgresDialect } from './postgres.dialect.js';
 import { sqliteDialect } from './sqlite.dialect.js';
@@ -25,6 +26,10 @@ export type ConfirmationStatements = Readonly<
     | 'confirmByHand'
     | 'use'
     | 'useByWay'
+    | 'reserve'
+    | 'reserveByWay'
+    | 'keepReserved'
+    | 'release'
     | 'bind'
     | 'retrySooner'
     | 'cancel'
@@ -36,7 +41,8 @@ export type ConfirmationStatements = Readonly<
 >;
 
 /** Those that may go together with others of their kind. */
-export type JoinedName = 'insert' | 'find' | 'confirm' | 'use' | 'useByWay';
+export type JoinedName =
+  'insert' | 'find' | 'confirm' | 'use' | 'useByWay' | 'reserve' | 'reserveByWay';
 
 /** What a statement says, without how it is put together. */
 export interface ConfirmationClauses {
@@ -81,6 +87,16 @@ export function confirmationStatements(terms: StatementTerms): ConfirmationState
       ${returning(names)}`,
     use: `UPDATE ${table} SET ${use.set} WHERE ${use.where}`,
     useByWay: `UPDATE ${table} SET ${useByWay.set} WHERE ${useByWay.where}`,
+    // The same race gate as `use`: of parallel calls one reserves, and the others are refused before their handlers run.
+    reserve: `UPDATE ${table} SET ${use.set} WHERE ${use.where} ${returning(names)}`,
+    reserveByWay: `UPDATE ${table} SET ${useByWay.set} WHERE ${useByWay.where} ${returning(names)}`,
+    // Both match the mark of one call: no call keeps or releases what another call has reserved.
+    keepReserved: `
+      UPDATE ${table} SET ${c.useKey} = NULL WHERE ${c.id} = :id AND ${exactly(c.useKey, ':mark')}`,
+    // Once the transaction of `keepReserved` has committed, the mark is gone and nothing is released.
+    release: `
+      UPDATE ${table} SET ${c.usedAt} = NULL, ${c.useKey} = NULL, ${c.attempts} = ${c.attempts} + 1
+      WHERE ${c.id} = :id AND ${exactly(c.useKey, ':mark')}`,
     bind: `
       UPDATE ${table} SET ${c.way} = :way, ${c.envelope} = :envelope, ${c.codeMac} = :codeMac,
         ${c.failureKeys} = :failureKeys,
@@ -128,7 +144,8 @@ export function clauses({ engine, names, keys, purposes }: StatementTerms): Conf
     set: `${c.usedAt} = :now, ${c.useKey} = :useKey`,
     where: `${c.id} = :id AND ${c.purpose} = :purpose AND ${exactly(c.subject, ':subject')}
         AND ${exactly(c.detailsMac, placeholders('detailsMac', keys))} AND ${c.confirmedAt} IS NOT NULL
-        AND ${c.usedAt} IS NULL AND ${c.cancelledAt} IS NULL AND ${c.useBefore} > :now`,
+        AND ${c.usedAt} IS NULL AND ${c.cancelledAt} IS NULL AND ${c.useBefore} > :now
+        AND ${c.attempts} < ${c.maxAttempts} + ${MAX_FAILED_CALLS}`,
   };
   const isByWay = `(${isAbsent(':ways')} OR (${c.way} <> '' AND ${isAmong(c.way, ':ways')}))`;
   return {

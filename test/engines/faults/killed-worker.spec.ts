@@ -1,47 +1,19 @@
 // kill -9 while the database has an answer under way: what is left belongs to the next process.
-import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { fileURLToPath } from 'node:url';
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 import type { ConfirmationState } from '../../../lib/index.js';
 import { servers } from '../../support/engines.js';
 import type { Fault } from '../../support/fault-proxy.js';
-import { SECRET } from '../../support/test-app.js';
 import {
   expectNoStrayRejections,
   startBehindProxy,
   STATEMENTS,
   type BehindProxy,
 } from './behind-proxy.js';
+import { startWorker } from './start-worker.js';
 import type { Order } from './worker.js';
-
-/** Runs worker.ts in a Node of its own, compiled as the tests are. */
-const LAUNCH = `
-  import { runnerImport } from 'vite';
-  await runnerImport(process.argv[1], { configFile: false, logLevel: 'error' });
-`;
-const WORKER = fileURLToPath(new URL('worker.ts', import.meta.url));
-
-async function startWorker({ test }: BehindProxy): Promise<ChildProcess> {
-  const child = spawn(process.execPath, ['--input-type=module', '--eval', LAUNCH, WORKER], {
-    env: {
-      ...process.env,
-      DATABASE: JSON.stringify(test.database.options),
-      SECRET,
-      OUTBOX_TABLE: 'outbox',
-      NODE_ENV: 'production',
-    },
-    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
-  });
-  const exit = once(child, 'exit').then(() => {
-    throw new Error('The worker did not start.');
-  });
-  await Promise.race([once(child, 'message'), exit]);
-  exit.catch(() => undefined);
-  return child;
-}
 
 expectNoStrayRejections();
 
@@ -76,7 +48,7 @@ describe.each(servers)('A process that is killed -9 on %s', (engine) => {
       `UPDATE two_factor_confirmation SET last_sent_at = ${clock.now() - 60_000} WHERE id = '${bound.id}'`,
     );
 
-    const worker = await startWorker(behind);
+    const { child: worker } = await startWorker('worker.ts', behind);
     const caught = async (statement: RegExp, fault: Fault, order: Order): Promise<void> => {
       const trap = proxy.trap(statement, fault);
       worker.send(order);

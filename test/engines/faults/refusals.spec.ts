@@ -190,7 +190,7 @@ describe.each(servers)('Refusals of the server on %s', (engine) => {
         subject: 'ann',
         isConfirmed: true,
       });
-      const trap = proxy.trap(STATEMENTS.use, { refused: code });
+      const trap = proxy.trap(STATEMENTS.keepReserved, { refused: code });
       const transfer = (): Promise<Answer> =>
         http.post('/transfers', { isolation: 'READ COMMITTED' }, { 'x-confirmation-id': id });
 

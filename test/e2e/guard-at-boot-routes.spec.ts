@@ -1,0 +1,379 @@
+// What `@RequireConfirmation` would guard nothing at, and what it may stand at.
+import { EventEmitter } from 'node:events';
+
+import {
+  Controller,
+  Get,
+  Injectable,
+  Post,
+  UseGuards,
+  type CanActivate,
+  type Type,
+} from '@nestjs/common';
+import { MessagePattern } from '@nestjs/microservices';
+import { SubscribeMessage, WebSocketGateway } from '@nestjs/websockets';
+import { describe, expect, it } from 'vitest';
+
+import { Confirmation, ConfirmationProof, RequireConfirmation } from '../../lib/index.js';
+import { startHttpApp } from '../support/http.js';
+import { startApp } from '../support/test-app.js';
+import { guardedCaller, purposes } from './guarded-routes.js';
+
+const confirmationId = (): string => 'unknown';
+
+interface Classes {
+  readonly controllers?: Type<object>[];
+  readonly providers?: Type<object>[];
+}
+
+const boot = async (classes: Classes): Promise<unknown> =>
+  startApp({ options: { purposes }, ...classes }).then((app) => app.close());
+
+/** As aspects do that forget the metadata of what they wrap. */
+function forgetfulWrapper(_target: object, _name: string, descriptor: PropertyDescriptor): void {
+  const original = descriptor.value as (...args: unknown[]) => unknown;
+  descriptor.value = function wrapped(this: unknown, ...args: unknown[]): unknown {
+    return original.apply(this, args);
+  };
+}
+
+/** As decorators do that set a list of guards instead of adding to it. */
+function replacesGuards(_target: object, _name: string, descriptor: PropertyDescriptor): void {
+  Reflect.defineMetadata('__guards__', [], descriptor.value as object);
+}
+
+abstract class Base {
+  @Post('pay')
+  @RequireConfirmation('transfer')
+  pay(): string {
+    return 'paid';
+  }
+}
+
+describe('A boot with @RequireConfirmation', () => {
+  it('is refused when the method is no route of its class', async () => {
+    @Injectable()
+    class Transfers {
+      @RequireConfirmation('transfer')
+      pay(): void {}
+    }
+    @Controller('transfers')
+    class TransfersController {
+      @RequireConfirmation('transfer')
+      pay(): void {}
+    }
+    const isNone = '.pay has @RequireConfirmation, but is no route: Nest runs no guard there.';
+    await expect(boot({ providers: [Transfers] })).rejects.toThrow(`Transfers${isNone}`);
+    await expect(boot({ controllers: [TransfersController] })).rejects.toThrow(
+      `TransfersController${isNone}`,
+    );
+  });
+
+  it('is refused when no transport calls the routes of its class', async () => {
+    @Controller('transfers')
+    class Transfers extends Base {}
+
+    class Gateway {
+      @SubscribeMessage('pay')
+      @RequireConfirmation('transfer', { confirmationId })
+      pay(): void {}
+    }
+    @WebSocketGateway()
+    class ListedAsController extends Gateway {}
+
+    class Consumer {
+      @MessagePattern('pay')
+      @RequireConfirmation('transfer', { confirmationId })
+      pay(): void {}
+    }
+    for (const classes of [
+      { providers: [Transfers] },
+      { providers: [Gateway] },
+      { controllers: [ListedAsController] },
+      { providers: [Consumer] },
+    ]) {
+      await expect(boot(classes)).rejects.toThrow(
+        /^\w+\.pay has @RequireConfirmation and the decorator of a route, but no transport calls it\. List its class/,
+      );
+    }
+  });
+
+  it('is refused when a class has it and no route', async () => {
+    @Injectable()
+    @RequireConfirmation('transfer')
+    class Guarded {
+      pay(): void {}
+    }
+    await expect(boot({ providers: [Guarded] })).rejects.toThrow(
+      'Guarded has @RequireConfirmation, but is no route',
+    );
+  });
+
+  it('is refused when a subclass overrides the route without it', async () => {
+    @Controller('transfers')
+    class Overriding extends Base {
+      @Post('pay')
+      override pay(): string {
+        return super.pay();
+      }
+    }
+    @Controller('other')
+    class BelowIt extends Overriding {}
+    const isLost =
+      '.pay overrides a method that has @RequireConfirmation, and has none itself. Repeat the decorator on it, or put it ' +
+      'on the class.';
+    await expect(boot({ controllers: [Overriding] })).rejects.toThrow(`Overriding${isLost}`);
+    await expect(boot({ controllers: [BelowIt] })).rejects.toThrow(`BelowIt${isLost}`);
+  });
+
+  it('is refused when another decorator took its place', async () => {
+    @Controller('transfers')
+    class Wrapped {
+      @Post('pay')
+      @forgetfulWrapper
+      @RequireConfirmation('transfer')
+      pay(): void {}
+    }
+    @Controller('transfers')
+    class Replaced {
+      @Post('pay')
+      @replacesGuards
+      @RequireConfirmation('transfer')
+      pay(): void {}
+    }
+    await expect(boot({ controllers: [Wrapped] })).rejects.toThrow(
+      'Wrapped.pay has lost its @RequireConfirmation: another decorator has put a function of its own in its place.',
+    );
+    await expect(boot({ controllers: [Replaced] })).rejects.toThrow(
+      'Replaced.pay has @RequireConfirmation, and another decorator has removed its guard or its interceptor.',
+    );
+  });
+
+  it('is refused when the constructor binds the method, which Nest would call without guards', async () => {
+    @Controller('transfers')
+    class Binding extends Base {
+      constructor() {
+        super();
+        this.pay = this.pay.bind(this);
+      }
+    }
+    await expect(boot({ controllers: [Binding] })).rejects.toThrow(
+      'Binding.pay has @RequireConfirmation, but its instance has a function of its own in its place',
+    );
+  });
+
+  it('is refused when the proof is for a handler that does not ask for it', async () => {
+    abstract class Asking {
+      @Post('pay')
+      @RequireConfirmation('transfer', { useIn: 'handler' })
+      pay(@Confirmation() proof: ConfirmationProof): string {
+        return proof.id;
+      }
+    }
+    @Controller('transfers')
+    class Inheriting extends Asking {}
+
+    @Controller('transfers')
+    class Forgetting {
+      @Post('pay')
+      @RequireConfirmation('transfer', { useIn: 'handler' })
+      pay(): void {}
+    }
+    @Controller('transfers')
+    @RequireConfirmation('transfer', { useIn: 'handler' })
+    class ForgettingByClass {
+      @Post('pay')
+      pay(): void {}
+    }
+    @WebSocketGateway()
+    class ForgettingGateway {
+      @SubscribeMessage('pay')
+      @RequireConfirmation('transfer', { useIn: 'handler', confirmationId })
+      pay(): void {}
+    }
+    @Controller()
+    class ForgettingConsumer {
+      @MessagePattern('pay')
+      @RequireConfirmation('transfer', { useIn: 'handler', confirmationId })
+      pay(): void {}
+    }
+    await boot({ controllers: [Inheriting] });
+    for (const classes of [
+      { controllers: [Forgetting] },
+      { controllers: [ForgettingByClass] },
+      { providers: [ForgettingGateway] },
+      { controllers: [ForgettingConsumer] },
+    ]) {
+      await expect(boot(classes)).rejects.toThrow(
+        /^Forgetting\w*\.pay has @RequireConfirmation with useIn: 'handler', but no @Confirmation\(\) among its parameters\. Add @Confirmation\(\) proof: ConfirmationProof and call proof\.use\(\), or say useIn: 'guard'\.$/,
+      );
+    }
+  });
+
+  it('is refused by the decorator on a static method', () => {
+    expect(() => {
+      class Static {
+        @RequireConfirmation('transfer')
+        static pay(): void {}
+      }
+      return Static;
+    }).toThrow('@RequireConfirmation is on pay, which is static');
+  });
+
+  it('succeeds when a subclass inherits the route, overrides it with the decorator, or has it on the class', async () => {
+    @Controller('inheriting')
+    class Inheriting extends Base {}
+
+    @Controller('overriding')
+    class Overriding extends Base {
+      @Post('pay')
+      @RequireConfirmation('transfer')
+      override pay(): string {
+        return 'overridden';
+      }
+    }
+    @Controller('by-class')
+    @RequireConfirmation('transfer')
+    class ByClass extends Base {
+      @Post('pay')
+      override pay(): string {
+        return 'overridden';
+      }
+    }
+    /** Takes the route away. */
+    @Controller('without')
+    class Without extends Base {
+      override pay(): string {
+        return 'never';
+      }
+    }
+    const app = await startHttpApp({
+      options: { purposes },
+      controllers: [Inheriting, Overriding, ByClass, Without],
+      providers: [Inheriting],
+    });
+    const { call, prove } = guardedCaller(() => app);
+    try {
+      for (const route of ['inheriting/pay', 'overriding/pay', 'by-class/pay']) {
+        expect(await call(route)).toMatchObject({ status: 403 });
+        expect(await call(route, await prove())).toMatchObject({ status: 201 });
+      }
+      expect(await call('without/pay', await prove())).toMatchObject({ status: 404 });
+    } finally {
+      await app.close();
+    }
+  });
+
+  it('succeeds for a method that a transport of the application calls, and says so', async () => {
+    @Injectable()
+    class Listener extends EventEmitter {
+      @RequireConfirmation('transfer', { confirmationId, isCustomRoute: true })
+      pay(): void {}
+    }
+    await boot({ providers: [Listener] });
+  });
+});
+
+/** Whoever says so is signed in. */
+const signsIn: CanActivate = {
+  canActivate: (context) => {
+    const request = context
+      .switchToHttp()
+      .getRequest<{ headers: Record<string, string>; user?: string }>();
+    const user = request.headers['x-user'];
+    if (user !== undefined) request.user = user;
+    return user !== undefined;
+  },
+};
+
+const sessionPurposes = {
+  transfer: {
+    subject: (context: Parameters<CanActivate['canActivate']>[0]) =>
+      context.switchToHttp().getRequest<{ user?: string }>().user,
+    recipient: () => 'ann@example.com',
+  },
+};
+
+@Controller('orders')
+class MethodsController {
+  @Get('above')
+  @UseGuards(signsIn)
+  @RequireConfirmation('transfer')
+  above(): string {
+    return 'ran';
+  }
+
+  @Get('below')
+  @RequireConfirmation('transfer')
+  @UseGuards(signsIn)
+  below(): string {
+    return 'ran';
+  }
+
+  @Get('handler')
+  @UseGuards(signsIn)
+  @RequireConfirmation('transfer', { useIn: 'handler' })
+  handler(@Confirmation() _proof: ConfirmationProof): string {
+    return 'ran';
+  }
+}
+
+class Inherited {
+  @Get('method')
+  @UseGuards(signsIn)
+  method(): string {
+    return 'ran';
+  }
+}
+
+@Controller('guarded-class')
+@RequireConfirmation('transfer')
+class GuardedClassController extends Inherited {}
+
+@Controller('both')
+@RequireConfirmation('transfer')
+class BothController {
+  @Get('method')
+  @RequireConfirmation('transfer')
+  @UseGuards(signsIn)
+  method(): string {
+    return 'ran';
+  }
+}
+
+/** Inherits the same method, and asks for no proof. */
+@Controller('unguarded')
+class UnguardedController extends Inherited {}
+
+describe('The order of @RequireConfirmation and @UseGuards', () => {
+  it('does not matter: the other guards run first, and their refusal keeps the proof', async () => {
+    const app = await startHttpApp({
+      options: { purposes: sessionPurposes },
+      controllers: [MethodsController, GuardedClassController, BothController, UnguardedController],
+    });
+    const { prove, isUsable } = guardedCaller(() => app);
+    const get = async (route: string, id: string, user?: string): Promise<number> => {
+      const headers = { 'x-confirmation-id': id, ...(user && { 'x-user': user }) };
+      return (await app.call(`/${route}`, { headers })).status;
+    };
+    try {
+      for (const route of [
+        'orders/above',
+        'orders/below',
+        'orders/handler',
+        'guarded-class/method',
+        'both/method',
+      ]) {
+        const id = await prove();
+        expect([route, await get(route, id)]).toStrictEqual([route, 403]);
+        expect(await isUsable(id)).toBe(true);
+        expect([route, await get(route, id, 'ann')]).toStrictEqual([route, 200]);
+        expect([route, await get(route, id, 'ann')]).toStrictEqual([route, 409]);
+      }
+      expect(await get('unguarded/method', 'none', 'ann')).toBe(200);
+      expect(await get('unguarded/method', 'none')).toBe(403);
+    } finally {
+      await app.close();
+    }
+  });
+});

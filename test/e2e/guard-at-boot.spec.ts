@@ -1,0 +1,89 @@
+import { Controller, Injectable, Post, type Type } from '@nestjs/common';
+import { describe, expect, it } from 'vitest';
+
+import { RequireConfirmation, TwoFactorConfigurationError } from '../../lib/index.js';
+import { startApp } from '../support/test-app.js';
+import { purposes, UNKNOWN_ID } from './guarded-routes.js';
+
+const boot = async (controller: Type<unknown>): Promise<unknown> =>
+  startApp({ options: { purposes }, controllers: [controller] }).then((app) => app.close());
+
+describe('A guarded route at boot', () => {
+  it('is refused for a purpose without subject resolver, by name and with the remedy', async () => {
+    @Controller('phones')
+    class PhoneController {
+      @Post()
+      @RequireConfirmation('change-phone')
+      change(): void {}
+    }
+    const failure = boot(PhoneController);
+    await expect(failure).rejects.toBeInstanceOf(TwoFactorConfigurationError);
+    await expect(failure).rejects.toThrow(
+      'PhoneController.change requires a confirmation for "change-phone", which has no subject resolver: anybody ' +
+        "could bring anybody's proof. Give it subject and recipient under purposes in the options.",
+    );
+  });
+
+  it('is refused for an undeclared purpose, by name and with the remedy', async () => {
+    @Controller('withdrawals')
+    class WithdrawalController {
+      @Post()
+      @RequireConfirmation('withdraw', { useIn: 'handler' })
+      withdraw(): void {}
+    }
+    await expect(boot(WithdrawalController)).rejects.toThrow(
+      'WithdrawalController.withdraw requires a confirmation for "withdraw", which is not declared. Give it subject ' +
+        'and recipient under purposes in the options.',
+    );
+  });
+
+  it('is refused by the name of its class when that asks, and when it is inherited', async () => {
+    abstract class Base {
+      @Post()
+      @RequireConfirmation('withdraw')
+      withdraw(): void {}
+    }
+    @Controller('withdrawals')
+    class InheritingController extends Base {}
+    await expect(boot(InheritingController)).rejects.toThrow('InheritingController.withdraw ');
+
+    @Controller('withdrawals')
+    @RequireConfirmation('withdraw')
+    class GuardedController {
+      @Post()
+      withdraw(): void {}
+    }
+    await expect(boot(GuardedController)).rejects.toThrow('GuardedController requires ');
+  });
+
+  it('is refused in a provider too, where gateways and resolvers are', async () => {
+    @Injectable()
+    class WithdrawalGateway {
+      @RequireConfirmation('withdraw', { confirmationId: () => UNKNOWN_ID })
+      withdraw(): void {}
+    }
+    const failure = startApp({ options: { purposes }, providers: [WithdrawalGateway] });
+    await expect(failure).rejects.toThrow('WithdrawalGateway.withdraw ');
+  });
+
+  it('is refused by the decorator when no purpose can have that name', () => {
+    expect(() => RequireConfirmation('Transfer ')).toThrow(TypeError);
+  });
+
+  it('is refused by the decorator when another one stands there', () => {
+    expect(() => {
+      class Doubled {
+        @RequireConfirmation('transfer')
+        @RequireConfirmation('delete-account')
+        transfer(): void {}
+      }
+      return Doubled;
+    }).toThrow('There are two @RequireConfirmation on transfer.');
+    expect(() => {
+      @RequireConfirmation('transfer')
+      @RequireConfirmation('delete-account')
+      class Doubled {}
+      return Doubled;
+    }).toThrow('There are two @RequireConfirmation on a class.');
+  });
+});

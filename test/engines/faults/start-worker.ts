@@ -1,0 +1,39 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+
+import { SECRET } from '../../support/test-app.js';
+import type { BehindProxy } from './behind-proxy.js';
+
+/** Runs the file in a Node of its own, compiled as the tests are. */
+const LAUNCH = `
+  import { runnerImport } from 'vite';
+  await runnerImport(process.argv[1], { configFile: false, logLevel: 'error' });
+`;
+
+export interface Worker {
+  readonly child: ChildProcess;
+  /** What it sent when it was ready. */
+  readonly message: unknown;
+}
+
+/** Starts a process of the application whose way to the database can be stopped. */
+export async function startWorker(file: string, { test }: BehindProxy): Promise<Worker> {
+  const path = fileURLToPath(new URL(file, import.meta.url));
+  const child = spawn(process.execPath, ['--input-type=module', '--eval', LAUNCH, path], {
+    env: {
+      ...process.env,
+      DATABASE: JSON.stringify(test.database.options),
+      SECRET,
+      OUTBOX_TABLE: 'outbox',
+      NODE_ENV: 'production',
+    },
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+  });
+  const exit = once(child, 'exit').then(() => {
+    throw new Error('The worker did not start.');
+  });
+  exit.catch(() => undefined);
+  const [message] = (await Promise.race([once(child, 'message'), exit])) as [unknown];
+  return { child, message };
+}
