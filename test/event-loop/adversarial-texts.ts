@@ -88,15 +88,17 @@ const BEGINNINGS: Readonly<Record<string, Family>> = {
 
 /** What comes last decides whether all that came before was in vain. */
 const ENDS = ['', '!'] as const;
+/** Texts that are not longer cost so little that each is tried with both ends; of longer ones every other has none. */
+const SHORT = 320;
 
-/** As many texts for every length: each family as long as it may be, with and without an end that fits nothing. */
+/** Each family as long as it may be, with and without an end that fits nothing. */
 export function adversarialTexts(maxLength: number): AdversarialText[] {
   const repeated = [...RUNS, ...ALTERNATIONS].map((unit): readonly [string, Family] => [
     `${JSON.stringify(unit)} again and again`,
     (length) => unit.repeat(length / unit.length),
   ]);
-  return [...repeated, ...Object.entries(BEGINNINGS)].flatMap(([name, family]) =>
-    ENDS.map((end) => {
+  return [...repeated, ...Object.entries(BEGINNINGS)].flatMap(([name, family], index) =>
+    (maxLength <= SHORT ? ENDS : [ENDS[index % ENDS.length]!]).map((end) => {
       const text = family(Math.max(maxLength - end.length, 20)).slice(0, maxLength - end.length);
       return {
         name: `${name}${end && `, then ${end}`}, ${maxLength} characters`,

@@ -7,10 +7,14 @@ import { transportEntries } from './transport-entries.js';
 
 /** Each runs in a process of its own. */
 const OPEN: Readonly<Record<string, () => Promise<Entry[]>>> = {
-  'the services': serviceEntries,
-  Express: () => httpEntries('Express'),
-  Fastify: () => httpEntries('Fastify'),
-  'messages and their providers': messageEntries,
+  'the services and their messages': async () => [
+    ...(await serviceEntries()),
+    ...(await messageEntries()),
+  ],
+  'Express and Fastify': async () => [
+    ...(await httpEntries('Express')),
+    ...(await httpEntries('Fastify')),
+  ],
   'microservices and GraphQL': transportEntries,
   'naive: an expression that is built from the token': naiveEntries,
   'naive: a literal that is not linear': naiveLiteralEntries,

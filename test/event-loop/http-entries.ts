@@ -25,8 +25,10 @@ const UNKNOWN_ID = '06jk5q3v2o8s1g7h4n9t0c6m2e8p5r1vdq30';
 /** As many as there are in 100 kB. In one megabyte there are so many that the parser of JSON itself takes long. */
 const MAX_MEMBERS = 6_000;
 const MAX_HEADER = 4_000;
-/** JSON makes at most so many bytes of one UTF-16 code unit. */
-const BYTES = 6;
+/** UTF-8 makes at most so many bytes of one UTF-16 code unit, and JSON twice as many of half a surrogate pair. */
+const BYTES = 3;
+/** In 100 kB, whatever JSON makes of the text. */
+const MAX_LENGTH = 16_000;
 
 interface Request {
   readonly headers: Readonly<Record<string, string | undefined>>;
@@ -47,7 +49,6 @@ class TransferController {
 /** The four routes of the bundled controller and a guarded one, on one adapter. */
 export async function httpEntries(adapter: string): Promise<Entry[]> {
   const { create, maxBytes } = ADAPTERS[adapter]!;
-  const longest = Math.floor(maxBytes / BYTES) - 100;
   const application = await openApplication({
     adapter: create(),
     controllers: [TransferController],
@@ -97,7 +98,9 @@ export async function httpEntries(adapter: string): Promise<Entry[]> {
   const request = 'request-confirmation';
   return [
     entry('request: token', 320, 200, (token) => post(request, { token })),
-    entry('request: a token too long', longest, 400, (token) => post(request, { token })),
+    entry('request: a token as long as a body', maxBytes / BYTES - 100, 400, (text) =>
+      post(request, { token: text.toWellFormed() }),
+    ),
     entry('request: way', 64, 400, (way) => post(request, { token: 'a@b.example', way })),
     entry('request: purpose', 64, 400, (purpose) => post(request, { purpose })),
     entry('request: details', 3_900, 200, (text) =>
@@ -106,11 +109,11 @@ export async function httpEntries(adapter: string): Promise<Entry[]> {
     entry('request: a key of details', 3_900, 200, (key) =>
       post(request, { purpose: 'transfer', details: { [key]: 1 } }),
     ),
-    entry('request: a way too long', longest, 400, (way) => post(request, { way })),
-    entry('request: details too long', longest, 400, (text) =>
+    entry('request: a way too long', MAX_LENGTH, 400, (way) => post(request, { way })),
+    entry('request: details too long', MAX_LENGTH, 400, (text) =>
       post(request, { purpose: 'transfer', details: { text } }),
     ),
-    entry('request: a key of details too long', longest, 400, (key) =>
+    entry('request: a key of details too long', MAX_LENGTH, 400, (key) =>
       post(request, { purpose: 'transfer', details: { [key]: 1 } }),
     ),
     entry('request: many details', MAX_MEMBERS, 400, (text) =>
@@ -119,22 +122,22 @@ export async function httpEntries(adapter: string): Promise<Entry[]> {
     entry('request: many members', MAX_MEMBERS, 400, (text) =>
       call(`/2factor/${request}`, membersOf(text)),
     ),
-    entry('request: the whole body', longest, 400, (body) => call(`/2factor/${request}`, body)),
+    entry('request: the whole body', MAX_LENGTH, 400, (body) => call(`/2factor/${request}`, body)),
     entry('request: the path', 2_000, 404, (text) =>
       call(`/2factor/${request}/${encodeURI(text.toWellFormed())}`, '{}'),
     ),
     entry('request: the type of the body', MAX_HEADER, 415, (text) =>
       post(request, {}, { 'content-type': `application/json${headerOf(text)}` }),
     ),
-    entry('confirm: id', longest, 400, (id) => post('confirm', { id, code: '123456' })),
+    entry('confirm: id', MAX_LENGTH, 400, (id) => post('confirm', { id, code: '123456' })),
     entry('confirm: code', 128, 422, async (code) =>
       post('confirm', { id: await pending(), code }),
     ),
-    entry('confirm: a code too long', longest, 400, (code) =>
+    entry('confirm: a code too long', MAX_LENGTH, 400, (code) =>
       post('confirm', { id: UNKNOWN_ID, code }),
     ),
-    entry('resend: id', longest, 400, (id) => post('resend', { id })),
-    entry('check: id', longest, 400, (id) => post('check', { id })),
+    entry('resend: id', MAX_LENGTH, 400, (id) => post('resend', { id })),
+    entry('check: id', MAX_LENGTH, 400, (id) => post('check', { id })),
     entry('the guard: X-Confirmation-Id', MAX_HEADER, 400, (text) =>
       transfer(headerOf(text), {}, `user-${fresh()}`),
     ),

@@ -7,7 +7,6 @@ import type { EntryReport, Line } from './entry.js';
 /** Runs worker.ts in a Node of its own, compiled as the tests are. */
 const LAUNCH = `
   import { runnerImport } from 'vite';
-  process.argv.splice(1, 1);
   await runnerImport(process.argv[1], { configFile: false, logLevel: 'error' });
 `;
 const WORKER = fileURLToPath(new URL('worker.ts', import.meta.url));
