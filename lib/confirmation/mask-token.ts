@@ -1,5 +1,5 @@
 /** Letters, digits and hyphens: what stands behind them is no domain, and may be anything. */
-const TOP_LEVEL = /(?<=.)\.[\p{L}\p{M}][\p{L}\p{M}\d-]{0,62}$/u;
+const TOP_LEVEL = /^\.[\p{L}\p{M}][\p{L}\p{M}\d-]{0,62}$/u;
 
 /**
  * Enough of a token for its owner to know it, too little for a stranger to learn it: `a***@e***.com`, `***67`. At most 3
@@ -9,8 +9,9 @@ export function maskToken(token: string): string {
   const at = token.lastIndexOf('@');
   if (at > 0) {
     const domain = token.slice(at + 1);
-    const topLevel = TOP_LEVEL.exec(domain)?.[0] ?? '';
-    return `${first(token)}***@${first(domain)}***${topLevel}`;
+    const dot = domain.lastIndexOf('.');
+    const last = dot > 0 ? domain.slice(dot) : '';
+    return `${first(token)}***@${first(domain)}***${TOP_LEVEL.test(last) ? last : ''}`;
   }
   return /^\+?[\d ().-]{6,}$/.test(token) ? `***${token.slice(-2)}` : `${first(token)}***`;
 }

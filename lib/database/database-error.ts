@@ -35,6 +35,9 @@ const DUPLICATE_KEY = new Set<unknown>([
   'SQLITE_CONSTRAINT_UNIQUE',
 ]);
 const SCHEMA_MISSING = new Set<unknown>(['42P01', '42703', '3F000', 1146, 1054]);
+const SQLSTATE = /^[0-9A-Z]{5}$/;
+/** Of a connection that breaks (08), an operator (57P), the system (58, XX), a commit with an unknown outcome (40003). */
+const UNKNOWN_OUTCOME = /^(?:08|57P|58|XX|40003)/;
 const SCHEMA_MISSING_SQLITE = /no such (table|column)|has no column named/;
 
 /** What the driver itself said, out of TypeORM's wrapping. */
@@ -52,15 +55,14 @@ function isOneOf(codes: ReadonlySet<unknown>, error: unknown): boolean {
 /** Another transaction was faster. Nothing of this statement happened, and the same statement may succeed now. */
 export const isLostRace = (error: unknown): boolean => isOneOf(LOST_RACE, error);
 
-/**
- * The server itself said that it did not do it: an SQLSTATE, but not one of a connection that breaks (08), of an operator
- * (57P), of the system (58, XX) or of a commit of which nobody knows (40003).
- */
+/** The server itself reported that it did not run the statement: by an SQLSTATE that leaves no doubt of the outcome. */
 export function isRolledBack(error: unknown): boolean {
   const { code } = driverErrorOf(error);
   return (
     typeof code === 'string' &&
-    /^(?!08|57P|58|XX|40003)(?=.*\d)[0-9A-Z]{5}$/.test(code) &&
+    SQLSTATE.test(code) &&
+    /\d/.test(code) &&
+    !UNKNOWN_OUTCOME.test(code) &&
     !isReadOnly(error)
   );
 }

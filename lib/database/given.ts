@@ -18,8 +18,8 @@ const HAS_NULLS = `current_setting('array_nulls', true) IS DISTINCT FROM 'off'`;
 
 /** `:name` in a clause as a column of `givenRows`; what is in no row, and the same for all, stays as it is. */
 export function givenValues(clause: string, types: GivenTypes): string {
-  return clause.replace(PLACEHOLDER, (placeholder: string, name: string) =>
-    name in types ? `"given_${name}"` : placeholder,
+  return clause.replace(PLACEHOLDER, (placeholder: string, before: string, name: string) =>
+    name in types ? `${before}"given_${name}"` : placeholder,
   );
 }
 

@@ -42,8 +42,8 @@ export class Statement {
 
 type Compiled = Readonly<Pick<Statement, 'isPreparable' | 'name' | 'order' | 'text'>>;
 
-/** `:name`; a cast's `::` is none. */
-export const PLACEHOLDER = /(?<![:\w]):([a-zA-Z]\w*)/g;
+/** `:name` with the character before it, if there is one; a cast's `::` is none. */
+export const PLACEHOLDER = /(^|[^:\w]):([a-zA-Z]\w*)/g;
 
 /** Turns `:name` into `$1` (PostgreSQL, where a name keeps its number) or `?` (all others). */
 function compile(engine: Engine, sql: string): Compiled {
@@ -51,11 +51,11 @@ function compile(engine: Engine, sql: string): Compiled {
   const text = sql
     .replace(/\s+/g, ' ')
     .trim()
-    .replace(PLACEHOLDER, (_, name: string) => {
+    .replace(PLACEHOLDER, (_, before: string, name: string) => {
       const known = order.indexOf(name);
-      if (engine === 'postgres' && known >= 0) return `$${known + 1}`;
+      if (engine === 'postgres' && known >= 0) return `${before}$${known + 1}`;
       order.push(name);
-      return engine === 'postgres' ? `$${order.length}` : '?';
+      return engine === 'postgres' ? `${before}$${order.length}` : `${before}?`;
     });
   const name = `two_factor_${createHash('sha256').update(text).digest('hex').slice(0, 16)}`;
   return { text, name, order, isPreparable: !/ (LIMIT|OFFSET) \?/.test(text) };

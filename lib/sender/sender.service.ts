@@ -38,7 +38,7 @@ import type { ResolvedOptions } from '../options/index.js';
 import { InjectTwoFactorOptions, SENDER_BACKENDS } from '../two-factor.tokens.js';
 import { cooldownMs, resendAt } from './cooldown.js';
 import type { ResolvedSender, SenderBackends } from './sender-registry.js';
-import { strikeOut, wordsOf } from './strike-out.js';
+import { describeThrown, redact } from './redact.js';
 
 /** How soon a message may be repeated whose first delivery failed. */
 const EARLY_RETRY_MS = 5_000;
@@ -407,7 +407,7 @@ export class SenderService {
     sealed: BoundContent,
     state: ConfirmationState,
   ): Promise<Error> {
-    const said = strikeOut(wordsOf(error), sealed.code, sealed.token);
+    const said = redact(describeThrown(error), sealed.code, sealed.token);
     this.#logger.warn(
       `Sender ${sender.name} did not deliver confirmation ${shortId(state.id)}: ${said}`,
     );

@@ -212,4 +212,12 @@ describe('canonical JSON', () => {
       { numRuns: 1_000 },
     );
   });
+
+  it('looks at no member when there are more of them than may be', () => {
+    const many = Object.fromEntries(Array.from({ length: MAX + 1 }, (_, index) => [index, 1]));
+    const look = vi.fn(Reflect.getOwnPropertyDescriptor);
+    const watched = new Proxy(many, { getOwnPropertyDescriptor: look });
+    expect(() => canonical(watched)).toThrow('meta is too large.');
+    expect(look).not.toHaveBeenCalled();
+  });
 });
