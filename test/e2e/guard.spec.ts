@@ -23,9 +23,15 @@ describe.each(adapters)('A guarded route on $name', ({ create }) => {
   });
   afterAll(() => app.close());
 
-  it('runs once for a proof that was made over HTTP', async () => {
+  it('runs once for a proof that was confirmed over HTTP', async () => {
     const user = { 'x-user': 'ann' };
-    const { id, code } = await app.request({ purpose: 'transfer', details: DETAILS }, user);
+    const { id } = await app.twoFactor.request({
+      token: 'ann@example.com',
+      purpose: 'transfer',
+      subject: 'ann',
+      details: DETAILS,
+    });
+    const code = app.outbox.lastCode;
     const pending = await call('transfers/detailed', id, DETAILS);
     expect(pending).toMatchObject({ status: 403, body: { error: 'confirmation-required' } });
     await app.post('/2factor/confirm', { id, code }, user);
