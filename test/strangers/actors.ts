@@ -1,4 +1,4 @@
-// Who acts in the simulations: a customer who asks for codes and types them, and those who guess at them.
+// The actors of the simulations: a customer that asks for codes and types them, and an attacker that guesses at them.
 import { WRONG_CODE } from '../support/canaries.js';
 import {
   BOUND,
@@ -37,7 +37,7 @@ export class FailureRun {
   }
 }
 
-/** A customer who needs a code every so often, and tries until it works or the next one is due. */
+/** A customer that needs a code at regular times, and tries until it works or the next one is due. */
 export class Customer implements Actor {
   /** Codes that were needed. */
   needed = 0;
@@ -46,13 +46,15 @@ export class Customer implements Actor {
   /** Of these, confirmed and used before the next one was needed. */
   succeeded = 0;
   refusals = 0;
+  messages = 0;
   longestWaitSeconds = 0;
   /** Codes of hers that were compared, right and wrong ones. */
   typed = 0;
-  /** Told the id of each confirmation before its code is typed: as if a stranger had read it over her shoulder. */
+  /** Called with the id of each confirmation before its code is typed: as if a stranger had read the id over her shoulder. */
   onPending: (id: string) => Promise<void> = async () => undefined;
   #since: number | null = null;
   #isRefused = false;
+  #isSlip = false;
   #nextAt = 0;
 
   constructor(
@@ -66,9 +68,10 @@ export class Customer implements Actor {
     const now = this.world.clock.now();
     if (this.#since === null || now >= this.#nextAt) {
       this.needed += 1;
-      // Who is still waiting waits on.
+      // A customer that still waits for the code before waits on.
       this.#since ??= now;
       this.#isRefused = false;
+      this.#isSlip = this.needed % TYPING_ERROR_EACH === 0;
       this.#nextAt = now + this.everySeconds * 1_000;
     }
     const wait = await this.#attempt();
@@ -95,11 +98,13 @@ export class Customer implements Actor {
     const body = isBound ? { purpose } : { purpose, token: OWNER_PHONE };
     const asked = await world.call('request-confirmation', body, caller);
     if (asked.status !== 200) return retryAfter(asked) ?? BLIND_RETRY_SECONDS;
+    this.messages += 1;
     const id = idOf(asked);
     const code = outbox.lastCode;
     await this.onPending(id);
-    const isSlip = this.needed % TYPING_ERROR_EACH === 0;
-    for (const each of isSlip ? [WRONG_CODE, code] : [code]) {
+    const codes = this.#isSlip ? [WRONG_CODE, code] : [code];
+    this.#isSlip = false;
+    for (const each of codes) {
       const answer = await world.call('confirm', { id, code: each }, caller);
       if (answer.status !== 200 && answer.status !== 422) {
         return retryAfter(answer) ?? BLIND_RETRY_SECONDS;
@@ -118,13 +123,13 @@ export class Customer implements Actor {
 export interface GuesserInput {
   /** The address of the next request. */
   readonly address: () => string;
-  /** Who is signed in at it: one who knows the owner's password. Absent: a stranger. */
+  /** The subject that the attacker is signed in as, with a stolen password. Absent: a stranger. */
   readonly as?: string;
   /** The least pause between two guesses. @default 0 */
   readonly pauseSeconds?: number;
 }
 
-/** Guesses at the owner's codes as fast as it is let: it asks for codes, tries them, and waits as it is told or less. */
+/** Guesses at the owner's codes as fast as it is let: it asks for codes, tries them, and waits no longer than it must. */
 export class Guesser implements Actor {
   /** Guesses that were compared with a code. */
   compared = 0;
@@ -148,7 +153,7 @@ export class Guesser implements Actor {
     return id === undefined ? this.#ask() : this.#guess(id);
   }
 
-  /** Guesses at a confirmation that is somebody else's, five times and as fast as can be. */
+  /** Calls all routes with the id of another customer's confirmation. */
   async guessAtForeign(id: string): Promise<void> {
     for (let guess = 0; guess < 5; guess += 1) {
       const { status } = await this.world.call('confirm', { id, code: WRONG_CODE }, this.#caller());

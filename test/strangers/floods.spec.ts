@@ -1,5 +1,5 @@
 /**
- * Everybody's messages, attacked by a flood: of one network, of 10,000 addresses, of one signed-in account. It proves that
+ * The messages of all customers, attacked by a flood: of one network, of 10,000 addresses, of one account. It proves that
  * no flood of strangers takes a message from a signed-in customer, and that a network or an account uses up its own share
  * alone. The windows are an hour long, so that two hours show all that a longer flood does.
  */
@@ -67,7 +67,7 @@ class Flood implements Actor {
   }
 }
 
-/** Customers who come one after the other and need a code each. */
+/** Customers that come one after the other and need a code each. */
 class Visitors implements Actor {
   came = 0;
   served = 0;
@@ -94,9 +94,9 @@ class Visitors implements Actor {
   }
 }
 
-describe.each(floodEngines)('A flood on %s', (engine) => {
+describe.each(floodEngines)('Under a flood, the module on %s', (engine) => {
   it(
-    'of 10,000 addresses takes the messages of open purposes, and none of a signed-in stranger',
+    'serves each signed-in customer at once when 10,000 addresses use up the messages of open purposes',
     async () => {
       await start({ engine });
       const addresses = manyAddresses();
@@ -119,7 +119,7 @@ describe.each(floodEngines)('A flood on %s', (engine) => {
   );
 
   it(
-    'of one IPv6 /48 uses up 60 messages an hour, and none of anybody else',
+    'sends 60 messages an hour, and serves all other customers, when one IPv6 /48 floods',
     async () => {
       await start({ engine });
       let subnet = 0;
@@ -142,7 +142,7 @@ describe.each(floodEngines)('A flood on %s', (engine) => {
   );
 
   it(
-    'of one signed-in account takes 20 messages a day, and refuses that account alone',
+    'sends 20 messages a day, and serves all other customers, when one signed-in account floods',
     async () => {
       await start({ engine });
       const addresses = manyAddresses();
@@ -165,9 +165,9 @@ describe.each(floodEngines)('A flood on %s', (engine) => {
   );
 });
 
-describe('A flood', () => {
+describe('Under a flood, the module', () => {
   it(
-    'takes the messages of signed-in strangers too in the naive twin, whose purposes share the total',
+    'refuses signed-in customers in the naive twin, whose purposes share the total',
     async () => {
       await start({
         engine: 'sqljs',
@@ -189,7 +189,7 @@ describe('A flood', () => {
     DEADLINE_MS,
   );
 
-  it('of an account that names the tokens itself causes ten messages an hour, from 10,000 addresses', async () => {
+  it('sends ten messages an hour when an account names the tokens itself, from 10,000 addresses', async () => {
     await start({ engine: 'sqljs' });
     const addresses = manyAddresses();
     const { twoFactor } = world.test;

@@ -1,5 +1,5 @@
 /**
- * One who holds a part of what a customer has, or an account of its own. It proves that the holder of the password or the
+ * An attacker that holds a part of what a customer has, or an account of its own. It proves that the holder of the password or the
  * session, but not of the phone, has 100 guesses in a row (NIST SP 800-63B-4 3.2.2: 100 * 10^-6 = 10^-4) and is then stopped
  * for good, and that right codes of an attacker's own authenticator buy no guess at another one.
  */

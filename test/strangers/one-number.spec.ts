@@ -122,12 +122,17 @@ describe.each(monthEngines)("A month against one customer's number on %s", (engi
       });
 
       assertOwnerIsHeldFree(seen);
-      // The run that her one right code ended, and the last one, of 100. In all 141 * 10^-6 = 1.41 * 10^-4 in 30 days; without
-      // a right code of hers 100 * 10^-6 = 10^-4 for ever.
-      expect(seen.guesser.compared).toBe(141);
+      // One run for each right code of hers, and the last one, of 100, which stops the token for good: without a right code of
+      // hers 100 * 10^-6 = 10^-4 for ever, and less than 2 * 10^-4 here, where the attack leaves her one or two.
+      expect(seen.guesser.compared).toBeGreaterThanOrEqual(NIST_RUN);
+      expect(seen.guesser.compared).toBeLessThan(2 * NIST_RUN);
       expect(seen.comparedOpen).toBe(seen.guesser.compared + seen.open.typed);
       // 10 messages a day to the number, as long as it is not stopped for good.
-      expect(seen.messagesToOwner).toBe(seen.guesser.messages + seen.open.succeeded + 120);
+      expect(seen.guesser.messages).toBeLessThanOrEqual(10 * MONTH_DAYS);
+      expect(seen.bound.messages).toBe(120);
+      expect(seen.messagesToOwner).toBe(
+        seen.guesser.messages + seen.open.messages + seen.bound.messages,
+      );
       expect(seen.messagesInAll).toBe(seen.messagesToOwner);
     },
     DEADLINE_MS,
@@ -168,7 +173,7 @@ describe("A month against one customer's number", () => {
     async () => {
       const seen = await month(twin(), manyAddressesAtOnce());
 
-      expect(() => assertOwnerIsHeldFree(seen)).toThrow();
+      expect(() => assertOwnerIsHeldFree(seen)).toThrow('to match object');
       expect(seen.bound.atOnce).toBeLessThan(seen.bound.needed / 2);
       expect(seen.bound.longestWaitSeconds).toBeGreaterThan(7 * DAY);
     },

@@ -1,5 +1,5 @@
 /**
- * Who causes a message over HTTP, on Express and Fastify. It proves that no request goes uncounted: an unknown requester has
+ * The requester of a message over HTTP, on Express and Fastify. It proves that no request goes uncounted: an unknown requester has
  * one small budget together with all other unknown ones, an address counts under each of its networks, and a client cannot
  * choose the address that it is counted under.
  */
@@ -85,7 +85,7 @@ async function sentBy(request: (index: number) => Promise<number>): Promise<numb
 
 const hex = (value: number): string => value.toString(16);
 
-describe.each(adapters)('Who causes a message, on $name', ({ create, name }) => {
+describe.each(adapters)('The requester of a message, on $name', ({ create, name }) => {
   const trusting = (): AbstractHttpAdapter =>
     name === 'Fastify' ? new FastifyAdapter({ trustProxy: '127.0.0.1' }) : create();
 

@@ -13,7 +13,7 @@ export const MINUTE = 60;
 export const HOUR = 60 * MINUTE;
 export const DAY = 24 * HOUR;
 
-/** The customer under attack. Her number is known to everybody. */
+/** The customer under attack. Strangers know her number. */
 export const OWNER = 'ann';
 export const OWNER_PHONE = '+436601234567';
 const OWNER_HOME = '192.0.2.1';
@@ -123,13 +123,13 @@ function phoneOf(context: ExecutionContext): string | undefined {
   return user === undefined ? undefined : phoneOfUser(user);
 }
 
-/** One who acts at certain times. */
+/** Acts at certain times. */
 export interface Actor {
   /** Acts once. @returns after how many seconds it wants to act again; `Infinity` for never. */
   act(): Promise<number>;
 }
 
-/** Skips from event to event, so that a month takes seconds. Of those who act at the same time the first one is first. */
+/** Skips from event to event, so that a month takes seconds. Of actors that are due at the same time the first in the list acts first. */
 export async function simulate(
   clock: FakeClock,
   seconds: number,
