@@ -490,21 +490,19 @@ function holderOf(id: string): string {
   return createHash('sha256').update(id).digest('hex').slice(0, HOLDER_LENGTH);
 }
 
-/** The counters of a token that strangers share. */
-const SHARED_BY_STRANGERS: ReadonlySet<LimitName> = new Set([
-  'failures',
-  'pending',
-  'sends-per-token',
-]);
 const COARSE_WAIT_MS = 300_000;
 
 /**
- * The wait that the refusal reports. Of a counter that strangers share it is rounded up to five minutes: the exact time
- * would tell one stranger when another one asked for a code or guessed at one.
+ * The wait that the refusal reports. Strangers share the counters of the class `open`, so that it is rounded up to five
+ * minutes, but not beyond the window: the exact time would tell one stranger when another one asked for a code or guessed
+ * at one.
  */
-function reportedWaitMs({ limit, limitClass }: Budget, wait: number | null): number | null {
-  if (wait === null || limitClass === 'bound' || !SHARED_BY_STRANGERS.has(limit)) return wait;
-  return Math.ceil(wait / COARSE_WAIT_MS) * COARSE_WAIT_MS;
+function reportedWaitMs({ limit, limitClass, rule }: Budget, wait: number | null): number | null {
+  if (wait === null || limitClass === 'bound') return wait;
+  const coarse = Math.ceil(wait / COARSE_WAIT_MS) * COARSE_WAIT_MS;
+  // A pending slot may be taken for longer than this confirmation lives.
+  if (rule.kind === 'failures' || limit === 'pending') return coarse;
+  return Math.max(wait, Math.min(coarse, rule.windowMs));
 }
 
 interface Refusal {

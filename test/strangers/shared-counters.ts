@@ -1,0 +1,111 @@
+// The naive twin of the limits: strangers and signed-in subjects share the counters of a token and the total, as they did
+// before the two classes were counted apart. What holds with the real counters must not hold with these.
+import type { Provider } from '@nestjs/common';
+import type { DataSource } from 'typeorm';
+
+import type {
+  LimitAnswer,
+  LimitCharge,
+  LimitLevel,
+  LimitsOptions,
+  LimitStore,
+} from '../../lib/index.js';
+import { DatabaseLimitStore } from '../../lib/limits/database-limit.store.js';
+import { QuotaPlanner, type Budget } from '../../lib/limits/quota-planner.js';
+import type { ResolvedOptions } from '../../lib/options/index.js';
+import {
+  TWO_FACTOR_DATA_SOURCE,
+  TWO_FACTOR_LIMIT_STORE,
+  TWO_FACTOR_OPTIONS,
+} from '../../lib/two-factor.tokens.js';
+
+/** One list for both classes, as there was one before. */
+export const SHARED_LIMITS: LimitsOptions = {
+  sendsPerToken: [
+    { max: 5, perSeconds: 600 },
+    { max: 10, perSeconds: 86_400 },
+  ],
+  sendsInTotal: [{ max: 500, perSeconds: 3_600 }],
+};
+
+/** Keeps what is counted for a subject and its token under the key of the token alone. */
+class SharedCounterStore implements LimitStore {
+  constructor(
+    private readonly store: LimitStore,
+    private readonly sharedKeys: ReadonlyMap<string, string>,
+  ) {}
+
+  async charge(charges: readonly LimitCharge[], holder: string): Promise<LimitAnswer> {
+    const original = new Map(charges.map(({ key }) => [this.#shared(key), key]));
+    const levels = (found: readonly LimitLevel[]): LimitLevel[] =>
+      found.map((level) => ({ ...level, key: original.get(level.key) ?? level.key }));
+    const { refused, charged } = await this.store.charge(this.#sharedCharges(charges), holder);
+    return { refused: levels(refused), charged: levels(charged) };
+  }
+
+  giveBack(charges: readonly LimitCharge[]): Promise<void> {
+    return this.store.giveBack(this.#sharedCharges(charges));
+  }
+
+  clear(keys: readonly string[], holder?: string): Promise<void> {
+    return this.store.clear(keys.map((key) => this.#shared(key)).toSorted(), holder);
+  }
+
+  read(keys: readonly string[]): Promise<readonly LimitLevel[]> {
+    return this.store.read(keys.map((key) => this.#shared(key)));
+  }
+
+  #shared(key: string): string {
+    return this.sharedKeys.get(key) ?? key;
+  }
+
+  #sharedCharges(charges: readonly LimitCharge[]): LimitCharge[] {
+    return charges
+      .map((charge) => ({ ...charge, key: this.#shared(charge.key) }))
+      .toSorted((one, other) => (one.key < other.key ? -1 : 1));
+  }
+}
+
+/** The extra `limitStore` of an application whose counters are shared for these subjects and their tokens. */
+export function sharedCounters(
+  customers: readonly { readonly subject: string; readonly token: string }[],
+): Provider {
+  return {
+    provide: TWO_FACTOR_LIMIT_STORE,
+    inject: [TWO_FACTOR_DATA_SOURCE, TWO_FACTOR_OPTIONS],
+    useFactory: async (dataSource: DataSource, options: ResolvedOptions) => {
+      const { timeoutMs, preparedStatements, clock } = options;
+      const store = await DatabaseLimitStore.open(dataSource, {
+        timeoutMs,
+        preparedStatements,
+        joinUpTo: 1,
+        tries: 1,
+        clock,
+      });
+      const planner = new QuotaPlanner(options);
+      const keys = customers.flatMap((customer) => [...sharedKeysOf(planner, customer)]);
+      return new SharedCounterStore(store, new Map(keys));
+    },
+  };
+}
+
+/** From the key of each counter of the class `bound` to the key of the same counter of the class `open`. */
+function sharedKeysOf(
+  planner: QuotaPlanner,
+  { subject, token }: { readonly subject: string; readonly token: string },
+): Map<string, string> {
+  const budgetsOf = (name: string): Budget[] =>
+    planner.request(
+      { token, tokenFrom: 'application', subject: name, purpose: '', hasSlot: false },
+      { way: 'default', requester: undefined },
+    );
+  const nameOf = ({ limit, rule }: Budget): string =>
+    `${limit} ${rule.kind === 'window' ? rule.windowMs : ''}`;
+  const open = new Map(budgetsOf('').map((budget) => [nameOf(budget), budget.key]));
+  return new Map(
+    budgetsOf(subject).flatMap((budget) => {
+      const key = open.get(nameOf(budget));
+      return key === undefined ? [] : [[budget.key, key] as const];
+    }),
+  );
+}
