@@ -11,6 +11,7 @@ import {
 import { WRONG_CODE } from '../support/canaries.js';
 import { engines } from '../support/engines.js';
 import { refusal } from '../support/refusal.js';
+import { secretOf } from '../support/secret.js';
 import { SECRET, startApp, type TestApp } from '../support/test-app.js';
 
 const DAY_SECONDS = 86_400;
@@ -424,7 +425,7 @@ describe.each(engines.filter((engine) => engine !== 'sqljs'))(
     afterAll(() => test.close());
 
     it('counts the same under an old secret, a new one beside it, and the new one alone', async () => {
-      const NEW_SECRET = 'Zq8rT2vN6xB1mK5jH9gF3dS7aP0oL4iUyEwQcRtY';
+      const NEW_SECRET = secretOf('the new one');
       const start = async (secrets: readonly string[]): Promise<TestApp> =>
         startApp({
           engine,
