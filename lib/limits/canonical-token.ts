@@ -1,10 +1,11 @@
 import { isIPv6 } from 'node:net';
 import { domainToASCII } from 'node:url';
 
-/** `;ext=5`, `ext. 5`, `x5`, `#5` behind a number. */
-const EXTENSION = /(?:;ext=|\s*(?:ext\.?|x|#)\s*)\d{1,7}$/i;
-/** Blanks, brackets, every hyphen, the soft one too; and the `(0)` that is not dialled from abroad. */
-const PHONE_DECORATION = /\(0\)|[\s().\p{Pd}\u00ad/]/gu;
+/** `5` of `ext. 5`, `extension 5`, `x5`, `#5`, `,5` behind a number, and then what stands before it. */
+const EXTENSION_DIGITS = /\d{1,7}$/;
+const EXTENSION_SIGN = /(?:ext(?:ension|n)?\.?|x|#|,{1,3})$/i;
+/** Blanks, brackets, every hyphen, minus and tilde, the soft hyphen too; and the `(0)` that is not dialled from abroad. */
+const PHONE_DECORATION = /\(0\)|[\s()[\].~\p{Pd}\u00ad\u2053\u2212\u223c\u30fc/]/gu;
 /** ITU-T E.164: a country code and a number of at most 15 digits together. */
 const E164 = /^\+[1-9]\d{6,14}$/;
 const DIGITS = /^\d{4,20}$/;
@@ -31,23 +32,37 @@ export function canonicalToken(token: string): string {
 
 function canonicalMailbox(text: string, at: number): string {
   const local = text.slice(0, at).replace(QUOTED_WORD, '$1');
-  const domain = text.slice(at + 1).replace(/[.\u3002]+$/, '');
+  const domain = withoutLastDots(text.slice(at + 1));
   const ascii = DOMAIN.test(domain) ? domainToASCII(domain) : '';
   return `${local}@${ascii || domain}`.toLowerCase();
 }
 
+/** A loop, because an expression for dots at the end tries each run of dots from each of its dots. */
+function withoutLastDots(domain: string): string {
+  let end = domain.length;
+  while (domain[end - 1] === '.' || domain[end - 1] === '\u3002') end -= 1;
+  return domain.slice(0, end);
+}
+
 function canonicalNumber(text: string): string {
-  const digits = text
-    .replace(/^tel:/i, '')
-    .replace(EXTENSION, '')
-    .replace(PHONE_DECORATION, '')
-    .replace(/^00/, '+');
+  // What follows a semicolon are parameters (RFC 3966): `;ext=5`, `;phone-context=example.com`.
+  const [number = ''] = text.replace(/^tel:/i, '').split(';', 1);
+  const digits = withoutExtension(number).replace(PHONE_DECORATION, '').replace(/^00/, '+');
   return E164.test(digits) || DIGITS.test(digits) ? digits : text;
+}
+
+/** In steps, because one expression for all of it tries each run of blanks from each of its blanks. */
+function withoutExtension(text: string): string {
+  const number = text.replace(EXTENSION_DIGITS, '');
+  if (number === text) return text;
+  const signed = number.trimEnd();
+  const bare = signed.replace(EXTENSION_SIGN, '');
+  return bare === signed ? text : bare.trimEnd();
 }
 
 /** An IPv6 address as its /64, which is what one customer has; any other requester is itself. */
 export function canonicalRequester(requester: string): string {
-  const address = requester.replace(/%.*$/, '');
+  const [address = ''] = requester.split('%', 1);
   if (!isIPv6(address)) return requester;
   // The URL parser writes an address in one way (RFC 5952).
   const groups = new URL(`http://[${address}]`).hostname.slice(1, -1).split('::');

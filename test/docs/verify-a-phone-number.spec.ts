@@ -36,14 +36,21 @@ describe('Verify a phone number', () => {
     expect(refused.body).toEqual({ status: 'pending', attemptsLeft: 4 });
     const confirmed = await guide.post('/phone/confirm', { id, code }).expect(201);
 
-    expect(confirmed.body).toEqual({ phone: '(415) 555-0123' });
+    expect(confirmed.body).toEqual({ phone: '+14155550123' });
     expect(await phones()).toEqual([
-      { id: 'ann', phone: '(415) 555-0123' },
+      { id: 'ann', phone: '+14155550123' },
       { id: 'bob', phone: null },
     ]);
     const again = await guide.post('/phone/confirm', { id, code }).expect(422);
     expect(again.body).toMatchObject({ status: 'used' });
   });
+
+  it.each(['', 'ann@example.com', '12', '+0123456789', 'tel:', '(415) 555-0123 or else'])(
+    'asks for no code when %j is no phone number',
+    async (phone) => {
+      await guide.post('/phone/ask', { phone }).expect(400);
+    },
+  );
 
   it("somebody else's confirmation does not exist, and a national spelling shares the budget", async () => {
     const asked = await guide.post('/phone/ask', { phone: '+14155550123' }).expect(201);
