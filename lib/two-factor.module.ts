@@ -178,6 +178,12 @@ export class TwoFactorModule extends ConfigurableModuleClass implements OnModule
         'There is no secret: drew one for development. Confirmations end with this process.',
       );
     }
+    if (this.options.secretIsReplaced) {
+      this.#logger.warn(
+        'TWO_FACTOR_SECRET stands in for the option secret, which is another one: confirmations under the option are ' +
+          'void. Set one of them, or list both in TWO_FACTOR_SECRETS.',
+      );
+    }
     if (this.options.debugCodeResponse) {
       this.#logger.warn('debugCodeResponse is on: the controller answers the codes.');
     }

@@ -27,6 +27,22 @@ function refuse(what: string, found: string): TwoFactorInputError {
   return new TwoFactorInputError(`${what} is not plain JSON: it contains ${found}.`);
 }
 
+/**
+ * Refuses numbers that are written or read like others, so that a proof of one amount would be one of another: -0 is
+ * written as 0, and beyond 2^53 neighbours are the same double.
+ */
+function assertExact(what: string, value: number): void {
+  if (!Number.isFinite(value)) throw refuse(what, 'a number that is not finite');
+  if (Object.is(value, -0)) throw inexact(what, '-0, which is the same as 0');
+  if (Number.isInteger(value) && !Number.isSafeInteger(value)) {
+    throw inexact(what, 'a whole number beyond 2^53 - 1, which is the same as its neighbours');
+  }
+}
+
+function inexact(what: string, found: string): TwoFactorInputError {
+  return new TwoFactorInputError(`${what} contains ${found}. Give it as a string.`);
+}
+
 function write(
   what: string,
   value: unknown,
@@ -44,7 +60,7 @@ function write(
     case 'boolean':
       return String(value);
     case 'number':
-      if (!Number.isFinite(value)) throw refuse(what, 'a number that is not finite');
+      assertExact(what, value);
       return JSON.stringify(value);
     case 'object':
       if (value === null) return 'null';

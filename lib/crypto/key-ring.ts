@@ -12,14 +12,17 @@ const LABEL = 'nestjs-two-factor/v1/';
 const KID_BYTES = 6;
 const KEY_BYTES = 32;
 
-function derive(secret: Uint8Array, purpose: string, bytes: number): Buffer {
-  return Buffer.from(hkdfSync('sha256', secret, '', LABEL + purpose, bytes));
+function derive(secret: Uint8Array, label: string, bytes: number): Buffer {
+  return Buffer.from(hkdfSync('sha256', secret, '', label, bytes));
 }
 
-function ringKey(secret: Uint8Array): RingKey {
-  const key = (purpose: string): KeyObject => createSecretKey(derive(secret, purpose, KEY_BYTES));
+function ringKey(secret: Uint8Array, application: string): RingKey {
+  // No name has a slash, so no label of one application is the label of another, or of one without a name.
+  const label = application === '' ? LABEL : `${LABEL}application/${application}/`;
+  const key = (purpose: string): KeyObject =>
+    createSecretKey(derive(secret, label + purpose, KEY_BYTES));
   return Object.freeze({
-    kid: derive(secret, 'kid', KID_BYTES).toString('base64url'),
+    kid: derive(secret, `${label}kid`, KID_BYTES).toString('base64url'),
     mac: key('mac'),
     seal: key('seal'),
     limit: key('limit'),
@@ -38,9 +41,13 @@ export class KeyRing {
     readonly keys: readonly RingKey[],
   ) {}
 
-  /** @throws RangeError when there is no secret. */
-  static fromSecrets(secrets: readonly Uint8Array[]): KeyRing {
-    const keys = secrets.map(ringKey);
+  /**
+   * @param application Keeps applications with the same secrets apart: all their keys differ. Without a name, the keys are
+   * those of the secret alone.
+   * @throws RangeError when there is no secret.
+   */
+  static fromSecrets(secrets: readonly Uint8Array[], application = ''): KeyRing {
+    const keys = secrets.map((secret) => ringKey(secret, application));
     const [current] = keys;
     if (current === undefined) throw new RangeError('A key ring needs at least one secret.');
     return new KeyRing(current, Object.freeze(keys));

@@ -1,10 +1,10 @@
 import { domainToASCII } from 'node:url';
 
-/** `5` of `;ext=5`, `ext. 5`, `x5`, `#5` behind a number, and then what stands before it. */
+/** `5` of `ext. 5`, `extension 5`, `x5`, `#5`, `,5` behind a number, and then what stands before it. */
 const EXTENSION_DIGITS = /\d{1,7}$/;
-const EXTENSION_SIGN = /(?:;ext=|ext\.?|x|#)$/i;
-/** Blanks, brackets, every hyphen, the soft one too; and the `(0)` that is not dialled from abroad. */
-const PHONE_DECORATION = /\(0\)|[\s().\p{Pd}\u00ad/]/gu;
+const EXTENSION_SIGN = /(?:ext(?:ension|n)?\.?|x|#|,{1,3})$/i;
+/** Blanks, brackets, every hyphen, minus and tilde, the soft hyphen too; and the `(0)` that is not dialled from abroad. */
+const PHONE_DECORATION = /\(0\)|[\s()[\].~\p{Pd}\u00ad\u2053\u2212\u223c\u30fc/]/gu;
 /** ITU-T E.164: a country code and a number of at most 15 digits together. */
 const E164 = /^\+[1-9]\d{6,14}$/;
 const DIGITS = /^\d{4,20}$/;
@@ -43,9 +43,9 @@ function withoutLastDots(domain: string): string {
 }
 
 function canonicalNumber(text: string): string {
-  const digits = withoutExtension(text.replace(/^tel:/i, ''))
-    .replace(PHONE_DECORATION, '')
-    .replace(/^00/, '+');
+  // What follows a semicolon are parameters (RFC 3966): `;ext=5`, `;phone-context=example.com`.
+  const [number = ''] = text.replace(/^tel:/i, '').split(';', 1);
+  const digits = withoutExtension(number).replace(PHONE_DECORATION, '').replace(/^00/, '+');
   return E164.test(digits) || DIGITS.test(digits) ? digits : text;
 }
 

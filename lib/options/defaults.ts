@@ -2,6 +2,7 @@ import { digits } from '../crypto/index.js';
 
 /** The default of every option that has one; said here and nowhere else. */
 export const DEFAULTS = {
+  application: '',
   defaultSender: 'default',
   codeGenerator: digits(6),
   debugCodeResponse: false,

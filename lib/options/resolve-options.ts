@@ -59,6 +59,7 @@ export function resolveOptions(
   const read = <K extends keyof Settings>(name: K): Settings[K]['default'] =>
     readSetting<Settings[K]['default']>(SETTINGS[name], options[name], environment);
 
+  const application = read('application');
   const debugCodeResponse = read('debugCodeResponse');
   if (debugCodeResponse && !developmentFeatures) {
     throw new TwoFactorConfigurationError(
@@ -77,7 +78,8 @@ export function resolveOptions(
   };
 
   return Object.freeze<ResolvedOptions>({
-    ...resolveSecrets(options, environment, developmentFeatures),
+    ...resolveSecrets(options, environment, developmentFeatures, application),
+    application,
     senders: resolveSenders(options.senders),
     defaultSender: read('defaultSender'),
     codeGenerator: callable('codeGenerator', options.codeGenerator, DEFAULTS.codeGenerator),

@@ -7,6 +7,10 @@ export interface ResolvedOptions {
   readonly keyRing: KeyRing;
   /** True when the secret was drawn at boot: confirmations do not survive a restart. */
   readonly secretIsRandom: boolean;
+  /** True when one secret of the environment stands in for another one of the options. */
+  readonly secretIsReplaced: boolean;
+  /** The empty string when the application has no name. */
+  readonly application: string;
   readonly senders: ReadonlyMap<string, SenderEntry>;
   readonly defaultSender: string;
   readonly codeGenerator: CodeGenerator;

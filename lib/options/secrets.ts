@@ -3,10 +3,9 @@ import { randomBytes } from 'node:crypto';
 import { KeyRing } from '../crypto/index.js';
 import { TwoFactorConfigurationError } from '../errors/index.js';
 import { EXAMPLE_SECRET } from './example-secret.js';
+import { MIN_SECRET_BITS, secretBits } from './secret-strength.js';
 
 const MIN_BYTES = 32;
-/** Fewer different bytes than this are a placeholder, not 32 random bytes (which have about 30). */
-const MIN_DISTINCT_BYTES = 10;
 /** As text and as the bytes that it is the base64 of. */
 const EXAMPLES = [Buffer.from(EXAMPLE_SECRET), Buffer.from(EXAMPLE_SECRET, 'base64')];
 const HOW_TO_DRAW = 'draw one with "openssl rand -base64 32"';
@@ -19,15 +18,25 @@ export interface SecretInput {
 export interface ResolvedSecrets {
   readonly keyRing: KeyRing;
   readonly secretIsRandom: boolean;
+  /** One secret of the environment stands in for another one of the options. */
+  readonly secretIsReplaced: boolean;
 }
 
-/** The ring of the options' or the environment's secrets. The messages never quote a secret. */
+/**
+ * The ring of the environment's secrets, or else of the options'. The messages never quote a secret.
+ *
+ * @param application Part of all derived keys, unless it is empty.
+ */
 export function resolveSecrets(
   input: SecretInput,
   environment: NodeJS.ProcessEnv,
   developmentFeatures: boolean,
+  application = '',
 ): ResolvedSecrets {
-  const secrets = fromEnvironment(environment) ?? fromOptions(input);
+  const given = fromEnvironment(environment);
+  const coded = fromOptions(input);
+  const secretIsReplaced = given !== null && coded !== null && replaces(given, coded);
+  const secrets = given ?? coded;
   if (secrets === null) {
     if (!developmentFeatures) {
       throw new TwoFactorConfigurationError(
@@ -35,9 +44,13 @@ export function resolveSecrets(
           `${HOW_TO_DRAW}; only NODE_ENV=development and NODE_ENV=test go without, and unset counts as production.`,
       );
     }
-    return { keyRing: KeyRing.fromSecrets([randomBytes(MIN_BYTES)]), secretIsRandom: true };
+    const keyRing = KeyRing.fromSecrets([randomBytes(MIN_BYTES)], application);
+    return { keyRing, secretIsRandom: true, secretIsReplaced };
   }
-  const keyRing = KeyRing.fromSecrets(secrets.map(([where, secret]) => secretBytes(where, secret)));
+  const keyRing = KeyRing.fromSecrets(
+    secrets.map(([where, secret]) => secretBytes(where, secret)),
+    application,
+  );
   keyRing.keys.forEach((key, index) => {
     const twin = keyRing.keys.findIndex((other) => other.kid === key.kid);
     if (twin !== index) {
@@ -46,7 +59,32 @@ export function resolveSecrets(
       );
     }
   });
-  return { keyRing, secretIsRandom: false };
+  return { keyRing, secretIsRandom: false, secretIsReplaced };
+}
+
+/**
+ * Whether the environment's only secret takes the place of the only one of the options, as every variable does.
+ *
+ * @throws TwoFactorConfigurationError when a ring would lose a secret: confirmations under it are alive.
+ */
+function replaces(given: readonly Named[], coded: readonly Named[]): boolean {
+  const missing = coded.filter(
+    ([, secret]) => !given.some(([, other]) => isSameSecret(secret, other)),
+  );
+  if (missing.length === 0) return false;
+  const [[variable], [option]] = [given[0]!, missing[0]!];
+  if (variable === 'TWO_FACTOR_SECRET' && option === 'Option secret') return true;
+  throw new TwoFactorConfigurationError(
+    `${option} is not in the environment's ${variable.replace(/\[0\]$/, '')}, which would take the place of all secrets of ` +
+      'the options and end the confirmations under this one. Unset the variable, or list all of them in TWO_FACTOR_SECRETS.',
+  );
+}
+
+function isSameSecret(one: unknown, other: unknown): boolean {
+  const [bytes, otherBytes] = [one, other].map((secret) =>
+    typeof secret === 'string' || secret instanceof Uint8Array ? Buffer.from(secret) : null,
+  );
+  return bytes != null && otherBytes != null && bytes.equals(otherBytes);
 }
 
 type Named = readonly [where: string, secret: unknown];
@@ -105,6 +143,10 @@ function secretBytes(where: string, secret: unknown): Uint8Array {
     refuse('is the example of the documentation, which everybody knows');
   if (bytes.length < MIN_BYTES)
     refuse(`has ${bytes.length} bytes, and at least ${MIN_BYTES} are needed`);
-  if (new Set(bytes).size < MIN_DISTINCT_BYTES) refuse('is a placeholder, not random bytes');
+  if (secretBits(bytes) < MIN_SECRET_BITS) {
+    refuse(
+      'is easier to guess than 32 random bytes (words, a pattern, a repetition, or a published text)',
+    );
+  }
   return bytes;
 }

@@ -72,6 +72,14 @@ const more = (coded: number, other: number): boolean => other > coded;
 export const TTL_SECONDS = { min: 30, max: 600 } as const;
 
 export const SETTINGS = {
+  application: {
+    option: 'application',
+    variable: variableOf('application'),
+    default: DEFAULTS.application,
+    complaint: (value) => (isName(value) ? null : `Give the application's name: ${NAME_RULE}.`),
+    parse: (text) => text,
+    loosens: neverLoosens,
+  } satisfies Setting<string> as Setting<string>,
   defaultSender: {
     option: 'defaultSender',
     variable: variableOf('defaultSender'),
@@ -125,7 +133,7 @@ function isMaxSize(value: unknown): boolean {
   return isInteger(maxSize, 2, 1_000) && Object.keys(more).length === 0;
 }
 
-/** Names of purposes and senders. */
+/** Names of applications, purposes and senders. */
 export const NAME_RULE = '1 to 64 of a-z, 0-9 and "-", not beginning with "-"';
 const NAME = /^[a-z0-9][a-z0-9-]{0,63}$/;
 

@@ -81,12 +81,22 @@ export interface AutoPurgeOptions {
  */
 export interface TwoFactorOptions {
   /**
-   * At least 32 random bytes, as text (`openssl rand -base64 32`) or bytes; keep it outside the database. Without one
-   * the module draws one of its own if `NODE_ENV` is `development` or `test`, and refuses to boot otherwise.
+   * At least 32 random bytes, as text (`openssl rand -base64 32`) or bytes; keep it outside the database. Words, patterns,
+   * repetitions and texts that this package prints are refused. Without one the module draws one of its own if `NODE_ENV`
+   * is `development` or `test`, and refuses to boot otherwise.
    */
   readonly secret?: string | Uint8Array | undefined;
-  /** Instead of `secret`, to rotate: the first signs, all verify. */
+  /**
+   * Instead of `secret`, to rotate: the first signs, all verify. Secrets of the environment must then be all of these, and
+   * may be more: a variable that drops one is refused.
+   */
   readonly secrets?: readonly (string | Uint8Array)[] | undefined;
+  /**
+   * The name of this application, where several share a secret and a table: 1 to 64 of a-z, 0-9 and "-". All keys are
+   * derived with it, so that none can confirm, use or open what another one made, and none counts another's messages and
+   * failures. A new name ends all confirmations, as a new secret does. @default none
+   */
+  readonly application?: string | undefined;
   /** The ways to deliver a code, by the name that clients give as `way`. @default {} */
   readonly senders?: Readonly<Record<string, SenderEntry>> | undefined;
   /** The sender that is meant when none is named. @default 'default' */

@@ -12,6 +12,7 @@ import { WRONG_CODE } from '../support/canaries.js';
 import { engines } from '../support/engines.js';
 import { failureCharge, newHolder, windowCharge } from '../support/limit-store-contract.js';
 import { refusal } from '../support/refusal.js';
+import { secretOf } from '../support/secret.js';
 import { SECRET, startApp, type TestApp } from '../support/test-app.js';
 
 const DAY_SECONDS = 86_400;
@@ -185,7 +186,7 @@ describe.each(engines.filter((engine) => engine !== 'sqljs'))(
     ])(
       'count the same for %s under an old secret, a new one beside it, and the new one alone',
       async (_, isBound, wait) => {
-        const NEW_SECRET = 'Zq8rT2vN6xB1mK5jH9gF3dS7aP0oL4iUyEwQcRtY';
+        const NEW_SECRET = secretOf('the new secret of the ring');
         const start = async (secrets: readonly string[]): Promise<TestApp> =>
           startApp({
             engine,

@@ -3,12 +3,102 @@ import { Test } from '@nestjs/testing';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import { describe, expect, it } from 'vitest';
 
-import { ConfirmerService, twoFactorMigrations, TwoFactorModule } from '../../lib/index.js';
-import { drawCanaryCode } from '../support/canaries.js';
+import {
+  ConfirmerService,
+  LimitService,
+  TwoFactorTooManyRequestsError,
+  TwoFactorUnknownKeyError,
+  twoFactorMigrations,
+  TwoFactorModule,
+} from '../../lib/index.js';
+import { drawCanaryCode, WRONG_CODE } from '../support/canaries.js';
 import { engines, openDatabase } from '../support/engines.js';
 import { SECRET, startApp } from '../support/test-app.js';
 
 const OTHER_SECRET = `${SECRET}-of-another-application`;
+
+// An in-memory database cannot be opened by a second application.
+describe.each(engines.filter((engine) => engine !== 'sqljs'))(
+  'Applications with one secret and one table on %s',
+  (engine) => {
+    const TOKEN = 'ann@example.com';
+    const limits = { sendsPerToken: [{ max: 2, perSeconds: 3_600 }] };
+
+    it('can do nothing with what the other made when their names differ', async () => {
+      const one = await startApp({ engine, options: { application: 'shop' } });
+      const { database } = one;
+      const others = [
+        await startApp({ engine, database, options: { application: 'bank' } }),
+        await startApp({ engine, database }),
+      ];
+      for (const other of others) {
+        for (const [ours, theirs] of [
+          [one, other],
+          [other, one],
+        ] as const) {
+          const { id, state } = await ours.twoFactor.request({ token: TOKEN, purpose: 'login' });
+          const proof = await ours.confirmer.makeConfirmation({ isConfirmed: true });
+
+          await expect(theirs.confirmer.confirm(id, state.code!)).rejects.toBeInstanceOf(
+            TwoFactorUnknownKeyError,
+          );
+          const [seen, usable] = await theirs.confirmer.check(proof.id);
+          expect(usable).toBe(false);
+          expect(() => seen?.code).toThrow(TwoFactorUnknownKeyError);
+          expect(await theirs.confirmer.use(proof.id)).toBe(false);
+          ours.clock.advance(30);
+          theirs.clock.advance(30);
+          await expect(theirs.twoFactor.resend(id)).rejects.toBeInstanceOf(
+            TwoFactorUnknownKeyError,
+          );
+          expect((await ours.confirmer.confirm(id, state.code!))[1]).toBe(true);
+          expect(await ours.confirmer.use(id, { purpose: 'login' })).toBe(true);
+          expect(await ours.confirmer.use(proof.id)).toBe(true);
+        }
+      }
+      for (const other of others) await other.close();
+      await one.close();
+    });
+
+    it('count no messages and no failures of the other when their names differ', async () => {
+      const one = await startApp({ engine, options: { application: 'shop', limits } });
+      const { database } = one;
+      const other = await startApp({
+        engine,
+        database,
+        options: { application: 'bank', limits },
+      });
+      for (let time = 0; time < 2; time += 1) await one.twoFactor.request({ token: TOKEN });
+      await expect(one.twoFactor.request({ token: TOKEN })).rejects.toBeInstanceOf(
+        TwoFactorTooManyRequestsError,
+      );
+
+      const { id } = await other.twoFactor.request({ token: TOKEN });
+      for (let time = 0; time < 3; time += 1) await other.confirmer.confirm(id, WRONG_CODE);
+      const failures = ({ app }: typeof one): Promise<unknown> =>
+        app.get(LimitService, { strict: false }).failures({ token: TOKEN });
+      expect(await failures(one)).toMatchObject({ count: 0 });
+      expect(await failures(other)).toMatchObject({ count: 3 });
+      await other.close();
+      await one.close();
+    });
+
+    it('share all of it when their names are the same', async () => {
+      const options = { application: 'shop', limits };
+      const one = await startApp({ engine, options });
+      const other = await startApp({ engine, database: one.database, options });
+      const { id, state } = await one.twoFactor.request({ token: TOKEN });
+      expect((await other.confirmer.confirm(id, state.code!))[1]).toBe(true);
+      expect(await one.confirmer.use(id)).toBe(true);
+      await other.twoFactor.request({ token: TOKEN });
+      await expect(one.twoFactor.request({ token: TOKEN })).rejects.toBeInstanceOf(
+        TwoFactorTooManyRequestsError,
+      );
+      await other.close();
+      await one.close();
+    });
+  },
+);
 
 describe.each(engines)('Several applications on %s', (engine) => {
   it('with different options in one process do not meet', async () => {

@@ -10,14 +10,20 @@ const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 const read = (path: string): Promise<string> => readFile(`${ROOT}${path}`, 'utf8');
 
 interface Workflow {
+  readonly permissions?: Permissions;
   readonly jobs: Readonly<Record<string, Job>>;
 }
+
+type Permissions = string | Readonly<Record<string, string>>;
 
 interface Job {
   readonly container?: { readonly image: string };
   readonly services?: Readonly<Record<string, unknown>>;
   readonly env?: Readonly<Record<string, string>>;
-  readonly steps: readonly { readonly run?: string }[];
+  readonly uses?: string;
+  readonly needs?: string | readonly string[];
+  readonly permissions?: Permissions;
+  readonly steps?: readonly { readonly run?: string }[];
 }
 
 describe('.github/workflows/ci.yml', () => {
@@ -38,7 +44,7 @@ describe('.github/workflows/ci.yml', () => {
   });
 
   it('does what .ci/run does, and nothing besides', () => {
-    const commands = job.steps.flatMap(({ run }) => run ?? []);
+    const commands = job.steps!.flatMap(({ run }) => run ?? []);
     expect(commands.at(-1)).toBe('bash .ci/run');
     expect(commands.join('\n')).not.toMatch(/\bnpm\b|vitest/);
     expect(text).not.toMatch(/continue-on-error|TEST_REQUIRED_ENGINES/);
@@ -70,6 +76,105 @@ describe('.github/workflows/ci.yml', () => {
       sqljs: 'npm ci',
       'better-sqlite3': 'npm ci',
     });
+  });
+});
+
+describe('The workflows', () => {
+  /** An action or an image of others by the digest of what it runs, and the version that this is, for people. */
+  const PINNED = /^[\w.-]+\/[\w./-]+@[\da-f]{40} # v\d+\.\d+\.\d+$/;
+  const LOCAL = /^\.\/\.github\/workflows\/[\w-]+\.yml$/;
+
+  /** What a workflow runs of others by a name that can be moved to something else. */
+  function unpinned(text: string): string[] {
+    return Array.from(text.matchAll(/^\s*(?:- *)?["']?uses["']? *: *(.+)$/gm), ([, what]) =>
+      what!.trim(),
+    ).filter((what) => !PINNED.test(what) && !LOCAL.test(what));
+  }
+
+  /** Rights to write, and no rights named at all, which are those of the repository's settings. */
+  function broadRights(workflow: Workflow): string[] {
+    const rights = [workflow, ...Object.values(workflow.jobs)].map(
+      ({ permissions }) => permissions,
+    );
+    const written = rights.flatMap((each) =>
+      typeof each === 'string' ? each : Object.entries(each ?? {}).map((pair) => pair.join(': ')),
+    );
+    const broad = written.filter((right) => !/: (?:read|none)$/.test(right));
+    return workflow.permissions === undefined ? [...broad, 'the defaults'] : broad;
+  }
+
+  let files: string[];
+  let texts: Map<string, string>;
+
+  beforeAll(async () => {
+    files = await readdir(`${ROOT}.github/workflows`);
+    const textOf = async (file: string): Promise<[string, string]> => [
+      file,
+      await read(`.github/workflows/${file}`),
+    ];
+    texts = new Map(await Promise.all(files.map(textOf)));
+  });
+
+  it('are workflows by the schema of GitHub', () => {
+    expect(files.toSorted()).toEqual(['ci.yml', 'release.yml']);
+    for (const [file, text] of texts) expect(validateWorkflow(text).errors, file).toEqual([]);
+  });
+
+  it('pin every action by its commit', () => {
+    for (const [file, text] of texts) {
+      expect(text.match(/\buses\b/g)?.length, file).toBeGreaterThan(0);
+      expect(unpinned(text), file).toEqual([]);
+    }
+    // One version of an action, not one for each workflow.
+    const used = [...texts.values()].flatMap((text) => text.match(/[\w-]+\/[\w-]+@.*$/gm) ?? []);
+    const names = used.map((action) => action.split('@')[0]);
+    expect(new Set(used).size).toBe(new Set(names).size);
+  });
+
+  it.each([
+    'actions/checkout@v4',
+    'actions/checkout@main',
+    'actions/checkout@3d3c42e',
+    'actions/checkout@3d3c42e5aac5ba805825da76410c181273ba90b1',
+    "'actions/checkout@v4' # v4.0.0",
+    'docker://alpine:3',
+    'someone/else/.github/workflows/ci.yml@main',
+  ])('would be refused for %s', (action) => {
+    for (const written of [`      - uses: ${action}`, `        uses: ${action}`]) {
+      expect(unpinned(`    steps:\n${written}\n`)).toEqual([action]);
+    }
+  });
+
+  it('may read the repository, and only the release may sign', () => {
+    const rightsOf = (file: string): string[] => broadRights(parse(texts.get(file)!) as Workflow);
+    expect(rightsOf('ci.yml')).toEqual([]);
+    expect(rightsOf('release.yml')).toEqual(['id-token: write']);
+    const naive = { jobs: { ci: { steps: [], permissions: 'write-all' } } } as unknown as Workflow;
+    expect(broadRights(naive)).toEqual(['write-all', 'the defaults']);
+  });
+
+  it('keep no credentials of the checkout, and put no text of others into a shell', () => {
+    for (const [file, text] of texts) {
+      const checkouts = text.match(/uses: actions\/checkout@/g)?.length ?? 0;
+      expect(text.match(/persist-credentials: false/g)?.length ?? 0, file).toBe(checkouts);
+      const { jobs } = parse(text) as Workflow;
+      const commands = Object.values(jobs).flatMap(({ steps = [] }) => steps.map(({ run }) => run));
+      expect(
+        commands.filter((run) => run?.includes('${{')),
+        file,
+      ).toEqual([]);
+    }
+  });
+
+  it('publish with provenance, without a token, when CI has passed and the tag is the version', () => {
+    const { jobs } = parse(texts.get('release.yml')!) as Workflow;
+    const { publish, ci } = jobs;
+    expect(ci?.uses).toBe('./.github/workflows/ci.yml');
+    expect([publish?.needs].flat()).toContain('ci');
+    const commands = publish!.steps!.flatMap(({ run }) => run ?? []);
+    expect(commands.at(-1)).toBe('npm publish --provenance --access public');
+    expect(commands.join('\n')).toContain('test "$GITHUB_REF_NAME" = "v$(npm pkg get version');
+    expect(texts.get('release.yml')).not.toMatch(/secrets\.|NODE_AUTH_TOKEN/);
   });
 });
 

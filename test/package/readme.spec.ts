@@ -177,7 +177,8 @@ describe("The README's tables", () => {
       (name) => name.endsWith('Error') && name !== 'TwoFactorError',
     );
     const options = Object.keys(resolveOptions({ secret: SECRET }, { NODE_ENV: 'test' })).filter(
-      (name) => !['keyRing', 'secretIsRandom', 'developmentFeatures'].includes(name),
+      (name) =>
+        !['keyRing', 'secretIsRandom', 'secretIsReplaced', 'developmentFeatures'].includes(name),
     );
 
     expect(firstCells).toEqual(expect.arrayContaining(errors));
@@ -190,7 +191,7 @@ describe("The README's tables", () => {
     const resolved = resolveOptions({ secret: SECRET }, { NODE_ENV: 'test' });
     for (const [name, value] of Object.entries(resolved)) {
       if (typeof value !== 'number' && typeof value !== 'boolean') continue;
-      if (['secretIsRandom', 'developmentFeatures'].includes(name)) continue;
+      if (['secretIsRandom', 'secretIsReplaced', 'developmentFeatures'].includes(name)) continue;
       const row = readme.split('\n').find((line) => cells(line)[1] === `\`${name}\``);
       expect(row && cells(row)[2]?.replaceAll('`', ''), name).toBe(String(value));
     }

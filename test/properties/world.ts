@@ -14,6 +14,7 @@ import {
 import { installAttemptTrigger } from '../support/attempt-trigger.js';
 import { drawCanaryCode } from '../support/canaries.js';
 import { openDatabase, type EngineName, type TestDatabase } from '../support/engines.js';
+import { secretOf } from '../support/secret.js';
 import { openSharedSqljs } from '../support/shared-sqljs.js';
 import { startApp, type TestApp } from '../support/test-app.js';
 
@@ -21,8 +22,8 @@ import { startApp, type TestApp } from '../support/test-app.js';
 export type Secret = 'old' | 'new';
 
 export const SECRETS: Readonly<Record<Secret, string>> = {
-  old: 'kq3Wm9vXz7Rb1TnYc5Hd8Jf2Lg6Ps0AeUiOyKt4Q',
-  new: 'Zr8Jd2Nf6Qy0Wb4Tk9Hs3Lv7Xc1Mg5PaEoUiRt2Y',
+  old: secretOf('the old one'),
+  new: secretOf('the new one'),
 };
 
 /** The secrets of an application: the first signs. */

@@ -22,8 +22,9 @@ import {
 } from '../../lib/index.js';
 import { drawCanaryCode, recordOutput } from './canaries.js';
 import { openDatabase, type EngineName, type TestDatabase } from './engines.js';
+import { secretOf } from './secret.js';
 
-export const SECRET = 'kq3Wm9vXz7Rb1TnYc5Hd8Jf2Lg6Ps0AeUiOyKt4Q';
+export const SECRET = secretOf('the application');
 
 /** A data source that tells nobody of its statements, so that they may go to the driver past TypeORM. */
 export const SILENT = { logger: 'advanced-console', logging: false } as const;

@@ -234,6 +234,7 @@ function userOf(
 export const allUndefined = {
   secret: undefined,
   secrets: undefined,
+  application: undefined,
   senders: undefined,
   defaultSender: undefined,
   codeGenerator: undefined,

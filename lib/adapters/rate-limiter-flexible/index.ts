@@ -1,5 +1,2 @@
-export {
-  rateLimiterFlexibleStore,
-  type FlexibleLimiter,
-  type RateLimiterFlexibleStoreOptions,
-} from './rate-limiter-flexible.store.js';
+export { type FlexibleLimiter, type RateLimiterFlexibleStoreOptions } from './checked-options.js';
+export { rateLimiterFlexibleStore } from './rate-limiter-flexible.store.js';

@@ -1,6 +1,6 @@
-import type { RateLimiterAbstract, RateLimiterRes } from 'rate-limiter-flexible';
+import type { RateLimiterRes } from 'rate-limiter-flexible';
 
-import { TwoFactorConfigurationError, TwoFactorUnavailableError } from '../../errors/index.js';
+import { TwoFactorUnavailableError } from '../../errors/index.js';
 import { isSpent, lockMsAfter } from '../../limits/limit-rules.js';
 import type {
   FailureRule,
@@ -11,28 +11,13 @@ import type {
   WindowRule,
 } from '../../limits/limit-store.interface.js';
 import type { Clock } from '../../options/index.js';
+import {
+  checkedOptions,
+  DEFAULT_TIMEOUT_MS,
+  type FlexibleLimiter,
+  type RateLimiterFlexibleStoreOptions,
+} from './checked-options.js';
 
-/** What is needed of a limiter of `rate-limiter-flexible`. */
-export type FlexibleLimiter = Pick<
-  RateLimiterAbstract,
-  'delete' | 'get' | 'penalty' | 'reward' | 'set'
->;
-
-/** The options of `rateLimiterFlexibleStore`. */
-export interface RateLimiterFlexibleStoreOptions {
-  /**
-   * Any limiter of the package that counts atomically: `RateLimiterRedis`, `RateLimiterValkey`, and so on. Its `keyPrefix`
-   * counts; its `points` and `duration` do not, since every budget brings its own.
-   */
-  readonly limiter: FlexibleLimiter;
-  /** The longest wait for one answer, 10 to 60,000 milliseconds; then the call is refused. @default 2000 */
-  readonly timeoutMs?: number | undefined;
-  /** The clock of the module's options, if that is not the system's. @default the system's */
-  readonly clock?: Clock | undefined;
-}
-
-const DEFAULT_TIMEOUT_MS = 2_000;
-const TIMEOUT_RANGE_MS = { min: 10, max: 60_000 };
 /** A budget that was spent when it was charged and free when it was looked at why: so often, then it is too busy. */
 const ROUNDS = 20;
 /** A window that ends sooner is given nothing back: it could reach the next one, which then had a unit too many. */
@@ -50,7 +35,7 @@ const FOREVER_SECONDS = 0;
  * - **What Redis forgets is not limited.** Redis loses the last second at a crash (`appendfsync everysec`; `always` loses
  *   nothing; without an append-only file all since the last snapshot), a failover what was not replicated, and an eviction
  *   policy other than `noeviction` whatever it likes. `RateLimiterMemory` forgets at every restart and counts for one
- *   instance alone: for tests.
+ *   process alone: it is for tests, and elsewhere only with `singleProcess: true`.
  * - **Several commands instead of one statement.** A process that dies between two of them leaves a budget charged that
  *   should have been given back. Nothing is ever left uncharged. A window goes on when all of it was given back.
  * - Windows and locks are whole seconds, rounded up. Failures have no end in the store either: they stay until a success.
@@ -58,7 +43,8 @@ const FOREVER_SECONDS = 0;
  * Give the client no offline queue: commands that wait for a reconnection are executed after the call was refused.
  *
  * @throws TwoFactorConfigurationError for a limiter with an insurance limiter, which would count from zero while its store
- * is down, or one that is not atomic.
+ * is down, one that is not atomic, or one that counts in memory where several processes are possible. What a limiter wraps is
+ * judged like itself.
  * @example
  * ```ts
  * TwoFactorModule.forRoot({
@@ -79,38 +65,12 @@ const FOREVER_SECONDS = 0;
  * @publicApi
  */
 export function rateLimiterFlexibleStore(options: RateLimiterFlexibleStoreOptions): LimitStore {
-  const { limiter, timeoutMs = DEFAULT_TIMEOUT_MS, clock = { now: Date.now } } = checked(options);
+  const {
+    limiter,
+    timeoutMs = DEFAULT_TIMEOUT_MS,
+    clock = { now: Date.now },
+  } = checkedOptions(options);
   return new RateLimiterFlexibleStore(limiter, timeoutMs, clock);
-}
-
-function checked(options: RateLimiterFlexibleStoreOptions): RateLimiterFlexibleStoreOptions {
-  const given = (options ?? {}) as Partial<RateLimiterFlexibleStoreOptions>;
-  const limiter = given.limiter as
-    (Partial<FlexibleLimiter> & { readonly insuranceLimiter?: unknown }) | undefined;
-  if (typeof limiter?.penalty !== 'function' || typeof limiter.set !== 'function') {
-    throw new TwoFactorConfigurationError(
-      'rateLimiterFlexibleStore needs a limiter. Write { limiter: new RateLimiterRedis({ storeClient, points: 1, duration: 1 }) }.',
-    );
-  }
-  if (limiter.insuranceLimiter) {
-    throw new TwoFactorConfigurationError(
-      'The limiter has an insuranceLimiter, which counts from zero while its store is down. Leave it out.',
-    );
-  }
-  const kind = limiter.constructor.name;
-  if (kind.endsWith('NonAtomic')) {
-    throw new TwoFactorConfigurationError(
-      `${kind} lets parallel calls share the last unit. Take one that counts atomically, such as RateLimiterRedis.`,
-    );
-  }
-  const { timeoutMs = DEFAULT_TIMEOUT_MS } = given;
-  const { min, max } = TIMEOUT_RANGE_MS;
-  if (!Number.isInteger(timeoutMs) || timeoutMs < min || timeoutMs > max) {
-    throw new TwoFactorConfigurationError(
-      `timeoutMs of rateLimiterFlexibleStore must be an integer from ${min} to ${max}.`,
-    );
-  }
-  return options;
 }
 
 /** The counters of one budget of failures. */

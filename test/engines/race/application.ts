@@ -16,6 +16,8 @@ import {
 } from 'nestjs-two-factor';
 import { DataSource, type DataSourceOptions, type Repository } from 'typeorm';
 
+import { secretOf } from '../../support/secret.js';
+
 /** Long enough that a confirmed row outlives the clock of a process that is ten minutes ahead. */
 const USE_WITHIN_SECONDS = 900;
 
@@ -83,7 +85,7 @@ export async function openApplication(
         retryAttempts: 3,
       }),
       TwoFactorModule.forRoot({
-        secret: 'kq3Wm9vXz7Rb1TnYc5Hd8Jf2Lg6Ps0AeUiOyKt4Q',
+        secret: secretOf('the race'),
         senders: { outbox: { backend: OutboxBackend } },
         defaultSender: 'outbox',
         useWithinSeconds: USE_WITHIN_SECONDS,

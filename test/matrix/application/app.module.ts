@@ -1,3 +1,5 @@
+import { randomBytes } from 'node:crypto';
+
 import { Module } from '@nestjs/common';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import { TwoFactorModule, twoFactorMigrations } from 'nestjs-two-factor';
@@ -15,7 +17,7 @@ import { TransfersController } from './transfers.controller.js';
       migrationsRun: true,
     }),
     TwoFactorModule.forRoot({
-      secret: 'kq3Wm9vXz7Rb1TnYc5Hd8Jf2Lg6Ps0AeUiOyKt4Q',
+      secret: randomBytes(32).toString('base64'),
       env: false,
       senders: { default: { backend: 'outbox' } },
       purposes: { transfer: { subject: () => 'ann', recipient: () => '+15555550100' } },

@@ -1,6 +1,11 @@
 // What the contract cannot meet by chance: somebody else comes in between two commands of one call.
-import { RateLimiterMemory } from 'rate-limiter-flexible';
-import { beforeEach, describe, expect, it } from 'vitest';
+import {
+  RateLimiterCluster,
+  RateLimiterMemory,
+  RLWrapperBlackAndWhite,
+  RLWrapperTimeouts,
+} from 'rate-limiter-flexible';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 
 import {
   rateLimiterFlexibleStore,
@@ -49,6 +54,8 @@ describe('A limit store on rate-limiter-flexible', () => {
   let store: LimitStore;
   let memory: RateLimiterMemory;
   let interrupt: ReturnType<typeof interruptible>['interrupt'];
+
+  afterEach(() => vi.unstubAllEnvs());
 
   beforeEach(() => {
     const { limiter, ...rest } = interruptible();
@@ -209,6 +216,55 @@ describe('A limit store on rate-limiter-flexible', () => {
       [{ limiter: memory, timeoutMs: 0.5 }, 'from 10 to 60000'],
     ] as const) {
       const make = (): LimitStore => rateLimiterFlexibleStore(options as never);
+      expect(make).toThrow(TwoFactorConfigurationError);
+      expect(make).toThrow(words);
+    }
+  });
+
+  it.each([undefined, 'production', 'staging', ''])(
+    'is not made of counts in memory when NODE_ENV is %s, unless there is one process',
+    (environment) => {
+      vi.stubEnv('NODE_ENV', environment);
+      class OurLimiter extends RateLimiterMemory {}
+      const ours = new OurLimiter({ points: 1, duration: 1 });
+      const wrapped = new RLWrapperTimeouts({ limiter: ours, timeoutMs: 100 });
+      const listed = new RLWrapperBlackAndWhite({ limiter: memory });
+      const cluster = Object.create(RateLimiterCluster.prototype, {
+        penalty: { value: memory.penalty },
+        set: { value: memory.set },
+      }) as FlexibleLimiter;
+      for (const limiter of [memory, ours, wrapped, listed, cluster]) {
+        const make = (singleProcess?: boolean) => (): LimitStore =>
+          rateLimiterFlexibleStore({ limiter: limiter as FlexibleLimiter, singleProcess });
+        for (const refused of [make(), make(false), make('yes' as never)]) {
+          expect(refused).toThrow(TwoFactorConfigurationError);
+          expect(refused).toThrow(
+            /^RateLimiter(Memory|Cluster) counts in memory: .* or set singleProcess: true where there is never more/,
+          );
+        }
+        expect(make(true)).not.toThrow();
+      }
+    },
+  );
+
+  it.each(['development', 'test'])('is made of counts in memory when NODE_ENV is %s', (name) => {
+    vi.stubEnv('NODE_ENV', name);
+    expect(() => rateLimiterFlexibleStore({ limiter: memory })).not.toThrow();
+  });
+
+  it('is not made of a wrapped limiter that it would not be made of', () => {
+    class RateLimiterRedisNonAtomic extends RateLimiterMemory {}
+    const nonAtomic = new RateLimiterRedisNonAtomic({ points: 1, duration: 1 });
+    const insured = Object.assign(new RateLimiterMemory({ points: 1, duration: 1 }), {
+      insuranceLimiter: memory,
+    });
+    for (const [limiter, words] of [
+      [new RLWrapperTimeouts({ limiter: nonAtomic, timeoutMs: 100 }), 'NonAtomic'],
+      [new RLWrapperBlackAndWhite({ limiter: insured }), 'insuranceLimiter'],
+      [new RLWrapperTimeouts({ limiter: memory, insuranceLimiter: memory }), 'insuranceLimiter'],
+    ] as const) {
+      const make = (): LimitStore =>
+        rateLimiterFlexibleStore({ limiter: limiter as unknown as FlexibleLimiter });
       expect(make).toThrow(TwoFactorConfigurationError);
       expect(make).toThrow(words);
     }

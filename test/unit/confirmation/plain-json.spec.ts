@@ -16,10 +16,18 @@ function nested(levels: number): unknown {
   return value;
 }
 
-/** Plain JSON, without the one number that JSON writes like another. */
+/** Whether a number is equal to another one that is written in another way. */
+const isInexact = (value: unknown): boolean =>
+  typeof value === 'number' &&
+  (Object.is(value, -0) || (Number.isInteger(value) && !Number.isSafeInteger(value)));
+
+/** Plain JSON, with 0 for each number that is equal to another one. */
 const json = fc
   .jsonValue({ maxDepth: 6, stringUnit: 'grapheme' })
-  .map((value) => JSON.parse(JSON.stringify(value).replaceAll(/-0(?![.\d])/g, '0')) as unknown)
+  .map((value) => {
+    const exact = (_: string, member: unknown): unknown => (isInexact(member) ? 0 : member);
+    return JSON.parse(JSON.stringify(value), exact) as unknown;
+  })
   .filter((value) => !/"(__proto__|constructor|prototype)":/.test(JSON.stringify(value)));
 
 class Money {
@@ -127,6 +135,38 @@ describe('canonical JSON', () => {
       TwoFactorInputError,
     );
     expect(Object.prototype).not.toHaveProperty('polluted');
+  });
+
+  it.each<[string, unknown, string]>([
+    ['-0', -0, 'contains -0, which is the same as 0'],
+    ['-0 of a body', JSON.parse('{"amount":-0.0}'), 'contains -0, which is the same as 0'],
+    [
+      '2^53',
+      2 ** 53,
+      'contains a whole number beyond 2^53 - 1, which is the same as its neighbours',
+    ],
+    [
+      'a whole number of a body that is read as another one',
+      JSON.parse('{"amount":9007199254740993}'),
+      'contains a whole number beyond 2^53 - 1, which is the same as its neighbours',
+    ],
+    ['-2^53', [-(2 ** 53)], 'contains a whole number beyond 2^53 - 1'],
+    ['10^300', { a: { b: [1e300] } }, 'contains a whole number beyond 2^53 - 1'],
+  ])(
+    'refuses %s, which is equal to another number, and says to give a string',
+    (_, value, what) => {
+      for (const kind of ['details', 'meta', 'context']) {
+        expect(() => canonicalJson(kind, value, MAX)).toThrow(TwoFactorInputError);
+        expect(() => canonicalJson(kind, value, MAX)).toThrow(`${kind} ${what}`);
+        expect(() => canonicalJson(kind, value, MAX)).toThrow(/ Give it as a string\.$/);
+      }
+    },
+  );
+
+  it('takes the numbers beside those that are equal to others', () => {
+    const numbers = [0, -1, 2 ** 53 - 1, -(2 ** 53 - 1), 0.1, -1e-300, 2 ** 52 + 0.5];
+    expect(JSON.parse(canonical(numbers))).toStrictEqual(numbers);
+    expect(canonical(['9007199254740993', '-0'])).toBe('["9007199254740993","-0"]');
   });
 
   it('takes 32 levels', () => {

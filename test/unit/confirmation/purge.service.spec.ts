@@ -9,9 +9,10 @@ import {
 } from '../../../lib/confirmation/index.js';
 import { TwoFactorInputError } from '../../../lib/errors/index.js';
 import { resolveOptions, type TwoFactorOptions } from '../../../lib/options/index.js';
+import { secretOf } from '../../support/secret.js';
 import { NOW } from './rows.js';
 
-const secret = 'kq3Wm9vXz7Rb1TnYc5Hd8Jf2Lg6Ps0AeUiOyKt4Q';
+const secret = secretOf('the purge');
 
 /** Keeps what is logged. Nest's logger is one for all, and another test may have silenced it. */
 class LogRecorder extends ConsoleLogger {

@@ -88,6 +88,33 @@ describe('the key ring', () => {
     );
   });
 
+  it.each(['shop', 'bank', 'shop-2', 'mac', 'application'])(
+    'has other keys for the same secret when the application is %s',
+    (application) => {
+      const all = ['', 'shop', 'bank', 'shop-2', 'mac', 'application'].map(
+        (name) => KeyRing.fromSecrets([NEW], name).current,
+      );
+      const one = KeyRing.fromSecrets([NEW], application).current;
+      const keysOf = ({ kid, mac, seal, limit }: typeof one): string[] => [
+        kid,
+        ...[mac, seal, limit].map(bytesOf),
+      ];
+      expect(new Set(all.flatMap(keysOf)).size).toBe(4 * all.length);
+      expect(all.map(keysOf)).toContainEqual(keysOf(one));
+    },
+  );
+
+  it('derives the keys of an application by RFC 5869 with its name in the label', () => {
+    const { current } = KeyRing.fromSecrets([NEW], 'shop');
+    const label = 'nestjs-two-factor/v1/application/shop/';
+    const independent = (purpose: string, bytes: number): Buffer =>
+      Buffer.from(hkdfSync('sha256', NEW, '', label + purpose, bytes));
+    expect(current.kid).toBe(independent('kid', 6).toString('base64url'));
+    expect(bytesOf(current.mac)).toBe(independent('mac', 32).toString('hex'));
+    expect(bytesOf(current.seal)).toBe(independent('seal', 32).toString('hex'));
+    expect(bytesOf(current.limit)).toBe(independent('limit', 32).toString('hex'));
+  });
+
   it('is frozen, and shows no key in a log', () => {
     const ring = KeyRing.fromSecrets([NEW, OLD]);
     expect(Object.isFrozen(ring.keys)).toBe(true);

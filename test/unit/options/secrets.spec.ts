@@ -6,10 +6,13 @@ import { describe, expect, it } from 'vitest';
 import { KeyRing } from '../../../lib/crypto/index.js';
 import { TwoFactorConfigurationError } from '../../../lib/errors/index.js';
 import { EXAMPLE_SECRET, resolveOptions } from '../../../lib/options/index.js';
+import { secretOf } from '../../support/secret.js';
 
-const ONE = 'kq3Wm9vXz7Rb1TnYc5Hd8Jf2Lg6Ps0AeUiOyKt4Q';
-const TWO = 'Zx8Vb2Nm6Qw0Er4Ty9Ui3Op7As1Df5Gh8Jk2Lz6X';
+const ONE = secretOf('one');
+const TWO = secretOf('two');
 const PRODUCTION = { NODE_ENV: 'production' };
+const GUESSABLE =
+  'is easier to guess than 32 random bytes (words, a pattern, a repetition, or a published text)';
 const HOW_TO_DRAW = 'draw one with "openssl rand -base64 32"';
 
 function kidsOf(...secrets: (string | Uint8Array)[]): string[] {
@@ -44,6 +47,15 @@ function thrownBy(work: () => unknown): unknown {
   return 'nothing';
 }
 
+/** Lists are written as JSON. */
+function environmentOf(variables: object): NodeJS.ProcessEnv {
+  const texts = Object.entries(variables).map(([name, value]: [string, unknown]) => [
+    name,
+    typeof value === 'string' ? value : JSON.stringify(value),
+  ]);
+  return { ...PRODUCTION, ...(Object.fromEntries(texts) as NodeJS.ProcessEnv) };
+}
+
 describe('a secret', () => {
   it('may be text or bytes, and is taken byte by byte', () => {
     expect(kids({ secret: ONE })).toEqual(kidsOf(ONE));
@@ -64,10 +76,10 @@ describe('a secret', () => {
     ['has 31 bytes', ONE.slice(0, 31), 'has 31 bytes, and at least 32 are needed'],
     ['has 31 bytes of them', randomBytes(31), 'has 31 bytes, and at least 32 are needed'],
     ['is empty', '', 'has 0 bytes, and at least 32 are needed'],
-    ['is one word over and over', 'changeme'.repeat(8), 'is a placeholder, not random bytes'],
-    ['is all zero', Buffer.alloc(32), 'is a placeholder, not random bytes'],
-    ['is all zero text', '0'.repeat(64), 'is a placeholder, not random bytes'],
-    ['is all one byte', Buffer.alloc(64, 0xff), 'is a placeholder, not random bytes'],
+    ['is one word over and over', 'changeme'.repeat(8), GUESSABLE],
+    ['is all zero', Buffer.alloc(32), GUESSABLE],
+    ['is all zero text', '0'.repeat(64), GUESSABLE],
+    ['is all one byte', Buffer.alloc(64, 0xff), GUESSABLE],
     ['ends in a line break', `${ONE}\n`, 'contains white space, which is lost when it is copied'],
     ['has a blank', `${ONE} ${TWO}`, 'contains white space, which is lost when it is copied'],
     [
@@ -151,13 +163,45 @@ describe('a ring of secrets', () => {
     expect(kids({}, { ...PRODUCTION, TWO_FACTOR_SECRETS })).toEqual(kidsOf(ONE, TWO));
   });
 
-  it('in the environment replaces the code’s', () => {
-    expect(kids({ secret: ONE }, { TWO_FACTOR_SECRET: TWO })).toEqual(kidsOf(TWO));
-    expect(kids({ secrets: [ONE] }, { TWO_FACTOR_SECRETS: JSON.stringify([TWO, ONE]) })).toEqual(
-      kidsOf(TWO, ONE),
-    );
-    expect(kids({ secret: ONE, env: false }, { TWO_FACTOR_SECRET: TWO })).toEqual(kidsOf(ONE));
+  it.each<[string, object, object, string[]]>([
+    ['adds to a ring', { secrets: [ONE] }, { TWO_FACTOR_SECRETS: [TWO, ONE] }, [TWO, ONE]],
+    ['adds to a secret', { secret: ONE }, { TWO_FACTOR_SECRETS: [TWO, ONE] }, [TWO, ONE]],
+    ['reorders a ring', { secrets: [ONE, TWO] }, { TWO_FACTOR_SECRETS: [TWO, ONE] }, [TWO, ONE]],
+    ['repeats a secret', { secret: ONE }, { TWO_FACTOR_SECRET: ONE }, [ONE]],
+    ['repeats a ring of bytes', { secrets: [Buffer.from(ONE)] }, { TWO_FACTOR_SECRET: ONE }, [ONE]],
+    ['is not read', { secret: ONE, env: false }, { TWO_FACTOR_SECRET: TWO }, [ONE]],
+  ])('is taken when the environment %s', (_, options, variables, secrets) => {
+    const environment = environmentOf(variables);
+    expect(kids(options, environment)).toEqual(kidsOf(...secrets));
+    expect(resolveOptions(options, environment).secretIsReplaced).toBe(false);
   });
+
+  it('says so when the environment’s only secret stands in for the only one of the code', () => {
+    const resolved = resolveOptions({ secret: ONE }, { TWO_FACTOR_SECRET: TWO });
+    expect(resolved.keyRing.keys.map(({ kid }) => kid)).toEqual(kidsOf(TWO));
+    expect(resolved.secretIsReplaced).toBe(true);
+  });
+
+  it.each<[object, object, string, string]>([
+    [{ secrets: [ONE] }, { TWO_FACTOR_SECRET: TWO }, 'Option secrets[0]', 'TWO_FACTOR_SECRET'],
+    [{ secrets: [TWO, ONE] }, { TWO_FACTOR_SECRET: TWO }, 'Option secrets[1]', 'TWO_FACTOR_SECRET'],
+    [{ secret: ONE }, { TWO_FACTOR_SECRETS: [TWO] }, 'Option secret', 'TWO_FACTOR_SECRETS'],
+    [
+      { secrets: [ONE, Buffer.from(TWO)] },
+      { TWO_FACTOR_SECRETS: [secretOf('three'), ONE] },
+      'Option secrets[1]',
+      'TWO_FACTOR_SECRETS',
+    ],
+  ])(
+    'is refused when the environment would drop a secret of the code (%#)',
+    (options, variables, option, variable) => {
+      const environment = environmentOf(variables);
+      expect(refusal(options, environment, [ONE, TWO])).toBe(
+        `${option} is not in the environment's ${variable}, which would take the place of all secrets of the options and ` +
+          'end the confirmations under this one. Unset the variable, or list all of them in TWO_FACTOR_SECRETS.',
+      );
+    },
+  );
 
   it.each([ONE, `${ONE},${TWO}`, `['${ONE}']`, '', '['])(
     'is refused when TWO_FACTOR_SECRETS is not JSON (%#)',

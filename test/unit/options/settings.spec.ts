@@ -8,8 +8,9 @@ import {
   touchablePurposes,
   type TwoFactorOptions,
 } from '../../../lib/options/index.js';
+import { secretOf } from '../../support/secret.js';
 
-const secret = 'kq3Wm9vXz7Rb1TnYc5Hd8Jf2Lg6Ps0AeUiOyKt4Q';
+const secret = secretOf('the settings');
 const PRODUCTION = { NODE_ENV: 'production' };
 
 type Scalar = Exclude<
@@ -54,10 +55,19 @@ const flags: Pick<Row, 'good' | 'bad' | 'remedy'> = {
   bad: [0, 1, 'true', 'false', '', null, [], {}],
   remedy: 'Give true or false.',
 };
-const NAME_RULE = 'Give the name of a sender: 1 to 64 of a-z, 0-9 and "-", not beginning with "-".';
+const NAME = '1 to 64 of a-z, 0-9 and "-", not beginning with "-"';
+const NAME_RULE = `Give the name of a sender: ${NAME}.`;
 
 /** Every scalar option there is; the first test sees to it that none is forgotten. */
 const TABLE: readonly Row[] = [
+  {
+    option: 'application',
+    variable: 'TWO_FACTOR_APPLICATION',
+    default: '',
+    good: ['a', 'shop-2', 'x'.repeat(64)],
+    bad: ['', '-a', 'Shop', 'a b', 'a/b', 'a\n', 'é', 'x'.repeat(65), 5, null, ['shop'], true],
+    remedy: `Give the application's name: ${NAME}.`,
+  },
   {
     option: 'defaultSender',
     variable: 'TWO_FACTOR_DEFAULT_SENDER',
@@ -233,6 +243,7 @@ describe('the environment', () => {
     '100 ',
   ];
   const wrongWords: Partial<Record<Scalar, readonly string[]>> = {
+    application: ['', 'Shop', 'a b', '-', 'a/b'],
     defaultSender: ['', 'SMS', 'a b', '-', 'a\n'],
   };
   it.each(
@@ -260,6 +271,7 @@ describe('the environment', () => {
   });
 
   it.each<[Scalar, unknown, string, unknown]>([
+    ['application', 'shop', 'bank', 'bank'],
     ['defaultSender', 'sms', 'email', 'email'],
     ['ttlSeconds', 300, '120', 120],
     ['ttlSeconds', 300, '300', 300],
@@ -473,7 +485,7 @@ describe('the other options', () => {
 
   it('are refused by name when there is no such option', () => {
     expect(refusal({ maxAttemps: 5 })).toBe(
-      'There is no option maxAttemps. Known: autoPurge, clock, codeGenerator, cooldownSeconds, debugCodeResponse, ' +
+      'There is no option maxAttemps. Known: application, autoPurge, clock, codeGenerator, cooldownSeconds, debugCodeResponse, ' +
         'defaultSender, env, join, limits, maxAttempts, maxSends, preparedStatements, purposes, resend, secret, secrets, ' +
         'sendTimeoutMs, senders, timeoutMs, ttlSeconds, useWithinSeconds.',
     );

@@ -1,0 +1,109 @@
+import type { RateLimiterAbstract } from 'rate-limiter-flexible';
+
+import { TwoFactorConfigurationError } from '../../errors/index.js';
+import type { Clock } from '../../options/index.js';
+
+/** What is needed of a limiter of `rate-limiter-flexible`. */
+export type FlexibleLimiter = Pick<
+  RateLimiterAbstract,
+  'delete' | 'get' | 'penalty' | 'reward' | 'set'
+>;
+
+/** The options of `rateLimiterFlexibleStore`. */
+export interface RateLimiterFlexibleStoreOptions {
+  /**
+   * Any limiter of the package that counts atomically: `RateLimiterRedis`, `RateLimiterValkey`, and so on. Its `keyPrefix`
+   * counts; its `points` and `duration` do not, since every budget brings its own.
+   */
+  readonly limiter: FlexibleLimiter;
+  /**
+   * Says that there is never more than one process. Without it, a limiter that counts in memory (`RateLimiterMemory`,
+   * `RateLimiterCluster`) is refused unless `NODE_ENV` is `development` or `test`. @default false
+   */
+  readonly singleProcess?: boolean | undefined;
+  /** The longest wait for one answer, 10 to 60,000 milliseconds; then the call is refused. @default 2000 */
+  readonly timeoutMs?: number | undefined;
+  /** The clock of the module's options, if that is not the system's. @default the system's */
+  readonly clock?: Clock | undefined;
+}
+
+export const DEFAULT_TIMEOUT_MS = 2_000;
+const TIMEOUT_RANGE_MS = { min: 10, max: 60_000 };
+/** @throws TwoFactorConfigurationError for a limiter that does not limit, or not as the built-in store does. */
+export function checkedOptions(
+  options: RateLimiterFlexibleStoreOptions,
+): RateLimiterFlexibleStoreOptions {
+  const given = (options ?? {}) as Partial<RateLimiterFlexibleStoreOptions>;
+  const limiter = given.limiter as (Partial<FlexibleLimiter> & Wrapping) | undefined;
+  if (typeof limiter?.penalty !== 'function' || typeof limiter.set !== 'function') {
+    throw new TwoFactorConfigurationError(
+      'rateLimiterFlexibleStore needs a limiter. Write { limiter: new RateLimiterRedis({ storeClient, points: 1, duration: 1 }) }.',
+    );
+  }
+  for (const each of wrappedIn(limiter)) assertLimits(each, given.singleProcess === true);
+  const { timeoutMs = DEFAULT_TIMEOUT_MS } = given;
+  const { min, max } = TIMEOUT_RANGE_MS;
+  if (!Number.isInteger(timeoutMs) || timeoutMs < min || timeoutMs > max) {
+    throw new TwoFactorConfigurationError(
+      `timeoutMs of rateLimiterFlexibleStore must be an integer from ${min} to ${max}.`,
+    );
+  }
+  return options;
+}
+
+interface Wrapping {
+  readonly limiter?: unknown;
+  readonly insuranceLimiter?: unknown;
+}
+
+/** A limiter, and those that it wraps, as `RLWrapperTimeouts` and `RLWrapperBlackAndWhite` do. */
+function wrappedIn(limiter: Wrapping): readonly Wrapping[] {
+  const all: Wrapping[] = [];
+  let next: unknown = limiter;
+  while (typeof next === 'object' && next !== null && !all.includes(next)) {
+    all.push(next);
+    next = (next as Wrapping).limiter;
+  }
+  return all;
+}
+
+/** The names of its class and of those that the class extends. */
+function classesOf(limiter: object): readonly string[] {
+  const names: string[] = [];
+  let prototype: unknown = Object.getPrototypeOf(limiter);
+  while (typeof prototype === 'object' && prototype !== null) {
+    names.push(prototype.constructor.name);
+    prototype = Object.getPrototypeOf(prototype);
+  }
+  return names;
+}
+
+/** They keep their counts in the memory of a process; `RateLimiterCluster` in that of the primary one of a machine. */
+const IN_MEMORY: ReadonlySet<string> = new Set(['RateLimiterMemory', 'RateLimiterCluster']);
+
+function assertLimits(limiter: Wrapping, singleProcess: boolean): void {
+  if (limiter.insuranceLimiter) {
+    throw new TwoFactorConfigurationError(
+      'The limiter has an insuranceLimiter, which counts from zero while its store is down. Leave it out.',
+    );
+  }
+  const classes = classesOf(limiter);
+  const nonAtomic = classes.find((name) => name.endsWith('NonAtomic'));
+  if (nonAtomic !== undefined) {
+    throw new TwoFactorConfigurationError(
+      `${nonAtomic} lets parallel calls share the last unit. Take one that counts atomically, such as RateLimiterRedis.`,
+    );
+  }
+  const inMemory = classes.find((name) => IN_MEMORY.has(name));
+  if (inMemory === undefined || singleProcess || isDevelopment()) return;
+  throw new TwoFactorConfigurationError(
+    `${inMemory} counts in memory: each further process would allow all of it once more, and a restart forgets it. Take ` +
+      'RateLimiterRedis, or set singleProcess: true where there is never more than one process.',
+  );
+}
+
+function isDevelopment(): boolean {
+  // Not `process.env.NODE_ENV` in one piece: bundlers write the value of their own run in its place.
+  const { env } = process;
+  return ['development', 'test'].includes(env['NODE_ENV'] ?? '');
+}

@@ -1,0 +1,140 @@
+import { COMMON_WORDS, KNOWN_SEQUENCES, PUBLISHED_TEXTS } from './known-text.js';
+
+const A = 97;
+const LETTERS = 26;
+/** Before the first letter of a word and after its last one. */
+const BOUNDARY = LETTERS;
+const SYMBOLS = LETTERS + 1;
+/** Characters that stand between words. */
+const BETWEEN_WORDS = '-_.';
+/** What was never seen is not impossible. */
+const UNSEEN = 0.2;
+/** The first words of the list are not so much likelier than the next ones. */
+const FLATTENS_ZIPF = 20;
+/** The share of words that are written backwards. */
+const BACKWARDS = 0.1;
+/** A stretch of known text has at least so many characters. */
+export const SHORTEST_KNOWN = 4;
+export const LONGEST_KNOWN = SHORTEST_KNOWN + 15;
+const HASHES = 1 << 14;
+const NO_WORDS: readonly CommonWord[] = [];
+
+/** A word of `COMMON_WORDS` and the bits that say which it is. */
+export interface CommonWord {
+  readonly word: string;
+  readonly bits: number;
+}
+
+/** What `secret-strength.ts` knows of texts that people write. All of it is about lower case. */
+export interface SecretModel {
+  /** The common words, forwards and backwards, that begin with the two characters at `at`. */
+  wordsFrom(text: string, at: number): readonly CommonWord[];
+  /** The bits that say where in the known text a stretch begins. */
+  readonly placeBits: number;
+  /** How many characters from `at` on stand somewhere in the known text: none, or 4 to 19. */
+  longestKnown(text: string, at: number): number;
+  /** The bits of a letter, a hyphen, a dot or an underscore, after the character before; infinite for all others. */
+  bitsAfter(before: number, code: number): number;
+}
+
+export function isBetweenWords(character: string): boolean {
+  return character !== '' && BETWEEN_WORDS.includes(character);
+}
+
+export const BETWEEN_WORDS_BITS = Math.log2(BETWEEN_WORDS.length);
+
+export function newSecretModel(): SecretModel {
+  const words = COMMON_WORDS.trim().split(/\s+/);
+  const forwards = [...KNOWN_SEQUENCES, ...PUBLISHED_TEXTS].join('\n').toLowerCase();
+  const known = `${forwards}\n${Array.from(forwards).toReversed().join('')}`;
+  const hashes = new Uint8Array(HASHES);
+  for (let at = 0; at + SHORTEST_KNOWN <= known.length; at += 1) hashes[hashAt(known, at)] = 1;
+  const follows = bitsOfFollowers(words);
+  const beginnings = byBeginning(words);
+  return {
+    wordsFrom: (text, at) => beginnings[beginningAt(text, at)] ?? NO_WORDS,
+    placeBits: Math.log2(known.length),
+    longestKnown: (text, at) =>
+      at + SHORTEST_KNOWN <= text.length && hashes[hashAt(text, at)] === 1
+        ? longestOf(known, text, at)
+        : 0,
+    bitsAfter: (before, code) => {
+      const row = SYMBOLS * symbolOf(before);
+      if (symbolOf(code) !== BOUNDARY) return follows[row + symbolOf(code)]!;
+      return isBetweenWords(String.fromCharCode(code))
+        ? follows[row + BOUNDARY]! + BETWEEN_WORDS_BITS
+        : Number.POSITIVE_INFINITY;
+    },
+  };
+}
+
+/** Zipf's law: the share of a word falls with its place in the list. All shares together are 1, with backward words. */
+function byBeginning(words: readonly string[]): readonly CommonWord[][] {
+  const shares = words.map((_, rank) => 1 / (rank + FLATTENS_ZIPF));
+  const sum = shares.reduce((one, other) => one + other, 0);
+  const found: CommonWord[][] = Array.from({ length: SYMBOLS * SYMBOLS }, () => []);
+  words.forEach((word, rank) => {
+    const bits = -Math.log2(shares[rank]! / sum);
+    const backwards = Array.from(word).toReversed().join('');
+    found[beginningAt(word, 0)]!.push({ word, bits: bits - Math.log2(1 - BACKWARDS) });
+    found[beginningAt(backwards, 0)]!.push({ word: backwards, bits: bits - Math.log2(BACKWARDS) });
+  });
+  return found;
+}
+
+function beginningAt(text: string, at: number): number {
+  return at + 1 < text.length
+    ? SYMBOLS * symbolOf(text.charCodeAt(at)) + symbolOf(text.charCodeAt(at + 1))
+    : -1;
+}
+
+/** `[27 * one + other]`: the bits of a letter, or of the end of the word, after another one. Each row adds up to 1. */
+function bitsOfFollowers(words: readonly string[]): Float64Array {
+  const counts = new Float64Array(SYMBOLS * SYMBOLS).fill(UNSEEN);
+  for (const word of words) {
+    let before = BOUNDARY;
+    for (let at = 0; at <= word.length; at += 1) {
+      const symbol = at < word.length ? symbolOf(word.charCodeAt(at)) : BOUNDARY;
+      counts[SYMBOLS * before + symbol]! += 1;
+      before = symbol;
+    }
+  }
+  return counts.map((count, at) => {
+    const row = at - (at % SYMBOLS);
+    const sum = counts.subarray(row, row + SYMBOLS).reduce((one, other) => one + other, 0);
+    return -Math.log2(count / sum);
+  });
+}
+
+function symbolOf(code: number): number {
+  return code >= A && code < A + LETTERS ? code - A : BOUNDARY;
+}
+
+function hashAt(text: string, at: number): number {
+  let hash = 0;
+  for (let next = 0; next < SHORTEST_KNOWN; next += 1) {
+    hash = Math.imul(hash, 31) + text.charCodeAt(at + next) * 7;
+  }
+  return hash & (HASHES - 1);
+}
+
+function longestOf(known: string, text: string, at: number): number {
+  const beginning = text.slice(at, at + SHORTEST_KNOWN);
+  let longest = 0;
+  for (
+    let place = known.indexOf(beginning);
+    place >= 0;
+    place = known.indexOf(beginning, place + 1)
+  ) {
+    let long = SHORTEST_KNOWN;
+    while (
+      long < LONGEST_KNOWN &&
+      at + long < text.length &&
+      known.charCodeAt(place + long) === text.charCodeAt(at + long)
+    ) {
+      long += 1;
+    }
+    longest = Math.max(longest, long);
+  }
+  return longest;
+}

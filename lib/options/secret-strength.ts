@@ -1,0 +1,371 @@
+import {
+  BETWEEN_WORDS_BITS,
+  isBetweenWords,
+  LONGEST_KNOWN,
+  newSecretModel,
+  SHORTEST_KNOWN,
+  type SecretModel,
+} from './secret-model.js';
+
+/**
+ * A secret that can be described in fewer bits is refused. 32 random characters of `a-z`, `A-Z`, `0-9` have 190 bits, 32
+ * random bytes have 256; 32 hexadecimal digits (16 random bytes) and a UUID have 128 and are refused. A passphrase is
+ * judged by its letters, so four uncommon words are refused and six are accepted: draw random bytes instead.
+ */
+export const MIN_SECRET_BITS = 160;
+
+/** What comes later in a longer secret is not looked at, so that the boot stays short. */
+const LOOKED_AT = 1_024;
+/** Encodings within encodings, such as the base64 of hexadecimal digits. */
+const MAX_DECODINGS = 3;
+
+/** How a character was described: alone, as a letter after a letter, as part of a word, or of a longer stretch. */
+const LITERAL = 0;
+const LETTER = 1;
+const WORD = 2;
+const STRETCH = 3;
+type Before = typeof LITERAL | typeof LETTER | typeof WORD | typeof STRETCH;
+const BEFORES = 4;
+/** What may come next. */
+const KNOWN = 3;
+const REPETITION = 4;
+const SEQUENCE = 5;
+const CHOICES = 6;
+/** The bits of each choice, a row for each `Before`. The shares of a row add up to 1. */
+const NEXT = Float64Array.from(
+  [
+    [0.86, 0.04, 0.04, 0.02, 0.025, 0.015],
+    [0.08, 0.8, 0.05, 0.02, 0.03, 0.02],
+    [0.1, 0.1, 0.65, 0.03, 0.09, 0.03],
+    [0.25, 0.1, 0.25, 0.1, 0.2, 0.1],
+  ].flat(),
+  (share) => -Math.log2(share),
+);
+
+/** Alphabets that a text may be from, smallest first, by how many characters they have when the case does not count. */
+const ALPHABETS: readonly (readonly [size: number, RegExp])[] = [
+  [10, /^\d+$/],
+  [16, /^[\da-f]+$/],
+  [26, /^[a-z]+$/],
+  [36, /^[\da-z]+$/],
+  [41, /^[\da-z+/=_-]+$/],
+  [69, /^[ -~]+$/],
+];
+const BYTES = 230;
+const ALPHABET_BITS = Math.log2(ALPHABETS.length + 1);
+
+/** What all characters of an alphabet together count before the first one is seen. */
+const UNSEEN_COUNTS = 8;
+
+const MAX_STRIDE = 8;
+const STRIDE_BITS = Math.log2(MAX_STRIDE);
+/** A repetition and what it repeats may lie in the same or in opposite directions, and their capitals may differ. */
+const REPETITION_BITS = 2;
+/** How a common word is written. */
+const LOWER_BITS = -Math.log2(0.6);
+const FIRST_UPPER_BITS = -Math.log2(0.2);
+const LAST_UPPER_BITS = -Math.log2(0.05);
+const UPPER_BITS = -Math.log2(0.1);
+const MIXED_BITS = -Math.log2(0.05);
+
+const UUID = /^[\da-f]{8}-(?:[\da-f]{4}-){3}[\da-f]{12}$/i;
+
+/** Digits and signs that stand for letters in "p4$$w0rd". */
+const LEET: Readonly<Record<string, string>> = {
+  '0': 'o',
+  '1': 'i',
+  '!': 'i',
+  '3': 'e',
+  '4': 'a',
+  '@': 'a',
+  '5': 's',
+  $: 's',
+  '7': 't',
+};
+/** A shorter word is spelt by chance. */
+const SHORTEST_SPELT = 4;
+const LEET_LETTERS = new Set(Object.values(LEET));
+
+/** Made by the first estimate: an application without a secret of its own never needs it. */
+let model: SecretModel | undefined;
+
+function modelOf(): SecretModel {
+  return (model ??= newSecretModel());
+}
+
+/**
+ * How many bits the shortest description has that is found for a secret, up to `MIN_SECRET_BITS`: an upper bound of what
+ * an attacker has to guess who tries simple texts first.
+ *
+ * A description names a text from left to right by any mixture of: a character of the text's alphabet, where earlier ones
+ * are likelier; a letter, as likely as it is after the letter before in common words; a common word; a stretch of a
+ * keyboard's rows or of a text that this repository prints, forwards or backwards; a repetition of what was before,
+ * forwards or backwards; the continuation of an arithmetic sequence with a stride of 1 to 8. Digits that stand for letters
+ * are described apart. The hexadecimal or base64 text of bytes is also described as these bytes. Dynamic programming finds
+ * the shortest way through.
+ *
+ * Random bytes are not refused, and that needs no trust in the model. At each character the shares of all choices add up to
+ * at most 1, so the descriptions are a prefix code, and at most 2^k texts of one length have one of fewer than k bits
+ * (Kraft's inequality). With at most 4 encodings and 2 ways to read each, at most 8 * 2^160 of the 2^256 values of 32 random
+ * bytes are refused, in hexadecimal, base64 or base64url just as in bytes: a chance of at most 2^-93.
+ *
+ * The other direction has no proof: a text that is easy to guess for a reason which is not in the model, such as a line of
+ * a poem in Latin or the SHA-256 of a word, has a high estimate.
+ */
+export function secretBits(secret: Uint8Array): number {
+  let bits = MIN_SECRET_BITS;
+  let text: string | null = Buffer.from(secret).subarray(0, LOOKED_AT).toString('latin1');
+  for (let decodings = 0; text !== null && decodings <= MAX_DECODINGS; decodings += 1) {
+    bits = Math.min(bits, bitsOfText(text));
+    text = decoded(text);
+  }
+  return bits;
+}
+
+/** The bytes that a text is the hexadecimal digits or the base64 of; a UUID is digits, too. */
+function decoded(text: string): string | null {
+  const digits = UUID.test(text) ? text.replaceAll('-', '') : text;
+  if (digits.length % 2 === 0 && /^[\da-f]+$/i.test(digits)) {
+    return Buffer.from(digits, 'hex').toString('latin1');
+  }
+  const bare = text
+    .replace(/={1,2}$/, '')
+    .replaceAll('+', '-')
+    .replaceAll('/', '_');
+  const bytes = Buffer.from(bare, 'base64url');
+  return bytes.length > 0 && bytes.toString('base64url') === bare ? bytes.toString('latin1') : null;
+}
+
+function bitsOfText(text: string): number {
+  const plain = describe(text);
+  const spelt = text.replace(/[01!34@5$7]/g, (sign) => LEET[sign] ?? sign);
+  if (!spellsWord(text, spelt)) return plain;
+  let replaceable = 0;
+  let replaced = 0;
+  for (let at = 0; at < spelt.length; at += 1) {
+    if (LEET_LETTERS.has(spelt.charAt(at))) replaceable += 1;
+    if (spelt.charAt(at) !== text.charAt(at)) replaced += 1;
+  }
+  // One more bit for each: two signs stand for "a", "i" and "s".
+  return Math.min(plain, describe(spelt) + bitsOfSelection(replaceable, replaced) + replaced);
+}
+
+/** Whether signs that stand for letters are part of a common word. Random texts are spared the second description. */
+function spellsWord(text: string, spelt: string): boolean {
+  if (spelt === text) return false;
+  const lower = spelt.toLowerCase();
+  for (let at = 0; at < lower.length; at += 1) {
+    for (const { word } of modelOf().wordsFrom(lower, at)) {
+      if (word.length < SHORTEST_SPELT || !lower.startsWith(word, at)) continue;
+      if (spelt.slice(at, at + word.length) !== text.slice(at, at + word.length)) return true;
+    }
+  }
+  return false;
+}
+
+/** How many of so many, and which. */
+function bitsOfSelection(all: number, chosen: number): number {
+  let bits = Math.log2(all + 1);
+  for (let at = 1; at <= chosen; at += 1) bits += Math.log2((all - chosen + at) / at);
+  return bits;
+}
+
+/** The bits of the shortest description of a text in one encoding, as far as they count. */
+function describe(written: string): number {
+  const known = modelOf();
+  const text = written.replace(/[A-Z]/g, (letter) => letter.toLowerCase());
+  const size = ALPHABETS.find(([, characters]) => characters.test(text))?.[0] ?? BYTES;
+  const { length } = text;
+  /** The bits of the capitals before each place, when they are described letter by letter. */
+  const caseBits = bitsOfCase(written);
+  const links = previousPlaces(text);
+  const ways = new ShortestWays(length);
+  const counts = new Uint16Array(256);
+
+  for (let at = 0; at < length; at += 1) {
+    const code = text.charCodeAt(at);
+    const capital = caseBits[at + 1]! - caseBits[at]!;
+    if (!ways.leave(at)) return MIN_SECRET_BITS;
+    // A quarter for any character of the alphabet alike, the rest in proportion to how often each was there before.
+    const often = (counts[code]! + UNSEEN_COUNTS / size) / (at + UNSEEN_COUNTS);
+    ways.reach(at + 1, LITERAL, LITERAL, capital - Math.log2(0.5 / size + 0.5 * often));
+    counts[code]! += 1;
+
+    const letter = known.bitsAfter(at > 0 ? text.charCodeAt(at - 1) : 0, code);
+    if (letter !== Infinity) ways.reach(at + 1, LETTER, LETTER, letter + capital);
+
+    for (const { word, bits } of known.wordsFrom(text, at)) {
+      if (!text.startsWith(word, at)) continue;
+      const end = at + word.length;
+      // One bit says whether a hyphen, dot or underscore follows.
+      const wordBits = bits + bitsOfCapitals(written.slice(at, end)) + 1;
+      ways.reach(end, WORD, WORD, wordBits);
+      if (isBetweenWords(text.charAt(end))) {
+        ways.reach(end + 1, WORD, WORD, wordBits + BETWEEN_WORDS_BITS);
+      }
+    }
+
+    const inKnown = known.longestKnown(text, at);
+    const knownBits = known.placeBits + Math.log2(LONGEST_KNOWN - SHORTEST_KNOWN + 1);
+    for (let end = at + SHORTEST_KNOWN; end <= at + inKnown; end += 1) {
+      ways.reach(end, STRETCH, KNOWN, knownBits + caseBits[end]! - caseBits[at]!);
+    }
+
+    const lengthBits = Math.log2(length - at);
+    const loosely = longestRepetition(text, links, at);
+    if (loosely > 1) {
+      const exactly = written === text ? loosely : longestRepetition(written, links, at);
+      const repetitionBits = Math.log2(at) + REPETITION_BITS + lengthBits;
+      for (let end = at + 2; end <= at + loosely; end += 1) {
+        const capitals = end <= at + exactly ? 0 : caseBits[end]! - caseBits[at]!;
+        ways.reach(end, STRETCH, REPETITION, repetitionBits + capitals);
+      }
+    }
+
+    const continued = longestSequence(written, at);
+    for (let end = at + 2; end <= at + continued; end += 1) {
+      ways.reach(end, STRETCH, SEQUENCE, STRIDE_BITS + lengthBits);
+    }
+  }
+  return ALPHABET_BITS + ways.shortest();
+}
+
+/** The fewest bits that lead to each place of a text, by what the characters before it were described as. */
+class ShortestWays {
+  readonly #best: Float64Array;
+  readonly #choices = new Float64Array(CHOICES);
+  #furthest = 0;
+
+  constructor(private readonly length: number) {
+    this.#best = new Float64Array(BEFORES * (length + 1)).fill(Infinity);
+    this.#best[STRETCH] = 0;
+  }
+
+  /** Goes on from here; `false` when each way to here and past here is long enough, however it ends. */
+  leave(at: number): boolean {
+    const best = this.#best;
+    let shortest = Infinity;
+    for (let place = BEFORES * at; place < BEFORES * (this.#furthest + 1); place += 1) {
+      shortest = Math.min(shortest, best[place]!);
+    }
+    if (shortest >= MIN_SECRET_BITS) return false;
+    for (let choice = 0; choice < CHOICES; choice += 1) {
+      let bits = Infinity;
+      for (let before = 0; before < BEFORES; before += 1) {
+        bits = Math.min(bits, best[BEFORES * at + before]! + NEXT[CHOICES * before + choice]!);
+      }
+      this.#choices[choice] = bits;
+    }
+    return true;
+  }
+
+  /** Notes a way from the place that was left last, if it is the shortest so far. */
+  reach(end: number, kind: Before, choice: number, bits: number): void {
+    const target = BEFORES * end + kind;
+    const sum = this.#choices[choice]! + bits;
+    if (sum < this.#best[target]!) this.#best[target] = sum;
+    if (end > this.#furthest) this.#furthest = end;
+  }
+
+  shortest(): number {
+    return Math.min(...this.#best.subarray(BEFORES * this.length));
+  }
+}
+
+const isUpper = (code: number): boolean => code >= 65 && code <= 90;
+const isLower = (code: number): boolean => code >= 97 && code <= 122;
+
+/** Sums of bits: a letter's case is as likely as it was so far, after a letter of the same case as the one before it. */
+function bitsOfCase(text: string): Float64Array {
+  const sums = new Float64Array(text.length + 1);
+  const counts = new Float64Array(6).fill(0.5);
+  let before = 0;
+  for (let at = 0; at < text.length; at += 1) {
+    const code = text.charCodeAt(at);
+    const upper = isUpper(code);
+    let bits = 0;
+    if (upper || isLower(code)) {
+      const lowers = counts[2 * before]!;
+      const uppers = counts[2 * before + 1]!;
+      bits = -Math.log2((upper ? uppers : lowers) / (lowers + uppers));
+      counts[2 * before + (upper ? 1 : 0)]! += 1;
+      before = upper ? 2 : 1;
+    } else {
+      before = 0;
+    }
+    sums[at + 1] = sums[at]! + bits;
+  }
+  return sums;
+}
+
+function bitsOfCapitals(word: string): number {
+  const lower = word.toLowerCase();
+  if (word === lower) return LOWER_BITS;
+  if (word === word.toUpperCase()) return UPPER_BITS;
+  if (word.slice(1) === lower.slice(1)) return FIRST_UPPER_BITS;
+  return word.slice(0, -1) === lower.slice(0, -1) ? LAST_UPPER_BITS : MIXED_BITS + word.length;
+}
+
+/** For each place the last one before it with the same character, or -1. */
+function previousPlaces(text: string): Int16Array {
+  const last = new Int16Array(256).fill(-1);
+  const links = new Int16Array(text.length);
+  for (let at = 0; at < text.length; at += 1) {
+    const code = text.charCodeAt(at);
+    links[at] = last[code]!;
+    last[code] = at;
+  }
+  return links;
+}
+
+/** How many characters repeat earlier ones, forwards or backwards. */
+function longestRepetition(text: string, links: Int16Array, at: number): number {
+  let longest = 0;
+  for (let from = links[at]!; from >= 0; from = links[from]!) {
+    let forwards = 0;
+    while (
+      at + forwards < text.length &&
+      text.charCodeAt(from + forwards) === text.charCodeAt(at + forwards)
+    ) {
+      forwards += 1;
+    }
+    let backwards = 0;
+    while (
+      at + backwards < text.length &&
+      backwards <= from &&
+      text.charCodeAt(from - backwards) === text.charCodeAt(at + backwards)
+    ) {
+      backwards += 1;
+    }
+    longest = Math.max(longest, forwards, backwards);
+  }
+  return longest;
+}
+
+/** How far the characters from here on continue those before, each with the same step as the one before it had. */
+function longestSequence(text: string, at: number): number {
+  let longest = 0;
+  for (let stride = 1; stride <= MAX_STRIDE && 2 * stride <= at; stride += 1) {
+    let long = 0;
+    while (at + long < text.length) {
+      const one = text.charCodeAt(at + long - stride);
+      const step = one - text.charCodeAt(at + long - 2 * stride);
+      if (text.charCodeAt(at + long) !== stepped(one, step)) break;
+      long += 1;
+    }
+    longest = Math.max(longest, long);
+  }
+  return longest;
+}
+
+/** "0" comes after "9" and "a" after "z"; for all others, the bytes go round. */
+function stepped(code: number, step: number): number {
+  if (code >= 48 && code <= 57) return around(code, step, 48, 10);
+  if (isLower(code)) return around(code, step, 97, 26);
+  if (isUpper(code)) return around(code, step, 65, 26);
+  return (code + step) & 0xff;
+}
+
+function around(code: number, step: number, first: number, count: number): number {
+  return first + ((((code - first + step) % count) + count) % count);
+}
