@@ -16,6 +16,7 @@ import {
 import type { ResolvedOptions, SendBudget } from '../options/index.js';
 import { InjectTwoFactorOptions, TWO_FACTOR_LIMIT_STORE } from '../two-factor.tokens.js';
 import { canonicalRequester, canonicalToken } from './canonical-token.js';
+import { checkedLimitStore } from './checked-limit-store.js';
 import { DatabaseLimitStore } from './database-limit.store.js';
 import { chargeRow, failureValues, type ChargeRow } from './dialects/charge-values.js';
 import type { LimitClauses } from './dialects/limit-clauses.js';
@@ -113,12 +114,14 @@ const OURS: ReadonlySet<LimitName> = new Set(['sends-per-sender', 'sends-in-tota
 export class LimitService {
   readonly #logger = new Logger(LimitService.name);
   readonly #clauseValues: SqlValues;
+  private readonly store: LimitStore;
 
   /** @internal It is injected. */
   constructor(
-    @Inject(TWO_FACTOR_LIMIT_STORE) private readonly store: LimitStore,
+    @Inject(TWO_FACTOR_LIMIT_STORE) store: LimitStore,
     @InjectTwoFactorOptions() private readonly options: ResolvedOptions,
   ) {
+    this.store = checkedLimitStore(store, options.timeoutMs);
     const rule = this.#failureRule();
     const kids = options.keyRing.keys.map(({ kid }) => kid);
     this.#clauseValues = {
