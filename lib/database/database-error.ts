@@ -40,11 +40,26 @@ const SQLSTATE = /^[0-9A-Z]{5}$/;
 const UNKNOWN_OUTCOME = /^(?:08|57P|58|XX|40003)/;
 const SCHEMA_MISSING_SQLITE = /no such (table|column)|has no column named/;
 
-/** What the driver itself said, out of TypeORM's wrapping. */
-function driverErrorOf(error: unknown): { code?: unknown; errno?: unknown; message: string } {
-  const wrapped = error as { driverError?: unknown };
-  const driverError = wrapped.driverError ?? error;
-  return driverError instanceof Error ? driverError : { message: String(driverError) };
+interface DriverError {
+  readonly code?: unknown;
+  readonly errno?: unknown;
+  readonly message: string;
+}
+
+/**
+ * What the driver itself said, out of TypeORM's wrapping. Takes anything: an error of this package may have no cause, and a
+ * driver may reject with anything, also with nothing. Failing here would hide the outage behind an error of our own.
+ */
+function driverErrorOf(error: unknown): DriverError {
+  const wrapped = error as { driverError?: unknown } | null | undefined;
+  const driverError = wrapped?.driverError ?? error;
+  return driverError instanceof Error ? driverError : { message: messageOf(driverError) };
+}
+
+function messageOf(value: unknown): string {
+  if (typeof value === 'string') return value;
+  const { message } = (value ?? {}) as { message?: unknown };
+  return typeof message === 'string' ? message : `a ${typeof value} instead of an error`;
 }
 
 function isOneOf(codes: ReadonlySet<unknown>, error: unknown): boolean {

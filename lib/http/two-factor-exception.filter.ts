@@ -81,9 +81,11 @@ export class TwoFactorExceptionFilter implements ExceptionFilter<
 
   /** The messages tell developers what the answer does not; they never carry a code, a secret or a full token. */
   #log({ instance, status }: Problem, exception: Error): void {
-    const { name, message } =
+    const { name, message, cause } =
       exception.cause instanceof TwoFactorError ? exception.cause : exception;
-    const line = `${instance} ${name}: ${message}`;
+    // What the database, a limit store or a provider said: without it an outage has no reason in the log.
+    const reason = cause instanceof Error ? ` Cause: ${cause.message}` : '';
+    const line = `${instance} ${name}: ${message}${reason}`;
     if (status >= 500) this.#logger.error(line);
     else this.#logger.debug(line);
   }

@@ -13,6 +13,7 @@ import {
 } from '../errors/index.js';
 import type { ResolvedOptions } from '../options/index.js';
 import { InjectTwoFactorOptions, TWO_FACTOR_LIMIT_STORE } from '../two-factor.tokens.js';
+import { checkedLimitStore } from './checked-limit-store.js';
 import { DatabaseLimitStore } from './database-limit.store.js';
 import { chargeRow, failureValues, type ChargeRow } from './dialects/charge-values.js';
 import type { LimitClauses } from './dialects/limit-clauses.js';
@@ -98,12 +99,14 @@ export class LimitService {
   readonly #logger = new Logger(LimitService.name);
   readonly #clauseValues: SqlValues;
   readonly #planner: QuotaPlanner;
+  private readonly store: LimitStore;
 
   /** @internal It is injected. */
   constructor(
-    @Inject(TWO_FACTOR_LIMIT_STORE) private readonly store: LimitStore,
+    @Inject(TWO_FACTOR_LIMIT_STORE) store: LimitStore,
     @InjectTwoFactorOptions() private readonly options: ResolvedOptions,
   ) {
+    this.store = checkedLimitStore(store, options.timeoutMs);
     this.#planner = new QuotaPlanner(options);
     const rule = this.#planner.failureRule;
     const kids = options.keyRing.keys.map(({ kid }) => kid);

@@ -125,6 +125,8 @@ describe.each(adapters)('The bundled controller on $name', ({ name: adapterName,
       options: {
         controller: true,
         purposes,
+        // One application for all of these tests, which send one person many codes.
+        limits: false,
         senders: {
           default: { backend: () => (delivery) => app.outbox.send(delivery) },
           email: { backend: () => (delivery) => app.outbox.send(delivery) },

@@ -87,8 +87,10 @@ describe.each(engines.filter((engine) => engine === 'mariadb'))('On %s', (engine
   );
 
   it('prepares its statements, and none with preparedStatements: false', async () => {
-    const prepared = await startApp({ engine, dataSource: SILENT });
-    const options = { preparedStatements: false };
+    // Without limits, so that the number of statements below is that of the confirmations alone.
+    const limits = false;
+    const prepared = await startApp({ engine, dataSource: SILENT, options: { limits } });
+    const options = { preparedStatements: false, limits } as const;
     const text = await startApp({ engine, dataSource: SILENT, options });
     const execute = vi.spyOn(prototype, 'execute');
 

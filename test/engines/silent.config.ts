@@ -6,14 +6,17 @@ import { CountReporter } from '../support/count-reporter.js';
 /** Only there calls go together. */
 const POSTGRES = /\bpostgres\b/;
 
-/** What is promised, once more: with calls of all kinds in one transaction, as they go where TypeORM tells nobody. */
+/**
+ * What is promised, once more: without limits, and with calls of all kinds in one transaction, as they are sent where
+ * TypeORM does not log. With limits most statements share no transaction with others.
+ */
 export default defineConfig({
   ...base,
   test: {
     ...base.test,
     include: ['test/{engines,properties}/**/*.spec.ts'],
     testNamePattern: POSTGRES,
-    env: { TWO_FACTOR_TOLD: 'false', PROPERTY_ENGINES: 'postgres' },
+    env: { TWO_FACTOR_TOLD: 'false', TEST_LIMITS: 'false', PROPERTY_ENGINES: 'postgres' },
     reporters: ['default', new CountReporter('silent', POSTGRES)],
   },
 });

@@ -10,7 +10,7 @@ describe.each(engines)('Statements without limits on %s', (engine) => {
   let test: TestApp;
 
   beforeAll(async () => {
-    test = await startApp({ engine });
+    test = await startApp({ engine, options: { limits: false } });
   });
   afterAll(() => test.close());
 

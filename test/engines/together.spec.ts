@@ -21,7 +21,8 @@ const start = async (options = {}, dataSource = {}): Promise<TestApp> => {
     engine: 'postgres',
     dataSource: { ...SILENT, ...dataSource },
     // Also where the environment says that nothing is joined.
-    options: { join: true, env: false, ...options },
+    // Only statements without limits go in one transaction with those of other kinds.
+    options: { join: true, env: false, limits: false, ...options },
   });
   return test;
 };
@@ -203,7 +204,7 @@ describe.each(engines.filter((engine) => engine === 'postgres'))('On %s', () => 
       engine: 'postgres',
       database,
       dataSource: SILENT,
-      options: { join: true, env: false },
+      options: { join: true, env: false, limits: false },
     });
     const refusing = vi.spyOn(NamedQuery.prototype, 'handleError');
     try {

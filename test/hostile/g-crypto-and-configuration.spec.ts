@@ -165,7 +165,8 @@ describe.each(engines)('Crypto and configuration, at the services on %s:', (engi
 
   it('72 stores another MAC and another envelope for the same code each time', async () => {
     test = await startApp({ engine, options: { codeGenerator: () => '042317' } });
-    for (let at = 0; at < 20; at += 1) await test.twoFactor.request({ token: 'ann@example.com' });
+    for (let at = 0; at < 20; at += 1)
+      await test.twoFactor.request({ token: `ann-${at}@example.com` });
 
     const rows = await test.dataSource.getRepository(ConfirmationRecord).find();
     expect(new Set(rows.map(({ codeMac }) => codeMac)).size).toBe(20);

@@ -25,7 +25,7 @@ describe.each(engines)('Reliability, at the services on %s:', (engine) => {
     let isLost = false;
     interceptStatements(test.dataSource, async (sql, run) => {
       const answer = await run();
-      if (isLost || !sql.startsWith('UPDATE')) return answer;
+      if (isLost || !/^(WITH .*)?UPDATE .two_factor_confirmation/.test(sql)) return answer;
       isLost = true;
       throw new Error('Connection terminated unexpectedly');
     });
@@ -122,7 +122,8 @@ describe.each(engines)('Reliability, at the services on %s:', (engine) => {
   });
 
   it('84 purges in batches of at most 1,000, may be stopped anywhere, and takes nothing that lives', async () => {
-    test = await startApp({ engine });
+    // Without limits, whose own purge would add statements to those that are listed.
+    test = await startApp({ engine, options: { limits: false } });
     const { clock, confirmer, dataSource, log } = test;
     const repository = dataSource.getRepository(ConfirmationRecord);
     const { id } = await confirmer.makeConfirmation();
@@ -191,7 +192,8 @@ describe.each(doors)('Reliability, at the door of $name:', ({ open }) => {
   });
 
   it('85 knows nothing of what was erased, alive or not', async () => {
-    door = await open({ options: { purposes: { login: { open: true } } } });
+    // The next test says what stays of the limits.
+    door = await open({ options: { purposes: { login: { open: true } }, limits: false } });
     const { clock, confirmer, outbox, sender, twoFactor } = door.test;
     const made = async (subject: string) => {
       const { id } = await twoFactor.request({
@@ -267,7 +269,8 @@ describe.each(servers)('Reliability, with %s behind HTTP:', (engine) => {
         engine,
         controllers: [HealthController],
         dataSource: { poolSize: 5 },
-        options: { controller: true, timeoutMs: 1_000 },
+        // Others have to be served before it passes, on a machine that may be busy.
+        options: { controller: true, timeoutMs: 2_500 },
       });
       const { http, test } = door;
       const locked = await door.made();
@@ -281,8 +284,8 @@ describe.each(servers)('Reliability, with %s behind HTTP:', (engine) => {
         Array.from({ length: 20 }, () => door.confirm(locked.id, WRONG_CODE)),
       );
       const others = await Promise.all(
-        Array.from({ length: 10 }, async () => {
-          const { id, code } = await door.made();
+        Array.from({ length: 10 }, async (_, at) => {
+          const { id, code } = await door.made({ token: `other-${at}@example.com` });
           return [
             await door.confirm(id, WRONG_CODE),
             (await http!.call('/health', {})).status,
@@ -304,7 +307,7 @@ describe.each(servers)('Reliability, with %s behind HTTP:', (engine) => {
     });
 
     it('83 answers 503 while the pool is exhausted or nothing may be written, and recovers', async () => {
-      door = await open({ engine, dataSource: { poolSize: 1 }, options: { timeoutMs: 1_000 } });
+      door = await open({ engine, dataSource: { poolSize: 1 }, options: { timeoutMs: 2_500 } });
       const { dataSource } = door.test;
       const { id, code } = await door.made();
       const runner = dataSource.createQueryRunner();

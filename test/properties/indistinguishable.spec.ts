@@ -10,6 +10,13 @@ import { DEADLINE_MS, runs } from './runs.js';
 const userOf = (context: ExecutionContext): string | undefined =>
   context.switchToHttp().getRequest<{ headers: Record<string, string> }>().headers['x-user'];
 
+/** Of one subject only few may be pending. */
+let subjects = 0;
+const newSubject = (): string => {
+  subjects += 1;
+  return `ann-${subjects}`;
+};
+
 describe.each(adapters)('On $name', ({ create }) => {
   let test: HttpTestApp;
 
@@ -43,7 +50,7 @@ describe.each(adapters)('On $name', ({ create }) => {
       });
       await fc.assert(
         fc.asyncProperty(input, async ({ route, code, caller, purpose, status }) => {
-          const state = await test.confirmer.makeConfirmation({ purpose, subject: 'ann' });
+          const state = await test.confirmer.makeConfirmation({ purpose, subject: newSubject() });
           const right = state.code!;
           if (status === 'confirmed') await state.confirm();
           if (status === 'cancelled') await test.confirmer.cancel(state);

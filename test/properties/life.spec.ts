@@ -54,7 +54,8 @@ describe.each(configurations)('On $engine, resending with $resend code,', ({ eng
   let world: World;
 
   beforeAll(async () => {
-    world = await World.open({ engine, options: { resend } });
+    // The model of limits is in limits.spec.ts, with the same histories.
+    world = await World.open({ engine, options: { resend, limits: false } });
   });
   afterAll(() => world.close());
 

@@ -143,21 +143,27 @@ describe.each(servers)('Refusals of the server on %s', (engine) => {
       const prepared = await body();
       return () => http.post(`/2factor/${path}`, prepared);
     };
-  const asked = async (): Promise<object> => ({ token: 'ann@example.com' });
+  /** Each for another token: the limits of one are for few. */
+  let tokens = 0;
+  const asked = async (): Promise<Record<string, unknown>> => {
+    tokens += 1;
+    return { token: `token-${tokens}@example.com` };
+  };
+  const requested = async (): Promise<{ id: string; code: string }> => http.request(await asked());
   const routes = {
     request: { statement: STATEMENTS.insert, prepare: posted('request-confirmation', asked) },
     resend: {
       statement: STATEMENTS.bind,
       prepare: posted('resend', async () => {
-        const { id } = await http.request();
+        const { id } = await requested();
         http.clock.advance(31);
         return { id };
       }),
     },
-    confirm: { statement: STATEMENTS.confirm, prepare: posted('confirm', () => http.request()) },
+    confirm: { statement: STATEMENTS.confirm, prepare: posted('confirm', requested) },
     check: {
       statement: STATEMENTS.find,
-      prepare: posted('check', async () => ({ id: (await http.request()).id })),
+      prepare: posted('check', async () => ({ id: (await requested()).id })),
     },
   } satisfies Record<string, Route>;
   const names = Object.keys(routes) as (keyof typeof routes)[];

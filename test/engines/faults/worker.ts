@@ -35,7 +35,7 @@ const { DATABASE, SECRET = '', OUTBOX_TABLE = '' } = process.env;
       useFactory: (dataSource: DataSource) => ({
         secret: SECRET,
         autoPurge: false,
-        limits: false,
+        ...(process.env['TEST_LIMITS'] === 'false' ? { limits: false } : {}),
         timeoutMs: 60_000,
         senders: {
           default: {

@@ -251,9 +251,10 @@ function report(what: string, numbers: Readonly<Record<string, number>>): void {
 
 beforeAll(async () => {
   server = await launchQuietServer();
-  test = await open();
-  single = await open({ join: false });
-  limited = await open({ limits: {} });
+  limited = await open();
+  // Costs are also told apart from those of the limits.
+  test = await open({ limits: false });
+  single = await open({ join: false, limits: false });
   await keepPattern(server.url, await cycle(test));
 });
 afterAll(async () => {

@@ -1,6 +1,16 @@
 import { describe, expect, it } from 'vitest';
 
-import { isRolledBack } from '../../../lib/database/database-error.js';
+import {
+  isDuplicateKey,
+  isJoiningRefused,
+  isLostRace,
+  isPreparedStatementRefused,
+  isReadOnly,
+  isRefusedStatement,
+  isRolledBack,
+  translateDatabaseError,
+} from '../../../lib/database/database-error.js';
+import { TwoFactorUnavailableError } from '../../../lib/index.js';
 
 describe('What the server certainly did not do', () => {
   it.each(['23505', '0A000', '22012', 'P0001', 'HV00N'])('is told by SQLSTATE %s', (code) => {
@@ -13,4 +23,50 @@ describe('What the server certainly did not do', () => {
       expect(isRolledBack(Object.assign(new Error('broken'), { code }))).toBe(false);
     },
   );
+});
+
+describe('An error of any kind', () => {
+  const judges = {
+    isDuplicateKey,
+    isJoiningRefused,
+    isLostRace,
+    isPreparedStatementRefused,
+    isReadOnly,
+    isRefusedStatement,
+    isRolledBack,
+  };
+  /** What drivers have been seen to reject with, and an error of this package that has no cause. */
+  const errors: readonly (readonly [string, unknown])[] = [
+    ['nothing', undefined],
+    ['null', null],
+    ['a string', 'connection lost'],
+    ['a number', 42],
+    ['an object without a prototype', Object.create(null)],
+    ['a wrapper around null', Object.assign(new Error('wrapped'), { driverError: null })],
+    ['an error of this package without a cause', new TwoFactorUnavailableError('Too late.')],
+  ];
+
+  describe.each(errors)('%s', (_, error) => {
+    it.each(Object.entries(judges))('is not mistaken for anything by %s', (_name, judge) => {
+      expect(judge(error)).toBe(false);
+    });
+
+    it.each([true, false])(
+      'becomes TwoFactorUnavailableError, in a transaction: %s',
+      (isInside) => {
+        expect(translateDatabaseError(error, isInside)).toBeInstanceOf(TwoFactorUnavailableError);
+      },
+    );
+  });
+
+  it('keeps what the driver said as its cause, and its code', () => {
+    const driverError = Object.assign(new Error('terminating connection'), { code: '57P01' });
+
+    const { cause } = translateDatabaseError(
+      Object.assign(new Error('with statement and parameters'), { driverError }),
+      false,
+    );
+
+    expect(cause).toMatchObject({ message: 'terminating connection', code: '57P01' });
+  });
 });
