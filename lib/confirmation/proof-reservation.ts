@@ -31,6 +31,7 @@ export class ProofReservation {
   /** What this process knows. Each statement decides by the mark alone. */
   #phase: 'reserved' | 'used' | 'ended' | 'released' = 'reserved';
   #hasBegun = false;
+  #isUnderWay = false;
   #isRunning = false;
   #usedIn: EntityManager | undefined;
   #isEmitted = false;
@@ -58,6 +59,17 @@ export class ProofReservation {
   begin(): void {
     if (this.#hasBegun) throw isRepeated();
     this.#hasBegun = true;
+    this.#isUnderWay = true;
+  }
+
+  /** The call has ended, whatever its handler does. */
+  leave(): void {
+    this.#isUnderWay = false;
+  }
+
+  /** Between `begin` and `leave`. */
+  get isUnderWay(): boolean {
+    return this.#isUnderWay;
   }
 
   /** @throws TwoFactorConfirmationUsedError when the handler still runs: an interceptor timed out and repeats the call. */

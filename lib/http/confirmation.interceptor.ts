@@ -6,7 +6,15 @@ import {
   type NestInterceptor,
 } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
-import { catchError, concat, concatMap, defer, ignoreElements, type Observable } from 'rxjs';
+import {
+  catchError,
+  concat,
+  concatMap,
+  defer,
+  finalize,
+  ignoreElements,
+  type Observable,
+} from 'rxjs';
 
 import { TwoFactorConfigurationError } from '../errors/index.js';
 import { proofOf, proofReservation } from './confirmation-proof.js';
@@ -30,6 +38,8 @@ export class ConfirmationInterceptor implements NestInterceptor {
     }
     const reservation = proofReservation(proof);
     return defer(() => {
+      // On a class and its method it runs twice for one call, and the outer one ends it.
+      if (reservation.isUnderWay) return next.handle();
       rethrowFor(context, () => reservation.begin());
       return concat(
         defer(() => next.handle()).pipe(
@@ -39,13 +49,18 @@ export class ConfirmationInterceptor implements NestInterceptor {
           }),
         ),
         // A handler may answer nothing at all.
-        defer(() => reservation.end()).pipe(ignoreElements()),
+        defer(async () => {
+          await reservation.end();
+          reservation.leave();
+        }).pipe(ignoreElements()),
       ).pipe(
         catchError(async (error: unknown) => {
           // After an answer has begun to leave, the effect counts as done.
           if (!this.#hasAnswered(context)) await reservation.release();
+          reservation.leave();
           throw error;
         }),
+        finalize(() => reservation.leave()),
       );
     });
   }

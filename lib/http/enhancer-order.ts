@@ -64,18 +64,17 @@ export function isEnhanced(
 
 /** Puts `LAST_GUARD` behind other guards of the method, wherever `guard` stands among them and those of the class. */
 export function putGuardLast(type: object, method: object, guard: object): void {
-  putLast(GUARDS, type, method, guard, LAST_GUARD);
+  const all = effective(GUARDS, type, method);
+  const isFollowed = all.includes(guard) && all.indexOf(guard) < all.length - 1;
+  if (isFollowed) putLast(GUARDS, method, LAST_GUARD);
 }
 
-/** The same for `HANDLER_WATCH` and the interceptors. */
-export function watchHandler(type: object, method: object, interceptor: object): void {
-  putLast(INTERCEPTORS, type, method, interceptor, HANDLER_WATCH);
+/** Puts `HANDLER_WATCH` behind all interceptors of the method. */
+export function watchHandler(method: object): void {
+  putLast(INTERCEPTORS, method, HANDLER_WATCH);
 }
 
-function putLast(key: string, type: object, method: object, ours: object, last: object): void {
-  const all = effective(key, type, method);
-  const isNeeded = all.includes(ours) && all.indexOf(ours) < all.length - 1;
-  if (!isNeeded || all.at(-1) === last) return;
+function putLast(key: string, method: object, last: object): void {
   const others = listOf(key, method).filter((each) => each !== last);
   Reflect.defineMetadata(key, [...others, last], method);
 }

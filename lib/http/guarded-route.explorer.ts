@@ -3,7 +3,6 @@ import { ModulesContainer } from '@nestjs/core';
 
 import { TwoFactorConfigurationError } from '../errors/index.js';
 import { ConfirmationGuard } from './confirmation.guard.js';
-import { ConfirmationInterceptor } from './confirmation.interceptor.js';
 import { decoratedMethods, requirementOf } from './confirmation-requirement.js';
 import { putGuardLast, watchHandler } from './enhancer-order.js';
 import { guardedClasses, guardedMethods, type GuardedClass } from './guarded-class.js';
@@ -29,9 +28,7 @@ export class GuardedRouteExplorer implements OnModuleInit {
     for (const guarded of guardedClasses(this.modules)) {
       for (const { method, requirement } of guardedMethods(guarded)) {
         putGuardLast(guarded.type, method, ConfirmationGuard);
-        if (requirement.useIn === 'handler') {
-          watchHandler(guarded.type, method, ConfirmationInterceptor);
-        }
+        if (requirement.useIn === 'handler') watchHandler(method);
       }
     }
   }

@@ -78,6 +78,7 @@ describe('A boot with @RequireConfirmation', () => {
       @RequireConfirmation('transfer', { confirmationId })
       pay(): void {}
     }
+    @Controller()
     @WebSocketGateway()
     class ListedAsController extends Gateway {}
 

@@ -107,8 +107,8 @@ class CallsController {
 
   @Post('hidden-failure')
   @HttpCode(200)
-  @RequireConfirmation('transfer', { useIn: 'handler' })
   @UseInterceptors(hides)
+  @RequireConfirmation('transfer', { useIn: 'handler' })
   hiddenFailure(@Confirmation() _proof: ConfirmationProof): never {
     throw new BadRequestException('nobody reads this');
   }

@@ -11,6 +11,7 @@ import { DataSource, type QueryRunner } from 'typeorm';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 
 import { Confirmation, ConfirmationProof, RequireConfirmation } from '../../lib/index.js';
+import { Barrier } from '../support/barrier.js';
 import { engines, servers, type EngineName } from '../support/engines.js';
 import { adapters, startHttpApp, type HttpTestApp } from '../support/http.js';
 import { NaiveConfirmation } from '../support/naive-confirmation.js';
@@ -43,7 +44,7 @@ class EarlyTransactions {
     const runner = this.dataSource.createQueryRunner();
     await runner.startTransaction(isolation);
     // Its first statement takes the snapshot.
-    await runner.query(`SELECT id FROM two_factor_confirmation WHERE id = '${id}'`);
+    await runner.query('SELECT confirmation FROM effect');
     this.open.set(id, runner);
   }
 
@@ -59,6 +60,8 @@ type Isolation = 'READ COMMITTED' | 'REPEATABLE READ' | 'SERIALIZABLE';
 
 @Controller('transfers')
 class TransfersController {
+  readonly #meeting = new Barrier(2);
+
   constructor(
     private readonly dataSource: DataSource,
     private readonly early: EarlyTransactions,
@@ -75,6 +78,7 @@ class TransfersController {
   @HttpCode(200)
   @NaiveConfirmation({ confirmationId })
   async naive(): Promise<void> {
+    await this.#meeting.enter();
     await this.dataSource.query(`INSERT INTO effect VALUES ('naive')`);
   }
 

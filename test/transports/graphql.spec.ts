@@ -80,8 +80,8 @@ class StatementResolver {
 
   @Query(() => String, { nullable: true })
   @NaiveConfirmation({ confirmationId, details })
-  naiveStatement(@Args({ type: () => TransferArgs }) _call: TransferArgs): string {
-    return this.bank.done();
+  naiveStatement(@Args({ type: () => TransferArgs }) _call: TransferArgs): Promise<string> {
+    return this.bank.doneTogether();
   }
 }
 

@@ -90,8 +90,8 @@ export function transferRoutes({
 
     @route('naive')
     @NaiveConfirmation({ confirmationId, details })
-    naive(@unread _call: TransferCall): unknown {
-      return answer(this.bank.done());
+    async naive(@unread _call: TransferCall): Promise<unknown> {
+      return answer(await this.bank.doneTogether());
     }
 
     /** Another guard stands above, so that Nest would run it later. */
