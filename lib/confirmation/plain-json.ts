@@ -80,9 +80,13 @@ function writeObject(
   if (prototype !== null && Object.getPrototypeOf(prototype) !== null) {
     throw refuse(what, 'an instance of a class');
   }
-  const members = Object.entries(Object.getOwnPropertyDescriptors(value)).map(([key, property]) => {
+  const names = Object.getOwnPropertyNames(value);
+  // Before any of them is looked at: a body of one megabyte may have a hundred thousand members.
+  if (names.length > budget.characters) throw tooLarge(what);
+  const members = names.map((key) => {
     if (FORBIDDEN_KEYS.has(key)) throw refuse(what, `the member ${key}`);
-    if (!('value' in property)) throw refuse(what, 'an accessor');
+    const property = Object.getOwnPropertyDescriptor(value, key);
+    if (property === undefined || !('value' in property)) throw refuse(what, 'an accessor');
     return [key, property.value as unknown] as const;
   });
   members.sort(([one], [other]) => (one < other ? -1 : 1));

@@ -212,4 +212,17 @@ describe('canonical JSON', () => {
       { numRuns: 1_000 },
     );
   });
+
+  it('looks at no member when there are more of them than may be', () => {
+    const many = Object.fromEntries(Array.from({ length: MAX + 1 }, (_, index) => [index, 1]));
+    let looks = 0;
+    const watched = new Proxy(many, {
+      getOwnPropertyDescriptor: (target, name) => {
+        looks += 1;
+        return Reflect.getOwnPropertyDescriptor(target, name);
+      },
+    });
+    expect(() => canonical(watched)).toThrow('meta is too large.');
+    expect(looks).toBe(0);
+  });
 });
