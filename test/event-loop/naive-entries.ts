@@ -29,5 +29,5 @@ export async function naiveEntries(): Promise<Entry[]> {
 /** A literal that is harmless for short texts. */
 export async function naiveLiteralEntries(): Promise<Entry[]> {
   const feed = async (text: string): Promise<string> => String(NOT_LINEAR.test(text));
-  return [{ name: 'a literal', maxLength: 160, reaches: 'false', feed }];
+  return [{ name: 'a literal', maxLength: 280, reaches: 'false', feed }];
 }

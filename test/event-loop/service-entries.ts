@@ -55,7 +55,7 @@ function confirmerEntries({ confirmer }: Application): Entry[] {
     ),
     of(
       'makeConfirmation: details in details',
-      100_000,
+      10_000,
       (text) => confirmer.makeConfirmation({ details: text.split('').map((part) => [part]) }),
       refused,
     ),

@@ -255,9 +255,14 @@ describe('canonical JSON', () => {
 
   it('looks at no member when there are more of them than may be', () => {
     const many = Object.fromEntries(Array.from({ length: MAX + 1 }, (_, index) => [index, 1]));
-    const look = vi.fn(Reflect.getOwnPropertyDescriptor);
-    const watched = new Proxy(many, { getOwnPropertyDescriptor: look });
+    let looks = 0;
+    const watched = new Proxy(many, {
+      getOwnPropertyDescriptor: (target, name) => {
+        looks += 1;
+        return Reflect.getOwnPropertyDescriptor(target, name);
+      },
+    });
     expect(() => canonical(watched)).toThrow('meta is too large.');
-    expect(look).not.toHaveBeenCalled();
+    expect(looks).toBe(0);
   });
 });
