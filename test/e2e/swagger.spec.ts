@@ -5,6 +5,7 @@ import { VersioningType } from '@nestjs/common';
 import { DocumentBuilder, SwaggerModule, type OpenAPIObject } from '@nestjs/swagger';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
+import { Details } from '../support/details.js';
 import { adapters, startHttpApp, type HttpTestApp } from '../support/http.js';
 
 const MALFORMED = { 400: ['invalid-request'], 415: ['unsupported-media-type'] };
@@ -76,6 +77,7 @@ const MEMBERS = {
     'status',
     'error',
     'instance',
+    'detail?',
     'attemptsLeft?',
     'retryAfter?',
     'id?',
@@ -98,7 +100,20 @@ describe.each(adapters)('The OpenAPI document on $name', ({ create }) => {
   let schemas: Record<string, Schema>;
 
   beforeAll(async () => {
-    app = await startHttpApp({ adapter: create(), options: { controller: true } });
+    app = await startHttpApp({
+      adapter: create(),
+      options: {
+        controller: true,
+        purposes: {
+          '': { open: true },
+          transfer: {
+            subject: () => 'ann',
+            recipient: () => 'ann@example.com',
+            details: Details,
+          },
+        },
+      },
+    });
     document = documentOf(app);
     schemas = document.components?.schemas as unknown as Record<string, Schema>;
   });
@@ -169,13 +184,19 @@ describe.each(adapters)('The OpenAPI document on $name', ({ create }) => {
   });
 
   it('gives examples that the routes accept', async () => {
-    // The examples' purpose and way are the reader's own.
-    const request = exampleOf(schemas['RequestConfirmationBody'], 'purpose', 'way');
-    expect(request).toStrictEqual({
-      token: 'ann@example.com',
+    const schema = schemas['RequestConfirmationBody'];
+    // The example's way is the reader's own. No purpose takes both a token and details of the client.
+    const open = exampleOf(schema, 'way', 'purpose', 'details');
+    const bound = exampleOf(schema, 'way', 'token');
+    expect(open).toStrictEqual({ token: 'ann@example.com' });
+    expect(bound).toStrictEqual({
+      purpose: 'transfer',
       details: { amount: '10.00', payee: 'Bob' },
     });
-    expect(await app.post('/2factor/request-confirmation', request)).toMatchObject({ status: 200 });
+    for (const request of [open, bound]) {
+      const answer = await app.post('/2factor/request-confirmation', request);
+      expect(answer).toMatchObject({ status: 200 });
+    }
     const body = exampleOf(schemas['ConfirmBody']);
     expect(await app.post('/2factor/confirm', body)).toBeProblem(404, 'not-found');
     const id = exampleOf(schemas['ConfirmationIdBody']);
