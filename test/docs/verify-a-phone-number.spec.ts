@@ -45,12 +45,20 @@ describe('Verify a phone number', () => {
     expect(again.body).toMatchObject({ status: 'used' });
   });
 
-  it.each(['', 'ann@example.com', '12', '+0123456789', 'tel:', '(415) 555-0123 or else'])(
-    'asks for no code when %j is no phone number',
-    async (phone) => {
-      await guide.post('/phone/ask', { phone }).expect(400);
-    },
-  );
+  it.each([
+    '',
+    'ann@example.com',
+    '12',
+    '+0123456789',
+    'tel:',
+    '(415) 555-0123 or else',
+    5,
+    null,
+    {},
+    ['+14155550123'],
+  ])('asks for no code when %j is no phone number', async (phone) => {
+    await guide.post('/phone/ask', { phone }).expect(400);
+  });
 
   it("somebody else's confirmation does not exist, and a national spelling shares the budget", async () => {
     const asked = await guide.post('/phone/ask', { phone: '+14155550123' }).expect(201);
