@@ -1,25 +1,25 @@
 // What `@RequireConfirmation` would guard nothing at, and what it may stand at.
-import { EventEmitter } from 'node:events';
-
-import {
-  Controller,
-  Get,
-  Injectable,
-  Post,
-  UseGuards,
-  type CanActivate,
-  type Type,
-} from '@nestjs/common';
+import { Controller, Injectable, Post, type Type } from '@nestjs/common';
+import { ExternalContextCreator } from '@nestjs/core';
 import { MessagePattern } from '@nestjs/microservices';
 import { SubscribeMessage, WebSocketGateway } from '@nestjs/websockets';
 import { describe, expect, it } from 'vitest';
 
-import { Confirmation, ConfirmationProof, RequireConfirmation } from '../../lib/index.js';
+import {
+  Confirmation,
+  ConfirmationProof,
+  RequireConfirmation,
+  TwoFactorConfirmationRequiredError,
+  TwoFactorConfirmationUsedError,
+} from '../../lib/index.js';
 import { startHttpApp } from '../support/http.js';
 import { startApp } from '../support/test-app.js';
 import { guardedCaller, purposes } from './guarded-routes.js';
 
 const confirmationId = (): string => 'unknown';
+
+/** Of `ExternalContextCreator.create`, between the method's name and the type of the transport. */
+const NO_OPTIONS = [undefined, undefined, undefined, undefined, undefined] as const;
 
 interface Classes {
   readonly controllers?: Type<object>[];
@@ -266,113 +266,35 @@ describe('A boot with @RequireConfirmation', () => {
   });
 
   it('succeeds for a method that a transport of the application calls, and says so', async () => {
-    @Injectable()
-    class Listener extends EventEmitter {
-      @RequireConfirmation('transfer', { confirmationId, isCustomRoute: true })
-      pay(): void {}
+    interface Telegram {
+      readonly user: string;
+      readonly proof?: string;
     }
-    await boot({ providers: [Listener] });
-  });
-});
-
-/** Whoever says so is signed in. */
-const signsIn: CanActivate = {
-  canActivate: (context) => {
-    const request = context
-      .switchToHttp()
-      .getRequest<{ headers: Record<string, string>; user?: string }>();
-    const user = request.headers['x-user'];
-    if (user !== undefined) request.user = user;
-    return user !== undefined;
-  },
-};
-
-const sessionPurposes = {
-  transfer: {
-    subject: (context: Parameters<CanActivate['canActivate']>[0]) =>
-      context.switchToHttp().getRequest<{ user?: string }>().user,
-    recipient: () => 'ann@example.com',
-  },
-};
-
-@Controller('orders')
-class MethodsController {
-  @Get('above')
-  @UseGuards(signsIn)
-  @RequireConfirmation('transfer')
-  above(): string {
-    return 'ran';
-  }
-
-  @Get('below')
-  @RequireConfirmation('transfer')
-  @UseGuards(signsIn)
-  below(): string {
-    return 'ran';
-  }
-
-  @Get('handler')
-  @UseGuards(signsIn)
-  @RequireConfirmation('transfer', { useIn: 'handler' })
-  handler(@Confirmation() _proof: ConfirmationProof): string {
-    return 'ran';
-  }
-}
-
-class Inherited {
-  @Get('method')
-  @UseGuards(signsIn)
-  method(): string {
-    return 'ran';
-  }
-}
-
-@Controller('guarded-class')
-@RequireConfirmation('transfer')
-class GuardedClassController extends Inherited {}
-
-@Controller('both')
-@RequireConfirmation('transfer')
-class BothController {
-  @Get('method')
-  @RequireConfirmation('transfer')
-  @UseGuards(signsIn)
-  method(): string {
-    return 'ran';
-  }
-}
-
-/** Inherits the same method, and asks for no proof. */
-@Controller('unguarded')
-class UnguardedController extends Inherited {}
-
-describe('The order of @RequireConfirmation and @UseGuards', () => {
-  it('does not matter: the other guards run first, and their refusal keeps the proof', async () => {
-    const app = await startHttpApp({
-      options: { purposes: sessionPurposes },
-      controllers: [MethodsController, GuardedClassController, BothController, UnguardedController],
-    });
-    const { prove, isUsable } = guardedCaller(() => app);
-    const get = async (route: string, id: string, user?: string): Promise<number> => {
-      const headers = { 'x-confirmation-id': id, ...(user && { 'x-user': user }) };
-      return (await app.call(`/${route}`, { headers })).status;
-    };
-    try {
-      for (const route of [
-        'orders/above',
-        'orders/below',
-        'orders/handler',
-        'guarded-class/method',
-        'both/method',
-      ]) {
-        const id = await prove();
-        expect([route, await get(route, id)]).toStrictEqual([route, 403]);
-        expect(await isUsable(id)).toBe(true);
-        expect([route, await get(route, id, 'ann')]).toStrictEqual([route, 200]);
-        expect([route, await get(route, id, 'ann')]).toStrictEqual([route, 409]);
+    @Injectable()
+    class Telegraph {
+      @RequireConfirmation('transfer', {
+        confirmationId: (context) => context.switchToRpc().getData<Telegram>().proof,
+        isCustomRoute: true,
+      })
+      pay(_telegram: Telegram): string {
+        return 'paid';
       }
-      expect(await get('unguarded/method', 'none', 'ann')).toBe(200);
-      expect(await get('unguarded/method', 'none')).toBe(403);
+    }
+    const app = await startHttpApp({ options: { purposes }, providers: [Telegraph] });
+    const { prove } = guardedCaller(() => app);
+    try {
+      const telegraph = app.app.get(Telegraph);
+      const receive = app.app
+        .get(ExternalContextCreator, { strict: false })
+        .create(telegraph, Telegraph.prototype['pay'], 'pay', ...NO_OPTIONS, 'telegraph');
+      const proof = await prove();
+      await expect(receive({ user: 'ann' }, {})).rejects.toBeInstanceOf(
+        TwoFactorConfirmationRequiredError,
+      );
+      expect(await receive({ user: 'ann', proof }, {})).toBe('paid');
+      await expect(receive({ user: 'ann', proof }, {})).rejects.toBeInstanceOf(
+        TwoFactorConfirmationUsedError,
+      );
     } finally {
       await app.close();
     }

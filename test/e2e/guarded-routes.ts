@@ -182,9 +182,13 @@ export class AccountController {
 /** What Ann does with the guarded routes of an application. */
 export interface GuardedCaller {
   /** A proof of Ann's, as the controller would have made it. */
-  prove(binding?: { purpose?: string; subject?: string; details?: JsonValue }): Promise<string>;
-  call(route: string, id?: string, body?: unknown): Promise<Answer>;
-  isUsable(id: string): Promise<boolean>;
+  readonly prove: (binding?: {
+    purpose?: string;
+    subject?: string;
+    details?: JsonValue;
+  }) => Promise<string>;
+  readonly call: (route: string, id?: string, body?: unknown) => Promise<Answer>;
+  readonly isUsable: (id: string) => Promise<boolean>;
 }
 
 export function guardedCaller(app: () => HttpTestApp): GuardedCaller {
