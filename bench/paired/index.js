@@ -19,6 +19,7 @@ const [commit = 'HEAD~1', rounds = '5', seconds = '1.5'] = process.argv.slice(2)
 const run = (cwd, command, ...args) =>
   execFileSync(command, args, { cwd, encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] });
 const median = (values) => values.toSorted((one, other) => one - other)[values.length >> 1];
+const write = (text) => process.stdout.write(`${text}\n`);
 const show = (value) => value.toFixed(2);
 
 function buildEarlier() {
@@ -51,23 +52,23 @@ for (let round = 0; round < Number(rounds); round += 1) {
   }
 }
 const [old, current] = sides;
-console.log(
+write(
   `\nRequest, wrong code, right code, use; default limits; PostgreSQL; ${rounds} rounds of ${seconds} s.`,
 );
-console.log(`Earlier: ${run(ROOT, 'git', 'rev-parse', '--short', commit).trim()}\n`);
-console.log('| callers | earlier, cycles/s | now | ratio, median (range) |');
-console.log('| --- | --- | --- | --- |');
+write(`Earlier: ${run(ROOT, 'git', 'rev-parse', '--short', commit).trim()}\n`);
+write('| callers | earlier, cycles/s | now | ratio, median (range) |');
+write('| --- | --- | --- | --- |');
 for (const callers of CALLERS) {
   const before = old.rates.get(callers);
   const after = current.rates.get(callers);
   const ratios = after.map((rate, round) => rate / before[round]);
-  console.log(
+  write(
     `| ${callers} | ${median(before).toFixed(0)} | ${median(after).toFixed(0)} | ` +
       `${show(median(ratios))} (${show(Math.min(...ratios))}-${show(Math.max(...ratios))}) |`,
   );
 }
 for (const { name, child } of sides) {
-  console.log(
+  write(
     `\nStatements of one cycle, ${name}: ${JSON.stringify(await child.call('statements'))}`,
   );
 }

@@ -20,17 +20,14 @@ let twoFactor;
 let people = 0;
 let executed = 0;
 
-// Every statement leaves by this one method, prepared or not.
-const { query } = Connection.prototype;
-const { bind } = Connection.prototype;
-Connection.prototype.query = function (...args) {
-  executed += 1;
-  return query.apply(this, args);
-};
-Connection.prototype.bind = function (...args) {
-  executed += 1;
-  return bind.apply(this, args);
-};
+// Every statement leaves by one of these two methods, prepared or not.
+for (const name of ['query', 'bind']) {
+  const original = Connection.prototype[name];
+  Connection.prototype[name] = function (...args) {
+    executed += 1;
+    return original.apply(this, args);
+  };
+}
 
 async function createDatabase(name) {
   const client = new Client(ADMIN);
@@ -134,10 +131,14 @@ async function statements() {
 
 const methods = { open, measure, statements, close: () => application?.close() };
 
-process.on('message', async ({ call, method, args }) => {
+async function answer({ call, method, args }) {
   try {
     process.send({ call, result: await methods[method](...args) });
   } catch (error) {
     process.send({ call, error: { message: error.message, stack: error.stack } });
   }
+}
+
+process.on('message', (message) => {
+  void answer(message);
 });
