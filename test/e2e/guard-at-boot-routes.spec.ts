@@ -276,7 +276,7 @@ describe('A boot with @RequireConfirmation', () => {
         confirmationId: (context) => context.switchToRpc().getData<Telegram>().proof,
         isCustomRoute: true,
       })
-      pay(_telegram: Telegram): string {
+      pay(_telegram: unknown): string {
         return 'paid';
       }
     }

@@ -11,8 +11,13 @@ export class Barrier {
   }
 
   async enter(): Promise<void> {
+    this.passBy();
+    await this.#opened;
+  }
+
+  /** Counts as entered, without being held. */
+  passBy(): void {
     this.#entered += 1;
     if (this.#entered >= this.size) this.#open();
-    await this.#opened;
   }
 }
