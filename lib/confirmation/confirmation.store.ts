@@ -9,11 +9,13 @@ import {
   listValues,
   StatementRunner,
   tableNames,
+  type Deadline,
   type Join,
   type SqlValues,
   type StatementResult,
   type StatementRunnerOptions,
 } from '../database/index.js';
+import { TwoFactorUnavailableError } from '../errors/index.js';
 import type { Bid, CountedUnder, LimitClauses, LimitLevel } from '../limits/index.js';
 import type { Clock, TouchablePurposes } from '../options/index.js';
 import { ConfirmationRecord, UNREAD, type ConfirmationRow } from './confirmation-record.entity.js';
@@ -264,6 +266,11 @@ export class ConfirmationStore {
     return { row, confirmed: row.confirmedAt === now && macs.includes(row.codeMac ?? '') };
   }
 
+  /** Several statements of one call, within the time of one. */
+  async within<T>(work: (deadline: Deadline) => Promise<T>): Promise<T> {
+    return this.runner.within(work);
+  }
+
   /** One after the other, in this process; whoever waits too long for his turn is refused. */
   async oneAtATime<T>(id: string, work: () => Promise<T>): Promise<T> {
     return this.runner.inTurn(`attempt ${id}`, work);
@@ -476,5 +483,17 @@ function time(value: number | string | null): number | null {
 }
 
 function json(text: string | null): unknown {
-  return text === null ? null : parseFrozen(text);
+  return text === null ? null : stored(text);
+}
+
+/** A row that was changed by hand must not end a call with an error that is not of this package. */
+function stored(text: string): unknown {
+  try {
+    return parseFrozen(text);
+  } catch (cause) {
+    throw new TwoFactorUnavailableError(
+      'A confirmation holds details or meta that are no JSON: its row was changed by hand. Restore it, or delete it.',
+      { cause },
+    );
+  }
 }

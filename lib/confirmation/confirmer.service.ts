@@ -19,6 +19,7 @@ import {
   type KeyRing,
   type Sealed,
 } from '../crypto/index.js';
+import { tooLate, type Deadline } from '../database/index.js';
 import {
   TwoFactorConfigurationError,
   TwoFactorConflictError,
@@ -206,8 +207,21 @@ export class ConfirmerService {
    */
   async make(input: MakeConfirmationInput, message?: FirstMessage): Promise<MadeConfirmation> {
     const parsed = this.#parsed(input);
-    const { binding, manager, token, key, ttlMs } = parsed;
     const code = parsed.isConfirmed ? null : await this.drawCode();
+    // A caller's transaction has limits of its own, and must not be used by a call that goes on behind its back.
+    const { manager } = parsed;
+    return manager === undefined
+      ? this.store.within((deadline) => this.#makeWithin(deadline, parsed, code, message))
+      : this.#makeWithin({ passed: false }, parsed, code, message);
+  }
+
+  async #makeWithin(
+    deadline: Pick<Deadline, 'passed'>,
+    parsed: ParsedInput,
+    code: string | null,
+    message: FirstMessage | undefined,
+  ): Promise<MadeConfirmation> {
+    const { binding, manager, token, key, ttlMs } = parsed;
     const keyIds = key === undefined ? [] : idsFromRequestKey(this.options.keyRing, key, binding);
     const isToBeSent = message !== undefined && key === undefined;
     const hasSlot = code !== null && manager === undefined && message === undefined;
@@ -253,6 +267,10 @@ export class ConfirmerService {
         this.teller.sendBlocked(error, { id: '', way: row.way }, party);
         throw error;
       }
+      if (deadline.passed) {
+        if (charged) await this.limits.giveBack(charged);
+        throw tooLate();
+      }
       const counted =
         this.store.isCharging && code !== null
           ? this.limits.countedUnder(charged?.charges ?? this.limits.failuresOf(party))
@@ -261,6 +279,8 @@ export class ConfirmerService {
         if (charged) await this.limits.giveBack(charged);
         return this.#repeated(row, binding, token, await this.store.find(id, manager));
       }
+      // It was made too late for its caller, and nobody else can know its id: it costs nothing. One with a key will be asked for.
+      if (deadline.passed && key === undefined && charged) await this.limits.giveBack(charged);
     }
     this.teller.created(row, party, manager);
     const state = this.stateOf(madeRow(row));
@@ -322,12 +342,16 @@ export class ConfirmerService {
       return { state: this.stateOf(seen), outcome: 'refused' };
     }
     if (!watchesConfirm(this.options)) return this.#compare(id, parsed, null, null);
-    const charged = await this.#compareCharging(id, parsed, null);
-    if (charged !== null) return charged;
-    // In one process one after the other: who comes second finds it confirmed before he is charged for nothing.
-    return this.store.oneAtATime(id, async () =>
-      this.#attempt(id, parsed, (!this.store.isCharging && seen) || (await this.store.find(id))),
-    );
+    return this.store.within(async (deadline) => {
+      const charged = await this.#compareCharging(id, parsed, null);
+      if (charged !== null) return charged;
+      // In one process one after the other: the second call finds it confirmed before it is charged for nothing.
+      return this.store.oneAtATime(id, async () => {
+        if (deadline.passed) throw tooLate();
+        const known = (!this.store.isCharging && seen) || (await this.store.find(id));
+        return this.#attempt(deadline, id, parsed, known);
+      });
+    });
   }
 
   /**
@@ -500,6 +524,7 @@ export class ConfirmerService {
   }
 
   async #attempt(
+    deadline: Deadline,
     id: string,
     code: string,
     seen: ConfirmationRow | null,
@@ -514,6 +539,10 @@ export class ConfirmerService {
     // A code that can no longer be compared is no guess.
     const isKnown = this.options.keyRing.keyOf(seen.codeMac) !== undefined;
     const failure = isKnown ? await this.#chargeComparison(seen, party) : null;
+    if (deadline.passed) {
+      if (failure) await this.limits.giveBack(failure);
+      throw tooLate();
+    }
     const attempt = await this.#compare(id, code, party, failure);
     if (attempt.outcome === 'refused' && failure) await this.limits.giveBack(failure);
     return attempt;

@@ -1,6 +1,7 @@
 export { AfterCommit } from './after-commit.js';
 export type { StatementResult } from './answer.js';
 export { isRefusedStatement } from './database-error.js';
+export { tooLate, type Deadline } from './deadline.js';
 export { dataSourceOf } from './data-source-of.js';
 export { epochMs } from './epoch-ms.js';
 export { engineOf, type Engine } from './engine.js';

@@ -27,7 +27,7 @@ import type { HeldConnection, Said } from './held-connection.js';
 import { Lanes } from './lanes.js';
 import { Line, type Joinable } from './line.js';
 import { pastTypeorm } from './past-typeorm.js';
-import { bindValues, type SqlValues, type Statement } from './statement.js';
+import { bindValues, type SqlValue, type SqlValues, type Statement } from './statement.js';
 import { ThroughTypeorm } from './through-typeorm.js';
 
 export interface StatementRunnerOptions {
@@ -138,6 +138,15 @@ export class StatementRunner {
     );
   }
 
+  /**
+   * Several statements of one call, within the time that one of them may take: without it each would wait anew, and a slow
+   * database would keep a call as many times as long. The caller is refused in time; `work` looks at `passed` before its
+   * next step, so that nothing is done for a call that has been refused.
+   */
+  within<T>(work: (deadline: Deadline) => Promise<T>): Promise<T> {
+    return this.#deadlines.run(work);
+  }
+
   /** Statements that belong together, after those of the same turn. The wait is bounded, the work is not. */
   async inTurn<T>(turn: string, work: () => Promise<T>): Promise<T> {
     let begin: (() => void) | undefined;
@@ -166,8 +175,10 @@ export class StatementRunner {
     manager: EntityManager,
   ): Promise<StatementResult> {
     const runner = this.#transactionOf(manager);
+    // Before the boundary below: values that cannot be made are no failure of the database.
+    const bound = bindValues(statement, values());
     try {
-      return answerOf(await runner.query(statement.text, bindValues(statement, values()), true));
+      return answerOf(await runner.query(statement.text, bound, true));
     } catch (error) {
       if (isDuplicateKey(error)) return NOTHING_TOUCHED;
       throw translateDatabaseError(error, true);
@@ -276,11 +287,12 @@ export class StatementRunner {
     values: () => SqlValues,
     deadline: Deadline,
   ): Promise<StatementResult> {
-    const say = (held: HeldConnection): Promise<Answer> => held.send([said(statement, values())]);
+    const say = (held: HeldConnection): Promise<Answer> => held.send([said(statement, values)]);
     for (let attempt = 1; ; attempt += 1) {
       try {
         return await this.#once(say, deadline);
       } catch (error) {
+        if (error instanceof UnsaidError) throw error.cause;
         if (isDuplicateKey(error)) return NOTHING_TOUCHED;
         const isUncommitted = error instanceof UncommittedError;
         if (isUncommitted && attempt >= UNCOMMITTED_TRIES) {
@@ -454,20 +466,29 @@ function kindsOf(calls: readonly JoinedCall[], most: number, isRest: boolean): r
 }
 
 function saidTogether(kinds: readonly Kind[]): readonly Said[] {
+  return kinds.flatMap(({ calls, one, many }) => {
+    if (one) return calls.map(({ join }) => said(one, join.row));
+    return [
+      saidBy(many, () => {
+        const { shared } = calls[0]!.join;
+        const rows = calls.map(({ join }) => join.row());
+        return bindLists(many, rows, shared?.());
+      }),
+    ];
+  });
+}
+
+function said(statement: Statement, values: () => SqlValues): Said {
+  return saidBy(statement, () => bindValues(statement, values()));
+}
+
+/** A mistake in making the values must not look like a failure of the database. */
+function saidBy(statement: Statement, bind: () => SqlValue[]): Said {
   try {
-    return kinds.flatMap(({ calls, one, many }) => {
-      if (one) return calls.map(({ join }) => said(one, join.row()));
-      const { shared } = calls[0]!.join;
-      const rows = calls.map(({ join }) => join.row());
-      return [{ statement: many, values: bindLists(many, rows, shared?.()) }];
-    });
+    return { statement, values: bind() };
   } catch (error) {
     throw new UnsaidError('', { cause: error });
   }
-}
-
-function said(statement: Statement, values: SqlValues): Said {
-  return { statement, values: bindValues(statement, values) };
 }
 
 /**
@@ -507,7 +528,7 @@ interface SqliteConnection {
   readonly inTransaction?: boolean;
 }
 
-/** One of several has values that cannot be said. Nothing was sent. */
+/** Values that cannot be made, and why. Nothing was sent. */
 class UnsaidError extends Error {}
 
 /** Several statements were to go in one go, and the connection takes one only. None was sent. */

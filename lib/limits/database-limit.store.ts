@@ -37,6 +37,7 @@ export class DatabaseLimitStore implements LimitStore {
     private readonly runner: StatementRunner,
     private readonly statements: LimitStatements,
     private readonly clock: Clock,
+    private readonly timeoutMs: number,
   ) {}
 
   /** @throws TwoFactorConfigurationError when the data source does not know the entity, or its engine cannot do it. */
@@ -48,7 +49,7 @@ export class DatabaseLimitStore implements LimitStore {
     await assertReturning(dataSource);
     const runner = new StatementRunner(dataSource, options);
     const statements = limitStatements(runner.engine, tableNames(dataSource, LimitRecord));
-    return new DatabaseLimitStore(runner, statements, options.clock);
+    return new DatabaseLimitStore(runner, statements, options.clock, options.timeoutMs);
   }
 
   /** To charge in the statements of the confirmations, where the engine can. Their values: `clauseValues`. */
@@ -58,7 +59,9 @@ export class DatabaseLimitStore implements LimitStore {
 
   async charge(charges: readonly LimitCharge[], holder: string): Promise<LimitAnswer> {
     const spending = charges.filter(({ checkOnly }) => !checkOnly);
-    for (let round = 0; round < ROUNDS; round += 1) {
+    // A slow database is not asked for longer than anyone waits for the answer.
+    const endsAt = performance.now() + this.timeoutMs;
+    for (let round = 0; round < ROUNDS && performance.now() < endsAt; round += 1) {
       if (round > 0) await sleep(Math.random() * MAX_PAUSE_MS);
       if (spending.length === 0 || !this.statements.chargesAllOrNothing) {
         const refused = await this.#spent(charges);

@@ -22,6 +22,7 @@ import {
   type SendContext,
 } from '../confirmation/index.js';
 import { codeMac, openEnvelope, sealEnvelope, shortId, type Sealed } from '../crypto/index.js';
+import { tooLate, type Deadline } from '../database/index.js';
 import {
   TwoFactorConfigurationError,
   TwoFactorInputError,
@@ -217,7 +218,9 @@ export class SenderService {
     seen: ConfirmationRow,
     plan: Plan,
   ): Promise<ConfirmationState> {
-    const { row, sealed } = await this.#charge(seen, plan);
+    const { row, sealed } = await this.store.within((deadline) =>
+      this.#charge(seen, plan, deadline),
+    );
     const state = ConfirmationState.is(confirmation) ? confirmation : this.confirmer.stateOf(row);
     refreshState(state, row);
     return sealed === null ? state : this.#handOver(state, row, sealed, plan.sender);
@@ -250,6 +253,7 @@ export class SenderService {
   async #charge(
     seen: ConfirmationRow,
     plan: Plan,
+    deadline: Deadline,
   ): Promise<{ row: ConfirmationRow; sealed: BoundContent | null }> {
     let row = seen;
     let { charged } = plan;
@@ -274,6 +278,10 @@ export class SenderService {
         const costs = await this.#chargeBudgets(row, sealed, plan);
         if ('sentBy' in costs) return { row: costs.sentBy, sealed: null };
         charged = costs;
+      }
+      if (deadline.passed) {
+        await this.limits.giveMessageBack(charged);
+        throw tooLate();
       }
       const bound = await this.store.bind(row, {
         way: plan.sender.name,

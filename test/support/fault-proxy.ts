@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { connect, createServer, type Server, type Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 import type { TestDatabase } from './engines.js';
 
@@ -70,6 +71,8 @@ export class Trap {
 export class FaultProxy {
   /** The SQL that was passed on to the server. */
   readonly passed: string[] = [];
+  /** How long each statement is under way before the server gets it. */
+  delayMs = 0;
   readonly #traps: Trap[] = [];
   readonly #links = new Set<Link>();
 
@@ -129,6 +132,7 @@ export class FaultProxy {
 
   /** From now on it only passes on, also what it holds. */
   calm(): void {
+    this.delayMs = 0;
     for (const trap of this.#traps) trap.release();
   }
 
@@ -187,6 +191,8 @@ class Link {
   async #pass({ bytes, sql }: Request): Promise<void> {
     const trap = sql === null ? undefined : this.proxy.trapFor(sql, this);
     if (trap !== undefined && !(await this.#passes(trap))) return;
+    const { delayMs } = this.proxy;
+    if (sql !== null && delayMs > 0) await sleep(delayMs);
     if (this.client.destroyed || this.#upstream.destroyed) return;
     if (sql !== null) this.proxy.passed.push(sql);
     this.#upstream.write(bytes);
