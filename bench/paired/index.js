@@ -68,9 +68,7 @@ for (const callers of CALLERS) {
   );
 }
 for (const { name, child } of sides) {
-  write(
-    `\nStatements of one cycle, ${name}: ${JSON.stringify(await child.call('statements'))}`,
-  );
+  write(`\nStatements of one cycle, ${name}: ${JSON.stringify(await child.call('statements'))}`);
 }
 await Child.stopAll();
 run(ROOT, 'git', 'worktree', 'remove', '--force', FOLDER);

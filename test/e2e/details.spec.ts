@@ -120,7 +120,12 @@ describe.each(adapters)('The details of a purpose over HTTP on $name', ({ create
   };
   const call = (path: string, id: string, body: object): ReturnType<HttpTestApp['post']> =>
     app.post(path, body, { ...ANN, 'x-confirmation-id': id });
-  const refused = async (purpose: string, given: unknown, complaint: string): Promise<void> => {
+  /** Expects the refusal, before any statement and any message. @returns the statements of the call: none. */
+  const refused = async (
+    purpose: string,
+    given: unknown,
+    complaint: string,
+  ): Promise<readonly unknown[]> => {
     const statements = await app.log.during(async () => {
       expect(await ask(purpose, given)).toBeProblem(400, 'invalid-request', {
         detail: expect.stringContaining(complaint) as string,
@@ -128,6 +133,7 @@ describe.each(adapters)('The details of a purpose over HTTP on $name', ({ create
     });
     expect(statements).toStrictEqual([]);
     expect(app.outbox.deliveries).toStrictEqual([]);
+    return statements;
   };
 
   it('are refused when the purpose declares none', async () => {
@@ -146,7 +152,7 @@ describe.each(adapters)('The details of a purpose over HTTP on $name', ({ create
     ['one', { amount: '10.00' }, 'lack payee.'],
     ['one, said as null', { amount: '10.00', payee: null }, 'lack payee.'],
   ])('answer 400 and name what is missing when it is %s', async (_, given, complaint) => {
-    await refused('transfer', given, complaint);
+    expect(await refused('transfer', given, complaint)).toHaveLength(0);
   });
 
   it.each([
@@ -171,7 +177,8 @@ describe.each(adapters)('The details of a purpose over HTTP on $name', ({ create
     'are refused when a text has %j',
     async (forged) => {
       const payee = `Bob${forged}@bank.example #123456`;
-      await refused('transfer', { ...details, payee }, 'a text that no message can take in payee.');
+      const complaint = 'a text that no message can take in payee.';
+      expect(await refused('transfer', { ...details, payee }, complaint)).toHaveLength(0);
     },
   );
 
@@ -221,8 +228,10 @@ describe.each(adapters)('The details of a purpose over HTTP on $name', ({ create
   });
 
   it('stay short and flat also where a decorator applies under a condition', async () => {
-    await refused('conditional', { note: 'x'.repeat(71) }, 'a text that no message can take');
-    await refused('conditional', { note: { 'https://evil.example': 1 } }, 'no message can take');
+    const long = { note: 'x'.repeat(71) };
+    expect(await refused('conditional', long, 'a text that no message can take')).toHaveLength(0);
+    const deep = { note: { 'https://evil.example': 1 } };
+    expect(await refused('conditional', deep, 'no message can take')).toHaveLength(0);
   });
 });
 

@@ -34,7 +34,7 @@ function boots(input: object, environment: NodeJS.ProcessEnv = PRODUCTION): bool
 function namedAsSecrets(text: string): string[] {
   return text
     .split('\n')
-    .filter((line) => /secret/i.test(line))
+    .flatMap((line) => (/secret/i.test(line) ? [line] : []))
     .flatMap((line) => [
       ...Array.from(
         line.matchAll(/(['"`])((?:(?!\1)[^\\\n]|\\.)*)\1/g),

@@ -230,8 +230,8 @@ describe('A limit store on rate-limiter-flexible', () => {
       const wrapped = new RLWrapperTimeouts({ limiter: ours, timeoutMs: 100 });
       const listed = new RLWrapperBlackAndWhite({ limiter: memory });
       const cluster = Object.create(RateLimiterCluster.prototype, {
-        penalty: { value: memory.penalty },
-        set: { value: memory.set },
+        penalty: { value: (...args: Parameters<typeof memory.penalty>) => memory.penalty(...args) },
+        set: { value: (...args: Parameters<typeof memory.set>) => memory.set(...args) },
       }) as FlexibleLimiter;
       for (const limiter of [memory, ours, wrapped, listed, cluster]) {
         const make = (singleProcess?: boolean) => (): LimitStore =>
