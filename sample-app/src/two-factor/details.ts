@@ -1,43 +1,49 @@
-import type { ExecutionContext } from '@nestjs/common';
-import { IsString, MaxLength } from 'class-validator';
+import type { ExecutionContext, Type } from '@nestjs/common';
+import { plainToInstance } from 'class-transformer';
+import { validateSync } from 'class-validator';
+import { TwoFactorInputError } from 'nestjs-two-factor';
 
-import type { HttpRequest } from '../sessions/http.js';
+import { PhoneDetails } from '../accounts/phone.js';
+import type { HttpRequest } from '../http/http.js';
+import { TransferDetails } from '../transfers/transfers.dto.js';
 
-/** What a client may have approved of a transfer: it stands in the message. */
-export class TransferDetails {
-  @IsString()
-  @MaxLength(20)
-  amount!: string;
-
-  @IsString()
-  @MaxLength(70)
-  payee!: string;
-}
-
-/** The number that a client wants to have. */
-export class PhoneDetails {
-  @IsString()
-  @MaxLength(20)
-  phone!: string;
-}
+/** Details in the form that nestjs-two-factor compares. */
+type Details = Readonly<Record<string, string>>;
 
 /**
- * What exactly a proof must be about, out of the body of a guarded route. Guards run before the body is validated: here
- * it is only turned into text, and whatever is no text there is refused by the DTO after that.
+ * What exactly a proof must be about, out of the body of a guarded route. Guards run before pipes, so the body is checked
+ * here by the same class as later: a body of other types is a 400 and not a failure inside.
  */
-export function transferDetails(context: ExecutionContext): { amount: string; payee: string } {
-  const { amount, payee } = bodyOf(context);
-  return { amount: `${String(amount)} EUR`, payee: String(payee) };
+export function transferDetails(context: ExecutionContext): Details {
+  return declared(TransferDetails, bodyOf(context));
 }
 
-export function phoneDetails(context: ExecutionContext): { phone: string } {
-  return { phone: String(bodyOf(context)['phone']) };
+export function phoneDetails(context: ExecutionContext): Details {
+  return declared(PhoneDetails, { phone: bodyOf(context)['phone'] });
 }
 
-/** The details that a client asked to have confirmed, in the body of the bundled controller. */
-export function requestedDetails(context: ExecutionContext): Readonly<Record<string, unknown>> {
-  const { details } = bodyOf(context);
-  return isRecord(details) ? details : {};
+/** The details that a client asked to have confirmed, in the body of the bundled controller, checked by a class. */
+export function requestedDetails<T extends object>(type: Type<T>, context: ExecutionContext): T {
+  return declared(type, bodyOf(context)['details']) as T;
+}
+
+/** @throws TwoFactorInputError (over HTTP: 400) unless `value` has exactly the members that the class declares. */
+function declared(type: Type<object>, value: unknown): Details {
+  const names = isRecord(value) ? faultsOf(type, value) : ['details'];
+  if (names.length > 0)
+    throw new TwoFactorInputError(`These cannot be accepted: ${names.join(', ')}.`);
+  return value as Details;
+}
+
+function faultsOf(type: Type<object>, value: object): string[] {
+  const instance = plainToInstance(type, value);
+  return validateSync(instance, {
+    whitelist: true,
+    forbidNonWhitelisted: true,
+    validationError: { target: false, value: false },
+  }).map(({ constraints = {}, property }) =>
+    'whitelistValidation' in constraints ? 'others' : property,
+  );
 }
 
 function bodyOf(context: ExecutionContext): Readonly<Record<string, unknown>> {
@@ -46,5 +52,5 @@ function bodyOf(context: ExecutionContext): Readonly<Record<string, unknown>> {
 }
 
 function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null;
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -1,79 +1,112 @@
-import { Inject, Injectable, Optional, type ExecutionContext } from '@nestjs/common';
+import { Injectable, type ExecutionContext } from '@nestjs/common';
 import {
   defineSender,
   type TwoFactorModuleOptions,
   type TwoFactorOptionsFactory,
 } from 'nestjs-two-factor';
 import { emailBackend } from 'nestjs-two-factor/backends/email';
+import type { Transporter } from 'nodemailer';
 
-import { PHONE } from '../accounts/phone.js';
+import { PhoneDetails } from '../accounts/phone.js';
 import type { User } from '../accounts/user.entity.js';
-import { CatchAllMailServer } from '../inbox/catch-all-mail-server.js';
-import type { HttpRequest } from '../sessions/http.js';
+import { clientAddress } from '../http/client-address.js';
+import type { HttpRequest } from '../http/http.js';
+import { Refusal } from '../http/problem.js';
+import { InjectMailTransport } from '../mail/mail.module.js';
+import { FirstStepService } from '../sessions/first-step.service.js';
 import { SessionService } from '../sessions/session.service.js';
-import { settings } from '../settings.js';
-import { PhoneDetails, requestedDetails, TransferDetails } from './details.js';
+import { InjectSettings, type Settings } from '../settings.js';
+import { toCents } from '../transfers/money.js';
+import { TransferDetails } from '../transfers/transfers.dto.js';
+import { requestedDetails } from './details.js';
+import { composeCodeMail } from './messages.js';
 
-/** Who may be asked to confirm what, and where the codes go. */
+/** Which purposes there are, who may ask for a code, and where each code goes. */
 @Injectable()
 export class TwoFactorOptionsService implements TwoFactorOptionsFactory {
   constructor(
     private readonly sessions: SessionService,
-    @Optional() @Inject(CatchAllMailServer) private readonly mailServer?: CatchAllMailServer,
+    private readonly firstSteps: FirstStepService,
+    @InjectMailTransport() private readonly transport: Transporter,
+    @InjectSettings() private readonly settings: Settings,
   ) {}
 
   createTwoFactorOptions(): TwoFactorModuleOptions {
-    const transport = settings.smtpUrl ?? this.mailServer?.url;
-    if (transport === undefined) throw new Error('There is no mail server. Set SMTP_URL.');
+    const { mailFrom, isDevelopment, twoFactorSecret } = this.settings;
     return {
-      secret: settings.twoFactorSecret,
+      secret: twoFactorSecret,
       defaultSender: 'email',
-      // The sender `sms` is the class that the inbox brings along, when there is an inbox.
+      // The sender `sms` is the class SmsBackend.
       senders: {
         email: defineSender(emailBackend, {
-          options: { transport, from: settings.mailFrom, product: 'Sample Bank' },
+          options: { transport: this.transport, from: mailFrom, compose: composeCodeMail },
           verboseName: 'E-mail',
         }),
       },
       limits: {
-        // Whoever plays with the sample signs in more often than a customer.
-        sendsPerToken: [{ max: 30, perSeconds: 3_600 }],
-        sendsPerRequester: [{ max: 30, perSeconds: 3_600 }],
-        requester: (context) => this.#userId(context),
+        // In development one person plays all customers. Production keeps the defaults.
+        ...(isDevelopment && {
+          sendsPerToken: [{ max: 60, perSeconds: 3_600 }],
+          sendsPerRequester: [{ max: 60, perSeconds: 3_600 }],
+        }),
+        requester: async (context) =>
+          (await this.#signedIn(context))?.id ?? clientAddress(requestOf(context)),
       },
       purposes: {
-        // Open: it proves the address that the client names, and nothing about anybody.
-        'sign-up': { open: true, senders: ['email'] },
-        // Open for confirm, resend and check. Only AccountsService makes one with a subject, and only that signs in.
-        login: { open: true },
-        'change-phone': {
-          subject: (context) => this.#userId(context),
-          // The code goes to the very number that it is about.
-          recipient: (context, way) => (way === 'sms' ? requestedPhone(context) : null),
-          details: PhoneDetails,
+        // Open: it proves the address that the client names, and says nothing about any account.
+        'sign-up': {},
+        // For the user whose password this browser has just given. A session is no reason to ask for a sign-in code.
+        login: {
+          subject: async (context) => (await this.firstSteps.userOf(requestOf(context)))?.id,
+          recipient: async (context, way) =>
+            contactOf(await this.firstSteps.userOf(requestOf(context)), way),
         },
-        transfer: {
-          subject: (context) => this.#userId(context),
-          recipient: async (context, way) => {
-            const user = await this.#user(context);
-            return way === 'sms' ? user?.phone : user?.email;
+        // A step-up: the code goes to a contact that was registered before, never to the new number.
+        'change-phone': this.#stepUp((context) => {
+          requestedDetails(PhoneDetails, context);
+        }),
+        'change-password': this.#stepUp(),
+        transfer: this.#stepUp((context, user) => {
+          // Checked before a message is paid for. Whether the payee exists is only told for a confirmed transfer: a session
+          // could otherwise be used to find out who has an account here.
+          const { amount } = requestedDetails(TransferDetails, context);
+          if (toCents(amount) <= user.balanceCents) return;
+          throw new Refusal(422, 'not-enough-money', 'There is not enough money.');
+        }),
+        // The other half of `change-phone`: the code goes to the very number that it is about.
+        'new-phone': {
+          subject: async (context) => (await this.#signedIn(context))?.id,
+          recipient: (context, way) => {
+            const { phone } = requestedDetails(PhoneDetails, context);
+            return way === 'sms' ? phone : null;
           },
-          details: TransferDetails,
         },
       },
     };
   }
 
-  async #userId(context: ExecutionContext): Promise<string | undefined> {
-    return (await this.#user(context))?.id;
+  /** A purpose for the signed-in user, whose code goes to a registered contact. `check` refuses what cannot be done. */
+  #stepUp(check: (context: ExecutionContext, user: User) => void = () => undefined) {
+    return {
+      subject: async (context: ExecutionContext) => (await this.#signedIn(context))?.id,
+      recipient: async (context: ExecutionContext, way: string) => {
+        const user = await this.#signedIn(context);
+        if (user !== null) check(context, user);
+        return contactOf(user, way);
+      },
+    };
   }
 
-  #user(context: ExecutionContext): Promise<User | null> {
-    return this.sessions.userOf(context.switchToHttp().getRequest<HttpRequest>());
+  #signedIn(context: ExecutionContext): Promise<User | null> {
+    return this.sessions.userOf(requestOf(context));
   }
 }
 
-function requestedPhone(context: ExecutionContext): string | null {
-  const { phone } = requestedDetails(context);
-  return typeof phone === 'string' && PHONE.test(phone) ? phone : null;
+function requestOf(context: ExecutionContext): HttpRequest {
+  return context.switchToHttp().getRequest<HttpRequest>();
+}
+
+function contactOf(user: User | null, way: string): string | null {
+  if (user === null) return null;
+  return way === 'sms' ? user.phone : user.email;
 }
