@@ -123,7 +123,7 @@ onSubmit(byId('phone-form'), async ({ phone, password, way }) => {
       step: 'First code of two, to agree to the change.',
       onConfirmed: (agreed) =>
         confirm(
-          { purpose: 'new-phone', way: 'sms', details },
+          { purpose: 'new-phone', way: 'sms', token: phone },
           {
             ...asked,
             step: 'Second code of two, to the new number.',

@@ -32,7 +32,8 @@ describe.each(['sqljs', ...servers] as const)('A stolen session on %s', (engine)
     await ann.changePhone(ANNS_PHONE);
     const thief = ann.stolen();
     const details = { phone: THIEFS_PHONE };
-    const own = await thief.prove({ purpose: 'new-phone', way: 'sms', details }, THIEFS_PHONE);
+    const newPhone = { purpose: 'new-phone', way: 'sms', token: THIEFS_PHONE };
+    const own = await thief.prove(newPhone, THIEFS_PHONE);
     const body = { ...details, password: PASSWORD, phoneConfirmationId: own };
 
     expectStatus(await thief.call('PUT', '/api/v1/me/phone', body), 403);
@@ -53,7 +54,8 @@ describe.each(['sqljs', ...servers] as const)('A stolen session on %s', (engine)
     const eva = await signedIn('eva');
     const { agreed } = await eva.provePhone('+4915122222222');
     const details = { phone: THIEFS_PHONE };
-    const held = await eva.prove({ purpose: 'new-phone', way: 'sms', details }, THIEFS_PHONE);
+    const newPhone = { purpose: 'new-phone', way: 'sms', token: THIEFS_PHONE };
+    const held = await eva.prove(newPhone, THIEFS_PHONE);
 
     const body = { ...details, password: PASSWORD, phoneConfirmationId: held };
     expect(await putPhone(eva, body, agreed)).toMatchObject({ status: 403 });
@@ -64,7 +66,8 @@ describe.each(['sqljs', ...servers] as const)('A stolen session on %s', (engine)
     const thief = bea.stolen();
     const compared = vi.spyOn(bank.app.get(PasswordHash), 'matches');
     const phone = '+4915133333333';
-    const proofs = [await thief.provePhone(phone), await thief.provePhone(phone)];
+    const proofs: { agreed: string; held: string }[] = [];
+    for (let index = 0; index < 4; index += 1) proofs.push(await thief.provePhone(phone));
     const guess = (index: number, password = `guess number ${index}`): Promise<Answer> => {
       const { agreed, held } = proofs[index % proofs.length]!;
       return putPhone(thief, { phone, password, phoneConfirmationId: held }, agreed);
@@ -75,9 +78,9 @@ describe.each(['sqljs', ...servers] as const)('A stolen session on %s', (engine)
     for (let index = 0; index < 8; index += 2) {
       answers.push(...(await Promise.all([guess(index), guess(index + 1)])));
     }
-    // More at once than two are not even begun: the others find no place.
+    // At once, one call for each proof is begun, and two computations for each customer.
     const crowd = await Promise.all(Array.from({ length: 8 }, (_, index) => guess(index)));
-    expect(crowd.filter(({ status }) => ![429, 503].includes(status))).toEqual([]);
+    expect(crowd.filter(({ status }) => status < 400 || status === 401)).toEqual([]);
     expect(answers.map(({ status }) => status).filter((status) => status === 401)).toHaveLength(5);
     expect(compared).toHaveBeenCalledTimes(5);
 

@@ -147,7 +147,7 @@ export class Customer {
     const details = { phone };
     return {
       agreed: await this.prove({ purpose: 'change-phone', way: 'email', details }, this.email),
-      held: await this.prove({ purpose: 'new-phone', way: 'sms', details }, phone),
+      held: await this.prove({ purpose: 'new-phone', way: 'sms', token: phone }, phone),
     };
   }
 

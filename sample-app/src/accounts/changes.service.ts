@@ -55,9 +55,9 @@ export class ChangesService {
     if (phone === user.phone) {
       throw new Refusal(422, 'same-phone', 'That is your phone number already.');
     }
-    const binding = { purpose: 'new-phone', subject: user.id, details: { phone } };
+    const binding = { purpose: 'new-phone', subject: user.id };
     const [state, isUsable] = await this.confirmer.check(phoneConfirmationId, binding);
-    if (!isUsable || state.way !== 'sms' || state.token !== phone) {
+    if (!isUsable || state.kind !== 'phone' || state.token !== phone) {
       throw new TwoFactorConfirmationRequiredError('The new number is not proved.');
     }
     await this.#checkPassword(user, password);

@@ -30,7 +30,7 @@ export class SignUpService {
   async signUp(body: SignUpBody, request: HttpRequest): Promise<void> {
     const { email, password, confirmationId } = body;
     const [state, isUsable] = await this.confirmer.check(confirmationId, { purpose: 'sign-up' });
-    if (!isUsable || state.way !== 'email' || state.token?.toLowerCase() !== email) {
+    if (!isUsable || state.kind !== 'email' || state.token?.toLowerCase() !== email) {
       throw new TwoFactorConfirmationRequiredError('This address is not proved.');
     }
     // Outside the transaction: SQLite has one connection, and all requests would wait for this one.

@@ -19,8 +19,9 @@ export function changeMail(change: Change, at: Date): NoticeText {
     'All other browsers were signed out.',
     '',
     'If that was you, there is nothing to do.',
-    'If it was not you, call the number on the back of your bank card now. Then sign in, change your password, and look',
-    'at the list of signed-in browsers. Do not answer this mail, and give no code to anyone who calls you.',
+    'If it was not you, call the number on the back of your bank card now.',
+    'Then sign in, change your password, and look at the list of signed-in browsers.',
+    'Do not answer this mail, and give no code to anyone who calls you.',
   ];
   return { subject, text: `${lines.join('\n')}\n` };
 }

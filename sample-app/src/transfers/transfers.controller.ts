@@ -5,7 +5,6 @@ import { Confirmation, ConfirmationProof, RequireConfirmation } from 'nestjs-two
 import { User } from '../accounts/user.entity.js';
 import { CurrentUser } from '../sessions/current.decorators.js';
 import { SessionGuard } from '../sessions/session.guard.js';
-import { transferDetails } from '../two-factor/details.js';
 import { TransferAnswer, TransferDetails } from './transfers.dto.js';
 import { TransfersService } from './transfers.service.js';
 
@@ -24,7 +23,7 @@ export class TransfersController {
 
   @Post()
   @HttpCode(204)
-  @RequireConfirmation('transfer', { useIn: 'handler', details: transferDetails })
+  @RequireConfirmation('transfer', { useIn: 'handler' })
   @ApiHeader({
     name: 'X-Confirmation-Id',
     description: 'Confirmation of transfer { amount: "10.50", payee: "bob@bank.example" }.',

@@ -1,4 +1,4 @@
-import { Injectable, type ExecutionContext } from '@nestjs/common';
+import { Injectable, Optional, type ExecutionContext } from '@nestjs/common';
 import {
   defineSender,
   type TwoFactorModuleOptions,
@@ -9,16 +9,16 @@ import type { Transporter } from 'nodemailer';
 
 import { PhoneDetails } from '../accounts/phone.js';
 import type { User } from '../accounts/user.entity.js';
-import { clientAddress } from '../http/client-address.js';
 import type { HttpRequest } from '../http/http.js';
 import { Refusal } from '../http/problem.js';
 import { InjectMailTransport } from '../mail/mail.module.js';
+import { TextMessages } from '../notices/text-messages.js';
 import { FirstStepService } from '../sessions/first-step.service.js';
 import { SessionService } from '../sessions/session.service.js';
 import { InjectSettings, type Settings } from '../settings.js';
-import { toCents } from '../transfers/money.js';
+import { AMOUNT, toCents } from '../transfers/money.js';
 import { TransferDetails } from '../transfers/transfers.dto.js';
-import { requestedDetails } from './details.js';
+import { bodyOf, isRecord } from './details.js';
 import { composeCodeMail } from './messages.js';
 
 /** Which purposes there are, who may ask for a code, and where each code goes. */
@@ -29,6 +29,7 @@ export class TwoFactorOptionsService implements TwoFactorOptionsFactory {
     private readonly firstSteps: FirstStepService,
     @InjectMailTransport() private readonly transport: Transporter,
     @InjectSettings() private readonly settings: Settings,
+    @Optional() private readonly textMessages?: TextMessages,
   ) {}
 
   createTwoFactorOptions(): TwoFactorModuleOptions {
@@ -43,58 +44,60 @@ export class TwoFactorOptionsService implements TwoFactorOptionsFactory {
           verboseName: 'E-mail',
         }),
       },
-      limits: {
-        // In development one person plays all customers. Production keeps the defaults.
-        ...(isDevelopment && {
+      // In development one person plays all customers. Production keeps the defaults. Strangers are counted by the address
+      // of their request, which depends on TRUST_PROXY.
+      ...(isDevelopment && {
+        limits: {
           sendsPerToken: [{ max: 60, perSeconds: 3_600 }],
           sendsPerRequester: [{ max: 60, perSeconds: 3_600 }],
-        }),
-        requester: async (context) =>
-          (await this.#signedIn(context))?.id ?? clientAddress(requestOf(context)),
-      },
+        },
+      }),
       purposes: {
-        // Open: it proves the address that the client names, and says nothing about any account.
-        'sign-up': {},
+        // It proves the address that the client names, and says nothing about any account.
+        'sign-up': { open: true, senders: ['email'] },
         // For the user whose password this browser has just given. A session is no reason to ask for a sign-in code.
         login: {
           subject: async (context) => (await this.firstSteps.userOf(requestOf(context)))?.id,
           recipient: async (context, way) =>
             contactOf(await this.firstSteps.userOf(requestOf(context)), way),
         },
-        // A step-up: the code goes to a contact that was registered before, never to the new number.
-        'change-phone': this.#stepUp((context) => {
-          requestedDetails(PhoneDetails, context);
-        }),
-        'change-password': this.#stepUp(),
-        transfer: this.#stepUp((context, user) => {
-          // Checked before a message is paid for. Whether the payee exists is only told for a confirmed transfer: a session
-          // could otherwise be used to find out who has an account here.
-          const { amount } = requestedDetails(TransferDetails, context);
-          if (toCents(amount) <= user.balanceCents) return;
-          throw new Refusal(422, 'not-enough-money', 'There is not enough money.');
-        }),
-        // The other half of `change-phone`: the code goes to the very number that it is about.
-        'new-phone': {
-          subject: async (context) => (await this.#signedIn(context))?.id,
-          recipient: (context, way) => {
-            const { phone } = requestedDetails(PhoneDetails, context);
-            return way === 'sms' ? phone : null;
+        // Step-ups: the code goes to a contact that was registered before, never to one that the client names.
+        'change-phone': { subject: this.#subject, recipient: this.#contact, details: PhoneDetails },
+        'change-password': { subject: this.#subject, recipient: this.#contact },
+        transfer: {
+          subject: this.#subject,
+          recipient: async (context, way) => {
+            await this.#refuseUnpayable(context);
+            return this.#contact(context, way);
           },
+          details: TransferDetails,
         },
+        // The other half of `change-phone`: the client names the number that it proves.
+        ...(this.textMessages && {
+          'new-phone': { subject: this.#subject, recipient: 'client' as const, senders: ['sms'] },
+        }),
       },
     };
   }
 
-  /** A purpose for the signed-in user, whose code goes to a registered contact. `check` refuses what cannot be done. */
-  #stepUp(check: (context: ExecutionContext, user: User) => void = () => undefined) {
-    return {
-      subject: async (context: ExecutionContext) => (await this.#signedIn(context))?.id,
-      recipient: async (context: ExecutionContext, way: string) => {
-        const user = await this.#signedIn(context);
-        if (user !== null) check(context, user);
-        return contactOf(user, way);
-      },
-    };
+  readonly #subject = async (context: ExecutionContext): Promise<string | undefined> =>
+    (await this.#signedIn(context))?.id;
+
+  readonly #contact = async (context: ExecutionContext, way: string): Promise<string | null> =>
+    contactOf(await this.#signedIn(context), way);
+
+  /**
+   * Refuses an amount that the account does not have before a message is paid for. Whether the payee exists is only told for
+   * a confirmed transfer: a session could otherwise be used to find out who has an account here.
+   */
+  async #refuseUnpayable(context: ExecutionContext): Promise<void> {
+    const user = await this.#signedIn(context);
+    const { details } = bodyOf(context);
+    const amount = isRecord(details) ? details['amount'] : undefined;
+    // What is no amount is refused by the declared details.
+    if (user === null || typeof amount !== 'string' || !AMOUNT.test(amount)) return;
+    if (toCents(amount) <= user.balanceCents) return;
+    throw new Refusal(422, 'not-enough-money', 'There is not enough money.');
   }
 
   #signedIn(context: ExecutionContext): Promise<User | null> {
