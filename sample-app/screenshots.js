@@ -57,7 +57,7 @@ async function take(url, { name, width, colorScheme, of }) {
   const enter = async () => {
     await page.locator('#code-input').waitFor();
     const messages = await (await fetch(`${url}/inbox/messages`)).json();
-    const { text } = messages.find(({ to }) => to === email);
+    const { text } = messages.find((each) => each.to === email);
     await page.locator('#code-input').fill(/\b\d{6}\b/.exec(text)[0]);
     await page.getByRole('button', { name: 'Confirm' }).click();
   };

@@ -1,42 +1,50 @@
-import { Module, ValidationPipe } from '@nestjs/common';
+import { Module, type DynamicModule } from '@nestjs/common';
 import { APP_FILTER, APP_PIPE } from '@nestjs/core';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import { TwoFactorExceptionFilter, TwoFactorModule } from 'nestjs-two-factor';
 
 import { AccountsModule } from './accounts/accounts.module.js';
+import { CleanUpService } from './database/clean-up.service.js';
 import { dataSourceOptions } from './database/data-source-options.js';
-import { InboxModule } from './inbox/inbox.module.js';
+import { BodyPipe } from './http/body.pipe.js';
+import { ProblemFilter } from './http/problem.filter.js';
+import { MailModule } from './mail/mail.module.js';
 import { OfferController } from './pages/offer.controller.js';
 import { SessionsModule } from './sessions/sessions.module.js';
-import { settings } from './settings.js';
+import { SettingsModule, type Settings } from './settings.js';
+import { SignInModule } from './sign-in/sign-in.module.js';
 import { TransfersModule } from './transfers/transfers.module.js';
 import { TwoFactorOptionsService } from './two-factor/two-factor-options.service.js';
 
 @Module({
-  imports: [
-    TypeOrmModule.forRoot(dataSourceOptions(settings)),
-    TwoFactorModule.forRootAsync({
-      imports: [SessionsModule, ...(settings.hasInbox ? [InboxModule] : [])],
-      useClass: TwoFactorOptionsService,
-      controller: { path: 'api/v1/auth/2factor' },
-    }),
-    AccountsModule,
-    TransfersModule,
-  ],
   controllers: [OfferController],
   providers: [
-    // Errors of the two-factor services get the same answers in every controller.
+    CleanUpService,
+    // The filter that takes everything comes first: Nest asks the later, more specific one before it.
+    { provide: APP_FILTER, useClass: ProblemFilter },
     { provide: APP_FILTER, useClass: TwoFactorExceptionFilter },
-    {
-      provide: APP_PIPE,
-      useValue: new ValidationPipe({
-        whitelist: true,
-        forbidNonWhitelisted: true,
-        transform: true,
-        // No answer repeats what was sent: there are passwords in it.
-        validationError: { target: false, value: false },
-      }),
-    },
+    { provide: APP_PIPE, useClass: BodyPipe },
   ],
 })
-export class AppModule {}
+export class AppModule {
+  static register(settings: Settings): DynamicModule {
+    const mail = MailModule.register(settings);
+    return {
+      module: AppModule,
+      imports: [
+        SettingsModule.register(settings),
+        TypeOrmModule.forRoot(dataSourceOptions(settings)),
+        mail,
+        TwoFactorModule.forRootAsync({
+          imports: [SessionsModule, mail],
+          useClass: TwoFactorOptionsService,
+          controller: { path: 'api/v1/auth/2factor' },
+        }),
+        SessionsModule,
+        AccountsModule.register(mail),
+        SignInModule,
+        TransfersModule,
+      ],
+    };
+  }
+}

@@ -1,26 +1,33 @@
 import { fileURLToPath } from 'node:url';
 
-/** What the environment says, read once. */
+import { Global, Inject, Module, type DynamicModule } from '@nestjs/common';
+
+/** The configuration of the application. It is read from the environment once, when the process starts. */
 export interface Settings {
   readonly isDevelopment: boolean;
   readonly host: string;
   readonly port: number;
+  /** The address that browsers use, such as `https://bank.example`. Development takes the request's own host. */
+  readonly publicOrigin: string | undefined;
+  /** Which proxies may name the client's address: a number of hops, or a list of addresses and networks. */
+  readonly trustProxy: number | readonly string[] | undefined;
   readonly dataFolder: string;
-  /** `postgres://...` or `mysql://...`; without one there is a file in the data folder. */
+  /** `postgres://...` or `mysql://...`. Without one the database is a file in the data folder. */
   readonly databaseUrl: string | undefined;
-  /** `smtp://...`; without one the application is its own mail server, in development. */
+  /** `smtp://...`. Without one the application is its own mail server, in development only. */
   readonly smtpUrl: string | undefined;
   readonly mailFrom: string;
   readonly twoFactorSecret: string | undefined;
-  /** Whether mail and text messages stay here and are shown at `/inbox`. */
+  /** Whether mail and text messages stay in this process and are shown at `/inbox`. */
   readonly hasInbox: boolean;
 }
 
 const DATA_FOLDER = fileURLToPath(new URL('../data', import.meta.url));
 
+/** @throws Error when a setting is missing or malformed. The message names the variable and the remedy. */
 export function readSettings(environment: NodeJS.ProcessEnv): Settings {
   const given = (name: string): string | undefined => environment[name] || undefined;
-  // As in nestjs-two-factor: unset counts as production, since containers leave it unset.
+  // An unset NODE_ENV counts as production, as in nestjs-two-factor: containers often leave it unset.
   const isDevelopment = ['development', 'test'].includes(environment['NODE_ENV'] ?? '');
   const smtpUrl = given('SMTP_URL');
   if (!isDevelopment && smtpUrl === undefined) {
@@ -33,9 +40,11 @@ export function readSettings(environment: NodeJS.ProcessEnv): Settings {
     isDevelopment,
     hasInbox,
     smtpUrl,
-    // The inbox shows codes to whoever can reach it.
+    // The inbox shows every code to every client that can reach it.
     host: given('HOST') ?? (hasInbox ? '127.0.0.1' : '0.0.0.0'),
     port: portOf(given('PORT') ?? '3000'),
+    publicOrigin: originOf(given('PUBLIC_ORIGIN'), isDevelopment),
+    trustProxy: trustProxyOf(given('TRUST_PROXY')),
     dataFolder: given('DATA_FOLDER') ?? DATA_FOLDER,
     databaseUrl: given('DATABASE_URL'),
     mailFrom: given('MAIL_FROM') ?? 'Sample Bank <no-reply@bank.example>',
@@ -49,4 +58,43 @@ function portOf(text: string): number {
   throw new Error(`PORT is ${JSON.stringify(text)}. Give a number from 0 to 65535.`);
 }
 
-export const settings = readSettings(process.env);
+function originOf(text: string | undefined, isDevelopment: boolean): string | undefined {
+  if (text === undefined && isDevelopment) return undefined;
+  const remedy =
+    'Set PUBLIC_ORIGIN to the address that browsers use, such as https://bank.example.';
+  if (text === undefined) throw new Error(`The public address is unknown. ${remedy}`);
+  const isOrigin = URL.canParse(text) && new URL(text).origin === text;
+  // A Secure cookie never comes back over plain HTTP, so that signing in could not work.
+  if (isOrigin && (isDevelopment || text.startsWith('https://'))) return text;
+  throw new Error(`PUBLIC_ORIGIN is ${JSON.stringify(text)}. ${remedy}`);
+}
+
+/**
+ * `true` is refused on purpose: it believes every `X-Forwarded-For`, so that each client chooses its own address and
+ * escapes every limit per address.
+ */
+function trustProxyOf(text: string | undefined): Settings['trustProxy'] {
+  if (text === undefined) return undefined;
+  if (/^[1-9]$/.test(text)) return Number(text);
+  const proxies = text.split(',').map((part) => part.trim());
+  if (proxies.every((part) => /^[\da-f.:]+(?:\/\d{1,3})?$/i.test(part) && /[.:]/.test(part))) {
+    return proxies;
+  }
+  throw new Error(
+    `TRUST_PROXY is ${JSON.stringify(text)}. Give the number of proxies in front (1 to 9) or their addresses, such as 10.0.0.0/8.`,
+  );
+}
+
+const SETTINGS = Symbol('SETTINGS');
+
+export const InjectSettings = (): ParameterDecorator => Inject(SETTINGS);
+
+/** Makes the settings injectable everywhere. */
+@Global()
+@Module({})
+export class SettingsModule {
+  static register(settings: Settings): DynamicModule {
+    const provider = { provide: SETTINGS, useValue: settings };
+    return { module: SettingsModule, providers: [provider], exports: [provider] };
+  }
+}

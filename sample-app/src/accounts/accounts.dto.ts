@@ -1,32 +1,8 @@
 import { ApiProperty } from '@nestjs/swagger';
-import { Transform } from 'class-transformer';
-import {
-  IsAscii,
-  IsEmail,
-  IsIn,
-  IsOptional,
-  IsString,
-  Length,
-  Matches,
-  MaxLength,
-} from 'class-validator';
+import { IsString, Length, MaxLength } from 'class-validator';
 
-import { PHONE } from './phone.js';
-
-const LowerCase = (): PropertyDecorator =>
-  Transform(({ value }: { value: unknown }) =>
-    typeof value === 'string' ? value.trim().toLowerCase() : value,
-  );
-
-class EmailBody {
-  @ApiProperty({ example: 'ann@bank.example' })
-  @LowerCase()
-  @IsEmail()
-  // MariaDB takes ä for a; a mailbox is not.
-  @IsAscii()
-  @MaxLength(254)
-  email!: string;
-}
+import { EmailBody } from './email.dto.js';
+import { PhoneDetails } from './phone.js';
 
 export class SignUpBody extends EmailBody {
   @ApiProperty({ minLength: 8, maxLength: 128 })
@@ -34,61 +10,34 @@ export class SignUpBody extends EmailBody {
   @Length(8, 128)
   password!: string;
 
-  @ApiProperty({ description: 'A confirmed confirmation of the e-mail address.' })
+  @ApiProperty({ description: 'A confirmed confirmation of the e-mail address.', maxLength: 64 })
   @IsString()
   @MaxLength(64)
   confirmationId!: string;
 }
 
-export class SignInBody extends EmailBody {
-  @ApiProperty()
+export class PhoneBody extends PhoneDetails {
+  @ApiProperty({ description: 'The current password.', maxLength: 128 })
   @IsString()
   @MaxLength(128)
   password!: string;
 
-  @ApiProperty({ required: false, enum: ['email', 'sms'], default: 'email' })
-  @IsOptional()
-  @IsIn(['email', 'sms'])
-  way?: 'email' | 'sms';
-}
-
-export class SessionBody extends EmailBody {
-  @ApiProperty({ description: 'A confirmed confirmation of the sign-in.' })
+  @ApiProperty({ description: 'A confirmed confirmation of new-phone.', maxLength: 64 })
   @IsString()
   @MaxLength(64)
-  confirmationId!: string;
+  phoneConfirmationId!: string;
 }
 
-export class PhoneBody {
-  @ApiProperty({ example: '+4915112345678' })
-  @Matches(PHONE, { message: 'phone must look like +4915112345678' })
-  phone!: string;
-
-  @ApiProperty({ description: 'The current password: a stolen session changes no phone number.' })
+export class PasswordBody {
+  @ApiProperty({ description: 'The current password.', maxLength: 128 })
   @IsString()
   @MaxLength(128)
   password!: string;
-}
 
-/** The handle of a code that was sent, as the bundled controller answers it too. */
-export class CodeSentAnswer {
-  @ApiProperty()
-  id!: string;
-
-  @ApiProperty()
-  expiresAt!: Date;
-
-  @ApiProperty()
-  resendAt!: Date;
-
-  @ApiProperty()
-  attemptsLeft!: number;
-
-  @ApiProperty()
-  codeLength!: number;
-
-  @ApiProperty({ example: 'a***@b***.example' })
-  maskedToken!: string;
+  @ApiProperty({ minLength: 8, maxLength: 128 })
+  @IsString()
+  @Length(8, 128)
+  newPassword!: string;
 }
 
 export class AccountAnswer {

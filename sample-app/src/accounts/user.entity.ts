@@ -8,10 +8,10 @@ export class User {
   id!: string;
 
   /** In lower case. */
-  @Column({ type: 'varchar', length: 254, unique: true })
+  @Column({ type: 'varchar', length: 70, unique: true })
   email!: string;
 
-  /** E.164, `null` until one is proved. */
+  /** E.164; `null` until a number is proved. */
   @Column({ type: 'varchar', length: 16, nullable: true })
   phone!: string | null;
 

@@ -10,7 +10,7 @@ import {
 } from 'node:fs';
 import { dirname } from 'node:path';
 
-/** A database of sql.js in a file that is always whole: whoever pulls the plug finds the old one or the new one. */
+/** A database of sql.js in a file that is always complete: after a power cut it has the old content or the new one. */
 export class SqliteFile {
   constructor(private readonly path: string) {
     mkdirSync(dirname(path), { recursive: true });
@@ -21,8 +21,8 @@ export class SqliteFile {
   }
 
   /**
-   * For `autoSaveCallback`. All of it at once, without a promise: TypeORM forgets what is written by others while it
-   * waits for this.
+   * For `autoSaveCallback`. It is synchronous, because TypeORM would lose statements of other requests that run while it
+   * waits for a promise.
    */
   readonly write = (database: Uint8Array): void => {
     const temporary = `${this.path}.tmp`;
@@ -37,7 +37,7 @@ export class SqliteFile {
     this.#syncFolder();
   };
 
-  /** Makes the new name last. Windows neither needs nor allows that. */
+  /** Writes the new name of the file to the disk. Windows neither needs nor allows that. */
   #syncFolder(): void {
     if (process.platform === 'win32') return;
     const folder = openSync(dirname(this.path), 'r');

@@ -20,7 +20,6 @@ export class InboxController {
   }
 
   @Get('messages')
-  @Header('Cache-Control', 'no-store')
   messages(): readonly InboxMessage[] {
     return this.inbox.list();
   }

@@ -1,22 +1,25 @@
 import { Module } from '@nestjs/common';
 
+import { TextMessages } from '../notices/text-messages.js';
+import { SmsBackend } from '../two-factor/sms.backend.js';
 import { CatchAllMailServer } from './catch-all-mail-server.js';
 import { InboxController } from './inbox.controller.js';
 import { InboxService } from './inbox.service.js';
-import { PretendSmsBackend } from './pretend-sms.backend.js';
+import { PretendTextMessages } from './pretend-text-messages.js';
 
-/** For development alone: it shows everybody's codes to everybody. */
+/** For development only: it shows the codes of all customers to every visitor. */
 @Module({
   controllers: [InboxController],
   providers: [
     InboxService,
-    PretendSmsBackend,
+    SmsBackend,
+    { provide: TextMessages, useClass: PretendTextMessages },
     {
       provide: CatchAllMailServer,
       inject: [InboxService],
       useFactory: (inbox: InboxService) => CatchAllMailServer.listen(inbox),
     },
   ],
-  exports: [CatchAllMailServer],
+  exports: [CatchAllMailServer, TextMessages],
 })
 export class InboxModule {}

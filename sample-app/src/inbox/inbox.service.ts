@@ -11,7 +11,7 @@ export interface InboxMessage {
 
 const CAPACITY = 100;
 
-/** The latest messages, newest first. In memory alone, since there are codes in it. */
+/** The latest messages, newest first. They are kept in memory only, because there are codes in them. */
 @Injectable()
 export class InboxService {
   readonly #messages: InboxMessage[] = [];

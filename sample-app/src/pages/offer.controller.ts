@@ -2,7 +2,7 @@ import { Controller, Get } from '@nestjs/common';
 import { ApiOkResponse, ApiProperty, ApiTags } from '@nestjs/swagger';
 import { InjectSenderBackends, type SenderBackends } from 'nestjs-two-factor';
 
-import { settings } from '../settings.js';
+import { InjectSettings, type Settings } from '../settings.js';
 
 class Way {
   @ApiProperty({ example: 'email' })
@@ -18,13 +18,19 @@ class OfferAnswer {
 
   @ApiProperty({ description: 'Whether messages are shown at /inbox.' })
   hasInbox!: boolean;
+
+  @ApiProperty({ description: 'Whether Swagger UI is at /api.' })
+  hasSwagger!: boolean;
 }
 
-/** What this server can do, for its page to show no more than that. */
+/** What this server can do. Its page shows no more than that. */
 @ApiTags('offer')
 @Controller('api/v1/offer')
 export class OfferController {
-  constructor(@InjectSenderBackends() private readonly backends: SenderBackends) {}
+  constructor(
+    @InjectSenderBackends() private readonly backends: SenderBackends,
+    @InjectSettings() private readonly settings: Settings,
+  ) {}
 
   @Get()
   @ApiOkResponse({ type: OfferAnswer })
@@ -33,6 +39,7 @@ export class OfferController {
       name,
       verboseName,
     }));
-    return { ways, hasInbox: settings.hasInbox };
+    const { hasInbox, isDevelopment } = this.settings;
+    return { ways, hasInbox, hasSwagger: isDevelopment };
   }
 }

@@ -1,24 +1,20 @@
-import {
-  Injectable,
-  UnauthorizedException,
-  type CanActivate,
-  type ExecutionContext,
-} from '@nestjs/common';
+import { Injectable, type CanActivate, type ExecutionContext } from '@nestjs/common';
 
-import type { User } from '../accounts/user.entity.js';
-import type { HttpRequest } from './http.js';
+import type { HttpRequest } from '../http/http.js';
+import { Refusal } from '../http/problem.js';
+import type { Session } from './session.entity.js';
 import { SessionService } from './session.service.js';
 
-/** Lets in who is signed in. */
+/** Refuses every request without a session. */
 @Injectable()
 export class SessionGuard implements CanActivate {
   constructor(private readonly sessions: SessionService) {}
 
   async canActivate(context: ExecutionContext): Promise<boolean> {
-    const request = context.switchToHttp().getRequest<HttpRequest & { user?: User }>();
-    const user = await this.sessions.userOf(request);
-    if (user === null) throw new UnauthorizedException('Please sign in.');
-    request.user = user;
+    const request = context.switchToHttp().getRequest<HttpRequest & { session?: Session }>();
+    const session = await this.sessions.current(request);
+    if (session === null) throw new Refusal(401, 'sign-in-required', 'Please sign in.');
+    request.session = session;
     return true;
   }
 }

@@ -1,88 +1,132 @@
-import { createHash, randomBytes } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 
-import { Injectable, type OnApplicationBootstrap } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
 import { InjectRepository } from '@nestjs/typeorm';
-import { LessThan, Repository, type EntityManager } from 'typeorm';
+import { MoreThan, Not, Repository, type EntityManager } from 'typeorm';
 
 import type { User } from '../accounts/user.entity.js';
-import { settings } from '../settings.js';
-import type { HttpRequest, HttpResponse } from './http.js';
+import type { HttpRequest, HttpResponse } from '../http/http.js';
+import { InjectSettings, type Settings } from '../settings.js';
+import { FirstStep } from './first-step.entity.js';
+import { drawToken, TokenCookie } from './cookie.js';
 import { Session } from './session.entity.js';
 
-const COOKIE = 'session';
-const HOURS = 8;
-const TOKEN = /^[\w-]{43}$/;
+/** A session ends after half an hour without a request, and after eight hours in any case. */
+const IDLE_MS = 30 * 60_000;
+const ABSOLUTE_SECONDS = 8 * 3_600;
+/** The last use is written once a minute at most, so that reading a page does not write to the database. */
+const TOUCH_EVERY_MS = 60_000;
 
-/** Who is signed in: a random token in a cookie, its hash in a table. */
+const NOT_PRINTABLE = /[^\x20-\x7e]/g;
+const MAX_DEVICE = 120;
+
+/** Signed-in browsers: a random token in a cookie, its hash in a table. */
 @Injectable()
-export class SessionService implements OnApplicationBootstrap {
-  readonly #users = new WeakMap<HttpRequest, Promise<User | null>>();
+export class SessionService {
+  readonly #cookie: TokenCookie;
+  readonly #found = new WeakMap<HttpRequest, Promise<Session | null>>();
 
-  constructor(@InjectRepository(Session) private readonly sessions: Repository<Session>) {}
-
-  /** Nobody gets in with an expired session; this only sweeps the table. */
-  async onApplicationBootstrap(): Promise<void> {
-    await this.sessions.delete({ expiresAt: LessThan(Date.now()) });
+  constructor(
+    @InjectRepository(Session) private readonly sessions: Repository<Session>,
+    @InjectSettings() settings: Settings,
+  ) {
+    this.#cookie = new TokenCookie('session', ABSOLUTE_SECONDS, settings.isDevelopment);
   }
 
-  /** Begins a session. @returns its token, for `setCookie`. */
-  async open(user: User, manager: EntityManager): Promise<string> {
-    const token = randomBytes(32).toString('base64url');
+  /** The session of a request, looked up once for each request. */
+  current(request: HttpRequest): Promise<Session | null> {
+    const known = this.#found.get(request);
+    if (known !== undefined) return known;
+    const found = this.#find(this.#cookie.hashFrom(request));
+    this.#found.set(request, found);
+    return found;
+  }
+
+  async userOf(request: HttpRequest): Promise<User | null> {
+    return (await this.current(request))?.user ?? null;
+  }
+
+  /**
+   * Begins a session under a new token, whatever the request brought: a token that somebody planted in the browser before
+   * never becomes a signed-in one (session fixation).
+   *
+   * @returns the token, for `setCookie` once the transaction has committed.
+   */
+  async open(user: User, request: HttpRequest, manager: EntityManager): Promise<string> {
+    const brought = this.#cookie.hashFrom(request);
+    if (brought !== undefined) await manager.delete(Session, { tokenHash: brought });
+    const { token, hash } = drawToken();
+    const now = Date.now();
     await manager.insert(Session, {
-      tokenHash: hashOf(token),
+      tokenHash: hash,
+      id: randomUUID(),
       userId: user.id,
-      expiresAt: Date.now() + HOURS * 3_600_000,
+      device: deviceOf(request),
+      createdAt: now,
+      lastUsedAt: now,
+      expiresAt: now + ABSOLUTE_SECONDS * 1_000,
     });
     return token;
   }
 
-  async close(request: HttpRequest): Promise<void> {
-    const token = tokenOf(request);
-    if (token !== undefined) await this.sessions.delete({ tokenHash: hashOf(token) });
+  /**
+   * Ends every session and every half-finished sign-in of a user and begins one new session. The current token is replaced
+   * as well: a thief who stole the cookie has that very token, and would otherwise stay signed in.
+   *
+   * @returns the new token, for `setCookie` once the transaction has committed.
+   */
+  async renew(user: User, request: HttpRequest, manager: EntityManager): Promise<string> {
+    await manager.delete(FirstStep, { userId: user.id });
+    await manager.delete(Session, { userId: user.id });
+    return this.open(user, request, manager);
   }
 
-  /** The signed-in user, looked up once for each request. */
-  async userOf(request: HttpRequest): Promise<User | null> {
-    const known = this.#users.get(request);
-    if (known !== undefined) return known;
-    const user = this.#find(tokenOf(request));
-    this.#users.set(request, user);
-    return user;
+  /** The sessions of a user that are still alive, the newest first. */
+  list(user: User): Promise<Session[]> {
+    const now = Date.now();
+    return this.sessions.find({
+      where: { userId: user.id, expiresAt: MoreThan(now), lastUsedAt: MoreThan(now - IDLE_MS) },
+      order: { createdAt: 'DESC' },
+      take: 50,
+    });
+  }
+
+  /** Ends one session of a user. @returns whether there was one. */
+  async end(user: User, id: string): Promise<boolean> {
+    const { affected } = await this.sessions.delete({ id, userId: user.id });
+    return affected === 1;
+  }
+
+  /** Ends all sessions of a user but the one that asks. */
+  async endOthers({ userId, id }: Session): Promise<void> {
+    await this.sessions.delete({ userId, id: Not(id) });
+  }
+
+  /** Ends the session of a request. */
+  async close(request: HttpRequest, response: HttpResponse): Promise<void> {
+    const tokenHash = this.#cookie.hashFrom(request);
+    if (tokenHash !== undefined) await this.sessions.delete({ tokenHash });
+    this.#cookie.clear(response);
   }
 
   setCookie(response: HttpResponse, token: string): void {
-    response.setHeader('Set-Cookie', cookie(token, HOURS * 3_600));
+    this.#cookie.set(response, token);
   }
 
-  clearCookie(response: HttpResponse): void {
-    response.setHeader('Set-Cookie', cookie('', 0));
-  }
-
-  async #find(token: string | undefined): Promise<User | null> {
-    if (token === undefined) return null;
+  async #find(tokenHash: string | undefined): Promise<Session | null> {
+    if (tokenHash === undefined) return null;
+    const now = Date.now();
     const session = await this.sessions.findOne({
-      where: { tokenHash: hashOf(token) },
+      where: { tokenHash, expiresAt: MoreThan(now), lastUsedAt: MoreThan(now - IDLE_MS) },
       relations: { user: true },
     });
-    return session !== null && session.expiresAt > Date.now() ? session.user : null;
+    if (session !== null && session.lastUsedAt < now - TOUCH_EVERY_MS) {
+      await this.sessions.update({ tokenHash }, { lastUsedAt: now });
+    }
+    return session;
   }
 }
 
-function tokenOf({ headers }: HttpRequest): string | undefined {
-  const name = `${COOKIE}=`;
-  return (headers['cookie'] ?? '')
-    .split(';')
-    .map((pair) => pair.trim())
-    .filter((pair) => pair.startsWith(name))
-    .map((pair) => pair.slice(name.length))
-    .find((value) => TOKEN.test(value));
-}
-
-function hashOf(token: string): string {
-  return createHash('sha256').update(token).digest('hex');
-}
-
-function cookie(value: string, seconds: number): string {
-  const secure = settings.isDevelopment ? '' : '; Secure';
-  return `${COOKIE}=${value}; Path=/; Max-Age=${seconds}; HttpOnly; SameSite=Lax${secure}`;
+function deviceOf({ headers }: HttpRequest): string {
+  return (headers['user-agent'] ?? 'Unknown').replace(NOT_PRINTABLE, ' ').slice(0, MAX_DEVICE);
 }

@@ -1,8 +1,8 @@
-/** `10.50`: always two decimals, so that everybody sees and approves the same text. */
-export const AMOUNT = /^(?:0|[1-9]\d{0,6})\.\d{2}$/;
+/** `10.50`: more than nothing, and always two decimals, so that the customer sees and approves one text. */
+export const AMOUNT = /^(?!0\.00$)(?:0|[1-9]\d{0,6})\.\d{2}$/;
 
 export function toCents(amount: string): number {
-  if (!AMOUNT.test(amount)) throw new RangeError(`${amount} is no amount such as 10.50.`);
+  if (!AMOUNT.test(amount)) throw new RangeError('An amount looks like 10.50.');
   return Number(amount.replace('.', ''));
 }
 

@@ -1,17 +1,20 @@
 import { ApiProperty } from '@nestjs/swagger';
 import { IsAscii, IsEmail, Matches, MaxLength } from 'class-validator';
 
+import { MAX_EMAIL } from '../accounts/email.dto.js';
 import { AMOUNT } from './money.js';
 
-export class TransferBody {
+/** The details of the purpose `transfer`, and the body of the route that it protects: what is paid is what was approved. */
+export class TransferDetails {
   @ApiProperty({ example: '10.50', description: 'EUR, with two decimals.' })
   @Matches(AMOUNT, { message: 'amount must look like 10.50' })
+  @MaxLength(10)
   amount!: string;
 
-  @ApiProperty({ example: 'bob@bank.example' })
+  @ApiProperty({ example: 'bob@bank.example', maxLength: MAX_EMAIL })
   @IsEmail()
   @IsAscii()
-  @MaxLength(254)
+  @MaxLength(MAX_EMAIL)
   payee!: string;
 }
 
@@ -25,7 +28,7 @@ export class TransferAnswer {
   @ApiProperty({ enum: ['in', 'out'] })
   direction!: 'in' | 'out';
 
-  @ApiProperty({ description: 'Who paid, or was paid.' })
+  @ApiProperty({ description: 'The other party of the transfer.' })
   counterparty!: string;
 
   @ApiProperty({ example: '10.50' })

@@ -1,14 +1,15 @@
 import { randomUUID } from 'node:crypto';
 
-import { Injectable, UnprocessableEntityException } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import type { ConfirmationProof } from 'nestjs-two-factor';
 import { DataSource, MoreThanOrEqual, type EntityManager } from 'typeorm';
 
 import { User } from '../accounts/user.entity.js';
+import { Refusal } from '../http/problem.js';
 import { fromCents, toCents } from './money.js';
 import { Transfer } from './transfer.entity.js';
-import type { TransferAnswer, TransferBody } from './transfers.dto.js';
+import type { TransferAnswer, TransferDetails } from './transfers.dto.js';
 
 const PAGE = 20;
 
@@ -16,26 +17,28 @@ const PAGE = 20;
 export class TransfersService {
   constructor(@InjectDataSource() private readonly dataSource: DataSource) {}
 
-  /** Spends the proof and moves the money, both or neither. */
-  async transfer(payer: User, body: TransferBody, proof: ConfirmationProof): Promise<void> {
+  /** Uses the proof and moves the money, both or neither. */
+  async transfer(payer: User, body: TransferDetails, proof: ConfirmationProof): Promise<void> {
     const amountCents = toCents(body.amount);
     const payee = await this.dataSource.manager.findOneBy(User, {
       email: body.payee.toLowerCase(),
     });
-    if (payee === null) throw new UnprocessableEntityException('There is no such payee.');
-    if (payee.id === payer.id) throw new UnprocessableEntityException('That is your own account.');
-    if (amountCents === 0) throw new UnprocessableEntityException('Nothing is no amount.');
+    if (payee === null) throw noSuchPayee();
+    if (payee.id === payer.id) {
+      throw new Refusal(422, 'own-account', 'That is your own account.');
+    }
 
-    // On SQLite the whole application shares one connection: nothing in here waits for anything but the database.
+    // SQLite has one connection for the whole application, so that nothing in here may wait for anything but the database.
     await this.dataSource.transaction(async (manager) => {
       await proof.use({ manager });
       const moves = [
         { id: payer.id, move: () => withdraw(manager, payer.id, amountCents) },
         { id: payee.id, move: () => deposit(manager, payee.id, amountCents) },
       ];
-      // In the order of the rows, so that two opposite transfers never wait for each other.
+      // In the order of the ids, so that two opposite transfers never wait for each other.
       for (const { move } of moves.toSorted((a, b) => (a.id < b.id ? -1 : 1))) await move();
-      // Last: its foreign keys share the rows of both users, and MariaDB cannot turn a shared lock into two own ones.
+      // Last, because its foreign keys take shared locks on both users. Two transfers that hold them and then want to
+      // update the users would deadlock on MariaDB.
       await manager.insert(Transfer, {
         id: randomUUID(),
         confirmationId: proof.id,
@@ -76,10 +79,14 @@ async function withdraw(manager: EntityManager, id: string, cents: number): Prom
     'balanceCents',
     cents,
   );
-  if (affected !== 1) throw new UnprocessableEntityException('There is not enough money.');
+  if (affected !== 1) throw new Refusal(422, 'not-enough-money', 'There is not enough money.');
 }
 
 async function deposit(manager: EntityManager, id: string, cents: number): Promise<void> {
   const { affected } = await manager.increment(User, { id }, 'balanceCents', cents);
-  if (affected !== 1) throw new UnprocessableEntityException('There is no such payee.');
+  if (affected !== 1) throw noSuchPayee();
+}
+
+function noSuchPayee(): Refusal {
+  return new Refusal(422, 'no-such-payee', 'There is no such payee.');
 }

@@ -1,79 +1,115 @@
-import { Inject, Injectable, Optional, type ExecutionContext } from '@nestjs/common';
+import { Injectable, Optional, type ExecutionContext } from '@nestjs/common';
 import {
   defineSender,
   type TwoFactorModuleOptions,
   type TwoFactorOptionsFactory,
 } from 'nestjs-two-factor';
 import { emailBackend } from 'nestjs-two-factor/backends/email';
+import type { Transporter } from 'nodemailer';
 
-import { PHONE } from '../accounts/phone.js';
+import { PhoneDetails } from '../accounts/phone.js';
 import type { User } from '../accounts/user.entity.js';
-import { CatchAllMailServer } from '../inbox/catch-all-mail-server.js';
-import type { HttpRequest } from '../sessions/http.js';
+import type { HttpRequest } from '../http/http.js';
+import { Refusal } from '../http/problem.js';
+import { InjectMailTransport } from '../mail/mail.module.js';
+import { TextMessages } from '../notices/text-messages.js';
+import { FirstStepService } from '../sessions/first-step.service.js';
 import { SessionService } from '../sessions/session.service.js';
-import { settings } from '../settings.js';
-import { PhoneDetails, requestedDetails, TransferDetails } from './details.js';
+import { InjectSettings, type Settings } from '../settings.js';
+import { AMOUNT, toCents } from '../transfers/money.js';
+import { TransferDetails } from '../transfers/transfers.dto.js';
+import { bodyOf, isRecord } from './details.js';
+import { composeCodeMail } from './messages.js';
 
-/** Who may be asked to confirm what, and where the codes go. */
+/** Which purposes there are, who may ask for a code, and where each code goes. */
 @Injectable()
 export class TwoFactorOptionsService implements TwoFactorOptionsFactory {
   constructor(
     private readonly sessions: SessionService,
-    @Optional() @Inject(CatchAllMailServer) private readonly mailServer?: CatchAllMailServer,
+    private readonly firstSteps: FirstStepService,
+    @InjectMailTransport() private readonly transport: Transporter,
+    @InjectSettings() private readonly settings: Settings,
+    @Optional() private readonly textMessages?: TextMessages,
   ) {}
 
   createTwoFactorOptions(): TwoFactorModuleOptions {
-    const transport = settings.smtpUrl ?? this.mailServer?.url;
-    if (transport === undefined) throw new Error('There is no mail server. Set SMTP_URL.');
+    const { mailFrom, isDevelopment, twoFactorSecret } = this.settings;
     return {
-      secret: settings.twoFactorSecret,
+      secret: twoFactorSecret,
       defaultSender: 'email',
-      // The sender `sms` is the class that the inbox brings along, when there is an inbox.
+      // The sender `sms` is the class SmsBackend.
       senders: {
         email: defineSender(emailBackend, {
-          options: { transport, from: settings.mailFrom, product: 'Sample Bank' },
+          options: { transport: this.transport, from: mailFrom, compose: composeCodeMail },
           verboseName: 'E-mail',
         }),
       },
-      limits: {
-        // Whoever plays with the sample signs in more often than a customer.
-        sendsPerToken: [{ max: 30, perSeconds: 3_600 }],
-        sendsPerRequester: [{ max: 30, perSeconds: 3_600 }],
-        requester: (context) => this.#userId(context),
-      },
-      purposes: {
-        // Open: it proves the address that the client names, and nothing about anybody.
-        'sign-up': { open: true, senders: ['email'] },
-        // Open for confirm, resend and check. Only AccountsService makes one with a subject, and only that signs in.
-        login: { open: true },
-        'change-phone': {
-          subject: (context) => this.#userId(context),
-          // The code goes to the very number that it is about.
-          recipient: (context, way) => (way === 'sms' ? requestedPhone(context) : null),
-          details: PhoneDetails,
+      // In development one person plays all customers. Production keeps the defaults. Strangers are counted by the address
+      // of their request, which depends on TRUST_PROXY.
+      ...(isDevelopment && {
+        limits: {
+          sendsPerToken: [{ max: 60, perSeconds: 3_600 }],
+          sendsPerRequester: [{ max: 60, perSeconds: 3_600 }],
         },
+      }),
+      purposes: {
+        // It proves the address that the client names, and says nothing about any account.
+        'sign-up': { open: true, senders: ['email'] },
+        // For the user whose password this browser has just given. A session is no reason to ask for a sign-in code.
+        login: {
+          subject: async (context) => (await this.firstSteps.userOf(requestOf(context)))?.id,
+          recipient: async (context, way) =>
+            contactOf(await this.firstSteps.userOf(requestOf(context)), way),
+        },
+        // Step-ups: the code goes to a contact that was registered before, never to one that the client names.
+        'change-phone': { subject: this.#subject, recipient: this.#contact, details: PhoneDetails },
+        'change-password': { subject: this.#subject, recipient: this.#contact },
         transfer: {
-          subject: (context) => this.#userId(context),
+          subject: this.#subject,
           recipient: async (context, way) => {
-            const user = await this.#user(context);
-            return way === 'sms' ? user?.phone : user?.email;
+            await this.#refuseUnpayable(context);
+            return this.#contact(context, way);
           },
           details: TransferDetails,
         },
+        // The other half of `change-phone`: the client names the number that it proves.
+        ...(this.textMessages && {
+          'new-phone': { subject: this.#subject, recipient: 'client' as const, senders: ['sms'] },
+        }),
       },
     };
   }
 
-  async #userId(context: ExecutionContext): Promise<string | undefined> {
-    return (await this.#user(context))?.id;
+  readonly #subject = async (context: ExecutionContext): Promise<string | undefined> =>
+    (await this.#signedIn(context))?.id;
+
+  readonly #contact = async (context: ExecutionContext, way: string): Promise<string | null> =>
+    contactOf(await this.#signedIn(context), way);
+
+  /**
+   * Refuses an amount that the account does not have before a message is paid for. Whether the payee exists is only told for
+   * a confirmed transfer: a session could otherwise be used to find out who has an account here.
+   */
+  async #refuseUnpayable(context: ExecutionContext): Promise<void> {
+    const user = await this.#signedIn(context);
+    const { details } = bodyOf(context);
+    const amount = isRecord(details) ? details['amount'] : undefined;
+    // What is no amount is refused by the declared details.
+    if (user === null || typeof amount !== 'string' || !AMOUNT.test(amount)) return;
+    if (toCents(amount) <= user.balanceCents) return;
+    throw new Refusal(422, 'not-enough-money', 'There is not enough money.');
   }
 
-  #user(context: ExecutionContext): Promise<User | null> {
-    return this.sessions.userOf(context.switchToHttp().getRequest<HttpRequest>());
+  #signedIn(context: ExecutionContext): Promise<User | null> {
+    return this.sessions.userOf(requestOf(context));
   }
 }
 
-function requestedPhone(context: ExecutionContext): string | null {
-  const { phone } = requestedDetails(context);
-  return typeof phone === 'string' && PHONE.test(phone) ? phone : null;
+function requestOf(context: ExecutionContext): HttpRequest {
+  return context.switchToHttp().getRequest<HttpRequest>();
+}
+
+function contactOf(user: User | null, way: string): string | null {
+  if (user === null) return null;
+  return way === 'sms' ? user.phone : user.email;
 }

@@ -1,0 +1,21 @@
+import { ApiProperty } from '@nestjs/swagger';
+import { Transform } from 'class-transformer';
+import { IsAscii, IsEmail, MaxLength } from 'class-validator';
+
+/** Longer addresses would not fit into the details of a transfer, which a message must show whole. */
+export const MAX_EMAIL = 70;
+
+const LowerCase = (): PropertyDecorator =>
+  Transform(({ value }: { value: unknown }) =>
+    typeof value === 'string' ? value.trim().toLowerCase() : value,
+  );
+
+export class EmailBody {
+  @ApiProperty({ example: 'ann@bank.example', maxLength: MAX_EMAIL })
+  @LowerCase()
+  @IsEmail()
+  // MariaDB compares ä and a as equal. They are different mailboxes.
+  @IsAscii()
+  @MaxLength(MAX_EMAIL)
+  email!: string;
+}

@@ -1,0 +1,18 @@
+import { Module, type DynamicModule } from '@nestjs/common';
+import { TypeOrmModule } from '@nestjs/typeorm';
+
+import { Notice } from './notice.entity.js';
+import { NoticeService } from './notice.service.js';
+
+@Module({})
+export class NoticesModule {
+  /** @param mail the module that has the mail transport and, if there is one, the sender of text messages. */
+  static register(mail: DynamicModule): DynamicModule {
+    return {
+      module: NoticesModule,
+      imports: [TypeOrmModule.forFeature([Notice]), mail],
+      providers: [NoticeService],
+      exports: [NoticeService],
+    };
+  }
+}

@@ -1,0 +1,47 @@
+import { Injectable } from '@nestjs/common';
+
+import { Refusal } from '../http/problem.js';
+import { PasswordHash } from './password-hash.js';
+import { QueueFullError, WorkQueue } from './work-queue.js';
+
+/** A request that is not signed in (by its client's address), or a customer (by the id). */
+export type Party =
+  | { readonly kind: 'stranger'; readonly address: string }
+  | { readonly kind: 'customer'; readonly id: string };
+
+/**
+ * Node computes scrypt on a pool of four threads, which also serves files and name look-ups. So at most three computations
+ * (96 MiB) run at once and at most 24 wait. Strangers and customers have places of their own: a flood of anonymous
+ * sign-ins never keeps a signed-in customer from changing the password.
+ */
+const STRANGERS = { atOnce: 2, waiting: 16, perParty: 4 };
+const CUSTOMERS = { atOnce: 1, waiting: 8, perParty: 2 };
+
+const RETRY_AFTER_SECONDS = 5;
+
+@Injectable()
+export class PasswordService {
+  readonly #strangers = new WorkQueue(STRANGERS);
+  readonly #customers = new WorkQueue(CUSTOMERS);
+
+  constructor(private readonly hash: PasswordHash) {}
+
+  /**
+   * Runs work with passwords once it is its turn. The arithmetic is only handed out here, so that no route computes a
+   * password outside the queue.
+   *
+   * @throws Refusal 503 when too much work waits already; `work` was not started then.
+   */
+  async enqueue<T>(party: Party, work: (hash: PasswordHash) => Promise<T>): Promise<T> {
+    try {
+      return party.kind === 'stranger'
+        ? await this.#strangers.run(party.address, () => work(this.hash))
+        : await this.#customers.run(party.id, () => work(this.hash));
+    } catch (error) {
+      if (!(error instanceof QueueFullError)) throw error;
+      throw new Refusal(503, 'busy', 'The bank is busy. Please try again in a moment.', {
+        retryAfter: RETRY_AFTER_SECONDS,
+      });
+    }
+  }
+}

@@ -1,0 +1,66 @@
+import { Injectable } from '@nestjs/common';
+import { InjectRepository } from '@nestjs/typeorm';
+import { MoreThan, Repository, type EntityManager } from 'typeorm';
+
+import type { User } from '../accounts/user.entity.js';
+import type { HttpRequest, HttpResponse } from '../http/http.js';
+import { drawToken, TokenCookie } from './cookie.js';
+import { InjectSettings, type Settings } from '../settings.js';
+import { FirstStep } from './first-step.entity.js';
+
+/** As long as a code is valid, and its proof after that. */
+const SECONDS = 15 * 60;
+
+/** Remembers which browser gave the right password: it may ask for a code of that user, and for nothing else. */
+@Injectable()
+export class FirstStepService {
+  readonly #cookie: TokenCookie;
+  readonly #found = new WeakMap<HttpRequest, Promise<User | null>>();
+
+  constructor(
+    @InjectRepository(FirstStep) private readonly steps: Repository<FirstStep>,
+    @InjectSettings() settings: Settings,
+  ) {
+    this.#cookie = new TokenCookie('sign-in', SECONDS, settings.isDevelopment);
+  }
+
+  /** Begins under a new token, whatever the request brought. */
+  async begin(user: User, request: HttpRequest, response: HttpResponse): Promise<void> {
+    const brought = this.#cookie.hashFrom(request);
+    if (brought !== undefined) await this.steps.delete({ tokenHash: brought });
+    const { token, hash } = drawToken();
+    const expiresAt = Date.now() + SECONDS * 1_000;
+    await this.steps.insert({ tokenHash: hash, userId: user.id, expiresAt });
+    this.#cookie.set(response, token);
+  }
+
+  /** The user whose password this browser knew, looked up once for each request. */
+  userOf(request: HttpRequest): Promise<User | null> {
+    const known = this.#found.get(request);
+    if (known !== undefined) return known;
+    const found = this.#find(this.#cookie.hashFrom(request));
+    this.#found.set(request, found);
+    return found;
+  }
+
+  /** Ends the first step of a request. @returns whether it was there: of two calls at once one gets `true`. */
+  async finish(request: HttpRequest, manager: EntityManager): Promise<boolean> {
+    const tokenHash = this.#cookie.hashFrom(request);
+    if (tokenHash === undefined) return false;
+    const { affected } = await manager.delete(FirstStep, { tokenHash });
+    return affected === 1;
+  }
+
+  clearCookie(response: HttpResponse): void {
+    this.#cookie.clear(response);
+  }
+
+  async #find(tokenHash: string | undefined): Promise<User | null> {
+    if (tokenHash === undefined) return null;
+    const step = await this.steps.findOne({
+      where: { tokenHash, expiresAt: MoreThan(Date.now()) },
+      relations: { user: true },
+    });
+    return step?.user ?? null;
+  }
+}

@@ -1,0 +1,72 @@
+import {
+  Controller,
+  Delete,
+  Get,
+  HttpCode,
+  Param,
+  ParseUUIDPipe,
+  Req,
+  Res,
+  UseGuards,
+} from '@nestjs/common';
+import { ApiCookieAuth, ApiNoContentResponse, ApiOkResponse, ApiTags } from '@nestjs/swagger';
+
+import { User } from '../accounts/user.entity.js';
+import type { HttpRequest, HttpResponse } from '../http/http.js';
+import { Refusal } from '../http/problem.js';
+import { CurrentSession, CurrentUser } from './current.decorators.js';
+import { Session } from './session.entity.js';
+import { SessionGuard } from './session.guard.js';
+import { SessionService } from './session.service.js';
+import { SessionAnswer } from './sessions.dto.js';
+
+/** A customer sees where the account is signed in, and ends what looks strange. */
+@ApiTags('sessions')
+@Controller('api/v1/sessions')
+export class SessionsController {
+  constructor(private readonly sessions: SessionService) {}
+
+  @Get()
+  @UseGuards(SessionGuard)
+  @ApiCookieAuth()
+  @ApiOkResponse({ type: [SessionAnswer] })
+  async list(@CurrentSession() current: Session): Promise<SessionAnswer[]> {
+    const sessions = await this.sessions.list(current.user);
+    return sessions.map(({ id, device, createdAt, lastUsedAt }) => ({
+      id,
+      device,
+      createdAt: new Date(createdAt).toISOString(),
+      lastUsedAt: new Date(lastUsedAt).toISOString(),
+      isCurrent: id === current.id,
+    }));
+  }
+
+  /** Signs out. It works without a session too, so that a stale page can clear its cookie. */
+  @Delete('current')
+  @HttpCode(204)
+  async signOut(
+    @Req() request: HttpRequest,
+    @Res({ passthrough: true }) response: HttpResponse,
+  ): Promise<void> {
+    await this.sessions.close(request, response);
+  }
+
+  @Delete('others')
+  @HttpCode(204)
+  @UseGuards(SessionGuard)
+  @ApiCookieAuth()
+  async endOthers(@CurrentSession() current: Session): Promise<void> {
+    await this.sessions.endOthers(current);
+  }
+
+  @Delete(':id')
+  @HttpCode(204)
+  @UseGuards(SessionGuard)
+  @ApiCookieAuth()
+  @ApiNoContentResponse({ description: 'The session has ended.' })
+  async end(@CurrentUser() user: User, @Param('id', ParseUUIDPipe) id: string): Promise<void> {
+    if (!(await this.sessions.end(user, id))) {
+      throw new Refusal(404, 'not-found', 'There is no such session.');
+    }
+  }
+}

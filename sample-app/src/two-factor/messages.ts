@@ -1,0 +1,38 @@
+import type { ConfirmationState, Delivery } from 'nestjs-two-factor';
+import type { EmailMessage } from 'nestjs-two-factor/backends/email';
+
+/**
+ * What a code approves, in one sentence, so that no customer approves something else by it. Only details that the
+ * application has checked are printed, and only for the purposes that declare them: no message carries a stranger's text.
+ */
+export function purposeOf({ purpose, details }: ConfirmationState): string {
+  const { amount, payee, phone } = (details ?? {}) as Readonly<Record<string, string>>;
+  switch (purpose) {
+    case 'sign-up':
+      return 'It opens an account.';
+    case 'login':
+      return 'It signs you in.';
+    case 'change-phone':
+      return `It changes your phone number to ${phone}.`;
+    case 'new-phone':
+      return 'It makes this number yours at Sample Bank.';
+    case 'change-password':
+      return 'It changes your password.';
+    case 'transfer':
+      return `It pays ${amount} EUR to ${payee}.`;
+    default:
+      throw new Error(`There is no message for the purpose ${purpose}. Add one in messages.ts.`);
+  }
+}
+
+/** The mail that brings a code. The code is not in the subject, which lock screens show. */
+export function composeCodeMail({ code, state, expiresInSeconds }: Delivery): EmailMessage {
+  const minutes = Math.max(1, Math.round(expiresInSeconds / 60));
+  const lines = [
+    `Your code is ${code}`,
+    '',
+    `${purposeOf(state)} Enter it only if you want that.`,
+    `It is valid for ${minutes} ${minutes === 1 ? 'minute' : 'minutes'}. Do not share it: the bank never asks for it.`,
+  ];
+  return { subject: 'Your Sample Bank code', text: `${lines.join('\n')}\n` };
+}

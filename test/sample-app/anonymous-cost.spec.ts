@@ -1,0 +1,185 @@
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+
+import { FailureLimitService } from '../../sample-app/src/passwords/failure-limit.service.js';
+import { PasswordHash } from '../../sample-app/src/passwords/password-hash.js';
+import { PasswordService } from '../../sample-app/src/passwords/password.service.js';
+import { QueueFullError, WorkQueue } from '../../sample-app/src/passwords/work-queue.js';
+import { startBank, type Bank } from '../support/bank.js';
+import { Customer, expectStatus, PASSWORD, type Answer } from '../support/customer.js';
+
+const CLIENTS = 300;
+/** The password of the flood, by which its computations are told from a customer's. */
+const FLOOD = 'password of the flood';
+
+/**
+ * Holds every scrypt computation of the flood until it is released. What the flood costs is then a matter of counts: how
+ * many computations run at once, how many requests wait, and how many were refused, however fast the machine is.
+ */
+class Gate {
+  running = 0;
+  most = 0;
+  computed = 0;
+  #open = false;
+  #waiting: (() => void)[] = [];
+
+  constructor(hash: PasswordHash) {
+    const derive = hash.derive.bind(hash);
+    vi.spyOn(hash, 'derive').mockImplementation(async (password, salt) => {
+      if (password !== FLOOD) return derive(password, salt);
+      this.running += 1;
+      this.computed += 1;
+      this.most = Math.max(this.most, this.running);
+      if (!this.#open) await new Promise<void>((resolve) => this.#waiting.push(resolve));
+      this.running -= 1;
+      return Buffer.alloc(32, 1);
+    });
+  }
+
+  release(): void {
+    this.#open = true;
+    for (const resume of this.#waiting.splice(0)) resume();
+  }
+}
+
+let bank: Bank;
+let ann: Customer;
+let gate: Gate;
+
+beforeAll(async () => {
+  bank = await startBank({ environment: { TRUST_PROXY: '1' } });
+  ann = await new Customer(bank.url, 'ann@bank.example').signUp();
+  await ann.signIn();
+});
+
+beforeEach(() => {
+  gate = new Gate(bank.app.get(PasswordHash, { strict: false }));
+});
+
+afterEach(() => {
+  gate.release();
+  vi.restoreAllMocks();
+});
+
+afterAll(async () => {
+  await bank?.close();
+});
+
+/** Parallel sign-ins for as many accounts, each from an address of its own. */
+function flood(addressOf: (index: number) => string): { answers: Answer[]; all: Promise<unknown> } {
+  const answers: Answer[] = [];
+  const all = Array.from({ length: CLIENTS }, async (_, index) => {
+    const client = new Customer(bank.url, `${crypto.randomUUID()}@bank.example`, FLOOD, {
+      'x-forwarded-for': addressOf(index),
+    });
+    answers.push(await client.givePassword());
+  });
+  return { answers, all: Promise.all(all) };
+}
+
+const ownAddress = (index: number): string => `198.51.${index >> 8}.${index & 255}`;
+const rows = async (): Promise<number> =>
+  (await bank.dataSource.query<unknown[]>('SELECT * FROM bank_failure_count')).length;
+
+describe('Three hundred anonymous sign-ins at once', () => {
+  it('compute two passwords at once, keep sixteen waiting, and refuse the others', async () => {
+    const rowsBefore = await rows();
+    const { answers, all } = flood(ownAddress);
+    await vi.waitFor(() => expect(answers).toHaveLength(CLIENTS - 18), { timeout: 20_000 });
+
+    expect(gate).toMatchObject({ running: 2, most: 2, computed: 2 });
+    for (const { status, headers, body } of answers) {
+      expect({ status, body }).toMatchObject({
+        status: 503,
+        body: { error: 'busy', retryAfter: 5 },
+      });
+      expect(headers.get('retry-after')).toBe('5');
+    }
+    // Only the two that run were counted: three rows each. A refused request costs no row.
+    expect((await rows()) - rowsBefore).toBe(6);
+
+    // Meanwhile a customer who is signed in changes the password: strangers have no place of hers.
+    const body = { password: PASSWORD, newPassword: 'another horse battery' };
+    const proof = await ann.prove({ purpose: 'change-password', way: 'email' }, ann.email);
+    expectStatus(await ann.with('PUT', '/api/v1/me/password', body, proof), 204);
+    expect(gate.computed).toBe(2);
+
+    gate.release();
+    await all;
+    expect(gate).toMatchObject({ running: 0, most: 2, computed: 18 });
+    expect(answers.filter(({ status }) => status === 401)).toHaveLength(18);
+  });
+
+  it('take four places when they come from one address, and leave the others to other clients', async () => {
+    const { answers, all } = flood(() => '203.0.113.1');
+    await vi.waitFor(() => expect(answers).toHaveLength(CLIENTS - 4), { timeout: 20_000 });
+    expect(answers.every(({ status }) => status === 503)).toBe(true);
+    expect(gate.computed).toBe(2);
+
+    const other = new Customer(bank.url, 'other@bank.example', FLOOD, {
+      'x-forwarded-for': '203.0.113.2',
+    });
+    const answer = other.givePassword();
+    gate.release();
+    await all;
+    expectStatus(await answer, 401);
+    expect(gate).toMatchObject({ most: 2, computed: 5 });
+  });
+
+  it('would compute three hundred at once without the queue: the naive twin is found out', async () => {
+    const get = <T>(type: new (...args: never[]) => T): T => bank.app.get(type, { strict: false });
+    const hash = get(PasswordHash);
+    vi.spyOn(get(PasswordService), 'enqueue').mockImplementation((_, work) => work(hash));
+    vi.spyOn(get(FailureLimitService), 'guard').mockImplementation((_, compare) => compare());
+    const { answers, all } = flood((index) => `198.18.${index >> 8}.${index & 255}`);
+    await vi.waitFor(() => expect(gate.running).toBe(CLIENTS), { timeout: 20_000 });
+
+    expect(answers).toEqual([]);
+    gate.release();
+    await all;
+  });
+});
+
+describe('The queue', () => {
+  /** Work that ends when it is told to. */
+  const held = (): { work: () => Promise<string>; end: (error?: Error) => void } => {
+    let end: (error?: Error) => void = () => undefined;
+    const promise = new Promise<string>((resolve, reject) => {
+      end = (error) => (error ? reject(error) : resolve('done'));
+    });
+    return { work: () => promise, end: (error) => end(error) };
+  };
+
+  it('takes no more of one party than it allows, and forgets a party that has left', async () => {
+    const queue = new WorkQueue({ atOnce: 1, waiting: 9, perParty: 1 });
+    const one = held();
+    const first = queue.run('a', one.work);
+    await expect(queue.run('a', async () => 'never')).rejects.toThrow(QueueFullError);
+    const other = queue.run('b', async () => 'b');
+    one.end();
+    expect([await first, await other]).toEqual(['done', 'b']);
+    expect(await queue.run('a', async () => 'again')).toBe('again');
+  });
+
+  it('runs what waited longest first, and gives the place on when work fails', async () => {
+    const queue = new WorkQueue({ atOnce: 1, waiting: 2, perParty: 3 });
+    const run = <T>(work: () => Promise<T>): Promise<T> => queue.run('a', work);
+    const [one, two] = [held(), held()];
+    const order: string[] = [];
+    const first = run(one.work).catch(() => 'failed');
+    const second = run(() => {
+      order.push('second');
+      return two.work();
+    });
+    const third = run(async () => order.push('third'));
+    await expect(queue.run('b', async () => 'never')).rejects.toThrow(QueueFullError);
+
+    one.end(new Error('broken'));
+    expect(await first).toBe('failed');
+    await vi.waitFor(() => expect(order).toEqual(['second']));
+    two.end();
+    expect(await second).toBe('done');
+    await third;
+    expect(order).toEqual(['second', 'third']);
+    expect(await run(async () => 'free again')).toBe('free again');
+  });
+});

@@ -1,0 +1,159 @@
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+
+import { PasswordHash } from '../../sample-app/src/passwords/password-hash.js';
+import { startBank, type Bank } from '../support/bank.js';
+import { Customer, expectStatus, PASSWORD, type Answer } from '../support/customer.js';
+import { servers } from '../support/engines.js';
+
+const ANNS_PHONE = '+4915112345678';
+const THIEFS_PHONE = '+4915199999999';
+
+/** A thief has a copy of the session cookie, and in some tests codes or the password as well. */
+describe.each(['sqljs', ...servers] as const)('A stolen session on %s', (engine) => {
+  let bank: Bank;
+
+  beforeAll(async () => {
+    bank = await startBank({ engine });
+  });
+
+  afterAll(() => bank?.close());
+
+  const signedIn = async (name: string): Promise<Customer> =>
+    (await new Customer(bank.url, `${name}@bank.example`).signUp()).signIn();
+
+  const putPhone = (
+    thief: Customer,
+    body: { phone: string; password: string; phoneConfirmationId: string },
+    proof: string,
+  ): Promise<Answer> => thief.with('PUT', '/api/v1/me/phone', body, proof);
+
+  it('does not change the phone number with a proof of the thief’s own phone', async () => {
+    const ann = await signedIn('ann');
+    await ann.changePhone(ANNS_PHONE);
+    const thief = ann.stolen();
+    const details = { phone: THIEFS_PHONE };
+    const newPhone = { purpose: 'new-phone', way: 'sms', token: THIEFS_PHONE };
+    const own = await thief.prove(newPhone, THIEFS_PHONE);
+    const body = { ...details, password: PASSWORD, phoneConfirmationId: own };
+
+    expectStatus(await thief.call('PUT', '/api/v1/me/phone', body), 403);
+    expectStatus(await putPhone(thief, body, own), 403);
+    // The code that agrees to the change goes to a contact that was there before.
+    const sent = (await thief.messages(THIEFS_PHONE)).length;
+    const agree = { purpose: 'change-phone', details };
+    expectStatus(await thief.request({ ...agree, way: 'sms', token: THIEFS_PHONE }), 400);
+    expect(await thief.request({ ...agree, way: 'sms' })).toMatchObject({
+      status: 200,
+      body: { maskedToken: expect.stringMatching(/78$/) },
+    });
+    expect(await thief.messages(THIEFS_PHONE)).toHaveLength(sent);
+    expect((await ann.call('GET', '/api/v1/me')).body).toMatchObject({ phone: ANNS_PHONE });
+  });
+
+  it('does not change a phone with a proof that agrees to another number', async () => {
+    const eva = await signedIn('eva');
+    const { agreed } = await eva.provePhone('+4915122222222');
+    const details = { phone: THIEFS_PHONE };
+    const newPhone = { purpose: 'new-phone', way: 'sms', token: THIEFS_PHONE };
+    const held = await eva.prove(newPhone, THIEFS_PHONE);
+
+    const body = { ...details, password: PASSWORD, phoneConfirmationId: held };
+    expect(await putPhone(eva, body, agreed)).toMatchObject({ status: 403 });
+  });
+
+  it('guesses five passwords, however many proofs it has and however many guesses run at once', async () => {
+    const bea = await signedIn('bea');
+    const thief = bea.stolen();
+    const compared = vi.spyOn(bank.app.get(PasswordHash), 'matches');
+    const phone = '+4915133333333';
+    const proofs: { agreed: string; held: string }[] = [];
+    for (let index = 0; index < 4; index += 1) proofs.push(await thief.provePhone(phone));
+    const guess = (index: number, password = `guess number ${index}`): Promise<Answer> => {
+      const { agreed, held } = proofs[index % proofs.length]!;
+      return putPhone(thief, { phone, password, phoneConfirmationId: held }, agreed);
+    };
+
+    compared.mockClear();
+    const answers: Answer[] = [];
+    for (let index = 0; index < 8; index += 2) {
+      answers.push(...(await Promise.all([guess(index), guess(index + 1)])));
+    }
+    // At once, one call for each proof is begun, and two computations for each customer.
+    const crowd = await Promise.all(Array.from({ length: 8 }, (_, index) => guess(index)));
+    expect(crowd.filter(({ status }) => status < 400 || status === 401)).toEqual([]);
+    expect(answers.map(({ status }) => status).filter((status) => status === 401)).toHaveLength(5);
+    expect(compared).toHaveBeenCalledTimes(5);
+
+    // Neither another proof nor another route brings more guesses, and a right one is not told from a wrong one.
+    const password = await thief.prove({ purpose: 'change-password', way: 'email' }, bea.email);
+    const body = { password: PASSWORD, newPassword: 'the password of the thief' };
+    const right = [
+      await guess(0, PASSWORD),
+      await guess(1, PASSWORD),
+      await thief.with('PUT', '/api/v1/me/password', body, password),
+    ];
+    for (const answer of right) {
+      expect(answer).toMatchObject({ status: 429, body: { error: 'too-many-failures' } });
+      expect(Number(answer.headers.get('retry-after'))).toBeGreaterThan(800);
+    }
+    expect(compared).toHaveBeenCalledTimes(5);
+    compared.mockRestore();
+    // The owner signs in all the same: these failures are counted apart.
+    await new Customer(bank.url, bea.email).signIn();
+  });
+
+  it('ends with every change, and so does the token that was stolen', async () => {
+    const cleo = await signedIn('cleo');
+    const other = await new Customer(bank.url, cleo.email).signIn();
+    const halfSignedIn = new Customer(bank.url, cleo.email);
+    expectStatus(await halfSignedIn.givePassword(), 204);
+    const beforePhone = cleo.stolen();
+
+    await cleo.changePhone('+4915144444444');
+
+    expect(await cleo.isSignedIn()).toBe(true);
+    expect(await beforePhone.isSignedIn()).toBe(false);
+    expect(await other.isSignedIn()).toBe(false);
+    expectStatus(await halfSignedIn.request({ purpose: 'login', way: 'email' }), 403);
+
+    const beforePassword = cleo.stolen();
+    const body = { password: PASSWORD, newPassword: 'another horse battery' };
+    const proof = await cleo.prove({ purpose: 'change-password', way: 'email' }, cleo.email);
+    expectStatus(await cleo.with('PUT', '/api/v1/me/password', body, proof), 204);
+
+    expect(await cleo.isSignedIn()).toBe(true);
+    expect(await beforePassword.isSignedIn()).toBe(false);
+  });
+
+  it('keeps all sessions when a change fails', async () => {
+    const dora = await signedIn('dora');
+    const { agreed, held } = await dora.provePhone('+4915155555555');
+    const body = { phone: '+4915155555555', password: 'wrong', phoneConfirmationId: held };
+
+    expectStatus(await putPhone(dora, body, agreed), 401);
+
+    expect(await dora.isSignedIn()).toBe(true);
+    expect(await bank.dataSource.query('SELECT * FROM bank_notice')).toEqual([]);
+  });
+
+  it('opens nothing after half an hour without use, and nothing after eight hours', async () => {
+    const fay = await signedIn('fay');
+    const idle = await new Customer(bank.url, fay.email).signIn();
+    const setTime = (column: string, minutes: number, session: Customer): Promise<unknown> =>
+      session.call('GET', '/api/v1/sessions').then(({ body }) => {
+        const sessions = body as unknown as { id: string; isCurrent: boolean }[];
+        const { id } = sessions.find(({ isCurrent }) => isCurrent)!;
+        const at = Date.now() + minutes * 60_000;
+        return bank.dataSource.query(
+          `UPDATE bank_session SET ${column} = ${at} WHERE id = '${id}'`,
+        );
+      });
+
+    await setTime('last_used_at', -29, idle);
+    expect(await idle.isSignedIn()).toBe(true);
+    await setTime('last_used_at', -31, idle);
+    expect(await idle.isSignedIn()).toBe(false);
+    await setTime('expires_at', -1, fay);
+    expect(await fay.isSignedIn()).toBe(false);
+  });
+});

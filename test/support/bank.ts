@@ -1,0 +1,69 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import type { NestExpressApplication } from '@nestjs/platform-express';
+import { ConsoleLogger } from '@nestjs/common';
+import { DataSource } from 'typeorm';
+
+import { createBank } from '../../sample-app/src/bank.js';
+import { PasswordHash } from '../../sample-app/src/passwords/password-hash.js';
+import { readSettings } from '../../sample-app/src/settings.js';
+import { listen } from './listen.js';
+import { openDatabase, type EngineName } from './engines.js';
+
+export interface BankInput {
+  /** @default 'sqljs' */
+  readonly engine?: EngineName;
+  /** Environment variables, over NODE_ENV=test and folders of its own. */
+  readonly environment?: Readonly<Record<string, string>>;
+}
+
+/** The sample application in this process, with a database of its own. */
+export interface Bank {
+  readonly app: NestExpressApplication;
+  readonly url: string;
+  readonly dataSource: DataSource;
+  /** Everything that it logged. */
+  readonly printed: () => string;
+  close(): Promise<void>;
+}
+
+/** Keeps the log instead of printing it. */
+class KeptLog extends ConsoleLogger {
+  text = '';
+
+  protected override printMessages(messages: unknown[]): void {
+    this.text += `${messages.map(String).join(' ')}\n`;
+  }
+}
+
+export async function startBank({ engine = 'sqljs', environment }: BankInput = {}): Promise<Bank> {
+  const folder = await mkdtemp(join(tmpdir(), 'bank-'));
+  const database = engine === 'sqljs' ? undefined : await openDatabase(engine);
+  const { url: databaseUrl } = { url: undefined, ...database?.options } as { url?: string };
+  const settings = readSettings({
+    NODE_ENV: 'test',
+    DATA_FOLDER: folder,
+    DATABASE_URL: databaseUrl,
+    ...environment,
+  });
+  const logger = new KeptLog();
+  const app = await createBank(settings, { logger });
+  // The tests count computations. How long one takes is not their business.
+  Object.assign(app.get(PasswordHash, { strict: false }), { cost: { N: 2, r: 8, p: 1 } });
+  const url = await listen(app);
+  // A pooled connection that the server ends at the moment of its next request would be a failed request.
+  app.getHttpServer().keepAliveTimeout = 120_000;
+  return {
+    app,
+    url,
+    dataSource: app.get(DataSource),
+    printed: () => logger.text,
+    close: async () => {
+      await app.close();
+      await database?.drop();
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+}
