@@ -21,6 +21,8 @@ export default defineConfig({
   },
   test: {
     include: ['test/**/*.spec.ts'],
+    // Minutes of work: a round of its own, `npm run test:strangers`.
+    exclude: ['test/strangers/**', 'test/event-loop/**'],
     globalSetup: ['test/support/global-setup.ts'],
     setupFiles: ['test/support/setup.ts'],
     // A file about servers has no tests where there is none, and global-setup says so; CI names those it wants.

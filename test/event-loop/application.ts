@@ -11,8 +11,9 @@ import {
   TwoFactorService,
   type TwoFactorModuleOptions,
 } from '../../lib/index.js';
+import { secretOf } from '../support/secret.js';
 
-const SECRET = 'kq3Wm9vXz7Rb1TnYc5Hd8Jf2Lg6Ps0AeUiOyKt4Q';
+const SECRET = secretOf('the event loop');
 
 /**
  * The limits as they are by default, but for those that count messages: after some hundred of them every text would be
@@ -22,6 +23,7 @@ const LIMITS: NonNullable<Exclude<TwoFactorModuleOptions['limits'], false>> = {
   pending: false,
   sendsPerToken: false,
   sendsPerRequester: false,
+  sendsPerNetwork: false,
   sendsPerSender: false,
   sendsInTotal: false,
 };

@@ -4,8 +4,9 @@ import { Body, Controller, Post, type ExecutionContext } from '@nestjs/common';
 import type { AbstractHttpAdapter } from '@nestjs/core';
 import { ExpressAdapter } from '@nestjs/platform-express';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
+import { IsString, MaxLength } from 'class-validator';
 
-import { RequireConfirmation, type JsonValue } from '../../lib/index.js';
+import { RequireConfirmation, type JsonValue, type PurposeDefinition } from '../../lib/index.js';
 import { listen } from '../support/listen.js';
 import { portOf, rawCall } from '../support/raw-http.js';
 import { openApplication } from './application.js';
@@ -35,10 +36,17 @@ interface Request {
 
 const requestOf = (context: ExecutionContext): Request => context.switchToHttp().getRequest();
 
+/** What a client may write of a transfer. */
+class TransferDetails {
+  @IsString()
+  @MaxLength(70)
+  text!: string;
+}
+
 @Controller()
 class TransferController {
   @Post('transfers')
-  @RequireConfirmation('transfer', { details: (context) => requestOf(context).body })
+  @RequireConfirmation('payment', { details: (context) => requestOf(context).body })
   transfer(@Body() _body: unknown): string {
     return 'transferred';
   }
@@ -47,15 +55,18 @@ class TransferController {
 /** The four routes of the bundled controller and a guarded one, on one adapter. */
 export async function httpEntries(adapter: string): Promise<Entry[]> {
   const { create, maxBytes } = ADAPTERS[adapter]!;
+  const bound: PurposeDefinition = {
+    subject: (context) => requestOf(context).headers['x-user'],
+    recipient: () => 'ann@example.com',
+  };
   const application = await openApplication({
     adapter: create(),
     controllers: [TransferController],
     options: {
       purposes: {
-        transfer: {
-          subject: (context) => requestOf(context).headers['x-user'],
-          recipient: () => 'ann@example.com',
-        },
+        '': { open: true },
+        transfer: { ...bound, details: TransferDetails },
+        payment: bound,
       },
     },
   });
@@ -78,7 +89,7 @@ export async function httpEntries(adapter: string): Promise<Entry[]> {
   const transfer = async (id: string, body: object, user: string): Promise<string> =>
     call('/transfers', JSON.stringify(body), { 'x-user': user, 'x-confirmation-id': id });
   const prove = async (details: JsonValue, user: string): Promise<string> => {
-    const binding = { purpose: 'transfer', subject: user, details };
+    const binding = { purpose: 'payment', subject: user, details };
     const { id } = await application.confirmer.makeConfirmation({ ...binding, isConfirmed: true });
     return id;
   };
@@ -101,10 +112,10 @@ export async function httpEntries(adapter: string): Promise<Entry[]> {
     ),
     entry('request: way', 64, 400, (way) => post(request, { token: 'a@b.example', way })),
     entry('request: purpose', 64, 400, (purpose) => post(request, { purpose })),
-    entry('request: details', 3_900, 200, (text) =>
+    entry('request: details', 70, 200, (text) =>
       post(request, { purpose: 'transfer', details: { text } }),
     ),
-    entry('request: a key of details', 3_900, 200, (key) =>
+    entry('request: a key of details', 3_900, 400, (key) =>
       post(request, { purpose: 'transfer', details: { [key]: 1 } }),
     ),
     entry('request: a way too long', MAX_LENGTH, 400, (way) => post(request, { way })),
@@ -141,7 +152,9 @@ export async function httpEntries(adapter: string): Promise<Entry[]> {
     ),
     entry('the guard: details', 3_900, 201, async (text) => {
       const user = `user-${fresh()}`;
-      return transfer(await prove({ text }, user), { text }, user);
+      // No proof can be made for a text that no message can take.
+      const id = await prove({ text }, user).catch(() => UNKNOWN_ID);
+      return transfer(id, { text }, user);
     }),
   ];
 }
