@@ -30,30 +30,12 @@ coffee scooby edward nikita mother yamaha brandy barney chester oliver charles p
 midnight chicago bigdaddy redsox victoria badboy angel fender chris jasper james rabbit natasha rachel marine wizard
 marlboro raiders prince casper fishing flower crystal jasmine iwantu adidas winner gandalf angela mike golden lauren
 cocacola winston madison angels panther shannon sophie johnson david toyota tiger murphy canada danielle jonathan
-liverpoo muffin cooper apples jackie dennis black john sandra pokemon slipknot carlos scorpion nathan startrek rainbow
-razz redskins newyork gemini cameron florida liverpool turtle nicholas viking wilson sierra doctor rocket victor
-dolphins captain bandit jaguar packers pookie peaches dolphin helpme tucker theman tiffany maxwell jeremy debbie
-albert maddog lovers monica alex united giants nirvana metallic hotdog mountain benjamin warrior elephant success
-bonnie alexis lucky jason scorpio samson freddy driver willie calvin sydney gators dexter bubba creative golf voodoo
-happy arthur trouble america nissan gunner rebecca stella garfield gordon jessie parker apollo jack eminem legend
-airborne beavis bear apple brooklyn godzilla were which https also been other during into school most would city
-between later state such national made known under many university while part season team these american film second
-born south became states through being including both north high however people family early history album area series
-against until since district county name work group music following number several called played released career
-league game government house each based same station club international town located population general college east
-found began church line river member system place century band york song best former british party named held village
-show took service built another major within along members single although small left final large include building
-served president received games death main third children order species park published road died book women army often
-according education central country division english included french community among water play side list times near
-late form original different center power students german moved court land council island record million research
-established award street military television given region support western political point period business title
-started various election england role produced become program works field total office class written association radio
-union level championship director force created department founded services married though open short society version
-royal present northern worked professional full returned joined story france european currently language social
-california india design further round australia wrote control southern railway board popular continued free battle
-considered video common position living half playing recorded post described average records special modern appeared
-announced areas rock release elected others term opened similar formed route census current schools originally lake
-developed race himself forces addition information upon province match event songs result events eastern
+liverpoo muffin cooper were which https also been other during into school most would city between later state such
+national made known under many university united while part season team these american film second born south became
+states through being including both north high however people family early history album area series against until
+since district county name work group music following number several called played released career league game
+government house each based same station club international town located population general college east found began
+church line river member system place century band
 `;
 
 /** Rows and columns of keyboards, the alphabet and the digits. The estimate reads each of them backwards, too. */

@@ -120,20 +120,17 @@ describe.each(adapters)('The details of a purpose over HTTP on $name', ({ create
   };
   const call = (path: string, id: string, body: object): ReturnType<HttpTestApp['post']> =>
     app.post(path, body, { ...ANN, 'x-confirmation-id': id });
-  /** Expects the refusal, before any statement and any message. @returns the statements of the call: none. */
-  const refused = async (
-    purpose: string,
-    given: unknown,
-    complaint: string,
-  ): Promise<readonly unknown[]> => {
+  /** What the refusal says, of which nothing came. */
+  const refusalOf = async (purpose: string, given: unknown): Promise<string> => {
+    let detail = '';
     const statements = await app.log.during(async () => {
-      expect(await ask(purpose, given)).toBeProblem(400, 'invalid-request', {
-        detail: expect.stringContaining(complaint) as string,
-      });
+      const answer = await ask(purpose, given);
+      ({ detail = '' } = answer.body as { detail?: string });
+      expect(answer).toBeProblem(400, 'invalid-request', { detail });
     });
     expect(statements).toStrictEqual([]);
     expect(app.outbox.deliveries).toStrictEqual([]);
-    return statements;
+    return detail;
   };
 
   it('are refused when the purpose declares none', async () => {
@@ -142,8 +139,8 @@ describe.each(adapters)('The details of a purpose over HTTP on $name', ({ create
     expect(open).toBeProblem(400, 'invalid-request', {
       detail: 'The purpose "sign-up" declares no details. Leave details out.',
     });
-    await refused('bare', details, 'declares no details');
-    await refused('bare', {}, 'declares no details');
+    expect(await refusalOf('bare', details)).toContain('declares no details');
+    expect(await refusalOf('bare', {})).toContain('declares no details');
   });
 
   it.each([
@@ -152,7 +149,7 @@ describe.each(adapters)('The details of a purpose over HTTP on $name', ({ create
     ['one', { amount: '10.00' }, 'lack payee.'],
     ['one, said as null', { amount: '10.00', payee: null }, 'lack payee.'],
   ])('answer 400 and name what is missing when it is %s', async (_, given, complaint) => {
-    expect(await refused('transfer', given, complaint)).toHaveLength(0);
+    expect(await refusalOf('transfer', given)).toContain(complaint);
   });
 
   it.each([
@@ -169,7 +166,7 @@ describe.each(adapters)('The details of a purpose over HTTP on $name', ({ create
     ['an undeclared member', { ...details, note: 'canary' }, 'a member that is not declared.'],
     ['two faults', { payee: '' }, 'lack amount and cannot be accepted in payee.'],
   ])('are refused, and never repeated, when they are %s', async (_, given, complaint) => {
-    await refused('transfer', given, complaint);
+    expect(await refusalOf('transfer', given)).toContain(complaint);
     expect((await ask('transfer', given)).text).not.toContain('canary');
   });
 
@@ -177,8 +174,9 @@ describe.each(adapters)('The details of a purpose over HTTP on $name', ({ create
     'are refused when a text has %j',
     async (forged) => {
       const payee = `Bob${forged}@bank.example #123456`;
-      const complaint = 'a text that no message can take in payee.';
-      expect(await refused('transfer', { ...details, payee }, complaint)).toHaveLength(0);
+      expect(await refusalOf('transfer', { ...details, payee })).toContain(
+        'a text that no message can take in payee.',
+      );
     },
   );
 
@@ -208,7 +206,9 @@ describe.each(adapters)('The details of a purpose over HTTP on $name', ({ create
   });
 
   it('are what a function of the server answers, at the request and at the route', async () => {
-    await refused('close', { of: 'eve' }, 'has details that the application knows.');
+    expect(await refusalOf('close', { of: 'eve' })).toContain(
+      'has details that the application knows.',
+    );
     const id = await proved('close');
     expect(await app.row(id)).toMatchObject({ details: { of: 'ann' } });
     expect(await call('/transfers/close', id, {})).toMatchObject({ status: 200 });
@@ -219,19 +219,29 @@ describe.each(adapters)('The details of a purpose over HTTP on $name', ({ create
     const id = await proved('parcel', parcel);
     expect(await app.row(id)).toMatchObject({ details: parcel });
     app.outbox.deliveries.length = 0;
-    await refused('parcel', { ...parcel, to: {} }, 'lack to.city.');
-    await refused('parcel', { ...parcel, to: { city: 'Bern', x: 1 } }, 'is not declared');
-    await refused('parcel', { ...parcel, to: 'Bern' }, 'are not an object');
-    await refused('parcel', { ...parcel, speed: 'now' }, 'cannot be accepted in speed.');
-    await refused('parcel', { ...parcel, items: Array(16).fill('x') }, 'more than 16 members');
-    await refused('parcel', { ...parcel, items: ['x'.repeat(11)] }, 'cannot be accepted in items.');
+    expect(await refusalOf('parcel', { ...parcel, to: {} })).toContain('lack to.city.');
+    expect(await refusalOf('parcel', { ...parcel, to: { city: 'Bern', x: 1 } })).toContain(
+      'is not declared',
+    );
+    expect(await refusalOf('parcel', { ...parcel, to: 'Bern' })).toContain('are not an object');
+    expect(await refusalOf('parcel', { ...parcel, speed: 'now' })).toContain(
+      'cannot be accepted in speed.',
+    );
+    expect(await refusalOf('parcel', { ...parcel, items: Array(16).fill('x') })).toContain(
+      'more than 16 members',
+    );
+    expect(await refusalOf('parcel', { ...parcel, items: ['x'.repeat(11)] })).toContain(
+      'cannot be accepted in items.',
+    );
   });
 
   it('stay short and flat also where a decorator applies under a condition', async () => {
-    const long = { note: 'x'.repeat(71) };
-    expect(await refused('conditional', long, 'a text that no message can take')).toHaveLength(0);
-    const deep = { note: { 'https://evil.example': 1 } };
-    expect(await refused('conditional', deep, 'no message can take')).toHaveLength(0);
+    expect(await refusalOf('conditional', { note: 'x'.repeat(71) })).toContain(
+      'a text that no message can take',
+    );
+    expect(await refusalOf('conditional', { note: { 'https://evil.example': 1 } })).toContain(
+      'no message can take',
+    );
   });
 });
 

@@ -36,15 +36,16 @@ describe.each(engines.filter((engine) => engine !== 'sqljs'))(
           [one, other],
           [other, one],
         ] as const) {
-          const { id, state } = await ours.twoFactor.request({ token: TOKEN, purpose: 'login' });
+          const { id, state } = await ours.twoFactor.request({ token: TOKEN });
           const proof = await ours.confirmer.makeConfirmation({ isConfirmed: true });
 
           await expect(theirs.confirmer.confirm(id, state.code!)).rejects.toBeInstanceOf(
             TwoFactorUnknownKeyError,
           );
-          const [seen, usable] = await theirs.confirmer.check(proof.id);
-          expect(usable).toBe(false);
+          expect((await theirs.confirmer.check(proof.id))[1]).toBe(false);
+          const [seen] = await theirs.confirmer.check(id);
           expect(() => seen?.code).toThrow(TwoFactorUnknownKeyError);
+          expect(() => seen?.token).toThrow(TwoFactorUnknownKeyError);
           expect(await theirs.confirmer.use(proof.id)).toBe(false);
           ours.clock.advance(30);
           theirs.clock.advance(30);
@@ -52,7 +53,7 @@ describe.each(engines.filter((engine) => engine !== 'sqljs'))(
             TwoFactorUnknownKeyError,
           );
           expect((await ours.confirmer.confirm(id, state.code!))[1]).toBe(true);
-          expect(await ours.confirmer.use(id, { purpose: 'login' })).toBe(true);
+          expect(await ours.confirmer.use(id)).toBe(true);
           expect(await ours.confirmer.use(proof.id)).toBe(true);
         }
       }

@@ -34,18 +34,18 @@ function boots(input: object, environment: NodeJS.ProcessEnv = PRODUCTION): bool
 function namedAsSecrets(text: string): string[] {
   return text
     .split('\n')
-    .flatMap((line) => (/secret/i.test(line) ? [line] : []))
-    .flatMap((line) => [
-      ...Array.from(
-        line.matchAll(/(['"`])((?:(?!\1)[^\\\n]|\\.)*)\1/g),
-        ([, , literal]) => literal!,
-      ),
-      ...Array.from(
-        line.matchAll(/secrets?\w*["']?\s*[=:]\s*([\w!#%&*+./=?@^-]+)(?:\s|$)/gi),
-        ([, value]) => value!,
-      ),
-    ])
+    .flatMap((line) => (/secret/i.test(line) ? valuesOf(line) : []))
     .filter((value) => !isComputed(value) && !isPath(value));
+}
+
+function valuesOf(line: string): string[] {
+  return [
+    ...Array.from(line.matchAll(/(['"`])((?:(?!\1)[^\\\n]|\\.)*)\1/g), ([, , literal]) => literal!),
+    ...Array.from(
+      line.matchAll(/secrets?\w*["']?\s*[=:]\s*([\w!#%&*+./=?@^-]+)(?:\s|$)/gi),
+      ([, value]) => value!,
+    ),
+  ];
 }
 
 /** A template is filled in when it runs, and an address of a server is no secret of this module. */
@@ -62,7 +62,7 @@ function randomLooking(text: string): string[] {
 }
 
 function isPath(word: string): boolean {
-  const path = word.replace(/^\/+/, '');
+  const path = word.replace(/^[./]+/, '').replace(/\.js$/, '.ts');
   return files.some((file) => file.includes(path));
 }
 

@@ -120,8 +120,8 @@ const OPERATIONS = [
 type Operation = (typeof OPERATIONS)[number];
 
 const configurations = propertyEngines.flatMap((engine) => [
-  { engine, with: 'without limits', limits: false as const },
   { engine, with: 'with limits', limits: {} },
+  { engine, with: 'without limits', limits: false as const },
 ]);
 
 describe.each(configurations)('On $engine $with', ({ engine, limits }) => {

@@ -10,6 +10,7 @@ import {
   ObjectType,
   Query,
   ResolveField,
+  ResolveReference,
   Resolver,
 } from '@nestjs/graphql';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -296,6 +297,25 @@ class GuardedFields {
   }
 }
 
+/** GraphQL calls both without guards, the second one whatever it is told. */
+@Resolver(() => Account)
+class GuardedReference {
+  @ResolveReference()
+  @RequireConfirmation('transfer', { confirmationId })
+  statement(): Account {
+    return new Account();
+  }
+}
+
+@Resolver(() => Account)
+class GuardedTypeResolver {
+  @ResolveField()
+  @RequireConfirmation('transfer', { confirmationId })
+  __resolveType(): string {
+    return 'Account';
+  }
+}
+
 describe('A guard that Nest would never run', () => {
   const boot = (
     providers: readonly Provider[],
@@ -336,13 +356,24 @@ describe('A guard that Nest would never run', () => {
     }
   });
 
-  it.each([GuardedField, GuardedFields])('stops the boot on a field: %o', async (resolver) => {
-    for (const enhancers of [[], ['guards'], ['interceptors']] as const) {
-      await expect(boot([resolver], [...enhancers])).rejects.toMatchObject({
-        code: 'invalid-configuration',
-        message: `${resolver.name}.statement is a GraphQL field, where Nest runs no guard. Put @RequireConfirmation on the query or mutation, or give GraphQLModule fieldResolverEnhancers: ['guards', 'interceptors'].`,
-      });
-    }
+  it.each([GuardedField, GuardedFields, GuardedReference])(
+    'stops the boot on a field: %o',
+    async (resolver) => {
+      for (const enhancers of [[], ['guards'], ['interceptors']] as const) {
+        await expect(boot([resolver], [...enhancers])).rejects.toMatchObject({
+          code: 'invalid-configuration',
+          message: `${resolver.name}.statement is a GraphQL field, where Nest runs no guard. Put @RequireConfirmation on the query or mutation, or give GraphQLModule fieldResolverEnhancers: ['guards', 'interceptors'].`,
+        });
+      }
+    },
+  );
+
+  it('stops the boot on a resolver of types, whatever GraphQL is told', async () => {
+    await expect(boot([GuardedTypeResolver], ['guards', 'interceptors'])).rejects.toMatchObject({
+      code: 'invalid-configuration',
+      message:
+        'GuardedTypeResolver.__resolveType is a GraphQL field, where Nest runs no guard. Put @RequireConfirmation on the query or mutation.',
+    });
   });
 
   it('guards fields where Nest is told to run it', async () => {

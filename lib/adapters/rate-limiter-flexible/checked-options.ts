@@ -79,7 +79,7 @@ function classesOf(limiter: object): readonly string[] {
 }
 
 /** They keep their counts in the memory of a process; `RateLimiterCluster` in that of the primary one of a machine. */
-const IN_MEMORY: ReadonlySet<string> = new Set(['RateLimiterMemory', 'RateLimiterCluster']);
+const IN_MEMORY = /^RateLimiter(?:Memory|Cluster)/;
 
 function assertLimits(limiter: Wrapping, singleProcess: boolean): void {
   if (limiter.insuranceLimiter) {
@@ -94,7 +94,7 @@ function assertLimits(limiter: Wrapping, singleProcess: boolean): void {
       `${nonAtomic} lets parallel calls share the last unit. Take one that counts atomically, such as RateLimiterRedis.`,
     );
   }
-  const inMemory = classes.find((name) => IN_MEMORY.has(name));
+  const inMemory = classes.find((name) => IN_MEMORY.test(name));
   if (inMemory === undefined || singleProcess || isDevelopment()) return;
   throw new TwoFactorConfigurationError(
     `${inMemory} counts in memory: each further process would allow all of it once more, and a restart forgets it. Take ` +

@@ -230,16 +230,16 @@ describe('A limit store on rate-limiter-flexible', () => {
       const wrapped = new RLWrapperTimeouts({ limiter: ours, timeoutMs: 100 });
       const listed = new RLWrapperBlackAndWhite({ limiter: memory });
       const cluster = Object.create(RateLimiterCluster.prototype, {
-        penalty: { value: (...args: Parameters<typeof memory.penalty>) => memory.penalty(...args) },
-        set: { value: (...args: Parameters<typeof memory.set>) => memory.set(...args) },
+        penalty: { value: () => undefined },
+        set: { value: () => undefined },
       }) as FlexibleLimiter;
       for (const limiter of [memory, ours, wrapped, listed, cluster]) {
         const make = (singleProcess?: boolean) => (): LimitStore =>
-          rateLimiterFlexibleStore({ limiter: limiter as FlexibleLimiter, singleProcess });
+          rateLimiterFlexibleStore({ limiter, singleProcess });
         for (const refused of [make(), make(false), make('yes' as never)]) {
           expect(refused).toThrow(TwoFactorConfigurationError);
           expect(refused).toThrow(
-            /^RateLimiter(Memory|Cluster) counts in memory: .* or set singleProcess: true where there is never more/,
+            /^RateLimiter(Memory|Cluster\w*) counts in memory: .* or set singleProcess: true where there is never more/,
           );
         }
         expect(make(true)).not.toThrow();
@@ -263,8 +263,7 @@ describe('A limit store on rate-limiter-flexible', () => {
       [new RLWrapperBlackAndWhite({ limiter: insured }), 'insuranceLimiter'],
       [new RLWrapperTimeouts({ limiter: memory, insuranceLimiter: memory }), 'insuranceLimiter'],
     ] as const) {
-      const make = (): LimitStore =>
-        rateLimiterFlexibleStore({ limiter: limiter as unknown as FlexibleLimiter });
+      const make = (): LimitStore => rateLimiterFlexibleStore({ limiter });
       expect(make).toThrow(TwoFactorConfigurationError);
       expect(make).toThrow(words);
     }

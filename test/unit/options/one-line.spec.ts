@@ -6,9 +6,24 @@ import { resolveOptions } from '../../../lib/options/index.js';
 
 const secret = 'kq3Wm9vXz7Rb1TnYc5Hd8Jf2Lg6Ps0AeUiOyKt4Q';
 const FORGING = [
-  ['\u0000', '\t', '\n', '\r', '\u001f', '\u007f', '\u0085', '\u009f'],
-  ['\u061c', '\u200e', '\u200f', '\u2028', '\u2029', '\u202a', '\u202e', '\u2066', '\u2069'],
-].flat();
+  '\u0000',
+  '\t',
+  '\n',
+  '\r',
+  '\u001f',
+  '\u007f',
+  '\u0085',
+  '\u009f',
+  '\u061c',
+  '\u200e',
+  '\u200f',
+  '\u2028',
+  '\u2029',
+  '\u202a',
+  '\u202e',
+  '\u2066',
+  '\u2069',
+];
 const HARMLESS = ['\u00a0', '\u00e9', '\u200d', '\u200c', '\u3000', '\u{1f469}\u200d\u{1f680}'];
 
 describe('a text that stands in messages', () => {
