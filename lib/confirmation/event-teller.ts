@@ -8,7 +8,11 @@ import {
   TwoFactorUnavailableError,
   type LimitName,
 } from '../errors/index.js';
-import { TwoFactorEvents, type ConfirmationFacts } from '../events/index.js';
+import {
+  TwoFactorEvents,
+  type BudgetExhaustedEvent,
+  type ConfirmationFacts,
+} from '../events/index.js';
 import {
   classOf,
   GuessingWatch,
@@ -16,7 +20,7 @@ import {
   type Charged,
   type LimitedParty,
 } from '../limits/index.js';
-import type { LimitClass, ResolvedOptions } from '../options/index.js';
+import type { ResolvedOptions } from '../options/index.js';
 import { InjectTwoFactorOptions } from '../two-factor.tokens.js';
 import type { StoredBinding } from './binding.js';
 import type { ConfirmationRow } from './confirmation-record.entity.js';
@@ -76,33 +80,23 @@ export class EventTeller {
     this.events.emit(() => ({ type: 'send-blocked', ...refusal, ...facts() }));
     const { limit, retryAfterSeconds } = refusal;
     if (error instanceof TwoFactorUnavailableError && retryAfterSeconds !== null) {
-      this.#budgetExhausted(limit, classOf(party), confirmation.way, retryAfterSeconds);
+      const quota = { limit, limitClass: classOf(party), way: confirmation.way, retryAfterSeconds };
+      this.#budgetExhausted(quota, error.limitEndsAt ?? 0);
     }
   }
 
   /** Reports it once for each window: the quota is also refused for every further request. */
-  #budgetExhausted(
-    limit: LimitName,
-    limitClass: LimitClass,
-    way: string,
-    retryAfterSeconds: number,
-  ): void {
+  #budgetExhausted(facts: Omit<BudgetExhaustedEvent, 'type' | 'at'>, endsAt: number): void {
     const now = this.options.clock.now();
-    const quota =
-      limit === 'sends-per-sender' ? `${limit} ${limitClass} ${way}` : `${limit} ${limitClass}`;
+    const { limit, limitClass, way, retryAfterSeconds } = facts;
+    const sender = limit === 'sends-per-sender' ? ` ${way}` : '';
+    const quota = `${limit} ${limitClass}${sender}`;
     if ((this.#exhaustedUntil.get(quota) ?? 0) > now) return;
-    this.#exhaustedUntil.set(quota, now + retryAfterSeconds * 1_000);
+    this.#exhaustedUntil.set(quota, endsAt);
     this.#logger.warn(
       `The messages of the quota ${limit} (${limitClass}) are used up for ${retryAfterSeconds} seconds.`,
     );
-    this.events.emit(() => ({
-      type: 'budget-exhausted',
-      at: new Date(now),
-      limit,
-      limitClass,
-      way,
-      retryAfterSeconds,
-    }));
+    this.events.emit(() => ({ type: 'budget-exhausted', at: new Date(now), ...facts }));
   }
 
   /** If the error is a refusal by a limit. */

@@ -14,17 +14,29 @@ export class TwoFactorUnavailableError extends TwoFactorError {
   readonly retryAfterSeconds: number;
   /** The budget that is used up, if that is why. */
   readonly limit: LimitName | null;
+  /**
+   * When the window of that limit ends, epoch milliseconds: exact, and so never for clients.
+   *
+   * @internal
+   */
+  readonly limitEndsAt: number | null;
 
   constructor(
     message: string,
     {
       retryAfterSeconds = 1,
       limit,
+      limitEndsAt,
       ...options
-    }: ErrorOptions & { retryAfterSeconds?: number; limit?: LimitName } = {},
+    }: ErrorOptions & {
+      retryAfterSeconds?: number;
+      limit?: LimitName;
+      limitEndsAt?: number;
+    } = {},
   ) {
     super(message, options);
     this.retryAfterSeconds = retryAfterSeconds;
     this.limit = limit ?? null;
+    this.limitEndsAt = limitEndsAt ?? null;
   }
 }

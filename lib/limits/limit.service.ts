@@ -421,7 +421,8 @@ export class LimitService {
     const refusals = refused.flatMap((level): Refusal[] => {
       const charge = charges.find(({ key }) => key === level.key);
       if (charge === undefined) return [];
-      return [{ limit: charge.limit, waitMs: reportedWaitMs(charge, waitMs(level, charge, now)) }];
+      const exactMs = waitMs(level, charge, now);
+      return [{ limit: charge.limit, waitMs: reportedWaitMs(charge, exactMs), exactMs }];
     });
     const length = (refusal: Refusal): number => refusal.waitMs ?? Number.POSITIVE_INFINITY;
     return (
@@ -440,13 +441,13 @@ export class LimitService {
     return this.#planner.normalize(token);
   }
 
-  #refusal({ limit, waitMs: wait }: Refusal): Error {
+  #refusal({ limit, waitMs: wait, exactMs }: Refusal): Error {
     const seconds = wait === null ? null : Math.max(1, Math.ceil(wait / 1_000));
     if (OURS.has(limit)) {
       const retryAfterSeconds = seconds ?? 1;
       return new TwoFactorUnavailableError(
         `The messages of the budget ${limit} are used up. Raise it under limits, or wait ${retryAfterSeconds} seconds.`,
-        { retryAfterSeconds, limit },
+        { retryAfterSeconds, limit, limitEndsAt: this.options.clock.now() + (exactMs ?? 0) },
       );
     }
     return new TwoFactorTooManyRequestsError(this.#sentence(limit, seconds), seconds, limit);
@@ -510,7 +511,9 @@ function reportedWaitMs({ limit, limitClass, rule }: Budget, wait: number | null
 
 interface Refusal {
   readonly limit: LimitName;
+  /** As it is reported; `null` when waiting does not help. */
   readonly waitMs: number | null;
+  readonly exactMs: number | null;
 }
 
 /** All that a call charges is locked in this one order. */

@@ -159,7 +159,7 @@ describe('The events', () => {
     expect(await ask('email')).toEqual([]);
     expect(await ask('email')).toMatchObject([
       blocked('sends-in-total'),
-      exhausted('sends-in-total', 'open', 'email', 50),
+      exhausted('sends-in-total', 'open', 'email', 60),
     ]);
     expect(await ask('sms')).toMatchObject([blocked('sends-in-total')]);
     expect(await ask('sms', 'ann')).toEqual([]);

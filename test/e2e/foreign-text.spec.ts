@@ -14,6 +14,7 @@ import {
   type Delivery,
 } from '../../lib/index.js';
 import { Details } from '../support/details.js';
+import { FAILURES_ONLY } from '../support/doors.js';
 import { adapters, startHttpApp, type Answer, type HttpTestApp } from '../support/http.js';
 
 const MARK = 'c4n4ry';
@@ -78,6 +79,8 @@ describe.each(adapters)('A text of a client over HTTP on $name', ({ create }) =>
       providers: [SmsBackend],
       options: {
         controller: true,
+        // The limits of messages would refuse most of the texts before they are read.
+        limits: FAILURES_ONLY,
         defaultSender: 'email',
         senders: {
           email: defineSender(emailBackend, {

@@ -259,8 +259,9 @@ describe.each(engines)('a missing table on %s', (engine) => {
     expect(JSON.stringify(body)).not.toContain('two_factor_limit');
     expect(lines).toHaveBeenCalledTimes(1);
     const [, said = ''] =
-      /^urn:uuid:\S+ TwoFactorConfigurationError: (.*)$/.exec(String(lines.mock.calls[0]?.[0])) ??
-      [];
+      /^urn:uuid:\S+ TwoFactorConfigurationError: (.*?)(?: Cause: .*)?$/.exec(
+        String(lines.mock.calls[0]?.[0]),
+      ) ?? [];
     assertSaid(said, row, plant);
   });
 });

@@ -110,7 +110,7 @@ describe.each(servers)('The requester of a message over HTTP on $name', ({ creat
     http.clock.advance(30);
 
     const again = await http.post('/2factor/resend', { id });
-    expect(again).toBeProblem(429, 'too-many-requests', { retryAfter: 570 });
+    expect(again).toBeProblem(429, 'too-many-requests', { retryAfter: 600 });
     expect(blocked).toEqual(['sends-per-requester']);
   });
 

@@ -165,7 +165,7 @@ describe.each(engines)('Messages on %s', (engine) => {
     expect(await refusal(test.twoFactor.resend(id, { requester: 'session-4711' }))).toEqual([
       429,
       'sends-per-requester',
-      3_570,
+      3_600,
     ]);
   });
 

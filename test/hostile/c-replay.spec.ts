@@ -199,7 +199,9 @@ describe.each(doors)('Replay, at the door of $name:', ({ open }) => {
   });
 
   it('38 keeps three confirmations alive for one subject or token and purpose when no message is sent, and refuses a fourth', async () => {
-    door = await open({ options: { limits: {}, purposes: { login: {} } } });
+    door = await open({
+      options: { limits: {}, purposes: { '': { open: true }, login: { open: true } } },
+    });
     const { clock, confirmer } = door.test;
     for (const input of [{ token: 'ann@example.com' }, { subject: 'ann' }]) {
       const make = (purpose?: string): Promise<string> =>

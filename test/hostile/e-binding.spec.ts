@@ -8,7 +8,7 @@ import {
 } from '@nestjs/common';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
-import { RequireConfirmation } from '../../lib/index.js';
+import { RequireConfirmation, type PurposeDefinition } from '../../lib/index.js';
 import { WRONG_CODE } from '../support/canaries.js';
 import { doors, FAILURES_ONLY, httpDoors, services, type Entrance } from '../support/doors.js';
 import { engines, type EngineName } from '../support/engines.js';
@@ -41,7 +41,8 @@ class VaultController {
 
 const recipient = (context: ExecutionContext): string => `${userOf(context)}@example.com`;
 
-const purposes = {
+const purposes: Readonly<Record<string, PurposeDefinition>> = {
+  '': { open: true },
   login: { subject: userOf, recipient },
   withdraw: { subject: userOf, recipient },
   'sign-in-first': {

@@ -1,4 +1,6 @@
 // The server says no: a lost race, a lock, a shutdown, a full disk. Never a 500, never a success.
+import { randomUUID } from 'node:crypto';
+
 import {
   Body,
   ConflictException,
@@ -116,9 +118,14 @@ describe.each(servers)('Refusals of the server on %s', (engine) => {
       controllers: [TransfersController],
       options: {
         controller: true,
+        // All requests come from one address: the default limits, each request by a requester of its own.
+        limits: { requester: () => randomUUID() },
         maxAttempts: MAX_ATTEMPTS,
         timeoutMs: 60_000,
-        purposes: { transfer: { subject: () => 'ann', recipient: () => 'ann@bank.example' } },
+        purposes: {
+          '': { open: true },
+          transfer: { subject: () => 'ann', recipient: () => 'ann@bank.example' },
+        },
       },
     });
     await http.dataSource.query(
@@ -244,8 +251,10 @@ describe.each(servers)('Isolation levels over HTTP on %s', (engine) => {
       const database = await openDatabase(engine);
       const options = {
         controller: true,
+        limits: { requester: () => randomUUID() },
         timeoutMs: 60_000,
         purposes: {
+          '': { open: true },
           transfer: { subject: () => 'ann', recipient: () => 'ann@bank.example' },
         },
       } as const;
