@@ -284,7 +284,8 @@ describe.each(servers)('Reliability, with %s behind HTTP:', (engine) => {
         Array.from({ length: 20 }, () => door.confirm(locked.id, WRONG_CODE)),
       );
       const others = await Promise.all(
-        Array.from({ length: 10 }, async (_, at) => {
+        // One address may cause ten messages an hour.
+        Array.from({ length: 9 }, async (_, at) => {
           const { id, code } = await door.made({ token: `other-${at}@example.com` });
           return [
             await door.confirm(id, WRONG_CODE),

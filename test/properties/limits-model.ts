@@ -112,7 +112,7 @@ export interface Blocked {
 export type Charged = readonly Budget[];
 
 /** Two spellings of one mailbox share their budgets. */
-function canonical(token: string): string {
+export function canonicalToken(token: string): string {
   return token.toLowerCase();
 }
 
@@ -287,7 +287,7 @@ export class LimitsModel {
   #places(ring: Ring, party: Party, windowMs: number): Budget[][] {
     const { token, subject, purpose } = party;
     if (subject === '' && token === undefined) return [];
-    const owner = subject === '' ? { token: canonical(token!) } : { subject };
+    const owner = subject === '' ? { token: canonicalToken(token!) } : { subject };
     return Array.from({ length: LIMITS.pending.max }, (_, place) =>
       ring.map((secret) => ({
         key: JSON.stringify([secret, 'pending', isOpen(party), purpose, owner, place]),
@@ -340,7 +340,7 @@ function scopeOf(party: Party): Scope | null {
 }
 
 function nameOf({ token, subject }: Scope): string {
-  return JSON.stringify([subject ?? null, token === undefined ? null : canonical(token)]);
+  return JSON.stringify([subject ?? null, token === undefined ? null : canonicalToken(token)]);
 }
 
 /** The party that causes the message, and its networks; a subject in its widest one alone. */

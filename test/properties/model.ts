@@ -1,6 +1,7 @@
 import type { JsonValue, SendContext } from '../../lib/index.js';
 import type { Binding, BindingChoice, Call, CodeChoice, Target } from './calls.js';
 import {
+  canonicalToken,
   LimitsModel,
   type Blocked,
   type Charged,
@@ -225,7 +226,7 @@ export class Model {
       confirmedAt: date(row.confirmedAt),
       useBefore: date(row.useBefore),
       usedAt: date(row.usedAt),
-      token: row.code === undefined ? null : isOpen ? (row.token ?? null) : 'sealed',
+      token: row.code === undefined ? null : isOpen ? normalized(row.token) : 'sealed',
       code: row.code === undefined ? null : isOpen ? fingerprint(row.code) : 'sealed',
     };
   }
@@ -660,4 +661,9 @@ export function canonical(value: JsonValue | undefined): string | undefined {
 function reversed(value: JsonValue): JsonValue {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
   return Object.fromEntries(Object.entries(value).toReversed());
+}
+
+/** A state has the token in one spelling. */
+function normalized(token: string | undefined): string | null {
+  return token === undefined ? null : canonicalToken(token);
 }

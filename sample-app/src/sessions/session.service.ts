@@ -47,8 +47,8 @@ export class SessionService {
   }
 
   /**
-   * Begins a session under a new token, whatever the request brought: a token that somebody planted in the browser before
-   * never becomes a signed-in one (session fixation).
+   * Begins a session under a new token, whatever the request brought: a token that was planted in the browser before never
+   * becomes a signed-in one (session fixation).
    *
    * @returns the token, for `setCookie` once the transaction has committed.
    */
