@@ -10,7 +10,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { buildCopy, type PackageCopy, type Packed } from '../support/packed-package.js';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
-const MAX_BYTES = 150_000;
+/** 184 kB with the declared details, the reservation of proofs and the estimate of secrets; it was 140 kB before them. */
+const MAX_BYTES = 190_000;
 /** What all entries share: the one copy, what brings it its packages, and how. */
 const SHARED = ['core.cjs', 'packages.cjs', 'shared.cjs', 'shared.js'];
 
