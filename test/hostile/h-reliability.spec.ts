@@ -302,8 +302,9 @@ describe.each(servers)('Reliability, with %s behind HTTP:', (engine) => {
       for (const [outcome, health] of others)
         expect([outcome, health]).toStrictEqual(['code-mismatch, 4 left', 200]);
       const { attempts } = await door.row(locked.id);
-      // A call that was given up while it waited for the row may still be charged, once: never given back.
-      expect(attempts).toBeLessThanOrEqual(1);
+      // A call that was given up while it waited for the row may still be charged, once: MariaDB does not notice that its
+      // client is gone. The calls wait in turn, so that on a slow machine a second one may have reached the server.
+      expect(attempts).toBeLessThanOrEqual(2);
       expect(await door.confirm(locked.id, locked.code)).toBe('done');
     });
 

@@ -3,8 +3,9 @@ import { describe, expect, it } from 'vitest';
 import { parseBinding } from '../../../lib/confirmation/index.js';
 import { TwoFactorConfigurationError, TwoFactorInputError } from '../../../lib/errors/index.js';
 import { resolveOptions } from '../../../lib/options/index.js';
+import { secretOf } from '../../support/secret.js';
 
-const secret = 'kq3Wm9vXz7Rb1TnYc5Hd8Jf2Lg6Ps0AeUiOyKt4Q';
+const secret = secretOf('one line');
 const FORGING = [
   '\u0000',
   '\t',
