@@ -139,7 +139,7 @@ export class ConfirmationState {
 
   /**
    * What `token` is: a plain mailbox, a number with its country, or something else such as a chat id; `null` until a token
-   * was named. Ask for it before a token becomes somebody's phone or address: by its way alone a sender says where a code
+   * was named. Ask for it before a token becomes a user's phone or address: by its way alone a sender says where a code
    * went, and not what that is.
    *
    * @throws as `token`.

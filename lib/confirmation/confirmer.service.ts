@@ -279,7 +279,7 @@ export class ConfirmerService {
         if (charged) await this.limits.giveBack(charged);
         return this.#repeated(row, binding, token, await this.store.find(id, manager));
       }
-      // It was made too late for its caller, and nobody else can know its id: it costs nothing. One with a key will be asked for.
+      // It was made too late for its caller, and no other call can know its id: it costs nothing. One with a key will be asked for.
       if (deadline.passed && key === undefined && charged) await this.limits.giveBack(charged);
     }
     this.teller.created(row, party, manager);

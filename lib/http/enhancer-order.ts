@@ -13,7 +13,7 @@ const demands = new WeakMap<ExecutionContext, () => Promise<void>>();
 /**
  * Stands behind all other guards of a method, and makes there the demand that `ConfirmationGuard` has postponed. A guard
  * that refused after `ConfirmationGuard` would have cost the person a proof, and a guard that signs the caller in after it
- * would make every valid proof that of nobody.
+ * would find no subject for a valid proof.
  */
 export const LAST_GUARD: CanActivate = {
   async canActivate(context: ExecutionContext): Promise<boolean> {

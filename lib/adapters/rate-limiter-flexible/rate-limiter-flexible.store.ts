@@ -90,7 +90,7 @@ interface Counter {
 const NOTHING: Counter = { points: 0, endsInMs: 0 };
 
 /**
- * A window is a counter. A window of one (a pending slot) is held by whoever counted it to one and is freed by deleting it, so
+ * A window is a counter. A window of one (a pending slot) is held by the call that counted it to one and is freed by deleting it, so
  * its holder is kept beside it. Failures are two counters and a lock, which is a window of one again: as long as it lasts,
  * nobody else gets through.
  */
