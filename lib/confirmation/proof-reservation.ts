@@ -35,15 +35,25 @@ export class ProofReservation {
   #isRunning = false;
   #usedIn: EntityManager | undefined;
   #isEmitted = false;
+  // Private to the runtime, not to the compiler alone: `console.log` of a proof would otherwise print the details' MAC.
+  readonly #mark: string;
+  readonly #binding: StoredBinding;
+  readonly #store: ConfirmationStore;
+  readonly #teller: EventTeller;
 
   constructor(
     /** The confirmation as it was before the reservation. */
     readonly state: ConfirmationState,
-    private readonly mark: string,
-    private readonly binding: StoredBinding,
-    private readonly store: ConfirmationStore,
-    private readonly teller: EventTeller,
-  ) {}
+    mark: string,
+    binding: StoredBinding,
+    store: ConfirmationStore,
+    teller: EventTeller,
+  ) {
+    this.#mark = mark;
+    this.#binding = binding;
+    this.#store = store;
+    this.#teller = teller;
+  }
 
   /** Whether `use` succeeded; in a transaction: unless that was rolled back. */
   get isUsed(): boolean {
@@ -90,7 +100,7 @@ export class ProofReservation {
    */
   async use(manager: EntityManager | undefined): Promise<void> {
     const { id } = this.state;
-    if (await this.store.keepReserved(id, this.mark, manager)) {
+    if (await this.#store.keepReserved(id, this.#mark, manager)) {
       this.#phase = 'used';
       this.#usedIn = manager;
       this.#emitUsed(manager);
@@ -132,7 +142,7 @@ export class ProofReservation {
 
   async #release(): Promise<void> {
     try {
-      await this.store.release(this.state.id, this.mark);
+      await this.#store.release(this.state.id, this.#mark);
     } catch (error) {
       this.#warn('could not be released; it stays used', error);
     }
@@ -144,12 +154,12 @@ export class ProofReservation {
 
   /** Whether the event is still to be emitted although the transaction has ended: the handler swallowed its failure. */
   #mayBeRolledBack(): boolean {
-    return this.teller.isHeard && !this.#isEmitted && !this.#isInTransaction;
+    return this.#teller.isHeard && !this.#isEmitted && !this.#isInTransaction;
   }
 
   async #keep(): Promise<boolean> {
     try {
-      return await this.store.keepReserved(this.state.id, this.mark);
+      return await this.#store.keepReserved(this.state.id, this.#mark);
     } catch (error) {
       this.#warn('could not be marked as ended; it stays used', error);
       return false;
@@ -157,14 +167,14 @@ export class ProofReservation {
   }
 
   #emitUsed(manager: EntityManager | undefined): void {
-    this.teller.used(this.state.id, this.binding, manager, () => {
+    this.#teller.used(this.state.id, this.#binding, manager, () => {
       this.#isEmitted = true;
     });
   }
 
   /** A snapshot from before the reservation shows the proof unused, and no statement of that transaction can use it. */
   async #assertVisible(manager: EntityManager): Promise<void> {
-    const seen = await this.store.find(this.state.id, manager);
+    const seen = await this.#store.find(this.state.id, manager);
     if (seen === null || seen.usedAt !== null) return;
     throw new TwoFactorConflictError(
       'The transaction began before the guard reserved the proof, and cannot see that under its isolation level. Begin ' +

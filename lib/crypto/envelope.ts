@@ -23,6 +23,43 @@ export interface Sealed {
   readonly hasSlot?: true | undefined;
 }
 
+/**
+ * The content as it is stored, under short names. PostgreSQL updates a row in place (HOT) only when the new version fits
+ * into the same half-filled page; with long names a batch of updates no longer fits (test/engines/growth).
+ */
+interface StoredContent {
+  readonly c: string;
+  readonly t?: string | undefined;
+  readonly w?: string | undefined;
+  readonly x?: { readonly [key: string]: unknown } | undefined;
+  /** 1 when a client named the token. */
+  readonly f?: 1 | undefined;
+  /** 1 when the confirmation holds a pending slot. */
+  readonly s?: 1 | undefined;
+}
+
+function toStored({ code, token, way, context, tokenFrom, hasSlot }: Sealed): StoredContent {
+  return {
+    c: code,
+    t: token,
+    w: way,
+    x: context,
+    f: tokenFrom === 'client' ? 1 : undefined,
+    s: hasSlot ? 1 : undefined,
+  };
+}
+
+function fromStored({ c, t, w, x, f, s }: StoredContent): Sealed {
+  return {
+    code: c,
+    ...(t !== undefined && { token: t }),
+    ...(w !== undefined && { way: w }),
+    ...(x !== undefined && { context: x }),
+    ...(f === 1 && { tokenFrom: 'client' }),
+    ...(s === 1 && { hasSlot: true }),
+  };
+}
+
 /** The columns that an envelope is bound to: change one, and it no longer opens. */
 export interface EnvelopeBinding {
   readonly id: string;
@@ -54,7 +91,7 @@ export function sealEnvelope(
   const cipher = createCipheriv(CIPHER, ring.current.seal, nonce, { authTagLength: TAG_BYTES });
   cipher.setAAD(associatedData(binding));
   const ciphertext = Buffer.concat([
-    cipher.update(JSON.stringify(content), 'utf8'),
+    cipher.update(JSON.stringify(toStored(content)), 'utf8'),
     cipher.final(),
   ]);
   const parts = [nonce, ciphertext, cipher.getAuthTag()];
@@ -76,7 +113,7 @@ export function openEnvelope(
     decipher.setAAD(associatedData(binding));
     decipher.setAuthTag(tag);
     const bytes = [decipher.update(ciphertext), decipher.final()];
-    return JSON.parse(Buffer.concat(bytes).toString('utf8')) as Sealed;
+    return fromStored(JSON.parse(Buffer.concat(bytes).toString('utf8')) as StoredContent);
   } catch {
     // GCM refuses whatever was not sealed by us for this very row; why is of no use to anybody.
     return null;
