@@ -7,7 +7,7 @@ import { createTwoFactorController, type ControllerOptions } from './http/index.
 import { DatabaseLimitStore, NoLimitStore, type LimitStore } from './limits/index.js';
 import { TWO_FACTOR_ENTITIES } from './migrations/index.js';
 import {
-  joinUpTo,
+  maxBatchSize,
   limitsSends,
   resolveOptions,
   type ResolvedOptions,
@@ -126,7 +126,7 @@ async function openLimitStore(
   dataSource: DataSource,
   options: ResolvedOptions,
 ): Promise<LimitStore> {
-  const { limits, timeoutMs, preparedStatements, clock } = options;
+  const { limits, databaseTimeoutMs: timeoutMs, preparedStatements, clock } = options;
   if (limits.failures === null && limits.pending === null && !limitsSends(limits)) {
     return new NoLimitStore();
   }
@@ -134,7 +134,7 @@ async function openLimitStore(
   return DatabaseLimitStore.open(dataSource, {
     timeoutMs,
     preparedStatements,
-    joinUpTo: joinUpTo(options),
+    maxBatchSize: maxBatchSize(options),
     tries,
     clock,
   });

@@ -14,7 +14,7 @@ import { TwoFactorConfigurationError } from './errors/index.js';
 import { TwoFactorEvents } from './events/index.js';
 import { GuardedRouteExplorer, PurposeService, RequesterService } from './http/index.js';
 import { LimitService } from './limits/index.js';
-import { joinUpTo, touchablePurposes, type ResolvedOptions } from './options/index.js';
+import { maxBatchSize, touchablePurposes, type ResolvedOptions } from './options/index.js';
 import { TwoFactorService } from './request/index.js';
 import { SenderExplorer, SenderService } from './sender/index.js';
 import {
@@ -36,11 +36,18 @@ async function openStore(
   options: ResolvedOptions,
   limits: LimitService,
 ): Promise<ConfirmationStore> {
-  const { timeoutMs, preparedStatements, maxAttempts, keyRing, clock, useWithinSeconds } = options;
+  const {
+    databaseTimeoutMs: timeoutMs,
+    preparedStatements,
+    maxAttempts,
+    keyRing,
+    clock,
+    useWithinSeconds,
+  } = options;
   return ConfirmationStore.open(dataSource, {
     timeoutMs,
     preparedStatements,
-    joinUpTo: joinUpTo(options),
+    maxBatchSize: maxBatchSize(options),
     tries: maxAttempts + 1,
     keys: keyRing.keys.length,
     purposes: touchablePurposes(options),

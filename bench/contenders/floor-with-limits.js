@@ -22,7 +22,7 @@ const CONFIRM = `
       SELECT id FROM two_factor_limit
       WHERE EXISTS (SELECT 1 FROM confirmed WHERE confirmed_at = $3)
         AND id IN (SELECT key FROM unnest($5::varchar[]) AS key WHERE key = key || '')
-        AND (kind = 'failures' OR substr(holder, 1, 16) = $6)
+        AND (kind = 'failures' OR substr(owner, 1, 16) = $6)
       ORDER BY id FOR UPDATE)
   )
   SELECT * FROM confirmed`;
@@ -37,8 +37,8 @@ const CONFIRM = `
 export async function open(options) {
   const { pool, close } = await openFloor(options);
   const charge = async (name, text, keys, more) => {
-    const holder = more + randomBytes(8).toString('hex');
-    const values = [...keys, Date.now(), holder];
+    const owner = more + randomBytes(8).toString('hex');
+    const values = [...keys, Date.now(), owner];
     const { rowCount } = await pool.query({ name, text, values });
     return rowCount;
   };
@@ -47,7 +47,7 @@ export async function open(options) {
       const { token, subject } = person;
       const id = newId(Date.now());
       const keys = [failureKey(token, subject), placeKey(subject)];
-      if ((await charge('request', CHARGE_REQUEST, keys, holderOf(id))) !== 1) {
+      if ((await charge('request', CHARGE_REQUEST, keys, ownerOf(id))) !== 1) {
         throw new Error('A limit was reached.');
       }
       return insert(pool, person, id);
@@ -61,7 +61,7 @@ export async function open(options) {
       if (charged !== 1) throw new Error('A limit was reached.');
       const now = Date.now();
       const ended = `{${failures},${placeKey(subject)}}`;
-      const values = [id, codeMac(id, code), now, now + USE_WITHIN_MS, ended, holderOf(id)];
+      const values = [id, codeMac(id, code), now, now + USE_WITHIN_MS, ended, ownerOf(id)];
       const confirmed = await pool.query({ name: 'confirm', text: CONFIRM, values });
       return outcomeOf(confirmed.rows[0], now).isConfirmed;
     },
@@ -78,7 +78,7 @@ function placeKey(subject) {
   return limitKey('pending', 'bound', PURPOSE, 'subject', subject, '0');
 }
 
-function holderOf(id) {
+function ownerOf(id) {
   return createHash('sha256').update(id).digest('hex').slice(0, 16);
 }
 
@@ -87,7 +87,7 @@ function holderOf(id) {
  * allowed, and when its window ends; 10 failures lock for 30 s, each one more for twice as long, up to 15 minutes. The condition
  * that is always true makes the planner expect one row, and take the index also where the table is still small.
  */
-function chargeSql(wanted, now, holder) {
+function chargeSql(wanted, now, owner) {
   const lasts = (row, end) =>
     `(${row}.ends_at > ${now} AND ${row}.ends_at <= CASE WHEN ${row}.kind = 'failures' THEN ${now} + 900000
       ELSE ${end} END + 86400000)`;
@@ -97,8 +97,8 @@ function chargeSql(wanted, now, holder) {
   return `
     WITH given (id, kind, amount, allowed, ends_at) AS (VALUES ${wanted.join(', ')}),
     wanted AS (SELECT * FROM given WHERE id = id || '')
-    INSERT INTO two_factor_limit AS own (id, kind, amount, allowed, ends_at, holder)
-    SELECT id, kind, amount, allowed, ends_at, ${holder} FROM wanted
+    INSERT INTO two_factor_limit AS own (id, kind, amount, allowed, ends_at, owner)
+    SELECT id, kind, amount, allowed, ends_at, ${owner} FROM wanted
     WHERE amount > 0 AND NOT EXISTS (
       SELECT 1 FROM two_factor_limit AS seen JOIN wanted AS rule ON rule.id = seen.id
       WHERE ${isSpent('seen', 'rule.allowed', 'rule.ends_at')})
@@ -109,7 +109,7 @@ function chargeSql(wanted, now, holder) {
         WHEN own.kind = 'failures' AND own.amount + 1 < 10 THEN ${now}
         WHEN own.kind = 'failures' THEN ${now} + LEAST(30000::bigint << LEAST(own.amount + 1 - 10, 5), 900000)
         WHEN ${lasts('own', 'excluded.ends_at')} THEN own.ends_at ELSE excluded.ends_at END,
-      allowed = excluded.allowed, holder = excluded.holder
+      allowed = excluded.allowed, owner = excluded.owner
     WHERE NOT ${isSpent('own', 'excluded.allowed', 'excluded.ends_at')}
     RETURNING id, amount, ends_at`;
 }

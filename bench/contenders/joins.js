@@ -8,12 +8,14 @@ const DECLARED = new URL(
 );
 
 /**
- * The option `join`, for a version of the package that has it; older ones refuse what they do not know, and never join.
+ * The option `batching`, for a version of the package that has it; older ones refuse what they do not know, and never join.
  *
  * @param {boolean} join
  */
 export function joinOption(join) {
-  if (/\bjoin\?:/.test(readFileSync(DECLARED, 'utf8'))) return { join };
+  const declared = readFileSync(DECLARED, 'utf8');
+  if (/\bbatching\?:/.test(declared)) return { batching: join };
+  if (/\bjoin\?:/.test(declared)) return { join };
   if (join) throw new Absent('this version of the package does not join');
   return {};
 }

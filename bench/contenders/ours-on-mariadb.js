@@ -8,5 +8,5 @@ import { open as openOurs } from './ours.js';
  * @param {{ url: string, limits: boolean, preparedStatements: boolean }} options
  */
 export function open(options) {
-  return openOurs({ ...options, type: 'mariadb', join: false });
+  return openOurs({ ...options, type: 'mariadb', batching: false });
 }

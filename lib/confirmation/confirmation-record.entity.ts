@@ -54,8 +54,8 @@ export class ConfirmationRecord {
   failureKeys!: string | null;
 
   /** Likewise the pending slot that it has. */
-  @Column({ name: 'place_keys', type: 'text', nullable: true })
-  placeKeys!: string | null;
+  @Column({ name: 'slot_keys', type: 'text', nullable: true })
+  slotKeys!: string | null;
 
   @Column({ name: 'attempts', type: 'int', default: 0 })
   attempts!: number;
@@ -83,7 +83,7 @@ export class ConfirmationRecord {
 }
 
 /** Columns that only the statements themselves look at. */
-export const UNREAD = ['failureKeys', 'placeKeys'] as const;
+export const UNREAD = ['failureKeys', 'slotKeys'] as const;
 
 /** A row as the store reads it. */
 export type ConfirmationRow = Readonly<Omit<ConfirmationRecord, (typeof UNREAD)[number]>>;

@@ -1,7 +1,7 @@
 import { inspect } from 'node:util';
 
 import type { Sealed } from '../crypto/index.js';
-import { TwoFactorUnknownKeyError } from '../errors/index.js';
+import { TwoFactorUnknownSecretError } from '../errors/index.js';
 import type { ConfirmationRow } from './confirmation-record.entity.js';
 import { statusOf, type ConfirmationStatus } from './confirmation-status.js';
 import { kindOf, type TokenKind } from './token-kind.js';
@@ -130,7 +130,7 @@ export class ConfirmationState {
    * mailbox in lower case and a number of E.164. `null` until a token was named. A sender gets the token as it was given, as
    * `delivery.token`. Opened from the envelope on each access.
    *
-   * @throws TwoFactorUnknownKeyError when the secret is gone from the ring or the row was changed by hand.
+   * @throws TwoFactorUnknownSecretError when the secret is gone from the ring or the row was changed by hand.
    */
   get token(): string | null {
     const token = this.#open()?.token;
@@ -152,7 +152,7 @@ export class ConfirmationState {
   /**
    * The clear code, for a message's text; `null` when there is none. Opened from the envelope on each access.
    *
-   * @throws TwoFactorUnknownKeyError when the secret is gone from the ring or the row was changed by hand.
+   * @throws TwoFactorUnknownSecretError when the secret is gone from the ring or the row was changed by hand.
    */
   get code(): string | null {
     return this.#open()?.code ?? null;
@@ -183,7 +183,7 @@ export class ConfirmationState {
     if (this.#row.envelope === null) return null;
     const sealed = this.#access.open(this.#row);
     if (sealed === null) {
-      throw new TwoFactorUnknownKeyError(
+      throw new TwoFactorUnknownSecretError(
         'The confirmation was sealed under a secret that is not in the ring, or its row was changed by hand.',
       );
     }

@@ -16,7 +16,7 @@ import {
   type StatementRunnerOptions,
 } from '../database/index.js';
 import { TwoFactorUnavailableError } from '../errors/index.js';
-import type { Bid, CountedUnder, LimitClauses, LimitLevel } from '../limits/index.js';
+import type { Bid, CountedUnder, LimitClauses, QuotaUsage } from '../limits/index.js';
 import type { Clock, TouchablePurposes } from '../options/index.js';
 import { ConfirmationRecord, UNREAD, type ConfirmationRow } from './confirmation-record.entity.js';
 import {
@@ -97,7 +97,7 @@ export type ChargedComparison =
       readonly outcome: 'compared';
       readonly row: ConfirmationRow;
       /** Those of its budgets that lock now. */
-      readonly locks: readonly LimitLevel[];
+      readonly locks: readonly QuotaUsage[];
     }
   | { readonly outcome: 'ended'; readonly row: ConfirmationRow }
   | { readonly outcome: 'unknown' }
@@ -184,18 +184,18 @@ export class ConfirmationStore {
    */
   async insertCharging(
     row: NewConfirmation,
-    { rows, holder, exclusive }: Bid,
+    { rows, owner, exclusive }: Bid,
   ): Promise<{ readonly isMade: boolean; readonly inVain: readonly string[] } | null> {
     return this.#tryCharging(async ({ one, many }) => {
       const charges = (): readonly unknown[] => rows(this.options.clock.now());
       const result = await this.runner.run(
         one.insert,
-        () => ({ holder, charges: JSON.stringify(charges()), ...this.#shared(), ...row }),
+        () => ({ owner, charges: JSON.stringify(charges()), ...this.#shared(), ...row }),
         undefined,
         {
           many: many.insert,
           keys: [row.id, ...exclusive],
-          row: () => ({ holder, charges: JSON.stringify(charges()), ...row }),
+          row: () => ({ owner, charges: JSON.stringify(charges()), ...row }),
           shared: () => this.#shared(),
         },
       );
@@ -212,17 +212,17 @@ export class ConfirmationStore {
    * and frees the place. `null` where there is no such statement.
    *
    * @param macs one candidate for each key of the ring.
-   * @param holder of its place.
+   * @param owner of its place.
    * @param whose as of `confirm`.
    */
   async confirmCharging(
     id: string,
     macs: readonly string[],
-    holder: string,
+    owner: string,
     whose: string | null,
   ): Promise<ChargedComparison | null> {
     const values = (shared?: SqlValues): SqlValues => {
-      return { id, holder, whose, ...listValues('codeMac', macs), ...shared };
+      return { id, owner, whose, ...listValues('codeMac', macs), ...shared };
     };
     return this.#tryCharging(async ({ one, many }) => {
       const result = await this.runner.runInLane(id, one.confirm, () => values(this.#shared()), {
@@ -234,7 +234,7 @@ export class ConfirmationStore {
       const [row] = result.rows;
       const { outcome = 'refused', locks } = (row ?? {}) as {
         outcome?: ChargedOutcome;
-        locks?: LimitLevel[] | null;
+        locks?: QuotaUsage[] | null;
       };
       if (outcome === 'compared') return { outcome, row: rowOf(row!), locks: locks ?? [] };
       return outcome === 'ended' ? { outcome, row: rowOf(row!) } : { outcome };

@@ -24,7 +24,7 @@ import {
   TwoFactorConfigurationError,
   TwoFactorConflictError,
   TwoFactorInputError,
-  TwoFactorUnknownKeyError,
+  TwoFactorUnknownSecretError,
 } from '../errors/index.js';
 import {
   LimitService,
@@ -73,7 +73,7 @@ export interface MakeConfirmationInput extends ProofBinding {
    * 16 to 128 characters: the same key, purpose and subject make one confirmation, however often they are asked for,
    * until that is purged. Draw a new one for each request.
    */
-  readonly key?: string | undefined;
+  readonly idempotencyKey?: string | undefined;
   /**
    * Makes it part of this manager's transaction. Send only after that has committed. It takes no pending slot: one would
    * keep others waiting for the end of the transaction.
@@ -100,7 +100,7 @@ export interface UseInput extends CheckInput {
   /** Spends the proof in the transaction of this manager, together with what it protects. Excludes `key`. */
   readonly manager?: EntityManager | undefined;
   /** 16 to 128 characters: the same key is answered true again, after an answer was lost. Excludes `manager`. */
-  readonly key?: string | undefined;
+  readonly idempotencyKey?: string | undefined;
 }
 
 /** A confirmation, and whether the call could do what its name says. */
@@ -268,7 +268,7 @@ export class ConfirmerService {
         throw error;
       }
       if (deadline.passed) {
-        if (charged) await this.limits.giveBack(charged);
+        if (charged) await this.limits.refund(charged);
         throw tooLate();
       }
       const counted =
@@ -276,11 +276,11 @@ export class ConfirmerService {
           ? this.limits.countedUnder(charged?.charges ?? this.limits.failuresOf(party))
           : null;
       if (!(await this.#insert({ ...row, ...counted }, key === undefined, charged, manager))) {
-        if (charged) await this.limits.giveBack(charged);
+        if (charged) await this.limits.refund(charged);
         return this.#repeated(row, binding, token, await this.store.find(id, manager));
       }
       // It was made too late for its caller, and no other call can know its id: it costs nothing. One with a key will be asked for.
-      if (deadline.passed && key === undefined && charged) await this.limits.giveBack(charged);
+      if (deadline.passed && key === undefined && charged) await this.limits.refund(charged);
     }
     this.teller.created(row, party, manager);
     const state = this.stateOf(madeRow(row));
@@ -318,7 +318,7 @@ export class ConfirmerService {
    * confirmed, used, cancelled, locked or expired (see `status`); `[null, false]` for an unknown id.
    * @throws TwoFactorInputError for what cannot be a code or an id; nothing is charged.
    * @throws TwoFactorTooManyRequestsError while the token is locked; nothing is compared, and nothing charged.
-   * @throws TwoFactorUnknownKeyError when the secret is gone from the ring; the attempt is charged.
+   * @throws TwoFactorUnknownSecretError when the secret is gone from the ring; the attempt is charged.
    */
   async confirm(confirmation: ConfirmationReference, code: string): Promise<ConfirmationResult> {
     const { state, outcome } = await this.attempt(confirmation, code);
@@ -386,7 +386,7 @@ export class ConfirmerService {
     const id = idOf(confirmation);
     const { manager } = assertInput('use', input);
     const binding = parseBinding(input);
-    const key = input.key === undefined ? null : parseKey(input.key);
+    const key = input.idempotencyKey === undefined ? null : parseKey(input.idempotencyKey);
     if (key !== null && manager !== undefined) {
       throw new TwoFactorInputError(
         'Give key or manager. Inside a transaction, let the row of the effect carry the confirmation id, unique.',
@@ -507,11 +507,11 @@ export class ConfirmerService {
     whose: string | null,
   ): Promise<ConfirmationAttempt | null> {
     const { keyRing } = this.options;
-    const holder = this.limits.holderOf(id);
+    const owner = this.limits.ownerOf(id);
     const compared = await this.store.confirmCharging(
       id,
       codeMacs(keyRing, id, code),
-      holder,
+      owner,
       whose,
     );
     if (compared === null || compared.outcome === 'refused') return null;
@@ -540,11 +540,11 @@ export class ConfirmerService {
     const isKnown = this.options.keyRing.keyOf(seen.codeMac) !== undefined;
     const failure = isKnown ? await this.#chargeComparison(seen, party) : null;
     if (deadline.passed) {
-      if (failure) await this.limits.giveBack(failure);
+      if (failure) await this.limits.refund(failure);
       throw tooLate();
     }
     const attempt = await this.#compare(id, code, party, failure);
-    if (attempt.outcome === 'refused' && failure) await this.limits.giveBack(failure);
+    if (attempt.outcome === 'refused' && failure) await this.limits.refund(failure);
     return attempt;
   }
 
@@ -590,7 +590,7 @@ export class ConfirmerService {
       return { state, outcome: 'confirmed' };
     }
     if (row.codeMac !== null && !this.options.keyRing.keyOf(row.codeMac)) {
-      throw new TwoFactorUnknownKeyError(
+      throw new TwoFactorUnknownSecretError(
         'The confirmation was made under a secret that is not in the ring. Request a new one.',
       );
     }
@@ -625,7 +625,7 @@ export class ConfirmerService {
     const token = input.token === undefined ? undefined : parseToken(input.token);
     const way = input.way === undefined ? undefined : parseWay(input.way);
     const tokenFrom = parseTokenFrom(input.tokenFrom);
-    const key = input.key === undefined ? undefined : parseKey(input.key);
+    const key = input.idempotencyKey === undefined ? undefined : parseKey(input.idempotencyKey);
     const context = parseContext(input.context);
     this.#assertProvable(binding.purpose, way, isConfirmed);
     const ttlMs = this.#ttlSeconds(input.ttlSeconds) * 1_000;
@@ -703,7 +703,7 @@ export class ConfirmerService {
       codeMac: code === null ? null : codeMac(keyRing.current, id, code),
       envelope: sealed && sealEnvelope(keyRing, sealed, { id, purpose, subject }, nonce),
       failureKeys: null,
-      placeKeys: null,
+      slotKeys: null,
       sends: isToBeSent ? 1 : 0,
       lastSentAt: isToBeSent ? now : null,
       confirmedAt: code === null ? now : null,
@@ -724,7 +724,7 @@ export class ConfirmerService {
     const made = await this.store.insertCharging({ ...row, ...counted }, bid);
     if (made === null) return false;
     if (made.inVain.length > 0) {
-      await this.limits.giveBack({
+      await this.limits.refund({
         charges: bid.charges.filter(({ key }) => made.inVain.includes(key)),
       });
     }
@@ -740,7 +740,7 @@ export class ConfirmerService {
     try {
       return await this.store.insert(row, isNew, manager);
     } catch (error) {
-      if (charged) await this.limits.giveBack(charged);
+      if (charged) await this.limits.refund(charged);
       throw error;
     }
   }

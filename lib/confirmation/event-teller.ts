@@ -11,11 +11,11 @@ import {
 import {
   TwoFactorEvents,
   type BudgetExhaustedEvent,
-  type ConfirmationFacts,
+  type ConfirmationEventBase,
 } from '../events/index.js';
 import {
   classOf,
-  GuessingWatch,
+  SprayDetector,
   LimitService,
   type Charged,
   type LimitedParty,
@@ -37,7 +37,7 @@ interface Named {
 @Injectable()
 export class EventTeller {
   readonly #logger = new Logger(EventTeller.name);
-  readonly #guessing: GuessingWatch;
+  readonly #guessing: SprayDetector;
   /** When the window of each exhausted quota ends, epoch milliseconds: one event for each window. */
   readonly #exhaustedUntil = new Map<string, number>();
 
@@ -48,7 +48,7 @@ export class EventTeller {
     private readonly limits: LimitService,
     @InjectTwoFactorOptions() private readonly options: ResolvedOptions,
   ) {
-    this.#guessing = new GuessingWatch(options.limits.guessing);
+    this.#guessing = new SprayDetector(options.limits.sprayDetection);
   }
 
   /** Whether anybody listens: what must be read for an event alone is else not read. */
@@ -76,7 +76,7 @@ export class EventTeller {
   sendBlocked(error: unknown, confirmation: Named, party: LimitedParty): void {
     const refusal = refusalOf(error);
     if (refusal === null) return;
-    const facts = (): ConfirmationFacts => this.#facts(confirmation, party);
+    const facts = (): ConfirmationEventBase => this.#facts(confirmation, party);
     this.events.emit(() => ({ type: 'send-blocked', ...refusal, ...facts() }));
     const { limit, retryAfterSeconds } = refusal;
     if (error instanceof TwoFactorUnavailableError && retryAfterSeconds !== null) {
@@ -103,14 +103,14 @@ export class EventTeller {
   attemptBlocked(error: unknown, confirmation: Named, party: LimitedParty): void {
     const refusal = refusalOf(error);
     if (refusal === null) return;
-    const facts = (): ConfirmationFacts => this.#facts(confirmation, party);
+    const facts = (): ConfirmationEventBase => this.#facts(confirmation, party);
     this.events.emit(() => ({ type: 'attempt-blocked', ...refusal, ...facts() }));
   }
 
   /** @param failure what the wrong code has charged, if failures are counted. */
   attemptFailed(row: ConfirmationRow, failure: Charged | null, code: string): void {
     const { attempts, maxAttempts } = row;
-    const facts = (): ConfirmationFacts => this.#factsOf(row);
+    const facts = (): ConfirmationEventBase => this.#factsOf(row);
     this.events.emit(() => ({ type: 'attempt-failed', attempts, maxAttempts, ...facts() }));
     if (attempts >= maxAttempts) {
       this.events.emit(() => ({ type: 'locked', scope: 'confirmation', until: null, ...facts() }));
@@ -145,24 +145,24 @@ export class EventTeller {
   }
 
   #watchGuess(id: string, code: string): void {
-    if (this.options.limits.guessing === null) return;
+    if (this.options.limits.sprayDetection === null) return;
     const now = this.options.clock.now();
     const guess = limitKey(this.options.keyRing.current, 'guess', code);
     const confirmations = this.#guessing.saw(guess, id, now);
     if (confirmations === null) return;
     this.#logger.warn(`One wrong code was tried on ${confirmations} confirmations.`);
-    this.events.emit(() => ({ type: 'guessing-suspected', at: new Date(now), confirmations }));
+    this.events.emit(() => ({ type: 'spraying-suspected', at: new Date(now), confirmations }));
   }
 
   #afterCommit(manager: EntityManager | undefined, tell: () => void): void {
     if (this.isHeard) this.afterCommit.run(manager, tell);
   }
 
-  #factsOf(row: ConfirmationRow): ConfirmationFacts {
+  #factsOf(row: ConfirmationRow): ConfirmationEventBase {
     return this.#facts(row, this.parties.partyOf(row));
   }
 
-  #facts({ id, way }: Named, { token, purpose, subject }: LimitedParty): ConfirmationFacts {
+  #facts({ id, way }: Named, { token, purpose, subject }: LimitedParty): ConfirmationEventBase {
     return {
       at: new Date(this.options.clock.now()),
       confirmation: id === '' ? '' : shortId(id),

@@ -23,7 +23,7 @@ export interface PurgeInput {
    * Part of the time in which the database works on it, 0.01 to 1, which does not rest; the other part is left to the
    * load. @default 0.2
    */
-  readonly share?: number | undefined;
+  readonly dutyCycle?: number | undefined;
   /** Stops between two batches, and ends the rest between them. */
   readonly signal?: AbortSignal | undefined;
 }
@@ -71,7 +71,12 @@ export class PurgeService implements OnApplicationBootstrap, BeforeApplicationSh
   }
 
   async #purge(
-    { olderThan, batchSize = DEFAULT_BATCH_SIZE, share = DEFAULT_SHARE, signal }: PurgeInput,
+    {
+      olderThan,
+      batchSize = DEFAULT_BATCH_SIZE,
+      dutyCycle: share = DEFAULT_SHARE,
+      signal,
+    }: PurgeInput,
     limitBatches: number,
   ): Promise<number> {
     if (olderThan !== undefined && !(olderThan instanceof Date)) {

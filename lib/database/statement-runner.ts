@@ -36,7 +36,7 @@ export interface StatementRunnerOptions {
   /** How often a statement of our own that lost a race is tried in all. */
   readonly tries: number;
   /** What waits for the database at the same time goes as one statement, up to so many at once; 1 for never. */
-  readonly joinUpTo: number;
+  readonly maxBatchSize: number;
 }
 
 /**
@@ -104,13 +104,13 @@ export class StatementRunner {
     this.engine = engineOf(dataSource);
     this.#silent = dataSource.logger;
     this.#prepares = options.preparedStatements;
-    this.#joins = options.joinUpTo > 1;
+    this.#joins = options.maxBatchSize > 1;
     this.#deadlines = new Deadlines(options.timeoutMs);
     this.#line = this.#newLine(1);
   }
 
   /**
-   * Without `manager`: committed when it answers, retried when it lost a race, given up after `timeoutMs`. With it: part
+   * Without `manager`: committed when it answers, retried when it lost a race, given up after `databaseTimeoutMs`. With it: part
    * of that transaction, never retried. A row whose id is taken is not inserted, and nothing is affected then.
    *
    * @param values are made when the statement is issued, so that the time in them is that time.
@@ -224,7 +224,7 @@ export class StatementRunner {
   }
 
   #newLine(lone: number): Line<JoinedCall> {
-    return new Line(this.options.joinUpTo, lone, (calls) => this.#send(calls));
+    return new Line(this.options.maxBatchSize, lone, (calls) => this.#send(calls));
   }
 
   #send(calls: readonly JoinedCall[]): Promise<unknown> {
@@ -270,7 +270,7 @@ export class StatementRunner {
     if (isJoiningRefused(error) && this.#joins) {
       this.#joins = false;
       this.#logger.warn(
-        'The server does not take joined statements; going on without them. Set join: false to say so from the start.',
+        'The server does not take joined statements; going on without them. Set batching: false to say so from the start.',
       );
     }
     const isUndone = error instanceof UncommittedError || error instanceof UnsaidError;

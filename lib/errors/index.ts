@@ -15,4 +15,4 @@ export {
   type LimitName,
 } from './two-factor-too-many-requests.error.js';
 export { TwoFactorUnavailableError } from './two-factor-unavailable.error.js';
-export { TwoFactorUnknownKeyError } from './two-factor-unknown-key.error.js';
+export { TwoFactorUnknownSecretError } from './two-factor-unknown-secret.error.js';

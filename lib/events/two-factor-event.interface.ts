@@ -1,7 +1,7 @@
 import type { LimitName } from '../errors/index.js';
 
 /** What every event about a confirmation says. Neither code nor secret nor full token nor the whole id. */
-export interface ConfirmationFacts {
+export interface ConfirmationEventBase {
   /** When, by the clock of the options. */
   readonly at: Date;
   /** The beginning of the confirmation's id, as in the log: enough to find it, too little to use it. */
@@ -13,11 +13,11 @@ export interface ConfirmationFacts {
   /** The sender's name; empty until there is one. */
   readonly way: string;
   /** Where the code goes; `null` until somebody said it. */
-  readonly recipient: RecipientFacts | null;
+  readonly recipient: MaskedRecipient | null;
 }
 
 /** A token, as far as it may be told. */
-export interface RecipientFacts {
+export interface MaskedRecipient {
   /** As `maskedToken` of an answer: `a***@e***.com`. */
   readonly masked: string;
   /** 16 hexadecimal characters of a keyed hash: equal for equal tokens. */
@@ -25,19 +25,19 @@ export interface RecipientFacts {
 }
 
 /** A confirmation was made. */
-export interface CreatedEvent extends ConfirmationFacts {
+export interface CreatedEvent extends ConfirmationEventBase {
   readonly type: 'created';
 }
 
 /** The backend took the message. */
-export interface SentEvent extends ConfirmationFacts {
+export interface SentEvent extends ConfirmationEventBase {
   readonly type: 'sent';
   /** The how-manieth message of this confirmation it is. */
   readonly sends: number;
 }
 
 /** A message was not accepted for delivery, or its token can never be reached. */
-export interface SendFailedEvent extends ConfirmationFacts {
+export interface SendFailedEvent extends ConfirmationEventBase {
   readonly type: 'send-failed';
   readonly sends: number;
   /** Whether the token can never be reached. */
@@ -45,7 +45,7 @@ export interface SendFailedEvent extends ConfirmationFacts {
 }
 
 /** A limit, or the cooldown, refused a new confirmation or a message. `confirmation` is empty when none was made. */
-export interface SendBlockedEvent extends ConfirmationFacts {
+export interface SendBlockedEvent extends ConfirmationEventBase {
   readonly type: 'send-blocked';
   readonly limit: LimitName;
   /** `null` when waiting does not help. */
@@ -53,7 +53,7 @@ export interface SendBlockedEvent extends ConfirmationFacts {
 }
 
 /** A code was not compared, because its token is locked. */
-export interface AttemptBlockedEvent extends ConfirmationFacts {
+export interface AttemptBlockedEvent extends ConfirmationEventBase {
   readonly type: 'attempt-blocked';
   readonly limit: LimitName;
   /** `null` when only `LimitService.reset()` helps. */
@@ -61,14 +61,14 @@ export interface AttemptBlockedEvent extends ConfirmationFacts {
 }
 
 /** A code was compared and is wrong. */
-export interface AttemptFailedEvent extends ConfirmationFacts {
+export interface AttemptFailedEvent extends ConfirmationEventBase {
   readonly type: 'attempt-failed';
   readonly attempts: number;
   readonly maxAttempts: number;
 }
 
 /** Wrong codes have locked a confirmation for good, or a token or a subject for a time. */
-export interface LockedEvent extends ConfirmationFacts {
+export interface LockedEvent extends ConfirmationEventBase {
   readonly type: 'locked';
   readonly scope: 'confirmation' | 'token' | 'subject';
   /** `null`: for good. Of a token or a subject: until `LimitService.reset()`. */
@@ -76,25 +76,25 @@ export interface LockedEvent extends ConfirmationFacts {
 }
 
 /** A confirmation was confirmed, by its code or by hand. */
-export interface ConfirmedEvent extends ConfirmationFacts {
+export interface ConfirmedEvent extends ConfirmationEventBase {
   readonly type: 'confirmed';
   readonly by: 'code' | 'hand';
   readonly attempts: number;
 }
 
 /** `way` is empty and `recipient` is `null`: to use a proof nothing is read. */
-export interface UsedEvent extends ConfirmationFacts {
+export interface UsedEvent extends ConfirmationEventBase {
   readonly type: 'used';
 }
 
 /** Somebody tried to use a proof that was used before. */
-export interface ReuseRefusedEvent extends ConfirmationFacts {
+export interface ReuseRefusedEvent extends ConfirmationEventBase {
   readonly type: 'reuse-refused';
 }
 
 /** One code was tried on many confirmations. There is one such event a window and instance. */
-export interface GuessingSuspectedEvent {
-  readonly type: 'guessing-suspected';
+export interface SprayingSuspectedEvent {
+  readonly type: 'spraying-suspected';
   readonly at: Date;
   /** How many confirmations so far. */
   readonly confirmations: number;
@@ -127,7 +127,7 @@ export type TwoFactorEvent =
   | BudgetExhaustedEvent
   | ConfirmedEvent
   | CreatedEvent
-  | GuessingSuspectedEvent
+  | SprayingSuspectedEvent
   | LockedEvent
   | ReuseRefusedEvent
   | SendBlockedEvent

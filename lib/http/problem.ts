@@ -46,7 +46,7 @@ const PROBLEMS: Readonly<Record<string, readonly [status: number, title: string]
   expired: [410, 'The code has expired.'],
   'attempts-exhausted': [410, 'All attempts are spent.'],
   cancelled: [410, 'It was cancelled.'],
-  'unknown-key': [410, 'It can no longer be checked.'],
+  'unknown-secret': [410, 'It can no longer be checked.'],
   'unsupported-media-type': [415, 'Send application/json.'],
   'code-mismatch': [422, 'The code is wrong.'],
   'recipient-not-allowed': [422, 'No code can be sent there.'],

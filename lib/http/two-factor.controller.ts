@@ -48,7 +48,7 @@ const MALFORMED = {
 const UNKNOWN = { 404: ['not-found'] };
 const ENDED = {
   409: ['already-confirmed', 'already-used'],
-  410: ['expired', 'attempts-exhausted', 'cancelled', 'unknown-key'],
+  410: ['expired', 'attempts-exhausted', 'cancelled', 'unknown-secret'],
 };
 const UNSENT = {
   422: ['recipient-not-allowed'],

@@ -2,11 +2,16 @@ import type { EntityManager } from 'typeorm';
 
 import { TwoFactorError, TwoFactorUnavailableError } from '../errors/index.js';
 import { DatabaseLimitStore } from './database-limit.store.js';
-import type { LimitAnswer, LimitCharge, LimitLevel, LimitStore } from './limit-store.interface.js';
+import type {
+  ConsumeResult,
+  QuotaRequest,
+  QuotaUsage,
+  LimitStore,
+} from './limit-store.interface.js';
 import { NoLimitStore } from './no-limit.store.js';
 
 /**
- * A store of the application behind the promises that callers rely on: each question ends within `timeoutMs`, and whatever
+ * A store of the application behind the promises that callers rely on: each question ends within `databaseTimeoutMs`, and whatever
  * the store throws or answers that is no answer becomes a `TwoFactorUnavailableError`. Otherwise an error of another kind,
  * or a wrong member read from the answer, would reach the client as HTTP 500. The built-in stores keep these promises.
  */
@@ -21,26 +26,30 @@ class CheckedLimitStore implements LimitStore {
     private readonly timeoutMs: number,
   ) {}
 
-  async charge(charges: readonly LimitCharge[], holder: string): Promise<LimitAnswer> {
-    const answer: unknown = await this.#ask(() => this.store.charge(charges, holder));
-    const { refused, charged } = (answer ?? {}) as Partial<LimitAnswer>;
+  async consume(charges: readonly QuotaRequest[], owner: string): Promise<ConsumeResult> {
+    const answer: unknown = await this.#ask(() => this.store.consume(charges, owner));
+    const { exhausted, consumed } = (answer ?? {}) as Partial<ConsumeResult>;
     const keys = new Set(charges.map(({ key }) => key));
     // A refusal that names no limit of this call could not be told to the caller.
-    if (areLevels(refused) && areLevels(charged) && refused.every(({ key }) => keys.has(key))) {
-      return { refused, charged };
+    if (
+      areLevels(exhausted) &&
+      areLevels(consumed) &&
+      exhausted.every(({ key }) => keys.has(key))
+    ) {
+      return { exhausted, consumed };
     }
-    throw noAnswer('charge', '{ refused, charged } with the levels of its charges');
+    throw noAnswer('consume', '{ exhausted, consumed } with the levels of its charges');
   }
 
-  async giveBack(charges: readonly LimitCharge[]): Promise<void> {
-    await this.#ask(() => this.store.giveBack(charges));
+  async refund(charges: readonly QuotaRequest[]): Promise<void> {
+    await this.#ask(() => this.store.refund(charges));
   }
 
-  async clear(keys: readonly string[], holder?: string): Promise<void> {
-    await this.#ask(() => this.store.clear(keys, holder));
+  async release(keys: readonly string[], owner?: string): Promise<void> {
+    await this.#ask(() => this.store.release(keys, owner));
   }
 
-  async read(keys: readonly string[], manager?: EntityManager): Promise<readonly LimitLevel[]> {
+  async read(keys: readonly string[], manager?: EntityManager): Promise<readonly QuotaUsage[]> {
     const levels: unknown = await this.#ask(() => this.store.read(keys, manager));
     if (!areLevels(levels)) throw noAnswer('read', 'a list of levels');
     return levels.filter(({ key }) => keys.includes(key));
@@ -70,12 +79,12 @@ class CheckedLimitStore implements LimitStore {
   }
 }
 
-function areLevels(value: unknown): value is readonly LimitLevel[] {
+function areLevels(value: unknown): value is readonly QuotaUsage[] {
   return Array.isArray(value) && value.every(isLevel);
 }
 
 function isLevel(value: unknown): boolean {
-  const { key, amount, endsAt } = (value ?? {}) as Partial<LimitLevel>;
+  const { key, amount, endsAt } = (value ?? {}) as Partial<QuotaUsage>;
   return typeof key === 'string' && Number.isFinite(amount) && Number.isFinite(endsAt);
 }
 

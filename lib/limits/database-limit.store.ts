@@ -18,7 +18,12 @@ import { chargeRow, failureRuleOf, failureValues } from './dialects/charge-value
 import { limitStatements, type LimitStatements } from './dialects/statements.js';
 import { LimitRecord } from './limit-record.entity.js';
 import { isSpent, UNLOCKED_MS } from './limit-rules.js';
-import type { LimitAnswer, LimitCharge, LimitLevel, LimitStore } from './limit-store.interface.js';
+import type {
+  ConsumeResult,
+  QuotaRequest,
+  QuotaUsage,
+  LimitStore,
+} from './limit-store.interface.js';
 
 export interface DatabaseLimitStoreOptions extends StatementRunnerOptions {
   readonly clock: Clock;
@@ -57,7 +62,7 @@ export class DatabaseLimitStore implements LimitStore {
     return this.statements.clauses;
   }
 
-  async charge(charges: readonly LimitCharge[], holder: string): Promise<LimitAnswer> {
+  async consume(charges: readonly QuotaRequest[], owner: string): Promise<ConsumeResult> {
     const spending = charges.filter(({ checkOnly }) => !checkOnly);
     // A slow database is not asked for longer than anyone waits for the answer.
     const endsAt = performance.now() + this.timeoutMs;
@@ -65,36 +70,37 @@ export class DatabaseLimitStore implements LimitStore {
       if (round > 0) await sleep(Math.random() * MAX_PAUSE_MS);
       if (spending.length === 0 || !this.statements.chargesAllOrNothing) {
         const refused = await this.#spent(charges);
-        if (refused.length > 0 || spending.length === 0) return { refused, charged: [] };
+        if (refused.length > 0 || spending.length === 0)
+          return { exhausted: refused, consumed: [] };
       }
-      const charged = await this.#tryCharge(charges, holder);
-      if (charged.length === spending.length) return { refused: [], charged };
+      const charged = await this.#tryCharge(charges, owner);
+      if (charged.length === spending.length) return { exhausted: [], consumed: charged };
       // Somebody came in between and got the last of one of them.
       const keys = new Set(charged.map(({ key }) => key));
-      await this.giveBack(spending.filter(({ key }) => keys.has(key)));
+      await this.refund(spending.filter(({ key }) => keys.has(key)));
       const refused = await this.#spent(charges);
-      if (refused.length > 0) return { refused, charged: [] };
+      if (refused.length > 0) return { exhausted: refused, consumed: [] };
     }
     throw new TwoFactorUnavailableError('The limits are contended. Try again.');
   }
 
-  async giveBack(charges: readonly LimitCharge[]): Promise<void> {
+  async refund(charges: readonly QuotaRequest[]): Promise<void> {
     if (charges.length === 0) return;
     const values = (): SqlValues => ({
       lockAfter: failureRuleOf(charges)?.lockAfter ?? 0,
       unlocked: this.clock.now() + UNLOCKED_MS,
       ...keyValues(charges.map(({ key }) => key)),
     });
-    await this.runner.run(this.statements.giveBack(charges.length), values);
+    await this.runner.run(this.statements.refund(charges.length), values);
   }
 
-  async clear(keys: readonly string[], holder?: string): Promise<void> {
+  async release(keys: readonly string[], owner?: string): Promise<void> {
     if (keys.length === 0) return;
-    const statement = this.statements[holder === undefined ? 'clearAll' : 'clear'](keys.length);
-    await this.runner.run(statement, () => ({ ...keyValues(keys), holder: holder ?? '' }));
+    const statement = this.statements[owner === undefined ? 'clearAll' : 'clear'](keys.length);
+    await this.runner.run(statement, () => ({ ...keyValues(keys), owner: owner ?? '' }));
   }
 
-  async read(keys: readonly string[], manager?: EntityManager): Promise<LimitLevel[]> {
+  async read(keys: readonly string[], manager?: EntityManager): Promise<QuotaUsage[]> {
     if (keys.length === 0) return [];
     const { rows } = await this.runner.run(
       this.statements.read(keys.length),
@@ -117,25 +123,25 @@ export class DatabaseLimitStore implements LimitStore {
     return isMore;
   }
 
-  async #tryCharge(charges: readonly LimitCharge[], whose: string): Promise<LimitLevel[]> {
+  async #tryCharge(charges: readonly QuotaRequest[], whose: string): Promise<QuotaUsage[]> {
     const { chargesAllOrNothing } = this.statements;
     const said = chargesAllOrNothing ? charges : charges.filter(({ checkOnly }) => !checkOnly);
     // For whom, and by which call: two calls may be for the same.
-    const holder = whose + randomBytes(CALL_BYTES).toString('hex');
+    const owner = whose + randomBytes(CALL_BYTES).toString('hex');
     const values = (): SqlValues => {
       const now = this.clock.now();
       const rows = said.map((charge, index) => {
         const row = Object.entries(chargeRow(charge, now));
         return Object.fromEntries(row.map(([name, value]) => [`${name}${index}`, value]));
       });
-      return Object.assign({ now, holder, ...failureValues(failureRuleOf(said)) }, ...rows);
+      return Object.assign({ now, owner, ...failureValues(failureRuleOf(said)) }, ...rows);
     };
     const result = await this.runner.run(this.statements.charge(said.length), values);
     // Where a refused row is answered too, it is another one's.
-    return result.rows.filter((row) => (row['holder'] ?? holder) === holder).map(levelOf);
+    return result.rows.filter((row) => (row['owner'] ?? owner) === owner).map(levelOf);
   }
 
-  async #spent(charges: readonly LimitCharge[]): Promise<LimitLevel[]> {
+  async #spent(charges: readonly QuotaRequest[]): Promise<QuotaUsage[]> {
     const levels = await this.read(charges.map(({ key }) => key));
     const now = this.clock.now();
     const byKey = new Map(charges.map((charge) => [charge.key, charge]));
@@ -147,6 +153,6 @@ function keyValues(keys: readonly string[]): Record<string, string> {
   return listValues('id', keys);
 }
 
-function levelOf(row: Readonly<Record<string, unknown>>): LimitLevel {
+function levelOf(row: Readonly<Record<string, unknown>>): QuotaUsage {
   return { key: String(row['id']), amount: Number(row['amount']), endsAt: Number(row['endsAt']) };
 }

@@ -1,14 +1,14 @@
 export { canonicalToken } from './canonical-token.js';
 export type { LimitClauses } from './dialects/limit-clauses.js';
 export { DatabaseLimitStore } from './database-limit.store.js';
-export { GuessingWatch } from './guessing-watch.js';
+export { SprayDetector } from './spray-detector.js';
 export { NoLimitStore } from './no-limit.store.js';
 export { LimitRecord } from './limit-record.entity.js';
 export type {
   FailureRule,
-  LimitAnswer,
-  LimitCharge,
-  LimitLevel,
+  ConsumeResult,
+  QuotaRequest,
+  QuotaUsage,
   LimitStore,
   WindowRule,
 } from './limit-store.interface.js';

@@ -28,6 +28,6 @@ export class LimitRecord {
   endsAt!: number;
 
   /** For whom, and by which call, it was charged last. */
-  @Column({ name: 'holder', type: 'varchar', length: 32, default: '' })
-  holder!: string;
+  @Column({ name: 'owner', type: 'varchar', length: 32, default: '' })
+  owner!: string;
 }

@@ -1,4 +1,4 @@
-import type { FailureRule, LimitCharge, LimitLevel } from './limit-store.interface.js';
+import type { FailureRule, QuotaRequest, QuotaUsage } from './limit-store.interface.js';
 
 /** How often a lock doubles before it is as long as it gets. */
 export function doublingsOf({ lockMs, maxLockMs }: FailureRule): number {
@@ -32,19 +32,19 @@ export const FAILURES_KEPT_MS = 365 * 86_400_000 - UNLOCKED_MS;
 
 /** Whether the window or the lock lasts. */
 export function lasts(
-  { endsAt }: Pick<LimitLevel, 'endsAt'>,
-  rule: LimitCharge['rule'],
+  { endsAt }: Pick<QuotaUsage, 'endsAt'>,
+  rule: QuotaRequest['rule'],
   now: number,
 ): boolean {
   return endsAt > now && endsAt <= now + longestMs(rule) + CLOCK_MARGIN_MS;
 }
 
-function longestMs(rule: LimitCharge['rule']): number {
+function longestMs(rule: QuotaRequest['rule']): number {
   return rule.kind === 'failures' ? rule.maxLockMs : rule.windowMs;
 }
 
 /** Whether a budget at this level has nothing left. */
-export function isSpent(level: LimitLevel, { rule }: LimitCharge, now: number): boolean {
+export function isSpent(level: QuotaUsage, { rule }: QuotaRequest, now: number): boolean {
   const isFull = level.amount >= rule.max;
   return rule.kind === 'failures'
     ? isFull || lasts(level, rule, now)
@@ -53,8 +53,8 @@ export function isSpent(level: LimitLevel, { rule }: LimitCharge, now: number): 
 
 /** How long to wait for it, in milliseconds; `null` when waiting does not help. */
 export function waitMs(
-  { amount, endsAt }: LimitLevel,
-  { rule }: LimitCharge,
+  { amount, endsAt }: QuotaUsage,
+  { rule }: QuotaRequest,
   now: number,
 ): number | null {
   if (rule.kind === 'failures' && amount >= rule.max) return null;

@@ -17,7 +17,7 @@ export interface FailureRule {
 }
 
 /** One budget that a call wants to spend 1 of, or only wants to know unlocked. */
-export interface LimitCharge {
+export interface QuotaRequest {
   /** 32 hexadecimal characters: a keyed hash, whoever it stands for. */
   readonly key: string;
   readonly rule: WindowRule | FailureRule;
@@ -26,7 +26,7 @@ export interface LimitCharge {
 }
 
 /** Where a budget stands. */
-export interface LimitLevel {
+export interface QuotaUsage {
   readonly key: string;
   readonly amount: number;
   /** End of the window or of the lock, epoch milliseconds; 0 for none. */
@@ -34,9 +34,9 @@ export interface LimitLevel {
 }
 
 /** `refused` is empty when all was charged; nothing was charged otherwise. `charged` are the levels after it. */
-export interface LimitAnswer {
-  readonly refused: readonly LimitLevel[];
-  readonly charged: readonly LimitLevel[];
+export interface ConsumeResult {
+  readonly exhausted: readonly QuotaUsage[];
+  readonly consumed: readonly QuotaUsage[];
 }
 
 /**
@@ -50,19 +50,19 @@ export interface LimitStore {
    * Charges all or nothing; no two calls ever get the last unit of a budget.
    *
    * @param charges ordered by key, each key once.
-   * @param holder names whom it is charged for: 16 hexadecimal characters.
+   * @param owner names whom it is charged for: 16 hexadecimal characters.
    */
-  charge(charges: readonly LimitCharge[], holder: string): Promise<LimitAnswer>;
+  consume(charges: readonly QuotaRequest[], owner: string): Promise<ConsumeResult>;
   /** Takes one charge of each back: what it was for did not happen. */
-  giveBack(charges: readonly LimitCharge[]): Promise<void>;
-  /** Ends failures, and those windows that were charged for `holder` last; without a holder all of them. */
-  clear(keys: readonly string[], holder?: string): Promise<void>;
+  refund(charges: readonly QuotaRequest[]): Promise<void>;
+  /** Ends failures, and those windows that were charged for `owner` last; without a owner all of them. */
+  release(keys: readonly string[], owner?: string): Promise<void>;
   /**
    * The levels of those that have one.
    *
    * @param manager the caller's transaction, where the call is part of one. A store elsewhere has no use for it.
    */
-  read(keys: readonly string[], manager?: EntityManager): Promise<readonly LimitLevel[]>;
+  read(keys: readonly string[], manager?: EntityManager): Promise<readonly QuotaUsage[]>;
   /**
    * Looks at the next `limit` budgets and forgets those of which nothing is spent any more. True as long as there are more
    * to look at; absent where the store forgets by itself.

@@ -18,7 +18,7 @@ import { DatabaseLimitStore } from './database-limit.store.js';
 import { chargeRow, failureValues, type ChargeRow } from './dialects/charge-values.js';
 import type { LimitClauses } from './dialects/limit-clauses.js';
 import { isSpent, lasts, waitMs } from './limit-rules.js';
-import type { LimitCharge, LimitLevel, LimitStore } from './limit-store.interface.js';
+import type { QuotaRequest, QuotaUsage, LimitStore } from './limit-store.interface.js';
 import {
   QuotaPlanner,
   type Budget,
@@ -52,19 +52,19 @@ export interface FailureCount {
 /** What a call has charged, to be given back if what it was for does not happen. */
 export interface Charged {
   readonly charges: readonly Budget[];
-  readonly levels: readonly LimitLevel[];
+  readonly levels: readonly QuotaUsage[];
 }
 
 /** What a success ends: the failures of its token, and its pending slot. */
 export interface Settlement {
   readonly keys: readonly string[];
-  readonly holder: string;
+  readonly owner: string;
 }
 
 /** What a new confirmation charges in its own statement. */
 export interface Bid {
   readonly charges: readonly Budget[];
-  readonly holder: string;
+  readonly owner: string;
   readonly rows: (now: number) => readonly ChargeRow[];
   /** The keys of its place: of two calls that want it one gets it. */
   readonly exclusive: readonly string[];
@@ -73,7 +73,7 @@ export interface Bid {
 /** Where a confirmation is counted, for its own statements; `null` for nowhere. */
 export type CountedUnder = {
   readonly failureKeys: string | null;
-  readonly placeKeys: string | null;
+  readonly slotKeys: string | null;
 };
 
 /** Whether a confirmation must be known before its code is compared. */
@@ -106,7 +106,7 @@ export class LimitService {
     @Inject(TWO_FACTOR_LIMIT_STORE) store: LimitStore,
     @InjectTwoFactorOptions() private readonly options: ResolvedOptions,
   ) {
-    this.store = checkedLimitStore(store, options.timeoutMs);
+    this.store = checkedLimitStore(store, options.databaseTimeoutMs);
     this.#planner = new QuotaPlanner(options);
     const rule = this.#planner.failureRule;
     const kids = options.keyRing.keys.map(({ kid }) => kid);
@@ -128,8 +128,8 @@ export class LimitService {
     const failures = this.#planner.failureKeys(scope);
     const messages = this.#planner.messageKeys(scope);
     // Two calls, because all other statements lock failures before windows, whatever their keys are.
-    await this.#ask(() => this.store.clear(failures));
-    if (messages.length > 0) await this.#ask(() => this.store.clear(messages));
+    await this.#ask(() => this.store.release(failures));
+    if (messages.length > 0) await this.#ask(() => this.store.release(messages));
     const recipient = scope.token === undefined ? '' : ` recipient ${this.tokenKey(scope.token)}`;
     const owner = scope.subject === undefined ? '' : ' a subject and';
     this.#logger.log(`The limits of${owner}${recipient || ' its codes'} were reset by hand.`);
@@ -190,7 +190,7 @@ export class LimitService {
     return {
       charges,
       rows,
-      holder: holderOf(request.opens.id),
+      owner: ownerOf(request.opens.id),
       exclusive: place.map(({ key }) => key),
     };
   }
@@ -210,7 +210,7 @@ export class LimitService {
    * @internal
    */
   countedUnder(charges: Charged['charges']): CountedUnder {
-    if (this.clauses === null) return { failureKeys: null, placeKeys: null };
+    if (this.clauses === null) return { failureKeys: null, slotKeys: null };
     const keysOf = (kind: RegExp): string =>
       charges
         .filter(({ limit }) => kind.test(limit))
@@ -218,7 +218,7 @@ export class LimitService {
         .join(',');
     return {
       failureKeys: `${this.#clauseValues['ring']}|${keysOf(/^failures$/)}`,
-      placeKeys: keysOf(/^pending$/) || null,
+      slotKeys: keysOf(/^pending$/) || null,
     };
   }
 
@@ -274,9 +274,9 @@ export class LimitService {
    *
    * @internal
    */
-  async giveBack({ charges }: Pick<Charged, 'charges'>): Promise<void> {
+  async refund({ charges }: Pick<Charged, 'charges'>): Promise<void> {
     const spent = charges.filter(({ checkOnly }) => !checkOnly);
-    if (spent.length > 0) await this.#tryTo(() => this.store.giveBack(spent));
+    if (spent.length > 0) await this.#tryTo(() => this.store.refund(spent));
   }
 
   /**
@@ -284,8 +284,8 @@ export class LimitService {
    *
    * @internal
    */
-  async giveMessageBack({ charges }: Charged): Promise<void> {
-    await this.giveBack({ charges: charges.filter(({ limit }) => limit.startsWith('sends-')) });
+  async refundMessage({ charges }: Charged): Promise<void> {
+    await this.refund({ charges: charges.filter(({ limit }) => limit.startsWith('sends-')) });
   }
 
   /**
@@ -295,28 +295,28 @@ export class LimitService {
    */
   settlement(party: LimitedParty, id: string): Settlement {
     const failures = this.#planner.failures(party, false).map(({ key }) => key);
-    return { keys: [...failures, ...this.#slotKeys(party)].toSorted(), holder: holderOf(id) };
+    return { keys: [...failures, ...this.#slotKeys(party)].toSorted(), owner: ownerOf(id) };
   }
 
   /**
-   * A confirmation has ended without a right code: its pending slot is free. Never throws, as `giveBack`.
+   * A confirmation has ended without a right code: its pending slot is free. Never throws, as `refund`.
    *
    * @internal
    */
   async end(party: LimitedParty, id: string): Promise<void> {
     await this.#tryTo(async () => {
       const keys = this.#slotKeys(party).toSorted();
-      if (keys.length > 0) await this.store.clear(keys, holderOf(id));
+      if (keys.length > 0) await this.store.release(keys, ownerOf(id));
     });
   }
 
   /**
-   * Never throws, as `giveBack`.
+   * Never throws, as `refund`.
    *
    * @internal
    */
-  async settle({ keys, holder }: Settlement): Promise<void> {
-    if (keys.length > 0) await this.#tryTo(() => this.store.clear(keys, holder));
+  async settle({ keys, owner }: Settlement): Promise<void> {
+    if (keys.length > 0) await this.#tryTo(() => this.store.release(keys, owner));
   }
 
   /**
@@ -325,7 +325,7 @@ export class LimitService {
    * @param locks those of its budgets that lock now.
    * @internal
    */
-  charged({ locks, party }: { locks: readonly LimitLevel[]; party: () => LimitedParty }): Charged {
+  charged({ locks, party }: { locks: readonly QuotaUsage[]; party: () => LimitedParty }): Charged {
     return {
       charges: locks.length === 0 ? [] : this.#planner.failures(party(), false),
       levels: locks,
@@ -380,12 +380,14 @@ export class LimitService {
     id: string | null,
   ): Promise<Charged> {
     if (fixed.length === 0 && places.length === 0) return NOTHING;
-    const holder = id === null ? NOBODY : holderOf(id);
+    const owner = id === null ? NOBODY : ownerOf(id);
     let soonest: Refusal | null = null;
     // Any of the places will do: the next one is tried when only the place was refused.
     for (const place of places.length > 0 ? places : [[]]) {
       const charges = [...fixed, ...place].toSorted(byKey);
-      const { refused, charged } = await this.#ask(() => this.store.charge(charges, holder));
+      const { exhausted: refused, consumed: charged } = await this.#ask(() =>
+        this.store.consume(charges, owner),
+      );
       if (refused.length === 0) return { charges, levels: charged };
       const worst = this.#worst(fixed, refused);
       if (worst !== null) throw this.#refusal(worst);
@@ -400,8 +402,8 @@ export class LimitService {
    *
    * @internal
    */
-  holderOf(id: string): string {
-    return holderOf(id);
+  ownerOf(id: string): string {
+    return ownerOf(id);
   }
 
   /** Only a confirmation that is made without a message takes a pending slot: messages are bounded by their own quotas. */
@@ -416,7 +418,7 @@ export class LimitService {
   }
 
   /** The refusal that lasts longest. */
-  #worst(charges: readonly Budget[], refused: readonly LimitLevel[]): Refusal | null {
+  #worst(charges: readonly Budget[], refused: readonly QuotaUsage[]): Refusal | null {
     const now = this.options.clock.now();
     const refusals = refused.flatMap((level): Refusal[] => {
       const charge = charges.find(({ key }) => key === level.key);
@@ -490,7 +492,7 @@ export class LimitService {
 }
 
 /** Not the id itself: whoever reads the budgets must not be able to touch the confirmation. It is too random to be guessed. */
-function holderOf(id: string): string {
+function ownerOf(id: string): string {
   return createHash('sha256').update(id).digest('hex').slice(0, HOLDER_LENGTH);
 }
 
@@ -517,6 +519,6 @@ interface Refusal {
 }
 
 /** All that a call charges is locked in this one order. */
-function byKey(one: LimitCharge, other: LimitCharge): number {
+function byKey(one: QuotaRequest, other: QuotaRequest): number {
   return one.key < other.key ? -1 : 1;
 }

@@ -1,16 +1,16 @@
-import type { LimitAnswer, LimitLevel, LimitStore } from './limit-store.interface.js';
+import type { ConsumeResult, QuotaUsage, LimitStore } from './limit-store.interface.js';
 
 /** What stands in for a store when all limits are off: it needs no table. */
 export class NoLimitStore implements LimitStore {
-  async charge(): Promise<LimitAnswer> {
-    return { refused: [], charged: [] };
+  async consume(): Promise<ConsumeResult> {
+    return { exhausted: [], consumed: [] };
   }
 
-  async giveBack(): Promise<void> {}
+  async refund(): Promise<void> {}
 
-  async clear(): Promise<void> {}
+  async release(): Promise<void> {}
 
-  async read(): Promise<readonly LimitLevel[]> {
+  async read(): Promise<readonly QuotaUsage[]> {
     return [];
   }
 }

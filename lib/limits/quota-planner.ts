@@ -12,7 +12,7 @@ import type {
   SendLimit,
 } from '../options/index.js';
 import { canonicalToken } from './canonical-token.js';
-import type { FailureRule, LimitCharge } from './limit-store.interface.js';
+import type { FailureRule, QuotaRequest } from './limit-store.interface.js';
 import { customerOf, networkOf, parseAddress, type Address } from './networks.js';
 
 /** What a confirmation is about, as far as it is known. */
@@ -42,7 +42,7 @@ export type FailureScope =
   | { readonly subject: string; readonly token?: string | undefined };
 
 /** A quota and its name in errors and events. */
-export interface Budget extends LimitCharge {
+export interface Budget extends QuotaRequest {
   readonly limit: LimitName;
   readonly limitClass: LimitClass;
 }

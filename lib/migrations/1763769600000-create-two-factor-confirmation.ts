@@ -18,7 +18,7 @@ const COLUMNS: Columns<ConfirmationRecord> = {
   codeMac: { type: 'varchar', length: '64', isNullable: true },
   envelope: { type: 'text', isNullable: true },
   failureKeys: { type: 'text', isNullable: true },
-  placeKeys: { type: 'text', isNullable: true },
+  slotKeys: { type: 'text', isNullable: true },
   attempts: { type: 'int', default: '0' },
   sends: { type: 'int', default: '0' },
   lastSentAt: { type: 'bigint', isNullable: true },

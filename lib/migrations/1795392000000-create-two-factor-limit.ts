@@ -10,7 +10,7 @@ const COLUMNS: Columns<LimitRecord> = {
   amount: { type: 'int' },
   allowed: { type: 'int' },
   endsAt: { type: 'bigint' },
-  holder: { type: 'varchar', length: '32', default: "''" },
+  owner: { type: 'varchar', length: '32', default: "''" },
 };
 
 export class CreateTwoFactorLimit1795392000000 implements MigrationInterface {

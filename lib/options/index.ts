@@ -2,14 +2,14 @@ export { DEFAULTS } from './defaults.js';
 export { EXAMPLE_SECRET } from './example-secret.js';
 export type {
   FailureLimitOptions,
-  GuessingOptions,
+  SprayDetectionOptions,
   LimitsOptions,
   NetworkSendLimit,
   SendLimit,
   SendLimitsByClass,
 } from './limits-options.interface.js';
 export { limitsSends, type LimitClass, type ResolvedLimits } from './resolved-limits.interface.js';
-export { assertVerboseName, joinUpTo, resolveOptions } from './resolve-options.js';
+export { assertVerboseName, maxBatchSize, resolveOptions } from './resolve-options.js';
 export type { ResolvedOptions } from './resolved-options.interface.js';
 export { isName, NAME_RULE } from './settings.js';
 export type { JsonValue } from './json-value.js';

@@ -44,7 +44,7 @@ export interface FailureLimitOptions {
 }
 
 /** One code that is tried on many confirmations, as one application instance sees it. */
-export interface GuessingOptions {
+export interface SprayDetectionOptions {
   /** Different confirmations that one wrong code is tried on, 2 to 10,000. @default 20 */
   readonly confirmations?: number | undefined;
   /** Length of the window, 1 to 86,400 seconds; there is one event in each. @default 600 */
@@ -112,6 +112,6 @@ export interface LimitsOptions {
    * E.164 numbers; for national numbers see `nestjs-two-factor/phone`.
    */
   readonly normalizeToken?: ((token: string) => string) | undefined;
-  /** Reports one code that is tried on many confirmations: event `guessing-suspected`. @default {} */
-  readonly guessing?: GuessingOptions | false | undefined;
+  /** Reports one code that is tried on many confirmations: event `spraying-suspected`. @default {} */
+  readonly sprayDetection?: SprayDetectionOptions | false | undefined;
 }

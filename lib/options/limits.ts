@@ -23,7 +23,7 @@ const KNOWN = [
   'sendsInTotal',
   'requester',
   'normalizeToken',
-  'guessing',
+  'sprayDetection',
 ];
 const OBJECT_OR_FALSE = 'Give an object or false.';
 const MAX_SENDS = 1_000_000;
@@ -44,7 +44,7 @@ const OFF: ResolvedLimits = Object.freeze({
   sendsInTotal: NO_CLASS,
   requester: undefined,
   normalizeToken: undefined,
-  guessing: null,
+  sprayDetection: null,
 });
 
 /** @throws TwoFactorConfigurationError naming option, value and remedy. */
@@ -75,7 +75,7 @@ export function resolveLimits(input: unknown, surroundings: LimitsSurroundings):
     ),
     requester: callable('limits.requester', limits.requester, undefined),
     normalizeToken: callable('limits.normalizeToken', limits.normalizeToken, undefined),
-    guessing: resolveGuessing(limits.guessing),
+    sprayDetection: resolveSprayDetection(limits.sprayDetection),
   });
 }
 
@@ -235,12 +235,12 @@ function optionalInteger(
   return value === undefined ? undefined : integer(option, value, min, max);
 }
 
-function resolveGuessing(input: unknown): ResolvedLimits['guessing'] {
+function resolveSprayDetection(input: unknown): ResolvedLimits['sprayDetection'] {
   if (input === false) return null;
-  const option = 'limits.guessing';
+  const option = 'limits.sprayDetection';
   const given = record(`Option ${option}`, orElse(input, {}), OBJECT_OR_FALSE);
-  refuseUnknown(`member of ${option}:`, given, Object.keys(DEFAULTS.limits.guessing));
-  const { confirmations, perSeconds } = withDefaults(given, DEFAULTS.limits.guessing);
+  refuseUnknown(`member of ${option}:`, given, Object.keys(DEFAULTS.limits.sprayDetection));
+  const { confirmations, perSeconds } = withDefaults(given, DEFAULTS.limits.sprayDetection);
   return Object.freeze({
     confirmations: integer(`${option}.confirmations`, confirmations, 2, 10_000),
     perMs: integer(`${option}.perSeconds`, perSeconds, 1, 86_400) * 1_000,

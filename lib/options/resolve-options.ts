@@ -32,7 +32,7 @@ const KNOWN = Object.keys(SETTINGS).concat([
 const JOIN_UP_TO = 128;
 
 /** How many calls at most go as one statement; 1 for never. */
-export function joinUpTo({ join }: Pick<ResolvedOptions, 'join'>): number {
+export function maxBatchSize({ batching: join }: Pick<ResolvedOptions, 'batching'>): number {
   if (typeof join === 'object') return join.maxSize;
   return join ? JOIN_UP_TO : 1;
 }
@@ -93,10 +93,10 @@ export function resolveOptions(
     resend: read('resend'),
     autoPurge: resolveAutoPurge(options.autoPurge),
     limits: resolveLimits(options.limits, surroundings),
-    timeoutMs: read('timeoutMs'),
+    databaseTimeoutMs: read('databaseTimeoutMs'),
     sendTimeoutMs: read('sendTimeoutMs'),
     preparedStatements: read('preparedStatements'),
-    join: read('join'),
+    batching: read('batching'),
     clock: resolveClock(options.clock),
     developmentFeatures,
   });

@@ -20,7 +20,7 @@ export interface ResolvedLimits {
   readonly sendsInTotal: Readonly<Record<LimitClass, readonly SendLimit[]>>;
   readonly requester: LimitsOptions['requester'];
   readonly normalizeToken: LimitsOptions['normalizeToken'];
-  readonly guessing: { readonly confirmations: number; readonly perMs: number } | null;
+  readonly sprayDetection: { readonly confirmations: number; readonly perMs: number } | null;
 }
 
 /** Whether any message is counted. */

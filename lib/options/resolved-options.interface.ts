@@ -24,10 +24,10 @@ export interface ResolvedOptions {
   readonly resend: 'same' | 'rotate';
   readonly autoPurge: { readonly everySeconds: number; readonly keepSeconds: number } | false;
   readonly limits: ResolvedLimits;
-  readonly timeoutMs: number;
+  readonly databaseTimeoutMs: number;
   readonly sendTimeoutMs: number;
   readonly preparedStatements: boolean;
-  readonly join: boolean | { readonly maxSize: number };
+  readonly batching: boolean | { readonly maxSize: number };
   readonly clock: Clock;
   /** Whether `NODE_ENV` is `development` or `test`. */
   readonly developmentFeatures: boolean;

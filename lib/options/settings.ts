@@ -109,13 +109,13 @@ export const SETTINGS = {
     parse: (text) => (text === 'same' || text === 'rotate' ? text : undefined),
     loosens: neverLoosens,
   } satisfies Setting<'same' | 'rotate'> as Setting<'same' | 'rotate'>,
-  timeoutMs: integer('timeoutMs', DEFAULTS.timeoutMs, 100, 60_000),
+  databaseTimeoutMs: integer('timeoutMs', DEFAULTS.databaseTimeoutMs, 100, 60_000),
   sendTimeoutMs: integer('sendTimeoutMs', DEFAULTS.sendTimeoutMs, 100, 60_000),
   preparedStatements: flag('preparedStatements', DEFAULTS.preparedStatements),
-  join: {
-    option: 'join',
-    variable: variableOf('join'),
-    default: DEFAULTS.join,
+  batching: {
+    option: 'batching',
+    variable: variableOf('batching'),
+    default: DEFAULTS.batching,
     complaint: (value) =>
       typeof value === 'boolean' || isMaxSize(value)
         ? null

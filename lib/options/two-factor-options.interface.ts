@@ -135,7 +135,7 @@ export interface TwoFactorOptions {
    */
   readonly limits?: LimitsOptions | false | undefined;
   /** Longest wait for the database, pool included, 100 to 60,000 milliseconds. @default 5000 */
-  readonly timeoutMs?: number | undefined;
+  readonly databaseTimeoutMs?: number | undefined;
   /** Longest wait for a sender backend, 100 to 60,000 milliseconds (ASVS 5.0 13.1.3). @default 10000 */
   readonly sendTimeoutMs?: number | undefined;
   /**
@@ -147,7 +147,7 @@ export interface TwoFactorOptions {
    * On PostgreSQL, calls that come while the database is busy go together, each with its own guards and its own answer: up
    * to 128, or `maxSize` (2 to 1,000). `false` for each by itself. @default true
    */
-  readonly join?: boolean | { readonly maxSize: number } | undefined;
+  readonly batching?: boolean | { readonly maxSize: number } | undefined;
   /** Tells the time. @default the system clock */
   readonly clock?: Clock | undefined;
   /** Whether `TWO_FACTOR_*` environment variables are read, once, at boot. @default true */

@@ -82,7 +82,16 @@ export class TwoFactorService {
       throw new TwoFactorInputError('request takes an object.');
     }
     // Member by member: what else an untyped caller gives, such as isConfirmed, goes no further.
-    const { purpose, subject, details, meta, context, ttlSeconds, tokenFrom, key } = input;
+    const {
+      purpose,
+      subject,
+      details,
+      meta,
+      context,
+      ttlSeconds,
+      tokenFrom,
+      idempotencyKey: key,
+    } = input;
     const token = parseToken(input.token);
     const sender = this.sender.senderFor(purpose, input.way ?? null);
     const message = { way: sender.name, requester: parseRequester(input.requester) };
@@ -97,7 +106,7 @@ export class TwoFactorService {
         meta,
         context,
         ttlSeconds,
-        key,
+        idempotencyKey: key,
       },
       message,
     );

@@ -3,7 +3,7 @@ export { SenderBackend, type Delivery } from './sender-backend.decorator.js';
 export {
   defineSender,
   functionalSenderBackend,
-  type Send,
+  type SendFunction,
   type SenderBackendFactory,
   type SenderBackendFactoryInput,
   type SenderBackendReference,

@@ -8,7 +8,7 @@ import {
 } from './sender-backend.decorator.js';
 
 /** Delivers one message. */
-export type Send<Options = unknown> = (delivery: Delivery<Options>) => unknown;
+export type SendFunction<Options = unknown> = (delivery: Delivery<Options>) => unknown;
 
 /** The sender that a factory makes a `send` for. */
 export interface SenderBackendFactoryInput<Options = unknown> {
@@ -20,7 +20,7 @@ export interface SenderBackendFactoryInput<Options = unknown> {
 /** Called once for each sender, at boot. */
 export type SenderBackendFactory<Options = unknown> = (
   input: SenderBackendFactoryInput<Options>,
-) => Send<Options> | Promise<Send<Options>>;
+) => SendFunction<Options> | Promise<SendFunction<Options>>;
 
 /** What a sender's `backend` may be: the name of a decorated class, a class, or a factory. */
 export type SenderBackendReference<Options = unknown> =
@@ -70,7 +70,7 @@ export function defineSender<Options>(
  * @publicApi
  */
 export function functionalSenderBackend<Options = unknown>(
-  send: Send<Options>,
+  send: SendFunction<Options>,
 ): SenderBackendFactory<Options> {
   return () => send;
 }

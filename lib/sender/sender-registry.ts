@@ -1,12 +1,12 @@
 import { TwoFactorConfigurationError } from '../errors/index.js';
-import type { Send } from './sender-definition.js';
+import type { SendFunction } from './sender-definition.js';
 
 /** A sender that is ready to deliver. */
 export interface ResolvedSender {
   readonly name: string;
   readonly verboseName: string;
   readonly options: unknown;
-  readonly send: Send;
+  readonly send: SendFunction;
 }
 
 /**

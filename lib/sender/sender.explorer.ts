@@ -22,7 +22,11 @@ import {
 } from '../options/index.js';
 import { InjectTwoFactorOptions, SENDER_BACKENDS } from '../two-factor.tokens.js';
 import { senderBackendMetadata, type SenderBackend } from './sender-backend.decorator.js';
-import { isBackendClass, type Send, type SenderBackendFactory } from './sender-definition.js';
+import {
+  isBackendClass,
+  type SendFunction,
+  type SenderBackendFactory,
+} from './sender-definition.js';
 import { SenderRegistry, type ResolvedSender, type SenderBackends } from './sender-registry.js';
 
 type Wrapper = ReturnType<DiscoveryService['getProviders']>[number];
@@ -280,7 +284,7 @@ function isDecorated(type: unknown): boolean {
   return typeof type === 'function' && senderBackendMetadata(type) !== undefined;
 }
 
-function sendOf({ type, instance, wrapper, moduleName }: Candidate): Send {
+function sendOf({ type, instance, wrapper, moduleName }: Candidate): SendFunction {
   assertSingleton(
     type,
     wrapper !== undefined && (wrapper.isTransient || !wrapper.isDependencyTreeStatic()),

@@ -32,7 +32,7 @@ import {
   TwoFactorStateError,
   TwoFactorTooManyRequestsError,
   TwoFactorUnavailableError,
-  TwoFactorUnknownKeyError,
+  TwoFactorUnknownSecretError,
 } from '../errors/index.js';
 import { LimitService, parseRequester, type Charged, type CountedUnder } from '../limits/index.js';
 import type { ResolvedOptions } from '../options/index.js';
@@ -206,7 +206,7 @@ export class SenderService {
     const sealed =
       row.envelope === null ? null : openEnvelope(this.options.keyRing, row.envelope, row);
     if (sealed === null || (sealed.way !== undefined && sealed.way !== row.way)) {
-      throw new TwoFactorUnknownKeyError(
+      throw new TwoFactorUnknownSecretError(
         'The confirmation was sealed under a secret that is not in the ring, or its row was changed by hand.',
       );
     }
@@ -262,7 +262,7 @@ export class SenderService {
       let sealed: BoundContent;
       try {
         if (plan.kind === 'first' && row.sends > 0) {
-          if (charged) await this.limits.giveMessageBack(charged);
+          if (charged) await this.limits.refundMessage(charged);
           return { row, sealed: null };
         }
         const now = this.options.clock.now();
@@ -270,7 +270,7 @@ export class SenderService {
         sealed = await this.#content(row, plan);
         this.#assertMayBeSent(row, now, plan);
       } catch (error) {
-        if (charged) await this.limits.giveMessageBack(charged);
+        if (charged) await this.limits.refundMessage(charged);
         this.teller.sendBlocked(error, row, this.parties.partyOf(row));
         throw error;
       }
@@ -280,7 +280,7 @@ export class SenderService {
         charged = costs;
       }
       if (deadline.passed) {
-        await this.limits.giveMessageBack(charged);
+        await this.limits.refundMessage(charged);
         throw tooLate();
       }
       const bound = await this.store.bind(row, {
@@ -294,12 +294,12 @@ export class SenderService {
       if (bound !== null) return { row: bound, sealed };
       const left = await this.store.find(row.id);
       if (left === null) {
-        await this.limits.giveMessageBack(charged);
+        await this.limits.refundMessage(charged);
         throw gone();
       }
       row = left;
     }
-    if (charged) await this.limits.giveMessageBack(charged);
+    if (charged) await this.limits.refundMessage(charged);
     throw new TwoFactorUnavailableError('Others kept sending this confirmation. Try again.');
   }
 

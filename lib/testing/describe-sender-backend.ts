@@ -7,7 +7,7 @@ import { sampleDelivery } from './sample-delivery.js';
 import { writtenDuring } from './written-lines.js';
 
 /** One message as the provider's double has it. */
-export interface ProvidedMessage {
+export interface ProviderMessage {
   readonly token: string;
   readonly text: string;
 }
@@ -17,7 +17,7 @@ export interface SenderBackendFixture<Options = unknown> {
   /** The backend's: `(delivery) => backend.send(delivery)`. */
   send(delivery: Delivery<Options>): unknown;
   /** What the provider has accepted, the oldest first. */
-  delivered(): readonly ProvidedMessage[];
+  delivered(): readonly ProviderMessage[];
   /** Ends what was opened. */
   close?(): unknown;
 }

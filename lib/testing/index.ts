@@ -1,16 +1,16 @@
 export {
   describeSenderBackend,
-  type ProvidedMessage,
+  type ProviderMessage,
   type SenderBackendContract,
   type SenderBackendFixture,
   type TestFramework,
 } from './describe-sender-backend.js';
 export { FakeClock, type Advance } from './fake-clock.js';
-export { Outbox, type OutboxMessage, type OutboxOptions } from './outbox.js';
-export { sequenceCodes } from './sequence-codes.js';
+export { TestInbox, type CapturedMessage, type TestInboxOptions } from './test-inbox.js';
+export { sequentialCodes } from './sequential-codes.js';
 export {
   TwoFactorTestingModule,
-  type OverridingBuilder,
+  type OverridableBuilder,
   type TwoFactorTestingOptions,
   type TwoFactorTestingOverrides,
 } from './two-factor-testing.module.js';

@@ -13,13 +13,13 @@ import { TwoFactorModule } from '../two-factor.module.js';
 import { SENDER_BACKENDS, TWO_FACTOR_OPTIONS } from '../two-factor.tokens.js';
 import { assertDevelopment } from './assert-development.js';
 import { FakeClock } from './fake-clock.js';
-import { Outbox } from './outbox.js';
-import { OutboxRegistry } from './outbox-registry.js';
+import { TestInbox } from './test-inbox.js';
+import { TestInboxRegistry } from './test-inbox-registry.js';
 
 /** The options of `TwoFactorTestingModule.forRoot`: those of `TwoFactorModule`, and the doubles. */
 export interface TwoFactorTestingOptions extends TwoFactorModuleOptions, TwoFactorModuleExtras {
-  /** Where the messages go. @default one of its own: `module.get(Outbox)` */
-  readonly outbox?: Outbox | undefined;
+  /** Where the messages go. @default one of its own: `module.get(TestInbox)` */
+  readonly inbox?: TestInbox | undefined;
   /** Tells the time. @default a `FakeClock` of its own: `module.get(FakeClock)` */
   readonly clock?: Clock | undefined;
 }
@@ -27,13 +27,13 @@ export interface TwoFactorTestingOptions extends TwoFactorModuleOptions, TwoFact
 /** What `TwoFactorTestingModule.override` puts into an application. */
 export interface TwoFactorTestingOverrides extends Omit<TwoFactorModuleOptions, 'senders'> {
   /** Where the messages of all senders go. */
-  readonly outbox: Outbox;
+  readonly inbox: TestInbox;
   /** Tells the time. @default the application's */
   readonly clock?: Clock | undefined;
 }
 
 /** As much of `@nestjs/testing`'s `TestingModuleBuilder` as is wanted, so that the kit does not import that package. */
-export interface OverridingBuilder {
+export interface OverridableBuilder {
   overrideProvider(token: symbol): {
     useFactory(options: {
       factory: (given: unknown) => unknown;
@@ -43,7 +43,7 @@ export interface OverridingBuilder {
 }
 
 /**
- * `TwoFactorModule` as tests want it: a secret of its own, an outbox as sender `default`, a clock that stands still, no
+ * `TwoFactorModule` as tests want it: a secret of its own, an inbox as sender `default`, a clock that stands still, no
  * purge in the background, and nothing of the environment but `NODE_ENV`. What you give counts more.
  *
  * @example
@@ -55,7 +55,7 @@ export interface OverridingBuilder {
  *   ],
  * }).compile();
  * await module.init();
- * const outbox = module.get(Outbox);
+ * const inbox = module.get(TestInbox);
  * const clock = module.get(FakeClock);
  * ```
  * @publicApi
@@ -70,10 +70,10 @@ export class TwoFactorTestingModule implements OnModuleInit {
   /** @throws TwoFactorConfigurationError unless `NODE_ENV` is `development` or `test`. */
   static forRoot(options: TwoFactorTestingOptions = {}): DynamicModule {
     assertDevelopment('TwoFactorTestingModule');
-    const { outbox = new Outbox(), clock = new FakeClock(), senders, ...given } = options;
+    const { inbox = new TestInbox(), clock = new FakeClock(), senders, ...given } = options;
     const hasSecret = given.secret !== undefined || given.secrets !== undefined;
     const doubles = [
-      { provide: Outbox, useValue: outbox },
+      { provide: TestInbox, useValue: inbox },
       ...(clock instanceof FakeClock ? [{ provide: FakeClock, useValue: clock }] : []),
     ];
     return {
@@ -86,7 +86,7 @@ export class TwoFactorTestingModule implements OnModuleInit {
           ...(hasSecret ? {} : { secret: randomBytes(32) }),
           ...given,
           clock,
-          senders: { default: { backend: outbox.backend }, ...senders },
+          senders: { default: { backend: inbox.backend }, ...senders },
         }),
       ],
       providers: doubles,
@@ -96,28 +96,28 @@ export class TwoFactorTestingModule implements OnModuleInit {
 
   /**
    * Puts the doubles into an application that imports `TwoFactorModule` by itself. All its senders stay as they are, found
-   * and checked at boot, but what they send goes to the outbox. Nothing is purged in the background. Further options
+   * and checked at boot, but what they send goes to the inbox. Nothing is purged in the background. Further options
    * replace those of the application.
    *
    * @returns the builder that was given, to go on with.
    * @throws TwoFactorConfigurationError unless `NODE_ENV` is `development` or `test`.
    * @example
    * ```ts
-   * const outbox = new Outbox();
+   * const inbox = new TestInbox();
    * const clock = new FakeClock();
    * const builder = Test.createTestingModule({ imports: [AppModule] });
-   * const module = await TwoFactorTestingModule.override(builder, { outbox, clock }).compile();
+   * const module = await TwoFactorTestingModule.override(builder, { inbox, clock }).compile();
    * ```
    */
-  static override<Builder extends OverridingBuilder>(
+  static override<Builder extends OverridableBuilder>(
     builder: Builder,
     overrides: TwoFactorTestingOverrides,
   ): Builder {
     assertDevelopment('TwoFactorTestingModule');
-    const { outbox, ...options } = overrides;
+    const { inbox, ...options } = overrides;
     builder
       .overrideProvider(SENDER_BACKENDS)
-      .useFactory({ factory: () => new OutboxRegistry(outbox) });
+      .useFactory({ factory: () => new TestInboxRegistry(inbox) });
     builder.overrideProvider(TWO_FACTOR_OPTIONS).useFactory({
       inject: [MODULE_OPTIONS_TOKEN],
       factory: (given) => resolveModuleOptions(merged(given, { autoPurge: false, ...options })),

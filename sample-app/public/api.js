@@ -18,7 +18,7 @@ export const WORDS = {
   expired: 'The code has expired. Please start again.',
   'attempts-exhausted': 'All attempts are used up. Please start again.',
   cancelled: 'The code was cancelled. Please start again.',
-  'unknown-key': 'The code can no longer be checked. Please start again.',
+  'unknown-secret': 'The code can no longer be checked. Please start again.',
   'recipient-not-allowed': 'No code can be sent there.',
   'send-failed': 'The code could not be sent. Please try again in a moment.',
 };

@@ -128,8 +128,8 @@ describe.each(adapters)('The bundled controller on $name', ({ name: adapterName,
         // One application for all of these tests, which send one person many codes.
         limits: false,
         senders: {
-          default: { backend: () => (delivery) => app.outbox.send(delivery) },
-          email: { backend: () => (delivery) => app.outbox.send(delivery) },
+          default: { backend: () => (delivery) => app.inbox.send(delivery) },
+          email: { backend: () => (delivery) => app.inbox.send(delivery) },
         },
       },
     });
@@ -151,7 +151,7 @@ describe.each(adapters)('The bundled controller on $name', ({ name: adapterName,
       });
       expectSuccess(answer);
       const { id } = answer.body as { id: string };
-      expect(app.outbox.deliveries.at(-1)).toMatchObject({
+      expect(app.inbox.deliveries.at(-1)).toMatchObject({
         token: 'ann@example.com',
         name: 'default',
         state: { id },
@@ -170,7 +170,7 @@ describe.each(adapters)('The bundled controller on $name', ({ name: adapterName,
       const { id, code } = await app.request();
       const expiresAt = inSeconds(app, 600);
       app.clock.advance(30);
-      const sent = app.outbox.deliveries.length;
+      const sent = app.inbox.deliveries.length;
       const answer = await app.post(`/2factor/resend${slash}`, { id });
       expect(answer.body).toStrictEqual({
         id,
@@ -181,8 +181,8 @@ describe.each(adapters)('The bundled controller on $name', ({ name: adapterName,
         maskedToken: 'a***@e***.com',
       });
       expectSuccess(answer);
-      expect(app.outbox.deliveries).toHaveLength(sent + 1);
-      expect(app.outbox.lastCode).toBe(code);
+      expect(app.inbox.deliveries).toHaveLength(sent + 1);
+      expect(app.inbox.lastCode).toBe(code);
     });
 
     it('answers a check with exactly the documented members, and changes nothing', async () => {
@@ -248,13 +248,13 @@ describe.each(adapters)('The bundled controller on $name', ({ name: adapterName,
       ['a string as details', { token: 'ann@example.com', details: 'all of it' }],
       ['an array as details', { token: 'ann@example.com', details: ['all of it'] }],
     ])('refuses a request with %s, and neither makes nor sends anything', async (_, body) => {
-      const sent = app.outbox.deliveries.length;
+      const sent = app.inbox.deliveries.length;
       const statements = await app.log.during(async () => {
         const answer = await app.post('/2factor/request-confirmation', body);
         expect(answer).toBeProblem(400, 'invalid-request');
       });
       expect(statements).toStrictEqual([]);
-      expect(app.outbox.deliveries).toHaveLength(sent);
+      expect(app.inbox.deliveries).toHaveLength(sent);
     });
 
     it.each(ROUTES)('refuses what is no object on %s', async (route) => {
@@ -305,7 +305,7 @@ describe.each(adapters)('The bundled controller on $name', ({ name: adapterName,
         cancelledAt: null,
         expiresAt: app.clock.now() + 600_000,
       });
-      expect(app.outbox.deliveries.at(-1)).toMatchObject({ token: 'ann@example.com', context: {} });
+      expect(app.inbox.deliveries.at(-1)).toMatchObject({ token: 'ann@example.com', context: {} });
 
       const extra = { attempts: 0, maxAttempts: 10, expiresAt: 1, purpose: 'x', subject: 'eve' };
       await app.post('/2factor/check', { id, ...extra });
@@ -527,9 +527,12 @@ describe.each(adapters)('The bundled controller on $name', ({ name: adapterName,
       });
       try {
         other.clock.advance((app.clock.now() - other.clock.now()) / 1_000 + 30);
-        expect(await other.post('/2factor/confirm', { id, code })).toBeProblem(410, 'unknown-key');
-        expect(await other.post('/2factor/resend', { id })).toBeProblem(410, 'unknown-key');
-        expect(other.outbox.deliveries).toStrictEqual([]);
+        expect(await other.post('/2factor/confirm', { id, code })).toBeProblem(
+          410,
+          'unknown-secret',
+        );
+        expect(await other.post('/2factor/resend', { id })).toBeProblem(410, 'unknown-secret');
+        expect(other.inbox.deliveries).toStrictEqual([]);
         expect(await other.row(id)).toMatchObject({ attempts: 1, sends: 1, confirmedAt: null });
       } finally {
         await other.close();
@@ -541,13 +544,13 @@ describe.each(adapters)('The bundled controller on $name', ({ name: adapterName,
     it('refuses to resend before the cooldown, and says when', async () => {
       const { id } = await app.request();
       app.clock.advance(0.5);
-      const sent = app.outbox.deliveries.length;
+      const sent = app.inbox.deliveries.length;
       const early = await app.post('/2factor/resend', { id });
       expect(early).toBeProblem(429, 'too-many-requests', { retryAfter: 30 });
       app.clock.advance(28.5);
       const late = await app.post('/2factor/resend', { id });
       expect(late).toBeProblem(429, 'too-many-requests', { retryAfter: 1 });
-      expect(app.outbox.deliveries).toHaveLength(sent);
+      expect(app.inbox.deliveries).toHaveLength(sent);
       app.clock.advance(1);
       expect(await app.post('/2factor/resend', { id })).toMatchObject({ status: 200 });
     });
@@ -558,14 +561,14 @@ describe.each(adapters)('The bundled controller on $name', ({ name: adapterName,
         app.clock.advance(seconds);
         expect(await app.post('/2factor/resend', { id })).toMatchObject({ status: 200 });
       }
-      const sent = app.outbox.deliveries.length;
+      const sent = app.inbox.deliveries.length;
       expect(await app.post('/2factor/resend', { id })).toBeProblem(429, 'too-many-requests');
-      expect(app.outbox.deliveries).toHaveLength(sent);
+      expect(app.inbox.deliveries).toHaveLength(sent);
       expect(await app.row(id)).toMatchObject({ sends: 5 });
     });
 
     it('says what to repeat, and when, after the provider failed', async () => {
-      app.outbox.failNext(new Error('the provider is down'));
+      app.inbox.failNext(new Error('the provider is down'));
       const body = { token: 'ann@example.com' };
       const failed = await app.post('/2factor/request-confirmation', body);
       const again = { id: ID, resendAt: inSeconds(app, 5), retryAfter: 5 };
@@ -577,31 +580,31 @@ describe.each(adapters)('The bundled controller on $name', ({ name: adapterName,
       expect(early).toBeProblem(429, 'too-many-requests', { retryAfter: 5 });
       app.clock.advance(5);
       expect(await app.post('/2factor/resend', { id })).toMatchObject({ status: 200 });
-      const confirmed = await app.post('/2factor/confirm', { id, code: app.outbox.lastCode });
+      const confirmed = await app.post('/2factor/confirm', { id, code: app.inbox.lastCode });
       expect(confirmed.body).toStrictEqual({ id, confirmed: true });
     });
 
     it('tells a repeatable failure of a resend by the clock of the module', async () => {
       const { id } = await app.request();
       app.clock.advance(30);
-      app.outbox.failNext(new Error('the provider is down'));
+      app.inbox.failNext(new Error('the provider is down'));
       const failed = await app.post('/2factor/resend', { id });
       const again = { id, resendAt: inSeconds(app, 60), retryAfter: 60 };
       expect(failed).toBeProblem(503, 'send-failed', again);
     });
 
     it('refuses a recipient for good when the backend does', async () => {
-      app.outbox.failNext(new TwoFactorRecipientError('ann@example.com is on no list'));
+      app.inbox.failNext(new TwoFactorRecipientError('ann@example.com is on no list'));
       const answer = await app.post('/2factor/request-confirmation', { token: 'ann@example.com' });
       expect(answer).toBeProblem(422, 'recipient-not-allowed');
     });
 
     it('sends by the way that was asked for, and by the same again', async () => {
       const { id } = await app.request({ token: 'ann@example.com', way: 'email' });
-      expect(app.outbox.deliveries.at(-1)).toMatchObject({ name: 'email' });
+      expect(app.inbox.deliveries.at(-1)).toMatchObject({ name: 'email' });
       app.clock.advance(30);
       await app.post('/2factor/resend', { id, way: 'default', token: 'eve@example.com' });
-      expect(app.outbox.deliveries.at(-1)).toMatchObject({
+      expect(app.inbox.deliveries.at(-1)).toMatchObject({
         name: 'email',
         token: 'ann@example.com',
       });
@@ -628,7 +631,7 @@ describe.each(adapters)('The bundled controller on $name', ({ name: adapterName,
       seen.length = 0;
       const ann = { 'x-user': 'ann' };
       const { id, code } = await app.request({ purpose: 'transfer', way: 'email' }, ann);
-      expect(app.outbox.deliveries.at(-1)).toMatchObject({ token: 'ann-email@example.com' });
+      expect(app.inbox.deliveries.at(-1)).toMatchObject({ token: 'ann-email@example.com' });
       const answer = await app.post('/2factor/confirm/', { id, code }, ann);
       expect(answer.body).toStrictEqual({ id, confirmed: true });
       expect(seen).toStrictEqual([
@@ -640,14 +643,14 @@ describe.each(adapters)('The bundled controller on $name', ({ name: adapterName,
     });
 
     it('refuses a token in the body, which could be a thief’s mailbox', async () => {
-      const sent = app.outbox.deliveries.length;
+      const sent = app.inbox.deliveries.length;
       const answer = await app.post(
         '/2factor/request-confirmation',
         { purpose: 'transfer', token: 'thief@example.com' },
         { 'x-user': 'ann' },
       );
       expect(answer).toBeProblem(400, 'invalid-request');
-      expect(app.outbox.deliveries).toHaveLength(sent);
+      expect(app.inbox.deliveries).toHaveLength(sent);
     });
 
     it.each([
@@ -680,7 +683,7 @@ describe.each(adapters)('The bundled controller on $name', ({ name: adapterName,
           const { id, code } = await app.request({ purpose }, { 'x-user': 'ann' });
           app.clock.advance(30);
           const before = await app.row(id);
-          const sent = app.outbox.deliveries.length;
+          const sent = app.inbox.deliveries.length;
           for (const headers of [{ 'x-user': 'eve' }, { 'x-user': '' }, {}]) {
             const foreign = await app.post(`/2factor/${route}`, { id, code }, headers);
             const unknown = await app.post(`/2factor/${route}`, { id: UNKNOWN_ID, code }, headers);
@@ -688,7 +691,7 @@ describe.each(adapters)('The bundled controller on $name', ({ name: adapterName,
             expect(comparable(foreign)).toStrictEqual(comparable(unknown));
           }
           expect(await app.row(id)).toStrictEqual(before);
-          expect(app.outbox.deliveries).toHaveLength(sent);
+          expect(app.inbox.deliveries).toHaveLength(sent);
         }
       },
     );
@@ -698,7 +701,7 @@ describe.each(adapters)('The bundled controller on $name', ({ name: adapterName,
       async (route) => {
         const state = await app.confirmer.makeConfirmation({ purpose: 'withdraw' });
         await app.sender.send(null, 'ann@example.com', state);
-        const body = { id: state.id, code: app.outbox.lastCode };
+        const body = { id: state.id, code: app.inbox.lastCode };
         expect(await app.post(`/2factor/${route}`, body)).toBeProblem(404, 'not-found');
         expect(await app.row(state.id)).toMatchObject({ attempts: 0, sends: 1 });
       },
@@ -755,7 +758,7 @@ async function tour(app: HttpTestApp, path: string): Promise<string[]> {
     const asked = await post(`request-confirmation${slash}`, { token: 'ann@example.com' });
     const { id } = asked as { id: string };
     await post(`confirm${slash}`, { id, code: 123456 });
-    await post(`confirm${slash}`, { id, code: app.outbox.lastCode });
+    await post(`confirm${slash}`, { id, code: app.inbox.lastCode });
     await post(`resend${slash}`, { id });
     await post(`check${slash}`, { id });
   }
@@ -853,7 +856,7 @@ describe.each(adapters)('The set-up of the controller on $name', ({ create }) =>
       const body = { token: 'ann@example.com' };
       const asked = await app.post('/2factor/request-confirmation', body);
       const { id } = asked.body as { id: string };
-      const code = app.outbox.lastCode;
+      const code = app.inbox.lastCode;
       const hasCode = (answer: Answer): boolean => (answer.body as { code?: string }).code === code;
       expect(hasCode(asked)).toBe(true);
       app.clock.advance(30);

@@ -129,7 +129,7 @@ describe.each(adapters)('The details of a purpose over HTTP on $name', ({ create
       expect(answer).toBeProblem(400, 'invalid-request', { detail });
     });
     expect(statements).toStrictEqual([]);
-    expect(app.outbox.deliveries).toStrictEqual([]);
+    expect(app.inbox.deliveries).toStrictEqual([]);
     return detail;
   };
 
@@ -183,7 +183,7 @@ describe.each(adapters)('The details of a purpose over HTTP on $name', ({ create
   it('are what was given, without conversion, and no more', async () => {
     const id = await proved('transfer', { ...details, fee: null });
     expect(await app.row(id)).toMatchObject({ details });
-    expect(app.outbox.deliveries.at(-1)?.state.details).toStrictEqual(details);
+    expect(app.inbox.deliveries.at(-1)?.state.details).toStrictEqual(details);
   });
 
   it.each([
@@ -218,7 +218,7 @@ describe.each(adapters)('The details of a purpose over HTTP on $name', ({ create
     const parcel = { to: { city: 'Bern' }, items: ['book', 'pen'] };
     const id = await proved('parcel', parcel);
     expect(await app.row(id)).toMatchObject({ details: parcel });
-    app.outbox.deliveries.length = 0;
+    app.inbox.deliveries.length = 0;
     expect(await refusalOf('parcel', { ...parcel, to: {} })).toContain('lack to.city.');
     expect(await refusalOf('parcel', { ...parcel, to: { city: 'Bern', x: 1 } })).toContain(
       'is not declared',

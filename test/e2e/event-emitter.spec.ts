@@ -159,7 +159,7 @@ describe('TwoFactorEventEmitterModule', () => {
     await test.app.close();
 
     expect(events.isObserved).toBe(false);
-    events.emit(() => ({ type: 'guessing-suspected', at: new Date(), confirmations: 20 }));
+    events.emit(() => ({ type: 'spraying-suspected', at: new Date(), confirmations: 20 }));
     expect(names).toEqual([]);
   });
 });

@@ -15,7 +15,7 @@ describe('The events', () => {
       options: {
         purposes: {},
         limits: {
-          guessing: { confirmations: 3, perSeconds: 600 },
+          sprayDetection: { confirmations: 3, perSeconds: 600 },
         },
       },
     });
@@ -50,7 +50,7 @@ describe('The events', () => {
       await test.confirmer.use(state.id, { subject: 'ann', purpose: 'login' });
       await test.confirmer.use(state.id, { subject: 'ann', purpose: 'login' });
     });
-    const { state } = test.outbox.deliveries.at(-1)!;
+    const { state } = test.inbox.deliveries.at(-1)!;
 
     expect(events).toEqual([
       { type: 'created', ...facts(state, token) },
@@ -66,9 +66,9 @@ describe('The events', () => {
   });
 
   it('tell a failed message, and whether the token can never be reached', async () => {
-    test.outbox.failNext(new Error('the provider is down'));
+    test.inbox.failNext(new Error('the provider is down'));
     const failed = await during(() => test.twoFactor.request({ token: 'bob@example.com' }));
-    test.outbox.failNext(new TwoFactorRecipientError('no such mailbox'));
+    test.inbox.failNext(new TwoFactorRecipientError('no such mailbox'));
     const permanent = await during(() => test.twoFactor.request({ token: 'bob@example.com' }));
 
     expect(failed).toMatchObject([
@@ -221,7 +221,7 @@ describe('The events', () => {
         { type: 'locked', scope: 'confirmation' },
         { type: 'locked', scope, until },
       ]);
-      expect(guessing.at(-1)).toEqual({ type: 'guessing-suspected', at: until, confirmations: 3 });
+      expect(guessing.at(-1)).toEqual({ type: 'spraying-suspected', at: until, confirmations: 3 });
       expect(JSON.stringify([exhausted, locked, guessing])).not.toContain('hal@');
     },
   );

@@ -31,7 +31,7 @@ describe.each(adapters)('A guarded route on $name', ({ create }) => {
       subject: 'ann',
       details: DETAILS,
     });
-    const code = app.outbox.lastCode;
+    const code = app.inbox.lastCode;
     const pending = await call('transfers/detailed', id, DETAILS);
     expect(pending).toMatchObject({ status: 403, body: { error: 'confirmation-required' } });
     await app.post('/2factor/confirm', { id, code }, user);

@@ -17,9 +17,9 @@ const TIMEOUT_MS = 200;
 class MisbehavingStore {
   answer: (() => unknown) | undefined;
 
-  readonly charge = (): unknown => this.#say({ refused: [], charged: [] });
-  readonly giveBack = (): unknown => this.#say(undefined);
-  readonly clear = (): unknown => this.#say(undefined);
+  readonly consume = (): unknown => this.#say({ exhausted: [], consumed: [] });
+  readonly refund = (): unknown => this.#say(undefined);
+  readonly release = (): unknown => this.#say(undefined);
   readonly read = (): unknown => this.#say([]);
   readonly purge = (): unknown => this.#say(false);
 
@@ -45,11 +45,11 @@ const NONSENSE: Readonly<Record<string, () => unknown>> = {
   'answers nothing': () => Promise.resolve(undefined),
   'answers no promise': () => null,
   'answers an empty object': () => Promise.resolve({}),
-  'answers lists of nothing': () => Promise.resolve({ refused: [undefined], charged: [null] }),
+  'answers lists of nothing': () => Promise.resolve({ exhausted: [undefined], consumed: [null] }),
   'refuses by a limit that was not asked for': () =>
-    Promise.resolve({ refused: [STRANGER], charged: [] }),
+    Promise.resolve({ exhausted: [STRANGER], consumed: [] }),
   'answers levels without numbers': () =>
-    Promise.resolve({ refused: [{ ...STRANGER, amount: 'many' }], charged: [] }),
+    Promise.resolve({ exhausted: [{ ...STRANGER, amount: 'many' }], consumed: [] }),
 };
 
 describe('A limit store of the application', () => {
@@ -67,7 +67,7 @@ describe('A limit store of the application', () => {
     };
     http = await startHttpApp({
       ...quietly,
-      options: { controller: true, limits: {}, limitStore, timeoutMs: TIMEOUT_MS },
+      options: { controller: true, limits: {}, limitStore, databaseTimeoutMs: TIMEOUT_MS },
     });
     return { store, http };
   }
@@ -75,17 +75,17 @@ describe('A limit store of the application', () => {
   describe.each(Object.entries({ ...FAILURES, ...NONSENSE }))('that %s', (_, answer) => {
     it('makes every call that charges TwoFactorUnavailableError, over HTTP 503 with Retry-After', async () => {
       const { store, http: app } = await start();
-      const { confirmer, twoFactor, sender, clock, outbox } = app;
+      const { confirmer, twoFactor, sender, clock, inbox } = app;
       const { id } = await twoFactor.request({ token: 'ann@example.com' });
       const unsent = await confirmer.makeConfirmation();
-      const sent = outbox.deliveries.length;
+      const sent = inbox.deliveries.length;
       clock.advance(31);
       store.answer = answer;
 
       const calls = await Promise.allSettled([
         confirmer.makeConfirmation({ subject: 'ann' }),
         confirmer.confirm(id, WRONG_CODE),
-        confirmer.confirm(id, outbox.lastCode),
+        confirmer.confirm(id, inbox.lastCode),
         twoFactor.request({ token: 'ann@example.com' }),
         twoFactor.resend(id),
         sender.send(null, 'ann@example.com', unsent),
@@ -106,7 +106,7 @@ describe('A limit store of the application', () => {
       for (const refusal of answers) {
         expect(refusal).toBeProblem(503, 'temporarily-unavailable', { retryAfter: 1 });
       }
-      expect(outbox.deliveries).toHaveLength(sent);
+      expect(inbox.deliveries).toHaveLength(sent);
       expect(await app.row(id)).toMatchObject({ attempts: 0, confirmedAt: null });
     });
   });

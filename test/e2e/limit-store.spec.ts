@@ -7,8 +7,8 @@ import {
   TwoFactorInputError,
   TwoFactorUnavailableError,
   type FailureScope,
-  type LimitAnswer,
-  type LimitLevel,
+  type ConsumeResult,
+  type QuotaUsage,
   type LimitsOptions,
   type LimitStore,
 } from '../../lib/index.js';
@@ -19,20 +19,20 @@ class BrokenStore implements LimitStore {
   isDown = false;
   readonly calls: string[] = [];
 
-  async charge(): Promise<LimitAnswer> {
-    this.#called('charge');
-    return { refused: [], charged: [] };
+  async consume(): Promise<ConsumeResult> {
+    this.#called('consume');
+    return { exhausted: [], consumed: [] };
   }
 
-  async giveBack(): Promise<void> {
-    this.#called('giveBack');
+  async refund(): Promise<void> {
+    this.#called('refund');
   }
 
-  async clear(): Promise<void> {
-    this.#called('clear');
+  async release(): Promise<void> {
+    this.#called('release');
   }
 
-  async read(): Promise<readonly LimitLevel[]> {
+  async read(): Promise<readonly QuotaUsage[]> {
     this.#called('read');
     return [];
   }
@@ -60,11 +60,11 @@ describe('A limit store of the application', () => {
   it('is asked before each confirmation, message and comparison, and told of a success', async () => {
     const store = await start();
     const { state } = await test!.twoFactor.request({ token: 'ann@example.com' });
-    expect(store.calls).toEqual(['charge']);
+    expect(store.calls).toEqual(['consume']);
     await test!.confirmer.confirm(state.id, 'WRONGCODE');
-    expect(store.calls).toEqual(['charge', 'charge']);
+    expect(store.calls).toEqual(['consume', 'consume']);
     await test!.confirmer.confirm(state.id, state.code!);
-    expect(store.calls).toEqual(['charge', 'charge', 'charge', 'clear']);
+    expect(store.calls).toEqual(['consume', 'consume', 'consume', 'release']);
   });
 
   it.each<[string, FailureScope, LimitsOptions]>([
@@ -78,13 +78,13 @@ describe('A limit store of the application', () => {
     await test!.app.get(LimitService, { strict: false }).reset(scope);
 
     const isOff = 'sendsPerToken' in limits;
-    expect(store.calls).toEqual(isOff ? ['clear'] : ['clear', 'clear']);
+    expect(store.calls).toEqual(isOff ? ['release'] : ['release', 'release']);
   });
 
   it('78 that is down refuses everything that it limits, and charges nothing else', async () => {
     const store = await start();
     const { state } = await test!.twoFactor.request({ token: 'ann@example.com' });
-    const sent = test!.outbox.deliveries.length;
+    const sent = test!.inbox.deliveries.length;
     store.isDown = true;
     test!.clock.advance(30);
 
@@ -103,7 +103,7 @@ describe('A limit store of the application', () => {
     }
     const [after] = await test!.confirmer.check(state.id);
     expect(after).toMatchObject({ status: 'pending', attemptsLeft: 5 });
-    expect(test!.outbox.deliveries).toHaveLength(sent);
+    expect(test!.inbox.deliveries).toHaveLength(sent);
 
     store.isDown = false;
     expect((await test!.confirmer.confirm(state.id, state.code!))[1]).toBe(true);
@@ -112,15 +112,15 @@ describe('A limit store of the application', () => {
   it('that fails to take note of a success does not undo it', async () => {
     const store = await start();
     const { state } = await test!.twoFactor.request({ token: 'ann@example.com' });
-    const charge = store.charge.bind(store);
-    store.charge = async () => {
+    const charge = store.consume.bind(store);
+    store.consume = async () => {
       const answer = await charge();
       store.isDown = true;
       return answer;
     };
 
     expect((await test!.confirmer.confirm(state.id, state.code!))[1]).toBe(true);
-    expect(store.calls.at(-1)).toBe('clear');
+    expect(store.calls.at(-1)).toBe('release');
   });
 });
 

@@ -226,30 +226,30 @@ describe("DRF: path('api/v1/auth/2factor/', include(...)), there will be 2 views
   const controller = { path: 'api/v1/auth/2factor' };
 
   it('request-confirmation/ - to request confirmation code to your device; confirm/ - to confirm that two factor request', async () => {
-    const { confirmer, outbox } = await start({ controller });
+    const { confirmer, inbox } = await start({ controller });
 
     const requested = await http('/api/v1/auth/2factor/request-confirmation/')
       .send({ token: 'ann@example.com', way: 'default' })
       .expect(200);
     const { id } = requested.body as { id: string };
     expect(requested.body).not.toHaveProperty('code');
-    expect(outbox.deliveries).toMatchObject([{ token: 'ann@example.com', name: 'default' }]);
+    expect(inbox.deliveries).toMatchObject([{ token: 'ann@example.com', name: 'default' }]);
 
     const confirmed = await http('/api/v1/auth/2factor/confirm/')
-      .send({ id, code: outbox.lastCode })
+      .send({ id, code: inbox.lastCode })
       .expect(200);
     expect(confirmed.body).toEqual({ id, confirmed: true });
     expect((await confirmer.check(id))[1]).toBe(true);
   });
 
   it('`way` is not required: it defaults to the default sender', async () => {
-    const { outbox } = await start({ controller });
+    const { inbox } = await start({ controller });
 
     await http('/api/v1/auth/2factor/request-confirmation/')
       .send({ token: 'ann@example.com' })
       .expect(200);
 
-    expect(outbox.deliveries).toMatchObject([{ name: 'default' }]);
+    expect(inbox.deliveries).toMatchObject([{ name: 'default' }]);
   });
 
   it('DEBUG_CODE_RESPONSE: show code, sent to backend, straight in code request response', async () => {
@@ -259,7 +259,7 @@ describe("DRF: path('api/v1/auth/2factor/', include(...)), there will be 2 views
       .send({ token: 'ann@example.com' })
       .expect(200);
     const { id, code } = requested.body as { id: string; code: string };
-    expect(code).toBe(test!.outbox.lastCode);
+    expect(code).toBe(test!.inbox.lastCode);
 
     const confirmed = await http('/api/v1/auth/2factor/confirm/').send({ id, code }).expect(200);
     expect(confirmed.body).toEqual({ id, confirmed: true, code });

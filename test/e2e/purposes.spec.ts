@@ -62,13 +62,13 @@ describe.each(adapters)('The purposes over HTTP on $name', ({ create }) => {
       );
     });
     expect(statements).toStrictEqual([]);
-    expect(app!.outbox.deliveries).toStrictEqual([]);
+    expect(app!.inbox.deliveries).toStrictEqual([]);
     // What the application itself makes is for no stranger either: neither to read, nor to guess at, nor to send.
     const { id } = await app!.twoFactor.request({ token: 'ann@example.com' });
     const before = await app!.row(id);
     app!.clock.advance(30);
     for (const route of ['confirm', 'check', 'resend']) {
-      const body = { id, code: app!.outbox.lastCode };
+      const body = { id, code: app!.inbox.lastCode };
       expect(await app!.post(`/2factor/${route}`, body)).toBeProblem(404, 'not-found');
     }
     expect(await app!.row(id)).toStrictEqual(before);
@@ -79,10 +79,10 @@ describe.each(adapters)('The purposes over HTTP on $name', ({ create }) => {
     const body = { purpose: 'change-phone', token: '+1 (415) 555-0123' };
     expect(await ask(body)).toBeProblem(403, 'no-subject');
     expect(await ask({ purpose: 'change-phone' }, ANN)).toBeProblem(400, 'invalid-request');
-    expect(app!.outbox.deliveries).toStrictEqual([]);
+    expect(app!.inbox.deliveries).toStrictEqual([]);
 
     const { id, code } = await app!.request(body, ANN);
-    expect(app!.outbox.deliveries.at(-1)).toMatchObject({ token: '+1 (415) 555-0123' });
+    expect(app!.inbox.deliveries.at(-1)).toMatchObject({ token: '+1 (415) 555-0123' });
     const eve = { 'x-user': 'eve' };
     expect(await app!.post('/2factor/confirm', { id, code }, eve)).toBeProblem(404, 'not-found');
     expect(await app!.post('/2factor/confirm', { id, code }, ANN)).toMatchObject({ status: 200 });

@@ -182,7 +182,7 @@ describe.each(servers)('The requester of a message over HTTP on $name', ({ creat
         token: 'ann@example.com',
       });
       expect([status, body]).toMatchObject([500, { error: 'invalid-configuration' }]);
-      expect(http.outbox.deliveries).toEqual([]);
+      expect(http.inbox.deliveries).toEqual([]);
     },
   );
 });

@@ -27,7 +27,7 @@ import {
   TwoFactorStateError,
   TwoFactorTooManyRequestsError,
   TwoFactorUnavailableError,
-  TwoFactorUnknownKeyError,
+  TwoFactorUnknownSecretError,
 } from '../../lib/index.js';
 import { adapters, startHttpApp, type HttpTestApp } from '../support/http.js';
 import { UNKNOWN_ID } from './guarded-routes.js';
@@ -45,7 +45,7 @@ const ERRORS: Readonly<Record<string, readonly [Error, number, string, object?]>
   expired: [new TwoFactorStateError('expired'), 410, 'expired'],
   exhausted: [new TwoFactorStateError('attempts-exhausted'), 410, 'attempts-exhausted'],
   cancelled: [new TwoFactorStateError('cancelled'), 410, 'cancelled'],
-  'unknown-key': [new TwoFactorUnknownKeyError('TYPEDCODE'), 410, 'unknown-key'],
+  'unknown-secret': [new TwoFactorUnknownSecretError('TYPEDCODE'), 410, 'unknown-secret'],
   mismatch: [new TwoFactorCodeMismatchError(3), 422, 'code-mismatch', { attemptsLeft: 3 }],
   recipient: [new TwoFactorRecipientError('TYPEDCODE'), 422, 'recipient-not-allowed'],
   'too-many': [

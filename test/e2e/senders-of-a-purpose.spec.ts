@@ -52,9 +52,9 @@ class TransfersController {
   }
 }
 
-/** All ways lead to one outbox. */
+/** All ways lead to one inbox. */
 function sendersOf(app: () => TestApp): TwoFactorModuleOptions['senders'] {
-  const backend = () => (delivery: Delivery) => app().outbox.send(delivery);
+  const backend = () => (delivery: Delivery) => app().inbox.send(delivery);
   return { sms: { backend }, voice: { backend }, email: { backend } };
 }
 
@@ -90,14 +90,14 @@ describe.each(adapters)('The senders of a purpose over HTTP on $name', ({ create
         detail: 'The purpose "transfer" is confirmed by one of the ways sms, voice.',
       });
     }
-    expect(app.outbox.deliveries).toStrictEqual([]);
+    expect(app.inbox.deliveries).toStrictEqual([]);
   });
 
   it('takes the default sender when it is allowed, and else the first, when none is named', async () => {
     await app.request({ purpose: 'transfer' }, ANN);
     await app.request({ purpose: 'usual', token: 'ann@example.com' });
     await app.request({ purpose: 'anyhow' }, ANN);
-    expect(app.outbox.deliveries.map(({ name, token }) => [name, token])).toStrictEqual([
+    expect(app.inbox.deliveries.map(({ name, token }) => [name, token])).toStrictEqual([
       ['sms', 'ann-sms'],
       ['email', 'ann@example.com'],
       ['email', 'ann-email'],
@@ -139,7 +139,7 @@ describe.each(engines)('The senders of a purpose at the services on %s', (engine
 
   const sent = async (way: string, purpose: string): Promise<string> => {
     const { id } = await test.twoFactor.request({ token: '+14155550100', way, purpose });
-    await test.confirmer.confirm(id, test.outbox.lastCode);
+    await test.confirmer.confirm(id, test.inbox.lastCode);
     return id;
   };
 
@@ -210,7 +210,7 @@ describe.each(engines)('The senders of a purpose at the services on %s', (engine
     const state = await confirmer.makeConfirmation({ purpose: 'login' });
     await expect(sender.send('email', token, state)).rejects.toThrow(TwoFactorInputError);
     await sender.send(null, token, state);
-    expect(test.outbox.deliveries.map(({ name }) => name)).toStrictEqual(['sms']);
+    expect(test.inbox.deliveries.map(({ name }) => name)).toStrictEqual(['sms']);
   });
 });
 

@@ -34,7 +34,13 @@ import {
   type TwoFactorOptionsFactory,
 } from '../../lib/index.js';
 import { drawCanaryCode, recordOutput } from '../support/canaries.js';
-import { Outbox, SECRET, startApp, type TestApp, type TestAppInput } from '../support/test-app.js';
+import {
+  TestInbox,
+  SECRET,
+  startApp,
+  type TestApp,
+  type TestAppInput,
+} from '../support/test-app.js';
 
 const TOKEN = 'ann@example.com';
 
@@ -50,15 +56,15 @@ async function start(input: TestAppInput = {}): Promise<TestApp> {
   return app;
 }
 
-/** Starts an application whose senders are these, and the outbox as `default` unless they say otherwise. */
+/** Starts an application whose senders are these, and the inbox as `default` unless they say otherwise. */
 async function startWith(
   senders: Record<string, SenderDefinition>,
-  input: TestAppInput & { readonly outbox?: Outbox } = {},
+  input: TestAppInput & { readonly inbox?: TestInbox } = {},
 ): Promise<TestApp> {
-  const { outbox = new Outbox(), ...rest } = input;
+  const { inbox = new TestInbox(), ...rest } = input;
   return start({
     ...rest,
-    options: { ...rest.options, senders: { default: { backend: () => outbox.send }, ...senders } },
+    options: { ...rest.options, senders: { default: { backend: () => inbox.send }, ...senders } },
   });
 }
 
@@ -187,10 +193,10 @@ describe('a sender’s backend', () => {
 
   it('may be a factory, which is called once for each sender', async () => {
     const inputs: SenderBackendFactoryInput[] = [];
-    const outbox = new Outbox();
-    const factory = async (input: SenderBackendFactoryInput): Promise<Outbox['send']> => {
+    const inbox = new TestInbox();
+    const factory = async (input: SenderBackendFactoryInput): Promise<TestInbox['send']> => {
       inputs.push(input);
-      return outbox.send;
+      return inbox.send;
     };
     const app = await startWith({
       one: { backend: factory, options: { from: 'A' }, verboseName: 'First' },
@@ -204,7 +210,7 @@ describe('a sender’s backend', () => {
     await sendBy(app, 'two');
     await sendBy(app, 'one');
     expect(inputs).toHaveLength(2);
-    expect(outbox.deliveries.map(({ name, options }) => [name, options])).toEqual([
+    expect(inbox.deliveries.map(({ name, options }) => [name, options])).toEqual([
       ['one', { from: 'A' }],
       ['two', undefined],
       ['one', { from: 'A' }],
@@ -212,13 +218,13 @@ describe('a sender’s backend', () => {
   });
 
   it('may be one function', async () => {
-    const outbox = new Outbox();
+    const inbox = new TestInbox();
     const app = await startWith({
-      page: { backend: functionalSenderBackend(outbox.send), options: { tone: 3 } },
+      page: { backend: functionalSenderBackend(inbox.send), options: { tone: 3 } },
     });
     await sendBy(app, 'page');
-    expect(outbox.deliveries).toHaveLength(1);
-    expect(outbox.deliveries[0]).toMatchObject({
+    expect(inbox.deliveries).toHaveLength(1);
+    expect(inbox.deliveries[0]).toMatchObject({
       token: TOKEN,
       name: 'page',
       options: { tone: 3 },
@@ -226,19 +232,19 @@ describe('a sender’s backend', () => {
   });
 
   it('may be an old-style class with send on its prototype', async () => {
-    const outbox = new Outbox();
-    const made: Outbox[] = [];
+    const inbox = new TestInbox();
+    const made: TestInbox[] = [];
     // What a class is when it is compiled to ES5.
     function OldBackend(): void {
-      made.push(outbox);
+      made.push(inbox);
     }
-    OldBackend.prototype.send = outbox.send;
+    OldBackend.prototype.send = inbox.send;
     const app = await startWith({
       old: { backend: OldBackend as unknown as SenderDefinition['backend'] },
     });
     await sendBy(app, 'old');
-    expect(outbox.deliveries).toHaveLength(1);
-    expect(made).toEqual([outbox]);
+    expect(inbox.deliveries).toHaveLength(1);
+    expect(made).toEqual([inbox]);
   });
 
   it('is one instance for all its senders, told apart by the delivery', async () => {
@@ -276,15 +282,15 @@ describe('a sender’s backend', () => {
 
 describe('the default sender', () => {
   it('is meant when no name is given', async () => {
-    const outbox = new Outbox();
+    const inbox = new TestInbox();
     const app = await startWith(
-      { email: { backend: () => outbox.send } },
+      { email: { backend: () => inbox.send } },
       { options: { defaultSender: 'email' } },
     );
     await sendBy(app, null);
     const { state } = await app.twoFactor.request({ token: TOKEN });
     expect(state.way).toBe('email');
-    expect(outbox.deliveries.map(({ name }) => name)).toEqual(['email', 'email']);
+    expect(inbox.deliveries.map(({ name }) => name)).toEqual(['email', 'email']);
   });
 
   it('need not exist in an application without senders', async () => {
@@ -778,12 +784,12 @@ describe('SENDER_BACKENDS', () => {
   });
 
   it('may be replaced by the extra senderBackends', async () => {
-    const outbox = new Outbox();
+    const inbox = new TestInbox();
     const sender: ResolvedSender = {
       name: 'mine',
       verboseName: 'Mine',
       options: undefined,
-      send: outbox.send,
+      send: inbox.send,
     };
     const app = await startWith(
       { ignored: { backend: () => () => undefined } },
@@ -797,7 +803,7 @@ describe('SENDER_BACKENDS', () => {
     );
     expect([...backendsOf(app).keys()]).toEqual(['mine']);
     await sendBy(app, null);
-    expect(outbox.deliveries).toHaveLength(1);
+    expect(inbox.deliveries).toHaveLength(1);
     await expect(sendBy(app, 'ignored')).rejects.toThrow(
       'There is no sender "ignored": name one of ',
     );
@@ -850,7 +856,7 @@ describe('forRootAsync', () => {
   const CONFIG = 'config';
 
   it('takes a factory with imports and inject, and its own extras beside it', async () => {
-    const outbox = new Outbox();
+    const inbox = new TestInbox();
     const config = moduleOf('ConfigModule', { provide: CONFIG, useValue: { sender: 'sms' } });
     const { twoFactor, get } = await startAsync([
       forRootAsync({
@@ -859,38 +865,38 @@ describe('forRootAsync', () => {
         imports: [config],
         inject: [CONFIG],
         useFactory: async ({ sender }: { sender: string }) => ({
-          ...optionsWith({ [sender]: { backend: () => outbox.send } }),
+          ...optionsWith({ [sender]: { backend: () => inbox.send } }),
           defaultSender: sender,
         }),
       }),
     ]);
     await twoFactor.request({ token: TOKEN });
-    expect(outbox.deliveries.map(({ name }) => name)).toEqual(['sms']);
+    expect(inbox.deliveries.map(({ name }) => name)).toEqual(['sms']);
     expect([...(get(SENDER_BACKENDS) as SenderBackends).keys()]).toEqual(['sms']);
   });
 
   it('takes a class', async () => {
-    const outbox = new Outbox();
+    const inbox = new TestInbox();
     @Injectable()
     class OptionsOf implements TwoFactorOptionsFactory {
       createTwoFactorOptions(): TwoFactorModuleOptions {
-        return optionsWith({ default: { backend: () => outbox.send } });
+        return optionsWith({ default: { backend: () => inbox.send } });
       }
     }
     const { twoFactor } = await startAsync([forRootAsync({ useClass: OptionsOf })]);
     await twoFactor.request({ token: TOKEN });
-    expect(outbox.deliveries).toHaveLength(1);
+    expect(inbox.deliveries).toHaveLength(1);
   });
 
   it('takes an existing provider', async () => {
-    const outbox = new Outbox();
+    const inbox = new TestInbox();
     @Injectable()
     class Existing implements TwoFactorOptionsFactory {
       calls = 0;
 
       async createTwoFactorOptions(): Promise<TwoFactorModuleOptions> {
         this.calls += 1;
-        return optionsWith({ default: { backend: () => outbox.send } });
+        return optionsWith({ default: { backend: () => inbox.send } });
       }
     }
     const existing = moduleOf('ExistingModule', Existing);
@@ -899,7 +905,7 @@ describe('forRootAsync', () => {
       [existing],
     );
     await twoFactor.request({ token: TOKEN });
-    expect(outbox.deliveries).toHaveLength(1);
+    expect(inbox.deliveries).toHaveLength(1);
     expect((get(Existing) as Existing).calls).toBe(1);
   });
 
@@ -952,9 +958,9 @@ describe('forRootAsync', () => {
 });
 
 function instance(
-  outbox: Outbox,
+  inbox: TestInbox,
   isGlobal: boolean,
-  backend: SenderDefinition['backend'] = () => outbox.send,
+  backend: SenderDefinition['backend'] = () => inbox.send,
 ): DynamicModule {
   return TwoFactorModule.forRoot({ ...optionsWith({ default: { backend } }), isGlobal });
 }
@@ -963,7 +969,7 @@ describe('two instances of the module', () => {
   it('are refused when both are global: one would hide the other', async () => {
     expect(
       await configurationError(
-        startAsync([instance(new Outbox(), true), instance(new Outbox(), true)]),
+        startAsync([instance(new TestInbox(), true), instance(new TestInbox(), true)]),
       ),
     ).toBe(
       'TwoFactorModule is imported twice as a global module, and one would hide the other. Set isGlobal: false on ' +
@@ -980,7 +986,7 @@ describe('two instances of the module', () => {
     class Two {
       constructor(readonly twoFactor: TwoFactorService) {}
     }
-    const boxes = [new Outbox(), new Outbox()];
+    const boxes = [new TestInbox(), new TestInbox()];
     const { get } = await startAsync(
       [],
       [One, Two].map((user, index) => ({
@@ -1004,8 +1010,8 @@ describe('two instances of the module', () => {
       }
     }
     const { get } = await startAsync([
-      instance(new Outbox(), false, Each),
-      instance(new Outbox(), false, Each),
+      instance(new TestInbox(), false, Each),
+      instance(new TestInbox(), false, Each),
     ]);
     expect(made).toHaveLength(2);
     expect([...(get(SENDER_BACKENDS) as SenderBackends).keys()]).toEqual(['default']);

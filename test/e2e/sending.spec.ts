@@ -105,7 +105,7 @@ describe('a confirmation that is sent', () => {
     await expect(app.sender.send('default', TOKEN.toUpperCase(), state.id)).rejects.toThrow(
       refusal,
     );
-    expect(app.outbox.deliveries.map(({ token }) => token)).toEqual([TOKEN]);
+    expect(app.inbox.deliveries.map(({ token }) => token)).toEqual([TOKEN]);
     expect(await rowOf(app, state.id)).toMatchObject({ sends: 1 });
   });
 
@@ -113,9 +113,9 @@ describe('a confirmation that is sent', () => {
     const app = await start();
     const state = await app.confirmer.makeConfirmation({ token: TOKEN });
     await failure(TwoFactorInputError, app.sender.send(null, OTHER, state));
-    expect(app.outbox.deliveries).toHaveLength(0);
+    expect(app.inbox.deliveries).toHaveLength(0);
     await app.sender.send(null, TOKEN, state);
-    expect(app.outbox.deliveries).toHaveLength(1);
+    expect(app.inbox.deliveries).toHaveLength(1);
   });
 
   it('is judged by the database, not by a state that knows nothing of the first token', async () => {
@@ -124,7 +124,7 @@ describe('a confirmation that is sent', () => {
     const [stale] = await app.confirmer.check(state.id);
     await app.sender.send(null, TOKEN, state);
     await failure(TwoFactorInputError, app.sender.send(null, OTHER, stale!));
-    expect(app.outbox.deliveries.map(({ token }) => token)).toEqual([TOKEN]);
+    expect(app.inbox.deliveries.map(({ token }) => token)).toEqual([TOKEN]);
   });
 
   it('may go to the same token by another sender, with the same code', async () => {
@@ -148,7 +148,7 @@ describe('a confirmation that is sent', () => {
     await app.sender.send(null, TOKEN, state, { locale: 'de' });
     app.clock.advance(5);
     await app.sender.resend(state.id);
-    expect(app.outbox.deliveries.map(({ context }) => context)).toEqual([
+    expect(app.inbox.deliveries.map(({ context }) => context)).toEqual([
       { locale: 'uk' },
       { locale: 'uk' },
       { locale: 'de' },
@@ -170,7 +170,7 @@ describe('a confirmation that is sent', () => {
       );
       expect(error.retryAfterSeconds).toBeNull();
     }
-    expect(app.outbox.deliveries).toHaveLength(3);
+    expect(app.inbox.deliveries).toHaveLength(3);
     expect(await rowOf(app, id)).toMatchObject({ sends: 3 });
   });
 
@@ -187,7 +187,7 @@ describe('a confirmation that is sent', () => {
     const { id } = await app.confirmer.makeConfirmation();
     await failure(TwoFactorInputError, app.sender.send(name as string, token as string, id));
     expect(await rowOf(app, id)).toMatchObject({ sends: 0, way: '' });
-    expect(app.outbox.deliveries).toHaveLength(0);
+    expect(app.inbox.deliveries).toHaveLength(0);
   });
 
   it.each<[string, unknown]>([
@@ -209,7 +209,7 @@ describe('a confirmation that is sent', () => {
     await failure(TwoFactorInputError, app.sender.send(null, TOKEN, 'ann'));
     const { id } = await app.confirmer.makeConfirmation();
     await failure(TwoFactorInputError, app.sender.send(null, TOKEN, { id } as never));
-    expect(app.outbox.deliveries).toHaveLength(0);
+    expect(app.inbox.deliveries).toHaveLength(0);
   });
 });
 
@@ -231,7 +231,7 @@ describe('the cooldown between two messages', () => {
       // 30 + 60 + 120 + 300 seconds are still within the life of the code.
       ({ resendAt: next } = await app.twoFactor.resend(id));
     }
-    expect(app.outbox.deliveries).toHaveLength(5);
+    expect(app.inbox.deliveries).toHaveLength(5);
     expect(await secondsToWait(app, id)).toBeNull();
   });
 
@@ -243,7 +243,7 @@ describe('the cooldown between two messages', () => {
       app.clock.advance(pause);
       await app.twoFactor.resend(id);
     }
-    expect(app.outbox.deliveries).toHaveLength(5);
+    expect(app.inbox.deliveries).toHaveLength(5);
   });
 
   it('tells how long in its message, and charges nothing', async () => {
@@ -252,7 +252,7 @@ describe('the cooldown between two messages', () => {
     const error = await failure(TwoFactorTooManyRequestsError, app.twoFactor.resend(id));
     expect(error.message).toBe('The code can be sent again in 30 seconds.');
     expect(await rowOf(app, id)).toMatchObject({ sends: 1 });
-    expect(app.outbox.deliveries).toHaveLength(1);
+    expect(app.inbox.deliveries).toHaveLength(1);
   });
 
   it('is never longer than its pause when the clock is set back', async () => {
@@ -268,7 +268,7 @@ describe('the cooldown between two messages', () => {
     const app = await start();
     const { state } = await app.twoFactor.request({ token: TOKEN });
     await app.sender.send(null, TOKEN, state);
-    expect(app.outbox.deliveries).toHaveLength(2);
+    expect(app.inbox.deliveries).toHaveLength(2);
     expect(await secondsToWait(app, state.id)).toBe(60);
   });
 });
@@ -289,7 +289,7 @@ describe('resend', () => {
     const app = await start();
     const made = await tried(app);
     const again = await app.twoFactor.resend(made.id);
-    const [first, second] = app.outbox.deliveries;
+    const [first, second] = app.inbox.deliveries;
     expect(second).toMatchObject({ token: TOKEN, name: 'default', code: first?.code });
     expect(again).toMatchObject({
       id: made.id,
@@ -307,7 +307,7 @@ describe('resend', () => {
     const app = await start({ resend: 'rotate' });
     const made = await tried(app);
     const again = await app.twoFactor.resend(made.id);
-    const [first, second] = app.outbox.deliveries;
+    const [first, second] = app.inbox.deliveries;
     expect(second?.code).not.toBe(first?.code);
     expect(again).toMatchObject({ id: made.id, expiresAt: made.expiresAt, attemptsLeft: 3 });
 
@@ -321,7 +321,7 @@ describe('resend', () => {
     const app = await start({ resend: 'rotate' });
     const { state } = await app.twoFactor.request({ token: TOKEN });
     await app.sender.send(null, TOKEN, state);
-    const [first, second] = app.outbox.deliveries;
+    const [first, second] = app.inbox.deliveries;
     expect(second?.code).toBe(first?.code);
   });
 
@@ -339,7 +339,7 @@ describe('resend', () => {
     app.clock.advance(30);
     await expect(app.twoFactor.resend(id)).rejects.toThrow('no entropy');
     expect(await rowOf(app, id)).toMatchObject({ sends: 1 });
-    const [, confirmed] = await app.confirmer.confirm(id, app.outbox.lastCode);
+    const [, confirmed] = await app.confirmer.confirm(id, app.inbox.lastCode);
     expect(confirmed).toBe(true);
   });
 
@@ -351,11 +351,11 @@ describe('resend', () => {
         for (let tries = 0; tries < 5; tries += 1) await app.confirmer.confirm(id, WRONG_CODE);
       },
     ],
-    ['already-confirmed', async (app, id) => app.confirmer.confirm(id, app.outbox.lastCode)],
+    ['already-confirmed', async (app, id) => app.confirmer.confirm(id, app.inbox.lastCode)],
     [
       'already-used',
       async (app, id) => {
-        await app.confirmer.confirm(id, app.outbox.lastCode);
+        await app.confirmer.confirm(id, app.inbox.lastCode);
         expect(await app.confirmer.use(id)).toBe(true);
       },
     ],
@@ -373,7 +373,7 @@ describe('resend', () => {
     ]) {
       expect((await failure(TwoFactorStateError, call())).code).toBe(code);
     }
-    expect(app.outbox.deliveries).toHaveLength(1);
+    expect(app.inbox.deliveries).toHaveLength(1);
   });
 
   it('is refused for what does not exist, was purged or is no reference', async () => {
@@ -404,7 +404,7 @@ describe('resend', () => {
     await app.sender.send(null, TOKEN, state.id);
     app.clock.advance(30);
     await app.sender.resend(state);
-    expect(app.outbox.deliveries.map(({ token }) => token)).toEqual([TOKEN, TOKEN]);
+    expect(app.inbox.deliveries.map(({ token }) => token)).toEqual([TOKEN, TOKEN]);
   });
 
   it.each(engines)('sends one message for many parallel calls on %s', async (engine) => {
@@ -423,7 +423,7 @@ describe('resend', () => {
       expect(reason).toBeInstanceOf(TwoFactorTooManyRequestsError);
       expect(reason).toHaveProperty('retryAfterSeconds', 60);
     }
-    expect(app.outbox.deliveries).toHaveLength(2);
+    expect(app.inbox.deliveries).toHaveLength(2);
     expect(await rowOf(app, id)).toMatchObject({ sends: 2 });
   });
 
@@ -434,8 +434,8 @@ describe('resend', () => {
       const { id } = await app.twoFactor.request({ token: TOKEN });
       app.clock.advance(30);
       await Promise.allSettled(Array.from({ length: 10 }, async () => app.twoFactor.resend(id)));
-      expect(app.outbox.deliveries).toHaveLength(2);
-      const [, confirmed] = await app.confirmer.confirm(id, app.outbox.lastCode);
+      expect(app.inbox.deliveries).toHaveLength(2);
+      const [, confirmed] = await app.confirmer.confirm(id, app.inbox.lastCode);
       expect(confirmed).toBe(true);
     },
   );
@@ -447,7 +447,7 @@ describe('resend', () => {
       Array.from({ length: 8 }, async () => app.sender.send(null, TOKEN, id)),
     );
     expect(results.filter(({ status }) => status === 'fulfilled')).toHaveLength(4);
-    expect(app.outbox.deliveries).toHaveLength(4);
+    expect(app.inbox.deliveries).toHaveLength(4);
     expect(await rowOf(app, id)).toMatchObject({ sends: 4 });
   });
 });
@@ -455,7 +455,7 @@ describe('resend', () => {
 describe('a failed send', () => {
   it('can be resent after 5 seconds once, and after the normal cooldown from then on', async () => {
     const app = await start();
-    for (let time = 0; time < 3; time += 1) app.outbox.failNext(new Error('gateway down'));
+    for (let time = 0; time < 3; time += 1) app.inbox.failNext(new Error('gateway down'));
 
     const first = await failure(TwoFactorSendError, app.twoFactor.request({ token: TOKEN }));
     expect(first.message).toBe('Sender default did not deliver the code. It can be resent.');
@@ -478,25 +478,25 @@ describe('a failed send', () => {
     const sent = await app.twoFactor.resend(first.id);
     expect(sent.resendAt).toEqual(new Date(app.clock.now() + 300_000));
     expect(await rowOf(app, first.id)).toMatchObject({ sends: 4 });
-    const [, confirmed] = await app.confirmer.confirm(first.id, app.outbox.lastCode);
+    const [, confirmed] = await app.confirmer.confirm(first.id, app.inbox.lastCode);
     expect(confirmed).toBe(true);
   });
 
   it('is charged, and shown by the state it was called with', async () => {
     const app = await start();
-    app.outbox.failNext(new Error('gateway down'));
+    app.inbox.failNext(new Error('gateway down'));
     const state = await app.confirmer.makeConfirmation();
     const error = await failure(TwoFactorSendError, app.sender.send(null, TOKEN, state));
     expect(state).toMatchObject({ way: 'default', token: TOKEN, status: 'pending' });
     expect(app.twoFactor.resendAt(state)).toEqual(error.resendAt);
     app.clock.advance(5);
     await app.sender.resend(state);
-    expect(app.outbox.deliveries).toHaveLength(2);
+    expect(app.inbox.deliveries).toHaveLength(2);
   });
 
   it('does not wait longer than the cooldown that is configured', async () => {
     const app = await start({ cooldownSeconds: [5, 10] });
-    app.outbox.failNext(new Error('gateway down'));
+    app.inbox.failNext(new Error('gateway down'));
     const { id, resendAt } = await failure(
       TwoFactorSendError,
       app.twoFactor.request({ token: TOKEN }),
@@ -512,7 +512,7 @@ describe('a failed send', () => {
     const state = await app.confirmer.makeConfirmation();
     const store = app.app.get(ConfirmationStore, { strict: false });
     vi.spyOn(store, 'retrySooner').mockRejectedValue(new Error('the database is down'));
-    app.outbox.failNext(new Error('gateway down'));
+    app.inbox.failNext(new Error('gateway down'));
     const error = await failure(TwoFactorSendError, app.sender.send(null, TOKEN, state));
     expect(error.resendAt).toEqual(new Date(app.clock.now() + 30_000));
     expect(await secondsToWait(app, error.id)).toBe(30);
@@ -552,7 +552,7 @@ describe('a failed send', () => {
 
   it('passes a permanent failure on, and keeps to the normal cooldown', async () => {
     const app = await start();
-    app.outbox.failNext(new TwoFactorRecipientError('No such mailbox.'));
+    app.inbox.failNext(new TwoFactorRecipientError('No such mailbox.'));
     const state = await app.confirmer.makeConfirmation();
     const error = await failure(TwoFactorRecipientError, app.sender.send(null, TOKEN, state));
     expect(error.message).toBe('No such mailbox.');
@@ -700,7 +700,7 @@ describe('request', () => {
       way: 'default',
       token: TOKEN,
     });
-    expect(app.outbox.deliveries[0]?.context).toEqual({ locale: 'uk' });
+    expect(app.inbox.deliveries[0]?.context).toEqual({ locale: 'uk' });
   });
 
   it.each([
@@ -713,7 +713,7 @@ describe('request', () => {
     const app = await start();
     await failure(TwoFactorInputError, app.twoFactor.request(input));
     expect(await rows(app)).toBe(0);
-    expect(app.outbox.deliveries).toHaveLength(0);
+    expect(app.inbox.deliveries).toHaveLength(0);
   });
 
   it.each(engines)(
@@ -721,25 +721,27 @@ describe('request', () => {
     async (engine) => {
       const app = await start({}, { engine });
       const made = await Promise.all(
-        Array.from({ length: 16 }, async () => app.twoFactor.request({ token: TOKEN, key: KEY })),
+        Array.from({ length: 16 }, async () =>
+          app.twoFactor.request({ token: TOKEN, idempotencyKey: KEY }),
+        ),
       );
       expect(new Set(made.map(({ id }) => id)).size).toBe(1);
       expect(await rows(app)).toBe(1);
-      expect(app.outbox.deliveries).toHaveLength(1);
-      const [, confirmed] = await app.confirmer.confirm(made[0]!.id, app.outbox.lastCode);
+      expect(app.inbox.deliveries).toHaveLength(1);
+      const [, confirmed] = await app.confirmer.confirm(made[0]!.id, app.inbox.lastCode);
       expect(confirmed).toBe(true);
-      const late = await app.twoFactor.request({ token: TOKEN, key: KEY });
+      const late = await app.twoFactor.request({ token: TOKEN, idempotencyKey: KEY });
       expect(late.state.status).toBe('confirmed');
-      expect(app.outbox.deliveries).toHaveLength(1);
+      expect(app.inbox.deliveries).toHaveLength(1);
     },
   );
 
   it('under one key is refused for other parameters', async () => {
-    const outbox: Delivery[] = [];
-    const backend = () => (delivery: Delivery) => outbox.push(delivery);
+    const inbox: Delivery[] = [];
+    const backend = () => (delivery: Delivery) => inbox.push(delivery);
     const app = await start({ senders: { default: { backend }, voice: { backend } } });
     const details = { amount: '10.00' };
-    await app.twoFactor.request({ token: TOKEN, key: KEY, details });
+    await app.twoFactor.request({ token: TOKEN, idempotencyKey: KEY, details });
     for (const other of [
       { token: OTHER, key: KEY, details },
       { token: TOKEN, key: KEY, details, way: 'voice' },
@@ -752,7 +754,7 @@ describe('request', () => {
       );
     }
     expect(await rows(app)).toBe(1);
-    expect(outbox).toHaveLength(1);
+    expect(inbox).toHaveLength(1);
   });
 
   it('under one key is another request for another purpose or subject', async () => {
@@ -765,24 +767,24 @@ describe('request', () => {
     ];
     const ids = new Set<string>();
     for (const binding of bindings) {
-      ids.add((await app.twoFactor.request({ token: TOKEN, key: KEY, ...binding })).id);
+      ids.add((await app.twoFactor.request({ token: TOKEN, idempotencyKey: KEY, ...binding })).id);
     }
     expect(ids.size).toBe(4);
-    expect(app.outbox.deliveries).toHaveLength(4);
+    expect(app.inbox.deliveries).toHaveLength(4);
   });
 
   it('under one key does not repeat a message that failed: resend does', async () => {
     const app = await start();
-    app.outbox.failNext(new Error('gateway down'));
+    app.inbox.failNext(new Error('gateway down'));
     const { id } = await failure(
       TwoFactorSendError,
-      app.twoFactor.request({ token: TOKEN, key: KEY }),
+      app.twoFactor.request({ token: TOKEN, idempotencyKey: KEY }),
     );
-    const again = await app.twoFactor.request({ token: TOKEN, key: KEY });
+    const again = await app.twoFactor.request({ token: TOKEN, idempotencyKey: KEY });
     expect(again).toMatchObject({ id, resendAt: new Date(app.clock.now() + 5_000) });
-    expect(app.outbox.deliveries).toHaveLength(1);
+    expect(app.inbox.deliveries).toHaveLength(1);
     app.clock.advance(5);
     await app.twoFactor.resend(id);
-    expect(app.outbox.deliveries).toHaveLength(2);
+    expect(app.inbox.deliveries).toHaveLength(2);
   });
 });

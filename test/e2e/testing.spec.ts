@@ -25,8 +25,8 @@ import {
 } from '../../lib/index.js';
 import {
   FakeClock,
-  Outbox,
-  sequenceCodes,
+  TestInbox,
+  sequentialCodes,
   TwoFactorTestingModule,
   type TwoFactorTestingOptions,
   type TwoFactorTestingOverrides,
@@ -53,7 +53,7 @@ const database = () =>
   });
 
 interface Kit {
-  readonly outbox: Outbox;
+  readonly inbox: TestInbox;
   readonly clock: FakeClock;
   readonly twoFactor: TwoFactorService;
   readonly confirmer: ConfirmerService;
@@ -72,7 +72,7 @@ async function start(options?: TwoFactorTestingOptions): Promise<Kit> {
     module.get<T>(token, { strict: false });
   return {
     get,
-    outbox: get(Outbox),
+    inbox: get(TestInbox),
     clock: get(FakeClock),
     twoFactor: get(TwoFactorService),
     confirmer: get(ConfirmerService),
@@ -81,10 +81,10 @@ async function start(options?: TwoFactorTestingOptions): Promise<Kit> {
 }
 
 describe('TwoFactorTestingModule', () => {
-  it('takes no options: the code is in the outbox, and sealed in the database', async () => {
-    const { outbox, twoFactor, confirmer, get } = await start();
+  it('takes no options: the code is in the inbox, and sealed in the database', async () => {
+    const { inbox, twoFactor, confirmer, get } = await start();
     const { id } = await twoFactor.request({ token: ANN });
-    const code = outbox.lastCode(ANN);
+    const code = inbox.lastCode(ANN);
 
     expect(code).toMatch(/^\d{6}$/);
     const rows: unknown = await get(DataSource).query('SELECT * FROM two_factor_confirmation');
@@ -97,16 +97,16 @@ describe('TwoFactorTestingModule', () => {
   });
 
   it('lets time pass only when it is told to', async () => {
-    const { outbox, clock, twoFactor, confirmer } = await start();
+    const { inbox, clock, twoFactor, confirmer } = await start();
     const first = await twoFactor.request({ token: ANN });
     clock.advance({ seconds: 599 });
-    expect((await confirmer.confirm(first.id, outbox.lastCode(ANN)))[1]).toBe(true);
+    expect((await confirmer.confirm(first.id, inbox.lastCode(ANN)))[1]).toBe(true);
     clock.advance({ seconds: 301 });
     expect(await confirmer.use(first.id)).toBe(false);
 
     const second = await twoFactor.request({ token: ANN });
     clock.advance({ minutes: 10 });
-    const [state, confirmed] = await confirmer.confirm(second.id, outbox.lastCode(ANN));
+    const [state, confirmed] = await confirmer.confirm(second.id, inbox.lastCode(ANN));
     expect([state?.status, confirmed]).toEqual(['expired', false]);
   });
 
@@ -122,15 +122,15 @@ describe('TwoFactorTestingModule', () => {
   });
 
   it('draws the codes of the generator that it is given', async () => {
-    const { outbox, twoFactor } = await start({ codeGenerator: sequenceCodes('000001') });
+    const { inbox, twoFactor } = await start({ codeGenerator: sequentialCodes('000001') });
     for (const token of [ANN, BOB, ANN]) await twoFactor.request({ token });
-    expect(outbox.messages.map(({ code }) => code)).toEqual(['000001', '000002', '000003']);
-    expect(outbox.lastCode(BOB)).toBe('000002');
+    expect(inbox.messages.map(({ code }) => code)).toEqual(['000001', '000002', '000003']);
+    expect(inbox.lastCode(BOB)).toBe('000002');
   });
 
   it('takes every other option and every extra of the module', async () => {
     const sent: string[] = [];
-    const { outbox, http } = await start({
+    const { inbox, http } = await start({
       controller: { path: 'codes' },
       codeGenerator: digits(8),
       debugCodeResponse: true,
@@ -139,21 +139,21 @@ describe('TwoFactorTestingModule', () => {
     });
     const asked = await http().post('/codes/request-confirmation').send({ token: ANN }).expect(200);
     expect(asked.body).toMatchObject({ codeLength: 8, code: sent[0] });
-    expect(outbox.messages).toEqual([]);
+    expect(inbox.messages).toEqual([]);
     await http()
       .post('/codes/request-confirmation')
       .send({ token: ANN, way: 'default' })
       .expect(200);
-    expect(outbox.messages).toMatchObject([{ token: ANN, way: 'default' }]);
+    expect(inbox.messages).toMatchObject([{ token: ANN, way: 'default' }]);
   });
 
-  it('takes an outbox, a clock and a secret of yours', async () => {
-    const [outbox, clock] = [new Outbox(), new FakeClock(new Date('2030-01-01T00:00:00Z'))];
-    const kit = await start({ outbox, clock, secrets: [SECRET] });
-    expect([kit.outbox, kit.clock]).toEqual([outbox, clock]);
+  it('takes an inbox, a clock and a secret of yours', async () => {
+    const [inbox, clock] = [new TestInbox(), new FakeClock(new Date('2030-01-01T00:00:00Z'))];
+    const kit = await start({ inbox, clock, secrets: [SECRET] });
+    expect([kit.inbox, kit.clock]).toEqual([inbox, clock]);
     const { expiresAt } = await kit.twoFactor.request({ token: ANN });
     expect(expiresAt.toISOString()).toBe('2030-01-01T00:10:00.000Z');
-    expect(outbox.to(ANN)).toHaveLength(1);
+    expect(inbox.to(ANN)).toHaveLength(1);
   });
 
   it('takes a clock that is none of the kit, and then has none to turn', async () => {
@@ -180,23 +180,23 @@ describe('TwoFactorTestingModule', () => {
     const [one, other] = [await start(), await start()];
     const { id } = await one.twoFactor.request({ token: ANN });
     one.clock.advance({ hours: 1 });
-    expect(other.outbox.messages).toEqual([]);
+    expect(other.inbox.messages).toEqual([]);
     expect(one.clock.now() - other.clock.now()).toBeGreaterThan(3_000_000);
     expect(await other.confirmer.check(id)).toEqual([null, false]);
   });
 
   it('lets a message fail as a provider would', async () => {
-    const { outbox, clock, twoFactor } = await start();
-    outbox.failNext();
+    const { inbox, clock, twoFactor } = await start();
+    inbox.failNext();
     const failed: unknown = await twoFactor
       .request({ token: ANN })
       .catch((error: unknown) => error);
     expect(failed).toBeInstanceOf(TwoFactorSendError);
-    outbox.failNext(new TwoFactorRecipientError('No such mailbox.'));
+    inbox.failNext(new TwoFactorRecipientError('No such mailbox.'));
     await expect(twoFactor.request({ token: BOB })).rejects.toThrow(TwoFactorRecipientError);
     clock.advance({ seconds: 5 });
     await twoFactor.resend((failed as TwoFactorSendError).id);
-    expect(outbox.messages.map(({ token }) => token)).toEqual([ANN]);
+    expect(inbox.messages.map(({ token }) => token)).toEqual([ANN]);
   });
 
   it.each(['production', undefined])('does not boot when NODE_ENV becomes %j', async (name) => {
@@ -308,35 +308,35 @@ async function startOverridden(
 }
 
 describe('TwoFactorTestingModule.override', () => {
-  it('leads all messages of an application into the outbox, and none to a provider', async () => {
-    const outbox = new Outbox();
-    const { accounts, confirmer, sender, gateway } = await startOverridden({ outbox });
+  it('leads all messages of an application into the inbox, and none to a provider', async () => {
+    const inbox = new TestInbox();
+    const { accounts, confirmer, sender, gateway } = await startOverridden({ inbox });
     const { id } = await accounts.twoFactor.request({ token: ANN });
     for (const way of ['direct', 'pager']) {
       await sender.send(way, BOB, await confirmer.makeConfirmation({ subject: way }));
     }
 
-    expect(outbox.messages.map(({ way, token }) => [way, token])).toEqual([
+    expect(inbox.messages.map(({ way, token }) => [way, token])).toEqual([
       ['sms', ANN],
       ['direct', BOB],
       ['pager', BOB],
     ]);
     expect(gateway.sent).toEqual([]);
     expect(sender.sender('sms').verboseName).toBe('Text message');
-    expect((await confirmer.confirm(id, outbox.lastCode(ANN)))[1]).toBe(true);
+    expect((await confirmer.confirm(id, inbox.lastCode(ANN)))[1]).toBe(true);
   });
 
   it('turns the clock of the application, and keeps the options it has', async () => {
-    const [outbox, clock] = [new Outbox(), new FakeClock()];
-    const { accounts, confirmer } = await startOverridden({ outbox, clock });
+    const [inbox, clock] = [new TestInbox(), new FakeClock()];
+    const { accounts, confirmer } = await startOverridden({ inbox, clock });
     const { id, expiresAt } = await accounts.twoFactor.request({ token: ANN });
     expect(expiresAt.getTime() - clock.now()).toBe(120_000);
     clock.advance({ seconds: 120 });
-    expect((await confirmer.confirm(id, outbox.lastCode()))[0]?.status).toBe('expired');
+    expect((await confirmer.confirm(id, inbox.lastCode()))[0]?.status).toBe('expired');
   });
 
   it('leaves the system’s clock where it is given none', async () => {
-    const { accounts } = await startOverridden({ outbox: new Outbox() });
+    const { accounts } = await startOverridden({ inbox: new TestInbox() });
     const before = Date.now();
     const { expiresAt } = await accounts.twoFactor.request({ token: ANN });
     expect(expiresAt.getTime()).toBeGreaterThanOrEqual(before + 120_000);
@@ -344,24 +344,24 @@ describe('TwoFactorTestingModule.override', () => {
   });
 
   it('replaces single options, and works with the controller', async () => {
-    const outbox = new Outbox();
+    const inbox = new TestInbox();
     const { http } = await startOverridden({
-      outbox,
+      inbox,
       limits: false,
-      codeGenerator: sequenceCodes('123456'),
+      codeGenerator: sequentialCodes('123456'),
     });
     for (let n = 0; n < 7; n += 1) {
       await http().post('/2factor/request-confirmation').send({ token: ANN }).expect(200);
     }
-    expect(outbox.lastCode(ANN)).toBe('123462');
+    expect(inbox.lastCode(ANN)).toBe('123462');
     await http()
       .post('/2factor/confirm')
-      .send({ id: outbox.messages[0]?.id, code: '123456' })
+      .send({ id: inbox.messages[0]?.id, code: '123456' })
       .expect(200);
   });
 
   it('finds the mistakes that the application has without it', async () => {
-    const overrides = { outbox: new Outbox() };
+    const overrides = { inbox: new TestInbox() };
     await expect(startOverridden(overrides, { secret: 'short' })).rejects.toThrow(
       'Option secret has 5 bytes',
     );
@@ -376,16 +376,16 @@ describe('TwoFactorTestingModule.override', () => {
     ).rejects.toThrow('names the backend "smss"');
   });
 
-  it('does not meet the same application with another outbox', async () => {
-    const [one, other] = [new Outbox(), new Outbox()];
-    const first = await startOverridden({ outbox: one });
-    await startOverridden({ outbox: other });
+  it('does not meet the same application with another inbox', async () => {
+    const [one, other] = [new TestInbox(), new TestInbox()];
+    const first = await startOverridden({ inbox: one });
+    await startOverridden({ inbox: other });
     await first.accounts.twoFactor.request({ token: ANN });
     expect([one.messages.length, other.messages.length]).toEqual([1, 0]);
   });
 
   it('serves several instances of the module in one application', async () => {
-    const outbox = new Outbox();
+    const inbox = new TestInbox();
     const clock = new FakeClock();
     const instance = (name: string) => {
       const module = TwoFactorModule.forRoot({
@@ -406,17 +406,17 @@ describe('TwoFactorTestingModule.override', () => {
     const builder = Test.createTestingModule({
       imports: [database(), ...instances.map(({ Feature }) => Feature)],
     });
-    const module = await TwoFactorTestingModule.override(builder, { outbox, clock }).compile();
+    const module = await TwoFactorTestingModule.override(builder, { inbox, clock }).compile();
     await module.init();
     ends.push(() => module.close());
     const users = instances.map(({ User }) => module.get(User, { strict: false }));
     expect(users[0]?.twoFactor).not.toBe(users[1]?.twoFactor);
     for (const { twoFactor } of users) await twoFactor.request({ token: ANN });
-    expect(outbox.to(ANN)).toHaveLength(2);
+    expect(inbox.to(ANN)).toHaveLength(2);
   });
 
   it('leaves events and limits as they are', async () => {
-    const { app, accounts } = await startOverridden({ outbox: new Outbox() });
+    const { app, accounts } = await startOverridden({ inbox: new TestInbox() });
     const types: string[] = [];
     app.get(TwoFactorEvents, { strict: false }).subscribe(({ type }) => types.push(type));
     await accounts.twoFactor.request({ token: ANN });
@@ -427,12 +427,12 @@ describe('TwoFactorTestingModule.override', () => {
 
   it('does not boot when NODE_ENV becomes production', async () => {
     const builder = Test.createTestingModule({ imports: [appModule({})] });
-    TwoFactorTestingModule.override(builder, { outbox: new Outbox() });
+    TwoFactorTestingModule.override(builder, { inbox: new TestInbox() });
     vi.stubEnv('NODE_ENV', 'production');
     const module = await builder.compile();
     ends.push(() => module.close());
     await expect(module.init()).rejects.toThrow(
-      'Outbox of nestjs-two-factor/testing is for tests, and NODE_ENV is neither "development" nor "test"',
+      'TestInbox of nestjs-two-factor/testing is for tests, and NODE_ENV is neither "development" nor "test"',
     );
   });
 });

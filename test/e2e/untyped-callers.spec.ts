@@ -127,7 +127,7 @@ describe('A provider that', () => {
         },
       }),
     ]) {
-      test.outbox.failNext(thrown);
+      test.inbox.failNext(thrown);
 
       await expect(test.twoFactor.request({ token: 'ann@example.com' })).rejects.toBeInstanceOf(
         TwoFactorSendError,
@@ -140,7 +140,7 @@ describe('A provider that', () => {
     const state = await test.confirmer.makeConfirmation();
     const code = state.code!;
     const spaced = `${code.slice(0, 5)} ${code.slice(5)}`;
-    test.outbox.failNext(
+    test.inbox.failNext(
       new Error(`${spaced} ${code.toLowerCase()} to 001-415-555-0123, (415) 14155550123 failed`),
     );
 

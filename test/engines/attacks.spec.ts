@@ -8,7 +8,7 @@ import {
   RequireConfirmation,
   TwoFactorInputError,
   TwoFactorUnavailableError,
-  TwoFactorUnknownKeyError,
+  TwoFactorUnknownSecretError,
 } from '../../lib/index.js';
 import { engines, servers } from '../support/engines.js';
 import { SECRET, startApp, type TestApp } from '../support/test-app.js';
@@ -68,27 +68,27 @@ describe.each(engines)('Found while the design was attacked, on %s:', (engine) =
       .set('x-user', 'ann');
 
   it("a stolen session asks for a code to the thief's own mailbox and passes a step-up: refused", async () => {
-    const sent = test.outbox.deliveries.length;
+    const sent = test.inbox.deliveries.length;
 
     await http('/2factor/request-confirmation')
       .send({ purpose: 'transfer', token: 'thief@evil.example' })
       .expect(400);
     // A proof of his own mailbox, open purpose, is worth nothing at the guarded route either.
     const own = await test.twoFactor.request({ token: 'thief@evil.example' });
-    await test.confirmer.confirm(own.id, test.outbox.lastCode);
+    await test.confirmer.confirm(own.id, test.inbox.lastCode);
     await http('/transfers').set('x-confirmation-id', own.id).send({ amount: '10' }).expect(403);
 
-    expect(test.outbox.deliveries.slice(sent).map(({ token }) => token)).toEqual([
+    expect(test.inbox.deliveries.slice(sent).map(({ token }) => token)).toEqual([
       'thief@evil.example',
     ]);
     await http('/2factor/request-confirmation').send({ purpose: 'transfer' }).expect(200);
-    expect(test.outbox.deliveries.at(-1)?.token).toBe('ann@bank.example');
+    expect(test.inbox.deliveries.at(-1)?.token).toBe('ann@bank.example');
   });
 
   it('a proof for 10 EUR used for 10,000 EUR: refused, and the proof stays', async () => {
     const binding = { purpose: 'transfer', subject: 'ann', details: { amount: '10' } };
     await test.twoFactor.request({ token: 'ann@bank.example', ...binding });
-    const { state, code } = test.outbox.deliveries.at(-1)!;
+    const { state, code } = test.inbox.deliveries.at(-1)!;
     await http('/2factor/confirm').send({ id: state.id, code }).expect(200);
 
     await http('/transfers')
@@ -161,11 +161,11 @@ describe.each(engines)('Found while the design was attacked, on %s:', (engine) =
     for (const rewrite of rewrites) {
       const { id } = await test.twoFactor.request({ token: 'ann@example.com', purpose: 'login' });
       test.clock.advance(60);
-      const sent = test.outbox.deliveries.length;
+      const sent = test.inbox.deliveries.length;
       await repository.update({ id }, rewrite);
 
-      await expect(test.twoFactor.resend(id)).rejects.toBeInstanceOf(TwoFactorUnknownKeyError);
-      expect(test.outbox.deliveries).toHaveLength(sent);
+      await expect(test.twoFactor.resend(id)).rejects.toBeInstanceOf(TwoFactorUnknownSecretError);
+      expect(test.inbox.deliveries).toHaveLength(sent);
     }
     // There is no token column to rewrite: the address is in the envelope, and another row's does not open here.
     const mine = await test.twoFactor.request({ token: 'ann@example.com' });
@@ -173,7 +173,9 @@ describe.each(engines)('Found while the design was attacked, on %s:', (engine) =
     test.clock.advance(60);
     const { envelope } = await repository.findOneByOrFail({ id: thiefs.id });
     await repository.update({ id: mine.id }, { envelope });
-    await expect(test.twoFactor.resend(mine.id)).rejects.toBeInstanceOf(TwoFactorUnknownKeyError);
+    await expect(test.twoFactor.resend(mine.id)).rejects.toBeInstanceOf(
+      TwoFactorUnknownSecretError,
+    );
   });
 
   it('a global pipe with implicit conversion: the number 123456 is still refused', async () => {
@@ -187,7 +189,7 @@ describe.each(engines)('Found while the design was attacked, on %s:', (engine) =
   it('sending a confirmation to a second token: refused', async () => {
     const state = await test.confirmer.makeConfirmation();
     await test.sender.send(null, 'sent-twice@example.com', state);
-    const sent = test.outbox.deliveries.length;
+    const sent = test.inbox.deliveries.length;
 
     await expect(test.sender.send(null, 'thief@evil.example', state)).rejects.toBeInstanceOf(
       TwoFactorInputError,
@@ -195,7 +197,7 @@ describe.each(engines)('Found while the design was attacked, on %s:', (engine) =
     await expect(test.sender.send(null, 'thief@evil.example', state.id)).rejects.toBeInstanceOf(
       TwoFactorInputError,
     );
-    expect(test.outbox.deliveries).toHaveLength(sent);
+    expect(test.inbox.deliveries).toHaveLength(sent);
     expect(state.token).toBe('sent-twice@example.com');
   });
 });
@@ -218,13 +220,13 @@ describe.each(engines.filter((engine) => engine !== 'sqljs'))(
         options: { ...options, secret: NEW_SECRET },
       });
       const { id } = await before.twoFactor.request({ token: 'ann@example.com' });
-      const code = before.outbox.lastCode;
+      const code = before.inbox.lastCode;
 
       await request(removed.app.getHttpServer() as string)
         .post('/2factor/confirm')
         .send({ id, code })
         .expect(410)
-        .expect((answer) => expect(answer.body).toMatchObject({ error: 'unknown-key' }));
+        .expect((answer) => expect(answer.body).toMatchObject({ error: 'unknown-secret' }));
       expect((await before.confirmer.check(id))[0]?.attemptsLeft).toBe(4);
 
       const details = { amount: 10 };
@@ -247,7 +249,7 @@ describe.each(servers)('Found while the design was attacked, on %s:', (engine) =
     const test = await startApp({
       engine,
       dataSource: { poolSize: 1 },
-      options: { timeoutMs: 1_500 },
+      options: { databaseTimeoutMs: 1_500 },
     });
     const state = await test.confirmer.makeConfirmation();
 

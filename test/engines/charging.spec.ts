@@ -42,10 +42,10 @@ async function whileHeld<T>(
   [sql, parameters]: [sql: string, parameters: unknown[]],
   work: () => Promise<T>,
 ): Promise<T> {
-  const holder = dataSource.createQueryRunner();
-  await holder.startTransaction();
+  const owner = dataSource.createQueryRunner();
+  await owner.startTransaction();
   try {
-    await holder.query(sql, parameters);
+    await owner.query(sql, parameters);
     const done = work();
     done.catch(() => undefined);
     for (let waiting = 0; waiting === 0;) {
@@ -55,10 +55,10 @@ async function whileHeld<T>(
       )) as [{ waiting: string }];
       waiting = Number(row.waiting);
     }
-    await holder.commitTransaction();
+    await owner.commitTransaction();
     return await done;
   } finally {
-    await holder.release();
+    await owner.release();
   }
 }
 
@@ -66,7 +66,7 @@ describe.each(engines.filter((engine) => engine === 'postgres'))('On %s', () => 
   const token = 'ann@example.com';
 
   it.each([true, false])('what comes at once goes together, with join: %s', async (join) => {
-    const { confirmer, log } = await start({ join });
+    const { confirmer, log } = await start({ batching: join });
     const people = Array.from({ length: 40 }, (_, index) => `user-${index}@example.com`);
 
     const made = await log.during(() =>
@@ -85,7 +85,7 @@ describe.each(engines.filter((engine) => engine === 'postgres'))('On %s', () => 
   });
 
   it('two confirmations of one token do not share a guess', async () => {
-    const test = await start({ join: true });
+    const test = await start({ batching: true });
     const states = await Promise.all(
       Array.from({ length: 12 }, (_, index) =>
         test.confirmer.makeConfirmation({ token, purpose: `p${index}` }),
@@ -238,7 +238,7 @@ describe.each(engines.filter((engine) => engine === 'postgres'))('On %s', () => 
 
   it('messages of many at once are charged at once, and never too many', async () => {
     const test = await start({
-      join: true,
+      batching: true,
       limits: { sendsInTotal: [{ max: 50, perSeconds: 60 }] },
     });
     const ask = (index: number): Promise<unknown> =>
@@ -253,7 +253,7 @@ describe.each(engines.filter((engine) => engine === 'postgres'))('On %s', () => 
 
     expect(statements).toHaveLength(3);
     expect(more.filter(({ status }) => status === 'fulfilled')).toHaveLength(20);
-    expect(test.outbox.deliveries).toHaveLength(50);
+    expect(test.inbox.deliveries).toHaveLength(50);
     const rows = (await test.dataSource.query(
       'SELECT amount FROM two_factor_limit WHERE allowed = 50',
     )) as { amount: number }[];
@@ -261,7 +261,7 @@ describe.each(engines.filter((engine) => engine === 'postgres'))('On %s', () => 
   });
 
   it('a server that cannot do so much at once is asked in several statements', async () => {
-    const test = await start({ join: false });
+    const test = await start({ batching: false });
     const refused = { name: 'error', code: '0A000' };
     let asked = 0;
     interceptStatements(test.dataSource, async (sql, run) => {

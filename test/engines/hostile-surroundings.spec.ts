@@ -50,7 +50,7 @@ describe.each(servers)('On %s', (engine) => {
   it('a locked row holds one connection, not the pool', async () => {
     const { confirmer, dataSource } = await start(engine, {
       dataSource: { poolSize: 5 },
-      options: { timeoutMs: 1_500 },
+      options: { databaseTimeoutMs: 1_500 },
     });
     const locked = await confirmer.makeConfirmation({ isConfirmed: true });
     const guesses = await dataSource.transaction(async (manager) => {
@@ -109,7 +109,7 @@ describe.each(engines)('On %s', (engine) => {
   });
 
   it('a state that outlived its row sends nothing for the one that took its place', async () => {
-    const { confirmer, sender, outbox, clock } = await start(engine);
+    const { confirmer, sender, inbox, clock } = await start(engine);
     const input = { key: 'a-request-key-0001', subject: 'ann' };
     const stale = await confirmer.makeConfirmation(input);
     await confirmer.erase({ subject: 'ann' });
@@ -118,7 +118,7 @@ describe.each(engines)('On %s', (engine) => {
     expect(fresh.id).toBe(stale.id);
 
     await expect(sender.send(null, 'old@example.com', stale)).rejects.toThrow(/another token/);
-    expect(outbox.deliveries).toHaveLength(0);
+    expect(inbox.deliveries).toHaveLength(0);
   });
 
   it('JSON null is told from nothing, also by a request key', async () => {
@@ -138,7 +138,11 @@ describe.each(only('postgres', 'mariadb', 'better-sqlite3'))('On %s', (engine) =
   it('a request key stands for the same confirmation after the secret was rotated', async () => {
     const key = 'a-request-key-0001';
     const { database, twoFactor } = await start(engine);
-    const { id } = await twoFactor.request({ token: 'ann@example.com', key, meta: { a: 1 } });
+    const { id } = await twoFactor.request({
+      token: 'ann@example.com',
+      idempotencyKey: key,
+      meta: { a: 1 },
+    });
     const rotated = await startApp({
       engine,
       database,
@@ -147,14 +151,14 @@ describe.each(only('postgres', 'mariadb', 'better-sqlite3'))('On %s', (engine) =
 
     const again = await rotated.twoFactor.request({
       token: 'ann@example.com',
-      key,
+      idempotencyKey: key,
       meta: { a: 1 },
     });
 
     expect(again.id).toBe(id);
-    expect(rotated.outbox.deliveries).toHaveLength(0);
+    expect(rotated.inbox.deliveries).toHaveLength(0);
     await expect(
-      rotated.twoFactor.request({ token: 'ann@example.com', key, meta: { a: 2 } }),
+      rotated.twoFactor.request({ token: 'ann@example.com', idempotencyKey: key, meta: { a: 2 } }),
     ).rejects.toThrow(/another request/);
     await rotated.close();
   });
@@ -228,7 +232,7 @@ describe.each(only('mariadb'))('On %s', (engine) => {
 
       if (charset === 'utf16') return;
       await expect(
-        confirmer.makeConfirmation({ subject: '😀', key: 'a-request-key-0001' }),
+        confirmer.makeConfirmation({ subject: '😀', idempotencyKey: 'a-request-key-0001' }),
       ).rejects.toBeInstanceOf(TwoFactorUnavailableError);
       expect(await dataSource.getRepository(ConfirmationRecord).count()).toBe(0);
     },

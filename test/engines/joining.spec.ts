@@ -27,7 +27,7 @@ const start = async (input: TestAppInput = {}): Promise<TestApp> => {
     ...input,
     // Also where the environment says that nothing is joined.
     // The statements themselves are counted here; charging.spec.ts counts those that also charge limits.
-    options: { join: true, env: false, limits: false, ...input.options },
+    options: { batching: true, env: false, limits: false, ...input.options },
   });
   return test;
 };
@@ -36,11 +36,11 @@ const many = <T>(count: number, work: (index: number) => Promise<T>): Promise<T[
   Promise.all(Array.from({ length: count }, (_, index) => work(index)));
 
 describe.each(engines.filter((engine) => engine === 'postgres'))('On %s', () => {
-  it('what comes at once goes in three statements, and with join: false in one each', async () => {
+  it('what comes at once goes in three statements, and with batching: false in one each', async () => {
     const { confirmer, log } = await start();
     const single = await startApp({
       engine: 'postgres',
-      options: { join: false, limits: false },
+      options: { batching: false, limits: false },
     });
     const count = async ({ log: itsLog }: TestApp, work: () => Promise<unknown>): Promise<number> =>
       (await itsLog.during(work)).length;
@@ -113,13 +113,15 @@ describe.each(engines.filter((engine) => engine === 'postgres'))('On %s', () => 
       confirmer.use(last!, { ...binding, purpose: 'logout' }),
       confirmer.use(last!, { ...binding, subject: 'bob' }),
       confirmer.use(wrong!, binding),
-      confirmer.use(confirmed!, { ...binding, key: 'sixteen-characters' }),
+      confirmer.use(confirmed!, { ...binding, idempotencyKey: 'sixteen-characters' }),
       confirmer.use(unknown, binding),
       confirmer.use(last!, binding),
       confirmer.use(right!, binding),
     ];
     expect(await Promise.all(uses)).toEqual([true, false, false, false, true, false, true, false]);
-    expect(await confirmer.use(confirmed!, { ...binding, key: 'sixteen-characters' })).toBe(true);
+    expect(
+      await confirmer.use(confirmed!, { ...binding, idempotencyKey: 'sixteen-characters' }),
+    ).toBe(true);
   });
 
   it('whatever they give arrives as it is', async () => {
@@ -233,7 +235,7 @@ describe.each(engines.filter((engine) => engine === 'postgres'))('On %s', () => 
   });
 
   it('which one statement without SKIP LOCKED, the naive twin, would not do', async () => {
-    const { confirmer, dataSource } = await start({ options: { timeoutMs: 1_000 } });
+    const { confirmer, dataSource } = await start({ options: { databaseTimeoutMs: 1_000 } });
     interceptStatements(dataSource, (sql, run) => run(sql.replace('SKIP LOCKED', '')));
     const states = await many(40, () => confirmer.makeConfirmation({ isConfirmed: true }));
     const refused = await dataSource.transaction(async (manager) => {
@@ -280,7 +282,9 @@ describe.each(engines.filter((engine) => engine === 'postgres'))('On %s', () => 
     });
 
     const answers = await Promise.allSettled(
-      states.map((state, index) => confirmer.use(state, { key: `sixteen-characters-${index}` })),
+      states.map((state, index) =>
+        confirmer.use(state, { idempotencyKey: `sixteen-characters-${index}` }),
+      ),
     );
 
     const lost = answers.flatMap((answer, index) => (answer.status === 'rejected' ? [index] : []));
@@ -289,10 +293,12 @@ describe.each(engines.filter((engine) => engine === 'postgres'))('On %s', () => 
       expect(answers[index]).toMatchObject({
         reason: expect.any(TwoFactorUnavailableError) as unknown,
       });
-      expect(await confirmer.use(states[index]!, { key: 'another-key-of-an-effect' })).toBe(false);
-      expect(await confirmer.use(states[index]!, { key: `sixteen-characters-${index}` })).toBe(
-        true,
-      );
+      expect(
+        await confirmer.use(states[index]!, { idempotencyKey: 'another-key-of-an-effect' }),
+      ).toBe(false);
+      expect(
+        await confirmer.use(states[index]!, { idempotencyKey: `sixteen-characters-${index}` }),
+      ).toBe(true);
     }
   });
 
@@ -315,7 +321,7 @@ describe.each(engines.filter((engine) => engine === 'postgres'))('On %s', () => 
   it('nothing happens for a caller who was told that it was too late', async () => {
     const { confirmer, dataSource } = await start({
       dataSource: { poolSize: 1 },
-      options: { timeoutMs: 300 },
+      options: { databaseTimeoutMs: 300 },
     });
     const states = await many(6, () => confirmer.makeConfirmation({ isConfirmed: true }));
     const early: Promise<boolean>[] = [];

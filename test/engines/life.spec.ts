@@ -163,7 +163,10 @@ describe.each(engines)('The life of a confirmation on %s', (engine) => {
       test.confirmer.makeConfirmation(),
       test.confirmer.makeConfirmation({ isConfirmed: true }),
       test.confirmer.makeConfirmation({ ttlSeconds: DAY }),
-      test.twoFactor.request({ token: 'ann@example.com', key: `purged-key-on-${engine}` }),
+      test.twoFactor.request({
+        token: 'ann@example.com',
+        idempotencyKey: `purged-key-on-${engine}`,
+      }),
     ]);
 
     test.clock.advance(DAY);
@@ -233,7 +236,7 @@ describe.each(engines.filter((engine) => engine === 'postgres' || engine === 'ma
 
       const { id } = await test.twoFactor.request({ token: 'ann@example.com' });
       expect(await test.confirmer.check(id)).toMatchObject([{ status: 'pending' }, false]);
-      expect((await test.confirmer.confirm(id, test.outbox.lastCode))[1]).toBe(true);
+      expect((await test.confirmer.confirm(id, test.inbox.lastCode))[1]).toBe(true);
       expect(await test.confirmer.use(id)).toBe(true);
 
       await test.close();

@@ -5,7 +5,7 @@ import {
   LimitRecord,
   LimitService,
   TWO_FACTOR_LIMIT_STORE,
-  type LimitCharge,
+  type QuotaRequest,
   type LimitStore,
 } from '../../lib/index.js';
 import { WRONG_CODE } from '../support/canaries.js';
@@ -115,7 +115,7 @@ describe.each(engines)('The rows of the limits on %s', (engine) => {
     };
     const charge = async (times: number): Promise<void> => {
       for (let time = 0; time < times; time += 1) {
-        expect((await store.charge([budget], newHolder())).refused).toEqual([]);
+        expect((await store.consume([budget], newHolder())).exhausted).toEqual([]);
       }
     };
     await charge(2);
@@ -123,17 +123,17 @@ describe.each(engines)('The rows of the limits on %s', (engine) => {
     test.clock.advance(50);
     expect(await endsIn()).toBe(unlocked - 50);
     // Looking at it is no change.
-    await store.charge([{ ...budget, checkOnly: true }], newHolder());
+    await store.consume([{ ...budget, checkOnly: true }], newHolder());
     expect(await endsIn()).toBe(unlocked - 50);
 
     await charge(1);
     expect(await endsIn()).toBe(100);
     // The lock ends with the failure that caused it, and the count begins its year now.
     test.clock.advance(20);
-    await store.giveBack([budget]);
+    await store.refund([budget]);
     expect(await endsIn()).toBe(unlocked);
     test.clock.advance(20);
-    await store.giveBack([budget]);
+    await store.refund([budget]);
     expect(await endsIn()).toBe(unlocked);
 
     // A longer lock stays.
@@ -141,25 +141,25 @@ describe.each(engines)('The rows of the limits on %s', (engine) => {
     test.clock.advance(100);
     await charge(1);
     expect(await endsIn()).toBe(200);
-    await store.giveBack([budget]);
+    await store.refund([budget]);
     expect(await endsIn()).toBe(200);
     // Nothing is left to be kept.
-    for (let time = 0; time < 5; time += 1) await store.giveBack([budget]);
+    for (let time = 0; time < 5; time += 1) await store.refund([budget]);
     const row = (await rows()).find(({ id }) => id === budget.key);
     expect([row?.amount, row?.endsAt]).toEqual([0, 0]);
   });
 
   it('of a window keep their end when a message is given back, and lose it with the last one', async () => {
-    const budget: LimitCharge = windowCharge(5);
+    const budget: QuotaRequest = windowCharge(5);
     const startedAt = test.clock.now();
-    for (const _ of [1, 2]) await store.charge([budget], newHolder());
+    for (const _ of [1, 2]) await store.consume([budget], newHolder());
     test.clock.advance(10);
 
-    await store.giveBack([budget]);
+    await store.refund([budget]);
     expect(await store.read([budget.key])).toMatchObject([
       { amount: 1, endsAt: startedAt + 1_000_000 },
     ]);
-    await store.giveBack([budget]);
+    await store.refund([budget]);
     const row = (await rows()).find(({ id }) => id === budget.key);
     expect([row?.amount, row?.endsAt]).toEqual([0, 0]);
   });

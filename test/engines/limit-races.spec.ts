@@ -72,7 +72,7 @@ describe.each(engines)('Races for a budget on %s', (engine) => {
       await naive.install();
     });
     const app = (index: number): TestApp => apps[index % apps.length]!;
-    const sent = (): number => apps.flatMap(({ outbox }) => outbox.deliveries).length;
+    const sent = (): number => apps.flatMap(({ inbox }) => inbox.deliveries).length;
 
     it.each([
       ['one token', (token: string) => ({ token })],
@@ -131,7 +131,7 @@ describe.each(engines)('Races for a budget on %s', (engine) => {
       );
 
       expect(tally(outcomes)).toEqual({ true: 5, 'too-many-requests': 25 });
-      expect(apps.flatMap(({ outbox }) => outbox.deliveries)).toHaveLength(5);
+      expect(apps.flatMap(({ inbox }) => inbox.deliveries)).toHaveLength(5);
     });
 
     it("sends a subject's token five of 30 parallel messages, which cost strangers nothing", async () => {

@@ -2,7 +2,7 @@ import { RateLimiterMemory, RateLimiterRedis } from 'rate-limiter-flexible';
 import { describe, expect, it } from 'vitest';
 
 import { rateLimiterFlexibleStore } from '../../lib/adapters/rate-limiter-flexible/index.js';
-import { TWO_FACTOR_LIMIT_STORE, type LimitLevel, type LimitStore } from '../../lib/index.js';
+import { TWO_FACTOR_LIMIT_STORE, type QuotaUsage, type LimitStore } from '../../lib/index.js';
 import { engines, found, type EngineName } from '../support/engines.js';
 import {
   chargedAtOnce,
@@ -18,7 +18,7 @@ const TIMEOUT_MS = 60_000;
 const INSTANCES = 5;
 
 async function inDatabase(engine: EngineName): Promise<LimitStoreUnderTest> {
-  const test = await startApp({ engine, options: { limits: {}, timeoutMs: TIMEOUT_MS } });
+  const test = await startApp({ engine, options: { limits: {}, databaseTimeoutMs: TIMEOUT_MS } });
   return {
     store: test.app.get<LimitStore>(TWO_FACTOR_LIMIT_STORE, { strict: false }),
     clock: test.clock,
@@ -63,9 +63,9 @@ async function inRedis(): Promise<LimitStoreUnderTest> {
   const next = (): LimitStore => instances[(turn += 1) % INSTANCES]!;
   return {
     store: {
-      charge: (...input) => next().charge(...input),
-      giveBack: (...input) => next().giveBack(...input),
-      clear: (...input) => next().clear(...input),
+      consume: (...input) => next().consume(...input),
+      refund: (...input) => next().refund(...input),
+      release: (...input) => next().release(...input),
       read: (...input) => next().read(...input),
     },
     clock,
@@ -91,24 +91,24 @@ describe.each(stores)('The limit store on %s', (_, open) => {
 });
 
 /** Reads, compares, and then counts: what the contract is there to find. */
-function naiveStore(): Pick<LimitStore, 'charge'> {
+function naiveStore(): Pick<LimitStore, 'consume'> {
   const amounts = new Map<string, number>();
   const read = async (key: string): Promise<number> => amounts.get(key) ?? 0;
   return {
-    charge: async (charges) => {
-      const refused: LimitLevel[] = [];
+    consume: async (charges) => {
+      const exhausted: QuotaUsage[] = [];
       for (const { key, rule } of charges) {
         const amount = await read(key);
-        if (amount >= rule.max) refused.push({ key, amount, endsAt: 0 });
+        if (amount >= rule.max) exhausted.push({ key, amount, endsAt: 0 });
       }
-      if (refused.length > 0) return { refused, charged: [] };
-      const charged: LimitLevel[] = [];
+      if (exhausted.length > 0) return { exhausted, consumed: [] };
+      const consumed: QuotaUsage[] = [];
       for (const { key } of charges) {
         const amount = (await read(key)) + 1;
         amounts.set(key, amount);
-        charged.push({ key, amount, endsAt: 0 });
+        consumed.push({ key, amount, endsAt: 0 });
       }
-      return { refused, charged };
+      return { exhausted, consumed };
     },
   };
 }

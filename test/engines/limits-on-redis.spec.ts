@@ -49,7 +49,7 @@ describe.each(redisEngines)('Limits in Redis, confirmations on %s', (engine) => 
       options: {
         // The time of Redis is the system's.
         clock: { now: Date.now },
-        timeoutMs: TIMEOUT_MS,
+        databaseTimeoutMs: TIMEOUT_MS,
         limits: options,
         ...extra(() => storeOn(redis.client, redis.keyPrefix)),
       },
@@ -173,7 +173,7 @@ describe.each(redisEngines)('Limits in Redis, confirmations on %s', (engine) => 
 
   it('sends five messages in ten minutes to one token', async () => {
     const token = somebody();
-    const sent = test.outbox.deliveries.length;
+    const sent = test.inbox.deliveries.length;
     const send = async (): Promise<unknown> => {
       const state = await test.confirmer.makeConfirmation();
       return refusal(test.sender.send(null, token, state));
@@ -185,7 +185,7 @@ describe.each(redisEngines)('Limits in Redis, confirmations on %s', (engine) => 
     expect(await send()).toEqual([429, 'sends-per-token', 600]);
     await redis.advance(600);
     expect(await send()).toBe('accepted');
-    expect(test.outbox.deliveries.length - sent).toBe(6);
+    expect(test.inbox.deliveries.length - sent).toBe(6);
   });
 
   it('compares exactly ten of 100 wrong codes on 20 confirmations of one token', async () => {
@@ -242,7 +242,7 @@ describe.each(found.redis ? ['redis'] : [])('A lost %s', () => {
     });
     const token = 'ann@example.com';
     const { id, code } = await test.request({ token });
-    const sent = test.outbox.deliveries.length;
+    const sent = test.inbox.deliveries.length;
 
     proxy.silence();
     expect(await test.post('/2factor/confirm', { id, code })).toMatchObject(refused);
@@ -251,7 +251,7 @@ describe.each(found.redis ? ['redis'] : [])('A lost %s', () => {
     await expect(test.confirmer.makeConfirmation({ token })).rejects.toThrow(
       TwoFactorUnavailableError,
     );
-    expect(test.outbox.deliveries.length).toBe(sent);
+    expect(test.inbox.deliveries.length).toBe(sent);
     expect((await test.row(id)).attempts).toBe(0);
     proxy.resume();
 
@@ -280,7 +280,7 @@ describe.each(found.redis ? ['redis'] : [])('A lost %s', () => {
       );
       const limits = test.app.get(LimitService, { strict: false });
       await expect(limits.reset({ subject: 'ann' })).rejects.toThrow(TwoFactorUnavailableError);
-      expect(test.outbox.deliveries).toEqual([]);
+      expect(test.inbox.deliveries).toEqual([]);
       await test.close();
       client.disconnect();
     }

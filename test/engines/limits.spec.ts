@@ -309,7 +309,7 @@ describe.each(engines)('Failures on %s', (engine) => {
     const wide = await startApp({
       engine,
       database: test.database,
-      options: { timeoutMs: 60_000, limits: { pending: false } },
+      options: { databaseTimeoutMs: 60_000, limits: { pending: false } },
     });
     const token = somebody();
     const states = await Promise.all(

@@ -54,7 +54,7 @@ describe.each(engines)('Messages on %s', (engine) => {
       `${name}@BÜCHER.example`,
       `${name.toUpperCase()}@bücher.example.`,
     ];
-    const sent = test.outbox.deliveries.length;
+    const sent = test.inbox.deliveries.length;
     const send = async (index: number): Promise<unknown> => {
       const state = await test.confirmer.makeConfirmation();
       const token = spellings[index % spellings.length]!;
@@ -78,7 +78,7 @@ describe.each(engines)('Messages on %s', (engine) => {
     expect(await send(2)).toEqual([429, 'sends-per-token', DAY_SECONDS - 600]);
     test.clock.advance(600);
     expect(await send(2)).toEqual([429, 'sends-per-token', DAY_SECONDS - 1_200]);
-    expect(test.outbox.deliveries.length - sent).toBe(10);
+    expect(test.inbox.deliveries.length - sent).toBe(10);
     test.clock.advance(DAY_SECONDS - 1_200);
     expect(await send(3)).toBe('accepted');
   });
@@ -263,9 +263,9 @@ describe.each(engines)('Messages on %s', (engine) => {
     await expect(test.twoFactor.request(failing)).rejects.toThrow('details');
 
     const rows = await test.dataSource.getRepository(LimitRecord).find();
-    expect(test.outbox.deliveries.filter((delivery) => delivery.token === token)).toHaveLength(1);
+    expect(test.inbox.deliveries.filter((delivery) => delivery.token === token)).toHaveLength(1);
     for (const again of [1, 2, 3, 4])
-      await test.twoFactor.request({ ...input, key: `${input.key}-${again}` });
+      await test.twoFactor.request({ ...input, idempotencyKey: `${input.key}-${again}` });
     expect(await ask({ token, subject, purpose: 'login' })).toEqual([429, 'sends-per-token', 600]);
     expect(JSON.stringify(rows)).not.toContain(token);
   });
@@ -290,9 +290,9 @@ describe.each(engines)('Messages on %s', (engine) => {
   it('that several callers want to send under one key cost one message', async () => {
     const login = { token: somebody(), subject: somebody(), purpose: 'login' };
     const keyed = { ...login, key: `key-of-${login.subject}-0001` };
-    const sent = test.outbox.deliveries.length;
+    const sent = test.inbox.deliveries.length;
     await Promise.all(Array.from({ length: 8 }, () => test.twoFactor.request(keyed)));
-    expect(test.outbox.deliveries.length - sent).toBe(1);
+    expect(test.inbox.deliveries.length - sent).toBe(1);
 
     for (let time = 0; time < 4; time += 1) expect(await ask(login)).toBe('accepted');
     expect(await ask(login)).toEqual([429, 'sends-per-token', 600]);

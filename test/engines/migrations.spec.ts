@@ -72,7 +72,7 @@ describe.each(cases)('Migrations on $engine with $named', ({ engine, options }) 
           token: 'ann@example.com',
           meta: { a: 1 },
         });
-        expect((await test.confirmer.confirm(state.id, test.outbox.lastCode))[1]).toBe(true);
+        expect((await test.confirmer.confirm(state.id, test.inbox.lastCode))[1]).toBe(true);
         expect(await test.confirmer.use(state)).toBe(true);
         test.clock.advance(90_000);
         expect(await test.confirmer.purge()).toBe(1);

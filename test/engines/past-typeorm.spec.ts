@@ -17,7 +17,11 @@ afterEach(async () => {
 
 async function start(engine: EngineName, extra = {}, options = {}): Promise<void> {
   const dataSource = { ...SILENT, ...extra };
-  test = await startApp({ engine, dataSource, options: { limits: {}, join: false, ...options } });
+  test = await startApp({
+    engine,
+    dataSource,
+    options: { limits: {}, batching: false, ...options },
+  });
 }
 
 /** Lives at the same time. @returns whether each was confirmed, and then used. */

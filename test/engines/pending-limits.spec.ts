@@ -112,7 +112,7 @@ describe.each(engines)('Pending confirmations on %s', (engine) => {
     const login = { subject: somebody(), purpose: 'login' };
     for (const _ of [1, 2, 3]) {
       const state = await test.confirmer.makeConfirmation(login);
-      test.outbox.failNext(new TwoFactorRecipientError('no such mailbox'));
+      test.inbox.failNext(new TwoFactorRecipientError('no such mailbox'));
       await expect(test.sender.send(null, somebody(), state)).rejects.toThrow(
         TwoFactorRecipientError,
       );

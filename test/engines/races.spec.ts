@@ -7,7 +7,7 @@ import {
   PurgeService,
 } from '../../lib/confirmation/index.js';
 import { ConfirmationRecord, ConfirmerService, LimitService } from '../../lib/index.js';
-import { joinUpTo, touchablePurposes, type ResolvedOptions } from '../../lib/options/index.js';
+import { maxBatchSize, touchablePurposes, type ResolvedOptions } from '../../lib/options/index.js';
 import { TWO_FACTOR_OPTIONS } from '../../lib/two-factor.tokens.js';
 import { WRONG_CODE } from '../support/canaries.js';
 import { installAttemptTrigger, loggedAttempts } from '../support/attempt-trigger.js';
@@ -28,13 +28,20 @@ async function winners(count: number, call: () => Promise<boolean>): Promise<num
 /** As many confirmers on one data source, none of which waits for another: what several instances are to a database. */
 async function confirmersOf({ app, dataSource }: TestApp, count: number): Promise<Confirmer[]> {
   const options: ResolvedOptions = app.get(TWO_FACTOR_OPTIONS, { strict: false });
-  const { timeoutMs, preparedStatements, maxAttempts, keyRing, clock, useWithinSeconds } = options;
+  const {
+    databaseTimeoutMs: timeoutMs,
+    preparedStatements,
+    maxAttempts,
+    keyRing,
+    clock,
+    useWithinSeconds,
+  } = options;
   const limits = app.get(LimitService, { strict: false });
   const open = async (): Promise<Confirmer> => {
     const store = await ConfirmationStore.open(dataSource, {
       timeoutMs,
       preparedStatements,
-      joinUpTo: joinUpTo(options),
+      maxBatchSize: maxBatchSize(options),
       tries: maxAttempts + 1,
       keys: keyRing.keys.length,
       purposes: touchablePurposes(options),
@@ -130,7 +137,7 @@ describe.each(engines)('Races on %s', (engine) => {
   });
 
   it.each([1, 2, 10])('compares exactly %i codes at a limit of so many', async (maxAttempts) => {
-    const limited = await startApp({ engine, options: { timeoutMs: 60_000, maxAttempts } });
+    const limited = await startApp({ engine, options: { databaseTimeoutMs: 60_000, maxAttempts } });
     await installAttemptTrigger(limited.dataSource);
     const state = await limited.confirmer.makeConfirmation();
 
@@ -182,7 +189,7 @@ describe.each(engines)('Races on %s', (engine) => {
   it('sends one message for 10 parallel resends', async () => {
     const { state } = await test.twoFactor.request({ token: 'ann@example.com' });
     test.clock.advance(30);
-    const sent = test.outbox.deliveries.length;
+    const sent = test.inbox.deliveries.length;
 
     const accepted = await winners(10, () =>
       test.twoFactor.resend(state.id).then(
@@ -192,19 +199,21 @@ describe.each(engines)('Races on %s', (engine) => {
     );
 
     expect(accepted).toBe(1);
-    expect(test.outbox.deliveries.length - sent).toBe(1);
+    expect(test.inbox.deliveries.length - sent).toBe(1);
   });
 
   it('makes one confirmation and one message of 16 parallel requests with one key', async () => {
-    const sent = test.outbox.deliveries.length;
+    const sent = test.inbox.deliveries.length;
     const key = `request-key-${engine}-0001`;
 
     const requests = await Promise.all(
-      Array.from({ length: 16 }, () => test.twoFactor.request({ token: 'ann@example.com', key })),
+      Array.from({ length: 16 }, () =>
+        test.twoFactor.request({ token: 'ann@example.com', idempotencyKey: key }),
+      ),
     );
 
     expect(new Set(requests.map(({ id }) => id)).size).toBe(1);
-    expect(test.outbox.deliveries.length - sent).toBe(1);
+    expect(test.inbox.deliveries.length - sent).toBe(1);
   });
 
   it('ends cancel, confirm and use in one order', async () => {

@@ -205,7 +205,9 @@ describe.each(engines)('A guarded call on %s', (engine) => {
     const reservation = await app.confirmer.reserve(state, {});
     const { useKey } = await app.row(state.id);
     expect(useKey).toMatch(/^ r[\w-]{20}$/);
-    await expect(app.confirmer.use(state, { key: useKey! })).rejects.toThrow('without spaces');
+    await expect(app.confirmer.use(state, { idempotencyKey: useKey! })).rejects.toThrow(
+      'without spaces',
+    );
     await reservation?.release();
     expect((await app.row(state.id)).useKey).toBeNull();
   });

@@ -7,7 +7,7 @@ import {
   ConfirmerService,
   LimitService,
   TwoFactorTooManyRequestsError,
-  TwoFactorUnknownKeyError,
+  TwoFactorUnknownSecretError,
   twoFactorMigrations,
   TwoFactorModule,
 } from '../../lib/index.js';
@@ -40,17 +40,17 @@ describe.each(engines.filter((engine) => engine !== 'sqljs'))(
           const proof = await ours.confirmer.makeConfirmation({ isConfirmed: true });
 
           await expect(theirs.confirmer.confirm(id, state.code!)).rejects.toBeInstanceOf(
-            TwoFactorUnknownKeyError,
+            TwoFactorUnknownSecretError,
           );
           expect((await theirs.confirmer.check(proof.id))[1]).toBe(false);
           const [seen] = await theirs.confirmer.check(id);
-          expect(() => seen?.code).toThrow(TwoFactorUnknownKeyError);
-          expect(() => seen?.token).toThrow(TwoFactorUnknownKeyError);
+          expect(() => seen?.code).toThrow(TwoFactorUnknownSecretError);
+          expect(() => seen?.token).toThrow(TwoFactorUnknownSecretError);
           expect(await theirs.confirmer.use(proof.id)).toBe(false);
           ours.clock.advance(30);
           theirs.clock.advance(30);
           await expect(theirs.twoFactor.resend(id)).rejects.toBeInstanceOf(
-            TwoFactorUnknownKeyError,
+            TwoFactorUnknownSecretError,
           );
           expect((await ours.confirmer.confirm(id, state.code!))[1]).toBe(true);
           expect(await ours.confirmer.use(id)).toBe(true);
@@ -113,8 +113,8 @@ describe.each(engines)('Several applications on %s', (engine) => {
     expect(await one.confirmer.check(theirs.id)).toEqual([null, false]);
     expect(await other.confirmer.confirm(ours.id, ours.code!)).toEqual([null, false]);
     await one.twoFactor.request({ token: 'ann@example.com' });
-    expect(one.outbox.deliveries).toHaveLength(1);
-    expect(other.outbox.deliveries).toHaveLength(0);
+    expect(one.inbox.deliveries).toHaveLength(1);
+    expect(other.inbox.deliveries).toHaveLength(0);
     await one.close();
     expect((await other.confirmer.confirm(theirs.id, theirs.code!))[1]).toBe(true);
     await other.close();

@@ -47,7 +47,7 @@ describe.each(engines)('Statements without limits on %s', (engine) => {
     const used = await test.log.during(() => test.confirmer.use(state));
     const refused = await test.log.during(() => test.confirmer.use(state));
     const usedByKey = await test.log.during(() =>
-      test.confirmer.use(keyed, { key: 'sixteen-characters' }),
+      test.confirmer.use(keyed, { idempotencyKey: 'sixteen-characters' }),
     );
 
     expect([used, refused, usedByKey].map(({ length }) => length)).toEqual([1, 1, 1]);
@@ -112,7 +112,7 @@ describe.each(engines)('Statements with default limits on %s', (engine) => {
       confirmWrong: await count(() => test.confirmer.confirm(state.id, 'WRONGCODE')),
       confirmRight: await count(() => test.confirmer.confirm(state.id, state.code!)),
       use: await count(() => test.confirmer.use(state.id, { purpose: 'transfer', subject: 'ann' })),
-      cancel: await count(() => test.confirmer.cancel(test.outbox.deliveries[0]!.state.id)),
+      cancel: await count(() => test.confirmer.cancel(test.inbox.deliveries[0]!.state.id)),
     };
 
     // A confirmation that was made without a message gives its place back.
@@ -132,7 +132,7 @@ describe.each(engines)('Statements with default limits on %s', (engine) => {
       request: await count('request-confirmation', { token: 'bob@example.com' }),
       resend: await count('resend', { id }),
       confirmWrong: await count('confirm', { id, code: WRONG_CODE }),
-      confirmRight: await count('confirm', { id, code: http.outbox.deliveries[0]!.code }),
+      confirmRight: await count('confirm', { id, code: http.inbox.deliveries[0]!.code }),
     };
     await http.close();
 

@@ -22,7 +22,7 @@ const start = async (options = {}, dataSource = {}): Promise<TestApp> => {
     dataSource: { ...SILENT, ...dataSource },
     // Also where the environment says that nothing is joined.
     // Only statements without limits go in one transaction with those of other kinds.
-    options: { join: true, env: false, limits: false, ...options },
+    options: { batching: true, env: false, limits: false, ...options },
   });
   return test;
 };
@@ -204,7 +204,7 @@ describe.each(engines.filter((engine) => engine === 'postgres'))('On %s', () => 
       engine: 'postgres',
       database,
       dataSource: SILENT,
-      options: { join: true, env: false, limits: false },
+      options: { batching: true, env: false, limits: false },
     });
     const refusing = vi.spyOn(NamedQuery.prototype, 'handleError');
     try {
@@ -345,15 +345,21 @@ describe.each(engines.filter((engine) => engine === 'postgres'))('On %s', () => 
     });
 
     const answers = await Promise.allSettled([
-      ...used.map((state, index) => confirmer.use(state, { key: `sixteen-characters-${index}` })),
+      ...used.map((state, index) =>
+        confirmer.use(state, { idempotencyKey: `sixteen-characters-${index}` }),
+      ),
       ...tried.map((state) => confirmer.confirm(state.id, WRONG_CODE)),
     ]);
 
     vi.restoreAllMocks();
     expect(answers.map(({ status }) => status)).toEqual(answers.map(() => 'rejected'));
     for (const [index, state] of used.entries()) {
-      expect(await confirmer.use(state, { key: 'another-key-of-an-effect' })).toBe(false);
-      expect(await confirmer.use(state, { key: `sixteen-characters-${index}` })).toBe(true);
+      expect(await confirmer.use(state, { idempotencyKey: 'another-key-of-an-effect' })).toBe(
+        false,
+      );
+      expect(await confirmer.use(state, { idempotencyKey: `sixteen-characters-${index}` })).toBe(
+        true,
+      );
     }
     for (const { id } of tried) {
       expect((await confirmer.check(id))[0]).toMatchObject({ attemptsLeft: 4 });

@@ -104,7 +104,7 @@ describe.each(engines)('Transactions on %s', (engine) => {
 
     await expect(test.confirmer.use(state, { manager })).rejects.toThrow(/in no transaction/);
     await expect(
-      test.confirmer.use(state, { manager, key: 'sixteen-characters' }),
+      test.confirmer.use(state, { manager, idempotencyKey: 'sixteen-characters' }),
     ).rejects.toBeInstanceOf(TwoFactorInputError);
     expect(await test.confirmer.use(state)).toBe(true);
   });
@@ -126,14 +126,18 @@ describe.each(engines)('Transactions on %s', (engine) => {
     const state = await test.confirmer.makeConfirmation({ isConfirmed: true, purpose: 'pay' });
     const key = 'payment-0000000001';
 
-    expect(await test.confirmer.use(state, { purpose: 'pay', key })).toBe(true);
-    expect(await test.confirmer.use(state, { purpose: 'pay', key })).toBe(true);
-    expect(await test.confirmer.use(state, { purpose: 'pay', key: `${key}X` })).toBe(false);
-    expect(await test.confirmer.use(state, { purpose: 'pay', key: key.toUpperCase() })).toBe(false);
+    expect(await test.confirmer.use(state, { purpose: 'pay', idempotencyKey: key })).toBe(true);
+    expect(await test.confirmer.use(state, { purpose: 'pay', idempotencyKey: key })).toBe(true);
+    expect(await test.confirmer.use(state, { purpose: 'pay', idempotencyKey: `${key}X` })).toBe(
+      false,
+    );
+    expect(
+      await test.confirmer.use(state, { purpose: 'pay', idempotencyKey: key.toUpperCase() }),
+    ).toBe(false);
     expect(await test.confirmer.use(state, { purpose: 'pay' })).toBe(false);
-    expect(await test.confirmer.use(state, { key })).toBe(false);
+    expect(await test.confirmer.use(state, { idempotencyKey: key })).toBe(false);
     test.clock.advance(600);
-    expect(await test.confirmer.use(state, { purpose: 'pay', key })).toBe(true);
+    expect(await test.confirmer.use(state, { purpose: 'pay', idempotencyKey: key })).toBe(true);
   });
 });
 

@@ -10,7 +10,7 @@ export default defineConfig({
     ...base.test,
     include: ['test/{engines,hostile,properties}/**/*.spec.ts'],
     env: {
-      TWO_FACTOR_JOIN: 'false',
+      TWO_FACTOR_BATCHING: 'false',
       TWO_FACTOR_TOLD: 'false',
       TEST_LIMITS: 'false',
       PROPERTY_RUNS: '200',

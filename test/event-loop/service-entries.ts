@@ -1,4 +1,4 @@
-import { phoneTokens } from '../../lib/adapters/phone/index.js';
+import { phoneNormalizer } from '../../lib/adapters/phone/index.js';
 import { openApplication, type Application } from './application.js';
 import { fresh, type Entry } from './entry.js';
 
@@ -10,7 +10,7 @@ const UNKNOWN_ID = '06jk5q3v2o8s1g7h4n9t0c6m2e8p5r1vdq30';
 export async function serviceEntries(): Promise<Entry[]> {
   const plain = await openApplication();
   const phones = await openApplication({
-    limits: { normalizeToken: phoneTokens({ defaultCountry: 'US' }) },
+    limits: { normalizeToken: phoneNormalizer({ defaultCountry: 'US' }) },
   });
   return [
     ...confirmerEntries(plain),
@@ -65,7 +65,7 @@ function confirmerEntries({ confirmer }: Application): Entry[] {
     ),
     of('makeConfirmation: way', 64, (way) => confirmer.makeConfirmation({ way }), refused),
     of('makeConfirmation: key', 128, (key) =>
-      confirmer.makeConfirmation({ key, subject: subject() }),
+      confirmer.makeConfirmation({ idempotencyKey: key, subject: subject() }),
     ),
     of('check: id', 100_000, (id) => confirmer.check(id), refused),
     of('check: details', 4_000, async (details) => confirmer.check(await proof(), { details })),
@@ -78,7 +78,7 @@ function confirmerEntries({ confirmer }: Application): Entry[] {
     of('use: purpose', 64, async (purpose) => confirmer.use(await proof(), { purpose })),
     of('use: subject', 255, async (name) => confirmer.use(await proof(), { subject: name })),
     of('use: details', 4_000, async (details) => confirmer.use(await proof(), { details })),
-    of('use: key', 128, async (key) => confirmer.use(await proof(), { key })),
+    of('use: key', 128, async (key) => confirmer.use(await proof(), { idempotencyKey: key })),
     of('cancel: id', 100_000, (id) => confirmer.cancel(id), refused),
     of('erase: subject', 255, (name) => confirmer.erase({ subject: name })),
   ];
@@ -137,7 +137,7 @@ function limitEntries({ limits }: Application): Entry[] {
 }
 
 function phoneEntries({ twoFactor, limits }: Application): Entry[] {
-  const of = entry('phoneTokens');
+  const of = entry('phoneNormalizer');
   return [
     of('request: token', 320, (token) => twoFactor.request({ token })),
     of('failures: token', 320, (token) => limits.failures({ token })),

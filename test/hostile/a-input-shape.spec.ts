@@ -248,7 +248,7 @@ describe.each(doors)('Input shape, at the door of $name:', ({ open }) => {
       purpose: '',
       expiresAt: door.test.clock.now() + 600_000,
     });
-    expect(door.test.outbox.deliveries.at(-1)).toMatchObject({ token: 'ann@example.com' });
+    expect(door.test.inbox.deliveries.at(-1)).toMatchObject({ token: 'ann@example.com' });
     if (!door.http) return;
 
     const ours = { ...extra, id, code: WRONG_CODE };
@@ -341,15 +341,15 @@ describe.each(httpDoors)('Input shape, over HTTP on $name:', ({ open }) => {
       },
     });
     const { test, http } = door;
-    const { clock, confirmer, outbox } = test;
+    const { clock, confirmer, inbox } = test;
 
     see(await door.request({ token: 'ann@example.com' }));
     see(await door.request({}));
     see(await door.request({ purpose: 'login' }));
     see(await door.request({ purpose: 'broken' }));
-    outbox.failNext(new TwoFactorRecipientError('no'));
+    inbox.failNext(new TwoFactorRecipientError('no'));
     see(await door.request({ token: 'ann@example.com' }));
-    outbox.failNext(new Error('down'));
+    inbox.failNext(new Error('down'));
     see(await door.request({ token: 'ann@example.com' }));
     see(await door.confirm(UNKNOWN_ID, WRONG_CODE));
     const form = await http!.call('/2factor/check', {
@@ -492,7 +492,7 @@ describe('Input shape, at the services:', () => {
       () => confirmer.use(state, { purpose: long }),
       () => confirmer.use(state, { subject: long }),
       () => confirmer.use(state, { details: long }),
-      () => confirmer.use(state, { key: long }),
+      () => confirmer.use(state, { idempotencyKey: long }),
       () => confirmer.erase({ subject: long }),
       () => confirmer.makeConfirmation({ token: long }),
       () => confirmer.makeConfirmation({ way: long }),

@@ -52,13 +52,13 @@ describe.each(doors)('Guessing and budgets, at the door of $name:', ({ open }) =
     const { id, code } = await door.made();
     for (let at = 0; at < 5; at += 1) await door.confirm(id, WRONG_CODE);
     door.test.clock.advance(30);
-    const sent = door.test.outbox.deliveries.length;
+    const sent = door.test.inbox.deliveries.length;
 
     await door.unchanged(async () => {
       expect(await door.resend(id)).toBe('attempts-exhausted');
       expect(await door.confirm(id, code)).toBe('attempts-exhausted');
     });
-    expect(door.test.outbox.deliveries).toHaveLength(sent);
+    expect(door.test.inbox.deliveries).toHaveLength(sent);
     const fresh = await door.made();
     expect(await door.confirm(fresh.id, fresh.code)).toBe('done');
   });
@@ -78,7 +78,7 @@ describe.each(doors)('Guessing and budgets, at the door of $name:', ({ open }) =
     expect(await compared(ids)).toBe(10);
     expect(outcomes.filter((each) => each.startsWith('code-mismatch'))).toHaveLength(10);
     expect(new Set(outcomes.slice(10))).toStrictEqual(new Set([`${LIMITED}, in 300 s`]));
-    const sent = door.test.outbox.deliveries.length;
+    const sent = door.test.inbox.deliveries.length;
     await door.unchanged(async () => {
       expect(await door.confirm(last.id, last.code)).toBe(`${LIMITED}, in 300 s`);
       expect(await door.resend(last.id)).toMatch(/^too-many-requests, in \d+ s$/);
@@ -88,7 +88,7 @@ describe.each(doors)('Guessing and budgets, at the door of $name:', ({ open }) =
         /300 seconds/,
       );
     });
-    expect(door.test.outbox.deliveries).toHaveLength(sent);
+    expect(door.test.inbox.deliveries).toHaveLength(sent);
     expect(told.filter(({ type }) => type === 'locked')).toMatchObject([
       { scope: 'confirmation' },
       { scope: 'confirmation' },
@@ -177,11 +177,11 @@ describe.each(doors)('Guessing and budgets, at the door of $name:', ({ open }) =
     const senders = Object.fromEntries(
       ['default', 'sms', 'voice'].map((name) => [
         name,
-        { backend: () => (delivery: Delivery) => door.test.outbox.send(delivery) },
+        { backend: () => (delivery: Delivery) => door.test.inbox.send(delivery) },
       ]),
     );
     door = await open({ options: { limits: FAILURES_ONLY, senders } });
-    const { confirmer, outbox, sender, twoFactor } = door.test;
+    const { confirmer, inbox, sender, twoFactor } = door.test;
     const phone = { token: '+14155550123', subject: 'ann' };
     const { id } = await twoFactor.request({ ...phone, way: 'sms' });
     for (const [at, way] of ['sms', 'voice', 'default'].entries()) {
@@ -204,7 +204,7 @@ describe.each(doors)('Guessing and budgets, at the door of $name:', ({ open }) =
       const { id: other } = await twoFactor.request(input);
       expect(await door.confirm(other, WRONG_CODE)).toBe('code-mismatch, 4 left');
     }
-    expect(await door.confirm(id, outbox.deliveries[0]!.code)).toBe(`${LIMITED}, in 30 s`);
+    expect(await door.confirm(id, inbox.deliveries[0]!.code)).toBe(`${LIMITED}, in 30 s`);
     await expect(confirmer.makeConfirmation(phone)).rejects.toThrow(/30 seconds/);
     // The mailbox has one guess left before it is locked too, and its right code ends its own count alone.
     const { id: last, state } = await twoFactor.request({
@@ -218,7 +218,7 @@ describe.each(doors)('Guessing and budgets, at the door of $name:', ({ open }) =
   it('21 tells once of one guess that is tried on many confirmations, and locks nobody for it', async () => {
     door = await open({ options: { limits: FAILURES_ONLY } });
     const told = eventsOf();
-    const suspected = () => told.filter(({ type }) => type === 'guessing-suspected');
+    const suspected = () => told.filter(({ type }) => type === 'spraying-suspected');
     const guess = async (code: string, victim: number): Promise<void> => {
       const { id } = await door.made({ token: `victim${victim}@example.com` });
       expect(await door.confirm(id, code)).toBe('code-mismatch, 4 left');
@@ -241,9 +241,9 @@ describe.each(doors)('Guessing and budgets, at the door of $name:', ({ open }) =
 
   it('22 refuses a resend before its time, in whole seconds that no clock makes negative', async () => {
     door = await open({ options: { limits: {} } });
-    const { clock, outbox } = door.test;
+    const { clock, inbox } = door.test;
     const { id } = await door.made();
-    const sent = outbox.deliveries.length;
+    const sent = inbox.deliveries.length;
 
     await door.unchanged(async () => {
       expect(await door.resend(id)).toBe(`${LIMITED}, in 30 s`);
@@ -258,7 +258,7 @@ describe.each(doors)('Guessing and budgets, at the door of $name:', ({ open }) =
       expect(await door.resend(id)).toBe(`${LIMITED}, in 30 s`);
       clock.advance(86_400);
     });
-    expect(outbox.deliveries).toHaveLength(sent);
+    expect(inbox.deliveries).toHaveLength(sent);
     clock.advance(0.001);
     expect(await door.resend(id)).toBe('done');
     expect(await door.resend(id)).toBe(`${LIMITED}, in 60 s`);
@@ -271,14 +271,14 @@ describe.each(doors)('Guessing and budgets, at the door of $name:', ({ open }) =
       door.test.clock.advance(seconds);
       expect(await door.resend(id)).toBe('done');
     }
-    expect(door.test.outbox.deliveries).toHaveLength(5);
+    expect(door.test.inbox.deliveries).toHaveLength(5);
     await door.unchanged(async () => expect(await door.resend(id)).toBe(LIMITED));
-    expect(door.test.outbox.deliveries).toHaveLength(5);
+    expect(door.test.inbox.deliveries).toHaveLength(5);
   });
 
   it('23 refuses a sixth message within ten minutes to one recipient, over whatever confirmations', async () => {
     door = await open({ options: { limits: {} } });
-    const { clock, outbox } = door.test;
+    const { clock, inbox } = door.test;
     const again = await door.made();
     clock.advance(30);
     expect(await door.resend(again.id)).toBe('done');
@@ -287,7 +287,7 @@ describe.each(doors)('Guessing and budgets, at the door of $name:', ({ open }) =
       // A right code gives no message back.
       expect(await door.confirm(id, code)).toBe('done');
     }
-    expect(outbox.deliveries).toHaveLength(5);
+    expect(inbox.deliveries).toHaveLength(5);
 
     await door.unchanged(async () => {
       // 570 and 510 seconds, told to strangers in steps of five minutes.
@@ -295,7 +295,7 @@ describe.each(doors)('Guessing and budgets, at the door of $name:', ({ open }) =
       clock.advance(60);
       expect(await door.resend(again.id)).toBe(`${LIMITED}, in 600 s`);
     });
-    expect(outbox.deliveries).toHaveLength(5);
+    expect(inbox.deliveries).toHaveLength(5);
     expect(await door.request({ token: 'bob@example.com' })).toBe('done');
     const { state } = await door.test.twoFactor.request({ token: ANN, subject: 'ann' });
     expect(state.status).toBe('pending');
@@ -333,7 +333,7 @@ describe.each(doors)('Guessing and budgets, at the door of $name:', ({ open }) =
         ]);
     });
     expect(await door.request({ token: '+14155550124' })).toBe('done');
-    expect(door.test.outbox.deliveries).toHaveLength(2);
+    expect(door.test.inbox.deliveries).toHaveLength(2);
   });
 
   it('25 knows one mailbox by all spellings of its domain, and takes case in its name for none', async () => {
@@ -367,7 +367,7 @@ describe.each(doors)('Guessing and budgets, at the door of $name:', ({ open }) =
     ])
       expect(await door.request({ token })).toBe('done');
     // The message goes to what was written, not to what it is counted as.
-    expect(door.test.outbox.deliveries[0]).toMatchObject({ token: 'Ann@b\u00fccher.example' });
+    expect(door.test.inbox.deliveries[0]).toMatchObject({ token: 'Ann@b\u00fccher.example' });
     const keys = (await door.test.dataSource.getRepository(LimitRecord).find()).map(({ id }) => id);
     expect(keys.filter((key) => !/^[0-9a-f]{32}$/.test(key))).toStrictEqual([]);
   });

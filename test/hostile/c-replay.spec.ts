@@ -75,7 +75,7 @@ describe.each(doors)('Replay, at the door of $name:', ({ open }) => {
     const { id, code } = await door.made();
     door.test.clock.advance(30);
     expect(await door.resend(id)).toBe('done');
-    const { lastCode } = door.test.outbox;
+    const { lastCode } = door.test.inbox;
 
     expect(lastCode).not.toBe(code);
     expect(await door.confirm(id, code)).toBe('code-mismatch, 4 left');
@@ -89,7 +89,7 @@ describe.each(doors)('Replay, at the door of $name:', ({ open }) => {
     door.test.clock.advance(30);
     expect(await door.resend(id)).toBe('done');
 
-    expect(door.test.outbox.lastCode).toBe(code);
+    expect(door.test.inbox.lastCode).toBe(code);
     expect(await door.confirm(id, WRONG_CODE)).toBe('code-mismatch, 3 left');
     expect(await door.confirm(id, code)).toBe('done');
   });
@@ -179,12 +179,12 @@ describe.each(doors)('Replay, at the door of $name:', ({ open }) => {
     const [first, second, third] = [await door.made(), await door.made(), await door.made()];
     for (let at = 0; at < 2; at += 1) await door.made();
 
-    const sent = door.test.outbox.deliveries.length;
+    const sent = door.test.inbox.deliveries.length;
     await door.unchanged(async () => {
       expect(await door.request({ token: 'ann@example.com' })).toBe('too-many-requests, in 600 s');
       expect(await door.request({ token: 'ANN@example.com.' })).toBe('too-many-requests, in 600 s');
     });
-    expect(door.test.outbox.deliveries).toHaveLength(sent);
+    expect(door.test.inbox.deliveries).toHaveLength(sent);
     // None of them was ended by the sixth, and the end of one gives no message back, for no purpose.
     expect(await door.confirm(first.id, first.code)).toBe('done');
     await confirmer.cancel(second.id);
@@ -253,22 +253,24 @@ describe.each(engines)('Replay, at the services on %s:', (engine) => {
 
     const ids = [];
     for (let at = 0; at < 3; at += 1)
-      ids.push((await test.twoFactor.request({ ...input, key })).id);
+      ids.push((await test.twoFactor.request({ ...input, idempotencyKey: key })).id);
     expect(new Set(ids).size).toBe(1);
-    expect(test.outbox.deliveries).toHaveLength(1);
+    expect(test.inbox.deliveries).toHaveLength(1);
     expect(await test.dataSource.getRepository(ConfirmationRecord).count()).toBe(1);
 
     // The key is no way into what somebody else asked for.
     await expect(
-      test.twoFactor.request({ ...input, token: 'eve@example.com', key }),
+      test.twoFactor.request({ ...input, token: 'eve@example.com', idempotencyKey: key }),
     ).rejects.toThrow(/another request/);
-    const eves = await test.twoFactor.request({ ...input, subject: 'eve', key });
+    const eves = await test.twoFactor.request({ ...input, subject: 'eve', idempotencyKey: key });
     expect(ids).not.toContain(eves.id);
     // Nor a way to have a spent proof again.
-    await test.confirmer.confirm(ids[0]!, test.outbox.deliveries[0]!.code);
+    await test.confirmer.confirm(ids[0]!, test.inbox.deliveries[0]!.code);
     const binding = { purpose: 'login', subject: 'ann' };
     expect(await test.confirmer.use(ids[0]!, binding)).toBe(true);
-    expect((await test.twoFactor.request({ ...input, key })).state.isUsed).toBe(true);
+    expect((await test.twoFactor.request({ ...input, idempotencyKey: key })).state.isUsed).toBe(
+      true,
+    );
     expect(await test.confirmer.use(ids[0]!, binding)).toBe(false);
   });
 });
@@ -306,7 +308,7 @@ describe.each(httpDoors)('Replay, over HTTP on $name:', ({ open }) => {
         `/2factor/${route}?id=${id}&code=${WRONG_CODE}&token=a@b.example`,
       ],
     );
-    const sent = door.test.outbox.deliveries.length;
+    const sent = door.test.inbox.deliveries.length;
 
     const statements = await door.unchanged(async () => {
       for (let visit = 0; visit < 50; visit += 1) {
@@ -319,7 +321,7 @@ describe.each(httpDoors)('Replay, over HTTP on $name:', ({ open }) => {
     });
 
     expect(statements).toStrictEqual([]);
-    expect(door.test.outbox.deliveries).toHaveLength(sent);
+    expect(door.test.inbox.deliveries).toHaveLength(sent);
     expect(await door.confirm(id, code)).toBe('done');
     expect(await door.confirm(id, code)).toBe('already-confirmed');
   });

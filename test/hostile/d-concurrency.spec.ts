@@ -149,9 +149,9 @@ describe.each(engines)('Concurrency on %s:', (engine) => {
   it('48 sends one message for 12 parallel resends, counts it once, and leaves its code alone valid', async () => {
     const first = await start(engine, 4, { resend: 'rotate' });
     const { id } = await first.twoFactor.request({ token: 'ann@example.com' });
-    const codes = [first.outbox.lastCode];
+    const codes = [first.inbox.lastCode];
     for (const app of apps) app.clock.advance(31);
-    const sent = () => apps.flatMap(({ outbox }) => outbox.deliveries);
+    const sent = () => apps.flatMap(({ inbox }) => inbox.deliveries);
     const before = sent().length;
 
     expect(await winners(12, (app) => isDone(app.twoFactor.resend(id)))).toBe(1);

@@ -165,14 +165,14 @@ describe.each(settings)('Binding, over HTTP on $name with $with:', ({ open, limi
   });
 
   it('56 has no confirm route for a purpose that this application does not declare', async () => {
-    const { confirmer, outbox, sender } = door.test;
+    const { confirmer, inbox, sender } = door.test;
     const state = await confirmer.makeConfirmation({ purpose: 'elsewhere' });
     await sender.send(null, 'ann@example.com', state);
     door.test.clock.advance(30);
 
     await door.unchanged(async () => {
       for (const route of ['confirm', 'check', 'resend']) {
-        const answer = await post(`/2factor/${route}`, { id: state.id, code: outbox.lastCode });
+        const answer = await post(`/2factor/${route}`, { id: state.id, code: inbox.lastCode });
         expect(answer).toBeProblem(404, 'not-found');
       }
     });
@@ -181,14 +181,14 @@ describe.each(settings)('Binding, over HTTP on $name with $with:', ({ open, limi
   it.each(['confirm', 'check', 'resend'])(
     'I10 answers %s of an unknown, a foreign and a purged id byte for byte alike, by as many statements',
     async (route) => {
-      const { confirmer, dataSource, outbox, sender, clock, log } = door.test;
+      const { confirmer, dataSource, inbox, sender, clock, log } = door.test;
       const ids: Record<string, string> = { unknown: UNKNOWN_ID };
       const ann = { 'x-user': 'ann' };
       ids['purged'] = (await door.made()).id;
       clock.advance(700);
       expect(await confirmer.purge({ olderThan: new Date(clock.now()) })).toBeGreaterThan(0);
       ids["another subject's"] = (await door.http!.request({ purpose: 'login' }, ann)).id;
-      const { lastCode: code } = outbox;
+      const { lastCode: code } = inbox;
       ids["somebody's who must sign in"] = (
         await door.http!.request({ purpose: 'sign-in-first' }, ann)
       ).id;
@@ -264,7 +264,7 @@ describe('Binding, at the services:', () => {
       const bound = (id: string) => [
         () => confirmer.check(id, binding),
         () => confirmer.use(id, binding),
-        () => confirmer.use(id, { ...binding, key }),
+        () => confirmer.use(id, { ...binding, idempotencyKey: key }),
         () => confirmer.use(id),
       ];
       const unbound = (id: string) => [

@@ -13,7 +13,7 @@ import {
   defineSender,
   LoggerBackend,
   TwoFactorConfigurationError,
-  TwoFactorUnknownKeyError,
+  TwoFactorUnknownSecretError,
   type JsonValue,
 } from '../../lib/index.js';
 import { CANARY_FOLDER, drawCanaryCode, recordOutput, WRONG_CODE } from '../support/canaries.js';
@@ -144,24 +144,24 @@ describe.each(doors)('Delivery, at the door of $name:', ({ open }) => {
   it('60 answers every failure of a provider alike, and repeats nothing that it says', async () => {
     // More messages to one token than its limit, so that the provider is what fails.
     door = await open({ options: { limits: FAILURES_ONLY } });
-    const { outbox, clock } = door.test;
+    const { inbox, clock } = door.test;
     const body = { token: `${drawCanaryCode()}@example.com` };
     const since = await outputSoFar();
     const errors = ['400 Bad Request', '429', '500', '200 but failed', 'x'.repeat(1_000_000)];
     for (const words of errors) {
       // It knows what it was given, and says it.
       const error = Object.defineProperty(new Error(), 'message', {
-        get: () => `${words} {"to":"${body.token}","text":"${outbox.lastCode}"}`,
+        get: () => `${words} {"to":"${body.token}","text":"${inbox.lastCode}"}`,
       });
-      outbox.failNext(error);
+      inbox.failNext(error);
       expect(await door.request(body)).toBe('send-failed');
     }
     for (const thrown of [undefined, null, 'down', 503, { status: 500 }, Promise.resolve()]) {
-      outbox.failNext(thrown);
+      inbox.failNext(thrown);
       expect(await door.request(body)).toBe('send-failed');
     }
     const lines = await outputSince(since);
-    const secrets = [body.token, ...outbox.deliveries.map(({ code }) => code)];
+    const secrets = [body.token, ...inbox.deliveries.map(({ code }) => code)];
     expect(secrets).toHaveLength(12);
     expect(lines.filter((line) => secrets.some((each) => line.includes(each)))).toStrictEqual([]);
     clock.advance(5);
@@ -213,7 +213,7 @@ describe.each(doors)('Delivery, at the door of $name:', ({ open }) => {
     for (const [at, value] of [...foreign, ...altered].entries()) {
       await store(id, 'code_mac', value);
       expect(await door.confirm(id, code)).toBe(
-        at < foreign.length ? 'unknown-key' : `code-mismatch, ${9 - at} left`,
+        at < foreign.length ? 'unknown-secret' : `code-mismatch, ${9 - at} left`,
       );
       expect(await door.row(id)).toMatchObject({ confirmedAt: null, attempts: at + 1 });
     }
@@ -221,10 +221,10 @@ describe.each(doors)('Delivery, at the door of $name:', ({ open }) => {
     for (const envelope of ['', 'short', 'v1', `v1.${kid}`, `v1.${kid}.a.b.c`, `v2.${kid}.a.b.c`]) {
       const other = await door.made();
       door.test.clock.advance(30);
-      const sent = door.test.outbox.deliveries.length;
+      const sent = door.test.inbox.deliveries.length;
       await store(other.id, 'envelope', envelope);
-      expect(await door.resend(other.id)).toBe('unknown-key');
-      expect(door.test.outbox.deliveries).toHaveLength(sent);
+      expect(await door.resend(other.id)).toBe('unknown-secret');
+      expect(door.test.inbox.deliveries).toHaveLength(sent);
     }
   });
 
@@ -264,7 +264,7 @@ describe.each(engines)('Delivery, at the services on %s:', (engine) => {
       const confirmed = await confirmer.confirm(state.id, state.code!).then(
         ([, done]) => done,
         (error: unknown) => {
-          expect(error).toBeInstanceOf(TwoFactorUnknownKeyError);
+          expect(error).toBeInstanceOf(TwoFactorUnknownSecretError);
           return false;
         },
       );
@@ -357,7 +357,7 @@ describe.each(httpDoors)('Delivery, over HTTP on $name:', ({ open }) => {
     await test.confirmer.makeConfirmation({ subject: known, token: known });
 
     const askedBy = async (token: string, isDown: boolean): Promise<unknown> => {
-      if (isDown) test.outbox.failNext(new Error('down'));
+      if (isDown) test.inbox.failNext(new Error('down'));
       let seen: unknown;
       const statements = await test.log.during(async () => {
         const { status, headers, body } = await http!.post('/2factor/request-confirmation', {
@@ -411,7 +411,7 @@ describe.each(httpDoors)('Delivery, over HTTP on $name:', ({ open }) => {
     const { http, test } = door;
     const { id } = await door.made();
     test.clock.advance(30);
-    const sent = test.outbox.deliveries.length;
+    const sent = test.inbox.deliveries.length;
     const foreign = {
       origin: 'https://evil.example',
       cookie: 'session=ann',
@@ -450,7 +450,7 @@ describe.each(httpDoors)('Delivery, over HTTP on $name:', ({ open }) => {
       }
     });
     expect(statements).toStrictEqual([]);
-    expect(test.outbox.deliveries).toHaveLength(sent);
+    expect(test.inbox.deliveries).toHaveLength(sent);
   });
 });
 
@@ -460,14 +460,14 @@ describe('Delivery:', () => {
     door = await httpDoors[0]!.open({
       options: { purposes: { login: { open: true, details: () => ({ payee: 'Bob' }) } } },
     });
-    const { confirmer, outbox, twoFactor, sender, clock } = door.test;
+    const { confirmer, inbox, twoFactor, sender, clock } = door.test;
     const token = `${drawCanaryCode()}@example.com`;
     const body = { token, purpose: 'login' };
     const { id, code } = await door.made(body);
     const { codeMac, envelope } = await door.row(id);
     await door.confirm(id, WRONG_CODE);
     clock.advance(30);
-    outbox.failNext(new Error(`cannot reach ${token} with ${code}`));
+    inbox.failNext(new Error(`cannot reach ${token} with ${code}`));
     await door.resend(id);
     await door.confirm(id, code);
     await confirmer.use(id, { purpose: 'login', details: { payee: 'Bob' } });

@@ -334,7 +334,7 @@ describe.each(httpDoors)('5,000 hostile requests on $name', ({ open }) => {
     'cause no 5xx, no accident, no change and no growth, and the victim still confirms',
     { timeout: 120_000 },
     async () => {
-      const { app, confirmer, clock, dataSource, log, outbox } = door.test;
+      const { app, confirmer, clock, dataSource, log, inbox } = door.test;
       const ann = { 'x-user': 'ann' };
       const purged = await door.made();
       clock.advance(700);
@@ -374,7 +374,7 @@ describe.each(httpDoors)('5,000 hostile requests on $name', ({ open }) => {
       };
 
       const before = await dumpOf(dataSource);
-      const sent = outbox.deliveries.length;
+      const sent = inbox.deliveries.length;
       // What is compiled and cached once is no growth.
       await sendAll(requests.slice(0, REQUESTS / 10));
       log.statements.length = 0;
@@ -386,7 +386,7 @@ describe.each(httpDoors)('5,000 hostile requests on $name', ({ open }) => {
 
       expect(accidents).toStrictEqual([]);
       expect(await dumpOf(dataSource)).toStrictEqual(before);
-      expect(outbox.deliveries).toHaveLength(sent);
+      expect(inbox.deliveries).toHaveLength(sent);
       expect(Object.keys(Object.prototype)).toStrictEqual([]);
       expect(({} as Record<string, unknown>)['polluted']).toBeUndefined();
       expect(growth).toBeLessThan(MAX_GROWTH_BYTES);

@@ -9,7 +9,7 @@ import {
   ConfirmationRecord,
   digits,
   TWO_FACTOR_LIMIT_STORE,
-  TwoFactorUnknownKeyError,
+  TwoFactorUnknownSecretError,
   type TwoFactorModuleOptions,
 } from '../../lib/index.js';
 import { KeyRing } from '../../lib/crypto/index.js';
@@ -64,7 +64,7 @@ describe.each(doors)('Crypto and configuration, at the door of $name:', ({ name,
           await expect(door.test.confirmer.makeConfirmation()).rejects.toThrow('no entropy');
         }
       });
-      expect(door.test.outbox.deliveries).toStrictEqual([]);
+      expect(door.test.inbox.deliveries).toStrictEqual([]);
     },
   );
 
@@ -80,7 +80,7 @@ describe.each(doors)('Crypto and configuration, at the door of $name:', ({ name,
         { ttlSeconds: number }
       >,
       senders: {
-        default: { backend: () => (delivery: never) => door.test.outbox.send(delivery) },
+        default: { backend: () => (delivery: never) => door.test.inbox.send(delivery) },
       } as Record<string, { backend: unknown }>,
     };
     door = await open({
@@ -203,16 +203,16 @@ describe.each(engines.filter((engine) => engine !== 'sqljs'))(
         theirs.clock.advance(30);
 
         await expect(theirs.confirmer.confirm(id, code)).rejects.toBeInstanceOf(
-          TwoFactorUnknownKeyError,
+          TwoFactorUnknownSecretError,
         );
-        await expect(theirs.twoFactor.resend(id)).rejects.toBeInstanceOf(TwoFactorUnknownKeyError);
+        await expect(theirs.twoFactor.resend(id)).rejects.toBeInstanceOf(
+          TwoFactorUnknownSecretError,
+        );
         const [seen] = await theirs.confirmer.check(id);
-        expect(() => seen?.code).toThrow(TwoFactorUnknownKeyError);
-        expect(() => seen?.token).toThrow(TwoFactorUnknownKeyError);
+        expect(() => seen?.code).toThrow(TwoFactorUnknownSecretError);
+        expect(() => seen?.token).toThrow(TwoFactorUnknownSecretError);
         expect(await theirs.confirmer.use(proof.id)).toBe(false);
-        expect(theirs.outbox.deliveries.filter(({ state: sent }) => sent.id === id)).toHaveLength(
-          0,
-        );
+        expect(theirs.inbox.deliveries.filter(({ state: sent }) => sent.id === id)).toHaveLength(0);
         // What failed elsewhere was charged, and spent nothing else.
         expect((await ours.confirmer.check(id))[0]?.attemptsLeft).toBe(4);
         expect((await ours.confirmer.confirm(id, code))[1]).toBe(true);
@@ -231,8 +231,8 @@ describe.each(httpDoors)('Crypto and configuration, over HTTP on $name:', ({ ope
     const door = await open({ options: { limits: {}, limitStore } });
     const { id, code } = await door.made();
     door.test.clock.advance(30);
-    const sent = door.test.outbox.deliveries.length;
-    const down = vi.spyOn(store, 'charge').mockRejectedValue(new Error('ECONNREFUSED 10.0.0.7'));
+    const sent = door.test.inbox.deliveries.length;
+    const down = vi.spyOn(store, 'consume').mockRejectedValue(new Error('ECONNREFUSED 10.0.0.7'));
 
     await door.unchanged(async () => {
       expect(await door.confirm(id, code)).toBe('temporarily-unavailable');
@@ -240,7 +240,7 @@ describe.each(httpDoors)('Crypto and configuration, over HTTP on $name:', ({ ope
       expect(await door.resend(id)).toBe('temporarily-unavailable');
       expect(await door.request({ token: 'ann@example.com' })).toBe('temporarily-unavailable');
     });
-    expect(door.test.outbox.deliveries).toHaveLength(sent);
+    expect(door.test.inbox.deliveries).toHaveLength(sent);
     down.mockRestore();
     expect(await door.confirm(id, code)).toBe('done');
     await door.close();
@@ -255,9 +255,9 @@ describe.each(httpDoors)('Crypto and configuration, over HTTP on $name:', ({ ope
     });
     other.test.clock.advance(30);
 
-    expect(await other.confirm(id, code)).toBe('unknown-key');
-    expect(await other.resend(id)).toBe('unknown-key');
-    expect(other.test.outbox.deliveries).toStrictEqual([]);
+    expect(await other.confirm(id, code)).toBe('unknown-secret');
+    expect(await other.resend(id)).toBe('unknown-secret');
+    expect(other.test.inbox.deliveries).toStrictEqual([]);
     expect(await other.row(id)).toMatchObject({ confirmedAt: null, attempts: 1, sends: 1 });
     await other.close();
     await one.close();

@@ -61,11 +61,13 @@ describe.each(engines)('Reliability, at the services on %s:', (engine) => {
     );
     expect(await confirmer.confirm(state.id, code)).toMatchObject([{ status: 'confirmed' }, false]);
     loseNextAnswer();
-    await expect(confirmer.use(state, { key })).rejects.toBeInstanceOf(TwoFactorUnavailableError);
+    await expect(confirmer.use(state, { idempotencyKey: key })).rejects.toBeInstanceOf(
+      TwoFactorUnavailableError,
+    );
 
     expect(await confirmer.use(state)).toBe(false);
-    expect(await confirmer.use(state, { key: `${key}0` })).toBe(false);
-    expect(await confirmer.use(state, { key })).toBe(true);
+    expect(await confirmer.use(state, { idempotencyKey: `${key}0` })).toBe(false);
+    expect(await confirmer.use(state, { idempotencyKey: key })).toBe(true);
   });
 
   it('80 keeps its times in every zone, over the change of summer time, and in 2039', async () => {
@@ -169,12 +171,12 @@ describe.each(doors)('Reliability, at the door of $name:', ({ open }) => {
 
   it('83 says that it is unavailable while the database takes no writes, and recovers by itself', async () => {
     door = await open();
-    const { dataSource, outbox } = door.test;
+    const { dataSource, inbox } = door.test;
     const { id, code } = await door.made();
     const proof = await door.test.confirmer.makeConfirmation({ isConfirmed: true });
     // As after a fail-over: SQLITE_READONLY; 25006 on PostgreSQL is below.
     await dataSource.query('PRAGMA query_only = ON');
-    const sent = outbox.deliveries.length;
+    const sent = inbox.deliveries.length;
 
     await door.unchanged(async () => {
       expect(await door.confirm(id, code)).toBe('temporarily-unavailable');
@@ -184,7 +186,7 @@ describe.each(doors)('Reliability, at the door of $name:', ({ open }) => {
         TwoFactorUnavailableError,
       );
     });
-    expect(outbox.deliveries).toHaveLength(sent);
+    expect(inbox.deliveries).toHaveLength(sent);
 
     await dataSource.query('PRAGMA query_only = OFF');
     expect(await door.confirm(id, code)).toBe('done');
@@ -194,14 +196,14 @@ describe.each(doors)('Reliability, at the door of $name:', ({ open }) => {
   it('85 knows nothing of what was erased, alive or not', async () => {
     // The next test says what stays of the limits.
     door = await open({ options: { purposes: { login: { open: true } }, limits: false } });
-    const { clock, confirmer, outbox, sender, twoFactor } = door.test;
+    const { clock, confirmer, inbox, sender, twoFactor } = door.test;
     const made = async (subject: string) => {
       const { id } = await twoFactor.request({
         token: 'ann@example.com',
         subject,
         purpose: 'login',
       });
-      return { id, code: outbox.lastCode };
+      return { id, code: inbox.lastCode };
     };
     const [pending, confirmed, bobs] = [await made('ann'), await made('ann'), await made('bob')];
     const state = (await confirmer.check(pending.id))[0]!;
@@ -225,11 +227,11 @@ describe.each(doors)('Reliability, at the door of $name:', ({ open }) => {
 
   it('85 leaves keyed hashes alone of what was erased, and those until their time is over', async () => {
     door = await open({ options: { limits: {} } });
-    const { app, clock, confirmer, dataSource, outbox, twoFactor } = door.test;
+    const { app, clock, confirmer, dataSource, inbox, twoFactor } = door.test;
     const limits = app.get(LimitService, { strict: false });
     const input = { token: 'ann-of-the-limits@example.com', subject: 'ann-of-the-limits' };
     const { id } = await twoFactor.request(input);
-    const { lastCode } = outbox;
+    const { lastCode } = inbox;
     expect(await door.confirm(id, WRONG_CODE)).toBe('code-mismatch, 4 left');
 
     await confirmer.erase({ subject: input.subject });
@@ -270,7 +272,7 @@ describe.each(servers)('Reliability, with %s behind HTTP:', (engine) => {
         controllers: [HealthController],
         dataSource: { poolSize: 5 },
         // Others have to be served before it passes, on a machine that may be busy.
-        options: { controller: true, timeoutMs: 2_500 },
+        options: { controller: true, databaseTimeoutMs: 2_500 },
       });
       const { http, test } = door;
       const locked = await door.made();
@@ -309,7 +311,11 @@ describe.each(servers)('Reliability, with %s behind HTTP:', (engine) => {
     });
 
     it('83 answers 503 while the pool is exhausted or nothing may be written, and recovers', async () => {
-      door = await open({ engine, dataSource: { poolSize: 1 }, options: { timeoutMs: 2_500 } });
+      door = await open({
+        engine,
+        dataSource: { poolSize: 1 },
+        options: { databaseTimeoutMs: 2_500 },
+      });
       const { dataSource } = door.test;
       const { id, code } = await door.made();
       const runner = dataSource.createQueryRunner();
@@ -338,7 +344,7 @@ describe.each(servers.filter((engine) => engine === 'postgres'))(
   (engine) => {
     describe.each(httpDoors)('on $name', ({ open }) => {
       it('83 answers 503 while the database takes no connections, and recovers without a restart', async () => {
-        const door = await open({ engine, options: { timeoutMs: 5_000 } });
+        const door = await open({ engine, options: { databaseTimeoutMs: 5_000 } });
         const { id, code } = await door.made();
         const { database } = door.test.dataSource.driver;
         const admin = new Client(found.postgres);

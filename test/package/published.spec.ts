@@ -89,10 +89,10 @@ async function complaintsOfTypeScript(): Promise<readonly string[]> {
   await writeFile(
     file,
     `import { ConfirmationState, TwoFactorError } from 'nestjs-two-factor';
-import { phoneTokens } from 'nestjs-two-factor/phone';
+import { phoneNormalizer } from 'nestjs-two-factor/phone';
 export const error: typeof TwoFactorError = TwoFactorError;
 export const id = (state: ConfirmationState): string => state.id;
-export const wrong: number = phoneTokens();\n`,
+export const wrong: number = phoneNormalizer();\n`,
   );
   const program = ts.createProgram([file], {
     module: ts.ModuleKind.Node16,

@@ -75,7 +75,7 @@ describe.each(propertyEngines)('On %s', (engine) => {
       logger,
       options: {
         resend: 'rotate',
-        limits: { ...LIMITS, pending: false, guessing: { confirmations: 2 } },
+        limits: { ...LIMITS, pending: false, sprayDetection: { confirmations: 2 } },
       },
     });
     app = await world.app(['old'], 1);
@@ -115,7 +115,8 @@ describe.each(propertyEngines)('On %s', (engine) => {
               old: () => confirmer.confirm(id, world.drawn[0]!),
               decorated: () => confirmer.confirm(id, `${code.slice(0, 4)} ${code.slice(4)}`),
               byHand: () => state.confirm(),
-              use: () => confirmer.use(id, { subject: 'ann', key: 'the-key-of-an-effect' }),
+              use: () =>
+                confirmer.use(id, { subject: 'ann', idempotencyKey: 'the-key-of-an-effect' }),
               reuse: () => confirmer.use(id, { subject: 'ann' }),
               useInTransaction: () =>
                 dataSource.transaction((manager) => confirmer.use(id, { subject: 'ann', manager })),

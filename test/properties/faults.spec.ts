@@ -233,7 +233,7 @@ describe.each(configurations)('On $engine $with', ({ engine, limits }) => {
               case 'use':
                 return confirmer.use(id, { subject: 'ann' });
               case 'useWithKey':
-                return confirmer.use(id, { subject: 'ann', key: USE_KEY });
+                return confirmer.use(id, { subject: 'ann', idempotencyKey: USE_KEY });
               case 'useInTransaction':
                 return useInTransaction(id);
               case 'cancel':

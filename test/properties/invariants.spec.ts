@@ -69,7 +69,11 @@ describe.each(propertyEngines)('On %s', (engine) => {
           const { id } = await apps[0]!.confirmer.makeConfirmation({ isConfirmed: true });
           const answers = await all(rounds, async (app, { key, isRight }) => {
             const purpose = isRight ? undefined : 'other';
-            return { key, isRight, used: await app.confirmer.use(id, { purpose, key }) };
+            return {
+              key,
+              isRight,
+              used: await app.confirmer.use(id, { purpose, idempotencyKey: key }),
+            };
           });
 
           const winners = answers.filter(({ used }) => used);
@@ -341,9 +345,14 @@ describe.each(propertyEngines)('On %s', (engine) => {
           const [app, other] = apps as [TestApp, TestApp, TestApp];
           const ask = async ({ confirmer, twoFactor }: TestApp): Promise<ConfirmationState> =>
             sends
-              ? (await twoFactor.request({ ...input, token: 'ann@example.com', key: requestKey }))
-                  .state
-              : confirmer.makeConfirmation({ ...input, key: requestKey });
+              ? (
+                  await twoFactor.request({
+                    ...input,
+                    token: 'ann@example.com',
+                    idempotencyKey: requestKey,
+                  })
+                ).state
+              : confirmer.makeConfirmation({ ...input, idempotencyKey: requestKey });
           const first = await ask(app).catch(unlessMalformed);
           fc.pre(first !== null);
           for (let repeated = 0; repeated < more; repeated += 1) {
@@ -358,7 +367,7 @@ describe.each(propertyEngines)('On %s', (engine) => {
             details: input.details,
           };
           const use = (app: TestApp): Promise<boolean> =>
-            app.confirmer.use(first.id, { ...binding, key: useKey });
+            app.confirmer.use(first.id, { ...binding, idempotencyKey: useKey });
           await first.confirm();
           expect(await use(app)).toBe(true);
           const used = await row(first.id);

@@ -4,7 +4,7 @@ import * as fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 import { newId } from '../../lib/crypto/index.js';
-import { TwoFactorUnknownKeyError } from '../../lib/index.js';
+import { TwoFactorUnknownSecretError } from '../../lib/index.js';
 import { DEADLINE_MS, propertyEngines, runs } from './runs.js';
 import { answerOf } from './session.js';
 import { World, type Ring } from './world.js';
@@ -46,11 +46,11 @@ describe.each(propertyEngines)('On %s', (engine) => {
             .then(([, done]) => ({ done }), answerOf);
 
           const isKnown = confirms.includes(secret!);
-          expect(answer).toEqual(isKnown ? { done: true } : { error: 'unknown-key' });
+          expect(answer).toEqual(isKnown ? { done: true } : { error: 'unknown-secret' });
           if (!isKnown) return;
           const state = (await user.confirmer.check(id))[0]!;
           if (uses.includes(secret!)) expect(state.token).toBe(TOKEN);
-          else expect(() => state.token).toThrow(TwoFactorUnknownKeyError);
+          else expect(() => state.token).toThrow(TwoFactorUnknownSecretError);
           expect(await user.confirmer.use(id)).toBe(uses.includes(secret!));
         }),
         runs(),
@@ -117,7 +117,7 @@ describe.each(propertyEngines)('On %s', (engine) => {
             (error: unknown) => answerOf(error)['error'],
           );
 
-          expect([false, 'unknown-key']).toContain(confirmed);
+          expect([false, 'unknown-secret']).toContain(confirmed);
           const rows: unknown[] = await dataSource.query(
             'SELECT * FROM two_factor_confirmation WHERE confirmed_at IS NOT NULL',
           );
@@ -167,10 +167,10 @@ describe.each(propertyEngines)('On %s', (engine) => {
           await rewrite(request.id, column, changed);
 
           const [state] = await confirmer.check(id);
-          expect(() => state!.token).toThrow(TwoFactorUnknownKeyError);
-          expect(() => state!.code).toThrow(TwoFactorUnknownKeyError);
+          expect(() => state!.token).toThrow(TwoFactorUnknownSecretError);
+          expect(() => state!.code).toThrow(TwoFactorUnknownSecretError);
           const sent = world.deliveries.length;
-          await expect(twoFactor.resend(id)).rejects.toBeInstanceOf(TwoFactorUnknownKeyError);
+          await expect(twoFactor.resend(id)).rejects.toBeInstanceOf(TwoFactorUnknownSecretError);
           expect(world.deliveries).toHaveLength(sent);
         }),
         runs(),

@@ -85,7 +85,7 @@ export interface Scope {
 interface Level {
   readonly amount: number;
   readonly endsAt: number;
-  readonly holder: string;
+  readonly owner: string;
 }
 
 interface Budget {
@@ -155,7 +155,7 @@ export class LimitsModel {
     return this.#charge(fixed, places, opens?.id ?? '');
   }
 
-  giveBack(charges: Charged): void {
+  refund(charges: Charged): void {
     for (const { key, checkOnly, windowMs } of charges) {
       const level = this.#levels.get(key);
       if (checkOnly || level === undefined || level.amount === 0) continue;
@@ -176,7 +176,7 @@ export class LimitsModel {
   end(ring: Ring, party: Party, id: string): void {
     if (!party.hasSlot) return;
     for (const { key } of this.#places(ring, party, 0).flat()) {
-      if (this.#levels.get(key)?.holder === id) this.#levels.delete(key);
+      if (this.#levels.get(key)?.owner === id) this.#levels.delete(key);
     }
   }
 
@@ -205,28 +205,28 @@ export class LimitsModel {
   #charge(
     fixed: readonly Budget[],
     places: readonly (readonly Budget[])[],
-    holder: string,
+    owner: string,
   ): Charged | Blocked {
     const spent = fixed.filter((budget) => this.#isSpent(budget));
     if (spent.length > 0) return this.#blocked(spent);
     const place = places.find((budgets) => !budgets.some((budget) => this.#isSpent(budget)));
     if (place === undefined && places.length > 0) return this.#soonest(places);
     const charges = place === undefined ? fixed : [...fixed, ...place];
-    for (const budget of charges) if (!budget.checkOnly) this.#spend(budget, holder);
+    for (const budget of charges) if (!budget.checkOnly) this.#spend(budget, owner);
     return charges;
   }
 
-  #spend({ key, windowMs }: Budget, holder: string): void {
+  #spend({ key, windowMs }: Budget, owner: string): void {
     const now = this.now();
-    const level = this.#levels.get(key) ?? { amount: 0, endsAt: 0, holder: '' };
+    const level = this.#levels.get(key) ?? { amount: 0, endsAt: 0, owner: '' };
     if (windowMs === null) {
       const amount = level.amount + 1;
       const { lockAfter, lockSeconds, maxLockSeconds } = LIMITS.failures;
       const lock = Math.min(lockSeconds * 2 ** (amount - lockAfter), maxLockSeconds) * 1_000;
-      this.#levels.set(key, { amount, endsAt: amount < lockAfter ? now : now + lock, holder });
+      this.#levels.set(key, { amount, endsAt: amount < lockAfter ? now : now + lock, owner });
     } else if (level.endsAt > now) {
-      this.#levels.set(key, { ...level, amount: level.amount + 1, holder });
-    } else this.#levels.set(key, { amount: 1, endsAt: now + windowMs, holder });
+      this.#levels.set(key, { ...level, amount: level.amount + 1, owner });
+    } else this.#levels.set(key, { amount: 1, endsAt: now + windowMs, owner });
   }
 
   #isSpent({ key, windowMs, max }: Budget): boolean {

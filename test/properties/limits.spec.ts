@@ -250,8 +250,13 @@ describe.each(propertyEngines)('With limits on %s,', (engine) => {
         fc.asyncProperty(input, async ({ others, repeats }) => {
           await world.clear();
           const ask = async (key?: string): Promise<string> =>
-            (await apps[0]!.twoFactor.request({ token: 'ann@example.com', subject: 'ann', key }))
-              .id;
+            (
+              await apps[0]!.twoFactor.request({
+                token: 'ann@example.com',
+                subject: 'ann',
+                idempotencyKey: key,
+              })
+            ).id;
           const id = await ask('the-key-of-a-request');
           for (let other = 0; other < others; other += 1) {
             await ask().catch(refusedAsLocked);

@@ -254,7 +254,7 @@ export class Model {
         const { target, failure, requester } = call;
         const row = this.row(target.ref) ?? refuse('not-found');
         this.#assertPending(row);
-        if (!this.#has(row.codeSecret)) refuse('unknown-key');
+        if (!this.#has(row.codeSecret)) refuse('unknown-secret');
         if (row.token === undefined || !row.hasWay) refuse('invalid-request');
         const plan = { name: senderOf(row.way), kind: 'again' as const, requester };
         return this.#describe(this.#deliver(target, row, plan, failure, drawn));
@@ -408,7 +408,7 @@ export class Model {
       (way === '' || row.way === '' || way === row.way);
     if (!isSame) refuse('invalid-request');
     if (token !== undefined && row.code !== undefined) {
-      if (!this.#has(row.codeSecret)) refuse('unknown-key');
+      if (!this.#has(row.codeSecret)) refuse('unknown-secret');
       if (row.token !== undefined && row.token !== token) refuse('invalid-request');
     }
     return ref;
@@ -449,7 +449,7 @@ export class Model {
     if (plan.kind === 'first' && row.sends > 0) return row;
     for (;;) {
       this.#assertPending(row);
-      if (!this.#has(row.codeSecret)) refuse('unknown-key');
+      if (!this.#has(row.codeSecret)) refuse('unknown-secret');
       const token = plan.token ?? row.token;
       if (token === undefined || (row.token !== undefined && row.token !== token))
         refuse('invalid-request');
@@ -521,7 +521,7 @@ export class Model {
     if (done) this.#limits?.succeed(this.ring, party, row.id);
     this.comparisons.set(row.id, (this.comparisons.get(row.id) ?? 0) + 1);
     this.#change(ref, { attempts: row.attempts + 1, ...(done ? this.#confirmed() : {}) });
-    if (!hasKey) refuse('unknown-key');
+    if (!hasKey) refuse('unknown-secret');
     if (!done && row.attempts + 1 >= MAX_ATTEMPTS) this.#limits?.end(this.ring, party, row.id);
     return { state: this.view(this.row(ref)!), done };
   }

@@ -241,7 +241,7 @@ export function viewOf(state: ConfirmationState): Answer {
     try {
       return state[member];
     } catch (error) {
-      if (answerOf(error)['error'] === 'unknown-key') return 'sealed';
+      if (answerOf(error)['error'] === 'unknown-secret') return 'sealed';
       throw error;
     }
   };

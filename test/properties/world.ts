@@ -80,7 +80,7 @@ export interface WorldInput {
 }
 
 /**
- * Real applications on one database, one for each ring of secrets, with one clock and one outbox. It is booted once for
+ * Real applications on one database, one for each ring of secrets, with one clock and one inbox. It is booted once for
  * all runs of a property; each run begins with an empty table.
  */
 export class World {
@@ -124,7 +124,7 @@ export class World {
           other: { backend: () => this.#send },
         },
         // Waiting for a busy machine is not what is tested.
-        timeoutMs: 60_000,
+        databaseTimeoutMs: 60_000,
         ...options,
       },
       ...(engine === 'postgres' ? { dataSource: IMPATIENT_POSTGRES } : {}),

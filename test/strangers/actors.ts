@@ -92,7 +92,7 @@ export class Customer implements Actor {
   /** `null` when it went well; else how long to wait. */
   async #attempt(): Promise<number | null> {
     const { world, purpose } = this;
-    const { outbox, confirmer } = world.test;
+    const { inbox, confirmer } = world.test;
     const isBound = purpose === BOUND;
     const caller: Caller = isBound ? OWNER_AT_HOME : { from: OWNER_AT_HOME.from };
     const body = isBound ? { purpose } : { purpose, token: OWNER_PHONE };
@@ -100,7 +100,7 @@ export class Customer implements Actor {
     if (asked.status !== 200) return retryAfter(asked) ?? BLIND_RETRY_SECONDS;
     this.messages += 1;
     const id = idOf(asked);
-    const code = outbox.lastCode;
+    const code = inbox.lastCode;
     await this.onPending(id);
     const codes = this.#isSlip ? [WRONG_CODE, code] : [code];
     this.#isSlip = false;

@@ -151,13 +151,13 @@ class Pair {
     step: OwnerStep,
   ): Promise<void> {
     const caller: Caller = { from: '192.0.2.1', as: customer };
-    const { confirmer, outbox } = world.test;
+    const { confirmer, inbox } = world.test;
     const last = owners.at(-1);
     if (step.does === 'request') {
       const asked = await world.call('request-confirmation', { purpose: step.purpose }, caller);
       if (asked.status !== 200) return;
       this.messages += 1;
-      owners.push({ id: idOf(asked), code: outbox.lastCode });
+      owners.push({ id: idOf(asked), code: inbox.lastCode });
     } else if (step.does === 'make') {
       const token = phoneOfUser(customer);
       const made = confirmer.makeConfirmation({ purpose: step.purpose, subject: customer, token });

@@ -86,7 +86,7 @@ class Visitors implements Actor {
     const body = this.isSignedIn ? { purpose: BOUND } : { purpose: OPEN, token };
     const asked = await world.call('request-confirmation', body, caller);
     if (asked.status === 200) {
-      const code = world.test.outbox.lastCode;
+      const code = world.test.inbox.lastCode;
       const { status } = await world.call('confirm', { id: idOf(asked), code }, caller);
       if (status === 200) this.served += 1;
     } else this.refusals.push(asked.status);

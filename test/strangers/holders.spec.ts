@@ -1,5 +1,5 @@
 /**
- * An attacker that holds a part of what a customer has, or an account of its own. It proves that the holder of the password or the
+ * An attacker that holds a part of what a customer has, or an account of its own. It proves that the owner of the password or the
  * session, but not of the phone, has 100 guesses in a row (NIST SP 800-63B-4 3.2.2: 100 * 10^-6 = 10^-4) and is then stopped
  * for good, and that right codes of an attacker's own authenticator buy no guess at another one.
  */
@@ -26,7 +26,7 @@ import {
 const DEADLINE_MS = 240_000;
 
 describe.each(engines.filter((engine) => engine !== 'better-sqlite3'))(
-  'The holder of the password or session, but not of the phone, on %s',
+  'The owner of the password or session, but not of the phone, on %s',
   (engine) => {
     it(
       'has 100 guesses in four days or more, until the application resets the subject and its token',

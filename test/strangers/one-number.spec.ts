@@ -78,7 +78,7 @@ async function month(
       comparedBound: await world.comparedAt(BOUND, OWNER),
       comparedOpen: await world.comparedAt(OPEN, ''),
       messagesToOwner: world.messagesTo(OWNER_PHONE),
-      messagesInAll: world.test.outbox.deliveries.length,
+      messagesInAll: world.test.inbox.deliveries.length,
     };
   } finally {
     await world.close();

@@ -56,7 +56,7 @@ describe.each(engines)('Parallel requests on %s', (engine) => {
   it.each(PARTIES)(
     'make five of 40 confirmations of $what, and compare ten of 200 wrong codes at them',
     async ({ request }) => {
-      const sentBefore = apps.flatMap(({ outbox }) => outbox.deliveries).length;
+      const sentBefore = apps.flatMap(({ inbox }) => inbox.deliveries).length;
       const requests = await Promise.all(
         Array.from({ length: 40 }, (_, index) =>
           app(index)
@@ -74,7 +74,7 @@ describe.each(engines)('Parallel requests on %s', (engine) => {
       expect(refusals.map((error) => error instanceof TwoFactorError && error.code)).toEqual(
         refusals.map(() => 'too-many-requests'),
       );
-      expect(apps.flatMap(({ outbox }) => outbox.deliveries)).toHaveLength(
+      expect(apps.flatMap(({ inbox }) => inbox.deliveries)).toHaveLength(
         sentBefore + MESSAGES_IN_TEN_MINUTES,
       );
 

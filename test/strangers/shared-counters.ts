@@ -4,9 +4,9 @@ import type { Provider } from '@nestjs/common';
 import type { DataSource } from 'typeorm';
 
 import type {
-  LimitAnswer,
-  LimitCharge,
-  LimitLevel,
+  ConsumeResult,
+  QuotaRequest,
+  QuotaUsage,
   LimitsOptions,
   LimitStore,
 } from '../../lib/index.js';
@@ -35,23 +35,26 @@ class SharedCounterStore implements LimitStore {
     private readonly sharedKeys: ReadonlyMap<string, string>,
   ) {}
 
-  async charge(charges: readonly LimitCharge[], holder: string): Promise<LimitAnswer> {
+  async consume(charges: readonly QuotaRequest[], owner: string): Promise<ConsumeResult> {
     const original = new Map(charges.map(({ key }) => [this.#shared(key), key]));
-    const levels = (found: readonly LimitLevel[]): LimitLevel[] =>
+    const levels = (found: readonly QuotaUsage[]): QuotaUsage[] =>
       found.map((level) => ({ ...level, key: original.get(level.key) ?? level.key }));
-    const { refused, charged } = await this.store.charge(this.#sharedCharges(charges), holder);
-    return { refused: levels(refused), charged: levels(charged) };
+    const { exhausted: refused, consumed: charged } = await this.store.consume(
+      this.#sharedCharges(charges),
+      owner,
+    );
+    return { exhausted: levels(refused), consumed: levels(charged) };
   }
 
-  giveBack(charges: readonly LimitCharge[]): Promise<void> {
-    return this.store.giveBack(this.#sharedCharges(charges));
+  refund(charges: readonly QuotaRequest[]): Promise<void> {
+    return this.store.refund(this.#sharedCharges(charges));
   }
 
-  clear(keys: readonly string[], holder?: string): Promise<void> {
-    return this.store.clear(keys.map((key) => this.#shared(key)).toSorted(), holder);
+  release(keys: readonly string[], owner?: string): Promise<void> {
+    return this.store.release(keys.map((key) => this.#shared(key)).toSorted(), owner);
   }
 
-  read(keys: readonly string[]): Promise<readonly LimitLevel[]> {
+  read(keys: readonly string[]): Promise<readonly QuotaUsage[]> {
     return this.store.read(keys.map((key) => this.#shared(key)));
   }
 
@@ -59,7 +62,7 @@ class SharedCounterStore implements LimitStore {
     return this.sharedKeys.get(key) ?? key;
   }
 
-  #sharedCharges(charges: readonly LimitCharge[]): LimitCharge[] {
+  #sharedCharges(charges: readonly QuotaRequest[]): QuotaRequest[] {
     return charges
       .map((charge) => ({ ...charge, key: this.#shared(charge.key) }))
       .toSorted((one, other) => (one.key < other.key ? -1 : 1));
@@ -74,11 +77,11 @@ export function sharedCounters(
     provide: TWO_FACTOR_LIMIT_STORE,
     inject: [TWO_FACTOR_DATA_SOURCE, TWO_FACTOR_OPTIONS],
     useFactory: async (dataSource: DataSource, options: ResolvedOptions) => {
-      const { timeoutMs, preparedStatements, clock } = options;
+      const { databaseTimeoutMs: timeoutMs, preparedStatements, clock } = options;
       const store = await DatabaseLimitStore.open(dataSource, {
         timeoutMs,
         preparedStatements,
-        joinUpTo: 1,
+        maxBatchSize: 1,
         tries: 1,
         clock,
       });

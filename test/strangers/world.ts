@@ -97,7 +97,7 @@ export async function startWorld(input: WorldInput): Promise<World> {
       return Number(rows[0]?.compared);
     },
     messagesTo: (token) =>
-      test.outbox.deliveries.filter((delivery) => delivery.token === token).length,
+      test.inbox.deliveries.filter((delivery) => delivery.token === token).length,
     close: () => test.close(),
   };
 }

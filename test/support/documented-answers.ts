@@ -55,7 +55,7 @@ export const REFUSALS: Readonly<
   expired: [410],
   'attempts-exhausted': [410],
   cancelled: [410],
-  'unknown-key': [410],
+  'unknown-secret': [410],
   'unsupported-media-type': [415],
   'code-mismatch': [422, { attemptsLeft: isCount }],
   'recipient-not-allowed': [422],

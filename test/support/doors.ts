@@ -114,7 +114,7 @@ async function openServices(input: TestAppInput = {}): Promise<Entrance> {
     ...common(test),
     made: async (body = { token: 'ann@example.com' }) => {
       const { id } = await twoFactor.request(body as never);
-      return { id, code: test.outbox.lastCode };
+      return { id, code: test.inbox.lastCode };
     },
     request: (body) =>
       outcomeOf(async () => {

@@ -72,7 +72,7 @@ export async function startHttpApp(input: HttpTestAppInput): Promise<HttpTestApp
       const answer = await post(`${path}/request-confirmation`, body, headers);
       expect(answer).toMatchObject({ status: 200 });
       const { id } = answer.body as { id: string };
-      return { id, code: test.outbox.lastCode };
+      return { id, code: test.inbox.lastCode };
     },
   };
 }

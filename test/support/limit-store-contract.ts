@@ -7,9 +7,9 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type {
   Clock,
   FailureRule,
-  LimitAnswer,
-  LimitCharge,
-  LimitLevel,
+  ConsumeResult,
+  QuotaRequest,
+  QuotaUsage,
   LimitStore,
   WindowRule,
 } from '../../lib/index.js';
@@ -36,29 +36,29 @@ const FAILURES: FailureRule = {
 const newKey = (): string => randomBytes(16).toString('hex');
 export const newHolder = (): string => randomBytes(8).toString('hex');
 
-export function windowCharge(max: number, seconds = 1_000): LimitCharge {
+export function windowCharge(max: number, seconds = 1_000): QuotaRequest {
   const rule: WindowRule = { kind: 'window', max, windowMs: seconds * 1_000 };
   return { key: newKey(), rule, checkOnly: false };
 }
 
-export function failureCharge(rule: Partial<FailureRule> = {}): LimitCharge {
+export function failureCharge(rule: Partial<FailureRule> = {}): QuotaRequest {
   return { key: newKey(), rule: { ...FAILURES, ...rule }, checkOnly: false };
 }
 
 /** As `LimitService` hands them over. */
-const together = (...charges: readonly LimitCharge[]): LimitCharge[] =>
+const together = (...charges: readonly QuotaRequest[]): QuotaRequest[] =>
   charges.toSorted((one, other) => (one.key < other.key ? -1 : 1));
 
 /** So many calls at once; how many of them got through. */
 export async function chargedAtOnce(
-  store: Pick<LimitStore, 'charge'>,
-  charges: readonly LimitCharge[],
+  store: Pick<LimitStore, 'consume'>,
+  charges: readonly QuotaRequest[],
   calls = AT_ONCE,
 ): Promise<number> {
   const answers = await Promise.all(
-    Array.from({ length: calls }, () => store.charge(charges, newHolder())),
+    Array.from({ length: calls }, () => store.consume(charges, newHolder())),
   );
-  return answers.filter(({ refused }) => refused.length === 0).length;
+  return answers.filter(({ exhausted }) => exhausted.length === 0).length;
 }
 
 export function describeLimitStore(open: () => Promise<LimitStoreUnderTest>): void {
@@ -69,26 +69,26 @@ export function describeLimitStore(open: () => Promise<LimitStoreUnderTest>): vo
   });
   afterAll(() => test.close());
 
-  const charge = (...charges: readonly LimitCharge[]): Promise<LimitAnswer> =>
-    test.store.charge(together(...charges), newHolder());
-  const chargeTimes = async (times: number, ...charges: readonly LimitCharge[]): Promise<void> => {
+  const charge = (...charges: readonly QuotaRequest[]): Promise<ConsumeResult> =>
+    test.store.consume(together(...charges), newHolder());
+  const chargeTimes = async (times: number, ...charges: readonly QuotaRequest[]): Promise<void> => {
     for (let time = 0; time < times; time += 1) {
-      expect((await charge(...charges)).refused).toEqual([]);
+      expect((await charge(...charges)).exhausted).toEqual([]);
     }
   };
-  const levelOf = async ({ key }: LimitCharge): Promise<LimitLevel> => {
+  const levelOf = async ({ key }: QuotaRequest): Promise<QuotaUsage> => {
     const [level, ...others] = await test.store.read([key]);
     expect(others).toEqual([]);
     return level ?? { key, amount: 0, endsAt: 0 };
   };
-  const amountOf = async (budget: LimitCharge): Promise<number> => (await levelOf(budget)).amount;
+  const amountOf = async (budget: QuotaRequest): Promise<number> => (await levelOf(budget)).amount;
   /** What is told of levels: key, amount, seconds to go. */
-  const told = (levels: readonly LimitLevel[]): [string, number, number][] =>
+  const told = (levels: readonly QuotaUsage[]): [string, number, number][] =>
     levels.map(({ key, amount, endsAt }) => [key, amount, secondsTo(endsAt)]);
   const secondsTo = (endsAt: number): number =>
     Math.ceil(Math.max(endsAt - test.clock.now(), 0) / 10_000) * 10;
   /** Fails until the next failure is the `amount`-th. */
-  const failUntil = async (amount: number, budget: LimitCharge): Promise<void> => {
+  const failUntil = async (amount: number, budget: QuotaRequest): Promise<void> => {
     while ((await amountOf(budget)) < amount - 1) {
       await chargeTimes(1, budget);
       await test.advance(400);
@@ -98,17 +98,17 @@ export function describeLimitStore(open: () => Promise<LimitStoreUnderTest>): vo
   describe('a window', () => {
     it('lets as many through as there are, from the first on, and then a new window', async () => {
       const [three, other] = [windowCharge(3), windowCharge(3)];
-      expect(told((await charge(three)).charged)).toEqual([[three.key, 1, 1_000]]);
+      expect(told((await charge(three)).consumed)).toEqual([[three.key, 1, 1_000]]);
       await test.advance(500);
-      expect(told((await charge(three)).charged)).toEqual([[three.key, 2, 500]]);
-      expect(told((await charge(three)).charged)).toEqual([[three.key, 3, 500]]);
+      expect(told((await charge(three)).consumed)).toEqual([[three.key, 2, 500]]);
+      expect(told((await charge(three)).consumed)).toEqual([[three.key, 3, 500]]);
 
-      const { refused, charged } = await charge(three);
+      const { exhausted, consumed } = await charge(three);
 
-      expect([told(refused), charged]).toEqual([[[three.key, 3, 500]], []]);
-      expect(told((await charge(other)).charged)).toEqual([[other.key, 1, 1_000]]);
+      expect([told(exhausted), consumed]).toEqual([[[three.key, 3, 500]], []]);
+      expect(told((await charge(other)).consumed)).toEqual([[other.key, 1, 1_000]]);
       await test.advance(500);
-      expect(told((await charge(three)).charged)).toEqual([[three.key, 1, 1_000]]);
+      expect(told((await charge(three)).consumed)).toEqual([[three.key, 1, 1_000]]);
     });
 
     it('gives its last unit to one of many that come at once', async () => {
@@ -131,12 +131,12 @@ export function describeLimitStore(open: () => Promise<LimitStoreUnderTest>): vo
       await chargeTimes(2, budget);
       await test.advance(500);
 
-      await test.store.giveBack([budget]);
+      await test.store.refund([budget]);
       expect(told(await test.store.read([budget.key]))).toEqual([[budget.key, 1, 500]]);
-      for (let time = 0; time < 4; time += 1) await test.store.giveBack([budget]);
+      for (let time = 0; time < 4; time += 1) await test.store.refund([budget]);
 
       await chargeTimes(2, budget);
-      expect((await charge(budget)).refused).toHaveLength(1);
+      expect((await charge(budget)).exhausted).toHaveLength(1);
     });
 
     it('has no more than all when a unit of the last one is given back', async () => {
@@ -144,7 +144,7 @@ export function describeLimitStore(open: () => Promise<LimitStoreUnderTest>): vo
       await chargeTimes(2, budget);
       await test.advance(1_000);
 
-      await test.store.giveBack([budget]);
+      await test.store.refund([budget]);
 
       expect(await chargedAtOnce(test.store, [budget])).toBe(2);
     });
@@ -154,13 +154,13 @@ export function describeLimitStore(open: () => Promise<LimitStoreUnderTest>): vo
       await chargeTimes(3, many);
       await chargeTimes(1, place);
 
-      await test.store.clear(
+      await test.store.release(
         together(many, place).map(({ key }) => key),
         newHolder(),
       );
 
-      expect((await charge(many)).refused).toHaveLength(1);
-      expect((await charge(place)).refused).toHaveLength(1);
+      expect((await charge(many)).exhausted).toHaveLength(1);
+      expect((await charge(place)).exhausted).toHaveLength(1);
     });
   });
 
@@ -171,12 +171,12 @@ export function describeLimitStore(open: () => Promise<LimitStoreUnderTest>): vo
       await chargeTimes(2, many, failures);
       await chargeTimes(1, ...all);
       await chargeTimes(1, failures);
-      expect((await charge(...all)).refused).toHaveLength(3);
+      expect((await charge(...all)).exhausted).toHaveLength(3);
 
-      await test.store.clear(all.map(({ key }) => key));
+      await test.store.release(all.map(({ key }) => key));
 
       expect(await Promise.all(all.map(amountOf))).toEqual([0, 0, 0]);
-      expect(told((await charge(...all)).charged)).toEqual(
+      expect(told((await charge(...all)).consumed)).toEqual(
         expect.arrayContaining([
           [many.key, 1, 1_000],
           [place.key, 1, 1_000],
@@ -187,50 +187,50 @@ export function describeLimitStore(open: () => Promise<LimitStoreUnderTest>): vo
   });
 
   describe('a place', () => {
-    it('is free, for its whole time, once its holder clears it', async () => {
+    it('is free, for its whole time, once its owner clears it', async () => {
       const place = windowCharge(1);
       const [one, other] = [newHolder(), newHolder()];
-      await test.store.charge([place], one);
+      await test.store.consume([place], one);
       expect(await chargedAtOnce(test.store, [place])).toBe(0);
       await test.advance(500);
 
-      await test.store.clear([place.key], other);
+      await test.store.release([place.key], other);
       expect(await chargedAtOnce(test.store, [place])).toBe(0);
-      await test.store.clear([place.key], one);
+      await test.store.release([place.key], one);
 
       expect(await amountOf(place)).toBe(0);
-      expect(told((await test.store.charge([place], other)).charged)).toEqual([
+      expect(told((await test.store.consume([place], other)).consumed)).toEqual([
         [place.key, 1, 1_000],
       ]);
       // It is no longer the first one's.
-      await test.store.clear([place.key], one);
-      expect(told((await charge(place)).refused)).toEqual([[place.key, 1, 1_000]]);
+      await test.store.release([place.key], one);
+      expect(told((await charge(place)).exhausted)).toEqual([[place.key, 1, 1_000]]);
     });
 
-    it('is not its former holder’s after it was given back, or has ended', async () => {
+    it('is not its former owner’s after it was given back, or has ended', async () => {
       const place = windowCharge(1);
       const holders = [newHolder(), newHolder(), newHolder()] as const;
-      await test.store.charge([place], holders[0]);
-      await test.store.giveBack([place]);
-      await test.store.charge([place], holders[1]);
-      await test.store.clear([place.key], holders[0]);
-      expect((await charge(place)).refused).toHaveLength(1);
+      await test.store.consume([place], holders[0]);
+      await test.store.refund([place]);
+      await test.store.consume([place], holders[1]);
+      await test.store.release([place.key], holders[0]);
+      expect((await charge(place)).exhausted).toHaveLength(1);
 
       await test.advance(1_000);
-      await test.store.charge([place], holders[2]);
-      await test.store.clear([place.key], holders[1]);
+      await test.store.consume([place], holders[2]);
+      await test.store.release([place.key], holders[1]);
 
-      expect((await charge(place)).refused).toHaveLength(1);
+      expect((await charge(place)).exhausted).toHaveLength(1);
     });
 
     it('is taken by one of many that come at once, each time it is free', async () => {
       const place = windowCharge(1);
 
       expect(await chargedAtOnce(test.store, [place])).toBe(1);
-      await test.store.giveBack([place]);
+      await test.store.refund([place]);
       expect(await chargedAtOnce(test.store, [place])).toBe(1);
       expect(await amountOf(place)).toBe(1);
-      expect(told((await charge(place)).refused)).toEqual([[place.key, 1, 1_000]]);
+      expect(told((await charge(place)).exhausted)).toEqual([[place.key, 1, 1_000]]);
     });
   });
 
@@ -246,10 +246,10 @@ export function describeLimitStore(open: () => Promise<LimitStoreUnderTest>): vo
         [6, 400],
         [7, 400],
       ] as const) {
-        expect(told((await charge(budget)).charged)).toEqual([[budget.key, amount, seconds]]);
+        expect(told((await charge(budget)).consumed)).toEqual([[budget.key, amount, seconds]]);
         if (seconds === 0) continue;
         await test.advance(seconds / 2);
-        expect(told((await charge(budget)).refused)).toEqual([[budget.key, amount, seconds / 2]]);
+        expect(told((await charge(budget)).exhausted)).toEqual([[budget.key, amount, seconds / 2]]);
         await test.advance(seconds / 2);
       }
     });
@@ -257,12 +257,12 @@ export function describeLimitStore(open: () => Promise<LimitStoreUnderTest>): vo
     it('stop at the last one for good', async () => {
       const budget = failureCharge();
       await failUntil(8, budget);
-      expect(told((await charge(budget)).charged)).toEqual([[budget.key, 8, 400]]);
+      expect(told((await charge(budget)).consumed)).toEqual([[budget.key, 8, 400]]);
 
       await test.advance(WEEK_SECONDS);
 
-      const { refused } = await charge(budget);
-      expect(told(refused)).toEqual([[budget.key, 8, 0]]);
+      const { exhausted } = await charge(budget);
+      expect(told(exhausted)).toEqual([[budget.key, 8, 0]]);
       expect(await amountOf(budget)).toBe(8);
     });
 
@@ -315,11 +315,11 @@ export function describeLimitStore(open: () => Promise<LimitStoreUnderTest>): vo
       const budget = failureCharge();
       await chargeTimes(3, budget);
       for (let time = 0; time < 3; time += 1) {
-        expect(told((await charge(budget)).charged)).toEqual([[budget.key, 4, 100]]);
-        await test.store.giveBack([budget]);
+        expect(told((await charge(budget)).consumed)).toEqual([[budget.key, 4, 100]]);
+        await test.store.refund([budget]);
         expect(told([await levelOf(budget)])).toEqual([[budget.key, 3, 0]]);
       }
-      for (let time = 0; time < 5; time += 1) await test.store.giveBack([budget]);
+      for (let time = 0; time < 5; time += 1) await test.store.refund([budget]);
 
       expect(await chargedAtOnce(test.store, [budget])).toBe(4);
     });
@@ -328,7 +328,7 @@ export function describeLimitStore(open: () => Promise<LimitStoreUnderTest>): vo
       const budget = failureCharge({ lockAfter: 10, max: 20 });
       await chargeTimes(10, budget);
 
-      await Promise.all(Array.from({ length: 6 }, () => test.store.giveBack([budget])));
+      await Promise.all(Array.from({ length: 6 }, () => test.store.refund([budget])));
 
       expect(told([await levelOf(budget)])).toEqual([[budget.key, 4, 0]]);
       expect(await chargedAtOnce(test.store, [budget])).toBe(6);
@@ -341,14 +341,14 @@ export function describeLimitStore(open: () => Promise<LimitStoreUnderTest>): vo
       await failUntil(8, stopped);
       await chargeTimes(1, stopped);
 
-      await test.store.clear(
+      await test.store.release(
         together(locked, stopped).map(({ key }) => key),
         newHolder(),
       );
 
       for (const budget of [locked, stopped]) {
         expect(told([await levelOf(budget)])).toEqual([[budget.key, 0, 0]]);
-        expect(told((await charge(budget)).charged)).toEqual([[budget.key, 1, 0]]);
+        expect(told((await charge(budget)).consumed)).toEqual([[budget.key, 1, 0]]);
       }
     });
   });
@@ -361,13 +361,13 @@ export function describeLimitStore(open: () => Promise<LimitStoreUnderTest>): vo
       await chargeTimes(2, few);
       await chargeTimes(3, failures);
 
-      expect(told((await charge(...all)).refused)).toEqual([[few.key, 2, 1_000]]);
+      expect(told((await charge(...all)).exhausted)).toEqual([[few.key, 2, 1_000]]);
       expect(await Promise.all(all.map(amountOf))).toEqual([0, 0, 2, 3]);
 
-      await test.store.giveBack([few]);
-      const { refused, charged } = await charge(...all);
-      expect(refused).toEqual([]);
-      expect(told(charged)).toEqual(
+      await test.store.refund([few]);
+      const { exhausted, consumed } = await charge(...all);
+      expect(exhausted).toEqual([]);
+      expect(told(consumed)).toEqual(
         expect.arrayContaining([
           [many.key, 1, 1_000],
           [place.key, 1, 1_000],
@@ -375,7 +375,7 @@ export function describeLimitStore(open: () => Promise<LimitStoreUnderTest>): vo
           [failures.key, 4, 100],
         ]),
       );
-      expect((await charge(...all)).refused.map(({ key }) => key).toSorted()).toEqual(
+      expect((await charge(...all)).exhausted.map(({ key }) => key).toSorted()).toEqual(
         [place.key, few.key, failures.key].toSorted(),
       );
     });
@@ -397,14 +397,14 @@ export function describeLimitStore(open: () => Promise<LimitStoreUnderTest>): vo
       const [window, failures] = [windowCharge(2), failureCharge()];
       await chargeTimes(1, window);
       await chargeTimes(4, failures);
-      const look = (budget: LimitCharge): LimitCharge => ({ ...budget, checkOnly: true });
+      const look = (budget: QuotaRequest): QuotaRequest => ({ ...budget, checkOnly: true });
       const other = windowCharge(5);
 
-      expect((await charge(look(window))).refused).toEqual([]);
-      expect((await charge(look(window), other)).charged.map(({ key }) => key)).toEqual([
+      expect((await charge(look(window))).exhausted).toEqual([]);
+      expect((await charge(look(window), other)).consumed.map(({ key }) => key)).toEqual([
         other.key,
       ]);
-      expect(told((await charge(look(failures), look(window), other)).refused)).toEqual([
+      expect(told((await charge(look(failures), look(window), other)).exhausted)).toEqual([
         [failures.key, 4, 100],
       ]);
       await test.advance(100);
@@ -428,7 +428,7 @@ export function describeLimitStore(open: () => Promise<LimitStoreUnderTest>): vo
         ]),
       );
       expect(await test.store.read([])).toEqual([]);
-      expect(await test.store.charge([], newHolder())).toEqual({ refused: [], charged: [] });
+      expect(await test.store.consume([], newHolder())).toEqual({ exhausted: [], consumed: [] });
     });
   });
 }

@@ -43,7 +43,7 @@ export class TestClock implements Clock {
 }
 
 /** Keeps what was sent instead of sending it; fails as often as it is told to. */
-export class Outbox {
+export class TestInbox {
   readonly deliveries: Delivery[] = [];
   readonly #failures: unknown[] = [];
 
@@ -122,7 +122,7 @@ export interface TestAppInput {
   readonly engine?: EngineName;
   /** An open database to use instead of a new one; it is not dropped then. */
   readonly database?: TestDatabase;
-  /** Merged over the module's own defaults and: a secret, the outbox as sender `default`, no purge, canary codes. */
+  /** Merged over the module's own defaults and: a secret, the inbox as sender `default`, no purge, canary codes. */
   readonly options?: TwoFactorModuleOptions & TwoFactorModuleExtras;
   readonly dataSource?: Partial<DataSourceOptions>;
   readonly imports?: ModuleMetadata['imports'];
@@ -144,7 +144,7 @@ export interface TestApp {
   readonly confirmer: ConfirmerService;
   readonly sender: SenderService;
   readonly twoFactor: TwoFactorService;
-  readonly outbox: Outbox;
+  readonly inbox: TestInbox;
   readonly clock: TestClock;
   /** Whoever looks at it is told of statements from then on, if he was not before. */
   readonly log: StatementLog;
@@ -155,7 +155,7 @@ export interface TestApp {
 /** A real application with a real database; only the sender and the clock are doubles. */
 export async function startApp(input: TestAppInput = {}): Promise<TestApp> {
   const database = input.database ?? (await openDatabase(input.engine ?? 'sqljs'));
-  const outbox = new Outbox();
+  const inbox = new TestInbox();
   const clock = new TestClock();
   const log = new StatementLog();
   const builder = Test.createTestingModule({
@@ -171,7 +171,7 @@ export async function startApp(input: TestAppInput = {}): Promise<TestApp> {
       } as unknown as TypeOrmModuleOptions),
       TwoFactorModule.forRoot({
         secret: SECRET,
-        senders: { default: { backend: () => outbox.send } },
+        senders: { default: { backend: () => inbox.send } },
         codeGenerator: drawCanaryCode,
         autoPurge: false,
         // Limits are on, as they are by default. The long rounds `unjoined` and `silent` run the same suites without them.
@@ -206,7 +206,7 @@ export async function startApp(input: TestAppInput = {}): Promise<TestApp> {
       app,
       module,
       database,
-      outbox,
+      inbox,
       clock,
       get log() {
         if (input.dataSource?.logger === undefined) dataSource.logger = log;

@@ -222,7 +222,7 @@ describe('One GraphQL operation', () => {
 
   it('evaluates five guesses of a hundred', async () => {
     await app.post(`mutation { ${field('request', TEN)} }`, 'ann');
-    const delivery = app.outbox.deliveries.at(-1);
+    const delivery = app.inbox.deliveries.at(-1);
     const guess = field('confirm', { proof: delivery?.state.id, code: WRONG_CODE });
     const guesses = Array.from({ length: 100 }, (_, index) => `g${index}: ${guess}`).join(' ');
     const { errors = [] } = await app.post(`mutation { ${guesses} }`, 'ann');

@@ -71,7 +71,7 @@ export function describeTransport(
         expect(await call('guarded', { ...TEN, proof })).toBeRefused('confirmation-required');
         const wrong = await call('confirm', { proof, code: WRONG_CODE });
         expect(wrong).toBeRefused('code-mismatch', { attemptsLeft: 4 });
-        const { value } = await call('confirm', { proof, code: app.outbox.lastCode });
+        const { value } = await call('confirm', { proof, code: app.inbox.lastCode });
         expect(value).toBe('confirmed');
 
         expect(await call('guarded', { ...TEN, proof })).toMatchObject({ value: 'paid' });
@@ -203,7 +203,7 @@ export function describeTransport(
         expect(outcomes.every(({ value }) => value === undefined)).toBe(true);
         const [state] = await app.confirmer.check(String(proof));
         expect([state?.status, state?.attemptsLeft]).toStrictEqual(['locked', 0]);
-        const right = await call('confirm', { proof, code: app.outbox.lastCode });
+        const right = await call('confirm', { proof, code: app.inbox.lastCode });
         expect(right).toBeRefused('code-mismatch', { attemptsLeft: 0 });
       });
 

@@ -41,7 +41,7 @@ import {
   type PurgeInput,
   type PurposeDefinition,
   type ResolvedSender,
-  type Send,
+  type SendFunction,
   type SendContext,
   type SenderBackendFactory,
   type SenderBackendFactoryInput,
@@ -65,10 +65,10 @@ import {
 import {
   describeSenderBackend,
   FakeClock,
-  Outbox,
-  sequenceCodes,
+  TestInbox,
+  sequentialCodes,
   TwoFactorTestingModule,
-  type OutboxMessage,
+  type CapturedMessage,
   type SenderBackendFixture,
   type TestFramework,
 } from 'nestjs-two-factor/testing';
@@ -133,7 +133,7 @@ const factory: SenderBackendFactory<SmsOptions> = ({ name, options, verboseName 
   return ({ token }) => `${name} ${verboseName} ${options.from} ${token}`;
 };
 const asyncFactory =
-  async (input: SenderBackendFactoryInput<SmsOptions>): Promise<Send<SmsOptions>> =>
+  async (input: SenderBackendFactoryInput<SmsOptions>): Promise<SendFunction<SmsOptions>> =>
   async ({ options }) =>
     `${options.from} ${input.name}`;
 const functional = functionalSenderBackend<SmsOptions>(({ options }) => options.from);
@@ -248,10 +248,10 @@ export const allUndefined = {
   resend: undefined,
   autoPurge: undefined,
   limits: undefined,
-  timeoutMs: undefined,
+  databaseTimeoutMs: undefined,
   sendTimeoutMs: undefined,
   preparedStatements: undefined,
-  join: undefined,
+  batching: undefined,
   clock: undefined,
   env: undefined,
 } satisfies TwoFactorModuleOptions satisfies Record<keyof TwoFactorOptions, undefined>;
@@ -285,10 +285,10 @@ const everything: TwoFactorModuleOptions = {
   cooldownSeconds: [30, 60] as const,
   resend: 'rotate',
   autoPurge,
-  timeoutMs: 5_000,
+  databaseTimeoutMs: 5_000,
   sendTimeoutMs: 10_000,
   preparedStatements: true,
-  join: { maxSize: 64 },
+  batching: { maxSize: 64 },
   clock,
   env: true,
 };
@@ -374,7 +374,7 @@ export class Application {
       details: undefined,
       ttlSeconds: undefined,
       context: undefined,
-      key: undefined,
+      idempotencyKey: undefined,
       manager: undefined,
     };
     // @ts-expect-error a Date is no JSON
@@ -421,7 +421,7 @@ export class Application {
       subject: 'user-1',
       details: { amount: '10' },
     };
-    const input: UseInput = { ...binding, manager: undefined, key: undefined };
+    const input: UseInput = { ...binding, manager: undefined, idempotencyKey: undefined };
     // @ts-expect-error a number is no id
     await this.confirmer.use(5);
     // @ts-expect-error a look-alike is no state
@@ -470,7 +470,7 @@ export class Application {
       meta: undefined,
       ttlSeconds: undefined,
       context: undefined,
-      key: undefined,
+      idempotencyKey: undefined,
     };
     // @ts-expect-error a request needs a token
     await this.twoFactor.request({ way: 'sms' });
@@ -487,7 +487,7 @@ export class Application {
     const input: PurgeInput = {
       olderThan: undefined,
       batchSize: undefined,
-      share: undefined,
+      dutyCycle: undefined,
       signal: undefined,
     };
     await this.confirmer.erase({ subject: 'user-1' });
@@ -521,28 +521,28 @@ export class GuardedController {
 
 // Test kit ------------------------------------------------------------------------------------------------------------
 
-const outbox = new Outbox({ max: undefined });
+const inbox = new TestInbox({ max: undefined });
 const still: FakeClock = new FakeClock(new Date());
 still.advance({ seconds: 30, minutes: undefined });
-export const messages: readonly OutboxMessage[] = outbox.to('ann@example.com');
+export const messages: readonly CapturedMessage[] = inbox.to('ann@example.com');
 
 export const testing = [
   TwoFactorTestingModule.forRoot(),
   TwoFactorTestingModule.forRoot({
-    outbox,
+    inbox,
     clock: { now: () => 0 },
-    codeGenerator: sequenceCodes('000001'),
+    codeGenerator: sequentialCodes('000001'),
     limits: false,
     controller: true,
-    senders: { email: { backend: outbox.backend } },
+    senders: { email: { backend: inbox.backend } },
   }),
 ];
 
 export const overridden: TestingModuleBuilder = TwoFactorTestingModule.override(
   Test.createTestingModule({ imports: testing }),
-  { outbox, clock: still, limits: false },
+  { inbox, clock: still, limits: false },
 );
-// @ts-expect-error all senders go to the outbox, so there must be one
+// @ts-expect-error all senders go to the inbox, so there must be one
 TwoFactorTestingModule.override(overridden, { clock: still });
 
 const frameworks: readonly TestFramework[] = [vitest, nodeTest];

@@ -1,1 +1,1 @@
-export { phoneTokens, type PhoneTokensOptions } from './phone-tokens.js';
+export { phoneNormalizer, type PhoneNormalizerOptions } from './phone-normalizer.js';

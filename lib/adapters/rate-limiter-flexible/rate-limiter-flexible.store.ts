@@ -4,9 +4,9 @@ import { TwoFactorUnavailableError } from '../../errors/index.js';
 import { isSpent, lockMsAfter } from '../../limits/limit-rules.js';
 import type {
   FailureRule,
-  LimitAnswer,
-  LimitCharge,
-  LimitLevel,
+  ConsumeResult,
+  QuotaRequest,
+  QuotaUsage,
   LimitStore,
   WindowRule,
 } from '../../limits/limit-store.interface.js';
@@ -30,7 +30,7 @@ const FOREVER_SECONDS = 0;
  * place for several databases, and no writes in the database for what an attacker tries.
  *
  * The promises of the built-in store hold: all or nothing, no two calls get the last unit, and a store that does not answer
- * within `timeoutMs` refuses (HTTP 503). What is weaker:
+ * within `databaseTimeoutMs` refuses (HTTP 503). What is weaker:
  *
  * - **What Redis forgets is not limited.** Redis loses the last second at a crash (`appendfsync everysec`; `always` loses
  *   nothing; without an append-only file all since the last snapshot), a failover what was not replicated, and an eviction
@@ -91,7 +91,7 @@ const NOTHING: Counter = { points: 0, endsInMs: 0 };
 
 /**
  * A window is a counter. A window of one (a pending slot) is held by the call that counted it to one and is freed by deleting it, so
- * its holder is kept beside it. Failures are two counters and a lock, which is a window of one again: as long as it lasts,
+ * its owner is kept beside it. Failures are two counters and a lock, which is a window of one again: as long as it lasts,
  * nobody else gets through.
  */
 class RateLimiterFlexibleStore implements LimitStore {
@@ -101,38 +101,38 @@ class RateLimiterFlexibleStore implements LimitStore {
     private readonly clock: Clock,
   ) {}
 
-  async charge(charges: readonly LimitCharge[], holder: string): Promise<LimitAnswer> {
+  async consume(charges: readonly QuotaRequest[], owner: string): Promise<ConsumeResult> {
     const spending = charges.filter(({ checkOnly }) => !checkOnly);
     for (let round = 0; round < ROUNDS; round += 1) {
       const refused = await this.#spent(charges);
-      if (refused.length > 0 || spending.length === 0) return { refused, charged: [] };
-      const charged = await this.#tryCharge(spending, holder);
-      if (charged !== null) return { refused: [], charged };
+      if (refused.length > 0 || spending.length === 0) return { exhausted: refused, consumed: [] };
+      const charged = await this.#tryCharge(spending, owner);
+      if (charged !== null) return { exhausted: [], consumed: charged };
     }
     throw new TwoFactorUnavailableError('The limits are contended. Try again.');
   }
 
-  async giveBack(charges: readonly LimitCharge[]): Promise<void> {
-    await Promise.all(charges.map((charge) => this.#giveBackOne(charge)));
+  async refund(charges: readonly QuotaRequest[]): Promise<void> {
+    await Promise.all(charges.map((charge) => this.#refundOne(charge)));
   }
 
-  async clear(keys: readonly string[], holder?: string): Promise<void> {
+  async release(keys: readonly string[], owner?: string): Promise<void> {
     await Promise.all(
       keys.map(async (key) => {
         const [held] = await Promise.all([
-          this.#count(`${key}:holder`),
+          this.#count(`${key}:owner`),
           this.#delete(`${key}:free`),
           this.#delete(`${key}:locking`),
           this.#delete(`${key}:lock`),
         ]);
-        if (holder === undefined) await this.#delete(`${key}:window`);
-        else if (held.points !== holderNumber(holder)) return;
+        if (owner === undefined) await this.#delete(`${key}:window`);
+        else if (held.points !== holderNumber(owner)) return;
         await this.#freePlace(key);
       }),
     );
   }
 
-  async read(keys: readonly string[]): Promise<LimitLevel[]> {
+  async read(keys: readonly string[]): Promise<QuotaUsage[]> {
     const levels = await Promise.all(
       keys.map(async (key) => {
         const [window, place, { free, locking, lockEndsInMs }] = await Promise.all([
@@ -147,13 +147,13 @@ class RateLimiterFlexibleStore implements LimitStore {
     return levels.filter(({ amount, endsAt }) => amount > 0 || endsAt > 0);
   }
 
-  async #spent(charges: readonly LimitCharge[]): Promise<LimitLevel[]> {
+  async #spent(charges: readonly QuotaRequest[]): Promise<QuotaUsage[]> {
     const levels = await Promise.all(charges.map((charge) => this.#levelOf(charge)));
     const now = this.clock.now();
     return levels.filter((level, index) => isSpent(level, charges[index]!, now));
   }
 
-  async #levelOf({ key, rule }: LimitCharge): Promise<LimitLevel> {
+  async #levelOf({ key, rule }: QuotaRequest): Promise<QuotaUsage> {
     if (rule.kind === 'failures') {
       const failures = await this.#failures(key);
       return this.#level(key, amountOf(failures, rule), failures.lockEndsInMs);
@@ -164,43 +164,43 @@ class RateLimiterFlexibleStore implements LimitStore {
 
   /** `null` when one of them was refused after all; then none is charged. */
   async #tryCharge(
-    spending: readonly LimitCharge[],
-    holder: string,
-  ): Promise<readonly LimitLevel[] | null> {
-    const levels: LimitLevel[] = [];
+    spending: readonly QuotaRequest[],
+    owner: string,
+  ): Promise<readonly QuotaUsage[] | null> {
+    const levels: QuotaUsage[] = [];
     try {
       // In the order of their keys, one after the other: who got the last of the first one is alone at the second.
       for (const { key, rule } of spending) {
         const level =
           rule.kind === 'failures'
             ? await this.#takeFailure(key, rule)
-            : await this.#takeUnit(key, rule, holder);
+            : await this.#takeUnit(key, rule, owner);
         if (level === null) break;
         levels.push(level);
       }
     } catch (error) {
       // If this is refused too, they stay charged: the safe side.
-      await this.giveBack(spending.slice(0, levels.length)).catch(() => undefined);
+      await this.refund(spending.slice(0, levels.length)).catch(() => undefined);
       throw error;
     }
     if (levels.length === spending.length) return levels;
-    await this.giveBack(spending.slice(0, levels.length));
+    await this.refund(spending.slice(0, levels.length));
     return null;
   }
 
-  async #takeUnit(key: string, rule: WindowRule, holder: string): Promise<LimitLevel | null> {
+  async #takeUnit(key: string, rule: WindowRule, owner: string): Promise<QuotaUsage | null> {
     const name = windowName(key, rule);
     const { points, endsInMs } = await this.#add(name, secondsOf(rule.windowMs));
     if (points <= rule.max) {
-      if (isPlace(rule)) await this.#keepHolder(key, holder, endsInMs);
+      if (isPlace(rule)) await this.#keepHolder(key, owner, endsInMs);
       return this.#level(key, points, endsInMs);
     }
     // Nobody counts how often a place was asked for in vain.
-    if (!isPlace(rule)) await this.#giveBackOne({ key, rule });
+    if (!isPlace(rule)) await this.#refundOne({ key, rule });
     return null;
   }
 
-  async #takeFailure(key: string, rule: FailureRule): Promise<LimitLevel | null> {
+  async #takeFailure(key: string, rule: FailureRule): Promise<QuotaUsage | null> {
     const seen = await this.#failures(key);
     const next = amountOf(seen, rule) + 1;
     if (next < rule.lockAfter) {
@@ -224,8 +224,8 @@ class RateLimiterFlexibleStore implements LimitStore {
     return null;
   }
 
-  async #giveBackOne({ key, rule }: Pick<LimitCharge, 'key' | 'rule'>): Promise<void> {
-    if (rule.kind === 'failures') return this.#giveBackFailure(key);
+  async #refundOne({ key, rule }: Pick<QuotaRequest, 'key' | 'rule'>): Promise<void> {
+    if (rule.kind === 'failures') return this.#refundFailure(key);
     if (isPlace(rule)) return this.#freePlace(key);
     const name = windowName(key, rule);
     const { points, endsInMs } = await this.#count(name);
@@ -233,7 +233,7 @@ class RateLimiterFlexibleStore implements LimitStore {
     await this.#takeAway(name, secondsOf(rule.windowMs));
   }
 
-  async #giveBackFailure(key: string): Promise<void> {
+  async #refundFailure(key: string): Promise<void> {
     const { free, locking } = await this.#failures(key);
     if (locking > 0 && (await this.#takeAway(`${key}:locking`, FOREVER_SECONDS))) {
       // The lock that the failure had caused. Last, so that the next one counts from what is right.
@@ -241,17 +241,17 @@ class RateLimiterFlexibleStore implements LimitStore {
     } else if (free > 0) await this.#takeAway(`${key}:free`, FOREVER_SECONDS);
   }
 
-  /** The holder first: as long as the place is taken, the holder beside it is nobody else's. */
+  /** The owner first: as long as the place is taken, the owner beside it is nobody else's. */
   async #freePlace(key: string): Promise<void> {
-    await this.#delete(`${key}:holder`);
+    await this.#delete(`${key}:owner`);
     await this.#delete(`${key}:place`);
   }
 
-  async #keepHolder(key: string, holder: string, endsInMs: number): Promise<void> {
+  async #keepHolder(key: string, owner: string, endsInMs: number): Promise<void> {
     // Forgotten before the place is free, so that it is never taken for the next one's.
     const seconds = Math.floor(endsInMs / 1_000) - 1;
     if (seconds < 1) return;
-    await this.#ask((limiter) => limiter.set(`${key}:holder`, holderNumber(holder), seconds));
+    await this.#ask((limiter) => limiter.set(`${key}:owner`, holderNumber(owner), seconds));
   }
 
   async #failures(key: string): Promise<Failures> {
@@ -263,7 +263,7 @@ class RateLimiterFlexibleStore implements LimitStore {
     return { free: free.points, locking: locking.points, lockEndsInMs: lock.endsInMs };
   }
 
-  #level(key: string, amount: number, endsInMs: number): LimitLevel {
+  #level(key: string, amount: number, endsInMs: number): QuotaUsage {
     return { key, amount, endsAt: endsInMs > 0 ? this.clock.now() + endsInMs : 0 };
   }
 
@@ -328,8 +328,8 @@ function secondsOf(ms: number): number {
 }
 
 /** Stores keep integers of 32 bits. Of the few confirmations that one place ever has, no two share it by accident. */
-function holderNumber(holder: string): number {
-  return Number.parseInt(holder.slice(0, 8), 16) >>> 1 || 1;
+function holderNumber(owner: string): number {
+  return Number.parseInt(owner.slice(0, 8), 16) >>> 1 || 1;
 }
 
 /** Less than nothing is about to be put right, and a counter without end says -1. */

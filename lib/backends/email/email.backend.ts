@@ -4,7 +4,7 @@ import type { Options as SmtpOptions } from 'nodemailer/lib/smtp-transport/index
 import { isEmailAddress } from '../../confirmation/email-address.js';
 import { TwoFactorConfigurationError, TwoFactorRecipientError } from '../../errors/index.js';
 import { isOneLine, ONE_LINE_RULE } from '../../options/one-line.js';
-import type { Delivery, Send, SenderBackendFactoryInput } from '../../sender/index.js';
+import type { Delivery, SendFunction, SenderBackendFactoryInput } from '../../sender/index.js';
 import { composeEmail, type EmailMessage } from './compose.js';
 
 export type { EmailMessage } from './compose.js';
@@ -41,7 +41,7 @@ const SOCKET_TIMEOUT_MS = 9_000;
  */
 export async function emailBackend(
   input: SenderBackendFactoryInput<EmailOptions>,
-): Promise<Send<EmailOptions>> {
+): Promise<SendFunction<EmailOptions>> {
   const { transport, from, product, compose } = checked(input);
   const transporter = isTransporter(transport) ? transport : await createTransporter(transport);
   return async (delivery) => {

@@ -40,10 +40,10 @@ export function chargingStatements(
   const { table, column: c, columns, alias } = names;
   const { inserted, confirm, isAccessible, isOpen, codeMatches } = clauses(terms);
   const compile = (sql: string): Statement => new Statement(engine, sql);
-  const made: GivenTypes = { ...INSERTED, holder: 'varchar', charges: 'text' };
+  const made: GivenTypes = { ...INSERTED, owner: 'varchar', charges: 'text' };
   const tried: GivenTypes = {
     id: 'varchar',
-    holder: 'varchar',
+    owner: 'varchar',
     whose: 'varchar',
     ...candidates('codeMac', keys),
   };
@@ -57,7 +57,7 @@ export function chargingStatements(
   const accessible = `${table} AS stored ON stored.${c.id} = "given_id" AND ${givenValues(isAccessible, tried)}`;
   const lock = (locking: string): string => `
     locked AS MATERIALIZED (
-      SELECT given.*, ${columns}, ${c.failureKeys} AS "failureKeys", ${c.placeKeys} AS "placeKeys",
+      SELECT given.*, ${columns}, ${c.failureKeys} AS "failureKeys", ${c.slotKeys} AS "slotKeys",
         ${givenValues(isOpen, tried)} AS "isOpen", ${givenValues(codeMatches, tried)} AS "isRight"
       FROM given JOIN ${accessible} FOR NO KEY UPDATE OF stored ${locking})`;
   const compare = `
@@ -65,15 +65,15 @@ export function chargingStatements(
       UPDATE ${table} SET ${givenValues(confirm.set, tried)} FROM going WHERE ${givenValues(confirm.where, tried)}
       RETURNING going.*, ${columns}),
     done AS (
-      SELECT "placeKeys" AS places, "given_holder" AS holder FROM compared
-      WHERE "placeKeys" IS NOT NULL AND (${alias.confirmedAt} IS NOT NULL OR ${alias.attempts} >= ${alias.maxAttempts})),
+      SELECT "slotKeys" AS places, "given_holder" AS owner FROM compared
+      WHERE "slotKeys" IS NOT NULL AND (${alias.confirmedAt} IS NOT NULL OR ${alias.attempts} >= ${alias.maxAttempts})),
     freed AS (${limits.freePlaces})`;
   const locks = `json_agg(json_build_object('key', id, 'amount', amount, 'endsAt', ends_at))`;
 
   return {
     one: {
       insert: compile(`
-        WITH given AS MATERIALIZED (SELECT CAST(:charges AS text) AS "given_charges", CAST(:holder AS varchar) AS holder),
+        WITH given AS MATERIALIZED (SELECT CAST(:charges AS text) AS "given_charges", CAST(:owner AS varchar) AS owner),
         wanted AS MATERIALIZED (
           SELECT id, kind, amount, allowed, "endsAt" AS ends_at FROM given, ${CHARGES}),
         ${limits.request.one},
@@ -89,7 +89,7 @@ export function chargingStatements(
         wanted AS MATERIALIZED (SELECT "isRight" AS is_right, key FROM locked, ${FAILURE_KEYS}),
         ${limits.failures.one},
         going AS MATERIALIZED (
-          SELECT ${triedColumns.join(', ')}, "placeKeys" FROM locked WHERE "isOpen" AND ${RING} AND CASE
+          SELECT ${triedColumns.join(', ')}, "slotKeys" FROM locked WHERE "isOpen" AND ${RING} AND CASE
             WHEN EXISTS (SELECT 1 FROM spent) THEN false
             WHEN (SELECT count(*) FROM charged) = (SELECT count(*) FROM wanted) THEN true
             ELSE ${TAKE_BACK} END),
@@ -101,7 +101,7 @@ export function chargingStatements(
       insert: compile(`
         WITH given AS MATERIALIZED (${givenRows(made)}),
         wanted AS MATERIALIZED (
-          SELECT "given_id" AS call, "given_holder" AS holder, id, kind, amount, allowed, "endsAt" AS ends_at
+          SELECT "given_id" AS call, "given_holder" AS owner, id, kind, amount, allowed, "endsAt" AS ends_at
           FROM given, ${CHARGES}),
         ${limits.request.many},
         made AS (
@@ -122,7 +122,7 @@ export function chargingStatements(
           SELECT "given_id" AS call, "isRight" AS is_right, key FROM locked, ${FAILURE_KEYS}),
         ${limits.failures.many},
         going AS MATERIALIZED (
-          SELECT ${triedColumns.join(', ')}, "placeKeys" FROM locked WHERE "isOpen" AND ${RING} AND CASE
+          SELECT ${triedColumns.join(', ')}, "slotKeys" FROM locked WHERE "isOpen" AND ${RING} AND CASE
             WHEN "given_id" IN (SELECT call FROM spent) OR "given_id" IN (SELECT call FROM left_out) THEN false
             WHEN "given_id" NOT IN (SELECT call FROM wanted WHERE key NOT IN (SELECT id FROM charged)) THEN true
             ELSE ${TAKE_BACK} END),

@@ -29,7 +29,7 @@ export const INSERTED: GivenTypes = {
   codeMac: 'varchar',
   envelope: 'text',
   failureKeys: 'text',
-  placeKeys: 'text',
+  slotKeys: 'text',
   sends: 'int',
   lastSentAt: 'bigint',
   confirmedAt: 'bigint',

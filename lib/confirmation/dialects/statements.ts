@@ -155,9 +155,9 @@ export function clauses({ engine, names, keys, purposes }: StatementTerms): Conf
     inserted: {
       columns: `${c.id}, ${c.purpose}, ${c.subject}, ${c.details}, ${c.detailsMac}, ${c.meta},
         ${c.maxAttempts}, ${c.createdAt}, ${c.expiresAt}, ${c.way}, ${c.codeMac}, ${c.envelope}, ${c.failureKeys},
-        ${c.placeKeys}, ${c.attempts}, ${c.sends}, ${c.lastSentAt}, ${c.confirmedAt}, ${c.useBefore}`,
+        ${c.slotKeys}, ${c.attempts}, ${c.sends}, ${c.lastSentAt}, ${c.confirmedAt}, ${c.useBefore}`,
       values: `:id, :purpose, :subject, :details, :detailsMac, :meta, :maxAttempts, :createdAt, :expiresAt, :way,
-        :codeMac, :envelope, :failureKeys, :placeKeys, 0, :sends, :lastSentAt, :confirmedAt, :useBefore`,
+        :codeMac, :envelope, :failureKeys, :slotKeys, 0, :sends, :lastSentAt, :confirmedAt, :useBefore`,
     },
     confirm: {
       set: `

@@ -1,6 +1,6 @@
 import type { SqlValue, SqlValues } from '../../database/index.js';
 import { doublingsOf, lockMsAfter, UNLOCKED_MS } from '../limit-rules.js';
-import type { FailureRule, LimitCharge } from '../limit-store.interface.js';
+import type { FailureRule, QuotaRequest } from '../limit-store.interface.js';
 
 /** What the row of a budget begins with, if this is its first charge. */
 export interface ChargeRow extends Readonly<Record<string, SqlValue>> {
@@ -11,7 +11,7 @@ export interface ChargeRow extends Readonly<Record<string, SqlValue>> {
   readonly endsAt: number;
 }
 
-export function chargeRow({ key, rule, checkOnly }: LimitCharge, now: number): ChargeRow {
+export function chargeRow({ key, rule, checkOnly }: QuotaRequest, now: number): ChargeRow {
   const lastsMs = rule.kind === 'failures' ? lockMsAfter(1, rule) || UNLOCKED_MS : rule.windowMs;
   return {
     id: key,
@@ -30,7 +30,7 @@ export function failureValues(rule: FailureRule | undefined): SqlValues {
   return { lockAfter, lockMs, maxLockMs, doublings: doublingsOf(rule), permanentLockAfter: max };
 }
 
-export function failureRuleOf(charges: readonly LimitCharge[]): FailureRule | undefined {
+export function failureRuleOf(charges: readonly QuotaRequest[]): FailureRule | undefined {
   for (const { rule } of charges) if (rule.kind === 'failures') return rule;
   return undefined;
 }

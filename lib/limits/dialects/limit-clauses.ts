@@ -11,10 +11,10 @@ import { bigint, int, prefix, terms } from './postgres.dialect.js';
  */
 export interface LimitClauses {
   readonly request: {
-    /** `spent` and `charged (id)`, of `wanted (id, kind, amount, allowed, ends_at)` and `given (holder)`. */
+    /** `spent` and `charged (id)`, of `wanted (id, kind, amount, allowed, ends_at)` and `given (owner)`. */
     readonly one: string;
     /**
-     * `spent (call)` and `charged (id)`, of `wanted (call, id, kind, amount, allowed, ends_at, holder)`. Calls for one
+     * `spent (call)` and `charged (id)`, of `wanted (call, id, kind, amount, allowed, ends_at, owner)`. Calls for one
      * window are charged together or not at all.
      */
     readonly many: string;
@@ -29,16 +29,16 @@ export interface LimitClauses {
      */
     readonly many: string;
   };
-  /** Ends the places of `done (places, holder)` that are still theirs. */
+  /** Ends the places of `done (places, owner)` that are still theirs. */
   readonly freePlaces: string;
 }
 
-/** The holder of what belongs to no confirmation in particular. */
+/** The owner of what belongs to no confirmation in particular. */
 const NOBODY = "'0000000000000000'";
 
 export function limitClauses(names: LimitTable): LimitClauses {
   const { table, column: c } = names;
-  const columns = `${c.id}, ${c.kind}, ${c.amount}, ${c.allowed}, ${c.endsAt}, ${c.holder}`;
+  const columns = `${c.id}, ${c.kind}, ${c.amount}, ${c.allowed}, ${c.endsAt}, ${c.owner}`;
   const own = terms(names, 'own', `excluded.${c.allowed}`, `excluded.${c.endsAt}`);
   const failed = (row: string): string =>
     isSpent({ ...terms(names, row, int(':permanentLockAfter'), '0'), kind: "'failures'" });
@@ -50,7 +50,7 @@ export function limitClauses(names: LimitTable): LimitClauses {
       ON CONFLICT (${c.id}) DO UPDATE SET
         ${c.amount} = CASE WHEN ${lasts(own)} THEN own.${c.amount} ELSE 0 END + excluded.${c.amount},
         ${c.endsAt} = CASE WHEN ${lasts(own)} THEN own.${c.endsAt} ELSE excluded.${c.endsAt} END,
-        ${c.allowed} = excluded.${c.allowed}, ${c.holder} = excluded.${c.holder}
+        ${c.allowed} = excluded.${c.allowed}, ${c.owner} = excluded.${c.owner}
       WHERE NOT ${lasts(own)} OR own.${c.amount} + excluded.${c.amount} <= excluded.${c.allowed}
       RETURNING ${c.id} AS id)`;
   const isSeenSpent = `
@@ -70,7 +70,7 @@ export function limitClauses(names: LimitTable): LimitClauses {
       ON CONFLICT (${c.id}) DO UPDATE SET
         ${c.amount} = CASE WHEN excluded.${c.amount} = 0 THEN 0 ELSE ${next} END,
         ${c.endsAt} = CASE WHEN excluded.${c.amount} = 0 THEN 0 ELSE ${lockEnd(next, int, bigint)} END,
-        ${c.allowed} = excluded.${c.allowed}, ${c.holder} = excluded.${c.holder}
+        ${c.allowed} = excluded.${c.allowed}, ${c.owner} = excluded.${c.owner}
       WHERE NOT ${failed('own')}
       RETURNING ${c.id} AS id, ${c.amount} AS amount, ${c.endsAt} AS ends_at)`;
 
@@ -79,12 +79,12 @@ export function limitClauses(names: LimitTable): LimitClauses {
       one: `
         spent AS MATERIALIZED (SELECT 1 ${isSeenSpent}),
         ${charge(`
-          SELECT id, kind, amount, allowed, ends_at, holder FROM wanted, given
+          SELECT id, kind, amount, allowed, ends_at, owner FROM wanted, given
           WHERE amount > 0 AND NOT EXISTS (SELECT 1 FROM spent) ORDER BY id`)}`,
       many: `
         spent AS MATERIALIZED (SELECT wanted.call ${isSeenSpent}),
         ${charge(`
-          SELECT id, kind, ${int('sum(amount)')}, min(allowed), max(ends_at), max(holder) FROM wanted
+          SELECT id, kind, ${int('sum(amount)')}, min(allowed), max(ends_at), max(owner) FROM wanted
           WHERE amount > 0 AND call NOT IN (SELECT call FROM spent)
           GROUP BY id, kind HAVING sum(amount) <= min(allowed) ORDER BY id`)}`,
     },
@@ -107,7 +107,7 @@ export function limitClauses(names: LimitTable): LimitClauses {
     freePlaces: `
       UPDATE ${table} SET ${c.endsAt} = 0, ${c.amount} = 0 WHERE ${c.id} IN (
         SELECT held.${c.id} FROM done, unnest(string_to_array(done.places, ',')) AS place, ${table} AS held
-        WHERE place = place || '' AND held.${c.id} = place AND ${prefix(`held.${c.holder}`)} = done.holder
+        WHERE place = place || '' AND held.${c.id} = place AND ${prefix(`held.${c.owner}`)} = done.owner
         ORDER BY held.${c.id} FOR UPDATE OF held)`,
   };
 }

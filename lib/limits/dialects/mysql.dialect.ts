@@ -18,7 +18,7 @@ export const mysqlDialect: LimitDialect = {
   charge: ({ table, column: c }, count) => {
     const wanted = Array.from(
       { length: count },
-      (_, i) => `(:id${i}, :kind${i}, :amount${i}, :allowed${i}, :endsAt${i}, :holder)`,
+      (_, i) => `(:id${i}, :kind${i}, :amount${i}, :allowed${i}, :endsAt${i}, :owner)`,
     );
     const given = (column: string): string => `VALUES(${column})`;
     const own: RuleTerms = {
@@ -30,18 +30,18 @@ export const mysqlDialect: LimitDialect = {
       now: ':now',
       maxLockMs: ':maxLockMs',
     };
-    // The holder of a charge is in no row before it.
-    const isCharged = `${c.holder} = ${given(c.holder)}`;
+    // The owner of a charge is in no row before it.
+    const isCharged = `${c.owner} = ${given(c.owner)}`;
     return `
-      INSERT INTO ${table} (${c.id}, ${c.kind}, ${c.amount}, ${c.allowed}, ${c.endsAt}, ${c.holder})
+      INSERT INTO ${table} (${c.id}, ${c.kind}, ${c.amount}, ${c.allowed}, ${c.endsAt}, ${c.owner})
       VALUES ${wanted.join(', ')}
       ON DUPLICATE KEY UPDATE
-        ${c.holder} = IF(${isSpent(own)}, ${c.holder}, ${given(c.holder)}),
+        ${c.owner} = IF(${isSpent(own)}, ${c.owner}, ${given(c.owner)}),
         ${c.amount} = IF(${isCharged}, IF(${c.kind} = 'failures' OR ${lasts(own)}, ${c.amount} + 1, 1), ${c.amount}),
         ${c.endsAt} = IF(${isCharged}, CASE WHEN ${c.kind} = 'failures' THEN ${lockEnd(c.amount, asIs, asIs)}
           WHEN ${lasts(own)} THEN ${c.endsAt} ELSE ${own.newEnd} END, ${c.endsAt}),
         ${c.allowed} = ${own.allowed}
-      RETURNING ${c.id} AS id, ${c.amount} AS amount, ${c.endsAt} AS endsAt, ${c.holder} AS holder,
+      RETURNING ${c.id} AS id, ${c.amount} AS amount, ${c.endsAt} AS endsAt, ${c.owner} AS owner,
         @@in_transaction AS inTransaction`;
   },
   isOneOf: listed,

@@ -30,7 +30,7 @@ export function terms(
 }
 
 function insertInto({ table, column: c }: LimitTable): string {
-  return `INSERT INTO ${table} AS limits (${c.id}, ${c.kind}, ${c.amount}, ${c.allowed}, ${c.endsAt}, ${c.holder})`;
+  return `INSERT INTO ${table} AS limits (${c.id}, ${c.kind}, ${c.amount}, ${c.allowed}, ${c.endsAt}, ${c.owner})`;
 }
 
 function elseCharge(names: LimitTable): string {
@@ -42,7 +42,7 @@ function elseCharge(names: LimitTable): string {
       ${c.amount} = CASE WHEN ${own.kind} = 'failures' OR ${lasts(own)} THEN ${next} ELSE 1 END,
       ${c.endsAt} = CASE WHEN ${own.kind} = 'failures' THEN ${lockEnd(next, int, bigint)}
         WHEN ${lasts(own)} THEN ${own.endsAt} ELSE ${own.newEnd} END,
-      ${c.allowed} = ${own.allowed}, ${c.holder} = excluded.${c.holder}
+      ${c.allowed} = ${own.allowed}, ${c.owner} = excluded.${c.owner}
     WHERE NOT ${isSpent(own)}
     RETURNING ${c.id} AS "id", ${c.amount} AS "amount", ${c.endsAt} AS "endsAt"`;
 }
@@ -64,7 +64,7 @@ export const postgresDialect: LimitDialect = {
       WITH given (id, kind, amount, allowed, ends_at) AS (VALUES ${wanted.join(', ')}),
       wanted AS (SELECT * FROM given WHERE id = id || '')
       ${insertInto(names)}
-      SELECT wanted.id, wanted.kind, wanted.amount, wanted.allowed, wanted.ends_at, ${text(':holder')} FROM wanted
+      SELECT wanted.id, wanted.kind, wanted.amount, wanted.allowed, wanted.ends_at, ${text(':owner')} FROM wanted
       WHERE wanted.amount > 0 AND NOT EXISTS (
         SELECT 1 FROM ${table} AS seen JOIN wanted AS rule ON rule.id = seen.${c.id}
         WHERE ${isSpent(terms(names, 'seen', 'rule.allowed', 'rule.ends_at'))})

@@ -17,8 +17,8 @@ export interface LimitStatements {
   readonly chargesAllOrNothing: boolean;
   charge(count: number): Statement;
   read(count: number): Statement;
-  giveBack(count: number): Statement;
-  /** Failures, and what was charged for `:holder` last. */
+  refund(count: number): Statement;
+  /** Failures, and what was charged for `:owner` last. */
   clear(count: number): Statement;
   clearAll(count: number): Statement;
   readonly keysAfter: Statement;
@@ -42,14 +42,14 @@ export function limitStatements(engine: Engine, names: LimitTable): LimitStateme
   };
   const isOneOf = (count: number): string => dialect.isOneOf(names, count);
   const nothing = `${c.endsAt} = 0, ${c.amount} = 0`;
-  const isMine = `(${c.kind} = 'failures' OR ${prefix(c.holder)} = :holder)`;
+  const isMine = `(${c.kind} = 'failures' OR ${prefix(c.owner)} = :owner)`;
   return {
     chargesAllOrNothing,
     charge: byCount((count) => charge(names, count)),
     read: byCount((count) => `SELECT ${names.columns} FROM ${table} WHERE ${isOneOf(count)}`),
     // The first lock ends with the failure that caused it, and a window with what it began with; a longer lock stays, which
     // is the safe side.
-    giveBack: byCount((count) =>
+    refund: byCount((count) =>
       updateInOrder(
         names,
         `${c.endsAt} = CASE WHEN ${c.amount} <= 1 THEN 0 ` +

@@ -39,7 +39,7 @@ export async function startBehindProxy(
   const database = await openDatabase(engine);
   const clock = new TestClock();
   const options = { clock, ...input.options };
-  const direct = await startApp({ database, options: { ...options, timeoutMs: 60_000 } });
+  const direct = await startApp({ database, options: { ...options, databaseTimeoutMs: 60_000 } });
   const proxy = await FaultProxy.before((database.options as { url: string }).url);
   const test = await startApp({ ...input, database: proxy.through(database), options });
   return {

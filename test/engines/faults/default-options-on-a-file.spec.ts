@@ -47,7 +47,7 @@ describe.each(engines.filter((engine) => engine === 'better-sqlite3'))(
         ...quietly,
         database,
         controllers: [TransfersController],
-        options: { ...options, timeoutMs: TIMEOUT_MS },
+        options: { ...options, databaseTimeoutMs: TIMEOUT_MS },
         dataSource: { timeout: BUSY_TIMEOUT_MS },
       });
       test = { ...http, clock };

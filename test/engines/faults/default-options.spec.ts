@@ -48,13 +48,13 @@ describe.each(ownServers)('With default options on $engine', ({ engine, launch }
     direct = await startApp({
       ...quietly,
       database,
-      options: { ...options, controller: false, timeoutMs: 60_000 },
+      options: { ...options, controller: false, databaseTimeoutMs: 60_000 },
     });
     const http = await startHttpApp({
       ...quietly,
       database,
       controllers: [TransfersController],
-      options: { ...options, timeoutMs: TIMEOUT_MS },
+      options: { ...options, databaseTimeoutMs: TIMEOUT_MS },
     });
     test = { ...http, clock };
   });

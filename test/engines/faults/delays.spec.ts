@@ -38,7 +38,7 @@ const startBehind = async (
 ): Promise<BehindProxy> => {
   const { timeoutMs = LATE, poolSize = 2 } = input;
   const behind = await startBehindProxy(engine, {
-    options: { timeoutMs },
+    options: { databaseTimeoutMs: timeoutMs },
     dataSource: { poolSize },
   });
   ends.push(behind.close);
@@ -76,7 +76,7 @@ describe.each(servers)('Late answers on %s', (engine) => {
     const { id } = await test.confirmer.makeConfirmation({ isConfirmed: true });
     const trap = proxy.trap(STATEMENTS.use, 'hold-answer');
 
-    const call = outcomeOf(test.confirmer.use(id, { key: KEY }));
+    const call = outcomeOf(test.confirmer.use(id, { idempotencyKey: KEY }));
     await trap.reached;
     expect((await row(id)).usedAt).not.toBeNull();
     expect(await call).toBe(UNAVAILABLE);
@@ -84,7 +84,7 @@ describe.each(servers)('Late answers on %s', (engine) => {
     // The only connection of the pool comes back with its answer.
     trap.release();
     expect(await test.confirmer.use(id)).toBe(false);
-    expect(await test.confirmer.use(id, { key: KEY })).toBe(true);
+    expect(await test.confirmer.use(id, { idempotencyKey: KEY })).toBe(true);
   });
 
   it('82: a statement that is on its way when the caller is told may still be done, once', async () => {
@@ -92,13 +92,13 @@ describe.each(servers)('Late answers on %s', (engine) => {
     const { id } = await test.confirmer.makeConfirmation({ isConfirmed: true });
     const trap = proxy.trap(STATEMENTS.use, 'hold-request');
 
-    expect(await outcomeOf(test.confirmer.use(id, { key: KEY }))).toBe(UNAVAILABLE);
+    expect(await outcomeOf(test.confirmer.use(id, { idempotencyKey: KEY }))).toBe(UNAVAILABLE);
     expect(trap.caught).toBe(1);
     expect((await row(id)).usedAt).toBeNull();
 
     trap.release();
-    const other = await test.confirmer.use(id, { key: `${KEY}-of-another` });
-    const same = await test.confirmer.use(id, { key: KEY });
+    const other = await test.confirmer.use(id, { idempotencyKey: `${KEY}-of-another` });
+    const same = await test.confirmer.use(id, { idempotencyKey: KEY });
     expect(Number(other) + Number(same)).toBe(1);
   });
 
@@ -127,7 +127,7 @@ describe.each(servers)('Late answers on %s', (engine) => {
     expect(tally(outcomes)).toEqual({ [UNAVAILABLE]: 5 });
     expect(proxy.passed.filter((sql) => !STATEMENTS.find.test(sql))).toEqual([]);
     expect((await row(guessed.id)).attempts).toBe(0);
-    expect(test.outbox.deliveries).toEqual([]);
+    expect(test.inbox.deliveries).toEqual([]);
     expect(await confirmer.use(id)).toBe(true);
   });
 
@@ -146,7 +146,7 @@ describe.each(servers)('Late answers on %s', (engine) => {
   });
 });
 
-describe.each(servers)('A lock holder that hangs on %s', (engine) => {
+describe.each(servers)('A lock owner that hangs on %s', (engine) => {
   it('82: fails its callers within timeoutMs, serves everybody else, and charges what was issued', async () => {
     const { test, direct, row } = await startBehind(engine, { poolSize: 3, timeoutMs: LATER });
     const { confirmer } = test;
@@ -177,7 +177,7 @@ describe.each(servers)('A lock holder that hangs on %s', (engine) => {
       ...quietly,
       engine,
       dataSource: { poolSize: 3 },
-      options: { timeoutMs: LATER, controller: true },
+      options: { databaseTimeoutMs: LATER, controller: true },
     });
     ends.push(() => http.close());
     const locked = await http.request();
@@ -227,7 +227,7 @@ describe.each(servers)('A pool of one on %s', (engine) => {
     const test = await start({
       engine,
       dataSource: { poolSize: 1 },
-      options: { timeoutMs: LATE },
+      options: { databaseTimeoutMs: LATE },
     });
     const { confirmer, dataSource } = test;
     const state = await confirmer.makeConfirmation();
@@ -250,7 +250,7 @@ describe.each(servers)('A pool of one on %s', (engine) => {
     const { confirmer } = await start({
       engine,
       dataSource: { poolSize: 1 },
-      options: { timeoutMs: 60_000 },
+      options: { databaseTimeoutMs: 60_000 },
     });
     const life = async (): Promise<string> => {
       const state = await confirmer.makeConfirmation();
@@ -269,7 +269,7 @@ describe.each(servers)('A pool of one on %s', (engine) => {
 const files = engines.filter((engine) => engine === 'better-sqlite3');
 describe.each(files)('A connection of one on %s', (engine) => {
   it('83: confirm inside the caller’s transaction is an error in time, and the transaction goes on', async () => {
-    const { confirmer, dataSource } = await start({ engine, options: { timeoutMs: LATE } });
+    const { confirmer, dataSource } = await start({ engine, options: { databaseTimeoutMs: LATE } });
     const state = await confirmer.makeConfirmation();
 
     await dataSource.transaction(async () => {

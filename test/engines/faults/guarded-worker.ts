@@ -54,7 +54,7 @@ class TransfersController {
     TwoFactorModule.forRoot({
       secret: SECRET,
       autoPurge: false,
-      timeoutMs: 60_000,
+      databaseTimeoutMs: 60_000,
       purposes: { transfer: { subject: userOf, recipient: () => 'ann@example.com' } },
       senders: { default: { backend: functionalSenderBackend(async () => undefined) } },
     }),

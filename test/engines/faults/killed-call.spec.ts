@@ -23,7 +23,7 @@ describe.each(servers)('A process that is killed -9 in a guarded call on %s', (e
   let beforeEnd: string;
 
   beforeAll(async () => {
-    behind = await startBehindProxy(engine, { options: { timeoutMs: 60_000 } });
+    behind = await startBehindProxy(engine, { options: { databaseTimeoutMs: 60_000 } });
     const { direct, proxy } = behind;
     await direct.dataSource.query('CREATE TABLE effect (confirmation varchar(36) NOT NULL)');
     const prove = async (): Promise<string> => {

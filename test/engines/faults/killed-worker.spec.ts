@@ -30,12 +30,12 @@ describe.each(servers)('A process that is killed -9 on %s', (engine) => {
 
   // One process, caught in eight calls at once.
   beforeAll(async () => {
-    behind = await startBehindProxy(engine, { options: { timeoutMs: 60_000 } });
+    behind = await startBehindProxy(engine, { options: { databaseTimeoutMs: 60_000 } });
     const { direct, proxy } = behind;
     const { confirmer, dataSource, twoFactor, clock } = direct;
     await dataSource.query('CREATE TABLE effect (confirmation varchar(36) NOT NULL UNIQUE)');
     await dataSource.query('CREATE TABLE unguarded_effect (confirmation varchar(36) NOT NULL)');
-    await dataSource.query('CREATE TABLE outbox (confirmation varchar(36) NOT NULL)');
+    await dataSource.query('CREATE TABLE inbox (confirmation varchar(36) NOT NULL)');
     guessedAnswered = await confirmer.makeConfirmation();
     guessedUnasked = await confirmer.makeConfirmation();
     rightAnswered = await confirmer.makeConfirmation();
@@ -153,20 +153,24 @@ describe.each(servers)('A process that is killed -9 on %s', (engine) => {
     const { confirmer } = behind.direct;
 
     expect(await confirmer.use(usedAnswered.id)).toBe(false);
-    expect(await confirmer.use(usedAnswered.id, { key: 'key-of-somebody-else' })).toBe(false);
-    expect(await confirmer.use(usedAnswered.id, { key: 'key-of-the-killed' })).toBe(true);
+    expect(await confirmer.use(usedAnswered.id, { idempotencyKey: 'key-of-somebody-else' })).toBe(
+      false,
+    );
+    expect(await confirmer.use(usedAnswered.id, { idempotencyKey: 'key-of-the-killed' })).toBe(
+      true,
+    );
   });
 
   it('79: between charge and provider: the message is charged and not sent, and can be asked for again', async () => {
-    const { twoFactor, outbox, clock, dataSource, confirmer } = behind.direct;
-    const sent: unknown[] = await dataSource.query('SELECT confirmation FROM outbox');
+    const { twoFactor, inbox, clock, dataSource, confirmer } = behind.direct;
+    const sent: unknown[] = await dataSource.query('SELECT confirmation FROM inbox');
     expect(sent).toEqual([]);
     expect((await behind.row(bound.id)).sends).toBe(2);
 
     // Past the cooldown, and past what the killed process' own clock was ahead.
     clock.advance(300);
     await twoFactor.resend(bound.id);
-    expect(outbox.deliveries).toHaveLength(2);
-    expect((await confirmer.confirm(bound.id, outbox.lastCode))[1]).toBe(true);
+    expect(inbox.deliveries).toHaveLength(2);
+    expect((await confirmer.confirm(bound.id, inbox.lastCode))[1]).toBe(true);
   });
 });

@@ -29,7 +29,9 @@ describe.each(ways)('Lost answers on $engine, joined: $join', ({ engine, join })
   let behind: BehindProxy;
 
   beforeAll(async () => {
-    behind = await startBehindProxy(engine, { options: { timeoutMs: 60_000, join, env: false } });
+    behind = await startBehindProxy(engine, {
+      options: { databaseTimeoutMs: 60_000, batching: join, env: false },
+    });
     for (const table of ['effect', 'unguarded_effect']) {
       const unique = table === 'effect' ? 'UNIQUE' : '';
       await behind.direct.dataSource.query(
@@ -59,18 +61,20 @@ describe.each(ways)('Lost answers on $engine, joined: $join', ({ engine, join })
     const trap = proxy.trap(STATEMENTS.use, 'lose-answer', COUNT);
 
     const lost = await inGroups(COUNT, (at) =>
-      outcomeOf(test.confirmer.use(ids[at]!, { key: keyOf(ids[at]!) })),
+      outcomeOf(test.confirmer.use(ids[at]!, { idempotencyKey: keyOf(ids[at]!) })),
     );
 
     expect(tally(lost)).toEqual({ [UNAVAILABLE]: COUNT });
     expect(trap.caught).toBeLessThanOrEqual(join ? COUNT / 2 : COUNT);
     expect(trap.caught).toBeGreaterThanOrEqual(join ? 1 : COUNT);
     proxy.calm();
-    const again = (input: (id: string) => { key?: string }): Promise<string[]> =>
+    const again = (input: (id: string) => { idempotencyKey?: string }): Promise<string[]> =>
       inGroups(COUNT, (at) => outcomeOf(test.confirmer.use(ids[at]!, input(ids[at]!))));
-    expect(tally(await again(() => ({ key: 'somebody-elses-key' })))).toEqual({ false: COUNT });
+    expect(tally(await again(() => ({ idempotencyKey: 'somebody-elses-key' })))).toEqual({
+      false: COUNT,
+    });
     expect(tally(await again(() => ({})))).toEqual({ false: COUNT });
-    expect(tally(await again((id) => ({ key: keyOf(id) })))).toEqual({ true: COUNT });
+    expect(tally(await again((id) => ({ idempotencyKey: keyOf(id) })))).toEqual({ true: COUNT });
   });
 
   it('10, the naive twin: without a key a retry loses every proof that was spent', async () => {
@@ -223,11 +227,11 @@ describe.each(ways)('Lost answers on $engine, joined: $join', ({ engine, join })
       name: 'use',
       statement: STATEMENTS.use,
       prepare: confirmed,
-      call: (id) => behind.test.confirmer.use(id, { key: keyOf(id) }),
+      call: (id) => behind.test.confirmer.use(id, { idempotencyKey: keyOf(id) }),
       untouched: { usedAt: null, useKey: null },
       done: { usedAt: number },
       again: async (id) => {
-        expect(await behind.test.confirmer.use(id, { key: keyOf(id) })).toBe(true);
+        expect(await behind.test.confirmer.use(id, { idempotencyKey: keyOf(id) })).toBe(true);
         expect(await behind.test.confirmer.use(id)).toBe(false);
       },
     },
@@ -271,8 +275,8 @@ describe.each(ways)('Lost answers on $engine, joined: $join', ({ engine, join })
       // Charged, though the provider was never called.
       done: { sends: 1, lastSentAt: number },
       again: async (id, code, wasDone) => {
-        const { twoFactor, outbox, confirmer, clock } = behind.test;
-        const sent = (): number => outbox.deliveries.filter(({ state }) => state.id === id).length;
+        const { twoFactor, inbox, confirmer, clock } = behind.test;
+        const sent = (): number => inbox.deliveries.filter(({ state }) => state.id === id).length;
         expect(sent()).toBe(0);
         if (wasDone) {
           await expect(twoFactor.resend(id)).rejects.toMatchObject({ code: 'too-many-requests' });
@@ -281,7 +285,7 @@ describe.each(ways)('Lost answers on $engine, joined: $join', ({ engine, join })
         }
         await twoFactor.resend(id);
         expect(sent()).toBe(1);
-        expect(outbox.lastCode).toBe(code);
+        expect(inbox.lastCode).toBe(code);
         expect((await confirmer.confirm(id, code!))[1]).toBe(true);
       },
     },
@@ -314,12 +318,12 @@ describe.each(ways)('Lost answers on $engine, joined: $join', ({ engine, join })
       const before = await repository.count();
       proxy.trap(STATEMENTS.insert, fault);
 
-      await expect(test.confirmer.makeConfirmation({ key })).rejects.toBeInstanceOf(
+      await expect(test.confirmer.makeConfirmation({ idempotencyKey: key })).rejects.toBeInstanceOf(
         TwoFactorUnavailableError,
       );
       expect((await repository.count()) - before).toBe(fault === 'cut-before' ? 0 : 1);
 
-      const made = await test.confirmer.makeConfirmation({ key });
+      const made = await test.confirmer.makeConfirmation({ idempotencyKey: key });
       expect((await repository.count()) - before).toBe(1);
       expect((await test.confirmer.confirm(made.id, made.code!))[1]).toBe(true);
     },
@@ -329,7 +333,7 @@ describe.each(ways)('Lost answers on $engine, joined: $join', ({ engine, join })
     '60: request at %s of its INSERT or its bind calls no provider, and sends once when repeated with its key',
     async (fault) => {
       const { test, proxy, clock } = { ...behind, clock: behind.test.clock };
-      const sent = test.outbox.deliveries.length;
+      const sent = test.inbox.deliveries.length;
       const request = { token: newToken(), key: `whole-request-${engine}-${fault}` };
       proxy.trap(STATEMENTS.insert, fault);
       proxy.trap(STATEMENTS.bind, fault);
@@ -340,17 +344,17 @@ describe.each(ways)('Lost answers on $engine, joined: $join', ({ engine, join })
       await expect(test.twoFactor.request(request)).rejects.toBeInstanceOf(
         TwoFactorUnavailableError,
       );
-      expect(test.outbox.deliveries.length - sent).toBe(0);
+      expect(test.inbox.deliveries.length - sent).toBe(0);
 
       const { id } = await test.twoFactor.request(request);
       if (fault !== 'cut-before') {
         // It was charged as sent: the person who waits for it asks for it again.
-        expect(test.outbox.deliveries.length - sent).toBe(0);
+        expect(test.inbox.deliveries.length - sent).toBe(0);
         clock.advance(30);
         await test.twoFactor.resend(id);
       }
-      expect(test.outbox.deliveries.length - sent).toBe(1);
-      expect((await test.confirmer.confirm(id, test.outbox.lastCode))[1]).toBe(true);
+      expect(test.inbox.deliveries.length - sent).toBe(1);
+      expect((await test.confirmer.confirm(id, test.inbox.lastCode))[1]).toBe(true);
     },
   );
 
@@ -389,12 +393,16 @@ describe.each(ways)('Lost answers on $engine, joined: $join', ({ engine, join })
     const [id = ''] = await proofs(1);
     proxy.trap(STATEMENTS.use, 'lose-answer');
     const key = keyOf(id);
-    await expect(test.confirmer.use(id, { key })).rejects.toBeInstanceOf(TwoFactorUnavailableError);
+    await expect(test.confirmer.use(id, { idempotencyKey: key })).rejects.toBeInstanceOf(
+      TwoFactorUnavailableError,
+    );
     const trap = proxy.trap(STATEMENTS.find, 'lose-answer');
 
-    await expect(test.confirmer.use(id, { key })).rejects.toBeInstanceOf(TwoFactorUnavailableError);
+    await expect(test.confirmer.use(id, { idempotencyKey: key })).rejects.toBeInstanceOf(
+      TwoFactorUnavailableError,
+    );
     expect(trap.caught).toBe(1);
-    expect(await test.confirmer.use(id, { key })).toBe(true);
+    expect(await test.confirmer.use(id, { idempotencyKey: key })).toBe(true);
   });
 
   it('I11: the application served all of this with one pool and no restart', async () => {

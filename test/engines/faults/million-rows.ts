@@ -76,7 +76,7 @@ describe.each(servers)(`${DEAD} dead rows on %s`, (engine) => {
     clock.advance(360);
     // The ids of request keys sort before all others, whatever their age.
     const keyed = await inGroups(LIVING, (at) =>
-      confirmer.makeConfirmation({ key: `request-number-${at}` }),
+      confirmer.makeConfirmation({ idempotencyKey: `request-number-${at}` }),
     );
     const pending = await inGroups(LIVING, () => confirmer.makeConfirmation());
     const confirmed = await inGroups(LIVING, () =>

@@ -37,11 +37,11 @@ async function prepare({ confirmer }: HttpTestApp): Promise<Prepared> {
 
 /** What every call that writes is told, and what a reading one. */
 async function attempts(http: HttpTestApp, { proof, id, code, token }: Prepared): Promise<unknown> {
-  const sent = http.outbox.deliveries.length;
+  const sent = http.inbox.deliveries.length;
   const { confirmer, sender } = http;
   const services = await Promise.all([
     outcomeOf(confirmer.use(proof)),
-    outcomeOf(confirmer.use(proof, { key: 'key-of-one-request' })),
+    outcomeOf(confirmer.use(proof, { idempotencyKey: 'key-of-one-request' })),
     outcomeOf(confirmer.confirm(id, code)),
     outcomeOf(confirmer.confirm(id, 'WRONGCODE')),
     outcomeOf(confirmer.cancel(id)),
@@ -61,7 +61,7 @@ async function attempts(http: HttpTestApp, { proof, id, code, token }: Prepared)
   return {
     services: tally(services),
     check: check.status,
-    sent: http.outbox.deliveries.length - sent,
+    sent: http.inbox.deliveries.length - sent,
   };
 }
 
@@ -103,7 +103,7 @@ describe.each(ownServers)('An outage of $engine', ({ engine, launch }) => {
     http = await startHttpApp({
       ...quietly,
       database,
-      options: { controller: true, timeoutMs: TIMEOUT_MS },
+      options: { controller: true, databaseTimeoutMs: TIMEOUT_MS },
     });
   });
   afterAll(async () => {
@@ -141,7 +141,9 @@ describe.each(ownServers)('An outage of $engine', ({ engine, launch }) => {
     const outcomes = await inGroups(
       150,
       async (at) => {
-        const outcome = await outcomeOf(http.confirmer.use(proofs[at]!, { key: keyOf(at) }));
+        const outcome = await outcomeOf(
+          http.confirmer.use(proofs[at]!, { idempotencyKey: keyOf(at) }),
+        );
         answered += 1;
         if (answered === 50) killed = server.stop('SIGKILL');
         return outcome;
@@ -158,8 +160,10 @@ describe.each(ownServers)('An outage of $engine', ({ engine, launch }) => {
     expect(wins + failures).toBe(150);
     const after = await inGroups(150, async (at) => {
       const row = await http.row(proofs[at]!.id);
-      const other = await http.confirmer.use(proofs[at]!, { key: 'key-of-somebody-else' });
-      const same = await http.confirmer.use(proofs[at]!, { key: keyOf(at) });
+      const other = await http.confirmer.use(proofs[at]!, {
+        idempotencyKey: 'key-of-somebody-else',
+      });
+      const same = await http.confirmer.use(proofs[at]!, { idempotencyKey: keyOf(at) });
       // One of the two got it, whatever happened; and he who was told true keeps it.
       return `${outcomes[at] === 'true' && row.usedAt === null ? 'lost' : 'kept'} ${Number(other) + Number(same)}`;
     });
@@ -172,7 +176,7 @@ describe.each(ownServers)('An outage of $engine', ({ engine, launch }) => {
     const proofs = await inGroups(60, () => http.confirmer.makeConfirmation({ isConfirmed: true }));
 
     const uses = (): Promise<string>[] =>
-      proofs.map((proof) => outcomeOf(http.confirmer.use(proof, { key: proof.id })));
+      proofs.map((proof) => outcomeOf(http.confirmer.use(proof, { idempotencyKey: proof.id })));
     const calls = uses();
     await server.terminateSessions();
     const { true: wins = 0, [UNAVAILABLE]: failures = 0 } = tally(await Promise.all(calls));
@@ -262,7 +266,7 @@ describe.each(files)('A read-only file of %s', (engine) => {
     const http = await startHttpApp({
       ...quietly,
       engine,
-      options: { controller: true, timeoutMs: TIMEOUT_MS },
+      options: { controller: true, databaseTimeoutMs: TIMEOUT_MS },
     });
     const prepared = await prepare(http);
 

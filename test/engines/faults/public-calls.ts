@@ -106,7 +106,7 @@ export async function preparePublicCalls(
   const pending = async (): Promise<ReturnType<typeof person> & { id: string; code: string }> => {
     const who = person();
     const { id } = await direct.twoFactor.request({ ...who, way: 'default' });
-    return { ...who, id, code: direct.outbox.lastCode };
+    return { ...who, id, code: direct.inbox.lastCode };
   };
   const proof = async (): Promise<ReturnType<typeof person> & { id: string }> => {
     const who = person();
@@ -133,7 +133,7 @@ export async function preparePublicCalls(
   add('makeConfirmation', () => confirmer.makeConfirmation(maker));
   const keyed = await returningToMake();
   add('makeConfirmation with a key', () =>
-    confirmer.makeConfirmation({ ...keyed, key: `make-${keyed.subject}-and-more` }),
+    confirmer.makeConfirmation({ ...keyed, idempotencyKey: `make-${keyed.subject}-and-more` }),
   );
   const checked = await proof();
   add('check', () => confirmer.check(checked.id).then(([, isUsable]) => isUsable));
@@ -155,7 +155,7 @@ export async function preparePublicCalls(
     confirmer.use(usedWithKey.id, {
       purpose: 'transfer',
       subject: usedWithKey.subject,
-      key: `use-${usedWithKey.subject}-and-more`,
+      idempotencyKey: `use-${usedWithKey.subject}-and-more`,
     }),
   );
   const cancelled = await pending();
@@ -174,7 +174,7 @@ export async function preparePublicCalls(
     twoFactor.request({
       ...requesterWithKey,
       way: 'default',
-      key: `request-${requesterWithKey.subject}-and-more`,
+      idempotencyKey: `request-${requesterWithKey.subject}-and-more`,
     }),
   );
   const resent = await pending();

@@ -121,7 +121,7 @@ describe.each(servers)('Refusals of the server on %s', (engine) => {
         // All requests come from one address: the default limits, each request by a requester of its own.
         limits: { requester: () => randomUUID() },
         maxAttempts: MAX_ATTEMPTS,
-        timeoutMs: 60_000,
+        databaseTimeoutMs: 60_000,
         purposes: {
           '': { open: true },
           transfer: { subject: () => 'ann', recipient: () => 'ann@bank.example' },

@@ -47,7 +47,7 @@ describe.each(servers)('A slow database with default options on %s', (engine) =>
   beforeAll(async () => {
     behind = await startBehindProxy(engine, {
       ...quietly,
-      options: { timeoutMs: TIMEOUT_MS, limits: {} },
+      options: { databaseTimeoutMs: TIMEOUT_MS, limits: {} },
       dataSource: { poolSize: 10 },
     });
     // Every connection is open, and knows its statements.

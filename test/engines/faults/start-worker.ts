@@ -25,7 +25,7 @@ export async function startWorker(file: string, { test }: BehindProxy): Promise<
       ...process.env,
       DATABASE: JSON.stringify(test.database.options),
       SECRET,
-      OUTBOX_TABLE: 'outbox',
+      INBOX_TABLE: 'inbox',
       NODE_ENV: 'production',
     },
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],

@@ -22,7 +22,7 @@ describe.each(servers)('Connections that are good for nothing any more, on %s', 
   beforeEach(async () => {
     behind = await startBehindProxy(engine, {
       // One connection for each call: joined, they would all be stuck on one.
-      options: { timeoutMs: 1_000, join: false },
+      options: { databaseTimeoutMs: 1_000, batching: false },
       dataSource: { poolSize: POOL },
     });
   });
@@ -56,30 +56,30 @@ describe.each(servers)('Connections that are good for nothing any more, on %s', 
     await expect(behind.test.app.close()).resolves.toBeUndefined();
   });
 
-  it('82: a holder of as many rows as the pool has connections does not exhaust it', async () => {
+  it('82: a owner of as many rows as the pool has connections does not exhaust it', async () => {
     const [free = '', ...locked] = await proofs(POOL + 1);
-    const holder = behind.direct.dataSource.createQueryRunner();
-    await holder.startTransaction();
+    const owner = behind.direct.dataSource.createQueryRunner();
+    await owner.startTransaction();
     for (const id of locked) {
-      await holder.query(`SELECT id FROM two_factor_confirmation WHERE id = '${id}' FOR UPDATE`);
+      await owner.query(`SELECT id FROM two_factor_confirmation WHERE id = '${id}' FOR UPDATE`);
     }
     expect(await uses(locked)).toEqual({ [UNAVAILABLE]: POOL });
 
     const outcome = await uses([free]);
 
-    await holder.rollbackTransaction();
-    await holder.release();
+    await owner.rollbackTransaction();
+    await owner.release();
     expect(outcome).toEqual({ true: 1 });
   });
 
   it('82: whatever is locked, the server has no more sessions than the pool has places', async () => {
-    const holder = behind.direct.dataSource.createQueryRunner();
+    const owner = behind.direct.dataSource.createQueryRunner();
     const lock =
       engine === 'postgres'
         ? ['BEGIN', 'LOCK TABLE two_factor_confirmation']
         : ['LOCK TABLES two_factor_confirmation WRITE'];
     const ids = await proofs(4 * POOL);
-    for (const sql of lock) await holder.query(sql);
+    for (const sql of lock) await owner.query(sql);
     for (let wave = 0; wave < 4; wave += 1) {
       expect(await uses(ids.slice(wave * POOL, (wave + 1) * POOL))).toEqual({
         [UNAVAILABLE]: POOL,
@@ -88,7 +88,7 @@ describe.each(servers)('Connections that are good for nothing any more, on %s', 
     // What was given up is cancelled, which takes its moment.
     await expect.poll(() => behind.proxy.connections).toBeLessThanOrEqual(POOL);
     const sessions = async (): Promise<number> => {
-      const rows: { sessions: number | string }[] = await holder.query(
+      const rows: { sessions: number | string }[] = await owner.query(
         engine === 'postgres'
           ? `SELECT count(*) AS sessions FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()`
           : `SELECT count(*) AS sessions FROM information_schema.processlist WHERE state LIKE 'Waiting for table%' AND db = DATABASE()`,
@@ -96,8 +96,8 @@ describe.each(servers)('Connections that are good for nothing any more, on %s', 
       return Number(rows[0]?.sessions);
     };
     await expect.poll(sessions, { timeout: 20_000 }).toBeLessThanOrEqual(POOL);
-    await holder.query(engine === 'postgres' ? 'ROLLBACK' : 'UNLOCK TABLES');
-    await holder.release();
+    await owner.query(engine === 'postgres' ? 'ROLLBACK' : 'UNLOCK TABLES');
+    await owner.release();
     const [free = ''] = await proofs(1);
     expect(await uses([free])).toEqual({ true: 1 });
   });

@@ -21,7 +21,7 @@ export type Order =
   | { readonly do: 'naive transfer'; readonly id: string }
   | { readonly do: 'resend'; readonly id: string };
 
-const { DATABASE, SECRET = '', OUTBOX_TABLE = '' } = process.env;
+const { DATABASE, SECRET = '', INBOX_TABLE = '' } = process.env;
 
 @Module({
   imports: [
@@ -36,11 +36,11 @@ const { DATABASE, SECRET = '', OUTBOX_TABLE = '' } = process.env;
         secret: SECRET,
         autoPurge: false,
         ...(process.env['TEST_LIMITS'] === 'false' ? { limits: false } : {}),
-        timeoutMs: 60_000,
+        databaseTimeoutMs: 60_000,
         senders: {
           default: {
             backend: functionalSenderBackend(({ state }) =>
-              dataSource.query(`INSERT INTO ${OUTBOX_TABLE} VALUES ('${state.id}')`),
+              dataSource.query(`INSERT INTO ${INBOX_TABLE} VALUES ('${state.id}')`),
             ),
           },
         },
@@ -60,7 +60,7 @@ async function obey(order: Order): Promise<void> {
       await confirmer.confirm(order.id, order.code);
       return;
     case 'use':
-      await confirmer.use(order.id, { key: order.key });
+      await confirmer.use(order.id, { idempotencyKey: order.key });
       return;
     case 'transfer':
       await dataSource.transaction(async (manager) => {

@@ -75,7 +75,7 @@ const open = (options: TestAppInput['options'] = {}): Promise<TestApp> => {
     drop: async () => undefined,
   };
   const clock = { now: () => Date.now() };
-  return startApp({ database, options: { clock, timeoutMs: 60_000, ...options } });
+  return startApp({ database, options: { clock, databaseTimeoutMs: 60_000, ...options } });
 };
 
 /** A whole life, and the id of who lived it. */
@@ -216,22 +216,22 @@ async function sayAll(app: TestApp, round: string): Promise<void> {
     CALLERS,
   );
   // Says it, and leaves the dead where they are.
-  await confirmer.purge({ olderThan: new Date(0), share: 1 });
+  await confirmer.purge({ olderThan: new Date(0), dutyCycle: 1 });
 }
 
 /** What is said of as many budgets as one call may have, and of fewer. */
 async function spendOfMany({ app }: TestApp): Promise<void> {
   const store = app.get<LimitStore>(TWO_FACTOR_LIMIT_STORE, { strict: false });
-  const holder = '0123456789abcdef';
+  const owner = '0123456789abcdef';
   for (const count of [1, 2, 3, 4, 8, 16]) {
     const keys = Array.from({ length: count }, () => randomBytes(16).toString('hex')).toSorted();
     const rule = { kind: 'window', max: 5, windowMs: 60_000 } as const;
     const charges = keys.map((key) => ({ key, rule, checkOnly: false }));
-    expect((await store.charge(charges, holder)).charged).toHaveLength(count);
+    expect((await store.consume(charges, owner)).consumed).toHaveLength(count);
     expect(await store.read(keys)).toHaveLength(count);
-    await store.giveBack(charges);
-    await store.clear(keys, holder);
-    await store.clear(keys);
+    await store.refund(charges);
+    await store.release(keys, owner);
+    await store.release(keys);
     expect((await store.read(keys)).map(({ amount }) => amount)).toEqual(keys.map(() => 0));
   }
 }
@@ -254,7 +254,7 @@ beforeAll(async () => {
   limited = await open();
   // Costs are also told apart from those of the limits.
   test = await open({ limits: false });
-  single = await open({ join: false, limits: false });
+  single = await open({ batching: false, limits: false });
   await keepPattern(server.url, await cycle(test));
 });
 afterAll(async () => {
@@ -403,7 +403,7 @@ describe('The generic plan of every statement that the library has prepared', ()
 
   beforeAll(async () => {
     await fill(server.url, { rows: DEAD });
-    await rowsOf(`INSERT INTO two_factor_limit (id, kind, amount, allowed, ends_at, holder)
+    await rowsOf(`INSERT INTO two_factor_limit (id, kind, amount, allowed, ends_at, owner)
       SELECT md5(n::text), 'pending', 1, 3, 1, repeat('x', 32) FROM generate_series(1, ${DEAD}) AS n`);
     await rowsOf('ANALYZE');
   });

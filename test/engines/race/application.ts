@@ -47,7 +47,7 @@ export class ShiftedClock implements Clock {
 }
 
 /** Delivers into the database, where the messages of all processes are counted together. */
-@SenderBackend('outbox')
+@SenderBackend('inbox')
 export class OutboxBackend implements SenderBackend {
   constructor(private readonly dataSource: DataSource) {}
 
@@ -57,7 +57,7 @@ export class OutboxBackend implements SenderBackend {
 }
 
 export async function deliver(dataSource: DataSource, id: string): Promise<void> {
-  await dataSource.query(`INSERT INTO race_outbox (confirmation) VALUES ('${id}')`);
+  await dataSource.query(`INSERT INTO race_inbox (confirmation) VALUES ('${id}')`);
 }
 
 export interface RaceApplication {
@@ -86,12 +86,12 @@ export async function openApplication(
       }),
       TwoFactorModule.forRoot({
         secret: secretOf('the race'),
-        senders: { outbox: { backend: OutboxBackend } },
-        defaultSender: 'outbox',
+        senders: { inbox: { backend: OutboxBackend } },
+        defaultSender: 'inbox',
         useWithinSeconds: USE_WITHIN_SECONDS,
         autoPurge: false,
         // A hundred callers share forty connections of two cores: waiting is not what is tested.
-        timeoutMs: 60_000,
+        databaseTimeoutMs: 60_000,
         sendTimeoutMs: 60_000,
         clock,
         limits: limits ? LIMITS : false,

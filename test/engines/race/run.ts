@@ -24,7 +24,7 @@ const COORDINATES = ['scenario', 'engine', 'isolation', 'isNaive'] as const;
 const TABLES = [
   'race_account (balance int)',
   'race_effect (confirmation varchar(36))',
-  'race_outbox (confirmation varchar(36))',
+  'race_inbox (confirmation varchar(36))',
   'race_budget (budget varchar(64) PRIMARY KEY, spent int)',
   'race_noise (number int)',
 ];

@@ -261,7 +261,7 @@ export const SCENARIOS: readonly Scenario[] = [
       );
 
       const winners = answers.filter(hasWon).length;
-      const messages = (await stage.count('race_outbox', id)) - 1;
+      const messages = (await stage.count('race_inbox', id)) - 1;
       const { sends } = await stage.director.records.findOneByOrFail({ id });
       return {
         answers,
@@ -405,7 +405,7 @@ export const SCENARIOS: readonly Scenario[] = [
           confirmer.makeConfirmation({
             token,
             tokenFrom: 'client',
-            way: 'outbox',
+            way: 'inbox',
             subject: `user-${index % 4}`,
           }),
         ),
@@ -456,14 +456,14 @@ export const SCENARIOS: readonly Scenario[] = [
     async play(stage, isNaive, round) {
       const token = `bob-${isNaive ? 'naive-' : ''}${round}@example.com`;
       const { dataSource } = stage.director;
-      await dataSource.query('DELETE FROM race_outbox');
+      await dataSource.query('DELETE FROM race_inbox');
       await dataSource.query('DELETE FROM race_budget');
       await dataSource.query(`INSERT INTO race_budget (budget, spent) VALUES ('${token}', 0)`);
 
       const { answers } = await stage.race(times(40, [{ verb: 'request', id: token, isNaive }]));
 
       const winners = answers.filter(hasWon).length;
-      const messages = await stage.count('race_outbox');
+      const messages = await stage.count('race_inbox');
       return {
         answers,
         comparisons: null,

@@ -47,7 +47,7 @@ export class Stage {
   }
 
   /** Rows of one of the harness's own tables, about a confirmation or at all. */
-  async count(table: 'race_effect' | 'race_outbox', id?: string): Promise<number> {
+  async count(table: 'race_effect' | 'race_inbox', id?: string): Promise<number> {
     const where = id === undefined ? '' : `WHERE confirmation = '${id}'`;
     const rows: { number: string | number }[] = await this.director.dataSource.query(
       `SELECT count(*) AS number FROM ${table} ${where}`,

@@ -3,9 +3,9 @@ import { randomBytes } from 'node:crypto';
 import { Module } from '@nestjs/common';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import { TwoFactorModule, twoFactorMigrations } from 'nestjs-two-factor';
-import { phoneTokens } from 'nestjs-two-factor/phone';
+import { phoneNormalizer } from 'nestjs-two-factor/phone';
 
-import { Outbox, OutboxBackend } from './outbox.backend.js';
+import { TestInbox, OutboxBackend } from './test-inbox.backend.js';
 import { TransfersController } from './transfers.controller.js';
 
 @Module({
@@ -19,13 +19,13 @@ import { TransfersController } from './transfers.controller.js';
     TwoFactorModule.forRoot({
       secret: randomBytes(32).toString('base64'),
       env: false,
-      senders: { default: { backend: 'outbox' } },
+      senders: { default: { backend: 'inbox' } },
       purposes: { transfer: { subject: () => 'ann', recipient: () => '+15555550100' } },
-      limits: { normalizeToken: phoneTokens({ defaultCountry: 'US' }) },
+      limits: { normalizeToken: phoneNormalizer({ defaultCountry: 'US' }) },
       controller: true,
     }),
   ],
   controllers: [TransfersController],
-  providers: [Outbox, OutboxBackend],
+  providers: [TestInbox, OutboxBackend],
 })
 export class AppModule {}

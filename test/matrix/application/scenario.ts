@@ -11,10 +11,10 @@ import {
   TwoFactorConfigurationError,
   TwoFactorInputError,
 } from 'nestjs-two-factor';
-import { phoneTokens } from 'nestjs-two-factor/phone';
+import { phoneNormalizer } from 'nestjs-two-factor/phone';
 
 import { AppModule } from './app.module.js';
-import { Outbox } from './outbox.backend.js';
+import { TestInbox } from './test-inbox.backend.js';
 
 /** What the package is for, from end to end. */
 export async function scenario(): Promise<void> {
@@ -30,16 +30,16 @@ export async function scenario(): Promise<void> {
 
 async function byServices(app: INestApplication): Promise<void> {
   const confirmer = app.get(ConfirmerService);
-  const outbox = app.get(Outbox);
+  const inbox = app.get(TestInbox);
 
   const made = await confirmer.makeConfirmation({ meta: { any: 'json' } });
   await app.get(SenderService).send('default', 'ann@example.com', made);
-  assert.equal(outbox.sent.at(-1)?.token, 'ann@example.com');
+  assert.equal(inbox.sent.at(-1)?.token, 'ann@example.com');
 
-  const [afterWrong, wrong] = await confirmer.confirm(made.id, wrongCode(outbox));
+  const [afterWrong, wrong] = await confirmer.confirm(made.id, wrongCode(inbox));
   assert.equal(wrong, false);
   assert.equal(afterWrong?.attemptsLeft, 4);
-  const [afterRight, right] = await confirmer.confirm(made.id, outbox.lastCode);
+  const [afterRight, right] = await confirmer.confirm(made.id, inbox.lastCode);
   assert.equal(right, true);
   assert.equal(afterRight?.status, 'confirmed');
   assert.equal(await confirmer.use(made), true);
@@ -48,13 +48,13 @@ async function byServices(app: INestApplication): Promise<void> {
   // Classes of two entries are of one copy.
   await assert.rejects(confirmer.confirm('no id', '123456'), TwoFactorInputError);
   assert.throws(
-    () => phoneTokens({ defaultCountry: 'XX' as unknown as 'US' }),
+    () => phoneNormalizer({ defaultCountry: 'XX' as unknown as 'US' }),
     TwoFactorConfigurationError,
   );
 }
 
 async function byHttp(app: INestApplication): Promise<void> {
-  const outbox = app.get(Outbox);
+  const inbox = app.get(TestInbox);
   const { port } = app.getHttpServer().address() as AddressInfo;
   const post = async (path: string, body: object, proof?: string): Promise<[number, Answer]> => {
     const response = await fetch(`http://127.0.0.1:${port}/${path}`, {
@@ -70,13 +70,13 @@ async function byHttp(app: INestApplication): Promise<void> {
 
   const [asked, { id = '' }] = await post('2factor/request-confirmation', { purpose: 'transfer' });
   assert.equal(asked, 200);
-  const [refused, problem] = await post('2factor/confirm', { id, code: wrongCode(outbox) });
+  const [refused, problem] = await post('2factor/confirm', { id, code: wrongCode(inbox) });
   assert.equal(refused, 422);
   assert.equal(problem.error, 'code-mismatch');
 
   assert.equal((await post('transfers', {}))[0], 403);
   assert.equal((await post('transfers', {}, id))[0], 403);
-  const [confirmed, answer] = await post('2factor/confirm', { id, code: outbox.lastCode });
+  const [confirmed, answer] = await post('2factor/confirm', { id, code: inbox.lastCode });
   assert.equal(confirmed, 200);
   assert.equal(answer.confirmed, true);
   const [transferred, { done }] = await post('transfers', {}, id);
@@ -92,6 +92,6 @@ interface Answer {
   readonly done?: boolean;
 }
 
-function wrongCode({ lastCode }: Outbox): string {
+function wrongCode({ lastCode }: TestInbox): string {
   return lastCode === '000000' ? '000001' : '000000';
 }

@@ -64,7 +64,7 @@ describe('A limit store on rate-limiter-flexible', () => {
   });
 
   const charge = async (budget: ReturnType<typeof failureCharge>) =>
-    store.charge([budget], newHolder());
+    store.consume([budget], newHolder());
   const amountOf = async (key: string): Promise<number> =>
     (await store.read([key]))[0]?.amount ?? 0;
   const secondsLeft = async (name: string): Promise<number> =>
@@ -78,9 +78,9 @@ describe('A limit store on rate-limiter-flexible', () => {
       await memory.delete(`${budget.key}:lock`);
     });
 
-    const { charged } = await charge(budget);
+    const { consumed } = await charge(budget);
 
-    expect(charged).toMatchObject([{ amount: 5 }]);
+    expect(consumed).toMatchObject([{ amount: 5 }]);
     expect(await secondsLeft(`${budget.key}:lock`)).toBe(200);
   });
 
@@ -92,7 +92,7 @@ describe('A limit store on rate-limiter-flexible', () => {
       await memory.delete(`${budget.key}:lock`);
     });
 
-    expect(await charge(budget)).toMatchObject({ refused: [{ amount: 4 }], charged: [] });
+    expect(await charge(budget)).toMatchObject({ exhausted: [{ amount: 4 }], consumed: [] });
     expect(await amountOf(budget.key)).toBe(4);
   });
 
@@ -101,7 +101,7 @@ describe('A limit store on rate-limiter-flexible', () => {
     await charge(budget);
     interrupt('reward', ':window', () => memory.delete(`${budget.key}:window`));
 
-    await store.giveBack([budget]);
+    await store.refund([budget]);
 
     expect(await amountOf(budget.key)).toBe(0);
     expect(await secondsLeft(`${budget.key}:window`)).toBe(1_000);
@@ -112,43 +112,43 @@ describe('A limit store on rate-limiter-flexible', () => {
     await charge(budget);
     await memory.set(`${budget.key}:window`, 1, 0.4);
 
-    await store.giveBack([budget]);
+    await store.refund([budget]);
 
     expect((await memory.get(`${budget.key}:window`))?.consumedPoints).toBe(1);
   });
 
-  it('never takes a new holder’s place for that of the one before', async () => {
+  it('never takes a new owner’s place for that of the one before', async () => {
     const place = windowCharge(1);
     const [before, after] = [newHolder(), newHolder()];
-    await store.charge([place], before);
-    const holderSeconds = await memory.get(`${place.key}:holder`);
+    await store.consume([place], before);
+    const holderSeconds = await memory.get(`${place.key}:owner`);
     const placeSeconds = await memory.get(`${place.key}:place`);
     expect(holderSeconds!.msBeforeNext).toBeLessThan(placeSeconds!.msBeforeNext - 500);
 
     // Both have ended.
-    await memory.delete(`${place.key}:holder`);
+    await memory.delete(`${place.key}:owner`);
     await memory.delete(`${place.key}:place`);
-    interrupt('set', ':holder', () => store.clear([place.key], before));
-    await store.charge([place], after);
+    interrupt('set', ':owner', () => store.release([place.key], before));
+    await store.consume([place], after);
 
-    expect((await store.charge([place], newHolder())).refused).toHaveLength(1);
+    expect((await store.consume([place], newHolder())).exhausted).toHaveLength(1);
   });
 
-  it('keeps a place taken until nothing of its holder is left', async () => {
+  it('keeps a place taken until nothing of its owner is left', async () => {
     const place = windowCharge(1);
-    const holder = newHolder();
-    await store.charge([place], holder);
+    const owner = newHolder();
+    await store.consume([place], owner);
     const meanwhile: number[] = [];
-    for (const ending of [':holder', ':place']) {
+    for (const ending of [':owner', ':place']) {
       interrupt('delete', ending, async () => {
-        meanwhile.push((await store.charge([place], newHolder())).refused.length);
+        meanwhile.push((await store.consume([place], newHolder())).exhausted.length);
       });
     }
 
-    await store.clear([place.key], holder);
+    await store.release([place.key], owner);
 
     expect(meanwhile).toEqual([1, 1]);
-    expect((await store.charge([place], holder)).refused).toEqual([]);
+    expect((await store.consume([place], owner)).exhausted).toEqual([]);
   });
 
   it('locks for a time also while somebody else puts a counter right', async () => {
@@ -161,12 +161,12 @@ describe('A limit store on rate-limiter-flexible', () => {
     expect(await secondsLeft(`${budget.key}:lock`)).toBe(100);
   });
 
-  it('keeps no holder beside a place that is gone before him', async () => {
+  it('keeps no owner beside a place that is gone before him', async () => {
     const place = windowCharge(1, 1);
 
-    await store.charge([place], newHolder());
+    await store.consume([place], newHolder());
 
-    expect(await memory.get(`${place.key}:holder`)).toBeNull();
+    expect(await memory.get(`${place.key}:owner`)).toBeNull();
   });
 
   it('gives back what it charged before the store failed', async () => {
@@ -175,7 +175,7 @@ describe('A limit store on rate-limiter-flexible', () => {
     ) as [ReturnType<typeof windowCharge>, ReturnType<typeof windowCharge>];
     interrupt('penalty', `${two.key}:window`, () => Promise.reject(new Error('gone')));
 
-    await expect(store.charge([one, two], newHolder())).rejects.toThrow('gone');
+    await expect(store.consume([one, two], newHolder())).rejects.toThrow('gone');
 
     expect([await amountOf(one.key), await amountOf(two.key)]).toEqual([0, 0]);
   });
@@ -192,9 +192,9 @@ describe('A limit store on rate-limiter-flexible', () => {
     const deaf = rateLimiterFlexibleStore({ limiter, timeoutMs: 10 });
     const budget = windowCharge(1);
 
-    await expect(deaf.charge([budget], newHolder())).rejects.toThrow('No answer within 10 ms.');
-    await expect(deaf.giveBack([failureCharge()])).rejects.toThrow('No answer');
-    await expect(deaf.clear([budget.key], newHolder())).rejects.toThrow('No answer');
+    await expect(deaf.consume([budget], newHolder())).rejects.toThrow('No answer within 10 ms.');
+    await expect(deaf.refund([failureCharge()])).rejects.toThrow('No answer');
+    await expect(deaf.release([budget.key], newHolder())).rejects.toThrow('No answer');
     await expect(deaf.read([budget.key])).rejects.toThrow('No answer');
   });
 

@@ -13,7 +13,7 @@ import {
 } from '../../../lib/confirmation/index.js';
 import type { StateAccess } from '../../../lib/confirmation/confirmation-state.js';
 import { KeyRing, openEnvelope, sealEnvelope } from '../../../lib/crypto/index.js';
-import { TwoFactorUnknownKeyError } from '../../../lib/errors/index.js';
+import { TwoFactorUnknownSecretError } from '../../../lib/errors/index.js';
 import { ID, NOW, rowWith } from './rows.js';
 
 const ring = KeyRing.fromSecrets([Buffer.from('the secret of the state, 32 bytes and more')]);
@@ -130,8 +130,8 @@ describe('a state', () => {
     ['another envelope', { envelope: 'v1.AAAAAAAA.x.y.z' }],
   ])('refuses to open under %s', (_, values) => {
     const state = stateOf(sealedRow(values));
-    expect(() => state.code).toThrow(TwoFactorUnknownKeyError);
-    expect(() => state.token).toThrow(TwoFactorUnknownKeyError);
+    expect(() => state.code).toThrow(TwoFactorUnknownSecretError);
+    expect(() => state.token).toThrow(TwoFactorUnknownSecretError);
   });
 
   it('is read-only', () => {

@@ -125,7 +125,7 @@ describe('a purge on demand', () => {
     ])('so that it works in a share of %j of the time', async (share, restMs) => {
       const { store, calls } = storeThatTakes(10, 2);
       const startedAt = process.hrtime.bigint();
-      await serviceOf(store).purge({ share });
+      await serviceOf(store).purge({ dutyCycle: share });
       const tookMs = Number(process.hrtime.bigint() - startedAt) / 1e6;
       expect(calls).toHaveLength(3);
       // A timer of Node may fire a millisecond early.
@@ -134,7 +134,7 @@ describe('a purge on demand', () => {
 
     it('but not with a share of 1', async () => {
       const { store, calls } = storeThatTakes(3_600_000, 2);
-      expect(await serviceOf(store).purge({ share: 1 })).toBe(1_000);
+      expect(await serviceOf(store).purge({ dutyCycle: 1 })).toBe(1_000);
       expect(calls).toHaveLength(3);
     });
 
@@ -153,7 +153,7 @@ describe('a purge on demand', () => {
     'refuses a share of %j',
     async (share) => {
       const { store, calls } = storeOf(() => 0);
-      await expect(serviceOf(store).purge({ share: share as number })).rejects.toThrow(
+      await expect(serviceOf(store).purge({ dutyCycle: share as number })).rejects.toThrow(
         new TwoFactorInputError('share is a number from 0.01 to 1.'),
       );
       expect(calls).toEqual([]);

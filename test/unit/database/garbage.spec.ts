@@ -100,7 +100,7 @@ function sizeOf(node: HeapProfiler.SamplingHeapProfileNode, isOurs: boolean): nu
 }
 
 describe('What has ended', () => {
-  const holderOf = (held: readonly number[]) => (): number => held.length;
+  const ownerOf = (held: readonly number[]) => (): number => held.length;
 
   it('would be, if all were kept', async () => {
     const kept: unknown[] = [];
@@ -117,7 +117,7 @@ describe('What has ended', () => {
     const deadlines = new Deadlines(60_000);
     const inTime: Work = (payload) =>
       deadlines.run((deadline) => {
-        deadline.onPass = holderOf(payload());
+        deadline.onPass = ownerOf(payload());
         return tick();
       });
 
@@ -127,7 +127,7 @@ describe('What has ended', () => {
   it('would be by those in a set', async () => {
     const waiting = new Set<unknown>();
     const naive: Work = async (payload) => {
-      const deadline = { onPass: holderOf(payload()) };
+      const deadline = { onPass: ownerOf(payload()) };
       waiting.add(deadline);
       await tick();
       waiting.delete(deadline);

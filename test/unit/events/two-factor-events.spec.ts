@@ -4,7 +4,7 @@ import { afterEach, describe, expect, it, vi } from 'vitest';
 
 import { TwoFactorEvents, type TwoFactorEvent } from '../../../lib/index.js';
 
-const event: TwoFactorEvent = { type: 'guessing-suspected', at: new Date(0), confirmations: 20 };
+const event: TwoFactorEvent = { type: 'spraying-suspected', at: new Date(0), confirmations: 20 };
 
 describe('TwoFactorEvents', () => {
   afterEach(() => {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 
 import { doublingsOf, isSpent, lockMsAfter, waitMs } from '../../../lib/limits/limit-rules.js';
-import type { LimitCharge } from '../../../lib/limits/index.js';
+import type { QuotaRequest } from '../../../lib/limits/index.js';
 
 const NOW = 1_000_000;
 const failures = {
@@ -11,7 +11,7 @@ const failures = {
   lockMs: 30_000,
   maxLockMs: 3_600_000,
 } as const;
-const charge = (rule: LimitCharge['rule']): LimitCharge => ({ key: 'k', rule, checkOnly: false });
+const charge = (rule: QuotaRequest['rule']): QuotaRequest => ({ key: 'k', rule, checkOnly: false });
 const level = (
   amount: number,
   endsAt: number,

@@ -39,7 +39,7 @@ describe('The limits', () => {
       },
       requester: undefined,
       normalizeToken: undefined,
-      guessing: { confirmations: 20, perMs: 600_000 },
+      sprayDetection: { confirmations: 20, perMs: 600_000 },
     });
     expect(resolveLimits({})).toEqual(limits);
     for (const part of [
@@ -65,7 +65,7 @@ describe('The limits', () => {
       sendsPerNetwork: [],
       sendsPerSender: [],
       sendsInTotal: noClass,
-      guessing: null,
+      sprayDetection: null,
     };
     expect(resolveLimits(false)).toMatchObject(off);
     for (const [name, value] of Object.entries(off)) {
@@ -234,8 +234,8 @@ describe('The limits', () => {
     ],
     [{ requester: 'ip' }, 'Option limits.requester is "ip". Give a function.'],
     [{ normalizeToken: null }, 'Option limits.normalizeToken is null. Give a function.'],
-    [{ guessing: { confirmations: 1 } }, 'limits.guessing.confirmations is 1.'],
-    [{ guessing: { perSeconds: Infinity } }, 'limits.guessing.perSeconds is Infinity.'],
+    [{ sprayDetection: { confirmations: 1 } }, 'limits.sprayDetection.confirmations is 1.'],
+    [{ sprayDetection: { perSeconds: Infinity } }, 'limits.sprayDetection.perSeconds is Infinity.'],
   ])('refuse %o', (limits, sentence) => {
     expect(() => resolveLimits(limits)).toThrow(TwoFactorConfigurationError);
     expect(() => resolveLimits(limits)).toThrow(sentence);

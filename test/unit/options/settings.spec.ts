@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { TwoFactorConfigurationError } from '../../../lib/errors/index.js';
 import {
   DEFAULTS,
-  joinUpTo,
+  maxBatchSize,
   resolveOptions,
   touchablePurposes,
   type TwoFactorOptions,
@@ -106,8 +106,8 @@ const TABLE: readonly Row[] = [
     remedy: "Give 'same' or 'rotate'.",
   },
   {
-    option: 'timeoutMs',
-    variable: 'TWO_FACTOR_TIMEOUT_MS',
+    option: 'databaseTimeoutMs',
+    variable: 'TWO_FACTOR_DATABASE_TIMEOUT_MS',
     default: 5_000,
     ...numbers(100, 60_000),
   },
@@ -124,8 +124,8 @@ const TABLE: readonly Row[] = [
     ...flags,
   },
   {
-    option: 'join',
-    variable: 'TWO_FACTOR_JOIN',
+    option: 'batching',
+    variable: 'TWO_FACTOR_BATCHING',
     default: true,
     good: [true, false],
     bad: [
@@ -206,15 +206,15 @@ describe('the scalar options', () => {
   );
 });
 
-describe('join', () => {
+describe('batching', () => {
   it('also takes how many may go together', () => {
     for (const maxSize of [2, 1_000]) {
-      expect(resolve({ join: { maxSize } })).toHaveProperty('join', { maxSize });
+      expect(resolve({ batching: { maxSize } })).toHaveProperty('batching', { maxSize });
     }
   });
 
   it('is how many go together, 1 for nobody with anybody', () => {
-    const sizes = [true, false, { maxSize: 7 }].map((join) => joinUpTo({ join }));
+    const sizes = [true, false, { maxSize: 7 }].map((join) => maxBatchSize({ batching: join }));
 
     expect(sizes).toEqual([128, 1, 7]);
   });
@@ -279,10 +279,10 @@ describe('the environment', () => {
     ['maxAttempts', 5, '3', 3],
     ['maxSends', 5, '1', 1],
     ['resend', 'same', 'rotate', 'rotate'],
-    ['timeoutMs', 5_000, '60000', 60_000],
+    ['databaseTimeoutMs', 5_000, '60000', 60_000],
     ['sendTimeoutMs', 5_000, '60000', 60_000],
     ['preparedStatements', true, 'false', false],
-    ['join', true, 'false', false],
+    ['batching', true, 'false', false],
   ])('overrides %s: %s in the code by %s', (option, coded, text, value) => {
     const variable = TABLE.find((row) => row.option === option)?.variable ?? '';
     expect(resolve({ [option]: coded }, { ...PRODUCTION, [variable]: text })).toHaveProperty(

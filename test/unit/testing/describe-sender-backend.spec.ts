@@ -12,12 +12,12 @@ import {
   LoggerBackend,
   TwoFactorRecipientError,
   type Delivery,
-  type Send,
+  type SendFunction,
 } from '../../../lib/index.js';
 import { resolveOptions } from '../../../lib/options/index.js';
 import {
   describeSenderBackend,
-  type ProvidedMessage,
+  type ProviderMessage,
   type SenderBackendContract,
   type SenderBackendFixture,
 } from '../../../lib/testing/index.js';
@@ -27,7 +27,7 @@ describe('the bundled backends', () => {
     'LoggerBackend',
     {
       open: () => {
-        const lines: ProvidedMessage[] = [];
+        const lines: ProviderMessage[] = [];
         const spy = vi.spyOn(Logger.prototype, 'log').mockImplementation((line: unknown) => {
           const [, token = '', text = ''] = /^sample to (.*): (.*)$/.exec(String(line)) ?? [];
           lines.push({ token, text });
@@ -65,7 +65,7 @@ interface MailFixture extends SenderBackendFixture<EmailOptions> {
 }
 
 async function openMail(): Promise<MailFixture> {
-  const mails: ProvidedMessage[] = [];
+  const mails: ProviderMessage[] = [];
   let answer: number | 'nothing' | null = null;
   const sockets = new Set<Socket>();
   const server = new SMTPServer({
@@ -92,7 +92,7 @@ async function openMail(): Promise<MailFixture> {
   await once(listening, 'listening');
   const transport = `smtp://127.0.0.1:${(listening.address() as AddressInfo).port}`;
   const from = 'ACME <no-reply@acme.example>';
-  const send: Send<EmailOptions> = await emailBackend({
+  const send: SendFunction<EmailOptions> = await emailBackend({
     name: 'email',
     verboseName: 'E-mail',
     options: { transport, from },
@@ -112,7 +112,7 @@ async function openMail(): Promise<MailFixture> {
 
 /** A provider in memory. */
 class Provider {
-  readonly accepted: ProvidedMessage[] = [];
+  readonly accepted: ProviderMessage[] = [];
   mood: 'well' | 'failing' | 'silent' = 'well';
 
   async accept(token: string, text: string, signal?: AbortSignal): Promise<void> {

@@ -20,8 +20,8 @@ const contract = { open: () => ({ send: () => undefined, delivered: () => [] }),
 /** Each way to begin with the kit, by what it is called. */
 const WAYS: Record<string, () => unknown> = {
   FakeClock: () => new kit.FakeClock(),
-  Outbox: () => new kit.Outbox(),
-  sequenceCodes: () => kit.sequenceCodes('000001'),
+  TestInbox: () => new kit.TestInbox(),
+  sequentialCodes: () => kit.sequentialCodes('000001'),
   describeSenderBackend: () => kit.describeSenderBackend('any', contract, framework),
   TwoFactorTestingModule: () => kit.TwoFactorTestingModule.forRoot(),
 };
@@ -51,16 +51,16 @@ describe('the test kit', () => {
   });
 
   it.each(ELSEWHERE)('stops working when NODE_ENV becomes %j', (name) => {
-    const [outbox, draw] = [new kit.Outbox(), kit.sequenceCodes('000001')];
+    const [inbox, draw] = [new kit.TestInbox(), kit.sequentialCodes('000001')];
     vi.stubEnv('NODE_ENV', name);
-    expect(draw).toThrow(refusal('sequenceCodes'));
-    expect(() => outbox.send(sampleDelivery('ann@example.com', undefined))).toThrow(
-      refusal('Outbox'),
+    expect(draw).toThrow(refusal('sequentialCodes'));
+    expect(() => inbox.send(sampleDelivery('ann@example.com', undefined))).toThrow(
+      refusal('TestInbox'),
     );
-    expect(() => kit.TwoFactorTestingModule.override(builder, { outbox })).toThrow(
+    expect(() => kit.TwoFactorTestingModule.override(builder, { inbox })).toThrow(
       refusal('TwoFactorTestingModule'),
     );
-    expect(outbox.messages).toEqual([]);
+    expect(inbox.messages).toEqual([]);
   });
 
   it('asks when it runs, also out of a bundle', async () => {

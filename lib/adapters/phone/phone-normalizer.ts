@@ -7,8 +7,8 @@ import {
 import { TwoFactorConfigurationError } from '../../errors/index.js';
 import { canonicalToken } from '../../limits/canonical-token.js';
 
-/** The options of `phoneTokens`. */
-export interface PhoneTokensOptions {
+/** The options of `phoneNormalizer`. */
+export interface PhoneNormalizerOptions {
   /**
    * The country of numbers without a country code, as ISO 3166-1 alpha-2: `US`. Leave it out where tokens may be digits
    * that are no phone number, such as chat ids: those that could be a number of that country would share its budgets.
@@ -30,16 +30,16 @@ export interface PhoneTokensOptions {
  * @throws TwoFactorConfigurationError for a country that does not exist.
  * @example
  * ```ts
- * TwoFactorModule.forRoot({ limits: { normalizeToken: phoneTokens({ defaultCountry: 'US' }) } });
+ * TwoFactorModule.forRoot({ limits: { normalizeToken: phoneNormalizer({ defaultCountry: 'US' }) } });
  * ```
  * @publicApi
  */
-export function phoneTokens({ defaultCountry }: PhoneTokensOptions = {}): (
+export function phoneNormalizer({ defaultCountry }: PhoneNormalizerOptions = {}): (
   token: string,
 ) => string {
   if (defaultCountry !== undefined && !isSupportedCountry(defaultCountry)) {
     throw new TwoFactorConfigurationError(
-      `phoneTokens knows no country ${String(defaultCountry)}. Write two capital letters: { defaultCountry: 'US' }.`,
+      `phoneNormalizer knows no country ${String(defaultCountry)}. Write two capital letters: { defaultCountry: 'US' }.`,
     );
   }
   // All of the token, or it is no phone number.

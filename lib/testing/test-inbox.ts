@@ -3,8 +3,8 @@ import { TwoFactorConfigurationError } from '../errors/index.js';
 import type { Delivery, SenderDefinition } from '../sender/index.js';
 import { assertDevelopment } from './assert-development.js';
 
-/** One message that an `Outbox` took instead of a provider. */
-export interface OutboxMessage {
+/** One message that an `TestInbox` took instead of a provider. */
+export interface CapturedMessage {
   /** The confirmation's id. */
   readonly id: string;
   /** Where it would have gone. */
@@ -20,8 +20,8 @@ export interface OutboxMessage {
   readonly expiresInSeconds: number;
 }
 
-/** How much an `Outbox` keeps. */
-export interface OutboxOptions {
+/** How much an `TestInbox` keeps. */
+export interface TestInboxOptions {
   /** Messages that are kept, 1 to 1,000,000; of more the oldest are forgotten. @default 1000 */
   readonly max?: number | undefined;
 }
@@ -31,40 +31,40 @@ const MAX = 1_000_000;
 
 /**
  * Keeps messages in memory instead of sending them, so that a test can read the code, which nothing else in the
- * application knows: the database has a keyed MAC and a sealed envelope. Each outbox is one object: two applications with
- * an outbox each do not meet.
+ * application knows: the database has a keyed MAC and a sealed envelope. Each inbox is one object: two applications with
+ * an inbox each do not meet.
  *
  * @example
  * ```ts
- * const outbox = module.get(Outbox);
+ * const inbox = module.get(TestInbox);
  * const { id } = await module.get(TwoFactorService).request({ token: 'ann@example.com' });
- * await module.get(ConfirmerService).confirm(id, outbox.lastCode('ann@example.com'));
+ * await module.get(ConfirmerService).confirm(id, inbox.lastCode('ann@example.com'));
  * ```
  * @publicApi
  */
-export class Outbox {
+export class TestInbox {
   readonly #max: number;
   readonly #failures: unknown[] = [];
-  #messages: OutboxMessage[] = [];
+  #messages: CapturedMessage[] = [];
 
   /** @throws TwoFactorConfigurationError unless `NODE_ENV` is `development` or `test`. */
-  constructor({ max = DEFAULT_MAX }: OutboxOptions = {}) {
-    assertDevelopment('Outbox');
+  constructor({ max = DEFAULT_MAX }: TestInboxOptions = {}) {
+    assertDevelopment('TestInbox');
     if (!Number.isInteger(max) || max < 1 || max > MAX) {
       throw new TwoFactorConfigurationError(
-        `An Outbox keeps a whole number of messages from 1 to ${MAX}. Give { max: ${DEFAULT_MAX} }.`,
+        `An TestInbox keeps a whole number of messages from 1 to ${MAX}. Give { max: ${DEFAULT_MAX} }.`,
       );
     }
     this.#max = max;
   }
 
   /** What was sent, the oldest first. */
-  get messages(): readonly OutboxMessage[] {
+  get messages(): readonly CapturedMessage[] {
     return [...this.#messages];
   }
 
   /** What was sent to this token, spelt as it was given, the oldest first. */
-  to(token: string): readonly OutboxMessage[] {
+  to(token: string): readonly CapturedMessage[] {
     return this.#messages.filter((message) => message.token === token);
   }
 
@@ -79,7 +79,7 @@ export class Outbox {
     const others = [...new Set(this.#messages.map((message) => maskToken(message.token)))];
     throw new Error(
       `Nothing was sent${token === undefined ? '' : ` to ${maskToken(token)}`}. ` +
-        `In the outbox are messages to: ${others.join(', ') || '(nobody)'}.`,
+        `In the inbox are messages to: ${others.join(', ') || '(nobody)'}.`,
     );
   }
 
@@ -94,7 +94,7 @@ export class Outbox {
    *
    * @example
    * ```ts
-   * outbox.failNext(new TwoFactorRecipientError('No such mailbox.'));
+   * inbox.failNext(new TwoFactorRecipientError('No such mailbox.'));
    * ```
    */
   failNext(error: unknown = new Error('The provider did not answer.')): void {
@@ -106,20 +106,20 @@ export class Outbox {
    *
    * @example
    * ```ts
-   * const outbox = new Outbox();
-   * TwoFactorModule.forRoot({ senders: { default: { backend: outbox.backend } } });
+   * const inbox = new TestInbox();
+   * TwoFactorModule.forRoot({ senders: { default: { backend: inbox.backend } } });
    * ```
    */
-  readonly backend: SenderDefinition['backend'] & (() => Outbox['send']) = () => this.send;
+  readonly backend: SenderDefinition['backend'] & (() => TestInbox['send']) = () => this.send;
 
   /** Takes one message. */
   readonly send = (delivery: Delivery): void => {
-    assertDevelopment('Outbox');
+    assertDevelopment('TestInbox');
     if (this.#failures.length > 0) throw this.#failures.shift();
     const { state, token, code, name, context, expiresInSeconds } = delivery;
     const { id, purpose, subject, details } = state;
     this.#messages.push(
-      Object.freeze<OutboxMessage>({
+      Object.freeze<CapturedMessage>({
         id,
         token,
         code,

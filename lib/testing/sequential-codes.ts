@@ -10,21 +10,21 @@ import { assertDevelopment } from './assert-development.js';
  * @throws TwoFactorConfigurationError unless `NODE_ENV` is `development` or `test`, here and at each code.
  * @example
  * ```ts
- * TwoFactorTestingModule.forRoot({ codeGenerator: sequenceCodes('000001') }); // 000001, 000002, ...
+ * TwoFactorTestingModule.forRoot({ codeGenerator: sequentialCodes('000001') }); // 000001, 000002, ...
  * ```
  * @publicApi
  */
-export function sequenceCodes(first: string): CodeGenerator {
-  assertDevelopment('sequenceCodes');
+export function sequentialCodes(first: string): CodeGenerator {
+  assertDevelopment('sequentialCodes');
   if (typeof first !== 'string' || !/^\d{6,15}$/.test(first)) {
     throw new TwoFactorConfigurationError(
-      "sequenceCodes counts in 6 to 15 digits. Give the first code as a string: sequenceCodes('000001').",
+      "sequentialCodes counts in 6 to 15 digits. Give the first code as a string: sequentialCodes('000001').",
     );
   }
   let next = Number(first);
   return () => {
     // A generator that was made in a test can be carried elsewhere.
-    assertDevelopment('sequenceCodes');
+    assertDevelopment('sequentialCodes');
     const code = String(next).padStart(first.length, '0');
     next = (next + 1) % 10 ** first.length;
     return code;

@@ -7,12 +7,12 @@ const MAX_CODES = 10_000;
  * Sees one code that is tried on many confirmations, which no budget of a single token or subject sees. In the memory of
  * one instance: a warning, and no limit.
  */
-export class GuessingWatch {
+export class SprayDetector {
   #endsAt = 0;
   #isTold = false;
   readonly #confirmations = new Map<string, Set<string>>();
 
-  constructor(private readonly rule: ResolvedLimits['guessing']) {}
+  constructor(private readonly rule: ResolvedLimits['sprayDetection']) {}
 
   /**
    * @param guess names the code without saying it.

@@ -3,7 +3,7 @@ import { SenderBackend, type Delivery } from 'nestjs-two-factor';
 
 /** What another provider of the application is injected with. */
 @Injectable()
-export class Outbox {
+export class TestInbox {
   readonly sent: { readonly token: string; readonly code: string }[] = [];
 
   get lastCode(): string {
@@ -11,11 +11,11 @@ export class Outbox {
   }
 }
 
-@SenderBackend('outbox', { verboseName: 'Outbox' })
+@SenderBackend('inbox', { verboseName: 'TestInbox' })
 export class OutboxBackend implements SenderBackend {
-  constructor(private readonly outbox: Outbox) {}
+  constructor(private readonly inbox: TestInbox) {}
 
   async send({ token, code }: Delivery): Promise<void> {
-    this.outbox.sent.push({ token, code });
+    this.inbox.sent.push({ token, code });
   }
 }

@@ -6,6 +6,6 @@ import { TwoFactorError } from './two-factor.error.js';
  *
  * @publicApi
  */
-export class TwoFactorUnknownKeyError extends TwoFactorError {
-  override readonly code = 'unknown-key';
+export class TwoFactorUnknownSecretError extends TwoFactorError {
+  override readonly code = 'unknown-secret';
 }

@@ -1,7 +1,7 @@
 // security.md 24: spelling a number in another way is no way around its budget.
 import { afterEach, describe, expect, it } from 'vitest';
 
-import { phoneTokens } from '../../lib/adapters/phone/index.js';
+import { phoneNormalizer } from '../../lib/adapters/phone/index.js';
 import { LimitService, type LimitsOptions } from '../../lib/index.js';
 import { refusal } from '../support/refusal.js';
 import { startApp, type TestApp } from '../support/test-app.js';
@@ -31,20 +31,20 @@ describe('The spellings of a phone number', () => {
     refusal(test.sender.send(null, token, await test.confirmer.makeConfirmation()));
 
   it('share five messages in ten minutes', async () => {
-    await start({ normalizeToken: phoneTokens({ defaultCountry: 'US' }) });
+    await start({ normalizeToken: phoneNormalizer({ defaultCountry: 'US' }) });
 
     const answers: unknown[] = [];
     for (const spelling of SPELLINGS) answers.push(await send(spelling));
 
     expect(answers.slice(0, 5)).toEqual(Array.from({ length: 5 }, () => 'accepted'));
     expect(answers.slice(5)).toEqual(Array.from({ length: 5 }, () => SPENT));
-    expect(test.outbox.deliveries.map(({ token }) => token)).toEqual(SPELLINGS.slice(0, 5));
+    expect(test.inbox.deliveries.map(({ token }) => token)).toEqual(SPELLINGS.slice(0, 5));
     expect(await send('+1 415 555 0124')).toBe('accepted');
     expect(await send('ann@example.com')).toBe('accepted');
   });
 
   it('share their wrong codes', async () => {
-    await start({ pending: false, normalizeToken: phoneTokens({ defaultCountry: 'US' }) });
+    await start({ pending: false, normalizeToken: phoneNormalizer({ defaultCountry: 'US' }) });
     for (const token of SPELLINGS) {
       const { id } = await test.confirmer.makeConfirmation({ token });
       expect((await test.confirmer.confirm(id, 'WRONGWRONG'))[1]).toBe(false);

@@ -2,7 +2,7 @@ import { getCountries, getExampleNumber } from 'libphonenumber-js/max';
 import examples from 'libphonenumber-js/mobile/examples';
 import { describe, expect, it } from 'vitest';
 
-import { phoneTokens } from '../../../lib/adapters/phone/index.js';
+import { phoneNormalizer } from '../../../lib/adapters/phone/index.js';
 import { TwoFactorConfigurationError } from '../../../lib/index.js';
 import { canonicalToken } from '../../../lib/limits/canonical-token.js';
 
@@ -40,9 +40,9 @@ const SPELLINGS = [
   '（４１５）５５５－０１２３',
 ];
 
-describe('phoneTokens', () => {
-  const inTheUnitedStates = phoneTokens({ defaultCountry: 'US' });
-  const anywhere = phoneTokens();
+describe('phoneNormalizer', () => {
+  const inTheUnitedStates = phoneNormalizer({ defaultCountry: 'US' });
+  const anywhere = phoneNormalizer();
 
   it.each(SPELLINGS)('spells %s in one way', (spelling) => {
     expect(inTheUnitedStates(spelling)).toBe('+14155550123');
@@ -50,7 +50,7 @@ describe('phoneTokens', () => {
 
   it('knows what the country dials before a foreign number', () => {
     expect(inTheUnitedStates('011 44 20 7946 0018')).toBe('+442079460018');
-    const inBritain = phoneTokens({ defaultCountry: 'GB' });
+    const inBritain = phoneNormalizer({ defaultCountry: 'GB' });
     expect(inBritain('00 1 415 555 0123')).toBe('+14155550123');
     for (const spelling of ['+44 (0)20 7946 0018', '(0)20 7946 0018', '020 7946 0018']) {
       expect(inBritain(spelling)).toBe('+442079460018');
@@ -65,7 +65,7 @@ describe('phoneTokens', () => {
 
   it.each(getCountries())('spells all numbers of %s as everybody else does', (country) => {
     const number = getExampleNumber(country, examples)!;
-    const canonical = phoneTokens({ defaultCountry: country });
+    const canonical = phoneNormalizer({ defaultCountry: country });
     for (const spelling of [
       number.formatNational(),
       `${number.formatNational()} ext. 12`,
@@ -98,7 +98,7 @@ describe('phoneTokens', () => {
 
   it('wants a country that exists', () => {
     for (const defaultCountry of ['us', 'XX', 'USA', 1, '']) {
-      const make = (): unknown => phoneTokens({ defaultCountry: defaultCountry as never });
+      const make = (): unknown => phoneNormalizer({ defaultCountry: defaultCountry as never });
       expect(make).toThrow(TwoFactorConfigurationError);
       expect(make).toThrow("{ defaultCountry: 'US' }");
     }

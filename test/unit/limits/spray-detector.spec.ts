@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest';
 
-import { GuessingWatch } from '../../../lib/limits/index.js';
+import { SprayDetector } from '../../../lib/limits/index.js';
 
 const rule = { confirmations: 3, perMs: 1_000 };
 
 describe('The watch for one code on many confirmations', () => {
   it('tells once in a window, and again in the next one', () => {
-    const watch = new GuessingWatch(rule);
+    const watch = new SprayDetector(rule);
     const told = ['a', 'b', 'c', 'd', 'e', 'f'].map((id) => watch.saw('guess', id, 0));
 
     expect(told).toEqual([null, null, 3, null, null, null]);
@@ -14,7 +14,7 @@ describe('The watch for one code on many confirmations', () => {
   });
 
   it('counts confirmations, not tries, and each code for itself', () => {
-    const watch = new GuessingWatch(rule);
+    const watch = new SprayDetector(rule);
     for (let time = 0; time < 5; time += 1) expect(watch.saw('guess', 'a', time)).toBeNull();
     for (const id of ['b', 'c', 'd']) expect(watch.saw(`other ${id}`, id, 5)).toBeNull();
     expect(watch.saw('guess', 'b', 6)).toBeNull();
@@ -22,7 +22,7 @@ describe('The watch for one code on many confirmations', () => {
   });
 
   it('forgets the oldest of very many codes', () => {
-    const watch = new GuessingWatch(rule);
+    const watch = new SprayDetector(rule);
     watch.saw('oldest', 'a', 0);
     watch.saw('oldest', 'b', 0);
     for (let code = 0; code < 10_000; code += 1) watch.saw(`code ${code}`, 'a', 0);
@@ -30,7 +30,7 @@ describe('The watch for one code on many confirmations', () => {
   });
 
   it('sees nothing when it is switched off', () => {
-    const watch = new GuessingWatch(null);
+    const watch = new SprayDetector(null);
     expect(['a', 'b', 'c', 'd'].map((id) => watch.saw('guess', id, 0))).toEqual([
       null,
       null,
