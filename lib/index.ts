@@ -16,6 +16,7 @@ export {
   type UseInput,
 } from './confirmation/index.js';
 export { digits, letters, type CodeGenerator } from './crypto/index.js';
+export { SenderService, type SendOptions } from './delivery/index.js';
 export {
   TwoFactorCodeMismatchError,
   TwoFactorConfigurationError,
@@ -98,8 +99,6 @@ export {
   defineSender,
   functionalSenderBackend,
   SenderBackend,
-  SenderService,
-  type SendOptions,
   type Delivery,
   type ResolvedSender,
   type SendFunction,

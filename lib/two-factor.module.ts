@@ -5,18 +5,19 @@ import type { DataSource } from 'typeorm';
 import {
   ConfirmationStore,
   ConfirmerService,
-  EventTeller,
-  PartyReader,
+  EventPublisher,
+  QuotaScopeResolver,
   PurgeService,
 } from './confirmation/index.js';
 import { AfterCommit } from './database/index.js';
+import { SenderService } from './delivery/index.js';
 import { TwoFactorConfigurationError } from './errors/index.js';
 import { TwoFactorEvents } from './events/index.js';
 import { GuardedRouteExplorer, PurposeService, RequesterService } from './http/index.js';
 import { LimitService } from './limits/index.js';
-import { maxBatchSize, touchablePurposes, type ResolvedOptions } from './options/index.js';
+import { maxBatchSize, purposeAccess, type ResolvedOptions } from './options/index.js';
 import { TwoFactorService } from './request/index.js';
-import { SenderExplorer, SenderService } from './sender/index.js';
+import { SenderExplorer } from './sender/index.js';
 import {
   ASYNC_OPTIONS_TYPE,
   ConfigurableModuleClass,
@@ -50,7 +51,7 @@ async function openStore(
     maxBatchSize: maxBatchSize(options),
     tries: maxAttempts + 1,
     keys: keyRing.keys.length,
-    purposes: touchablePurposes(options),
+    purposes: purposeAccess(options),
     hasWays: [...options.purposes.values()].some(({ senders }) => senders !== undefined),
     clock,
     useWithinMs: useWithinSeconds * 1_000,
@@ -108,9 +109,9 @@ function orderedRoutes(modules: ModulesContainer): GuardedRouteExplorer {
       inject: [ModulesContainer],
     },
     ConfirmerService,
-    EventTeller,
+    EventPublisher,
     LimitService,
-    PartyReader,
+    QuotaScopeResolver,
     PurgeService,
     PurposeService,
     RequesterService,

@@ -17,9 +17,9 @@ import {
   parseId,
   sealEnvelope,
   type KeyRing,
-  type Sealed,
+  type EnvelopeContent,
 } from '../crypto/index.js';
-import { tooLate, type Deadline } from '../database/index.js';
+import { databaseTimeoutError, type Deadline } from '../database/index.js';
 import {
   TwoFactorConfigurationError,
   TwoFactorConflictError,
@@ -28,27 +28,41 @@ import {
 } from '../errors/index.js';
 import {
   LimitService,
-  watchesConfirm,
-  type Charged,
-  type LimitedParty,
-  type LimitedRequest,
-  type Opens,
+  limitsApplyToVerify,
+  type QuotaReceipt,
+  type QuotaScope,
+  type QuotaDemand,
+  type PendingSlotRequest,
 } from '../limits/index.js';
 import type { ResolvedOptions } from '../options/index.js';
 import { InjectTwoFactorOptions } from '../two-factor.tokens.js';
-import { parseBinding, parseSubject, type ProofBinding, type StoredBinding } from './binding.js';
-import type { ConfirmationRow } from './confirmation-record.entity.js';
-import { ConfirmationState, sealedOf, stateRow, type StateAccess } from './confirmation-state.js';
-import { statusOf } from './confirmation-status.js';
-import { ConfirmationStore, madeRow, type NewConfirmation } from './confirmation.store.js';
-import { EventTeller, refusalOf } from './event-teller.js';
-import { PartyReader } from './party-reader.js';
-import { canonicalJson, type JsonValue } from './plain-json.js';
-import { foundRow, newMark, ProofReservation } from './proof-reservation.js';
-import { PurgeService, type PurgeInput } from './purge.service.js';
-import { soon } from './soon.js';
-import { parseToken, parseWay } from './token.js';
-import { allowedWays, isByWay } from './ways.js';
+import {
+  parseBinding,
+  parseSubject,
+  type ProofBinding,
+  type StoredBinding,
+} from './model/binding.js';
+import type { ConfirmationRow } from './model/confirmation-record.entity.js';
+import {
+  ConfirmationState,
+  openContent,
+  stateRow,
+  type StateAccess,
+} from './model/confirmation-state.js';
+import { statusOf } from './model/confirmation-status.js';
+import {
+  ConfirmationStore,
+  rowAfterInsert,
+  type NewConfirmation,
+} from './store/confirmation.store.js';
+import { EventPublisher, limitOf } from './event-publisher.js';
+import { QuotaScopeResolver } from './quota-scope-resolver.js';
+import { canonicalJson, type JsonValue } from './model/plain-json.js';
+import { asUnreserved, newReservationMark, ProofReservation } from './use/proof-reservation.js';
+import { PurgeService, type PurgeInput } from './purge/purge.service.js';
+import { pollBriefly } from './create/poll-briefly.js';
+import { parseToken, parseWay } from './model/token.js';
+import { allowedWays, isByWay } from './model/ways.js';
 
 /** What `makeConfirmation` takes; everything is optional. */
 export interface MakeConfirmationInput extends ProofBinding {
@@ -114,18 +128,18 @@ export type ConfirmationAttempt =
   | { readonly state: ConfirmationState | null; readonly outcome: 'refused' };
 
 /** What a request spends beside its place: a message by a sender, caused by somebody. */
-export interface FirstMessage {
+export interface InitialMessage {
   readonly way: string;
   readonly requester: string | undefined;
 }
 
 /** A confirmation; a request key may stand for one that was there. */
-export interface MadeConfirmation {
+export interface CreatedConfirmation {
   readonly state: ConfirmationState;
   /** What this call wrote down as sent, and must hand over; `null` for nothing. */
-  readonly toBeSent: Sealed | null;
+  readonly pendingMessage: EnvelopeContent | null;
   /** What its message has cost, if it is not written down yet. */
-  readonly charged: Charged | null;
+  readonly receipt: QuotaReceipt | null;
 }
 
 /** A state, or the id of one: of a state only the id is taken. */
@@ -182,8 +196,8 @@ export class ConfirmerService {
   constructor(
     private readonly store: ConfirmationStore,
     private readonly limits: LimitService,
-    private readonly parties: PartyReader,
-    private readonly teller: EventTeller,
+    private readonly parties: QuotaScopeResolver,
+    private readonly teller: EventPublisher,
     private readonly purger: PurgeService,
     @InjectTwoFactorOptions() private readonly options: ResolvedOptions,
   ) {}
@@ -205,22 +219,22 @@ export class ConfirmerService {
    *
    * @internal
    */
-  async make(input: MakeConfirmationInput, message?: FirstMessage): Promise<MadeConfirmation> {
+  async make(input: MakeConfirmationInput, message?: InitialMessage): Promise<CreatedConfirmation> {
     const parsed = this.#parsed(input);
     const code = parsed.isConfirmed ? null : await this.drawCode();
     // A caller's transaction has limits of its own, and must not be used by a call that goes on behind its back.
     const { manager } = parsed;
     return manager === undefined
       ? this.store.within((deadline) => this.#makeWithin(deadline, parsed, code, message))
-      : this.#makeWithin({ passed: false }, parsed, code, message);
+      : this.#makeWithin({ expired: false }, parsed, code, message);
   }
 
   async #makeWithin(
-    deadline: Pick<Deadline, 'passed'>,
+    deadline: Pick<Deadline, 'expired'>,
     parsed: ParsedInput,
     code: string | null,
-    message: FirstMessage | undefined,
-  ): Promise<MadeConfirmation> {
+    message: InitialMessage | undefined,
+  ): Promise<CreatedConfirmation> {
     const { binding, manager, token, key, ttlMs } = parsed;
     const keyIds = key === undefined ? [] : idsFromRequestKey(this.options.keyRing, key, binding);
     const isToBeSent = message !== undefined && key === undefined;
@@ -230,10 +244,10 @@ export class ConfirmerService {
     const { tokenFrom } = parsed;
     const party = { token: token ?? null, tokenFrom, subject, purpose, hasSlot };
     // The same request may have been made before, also under a secret that no longer signs: then it costs nothing.
-    const repeated = async (ids = keyIds): Promise<MadeConfirmation | null> => {
+    const repeated = async (ids = keyIds): Promise<CreatedConfirmation | null> => {
       for (const keyId of ids) {
         const found = await this.store.find(keyId, manager);
-        if (found !== null) return this.#repeated(row, binding, token, found);
+        if (found !== null) return this.#replay(row, binding, token, found);
       }
       return null;
     };
@@ -252,39 +266,39 @@ export class ConfirmerService {
     };
     const isLimited = code !== null && manager === undefined;
     const isInserted = isLimited && key === undefined && (await this.#insertCharging(row, request));
-    let charged: Charged | null = null;
+    let charged: QuotaReceipt | null = null;
     if (!isInserted) {
       try {
         // What is confirmed by hand is the application's own decision, whoever guesses meanwhile.
         if (code !== null && manager !== undefined)
           await this.limits.assertUnlocked(party, manager);
-        else if (code !== null) charged = await this.limits.chargeRequest(request);
+        else if (code !== null) charged = await this.limits.consumeForRequest(request);
       } catch (error) {
         // What stands in the way may be the same request in another call, which has charged and not yet inserted.
-        const mayBeOurs = key !== undefined && isSpentByTwin(error);
-        const meanwhile = mayBeOurs ? await soon(() => repeated()) : null;
+        const mayBeOurs = key !== undefined && isHeldByConcurrentRepeat(error);
+        const meanwhile = mayBeOurs ? await pollBriefly(() => repeated()) : null;
         if (meanwhile !== null) return meanwhile;
         this.teller.sendBlocked(error, { id: '', way: row.way }, party);
         throw error;
       }
-      if (deadline.passed) {
+      if (deadline.expired) {
         if (charged) await this.limits.refund(charged);
-        throw tooLate();
+        throw databaseTimeoutError();
       }
       const counted =
-        this.store.isCharging && code !== null
-          ? this.limits.countedUnder(charged?.charges ?? this.limits.failuresOf(party))
+        this.store.supportsAtomicWrite && code !== null
+          ? this.limits.quotaKeys(charged?.charges ?? this.limits.failuresOf(party))
           : null;
       if (!(await this.#insert({ ...row, ...counted }, key === undefined, charged, manager))) {
         if (charged) await this.limits.refund(charged);
-        return this.#repeated(row, binding, token, await this.store.find(id, manager));
+        return this.#replay(row, binding, token, await this.store.find(id, manager));
       }
       // It was made too late for its caller, and no other call can know its id: it costs nothing. One with a key will be asked for.
-      if (deadline.passed && key === undefined && charged) await this.limits.refund(charged);
+      if (deadline.expired && key === undefined && charged) await this.limits.refund(charged);
     }
     this.teller.created(row, party, manager);
-    const state = this.stateOf(madeRow(row));
-    return { state, toBeSent: isToBeSent ? sealed : null, charged };
+    const state = this.stateOf(rowAfterInsert(row));
+    return { state, pendingMessage: isToBeSent ? sealed : null, receipt: charged };
   }
 
   /**
@@ -302,7 +316,8 @@ export class ConfirmerService {
       binding === undefined ? undefined : parseBinding(assertInput('check', binding));
     const ways = expected ? this.#waysOf(expected.purpose, binding?.senders) : null;
     const row = await this.store.find(id);
-    if (row === null || (expected && !this.#isFor(row, expected, ways))) return [null, false];
+    if (row === null || (expected && !this.#matchesBinding(row, expected, ways)))
+      return [null, false];
     const state = this.stateOf(row);
     // Bound under a secret that is gone, it can never be used.
     const isBound = this.options.keyRing.keyOf(row.detailsMac) !== undefined;
@@ -341,14 +356,14 @@ export class ConfirmerService {
     if (seen && statusOf(seen, this.options.clock.now()) !== 'pending') {
       return { state: this.stateOf(seen), outcome: 'refused' };
     }
-    if (!watchesConfirm(this.options)) return this.#compare(id, parsed, null, null);
+    if (!limitsApplyToVerify(this.options)) return this.#compare(id, parsed, null, null);
     return this.store.within(async (deadline) => {
       const charged = await this.#compareCharging(id, parsed, null);
       if (charged !== null) return charged;
       // In one process one after the other: the second call finds it confirmed before it is charged for nothing.
-      return this.store.oneAtATime(id, async () => {
-        if (deadline.passed) throw tooLate();
-        const known = (!this.store.isCharging && seen) || (await this.store.find(id));
+      return this.store.serializeAttempts(id, async () => {
+        if (deadline.expired) throw databaseTimeoutError();
+        const known = (!this.store.supportsAtomicWrite && seen) || (await this.store.find(id));
         return this.#attempt(deadline, id, parsed, known);
       });
     });
@@ -363,13 +378,13 @@ export class ConfirmerService {
    */
   async attemptAs(id: string, code: string, whose: string): Promise<ConfirmationAttempt | null> {
     const parsed = parseCode(code);
-    if (!watchesConfirm(this.options)) {
+    if (!limitsApplyToVerify(this.options)) {
       const charged = await this.store.confirm(
         id,
         codeMacs(this.options.keyRing, id, parsed),
         whose,
       );
-      return charged && this.#told(charged.row, charged.confirmed, parsed, null);
+      return charged && this.#report(charged.row, charged.confirmed, parsed, null);
     }
     const attempt = await this.#compareCharging(id, parsed, whose);
     return attempt?.outcome === 'refused' ? null : attempt;
@@ -403,9 +418,10 @@ export class ConfirmerService {
       this.teller.used(id, binding, manager);
       return true;
     }
-    if (key === null && !this.teller.isHeard) return false;
+    if (key === null && !this.teller.hasSubscribers) return false;
     const row = await this.store.find(id, manager);
-    if (row === null || row.usedAt === null || !this.#isFor(row, binding, ways)) return false;
+    if (row === null || row.usedAt === null || !this.#matchesBinding(row, binding, ways))
+      return false;
     // An earlier call with this key may have spent it, and its answer may be lost.
     if (key !== null && row.useKey === key) return true;
     this.teller.reuseRefused(row);
@@ -425,7 +441,7 @@ export class ConfirmerService {
     const binding = parseBinding(input);
     const { purpose, subject } = binding;
     const ways = this.#waysOf(purpose, input.senders);
-    const mark = newMark();
+    const mark = newReservationMark();
     const macs = this.#detailsMacs(id, binding);
     const row = await this.store.reserve({
       id,
@@ -437,15 +453,19 @@ export class ConfirmerService {
     });
     if (row !== null) {
       return new ProofReservation(
-        this.stateOf(foundRow(row)),
+        this.stateOf(asUnreserved(row)),
         mark,
         binding,
         this.store,
         this.teller,
       );
     }
-    const refused = this.teller.isHeard ? await this.store.find(id) : null;
-    if (refused !== null && refused.usedAt !== null && this.#isFor(refused, binding, ways)) {
+    const refused = this.teller.hasSubscribers ? await this.store.find(id) : null;
+    if (
+      refused !== null &&
+      refused.usedAt !== null &&
+      this.#matchesBinding(refused, binding, ways)
+    ) {
       this.teller.reuseRefused(refused);
     }
     return null;
@@ -455,7 +475,7 @@ export class ConfirmerService {
   async cancel(confirmation: ConfirmationReference): Promise<boolean> {
     const row = await this.store.cancel(idOf(confirmation));
     if (row === null) return false;
-    await this.endLive(row);
+    await this.releasePendingSlot(row);
     return true;
   }
 
@@ -508,7 +528,7 @@ export class ConfirmerService {
   ): Promise<ConfirmationAttempt | null> {
     const { keyRing } = this.options;
     const owner = this.limits.ownerOf(id);
-    const compared = await this.store.confirmCharging(
+    const compared = await this.store.verifyAtomically(
       id,
       codeMacs(keyRing, id, code),
       owner,
@@ -518,9 +538,9 @@ export class ConfirmerService {
     if (compared.outcome === 'unknown') return { state: null, outcome: 'refused' };
     const { row } = compared;
     if (compared.outcome === 'ended') return { state: this.stateOf(row), outcome: 'refused' };
-    const party = (): LimitedParty => this.parties.partyOf(row);
+    const party = (): QuotaScope => this.parties.scopeOf(row);
     const failure = this.limits.charged({ locks: compared.locks, party });
-    return this.#told(row, row.confirmedAt !== null, code, failure);
+    return this.#report(row, row.confirmedAt !== null, code, failure);
   }
 
   async #attempt(
@@ -535,22 +555,22 @@ export class ConfirmerService {
     if (statusOf(seen, this.options.clock.now()) !== 'pending') {
       return { state: this.stateOf(seen), outcome: 'refused' };
     }
-    const party = this.parties.partyOf(seen);
+    const party = this.parties.scopeOf(seen);
     // A code that can no longer be compared is no guess.
     const isKnown = this.options.keyRing.keyOf(seen.codeMac) !== undefined;
     const failure = isKnown ? await this.#chargeComparison(seen, party) : null;
-    if (deadline.passed) {
+    if (deadline.expired) {
       if (failure) await this.limits.refund(failure);
-      throw tooLate();
+      throw databaseTimeoutError();
     }
     const attempt = await this.#compare(id, code, party, failure);
     if (attempt.outcome === 'refused' && failure) await this.limits.refund(failure);
     return attempt;
   }
 
-  async #chargeComparison(row: ConfirmationRow, party: LimitedParty): Promise<Charged> {
+  async #chargeComparison(row: ConfirmationRow, party: QuotaScope): Promise<QuotaReceipt> {
     try {
-      return await this.limits.chargeComparison(party);
+      return await this.limits.consumeFailure(party);
     } catch (error) {
       this.teller.attemptBlocked(error, row, party);
       throw error;
@@ -561,8 +581,8 @@ export class ConfirmerService {
   async #compare(
     id: string,
     code: string,
-    party: LimitedParty | null,
-    failure: Charged | null,
+    party: QuotaScope | null,
+    failure: QuotaReceipt | null,
   ): Promise<ConfirmationAttempt> {
     const { keyRing } = this.options;
     const charged = await this.store.confirm(id, codeMacs(keyRing, id, code), null);
@@ -571,18 +591,19 @@ export class ConfirmerService {
       return { state: row && this.stateOf(row), outcome: 'refused' };
     }
     const { row, confirmed } = charged;
-    const attempt = this.#told(row, confirmed, code, failure);
-    if (confirmed && party) await this.limits.settle(this.limits.settlement(party, id));
-    else if (party && row.attempts >= row.maxAttempts) await this.endLive(row);
+    const attempt = this.#report(row, confirmed, code, failure);
+    if (confirmed && party)
+      await this.limits.resetAfterSuccess(this.limits.resetOnSuccess(party, id));
+    else if (party && row.attempts >= row.maxAttempts) await this.releasePendingSlot(row);
     return attempt;
   }
 
   /** What became of a code that was compared. */
-  #told(
+  #report(
     row: ConfirmationRow,
     isConfirmed: boolean,
     code: string,
-    failure: Charged | null,
+    failure: QuotaReceipt | null,
   ): ConfirmationAttempt {
     const state = this.stateOf(row);
     if (isConfirmed) {
@@ -601,7 +622,7 @@ export class ConfirmerService {
   async #confirmByHand(id: string): Promise<ConfirmationRow | null> {
     const row = await this.store.confirmByHand(id);
     if (row === null) return null;
-    await this.endLive(row);
+    await this.releasePendingSlot(row);
     this.teller.confirmed(row, 'hand');
     return row;
   }
@@ -611,8 +632,8 @@ export class ConfirmerService {
    *
    * @internal
    */
-  async endLive(row: ConfirmationRow): Promise<void> {
-    await this.limits.end(this.parties.partyOf(row), row.id);
+  async releasePendingSlot(row: ConfirmationRow): Promise<void> {
+    await this.limits.releaseSlot(this.parties.scopeOf(row), row.id);
   }
 
   #parsed(input: MakeConfirmationInput): ParsedInput {
@@ -670,7 +691,7 @@ export class ConfirmerService {
     code: string | null,
     keyId: string | undefined,
     { isToBeSent, hasSlot }: { readonly isToBeSent: boolean; readonly hasSlot: boolean },
-  ): { readonly row: NewConfirmation; readonly sealed: Sealed | null } {
+  ): { readonly row: NewConfirmation; readonly sealed: EnvelopeContent | null } {
     const { keyRing, maxAttempts, useWithinSeconds } = this.options;
     const { purpose, subject, details } = binding;
     const now = this.options.clock.now();
@@ -678,7 +699,7 @@ export class ConfirmerService {
     const random = drawBytes(ID_RANDOM_BYTES + NONCE_BYTES);
     const id = keyId ?? newId(now, random.subarray(0, ID_RANDOM_BYTES));
     const nonce = random.subarray(ID_RANDOM_BYTES);
-    const sealed: Sealed | null =
+    const sealed: EnvelopeContent | null =
       code === null
         ? null
         : {
@@ -715,13 +736,13 @@ export class ConfirmerService {
   /** In one statement with all that it costs; false when it was refused, and others must say why. */
   async #insertCharging(
     row: NewConfirmation,
-    request: LimitedRequest & { readonly opens: Opens },
+    request: QuotaDemand & { readonly opens: PendingSlotRequest },
   ): Promise<boolean> {
-    if (!this.store.isCharging) return false;
-    const bid = this.limits.bid(request);
+    if (!this.store.supportsAtomicWrite) return false;
+    const bid = this.limits.creationQuota(request);
     if (bid.charges.length === 0) return false;
-    const counted = this.limits.countedUnder(bid.charges);
-    const made = await this.store.insertCharging({ ...row, ...counted }, bid);
+    const counted = this.limits.quotaKeys(bid.charges);
+    const made = await this.store.createAtomically({ ...row, ...counted }, bid);
     if (made === null) return false;
     if (made.inVain.length > 0) {
       await this.limits.refund({
@@ -734,7 +755,7 @@ export class ConfirmerService {
   async #insert(
     row: NewConfirmation,
     isNew: boolean,
-    charged: Charged | null,
+    charged: QuotaReceipt | null,
     manager: EntityManager | undefined,
   ): Promise<boolean> {
     try {
@@ -746,33 +767,33 @@ export class ConfirmerService {
   }
 
   /** The state that a request key stands for, if this is the same request. */
-  #repeated(
+  #replay(
     attempted: NewConfirmation,
     binding: StoredBinding,
     token: string | undefined,
     made: ConfirmationRow | null,
-  ): MadeConfirmation {
+  ): CreatedConfirmation {
     if (made === null) {
       throw new TwoFactorConflictError(
         'The request key was used by a transaction that this one cannot see. Roll it back.',
       );
     }
     const state = this.stateOf(made);
-    const madeFor = sealedOf(state)?.token;
+    const madeFor = openContent(state)?.token;
     const isSame =
-      this.#isFor(made, binding) &&
+      this.#matchesBinding(made, binding) &&
       (made.codeMac === null) === (attempted.codeMac === null) &&
       made.expiresAt - made.createdAt === attempted.expiresAt - attempted.createdAt &&
       canonicalOrNull(made.meta) === attempted.meta &&
       (attempted.way === '' || made.way === '' || made.way === attempted.way) &&
       (token === undefined || madeFor === undefined || madeFor === token);
-    if (isSame) return { state, toBeSent: null, charged: null };
+    if (isSame) return { state, pendingMessage: null, receipt: null };
     throw new TwoFactorInputError(
       'The request key stands for another request. Draw a new one for each.',
     );
   }
 
-  #isFor(
+  #matchesBinding(
     row: ConfirmationRow,
     binding: StoredBinding,
     ways: readonly string[] | null = null,
@@ -803,8 +824,8 @@ export class ConfirmerService {
 }
 
 /** Places and messages are what the same request, in another call, may just have taken. */
-function isSpentByTwin(error: unknown): boolean {
-  const { limit } = refusalOf(error) ?? {};
+function isHeldByConcurrentRepeat(error: unknown): boolean {
+  const { limit } = limitOf(error) ?? {};
   return limit === 'pending' || limit?.startsWith('sends-') === true;
 }
 

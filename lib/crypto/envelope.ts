@@ -9,7 +9,7 @@ export const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
 
 /** What only the application's secret opens: the code and where it goes. */
-export interface Sealed {
+export interface EnvelopeContent {
   readonly code: string;
   /** Absent until the confirmation is bound to an address. */
   readonly token?: string | undefined;
@@ -38,7 +38,14 @@ interface StoredContent {
   readonly s?: 1 | undefined;
 }
 
-function toStored({ code, token, way, context, tokenFrom, hasSlot }: Sealed): StoredContent {
+function toStored({
+  code,
+  token,
+  way,
+  context,
+  tokenFrom,
+  hasSlot,
+}: EnvelopeContent): StoredContent {
   return {
     c: code,
     t: token,
@@ -49,7 +56,7 @@ function toStored({ code, token, way, context, tokenFrom, hasSlot }: Sealed): St
   };
 }
 
-function fromStored({ c, t, w, x, f, s }: StoredContent): Sealed {
+function fromStored({ c, t, w, x, f, s }: StoredContent): EnvelopeContent {
   return {
     code: c,
     ...(t !== undefined && { token: t }),
@@ -84,7 +91,7 @@ function strictBytes(text: string): Buffer | null {
  */
 export function sealEnvelope(
   ring: KeyRing,
-  content: Sealed,
+  content: EnvelopeContent,
   binding: EnvelopeBinding,
   nonce = drawBytes(NONCE_BYTES),
 ): string {
@@ -103,7 +110,7 @@ export function openEnvelope(
   ring: KeyRing,
   envelope: string,
   binding: EnvelopeBinding,
-): Sealed | null {
+): EnvelopeContent | null {
   const key = ring.keyOf(envelope);
   const [, , ...texts] = envelope.split('.');
   const [nonce, ciphertext, tag, ...rest] = texts.map(strictBytes);

@@ -5,7 +5,7 @@ export {
   openEnvelope,
   sealEnvelope,
   type EnvelopeBinding,
-  type Sealed,
+  type EnvelopeContent,
 } from './envelope.js';
 export { ID_RANDOM_BYTES, idBound, idFromRequestKey, isId, newId, parseId, shortId } from './id.js';
 export { KeyRing, type RingKey } from './key-ring.js';

@@ -6,13 +6,13 @@ import {
 } from '../errors/index.js';
 
 /** division_by_zero: how a statement of ours takes back what it has done, when somebody came in between. */
-const TAKEN_BACK = '22012';
+const SELF_ROLLBACK_SQLSTATE = '22012';
 
 /** SQLSTATE serialization_failure and deadlock_detected; MySQL deadlock, lock wait time-out, changed snapshot; SQLite busy. */
-const LOST_RACE = new Set<unknown>([
+const SERIALIZATION_FAILURE = new Set<unknown>([
   '40001',
   '40P01',
-  TAKEN_BACK,
+  SELF_ROLLBACK_SQLSTATE,
   1213,
   1205,
   1020,
@@ -26,7 +26,7 @@ const LOST_RACE = new Set<unknown>([
 const PREPARED_REFUSED = new Set<unknown>(['42P05', '26000', '0A000', 1243, 1295, 1461, 1615]);
 /** read_only_sql_transaction; MySQL --read-only, read-only transaction and mode. */
 const READ_ONLY = new Set<unknown>(['25006', 1290, 1792, 1836]);
-const JOINING_REFUSED = new Set<unknown>(['42601', '0A000', '42883']);
+const BATCH_UNSUPPORTED = new Set<unknown>(['42601', '0A000', '42883']);
 /** unique_violation; MySQL duplicate entry; SQLite. */
 const DUPLICATE_KEY = new Set<unknown>([
   '23505',
@@ -68,7 +68,8 @@ function isOneOf(codes: ReadonlySet<unknown>, error: unknown): boolean {
 }
 
 /** Another transaction was faster. Nothing of this statement happened, and the same statement may succeed now. */
-export const isLostRace = (error: unknown): boolean => isOneOf(LOST_RACE, error);
+export const isSerializationFailure = (error: unknown): boolean =>
+  isOneOf(SERIALIZATION_FAILURE, error);
 
 /** The server itself reported that it did not run the statement: by an SQLSTATE that leaves no doubt of the outcome. */
 export function isRolledBack(error: unknown): boolean {
@@ -83,11 +84,11 @@ export function isRolledBack(error: unknown): boolean {
 }
 
 /** syntax_error, feature_not_supported, undefined_function: a relative of PostgreSQL without SKIP LOCKED or JSON. */
-export const isJoiningRefused = (error: unknown): boolean => isOneOf(JOINING_REFUSED, error);
+export const isBatchUnsupported = (error: unknown): boolean => isOneOf(BATCH_UNSUPPORTED, error);
 
 /** The same of an error that has been translated. */
-export const isRefusedStatement = (error: unknown): boolean =>
-  error instanceof TwoFactorUnavailableError && isOneOf(JOINING_REFUSED, error.cause);
+export const isStatementUnsupported = (error: unknown): boolean =>
+  error instanceof TwoFactorUnavailableError && isOneOf(BATCH_UNSUPPORTED, error.cause);
 
 /** The only unique column is the id: the row is there. */
 export const isDuplicateKey = (error: unknown): boolean => isOneOf(DUPLICATE_KEY, error);
@@ -117,7 +118,7 @@ export function translateDatabaseError(
       { cause },
     );
   }
-  if (inCallersTransaction && isLostRace(error)) {
+  if (inCallersTransaction && isSerializationFailure(error)) {
     return new TwoFactorConflictError(
       'The transaction lost a race against another one and is dead. Roll it back; run it again if that makes sense.',
       { cause },

@@ -8,11 +8,15 @@ import {
   TwoFactorInputError,
   TwoFactorUnavailableError,
 } from '../errors/index.js';
-import { answerOf, type Answer, type StatementResult } from './answer.js';
+import {
+  resultFromTypeOrm,
+  type ExecutedStatement,
+  type StatementResult,
+} from './drivers/statement-result.js';
 import {
   isDuplicateKey,
-  isJoiningRefused,
-  isLostRace,
+  isBatchUnsupported,
+  isSerializationFailure,
   isPreparedStatementRefused,
   isReadOnly,
   isRolledBack,
@@ -20,15 +24,15 @@ import {
 } from './database-error.js';
 import { dataSourceOf } from './data-source-of.js';
 import { engineOf, type Engine } from './engine.js';
-import { giveUp } from './give-up.js';
-import { bindLists } from './given.js';
-import { Deadlines, tooLate, type Deadline } from './deadline.js';
-import type { HeldConnection, Said } from './held-connection.js';
-import { Lanes } from './lanes.js';
-import { Line, type Joinable } from './line.js';
-import { pastTypeorm } from './past-typeorm.js';
+import { abandonConnection } from './drivers/abandon-connection.js';
+import { bindArrays } from './batching/batch-rows.js';
+import { Deadlines, databaseTimeoutError, type Deadline } from './execution/deadline.js';
+import type { ConnectionLease, BoundStatement } from './drivers/connection-lease.js';
+import { KeyedMutex } from './execution/keyed-mutex.js';
+import { CoalescingQueue, type Batchable } from './batching/coalescing-queue.js';
+import { acquireDriverConnection } from './drivers/acquire-driver-connection.js';
 import { bindValues, type SqlValue, type SqlValues, type Statement } from './statement.js';
-import { ThroughTypeorm } from './through-typeorm.js';
+import { TypeOrmConnection } from './drivers/typeorm-connection.js';
 
 export interface StatementRunnerOptions {
   readonly timeoutMs: number;
@@ -43,24 +47,24 @@ export interface StatementRunnerOptions {
  * How a call goes together with others. Its statements answer a row for each call, which says by `key`, the first of
  * `keys`, whose it is, and whether anything was `touched`. A call of which they say nothing goes by itself.
  */
-export interface Join extends Joinable {
+export interface BatchSpec extends Batchable {
   /** For all calls of its kind: it takes `bindLists`. */
-  readonly many: Statement;
+  readonly batchStatement: Statement;
   /** For those of whom neither `one` nor `many` said anything, where those say what they touched alone. */
-  readonly rest?: Statement | undefined;
+  readonly followUpStatement?: Statement | undefined;
   /**
    * For this call alone, with the values of `row`: then it goes together with calls of other kinds, too, in one transaction.
    * Neither statement may ever wait for a row that somebody has locked.
    */
-  readonly one?: Statement | undefined;
+  readonly singleStatement?: Statement | undefined;
   /** What it gives, made when the statement is issued. */
-  readonly row: () => SqlValues;
+  readonly values: () => SqlValues;
   /** Further values, the same for all, of a kind that has no `one`. */
-  readonly shared?: (() => SqlValues) | undefined;
+  readonly sharedValues?: (() => SqlValues) | undefined;
 }
 
-interface JoinedCall extends Joinable {
-  readonly join: Join;
+interface QueuedCall extends Batchable {
+  readonly batch: BatchSpec;
   readonly deadline: Deadline;
   readonly resolve: (result: StatementResult | Promise<StatementResult>) => void;
   readonly reject: (error: unknown) => void;
@@ -69,13 +73,13 @@ interface JoinedCall extends Joinable {
 }
 
 /** SQLite's one connection may be inside somebody's transaction: wait this long for its end. */
-const FOREIGN_TRANSACTION_WAIT_MS = 2_000;
+const OPEN_TRANSACTION_WAIT_MS = 2_000;
 const POLL_MS = 5;
 /** Of a line of one kind: what two calls gain by going together they lose by waiting. */
-const LONE_OF_A_KIND = 2;
+const MAX_SINGLE_IN_FLIGHT = 2;
 /** So many of a kind at most go with a statement each, where they can: the one for many sets up more. */
-const FEW = 3;
-const NOTHING_TOUCHED: StatementResult = { rows: [], affected: 0 };
+const MAX_SINGLE_STATEMENTS = 3;
+const NO_ROWS_AFFECTED: StatementResult = { rows: [], affected: 0 };
 const MAX_JITTER_MS = 50;
 /** A connection that was left in a transaction is mended by the first try. */
 const UNCOMMITTED_TRIES = 3;
@@ -84,14 +88,14 @@ const UNCOMMITTED_TRIES = 3;
 export class StatementRunner {
   readonly engine: Engine;
   readonly #deadlines: Deadlines;
-  readonly #lanes = new Lanes();
+  readonly #mutex = new KeyedMutex();
   /** By their statement for many. */
-  readonly #lines = new Map<Statement, Line<JoinedCall>>();
+  readonly #queues = new Map<Statement, CoalescingQueue<QueuedCall>>();
   /** Of all kinds. */
-  readonly #line: Line<JoinedCall>;
+  readonly #sharedQueue: CoalescingQueue<QueuedCall>;
   readonly #logger = new Logger(StatementRunner.name);
   /** TypeORM's own logger, which says nothing unless it is told to. */
-  readonly #silent: unknown;
+  readonly #silentLogger: unknown;
   #prepares: boolean;
   #joins: boolean;
   /** Whether the driver's connections take several statements in one go, as far as that is known. */
@@ -102,11 +106,11 @@ export class StatementRunner {
     private readonly options: StatementRunnerOptions,
   ) {
     this.engine = engineOf(dataSource);
-    this.#silent = dataSource.logger;
+    this.#silentLogger = dataSource.logger;
     this.#prepares = options.preparedStatements;
     this.#joins = options.maxBatchSize > 1;
     this.#deadlines = new Deadlines(options.timeoutMs);
-    this.#line = this.#newLine(1);
+    this.#sharedQueue = this.#newQueue(1);
   }
 
   /**
@@ -120,21 +124,21 @@ export class StatementRunner {
     statement: Statement,
     values: () => SqlValues,
     manager?: EntityManager,
-    join?: Join | null,
+    join?: BatchSpec | null,
   ): Promise<StatementResult> {
     if (manager !== undefined) return this.#inTransaction(statement, values, manager);
-    return this.#deadlines.run((deadline) => this.#ownOrJoined(statement, values, deadline, join));
+    return this.#deadlines.run((deadline) => this.#runOrEnqueue(statement, values, deadline, join));
   }
 
   /** As `run`, without a manager, after those of the same lane. */
-  runInLane(
+  runExclusive(
     lane: string,
     statement: Statement,
     values: () => SqlValues,
-    join?: Join | null,
+    join?: BatchSpec | null,
   ): Promise<StatementResult> {
     return this.#deadlines.run((deadline) =>
-      this.#lanes.run(lane, () => this.#ownOrJoined(statement, values, deadline, join), deadline),
+      this.#mutex.run(lane, () => this.#runOrEnqueue(statement, values, deadline, join), deadline),
     );
   }
 
@@ -148,14 +152,14 @@ export class StatementRunner {
   }
 
   /** Statements that belong together, after those of the same turn. The wait is bounded, the work is not. */
-  async inTurn<T>(turn: string, work: () => Promise<T>): Promise<T> {
+  async serialize<T>(turn: string, work: () => Promise<T>): Promise<T> {
     let begin: (() => void) | undefined;
     const begins = new Promise<void>((resolve) => {
       begin = resolve;
     });
     let isLate = false;
-    const done = this.#lanes.run(turn, async () => {
-      if (isLate) throw tooLate();
+    const done = this.#mutex.run(turn, async () => {
+      if (isLate) throw databaseTimeoutError();
       begin?.();
       return work();
     });
@@ -178,9 +182,9 @@ export class StatementRunner {
     // Before the boundary below: values that cannot be made are no failure of the database.
     const bound = bindValues(statement, values());
     try {
-      return answerOf(await runner.query(statement.text, bound, true));
+      return resultFromTypeOrm(await runner.query(statement.text, bound, true));
     } catch (error) {
-      if (isDuplicateKey(error)) return NOTHING_TOUCHED;
+      if (isDuplicateKey(error)) return NO_ROWS_AFFECTED;
       throw translateDatabaseError(error, true);
     }
   }
@@ -200,106 +204,116 @@ export class StatementRunner {
     return runner;
   }
 
-  #ownOrJoined(
+  #runOrEnqueue(
     statement: Statement,
     values: () => SqlValues,
     deadline: Deadline,
-    join: Join | null | undefined,
+    batch: BatchSpec | null | undefined,
   ): Promise<StatementResult> {
-    const alone = (): Promise<StatementResult> => this.#own(statement, values, deadline);
-    if (!join || !this.#joins) return alone();
+    const alone = (): Promise<StatementResult> => this.#runWithRetry(statement, values, deadline);
+    if (!batch || !this.#joins) return alone();
     return new Promise((resolve, reject) => {
-      this.#lineOf(join).add({ keys: join.keys, join, deadline, resolve, reject, alone });
+      this.#queueOf(batch).add({ keys: batch.keys, batch, deadline, resolve, reject, alone });
     });
   }
 
-  #lineOf({ many, one }: Join): Line<JoinedCall> {
-    if (one !== undefined && this.#sendsTogether && this.#isUntold) return this.#line;
-    let line = this.#lines.get(many);
+  #queueOf({ batchStatement, singleStatement }: BatchSpec): CoalescingQueue<QueuedCall> {
+    if (singleStatement !== undefined && this.#sendsTogether && this.#isUntold)
+      return this.#sharedQueue;
+    let line = this.#queues.get(batchStatement);
     if (line === undefined) {
-      line = this.#newLine(LONE_OF_A_KIND);
-      this.#lines.set(many, line);
+      line = this.#newQueue(MAX_SINGLE_IN_FLIGHT);
+      this.#queues.set(batchStatement, line);
     }
     return line;
   }
 
-  #newLine(lone: number): Line<JoinedCall> {
-    return new Line(this.options.maxBatchSize, lone, (calls) => this.#send(calls));
+  #newQueue(lone: number): CoalescingQueue<QueuedCall> {
+    return new CoalescingQueue(this.options.maxBatchSize, lone, (calls) => this.#sendCalls(calls));
   }
 
-  #send(calls: readonly JoinedCall[]): Promise<unknown> {
-    if (calls.length === 1) return goAlone(calls[0]!);
-    return this.#joins ? this.#sendTogether(calls) : Promise.all(calls.map(goAlone));
+  #sendCalls(calls: readonly QueuedCall[]): Promise<unknown> {
+    if (calls.length === 1) return runSingly(calls[0]!);
+    return this.#joins ? this.#sendBatch(calls) : Promise.all(calls.map(runSingly));
   }
 
   /** @param isRest whether they were said once and not answered. */
-  async #sendTogether(calls: readonly JoinedCall[], isRest = false): Promise<void> {
-    let kinds: readonly Kind[] = [];
-    const say = (held: HeldConnection): Promise<Answer> => {
+  async #sendBatch(calls: readonly QueuedCall[], isRest = false): Promise<void> {
+    let kinds: readonly StatementGroup[] = [];
+    const say = (held: ConnectionLease): Promise<ExecutedStatement> => {
       // The others were told that it was too late; nothing may happen for them now.
-      const members = calls.filter(({ deadline }) => !deadline.passed);
-      kinds = kindsOf(members, held.sendsTogether && !isRest ? FEW : 0, isRest);
-      const all = saidTogether(kinds);
-      if (all.length > 1 && !held.sendsTogether) throw new ApartError();
+      const members = calls.filter(({ deadline }) => !deadline.expired);
+      kinds = groupByStatement(
+        members,
+        held.sendsTogether && !isRest ? MAX_SINGLE_STATEMENTS : 0,
+        isRest,
+      );
+      const all = bindGroups(kinds);
+      if (all.length > 1 && !held.sendsTogether) throw new PipelineUnsupportedError();
       return held.send(all);
     };
-    const deadline = latest(calls);
+    const deadline = latestDeadline(calls);
     try {
-      const { rows } = await this.#once(say, deadline);
+      const { rows } = await this.#runOnce(say, deadline);
       const left = settle(kinds, rows);
       // Another statement knows of what was not touched whether somebody has locked it. Refused calls, as an attacker makes
       // many, are not to take a connection each.
-      if (left.length > 1) void this.#sendTogether(left, true);
-      else void left.map(goAlone);
-      const said = new Set(kinds.flatMap((kind) => kind.calls));
-      for (const call of calls) if (!said.has(call)) call.reject(tooLate());
+      if (left.length > 1) void this.#sendBatch(left, true);
+      else void left.map(runSingly);
+      const bindStatement = new Set(kinds.flatMap((kind) => kind.calls));
+      for (const call of calls) if (!bindStatement.has(call)) call.reject(databaseTimeoutError());
     } catch (error) {
-      if (error instanceof ApartError) await this.#sendApart(calls);
-      else this.#refused(calls, deadline, error);
+      if (error instanceof PipelineUnsupportedError) await this.#sendSingly(calls);
+      else this.#onBatchFailure(calls, deadline, error);
     }
   }
 
-  async #sendApart(calls: readonly JoinedCall[]): Promise<void> {
+  async #sendSingly(calls: readonly QueuedCall[]): Promise<void> {
     // Else somebody is told of statements since they came.
     if (this.#isUntold) this.#sendsTogether = false;
-    await Promise.all(kindsOf(calls, 0, false).map((kind) => this.#send(kind.calls)));
+    await Promise.all(groupByStatement(calls, 0, false).map((kind) => this.#sendCalls(kind.calls)));
   }
 
   /** One of them may have spoiled it for all. Whoever certainly got nothing from it goes by himself. */
-  #refused(calls: readonly JoinedCall[], { isStuck }: Deadline, error: unknown): void {
-    if (isJoiningRefused(error) && this.#joins) {
+  #onBatchFailure(
+    calls: readonly QueuedCall[],
+    { timedOutOnServer }: Deadline,
+    error: unknown,
+  ): void {
+    if (isBatchUnsupported(error) && this.#joins) {
       this.#joins = false;
       this.#logger.warn(
         'The server does not take joined statements; going on without them. Set batching: false to say so from the start.',
       );
     }
-    const isUndone = error instanceof UncommittedError || error instanceof UnsaidError;
+    const isUndone = error instanceof NotCommittedError || error instanceof UnbindableValuesError;
     const mayGo = isUndone || isRolledBack(error);
     for (const call of calls) {
-      call.deadline.isStuck ||= isStuck;
-      if (mayGo) void goAlone(call);
+      call.deadline.timedOutOnServer ||= timedOutOnServer;
+      if (mayGo) void runSingly(call);
       else call.reject(translateDatabaseError(error, false));
     }
   }
 
-  async #own(
+  async #runWithRetry(
     statement: Statement,
     values: () => SqlValues,
     deadline: Deadline,
   ): Promise<StatementResult> {
-    const say = (held: HeldConnection): Promise<Answer> => held.send([said(statement, values)]);
+    const say = (held: ConnectionLease): Promise<ExecutedStatement> =>
+      held.send([said(statement, values)]);
     for (let attempt = 1; ; attempt += 1) {
       try {
-        return await this.#once(say, deadline);
+        return await this.#runOnce(say, deadline);
       } catch (error) {
-        if (error instanceof UnsaidError) throw error.cause;
-        if (isDuplicateKey(error)) return NOTHING_TOUCHED;
-        const isUncommitted = error instanceof UncommittedError;
+        if (error instanceof UnbindableValuesError) throw error.cause;
+        if (isDuplicateKey(error)) return NO_ROWS_AFFECTED;
+        const isUncommitted = error instanceof NotCommittedError;
         if (isUncommitted && attempt >= UNCOMMITTED_TRIES) {
           throw new TwoFactorConfigurationError(error.message);
         }
-        const mayRetry = isUncommitted || isLostRace(error);
-        if (!mayRetry || attempt >= this.options.tries || deadline.passed) {
+        const mayRetry = isUncommitted || isSerializationFailure(error);
+        if (!mayRetry || attempt >= this.options.tries || deadline.expired) {
           throw translateDatabaseError(error, false);
         }
         await sleep(Math.random() * MAX_JITTER_MS);
@@ -307,54 +321,54 @@ export class StatementRunner {
     }
   }
 
-  async #once(
-    say: (held: HeldConnection) => Promise<Answer>,
+  async #runOnce(
+    say: (held: ConnectionLease) => Promise<ExecutedStatement>,
     deadline: Deadline,
   ): Promise<StatementResult> {
     // The caller was told that it was too late; nothing may happen now.
-    if (deadline.passed) throw tooLate();
-    const held = await this.#hold();
+    if (deadline.expired) throw databaseTimeoutError();
+    const held = await this.#lease();
     try {
-      if (isInLeftTransaction(held)) await this.#untilStuck(deadline, held.rollBack());
+      if (isInLeftoverTransaction(held)) await this.#abortOnDeadline(deadline, held.rollBack());
       // From the last check of either condition to the statement there is no `await`: both still hold when it is issued.
-      while (this.#isInForeignTransaction(held)) await this.#pause(deadline);
-      if (deadline.passed) throw tooLate();
-      const answer = await this.#untilStuck(deadline, say(held));
-      if (this.#isInForeignTransaction(held)) throw foreignTransaction();
+      while (this.#isInsideOthersTransaction(held)) await this.#pause(deadline);
+      if (deadline.expired) throw databaseTimeoutError();
+      const answer = await this.#abortOnDeadline(deadline, say(held));
+      if (this.#isInsideOthersTransaction(held)) throw openTransactionError();
       // An answer that a later rollback undoes is worse than none.
-      if (answer.isUncommitted || isInLeftTransaction(held)) {
-        await this.#untilStuck(deadline, held.rollBack());
-        throw new UncommittedError();
+      if (answer.isUncommitted || isInLeftoverTransaction(held)) {
+        await this.#abortOnDeadline(deadline, held.rollBack());
+        throw new NotCommittedError();
       }
       return answer;
     } catch (error) {
       // Nobody answers on it, or only a server that takes no writes any more: the pool makes another one.
-      if (deadline.isStuck || isReadOnly(error)) giveUp(held.raw);
+      if (deadline.timedOutOnServer || isReadOnly(error)) abandonConnection(held.raw);
       if (!held.isPrepared || !isPreparedStatementRefused(error)) throw error;
     } finally {
       await held.release();
     }
-    this.#goOnUnprepared();
-    return this.#once(say, deadline);
+    this.#stopPreparing();
+    return this.#runOnce(say, deadline);
   }
 
-  #hold(): Promise<HeldConnection> {
+  #lease(): Promise<ConnectionLease> {
     const { dataSource, engine } = this;
-    if (engine !== 'sqlite' && this.#isUntold) return pastTypeorm(dataSource, engine);
-    return ThroughTypeorm.hold(dataSource, engine === 'postgres' && this.#isPrepared);
+    if (engine !== 'sqlite' && this.#isUntold) return acquireDriverConnection(dataSource, engine);
+    return TypeOrmConnection.hold(dataSource, engine === 'postgres' && this.#isPrepared);
   }
 
   /** Whether statements are prepared, and TypeORM would tell nobody of them. */
   get #isUntold(): boolean {
-    return this.#isPrepared && !this.#isLogged();
+    return this.#isPrepared && !this.#hasLogging();
   }
 
   get #isPrepared(): boolean {
     // The application's subscribers take queries for strings.
-    return this.#prepares && !this.#isWatched();
+    return this.#prepares && !this.#hasQuerySubscribers();
   }
 
-  #goOnUnprepared(): void {
+  #stopPreparing(): void {
     if (!this.#prepares) return;
     this.#prepares = false;
     this.#logger.warn(
@@ -367,9 +381,9 @@ export class StatementRunner {
    * TypeORM's SQLite drivers have one runner and one connection for all: what we write inside somebody's transaction is
    * undone by its rollback, after we answered.
    */
-  #isInForeignTransaction(held: HeldConnection): boolean {
+  #isInsideOthersTransaction(held: ConnectionLease): boolean {
     if (this.engine !== 'sqlite') return false;
-    const { runner, raw } = held as ThroughTypeorm;
+    const { runner, raw } = held as TypeOrmConnection;
     // better-sqlite3 also knows of a BEGIN that TypeORM was not asked for.
     return (
       runner.isTransactionActive || (raw as SqliteConnection | undefined)?.inTransaction === true
@@ -377,16 +391,16 @@ export class StatementRunner {
   }
 
   /** Whether TypeORM tells anybody of statements; it may be told to at any time. */
-  #isLogged(): boolean {
+  #hasLogging(): boolean {
     const { logging, logger, maxQueryExecutionTime } = this.dataSource.options;
     return (
       Boolean(logging || maxQueryExecutionTime) ||
       typeof logger === 'object' ||
-      this.dataSource.logger !== this.#silent
+      this.dataSource.logger !== this.#silentLogger
     );
   }
 
-  #isWatched(): boolean {
+  #hasQuerySubscribers(): boolean {
     return this.dataSource.subscribers.some(
       (subscriber) => subscriber.beforeQuery !== undefined || subscriber.afterQuery !== undefined,
     );
@@ -394,19 +408,19 @@ export class StatementRunner {
 
   async #pause(deadline: Deadline): Promise<void> {
     const waited = performance.now() - deadline.startedAt;
-    if (deadline.passed || waited >= FOREIGN_TRANSACTION_WAIT_MS) {
-      throw foreignTransaction();
+    if (deadline.expired || waited >= OPEN_TRANSACTION_WAIT_MS) {
+      throw openTransactionError();
     }
     await sleep(POLL_MS);
   }
 
   /** Gives a statement up that is under way when its deadline has passed. */
-  #untilStuck<T>(deadline: Deadline, query: Promise<T>): Promise<T> {
+  #abortOnDeadline<T>(deadline: Deadline, query: Promise<T>): Promise<T> {
     const issuedAt = performance.now();
     return new Promise((resolve, reject) => {
       const giveUpNow = (): void => {
-        deadline.isStuck = true;
-        reject(tooLate());
+        deadline.timedOutOnServer = true;
+        reject(databaseTimeoutError());
       };
       let timer: NodeJS.Timeout | undefined;
       const onPass = (): void => {
@@ -416,26 +430,26 @@ export class StatementRunner {
         else giveUpNow();
       };
       // By its name: V8 makes a function that is written where a member is set for long, and keeps all it refers to as long.
-      deadline.onPass = onPass;
+      deadline.onExpire = onPass;
       const inTime =
-        <A>(settle: (answer: A) => void) =>
+        <A>(resolveCalls: (answer: A) => void) =>
         (answer: A): void => {
-          deadline.onPass = null;
+          deadline.onExpire = null;
           clearTimeout(timer);
-          settle(answer);
+          resolveCalls(answer);
         };
       query.then(inTime(resolve), inTime(reject));
     });
   }
 }
 
-function goAlone({ alone, resolve, reject }: JoinedCall): Promise<void> {
+function runSingly({ alone, resolve, reject }: QueuedCall): Promise<void> {
   return alone().then(resolve, reject);
 }
 
 /** Calls that have the statement for many in common. */
-interface Kind {
-  readonly calls: JoinedCall[];
+interface StatementGroup {
+  readonly calls: QueuedCall[];
   /** The statement that each of them goes with; */
   one: Statement | undefined;
   /** else all go with this one. */
@@ -445,17 +459,21 @@ interface Kind {
 }
 
 /** @param most of a kind that go with a statement each. */
-function kindsOf(calls: readonly JoinedCall[], most: number, isRest: boolean): readonly Kind[] {
-  const kinds = new Map<Statement, Kind>();
+function groupByStatement(
+  calls: readonly QueuedCall[],
+  most: number,
+  isRest: boolean,
+): readonly StatementGroup[] {
+  const kinds = new Map<Statement, StatementGroup>();
   for (const call of calls) {
-    const { many, one, rest = many } = call.join;
-    const kind = kinds.get(many);
+    const { batchStatement, singleStatement, followUpStatement = batchStatement } = call.batch;
+    const kind = kinds.get(batchStatement);
     if (kind === undefined) {
-      kinds.set(many, {
+      kinds.set(batchStatement, {
         calls: [call],
-        one: most > 0 ? one : undefined,
-        many: isRest ? rest : many,
-        isLast: isRest || rest === many,
+        one: most > 0 ? singleStatement : undefined,
+        many: isRest ? followUpStatement : batchStatement,
+        isLast: isRest || followUpStatement === batchStatement,
       });
     } else {
       kind.calls.push(call);
@@ -465,29 +483,29 @@ function kindsOf(calls: readonly JoinedCall[], most: number, isRest: boolean): r
   return [...kinds.values()];
 }
 
-function saidTogether(kinds: readonly Kind[]): readonly Said[] {
+function bindGroups(kinds: readonly StatementGroup[]): readonly BoundStatement[] {
   return kinds.flatMap(({ calls, one, many }) => {
-    if (one) return calls.map(({ join }) => said(one, join.row));
+    if (one) return calls.map(({ batch }) => said(one, batch.values));
     return [
-      saidBy(many, () => {
-        const { shared } = calls[0]!.join;
-        const rows = calls.map(({ join }) => join.row());
-        return bindLists(many, rows, shared?.());
+      boundLazily(many, () => {
+        const { sharedValues } = calls[0]!.batch;
+        const rows = calls.map(({ batch }) => batch.values());
+        return bindArrays(many, rows, sharedValues?.());
       }),
     ];
   });
 }
 
-function said(statement: Statement, values: () => SqlValues): Said {
-  return saidBy(statement, () => bindValues(statement, values()));
+function said(statement: Statement, values: () => SqlValues): BoundStatement {
+  return boundLazily(statement, () => bindValues(statement, values()));
 }
 
 /** A mistake in making the values must not look like a failure of the database. */
-function saidBy(statement: Statement, bind: () => SqlValue[]): Said {
+function boundLazily(statement: Statement, bind: () => SqlValue[]): BoundStatement {
   try {
     return { statement, values: bind() };
   } catch (error) {
-    throw new UnsaidError('', { cause: error });
+    throw new UnbindableValuesError('', { cause: error });
   }
 }
 
@@ -496,19 +514,22 @@ function saidBy(statement: Statement, bind: () => SqlValue[]): Said {
  *
  * @returns those of whom a statement said nothing that was not the last one.
  */
-function settle(kinds: readonly Kind[], rows: StatementResult['rows']): readonly JoinedCall[] {
+function settle(
+  kinds: readonly StatementGroup[],
+  rows: StatementResult['rows'],
+): readonly QueuedCall[] {
   const answers = new Map(rows.map((row) => [row['key'], row]));
-  const left: JoinedCall[] = [];
+  const left: QueuedCall[] = [];
   for (const { calls, one, isLast } of kinds) {
     for (const call of calls) {
       const answer = answers.get(call.keys[0]);
       if (answer === undefined) {
-        if (one === undefined && isLast) void goAlone(call);
+        if (one === undefined && isLast) void runSingly(call);
         else left.push(call);
       } else if (answer['touched'] === true) {
         call.resolve({ rows: [answer], affected: 1 });
       } else {
-        call.resolve(NOTHING_TOUCHED);
+        call.resolve(NO_ROWS_AFFECTED);
       }
     }
   }
@@ -516,7 +537,7 @@ function settle(kinds: readonly Kind[], rows: StatementResult['rows']): readonly
 }
 
 /** Of the one who waits longest from now on. */
-function latest(calls: readonly JoinedCall[]): Deadline {
+function latestDeadline(calls: readonly QueuedCall[]): Deadline {
   let { deadline } = calls[0]!;
   for (const call of calls) {
     if (call.deadline.startedAt > deadline.startedAt) ({ deadline } = call);
@@ -529,13 +550,13 @@ interface SqliteConnection {
 }
 
 /** Values that cannot be made, and why. Nothing was sent. */
-class UnsaidError extends Error {}
+class UnbindableValuesError extends Error {}
 
 /** Several statements were to go in one go, and the connection takes one only. None was sent. */
-class ApartError extends Error {}
+class PipelineUnsupportedError extends Error {}
 
 /** The statement was part of a transaction of nobody, which was rolled back: it may be repeated. */
-class UncommittedError extends Error {
+class NotCommittedError extends Error {
   constructor() {
     super(
       'The connections of the data source do not commit by themselves. Set autocommit = 1, and end every transaction ' +
@@ -545,12 +566,12 @@ class UncommittedError extends Error {
 }
 
 /** `pg` knows what the server said last: I is idle, everything else a transaction. */
-function isInLeftTransaction({ raw }: HeldConnection): boolean {
+function isInLeftoverTransaction({ raw }: ConnectionLease): boolean {
   const { getTransactionStatus } = (raw ?? {}) as { getTransactionStatus?: () => string | null };
   return (getTransactionStatus?.call(raw) ?? 'I') !== 'I';
 }
 
-function foreignTransaction(): TwoFactorUnavailableError {
+function openTransactionError(): TwoFactorUnavailableError {
   return new TwoFactorUnavailableError(
     'Another transaction is open on the only connection of this SQLite data source. Call this outside of it, or use ' +
       'PostgreSQL or MariaDB.',

@@ -22,7 +22,7 @@ import {
 } from '../errors/index.js';
 import type { ResolvedOptions } from '../options/index.js';
 import { TwoFactorService, type TwoFactorRequest } from '../request/index.js';
-import { SenderService } from '../sender/index.js';
+import { SenderService } from '../delivery/index.js';
 import { InjectTwoFactorOptions } from '../two-factor.tokens.js';
 import { BodyPipe } from './body.pipe.js';
 import type { CallerSubjects } from './caller-subjects.js';

@@ -1,9 +1,9 @@
 export { canonicalToken } from './canonical-token.js';
-export type { LimitClauses } from './dialects/limit-clauses.js';
-export { DatabaseLimitStore } from './database-limit.store.js';
+export type { LimitClauses } from './store/dialects/limit-clauses.js';
+export { DatabaseLimitStore } from './store/database-limit.store.js';
 export { SprayDetector } from './spray-detector.js';
-export { NoLimitStore } from './no-limit.store.js';
-export { LimitRecord } from './limit-record.entity.js';
+export { NoLimitStore } from './store/no-limit.store.js';
+export { LimitRecord } from './store/limit-record.entity.js';
 export type {
   FailureRule,
   ConsumeResult,
@@ -11,23 +11,23 @@ export type {
   QuotaUsage,
   LimitStore,
   WindowRule,
-} from './limit-store.interface.js';
+} from './store/limit-store.interface.js';
 export {
   LimitService,
-  watchesConfirm,
-  type Bid,
-  type Charged,
-  type CountedUnder,
+  limitsApplyToVerify,
+  type CreationQuota,
+  type QuotaReceipt,
+  type QuotaKeys,
   type FailureCount,
-  type LimitedRequest,
-  type Opens,
-  type Settlement,
+  type QuotaDemand,
+  type PendingSlotRequest,
+  type ResetOnSuccess,
 } from './limit.service.js';
 export { parseAddress } from './networks.js';
 export {
   classOf,
   type FailureScope,
   type LimitedMessage,
-  type LimitedParty,
+  type QuotaScope,
 } from './quota-planner.js';
 export { parseRequester } from './parse-requester.js';

@@ -13,29 +13,29 @@ import {
 } from '../errors/index.js';
 import type { ResolvedOptions } from '../options/index.js';
 import { InjectTwoFactorOptions, TWO_FACTOR_LIMIT_STORE } from '../two-factor.tokens.js';
-import { checkedLimitStore } from './checked-limit-store.js';
-import { DatabaseLimitStore } from './database-limit.store.js';
-import { chargeRow, failureValues, type ChargeRow } from './dialects/charge-values.js';
-import type { LimitClauses } from './dialects/limit-clauses.js';
-import { isSpent, lasts, waitMs } from './limit-rules.js';
-import type { QuotaRequest, QuotaUsage, LimitStore } from './limit-store.interface.js';
+import { checkedLimitStore } from './store/checked-limit-store.js';
+import { DatabaseLimitStore } from './store/database-limit.store.js';
+import { chargeRow, failureValues, type ChargeRow } from './store/dialects/charge-values.js';
+import type { LimitClauses } from './store/dialects/limit-clauses.js';
+import { isExhausted, isActive, waitMs } from './store/limit-rules.js';
+import type { QuotaRequest, QuotaUsage, LimitStore } from './store/limit-store.interface.js';
 import {
   QuotaPlanner,
-  type Budget,
+  type NamedQuota,
   type FailureScope,
   type LimitedMessage,
-  type LimitedParty,
+  type QuotaScope,
 } from './quota-planner.js';
 
 /** A new confirmation, a message, or both. */
-export interface LimitedRequest extends LimitedParty {
+export interface QuotaDemand extends QuotaScope {
   /** The confirmation that is made. Without a message it takes one of the pending slots. */
-  readonly opens?: Opens | undefined;
+  readonly opens?: PendingSlotRequest | undefined;
   readonly sends?: LimitedMessage | undefined;
 }
 
 /** A confirmation that is about to live. */
-export interface Opens {
+export interface PendingSlotRequest {
   readonly id: string;
   readonly ttlMs: number;
 }
@@ -50,20 +50,20 @@ export interface FailureCount {
 }
 
 /** What a call has charged, to be given back if what it was for does not happen. */
-export interface Charged {
-  readonly charges: readonly Budget[];
+export interface QuotaReceipt {
+  readonly charges: readonly NamedQuota[];
   readonly levels: readonly QuotaUsage[];
 }
 
 /** What a success ends: the failures of its token, and its pending slot. */
-export interface Settlement {
+export interface ResetOnSuccess {
   readonly keys: readonly string[];
   readonly owner: string;
 }
 
 /** What a new confirmation charges in its own statement. */
-export interface Bid {
-  readonly charges: readonly Budget[];
+export interface CreationQuota {
+  readonly charges: readonly NamedQuota[];
   readonly owner: string;
   readonly rows: (now: number) => readonly ChargeRow[];
   /** The keys of its place: of two calls that want it one gets it. */
@@ -71,22 +71,22 @@ export interface Bid {
 }
 
 /** Where a confirmation is counted, for its own statements; `null` for nowhere. */
-export type CountedUnder = {
+export type QuotaKeys = {
   readonly failureKeys: string | null;
   readonly slotKeys: string | null;
 };
 
 /** Whether a confirmation must be known before its code is compared. */
-export function watchesConfirm({ limits: { failures, pending } }: ResolvedOptions): boolean {
+export function limitsApplyToVerify({ limits: { failures, pending } }: ResolvedOptions): boolean {
   return failures !== null || pending !== null;
 }
 
-const NOTHING: Charged = { charges: [], levels: [] };
-const HOLDER_LENGTH = 16;
+const NOTHING: QuotaReceipt = { charges: [], levels: [] };
+const OWNER_LENGTH = 16;
 /** Of what belongs to no confirmation in particular. */
-const NOBODY = '0'.repeat(HOLDER_LENGTH);
+const NO_OWNER = '0'.repeat(OWNER_LENGTH);
 /** The client did nothing wrong. */
-const OURS: ReadonlySet<LimitName> = new Set(['sends-per-sender', 'sends-in-total']);
+const SERVER_SIDE_LIMITS: ReadonlySet<LimitName> = new Set(['sends-per-sender', 'sends-in-total']);
 
 /**
  * Budgets that hold across confirmations. Charged before what they limit, all that a call needs at once, and given back
@@ -128,8 +128,8 @@ export class LimitService {
     const failures = this.#planner.failureKeys(scope);
     const messages = this.#planner.messageKeys(scope);
     // Two calls, because all other statements lock failures before windows, whatever their keys are.
-    await this.#ask(() => this.store.release(failures));
-    if (messages.length > 0) await this.#ask(() => this.store.release(messages));
+    await this.#orUnavailable(() => this.store.release(failures));
+    if (messages.length > 0) await this.#orUnavailable(() => this.store.release(messages));
     const recipient = scope.token === undefined ? '' : ` recipient ${this.tokenKey(scope.token)}`;
     const owner = scope.subject === undefined ? '' : ' a subject and';
     this.#logger.log(`The limits of${owner}${recipient || ' its codes'} were reset by hand.`);
@@ -143,13 +143,13 @@ export class LimitService {
    */
   async failures(scope: FailureScope): Promise<FailureCount> {
     const keys = this.#planner.failureKeys(scope);
-    const levels = await this.#ask(() => this.store.read(keys));
+    const levels = await this.#orUnavailable(() => this.store.read(keys));
     const rule = this.#planner.failureRule;
     const now = this.options.clock.now();
     // Each failure is counted under each secret.
     const count = Math.max(0, ...levels.map(({ amount }) => amount));
     const isPermanentlyLocked = rule !== null && levels.some(({ amount }) => amount >= rule.max);
-    const locks = levels.filter((level) => rule !== null && lasts(level, rule, now));
+    const locks = levels.filter((level) => rule !== null && isActive(level, rule, now));
     const endsAt = Math.max(0, ...locks.map((level) => level.endsAt));
     return {
       count,
@@ -183,7 +183,7 @@ export class LimitService {
    *
    * @internal
    */
-  bid(request: LimitedRequest & { readonly opens: Opens }): Bid {
+  creationQuota(request: QuotaDemand & { readonly opens: PendingSlotRequest }): CreationQuota {
     const [place = []] = this.#slots(request);
     const charges = [...this.#planner.request(request, request.sends), ...place];
     const rows = (now: number): ChargeRow[] => charges.map((charge) => chargeRow(charge, now));
@@ -200,7 +200,7 @@ export class LimitService {
    *
    * @internal
    */
-  failuresOf(party: LimitedParty): Charged['charges'] {
+  failuresOf(party: QuotaScope): QuotaReceipt['charges'] {
     return this.#planner.failures(party, false);
   }
 
@@ -209,7 +209,7 @@ export class LimitService {
    *
    * @internal
    */
-  countedUnder(charges: Charged['charges']): CountedUnder {
+  quotaKeys(charges: QuotaReceipt['charges']): QuotaKeys {
     if (this.clauses === null) return { failureKeys: null, slotKeys: null };
     const keysOf = (kind: RegExp): string =>
       charges
@@ -228,8 +228,8 @@ export class LimitService {
    * @throws TwoFactorTooManyRequestsError while it is locked; nothing is charged then.
    * @internal
    */
-  async chargeComparison(party: LimitedParty): Promise<Charged> {
-    return this.#charge(this.#planner.failures(party, false), [], null);
+  async consumeFailure(party: QuotaScope): Promise<QuotaReceipt> {
+    return this.#consume(this.#planner.failures(party, false), [], null);
   }
 
   /**
@@ -238,9 +238,9 @@ export class LimitService {
    * @throws TwoFactorTooManyRequestsError, TwoFactorUnavailableError; nothing is charged then.
    * @internal
    */
-  async chargeRequest(request: LimitedRequest): Promise<Charged> {
+  async consumeForRequest(request: QuotaDemand): Promise<QuotaReceipt> {
     const fixed = this.#planner.request(request, request.sends);
-    return this.#charge(fixed, this.#slots(request), request.opens?.id ?? null);
+    return this.#consume(fixed, this.#slots(request), request.opens?.id ?? null);
   }
 
   /**
@@ -250,16 +250,16 @@ export class LimitService {
    * @throws TwoFactorTooManyRequestsError
    * @internal
    */
-  async assertUnlocked(party: LimitedParty, manager: EntityManager): Promise<void> {
+  async assertUnlocked(party: QuotaScope, manager: EntityManager): Promise<void> {
     const failures = this.#planner.failures(party, true);
     if (failures.length === 0) return;
     const keys = failures.map(({ key }) => key);
-    const levels = await this.#ask(() => this.store.read(keys, manager));
+    const levels = await this.#orUnavailable(() => this.store.read(keys, manager));
     const now = this.options.clock.now();
-    const worst = this.#worst(
+    const worst = this.#longestWait(
       failures,
       levels.filter((level) =>
-        isSpent(
+        isExhausted(
           level,
           failures.find(({ key }) => key === level.key)!,
           now,
@@ -274,9 +274,9 @@ export class LimitService {
    *
    * @internal
    */
-  async refund({ charges }: Pick<Charged, 'charges'>): Promise<void> {
+  async refund({ charges }: Pick<QuotaReceipt, 'charges'>): Promise<void> {
     const spent = charges.filter(({ checkOnly }) => !checkOnly);
-    if (spent.length > 0) await this.#tryTo(() => this.store.refund(spent));
+    if (spent.length > 0) await this.#bestEffort(() => this.store.refund(spent));
   }
 
   /**
@@ -284,7 +284,7 @@ export class LimitService {
    *
    * @internal
    */
-  async refundMessage({ charges }: Charged): Promise<void> {
+  async refundMessage({ charges }: QuotaReceipt): Promise<void> {
     await this.refund({ charges: charges.filter(({ limit }) => limit.startsWith('sends-')) });
   }
 
@@ -293,7 +293,7 @@ export class LimitService {
    *
    * @internal
    */
-  settlement(party: LimitedParty, id: string): Settlement {
+  resetOnSuccess(party: QuotaScope, id: string): ResetOnSuccess {
     const failures = this.#planner.failures(party, false).map(({ key }) => key);
     return { keys: [...failures, ...this.#slotKeys(party)].toSorted(), owner: ownerOf(id) };
   }
@@ -303,8 +303,8 @@ export class LimitService {
    *
    * @internal
    */
-  async end(party: LimitedParty, id: string): Promise<void> {
-    await this.#tryTo(async () => {
+  async releaseSlot(party: QuotaScope, id: string): Promise<void> {
+    await this.#bestEffort(async () => {
       const keys = this.#slotKeys(party).toSorted();
       if (keys.length > 0) await this.store.release(keys, ownerOf(id));
     });
@@ -315,8 +315,8 @@ export class LimitService {
    *
    * @internal
    */
-  async settle({ keys, owner }: Settlement): Promise<void> {
-    if (keys.length > 0) await this.#tryTo(() => this.store.release(keys, owner));
+  async resetAfterSuccess({ keys, owner }: ResetOnSuccess): Promise<void> {
+    if (keys.length > 0) await this.#bestEffort(() => this.store.release(keys, owner));
   }
 
   /**
@@ -325,7 +325,13 @@ export class LimitService {
    * @param locks those of its budgets that lock now.
    * @internal
    */
-  charged({ locks, party }: { locks: readonly QuotaUsage[]; party: () => LimitedParty }): Charged {
+  charged({
+    locks,
+    party,
+  }: {
+    locks: readonly QuotaUsage[];
+    party: () => QuotaScope;
+  }): QuotaReceipt {
     return {
       charges: locks.length === 0 ? [] : this.#planner.failures(party(), false),
       levels: locks,
@@ -337,12 +343,12 @@ export class LimitService {
    *
    * @internal
    */
-  locksOf({ charges, levels }: Charged): { scope: 'token' | 'subject'; until: Date | null }[] {
+  locksOf({ charges, levels }: QuotaReceipt): { scope: 'token' | 'subject'; until: Date | null }[] {
     const now = this.options.clock.now();
     // Under several secrets one failure is counted several times; the longest lock is the one that holds.
     const locks = charges.flatMap((charge) => {
       const level = levels.find(({ key }) => key === charge.key);
-      if (level === undefined || !isSpent(level, charge, now)) return [];
+      if (level === undefined || !isExhausted(level, charge, now)) return [];
       return [level.amount >= charge.rule.max ? Number.POSITIVE_INFINITY : level.endsAt];
     });
     const [charge] = charges;
@@ -374,24 +380,24 @@ export class LimitService {
     return (await this.store.purge?.(limit)) ?? false;
   }
 
-  async #charge(
-    fixed: readonly Budget[],
-    places: readonly (readonly Budget[])[],
+  async #consume(
+    fixed: readonly NamedQuota[],
+    places: readonly (readonly NamedQuota[])[],
     id: string | null,
-  ): Promise<Charged> {
+  ): Promise<QuotaReceipt> {
     if (fixed.length === 0 && places.length === 0) return NOTHING;
-    const owner = id === null ? NOBODY : ownerOf(id);
+    const owner = id === null ? NO_OWNER : ownerOf(id);
     let soonest: Refusal | null = null;
     // Any of the places will do: the next one is tried when only the place was refused.
     for (const place of places.length > 0 ? places : [[]]) {
       const charges = [...fixed, ...place].toSorted(byKey);
-      const { exhausted: refused, consumed: charged } = await this.#ask(() =>
+      const { exhausted: refused, consumed: charged } = await this.#orUnavailable(() =>
         this.store.consume(charges, owner),
       );
       if (refused.length === 0) return { charges, levels: charged };
-      const worst = this.#worst(fixed, refused);
+      const worst = this.#longestWait(fixed, refused);
       if (worst !== null) throw this.#refusal(worst);
-      const taken = this.#worst(place, refused);
+      const taken = this.#longestWait(place, refused);
       if (soonest === null || (taken?.waitMs ?? 0) < (soonest.waitMs ?? 0)) soonest = taken;
     }
     throw this.#refusal(soonest!);
@@ -407,18 +413,18 @@ export class LimitService {
   }
 
   /** Only a confirmation that is made without a message takes a pending slot: messages are bounded by their own quotas. */
-  #slots(request: LimitedRequest): Budget[][] {
+  #slots(request: QuotaDemand): NamedQuota[][] {
     const { opens, sends } = request;
     return opens && sends === undefined ? this.#planner.slots(request, opens.ttlMs) : [];
   }
 
-  #slotKeys(party: LimitedParty): string[] {
+  #slotKeys(party: QuotaScope): string[] {
     if (!party.hasSlot) return [];
     return this.#planner.slots(party, 0).flatMap((slot) => slot.map(({ key }) => key));
   }
 
   /** The refusal that lasts longest. */
-  #worst(charges: readonly Budget[], refused: readonly QuotaUsage[]): Refusal | null {
+  #longestWait(charges: readonly NamedQuota[], refused: readonly QuotaUsage[]): Refusal | null {
     const now = this.options.clock.now();
     const refusals = refused.flatMap((level): Refusal[] => {
       const charge = charges.find(({ key }) => key === level.key);
@@ -445,7 +451,7 @@ export class LimitService {
 
   #refusal({ limit, waitMs: wait, exactMs }: Refusal): Error {
     const seconds = wait === null ? null : Math.max(1, Math.ceil(wait / 1_000));
-    if (OURS.has(limit)) {
+    if (SERVER_SIDE_LIMITS.has(limit)) {
       const retryAfterSeconds = seconds ?? 1;
       return new TwoFactorUnavailableError(
         `The messages of the budget ${limit} are used up. Raise it under limits, or wait ${retryAfterSeconds} seconds.`,
@@ -468,7 +474,7 @@ export class LimitService {
     return `The limit ${limit} is reached. Try again in ${seconds} seconds.`;
   }
 
-  async #ask<T>(question: () => Promise<T>): Promise<T> {
+  async #orUnavailable<T>(question: () => Promise<T>): Promise<T> {
     try {
       return await question();
     } catch (error) {
@@ -480,7 +486,7 @@ export class LimitService {
     }
   }
 
-  async #tryTo(work: () => Promise<unknown>): Promise<void> {
+  async #bestEffort(work: () => Promise<unknown>): Promise<void> {
     try {
       await work();
     } catch (error) {
@@ -493,7 +499,7 @@ export class LimitService {
 
 /** Not the id itself: whoever reads the budgets must not be able to touch the confirmation. It is too random to be guessed. */
 function ownerOf(id: string): string {
-  return createHash('sha256').update(id).digest('hex').slice(0, HOLDER_LENGTH);
+  return createHash('sha256').update(id).digest('hex').slice(0, OWNER_LENGTH);
 }
 
 const COARSE_WAIT_MS = 300_000;
@@ -503,7 +509,10 @@ const COARSE_WAIT_MS = 300_000;
  * minutes, but not beyond the window: the exact time would tell one stranger when another one asked for a code or guessed
  * at one.
  */
-function reportedWaitMs({ limit, limitClass, rule }: Budget, wait: number | null): number | null {
+function reportedWaitMs(
+  { limit, limitClass, rule }: NamedQuota,
+  wait: number | null,
+): number | null {
   if (wait === null || limitClass === 'bound') return wait;
   const coarse = Math.ceil(wait / COARSE_WAIT_MS) * COARSE_WAIT_MS;
   // A pending slot may be taken for longer than this confirmation lives.

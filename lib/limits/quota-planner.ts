@@ -12,11 +12,11 @@ import type {
   SendLimit,
 } from '../options/index.js';
 import { canonicalToken } from './canonical-token.js';
-import type { FailureRule, QuotaRequest } from './limit-store.interface.js';
+import type { FailureRule, QuotaRequest } from './store/limit-store.interface.js';
 import { customerOf, networkOf, parseAddress, type Address } from './networks.js';
 
 /** What a confirmation is about, as far as it is known. */
-export interface LimitedParty {
+export interface QuotaScope {
   /** `null` until the confirmation is bound to a token. */
   readonly token: string | null;
   /** Who named the token. */
@@ -42,7 +42,7 @@ export type FailureScope =
   | { readonly subject: string; readonly token?: string | undefined };
 
 /** A quota and its name in errors and events. */
-export interface Budget extends QuotaRequest {
+export interface NamedQuota extends QuotaRequest {
   readonly limit: LimitName;
   readonly limitClass: LimitClass;
 }
@@ -70,7 +70,7 @@ export class QuotaPlanner {
   }
 
   /** One row: of the token, or of the subject and its token. */
-  failures(party: LimitedParty, checkOnly: boolean): Budget[] {
+  failures(party: QuotaScope, checkOnly: boolean): NamedQuota[] {
     const scope = this.#scopeOf(party);
     if (this.failureRule === null || scope === null) return [];
     return this.#failures(this.failureRule, scope, checkOnly);
@@ -91,7 +91,7 @@ export class QuotaPlanner {
   }
 
   /** What a new confirmation or a message needs, slots aside: no lock, and one message of each quota that counts it. */
-  request(party: LimitedParty, message: LimitedMessage | undefined): Budget[] {
+  request(party: QuotaScope, message: LimitedMessage | undefined): NamedQuota[] {
     const scope = this.#scopeOf(party);
     const failures =
       this.failureRule === null || scope === null
@@ -106,7 +106,7 @@ export class QuotaPlanner {
    * The slots of a confirmation that is made without a message, any of which will do. A confirmation of no subject and to no
    * token takes none.
    */
-  slots(party: LimitedParty, ttlMs: number): Budget[][] {
+  slots(party: QuotaScope, ttlMs: number): NamedQuota[][] {
     const { pending } = this.#limits;
     const { subject, token, purpose } = party;
     if (pending === null || (subject === '' && token === null)) return [];
@@ -144,7 +144,7 @@ export class QuotaPlanner {
     );
   }
 
-  #scopeOf(party: LimitedParty): Scope | null {
+  #scopeOf(party: QuotaScope): Scope | null {
     const { subject, token } = party;
     if (classOf(party) === 'bound') {
       return ['bound', subject, token === null ? '' : this.normalize(token)];
@@ -165,14 +165,18 @@ export class QuotaPlanner {
     return subject === undefined ? ['open', normalized] : ['bound', subject, normalized];
   }
 
-  #failures(rule: FailureRule, scope: Scope, checkOnly: boolean): Budget[] {
+  #failures(rule: FailureRule, scope: Scope, checkOnly: boolean): NamedQuota[] {
     return this.#budgets({ limit: 'failures', limitClass: scope[0], rule, checkOnly }, [
       'failures',
       ...scope,
     ]);
   }
 
-  #message(party: LimitedParty, scope: Scope | null, { way, requester }: LimitedMessage): Budget[] {
+  #message(
+    party: QuotaScope,
+    scope: Scope | null,
+    { way, requester }: LimitedMessage,
+  ): NamedQuota[] {
     const { sendsPerSender, sendsInTotal } = this.#limits;
     const limitClass = classOf(party);
     return [
@@ -183,7 +187,7 @@ export class QuotaPlanner {
     ];
   }
 
-  #sendsPerToken(scope: Scope): Budget[] {
+  #sendsPerToken(scope: Scope): NamedQuota[] {
     const [limitClass] = scope;
     const rules = this.#limits.sendsPerToken[limitClass];
     return this.#windows('sends-per-token', limitClass, rules, ...scope);
@@ -193,8 +197,8 @@ export class QuotaPlanner {
    * The party that causes a message of the class `open`, and its networks. A subject who names a token is a requester by
    * itself, and counts in its widest network only: more addresses give it no more messages.
    */
-  #requester(subject: string, requester: string | undefined): Budget[] {
-    const perRequester = (...names: string[]): Budget[] =>
+  #requester(subject: string, requester: string | undefined): NamedQuota[] {
+    const perRequester = (...names: string[]): NamedQuota[] =>
       this.#windows('sends-per-requester', 'open', this.#limits.sendsPerRequester, ...names);
     const address = requester === undefined ? null : parseAddress(requester);
     const networks = address === null ? [] : this.#networks(address);
@@ -208,7 +212,7 @@ export class QuotaPlanner {
   }
 
   /** Requesters that the application does not know share one budget, so that none goes uncounted. */
-  #unknownRequesters(): Budget[] | null {
+  #unknownRequesters(): NamedQuota[] | null {
     const family = this.#limits.sendsPerNetwork.some(({ ipv4 }) => ipv4) ? 'ipv4' : 'ipv6';
     const [widest] = this.#rulesFor(family);
     if (widest === undefined) return null;
@@ -222,7 +226,7 @@ export class QuotaPlanner {
   }
 
   /** The networks of an address, the widest first. */
-  #networks(address: Address): Budget[][] {
+  #networks(address: Address): NamedQuota[][] {
     return this.#rulesFor(address.family).map(({ rule, prefix }) =>
       this.#windows('sends-per-network', 'open', [rule], networkOf(address, prefix)),
     );
@@ -242,7 +246,7 @@ export class QuotaPlanner {
     limitClass: LimitClass,
     rules: readonly SendLimit[],
     ...names: readonly string[]
-  ): Budget[] {
+  ): NamedQuota[] {
     return rules.flatMap(({ max, perSeconds }) =>
       this.#budgets(
         {
@@ -260,7 +264,7 @@ export class QuotaPlanner {
    * One quota under each secret of the ring: instances that do not know the new secret yet count the same, and what is
    * counted from now on is not lost when the old secret is removed.
    */
-  #budgets(budget: Omit<Budget, 'key'>, names: readonly string[]): Budget[] {
+  #budgets(budget: Omit<NamedQuota, 'key'>, names: readonly string[]): NamedQuota[] {
     return this.#keyRing.keys.map((ringKey) => ({
       key: limitKey(ringKey, ...names),
       rule: budget.rule,
@@ -272,7 +276,7 @@ export class QuotaPlanner {
 }
 
 /** A client that names the token is a stranger to it, also when the client is signed in. */
-export function classOf({ subject, tokenFrom }: LimitedParty): LimitClass {
+export function classOf({ subject, tokenFrom }: QuotaScope): LimitClass {
   return subject === '' || tokenFrom === 'client' ? 'open' : 'bound';
 }
 

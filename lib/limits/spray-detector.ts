@@ -18,7 +18,7 @@ export class SprayDetector {
    * @param guess names the code without saying it.
    * @returns on how many confirmations it was tried, when that is to be told: once in a window.
    */
-  saw(guess: string, confirmation: string, now: number): number | null {
+  record(guess: string, confirmation: string, now: number): number | null {
     if (this.rule === null) return null;
     if (now >= this.#endsAt) {
       this.#endsAt = now + this.rule.perMs;

@@ -21,4 +21,4 @@ export type {
   SenderEntry,
   TwoFactorOptions,
 } from './two-factor-options.interface.js';
-export { purposeNamed, touchablePurposes, type TouchablePurposes } from './touchable-purposes.js';
+export { purposeNamed, purposeAccess, type PurposeAccess } from './purpose-access.js';

@@ -1,5 +1,5 @@
 import { TwoFactorConfigurationError } from '../errors/index.js';
-import { callable, integer, orElse, record, refuseUnknown } from './check.js';
+import { expectFunction, integer, withDefault, expectObject, refuseUnknown } from './validate.js';
 import { DEFAULTS } from './defaults.js';
 import type { LimitsOptions, NetworkSendLimit, SendLimit } from './limits-options.interface.js';
 import type { LimitClass, ResolvedLimits } from './resolved-limits.interface.js';
@@ -50,7 +50,11 @@ const OFF: ResolvedLimits = Object.freeze({
 /** @throws TwoFactorConfigurationError naming option, value and remedy. */
 export function resolveLimits(input: unknown, surroundings: LimitsSurroundings): ResolvedLimits {
   if (input === false) return OFF;
-  const limits = record('Option limits', orElse(input, {}), OBJECT_OR_FALSE) as LimitsOptions;
+  const limits = expectObject(
+    'Option limits',
+    withDefault(input, {}),
+    OBJECT_OR_FALSE,
+  ) as LimitsOptions;
   refuseUnknown('limit', limits, KNOWN);
   const { openWithoutBoundPurposes, ...total } = DEFAULTS.limits.sendsInTotal;
   return Object.freeze<ResolvedLimits>({
@@ -73,8 +77,8 @@ export function resolveLimits(input: unknown, surroundings: LimitsSurroundings):
       limits.sendsInTotal,
       surroundings.hasBoundPurpose ? total : { ...total, open: openWithoutBoundPurposes },
     ),
-    requester: callable('limits.requester', limits.requester, undefined),
-    normalizeToken: callable('limits.normalizeToken', limits.normalizeToken, undefined),
+    requester: expectFunction('limits.requester', limits.requester, undefined),
+    normalizeToken: expectFunction('limits.normalizeToken', limits.normalizeToken, undefined),
     sprayDetection: resolveSprayDetection(limits.sprayDetection),
   });
 }
@@ -82,7 +86,7 @@ export function resolveLimits(input: unknown, surroundings: LimitsSurroundings):
 function resolveFailures(input: unknown, longestTtlSeconds: number): ResolvedLimits['failures'] {
   if (input === false) return null;
   const option = 'limits.failures';
-  const given = record(`Option ${option}`, orElse(input, {}), OBJECT_OR_FALSE);
+  const given = expectObject(`Option ${option}`, withDefault(input, {}), OBJECT_OR_FALSE);
   refuseUnknown(`member of ${option}:`, given, Object.keys(DEFAULTS.limits.failures));
   const { lockAfter, lockSeconds, maxLockSeconds, permanentLockAfter } = withDefaults(
     given,
@@ -116,7 +120,7 @@ function resolveFailures(input: unknown, longestTtlSeconds: number): ResolvedLim
 
 function resolvePending(input: unknown): number | null {
   if (input === false) return null;
-  const pending = record('Option limits.pending', orElse(input, {}), OBJECT_OR_FALSE);
+  const pending = expectObject('Option limits.pending', withDefault(input, {}), OBJECT_OR_FALSE);
   refuseUnknown('member of limits.pending:', pending, ['max']);
   return integer('limits.pending.max', withDefaults(pending, DEFAULTS.limits.pending).max, 1, 10);
 }
@@ -131,9 +135,9 @@ function resolveClasses(
     const both = resolveBudgets(name, input, []);
     return Object.freeze({ open: both, bound: both });
   }
-  const given = record(
+  const given = expectObject(
     `Option limits.${name}`,
-    orElse(input, {}),
+    withDefault(input, {}),
     `Give ${LIST}, { open, bound } with such lists, or false.`,
   );
   refuseUnknown(`member of limits.${name}:`, given, ['open', 'bound']);
@@ -203,7 +207,7 @@ function resolveList<T extends SendLimit>(
 ): readonly T[] {
   if (input === false) return [];
   if (input === undefined && defaults.length === 0) return [];
-  const budgets: unknown = orElse(input, defaults);
+  const budgets: unknown = withDefault(input, defaults);
   if (!Array.isArray(budgets) || budgets.length === 0) {
     throw new TwoFactorConfigurationError(
       `Option limits.${name} is ${Array.isArray(budgets) ? 'an empty list' : show(budgets)}. Give ${LIST}, or false.`,
@@ -212,7 +216,7 @@ function resolveList<T extends SendLimit>(
   const resolved = Object.freeze(
     budgets.map((each: unknown, index) => {
       const option = `limits.${name}[${index}]`;
-      return Object.freeze(resolve(option, record(`Option ${option}`, each)));
+      return Object.freeze(resolve(option, expectObject(`Option ${option}`, each)));
     }),
   );
   const twin = resolved.find((budget, index) =>
@@ -238,7 +242,7 @@ function optionalInteger(
 function resolveSprayDetection(input: unknown): ResolvedLimits['sprayDetection'] {
   if (input === false) return null;
   const option = 'limits.sprayDetection';
-  const given = record(`Option ${option}`, orElse(input, {}), OBJECT_OR_FALSE);
+  const given = expectObject(`Option ${option}`, withDefault(input, {}), OBJECT_OR_FALSE);
   refuseUnknown(`member of ${option}:`, given, Object.keys(DEFAULTS.limits.sprayDetection));
   const { confirmations, perSeconds } = withDefaults(given, DEFAULTS.limits.sprayDetection);
   return Object.freeze({
@@ -254,6 +258,6 @@ function withDefaults<T extends object>(
 ): Record<keyof T, unknown> {
   const names = Object.keys(defaults) as (keyof T & string)[];
   return Object.fromEntries(
-    names.map((name) => [name, orElse(given[name], defaults[name])]),
+    names.map((name) => [name, withDefault(given[name], defaults[name])]),
   ) as Record<keyof T, unknown>;
 }

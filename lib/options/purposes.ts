@@ -1,5 +1,12 @@
 import { TwoFactorConfigurationError } from '../errors/index.js';
-import { assertName, callable, integer, orElse, record, refuseUnknown } from './check.js';
+import {
+  assertName,
+  expectFunction,
+  integer,
+  withDefault,
+  expectObject,
+  refuseUnknown,
+} from './validate.js';
 import { isName, NAME_RULE, show, TTL_SECONDS } from './settings.js';
 import type { PurposeDefinition } from './two-factor-options.interface.js';
 
@@ -8,13 +15,15 @@ const MEMBERS = ['open', 'subject', 'recipient', 'senders', 'details', 'ttlSecon
 /** @throws TwoFactorConfigurationError naming purpose, member and remedy. */
 export function resolvePurposes(input: unknown): ReadonlyMap<string, PurposeDefinition> {
   const purposes = new Map<string, PurposeDefinition>();
-  for (const [name, value] of Object.entries(record('Option purposes', orElse(input, {})))) {
+  for (const [name, value] of Object.entries(
+    expectObject('Option purposes', withDefault(input, {})),
+  )) {
     // The empty name declares the open purpose of requests that name none.
     if (name !== '') assertName('purpose', name);
-    const purpose = record(`Purpose ${shown(name)}`, value) as PurposeDefinition;
+    const purpose = expectObject(`Purpose ${shown(name)}`, value) as PurposeDefinition;
     refuseUnknown(`member of purpose ${shown(name)}:`, purpose, MEMBERS);
     assertParties(name, purpose);
-    callable(`purposes.${name}.details`, purpose.details, undefined);
+    expectFunction(`purposes.${name}.details`, purpose.details, undefined);
     const { ttlSeconds } = purpose;
     const { min, max } = TTL_SECONDS;
     if (ttlSeconds !== undefined) integer(`purposes.${name}.ttlSeconds`, ttlSeconds, min, max);
@@ -33,7 +42,7 @@ function assertParties(name: string, purpose: PurposeDefinition): void {
       `Option purposes.${name}.open is ${show(open)}. Give true, or leave it out and give subject and recipient.`,
     );
   }
-  callable(`purposes.${name}.subject`, subject, undefined);
+  expectFunction(`purposes.${name}.subject`, subject, undefined);
   if (recipient !== undefined && recipient !== 'client' && typeof recipient !== 'function') {
     throw new TwoFactorConfigurationError(
       `Option purposes.${name}.recipient is ${show(recipient)}. Give a function, or 'client' where the client names the ` +

@@ -1,5 +1,12 @@
 import { TwoFactorConfigurationError } from '../errors/index.js';
-import { assertName, callable, integer, orElse, record, refuseUnknown } from './check.js';
+import {
+  assertName,
+  expectFunction,
+  integer,
+  withDefault,
+  expectObject,
+  refuseUnknown,
+} from './validate.js';
 import { DEFAULTS } from './defaults.js';
 import { resolveLimits } from './limits.js';
 import { isOneLine, ONE_LINE_RULE } from './one-line.js';
@@ -46,9 +53,9 @@ export function resolveOptions(
   input: unknown,
   processEnvironment: NodeJS.ProcessEnv,
 ): ResolvedOptions {
-  const options = record('The options of TwoFactorModule', input) as TwoFactorOptions;
+  const options = expectObject('The options of TwoFactorModule', input) as TwoFactorOptions;
   refuseUnknown('option', options, KNOWN);
-  const env = orElse(options.env, true);
+  const env = withDefault(options.env, true);
   if (typeof env !== 'boolean') {
     throw new TwoFactorConfigurationError(`Option env is ${show(env)}. Give true or false.`);
   }
@@ -82,7 +89,7 @@ export function resolveOptions(
     application,
     senders: resolveSenders(options.senders),
     defaultSender: read('defaultSender'),
-    codeGenerator: callable('codeGenerator', options.codeGenerator, DEFAULTS.codeGenerator),
+    codeGenerator: expectFunction('codeGenerator', options.codeGenerator, DEFAULTS.codeGenerator),
     debugCodeResponse,
     purposes,
     ttlSeconds,
@@ -109,9 +116,11 @@ function longestTtl(ttlSeconds: number, purposes: ReadonlyMap<string, PurposeDef
 
 function resolveSenders(input: unknown): ReadonlyMap<string, SenderEntry> {
   const senders = new Map<string, SenderEntry>();
-  for (const [name, value] of Object.entries(record('Option senders', orElse(input, {})))) {
+  for (const [name, value] of Object.entries(
+    expectObject('Option senders', withDefault(input, {})),
+  )) {
     assertName('sender', name);
-    const entry = record(`Sender ${name}`, value);
+    const entry = expectObject(`Sender ${name}`, value);
     refuseUnknown(`member of sender ${name}:`, entry, ['verboseName', 'backend', 'options']);
     if (entry['backend'] === undefined || entry['backend'] === null) {
       throw new TwoFactorConfigurationError(
@@ -143,7 +152,7 @@ export function assertVerboseName(sender: string, verboseName: string | undefine
 }
 
 function resolveCooldown(input: unknown): readonly number[] {
-  const seconds: unknown = orElse(input, DEFAULTS.cooldownSeconds);
+  const seconds: unknown = withDefault(input, DEFAULTS.cooldownSeconds);
   if (!Array.isArray(seconds)) throw wrongCooldown(`cooldownSeconds is ${show(seconds)}`);
   if (seconds.length === 0) throw wrongCooldown('cooldownSeconds is an empty list');
   const checked = Array.from(seconds, (each: unknown, index) => {
@@ -161,7 +170,11 @@ function wrongCooldown(complaint: string): TwoFactorConfigurationError {
 
 function resolveAutoPurge(input: unknown): ResolvedOptions['autoPurge'] {
   if (input === false) return false;
-  const autoPurge = record('Option autoPurge', orElse(input, {}), 'Give an object or false.');
+  const autoPurge = expectObject(
+    'Option autoPurge',
+    withDefault(input, {}),
+    'Give an object or false.',
+  );
   refuseUnknown('member of autoPurge:', autoPurge, ['everySeconds', 'keepSeconds']);
   const {
     everySeconds = DEFAULTS.autoPurge.everySeconds,
@@ -174,7 +187,7 @@ function resolveAutoPurge(input: unknown): ResolvedOptions['autoPurge'] {
 }
 
 function resolveClock(input: unknown): ResolvedOptions['clock'] {
-  const clock: unknown = orElse(input, DEFAULTS.clock);
+  const clock: unknown = withDefault(input, DEFAULTS.clock);
   if (
     typeof clock !== 'object' ||
     clock === null ||

@@ -109,7 +109,7 @@ export const SETTINGS = {
     parse: (text) => (text === 'same' || text === 'rotate' ? text : undefined),
     loosens: neverLoosens,
   } satisfies Setting<'same' | 'rotate'> as Setting<'same' | 'rotate'>,
-  databaseTimeoutMs: integer('timeoutMs', DEFAULTS.databaseTimeoutMs, 100, 60_000),
+  databaseTimeoutMs: integer('databaseTimeoutMs', DEFAULTS.databaseTimeoutMs, 100, 60_000),
   sendTimeoutMs: integer('sendTimeoutMs', DEFAULTS.sendTimeoutMs, 100, 60_000),
   preparedStatements: flag('preparedStatements', DEFAULTS.preparedStatements),
   batching: {

@@ -4,7 +4,7 @@ import {
   ConfirmerService,
   maskToken,
   parseToken,
-  sealedOf,
+  openContent,
   stateRow,
   type ConfirmationReference,
   type ConfirmationRow,
@@ -14,7 +14,7 @@ import {
 import { TwoFactorInputError } from '../errors/index.js';
 import { parseRequester } from '../limits/index.js';
 import type { ResolvedOptions } from '../options/index.js';
-import { resendAt, SenderService } from '../sender/index.js';
+import { resendAt, SenderService } from '../delivery/index.js';
 import { InjectTwoFactorOptions } from '../two-factor.tokens.js';
 
 /** What `request` takes. */
@@ -110,8 +110,8 @@ export class TwoFactorService {
       },
       message,
     );
-    const state = await this.sender.sendFirst(made, sender, message.requester);
-    return this.#describe(state, made.toBeSent ?? sealedOf(state));
+    const state = await this.sender.sendInitial(made, sender, message.requester);
+    return this.#describe(state, made.pendingMessage ?? openContent(state));
   }
 
   /**
@@ -134,7 +134,7 @@ export class TwoFactorService {
 
   /** A state in the words of a client. */
   describe(state: ConfirmationState): TwoFactorRequest {
-    return this.#describe(state, sealedOf(state));
+    return this.#describe(state, openContent(state));
   }
 
   #describe(

@@ -1,4 +1,3 @@
-export { resendAt } from './cooldown.js';
 export { SenderBackend, type Delivery } from './sender-backend.decorator.js';
 export {
   defineSender,
@@ -11,4 +10,3 @@ export {
 } from './sender-definition.js';
 export { SenderRegistry, type ResolvedSender, type SenderBackends } from './sender-registry.js';
 export { SenderExplorer } from './sender.explorer.js';
-export { SenderService, type SendOptions } from './sender.service.js';

@@ -193,7 +193,10 @@ export class SenderExplorer
     );
     const [match, ...others] = matches;
     if (others.length > 0) {
-      throw twoOfOneName(typeof backend === 'string' ? `"${backend}"` : backend.name, matches);
+      throw duplicateNameError(
+        typeof backend === 'string' ? `"${backend}"` : backend.name,
+        matches,
+      );
     }
     if (match !== undefined) return match;
     if (typeof backend !== 'string') return this.#make(backend);
@@ -214,7 +217,7 @@ export class SenderExplorer
       if (metadata === undefined) continue;
       const { name, verboseName = name } = metadata;
       const namesakes = candidates.filter(({ type }) => senderBackendMetadata(type)?.name === name);
-      if (namesakes.length > 1) throw twoOfOneName(`"${name}"`, namesakes);
+      if (namesakes.length > 1) throw duplicateNameError(`"${name}"`, namesakes);
       if (named.has(candidate)) continue;
       if (!isName(name)) {
         throw new TwoFactorConfigurationError(
@@ -311,7 +314,7 @@ function foundNames(candidates: readonly Candidate[]): string {
   return names.join(', ') || 'none';
 }
 
-function twoOfOneName(
+function duplicateNameError(
   shown: string,
   candidates: readonly Candidate[],
 ): TwoFactorConfigurationError {

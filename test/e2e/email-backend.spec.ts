@@ -8,7 +8,7 @@ import { SMTPServer } from 'smtp-server';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 
 import { emailBackend, type EmailOptions } from '../../lib/backends/email/index.js';
-import { isEmailAddress } from '../../lib/confirmation/email-address.js';
+import { isEmailAddress } from '../../lib/confirmation/model/email-address.js';
 import {
   defineSender,
   TwoFactorConfigurationError,

@@ -707,7 +707,7 @@ describe('request', () => {
     ['an unknown sender', { token: TOKEN, way: 'fax' }],
     ['a malformed token', { token: `${TOKEN}\n` }],
     ['a malformed purpose', { token: TOKEN, purpose: 'Login' }],
-    ['a malformed key', { token: TOKEN, key: 'short' }],
+    ['a malformed key', { token: TOKEN, idempotencyKey: 'short' }],
     ['a malformed context', { token: TOKEN, context: [] as never }],
   ])('of %s makes nothing and sends nothing', async (_, input) => {
     const app = await start();
@@ -743,10 +743,10 @@ describe('request', () => {
     const details = { amount: '10.00' };
     await app.twoFactor.request({ token: TOKEN, idempotencyKey: KEY, details });
     for (const other of [
-      { token: OTHER, key: KEY, details },
-      { token: TOKEN, key: KEY, details, way: 'voice' },
-      { token: TOKEN, key: KEY, details: { amount: '10000.00' } },
-      { token: TOKEN, key: KEY },
+      { token: OTHER, idempotencyKey: KEY, details },
+      { token: TOKEN, idempotencyKey: KEY, details, way: 'voice' },
+      { token: TOKEN, idempotencyKey: KEY, details: { amount: '10000.00' } },
+      { token: TOKEN, idempotencyKey: KEY },
     ]) {
       const error = await failure(TwoFactorInputError, app.twoFactor.request(other));
       expect(error.message).toBe(

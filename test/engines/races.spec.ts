@@ -2,12 +2,12 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 import {
   ConfirmationStore,
-  EventTeller,
-  PartyReader,
+  EventPublisher,
+  QuotaScopeResolver,
   PurgeService,
 } from '../../lib/confirmation/index.js';
 import { ConfirmationRecord, ConfirmerService, LimitService } from '../../lib/index.js';
-import { maxBatchSize, touchablePurposes, type ResolvedOptions } from '../../lib/options/index.js';
+import { maxBatchSize, purposeAccess, type ResolvedOptions } from '../../lib/options/index.js';
 import { TWO_FACTOR_OPTIONS } from '../../lib/two-factor.tokens.js';
 import { WRONG_CODE } from '../support/canaries.js';
 import { installAttemptTrigger, loggedAttempts } from '../support/attempt-trigger.js';
@@ -44,7 +44,7 @@ async function confirmersOf({ app, dataSource }: TestApp, count: number): Promis
       maxBatchSize: maxBatchSize(options),
       tries: maxAttempts + 1,
       keys: keyRing.keys.length,
-      purposes: touchablePurposes(options),
+      purposes: purposeAccess(options),
       clock,
       useWithinMs: useWithinSeconds * 1_000,
       limits: limits.clauses && { clauses: limits.clauses, values: limits.clauseValues },
@@ -52,8 +52,8 @@ async function confirmersOf({ app, dataSource }: TestApp, count: number): Promis
     return new ConfirmerService(
       store,
       limits,
-      app.get(PartyReader, { strict: false }),
-      app.get(EventTeller, { strict: false }),
+      app.get(QuotaScopeResolver, { strict: false }),
+      app.get(EventPublisher, { strict: false }),
       new PurgeService(store, limits, options),
       options,
     );

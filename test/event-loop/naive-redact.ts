@@ -1,5 +1,5 @@
 /**
- * The deliberately naive twin of lib/sender/redact.ts, as it was once: one regular expression is built out of the secrets.
+ * The deliberately naive twin of lib/delivery/redact.ts, as it was once: one regular expression is built out of the secrets.
  * For secrets of grouping characters it takes exponential time. The tests of the event loop must find it out.
  */
 const MAX_LENGTH = 500;

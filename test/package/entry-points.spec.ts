@@ -19,6 +19,7 @@ const ROOMS = [
   'limits',
   'confirmation',
   'sender',
+  'delivery',
   'request',
   'http',
   'migrations',

@@ -3,8 +3,8 @@ import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 
 import { composeEmail } from '../../lib/backends/email/compose.js';
-import { maskToken } from '../../lib/confirmation/mask-token.js';
-import { parseToken } from '../../lib/confirmation/token.js';
+import { maskToken } from '../../lib/confirmation/model/mask-token.js';
+import { parseToken } from '../../lib/confirmation/model/token.js';
 import { normaliseCode } from '../../lib/crypto/index.js';
 import type { Delivery, JsonValue } from '../../lib/index.js';
 import { runs } from './runs.js';

@@ -10,8 +10,8 @@ import type {
   LimitsOptions,
   LimitStore,
 } from '../../lib/index.js';
-import { DatabaseLimitStore } from '../../lib/limits/database-limit.store.js';
-import { QuotaPlanner, type Budget } from '../../lib/limits/quota-planner.js';
+import { DatabaseLimitStore } from '../../lib/limits/store/database-limit.store.js';
+import { QuotaPlanner, type NamedQuota } from '../../lib/limits/quota-planner.js';
 import type { ResolvedOptions } from '../../lib/options/index.js';
 import {
   TWO_FACTOR_DATA_SOURCE,
@@ -97,12 +97,12 @@ function sharedKeysOf(
   planner: QuotaPlanner,
   { subject, token }: { readonly subject: string; readonly token: string },
 ): Map<string, string> {
-  const budgetsOf = (name: string): Budget[] =>
+  const budgetsOf = (name: string): NamedQuota[] =>
     planner.request(
       { token, tokenFrom: 'application', subject: name, purpose: '', hasSlot: false },
       { way: 'default', requester: undefined },
     );
-  const nameOf = ({ limit, rule }: Budget): string =>
+  const nameOf = ({ limit, rule }: NamedQuota): string =>
     `${limit} ${rule.kind === 'window' ? rule.windowMs : ''}`;
   const open = new Map(budgetsOf('').map((budget) => [nameOf(budget), budget.key]));
   return new Map(

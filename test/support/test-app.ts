@@ -166,7 +166,7 @@ export async function startApp(input: TestAppInput = {}): Promise<TestApp> {
         migrations: [...twoFactorMigrations],
         migrationsRun: true,
         retryAttempts: 0,
-        ...(process.env['TWO_FACTOR_TOLD'] === 'false' ? SILENT : { logger: log }),
+        ...(process.env['TEST_QUERY_LOGGING'] === 'false' ? SILENT : { logger: log }),
         ...input.dataSource,
       } as unknown as TypeOrmModuleOptions),
       TwoFactorModule.forRoot({
@@ -174,7 +174,7 @@ export async function startApp(input: TestAppInput = {}): Promise<TestApp> {
         senders: { default: { backend: () => inbox.send } },
         codeGenerator: drawCanaryCode,
         autoPurge: false,
-        // Limits are on, as they are by default. The long rounds `unjoined` and `silent` run the same suites without them.
+        // Limits are on, as they are by default. The long rounds `unbatched` and `unlogged` run the same suites without them.
         ...(process.env['TEST_LIMITS'] === 'false' ? { limits: false } : {}),
         clock,
         ...input.options,

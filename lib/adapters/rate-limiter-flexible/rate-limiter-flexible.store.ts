@@ -1,7 +1,7 @@
 import type { RateLimiterRes } from 'rate-limiter-flexible';
 
 import { TwoFactorUnavailableError } from '../../errors/index.js';
-import { isSpent, lockMsAfter } from '../../limits/limit-rules.js';
+import { isExhausted, lockMsAfter } from '../../limits/store/limit-rules.js';
 import type {
   FailureRule,
   ConsumeResult,
@@ -9,7 +9,7 @@ import type {
   QuotaUsage,
   LimitStore,
   WindowRule,
-} from '../../limits/limit-store.interface.js';
+} from '../../limits/store/limit-store.interface.js';
 import type { Clock } from '../../options/index.js';
 import {
   checkedOptions,
@@ -150,7 +150,7 @@ class RateLimiterFlexibleStore implements LimitStore {
   async #spent(charges: readonly QuotaRequest[]): Promise<QuotaUsage[]> {
     const levels = await Promise.all(charges.map((charge) => this.#levelOf(charge)));
     const now = this.clock.now();
-    return levels.filter((level, index) => isSpent(level, charges[index]!, now));
+    return levels.filter((level, index) => isExhausted(level, charges[index]!, now));
   }
 
   async #levelOf({ key, rule }: QuotaRequest): Promise<QuotaUsage> {

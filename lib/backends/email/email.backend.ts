@@ -1,7 +1,7 @@
 import type { Transporter } from 'nodemailer';
 import type { Options as SmtpOptions } from 'nodemailer/lib/smtp-transport/index.js';
 
-import { isEmailAddress } from '../../confirmation/email-address.js';
+import { isEmailAddress } from '../../confirmation/model/email-address.js';
 import { TwoFactorConfigurationError, TwoFactorRecipientError } from '../../errors/index.js';
 import { isOneLine, ONE_LINE_RULE } from '../../options/one-line.js';
 import type { Delivery, SendFunction, SenderBackendFactoryInput } from '../../sender/index.js';

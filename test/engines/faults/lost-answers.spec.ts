@@ -334,7 +334,7 @@ describe.each(ways)('Lost answers on $engine, joined: $join', ({ engine, join })
     async (fault) => {
       const { test, proxy, clock } = { ...behind, clock: behind.test.clock };
       const sent = test.inbox.deliveries.length;
-      const request = { token: newToken(), key: `whole-request-${engine}-${fault}` };
+      const request = { token: newToken(), idempotencyKey: `whole-request-${engine}-${fault}` };
       proxy.trap(STATEMENTS.insert, fault);
       proxy.trap(STATEMENTS.bind, fault);
 

@@ -11,7 +11,7 @@ import {
   stateRow,
   type ConfirmationRow,
 } from '../../../lib/confirmation/index.js';
-import type { StateAccess } from '../../../lib/confirmation/confirmation-state.js';
+import type { StateAccess } from '../../../lib/confirmation/model/confirmation-state.js';
 import { KeyRing, openEnvelope, sealEnvelope } from '../../../lib/crypto/index.js';
 import { TwoFactorUnknownSecretError } from '../../../lib/errors/index.js';
 import { ID, NOW, rowWith } from './rows.js';

@@ -1,7 +1,7 @@
 import * as fc from 'fast-check';
 import { describe, expect, it, vi } from 'vitest';
 
-import { canonicalJson } from '../../../lib/confirmation/plain-json.js';
+import { canonicalJson } from '../../../lib/confirmation/model/plain-json.js';
 import { TwoFactorInputError } from '../../../lib/errors/index.js';
 
 const MAX = 16_384;

@@ -3,12 +3,17 @@ import { createDecipheriv, hkdfSync } from 'node:crypto';
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 
-import { KeyRing, openEnvelope, sealEnvelope, type Sealed } from '../../../lib/crypto/index.js';
+import {
+  KeyRing,
+  openEnvelope,
+  sealEnvelope,
+  type EnvelopeContent,
+} from '../../../lib/crypto/index.js';
 
 const SECRET = Buffer.from('the secret of the envelope, 32 bytes and more');
 const ring = KeyRing.fromSecrets([SECRET]);
 const binding = { id: '01234567890123456789012345678901234g', purpose: 'login', subject: 'user-1' };
-const content: Sealed = {
+const content: EnvelopeContent = {
   code: '04231786',
   token: 'ann@example.com',
   way: 'email',

@@ -2,11 +2,11 @@ import { describe, expect, it } from 'vitest';
 
 import {
   isDuplicateKey,
-  isJoiningRefused,
-  isLostRace,
+  isBatchUnsupported,
+  isSerializationFailure,
   isPreparedStatementRefused,
   isReadOnly,
-  isRefusedStatement,
+  isStatementUnsupported,
   isRolledBack,
   translateDatabaseError,
 } from '../../../lib/database/database-error.js';
@@ -28,11 +28,11 @@ describe('What the server certainly did not do', () => {
 describe('An error of any kind', () => {
   const judges = {
     isDuplicateKey,
-    isJoiningRefused,
-    isLostRace,
+    isBatchUnsupported,
+    isSerializationFailure,
     isPreparedStatementRefused,
     isReadOnly,
-    isRefusedStatement,
+    isStatementUnsupported,
     isRolledBack,
   };
   /** What drivers have been seen to reject with, and an error of this package that has no cause. */

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 import { afterEach, describe, expect, it, vi } from 'vitest';
 
-import { Deadlines, type Deadline } from '../../../lib/database/deadline.js';
+import { Deadlines, type Deadline } from '../../../lib/database/execution/deadline.js';
 import { TwoFactorUnavailableError } from '../../../lib/index.js';
 
 const MS = 1_000;
@@ -78,16 +78,16 @@ describe('Deadlines', () => {
     const onPass = vi.fn<() => void>();
     const refused = deadlines.run((deadline) => {
       seen = deadline;
-      deadline.onPass = onPass;
+      deadline.onExpire = onPass;
       return never();
     });
     refused.catch(() => undefined);
 
     await vi.advanceTimersByTimeAsync(MS - 1);
-    expect(seen).toMatchObject({ passed: false });
+    expect(seen).toMatchObject({ expired: false });
     await vi.advanceTimersByTimeAsync(1);
 
-    expect(seen).toMatchObject({ passed: true });
+    expect(seen).toMatchObject({ expired: true });
     expect(onPass).toHaveBeenCalledOnce();
   });
 

@@ -7,8 +7,8 @@ import { runInNewContext, runInThisContext } from 'node:vm';
 
 import { describe, expect, it } from 'vitest';
 
-import { Deadlines } from '../../../lib/database/deadline.js';
-import { Lanes, type LaneEnd } from '../../../lib/database/lanes.js';
+import { Deadlines } from '../../../lib/database/execution/deadline.js';
+import { KeyedMutex, type HolderState } from '../../../lib/database/execution/keyed-mutex.js';
 
 const CALLS = 4_000;
 const CALLERS = 16;
@@ -117,7 +117,7 @@ describe('What has ended', () => {
     const deadlines = new Deadlines(60_000);
     const inTime: Work = (payload) =>
       deadlines.run((deadline) => {
-        deadline.onPass = ownerOf(payload());
+        deadline.onExpire = ownerOf(payload());
         return tick();
       });
 
@@ -141,21 +141,21 @@ describe('What has ended', () => {
     lanesUsed += 1;
     return `lane ${lanesUsed}`;
   };
-  const endOf = (held: readonly number[]): LaneEnd & { readonly held: unknown } => ({
-    isStuck: false,
-    passed: false,
+  const endOf = (held: readonly number[]): HolderState & { readonly held: unknown } => ({
+    timedOutOnServer: false,
+    expired: false,
     held,
   });
 
   it('is left behind by no lane', async () => {
-    const lanes = new Lanes();
+    const lanes = new KeyedMutex();
     const inLane: Work = (payload) => lanes.run(newLane(), () => tick(), endOf(payload()));
 
     expect(await left(inLane)).toBeLessThan(0.05);
   });
 
   it('is left behind by no lane in which others wait', async () => {
-    const lanes = new Lanes();
+    const lanes = new KeyedMutex();
     const inLane: Work = async (payload) => {
       const lane = newLane();
       const first = lanes.run(

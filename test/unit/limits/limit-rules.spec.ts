@@ -1,6 +1,11 @@
 import { describe, expect, it } from 'vitest';
 
-import { doublingsOf, isSpent, lockMsAfter, waitMs } from '../../../lib/limits/limit-rules.js';
+import {
+  doublingsOf,
+  isExhausted,
+  lockMsAfter,
+  waitMs,
+} from '../../../lib/limits/store/limit-rules.js';
 import type { QuotaRequest } from '../../../lib/limits/index.js';
 
 const NOW = 1_000_000;
@@ -30,10 +35,10 @@ describe('Consecutive failures', () => {
   });
 
   it('are spent while they lock, and for good at the hundredth', () => {
-    expect(isSpent(level(12, NOW + 1), charge(failures), NOW)).toBe(true);
-    expect(isSpent(level(12, NOW), charge(failures), NOW)).toBe(false);
-    expect(isSpent(level(99, 0), charge(failures), NOW)).toBe(false);
-    expect(isSpent(level(100, 0), charge(failures), NOW)).toBe(true);
+    expect(isExhausted(level(12, NOW + 1), charge(failures), NOW)).toBe(true);
+    expect(isExhausted(level(12, NOW), charge(failures), NOW)).toBe(false);
+    expect(isExhausted(level(99, 0), charge(failures), NOW)).toBe(false);
+    expect(isExhausted(level(100, 0), charge(failures), NOW)).toBe(true);
     expect(waitMs(level(12, NOW + 1), charge(failures), NOW)).toBe(1);
     expect(waitMs(level(100, NOW + 1), charge(failures), NOW)).toBeNull();
   });
@@ -47,10 +52,10 @@ describe('A window', () => {
   const window = charge({ kind: 'window', max: 5, windowMs: 3_600_000 });
 
   it('is spent when all is, as long as it lasts', () => {
-    expect(isSpent(level(5, NOW + 1), window, NOW)).toBe(true);
-    expect(isSpent(level(5, NOW), window, NOW)).toBe(false);
-    expect(isSpent(level(4, NOW + 1), window, NOW)).toBe(false);
+    expect(isExhausted(level(5, NOW + 1), window, NOW)).toBe(true);
+    expect(isExhausted(level(5, NOW), window, NOW)).toBe(false);
+    expect(isExhausted(level(4, NOW + 1), window, NOW)).toBe(false);
     expect(waitMs(level(5, NOW + 7), window, NOW)).toBe(7);
-    expect(isSpent(level(5, NOW + 1e9), window, NOW)).toBe(false);
+    expect(isExhausted(level(5, NOW + 1e9), window, NOW)).toBe(false);
   });
 });

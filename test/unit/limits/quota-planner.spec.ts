@@ -1,7 +1,7 @@
 // Which rows a message is counted in.
 import { describe, expect, it } from 'vitest';
 
-import type { Budget, LimitedParty } from '../../../lib/limits/quota-planner.js';
+import type { NamedQuota, QuotaScope } from '../../../lib/limits/quota-planner.js';
 import { BOUND, by, CLIENT_NAMED, keysOf, planner, quotas, shared, STRANGER } from './quotas.js';
 
 const OPEN_TOKEN = ['failures?', 'sends-per-token 5/600', 'sends-per-token 10/86400'];
@@ -9,7 +9,7 @@ const BOUND_TOKEN = ['failures?', 'sends-per-token 5/600', 'sends-per-token 20/8
 const OPEN_TOTAL = 'sends-in-total 500/3600';
 
 describe('The quotas of a message', () => {
-  it.each<[string, LimitedParty, string | undefined, string[]]>([
+  it.each<[string, QuotaScope, string | undefined, string[]]>([
     [
       'a stranger with an IPv4 address',
       STRANGER,
@@ -106,7 +106,7 @@ describe('The quotas of a message', () => {
         expect(shared(plan.request(party, by(requester)), ofSubject)).toEqual([]);
       }
     }
-    const slots = (party: LimitedParty): Budget[] => plan.slots(party, 600_000).flat();
+    const slots = (party: QuotaScope): NamedQuota[] => plan.slots(party, 600_000).flat();
     expect(shared(slots(STRANGER), slots(BOUND))).toEqual([]);
     expect(shared(slots({ ...BOUND, token: null }), slots({ ...STRANGER, token: 'ann' }))).toEqual(
       [],
@@ -132,7 +132,7 @@ describe('The quotas of a message', () => {
   it('share only the total of their class when subject or token differ', () => {
     const plan = planner();
     const mine = plan.request(BOUND, by());
-    const others: LimitedParty[] = [
+    const others: QuotaScope[] = [
       { ...BOUND, subject: 'bob' },
       { ...BOUND, token: 'bob@example.com' },
       { ...BOUND, token: null },
@@ -227,7 +227,7 @@ describe('The quotas of a message', () => {
 
   it('do not cost a subject who names tokens another message when it comes from another network', () => {
     const plan = planner({ sendsPerToken: false, sendsInTotal: false, failures: false });
-    const from = (requester: string): Budget[] => plan.request(CLIENT_NAMED, by(requester));
+    const from = (requester: string): NamedQuota[] => plan.request(CLIENT_NAMED, by(requester));
 
     expect(shared(from('192.0.2.7'), from('198.51.100.7'))).toEqual([
       'sends-per-requester 10/3600',

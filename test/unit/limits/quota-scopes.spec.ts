@@ -2,11 +2,11 @@
 import { describe, expect, it } from 'vitest';
 
 import { TwoFactorConfigurationError, TwoFactorInputError } from '../../../lib/index.js';
-import type { Budget, LimitedParty, QuotaPlanner } from '../../../lib/limits/quota-planner.js';
+import type { NamedQuota, QuotaScope, QuotaPlanner } from '../../../lib/limits/quota-planner.js';
 import { BOUND, by, CLIENT_NAMED, keysOf, planner, quotas, shared, STRANGER } from './quotas.js';
 
 describe('The failures of a wrong code', () => {
-  it.each<[string, LimitedParty, number]>([
+  it.each<[string, QuotaScope, number]>([
     ['a token that a client named', STRANGER, 1],
     ['a token that a client named for a subject', CLIENT_NAMED, 1],
     ['a subject and its token', BOUND, 1],
@@ -24,7 +24,7 @@ describe('The failures of a wrong code', () => {
 
   it('are the ones that a request looks at and that a scope names', () => {
     const plan = planner();
-    const scopes: [LimitedParty, Parameters<QuotaPlanner['failureKeys']>[0]][] = [
+    const scopes: [QuotaScope, Parameters<QuotaPlanner['failureKeys']>[0]][] = [
       [STRANGER, { token: 'ANN@example.com' }],
       [CLIENT_NAMED, { token: 'ann@example.com' }],
       [BOUND, { subject: 'ann', token: 'ann@example.com' }],
@@ -64,7 +64,7 @@ describe('The failures of a wrong code', () => {
 describe('The slots of a confirmation without a message', () => {
   it('are three of a purpose and a subject, whatever its token is', () => {
     const plan = planner();
-    const keys = (party: LimitedParty): string[] => keysOf(plan.slots(party, 600_000).flat());
+    const keys = (party: QuotaScope): string[] => keysOf(plan.slots(party, 600_000).flat());
 
     expect(plan.slots(BOUND, 600_000)).toHaveLength(3);
     expect(keys({ ...BOUND, token: null })).toEqual(keys(BOUND));
@@ -77,7 +77,7 @@ describe('The slots of a confirmation without a message', () => {
   });
 
   it('are apart when a stranger names a token that is spelt as a subject', () => {
-    const slots = (party: LimitedParty): Budget[] => planner().slots(party, 600_000).flat();
+    const slots = (party: QuotaScope): NamedQuota[] => planner().slots(party, 600_000).flat();
 
     expect(
       shared(slots({ ...CLIENT_NAMED, token: null }), slots({ ...STRANGER, token: 'ann' })),

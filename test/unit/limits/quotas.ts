@@ -1,9 +1,9 @@
 import { KeyRing } from '../../../lib/crypto/index.js';
 import {
   QuotaPlanner,
-  type Budget,
+  type NamedQuota,
   type LimitedMessage,
-  type LimitedParty,
+  type QuotaScope,
 } from '../../../lib/limits/quota-planner.js';
 import { resolveLimits } from '../../../lib/options/limits.js';
 
@@ -17,20 +17,20 @@ export function planner(limits: unknown = {}, secrets = 1): QuotaPlanner {
   });
 }
 
-export const STRANGER: LimitedParty = {
+export const STRANGER: QuotaScope = {
   token: 'ann@example.com',
   tokenFrom: 'application',
   subject: '',
   purpose: 'login',
   hasSlot: false,
 };
-export const BOUND: LimitedParty = { ...STRANGER, subject: 'ann' };
-export const CLIENT_NAMED: LimitedParty = { ...BOUND, tokenFrom: 'client' };
+export const BOUND: QuotaScope = { ...STRANGER, subject: 'ann' };
+export const CLIENT_NAMED: QuotaScope = { ...BOUND, tokenFrom: 'client' };
 
 export const by = (requester?: string): LimitedMessage => ({ way: 'default', requester });
 
 /** The quotas as `name max/seconds`, a lock that is only looked at as `failures?`. */
-export function quotas(budgets: readonly Budget[]): string[] {
+export function quotas(budgets: readonly NamedQuota[]): string[] {
   return budgets.map(({ limit, rule, checkOnly }) =>
     rule.kind === 'failures'
       ? `${limit}${checkOnly ? '?' : ''}`
@@ -38,10 +38,10 @@ export function quotas(budgets: readonly Budget[]): string[] {
   );
 }
 
-export const keysOf = (budgets: readonly Budget[]): string[] => budgets.map(({ key }) => key);
+export const keysOf = (budgets: readonly NamedQuota[]): string[] => budgets.map(({ key }) => key);
 
 /** Names of the quotas that two requests share. */
-export function shared(one: readonly Budget[], other: readonly Budget[]): string[] {
+export function shared(one: readonly NamedQuota[], other: readonly NamedQuota[]): string[] {
   const keys = new Set(keysOf(other));
   return quotas(one.filter(({ key }) => keys.has(key)));
 }

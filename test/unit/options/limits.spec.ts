@@ -141,7 +141,10 @@ describe('The limits', () => {
   it.each<[unknown, string]>([
     [null, 'Option limits is null. Give an object or false.'],
     [true, 'Option limits is true. Give an object or false.'],
-    [{ sends: 5 }, 'There is no limit sends. Known: failures, guessing, normalizeToken, pending,'],
+    [
+      { sends: 5 },
+      'There is no limit sends. Known: failures, normalizeToken, pending, requester, sendsInTotal,',
+    ],
     [{ failures: true }, 'Option limits.failures is true. Give an object or false.'],
     [{ failures: { lockfrom: 9 } }, 'There is no member of limits.failures: lockfrom.'],
     [

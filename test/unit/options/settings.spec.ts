@@ -5,7 +5,7 @@ import {
   DEFAULTS,
   maxBatchSize,
   resolveOptions,
-  touchablePurposes,
+  purposeAccess,
   type TwoFactorOptions,
 } from '../../../lib/options/index.js';
 import { secretOf } from '../../support/secret.js';
@@ -485,9 +485,9 @@ describe('the other options', () => {
 
   it('are refused by name when there is no such option', () => {
     expect(refusal({ maxAttemps: 5 })).toBe(
-      'There is no option maxAttemps. Known: application, autoPurge, clock, codeGenerator, cooldownSeconds, debugCodeResponse, ' +
-        'defaultSender, env, join, limits, maxAttempts, maxSends, preparedStatements, purposes, resend, secret, secrets, ' +
-        'sendTimeoutMs, senders, timeoutMs, ttlSeconds, useWithinSeconds.',
+      'There is no option maxAttemps. Known: application, autoPurge, batching, clock, codeGenerator, cooldownSeconds, ' +
+        'databaseTimeoutMs, debugCodeResponse, defaultSender, env, limits, maxAttempts, maxSends, preparedStatements, ' +
+        'purposes, resend, secret, secrets, sendTimeoutMs, senders, ttlSeconds, useWithinSeconds.',
     );
   });
 
@@ -561,7 +561,7 @@ describe('purposes', () => {
     } as const;
     const resolved = resolveOptions({ secret, purposes }, PRODUCTION);
     expect(Object.fromEntries(resolved.purposes)).toEqual(purposes);
-    expect(touchablePurposes(resolved)).toEqual({
+    expect(purposeAccess(resolved)).toEqual({
       open: ['', 'sign-up', 'login'],
       bound: ['transfer', 'change-phone'],
     });
@@ -569,7 +569,7 @@ describe('purposes', () => {
 
   it('have the one without a name only when it is declared, or none is', () => {
     const touchable = (purposes: unknown): unknown =>
-      touchablePurposes(resolveOptions({ secret, purposes }, PRODUCTION));
+      purposeAccess(resolveOptions({ secret, purposes }, PRODUCTION));
     expect(touchable(undefined)).toEqual({ open: [''], bound: [] });
     expect(touchable({})).toEqual({ open: [''], bound: [] });
     expect(touchable({ login: { open: true } })).toEqual({ open: ['login'], bound: [] });

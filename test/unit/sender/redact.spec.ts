@@ -1,7 +1,7 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 
-import { describeThrown, redact } from '../../../lib/sender/redact.js';
+import { describeThrown, redact } from '../../../lib/delivery/redact.js';
 import { naiveRedact } from '../../event-loop/naive-redact.js';
 
 const CODE = '123456';

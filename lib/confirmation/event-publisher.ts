@@ -1,0 +1,190 @@
+import { Injectable, Logger } from '@nestjs/common';
+import type { EntityManager } from 'typeorm';
+
+import { limitKey, shortId } from '../crypto/index.js';
+import { AfterCommit } from '../database/index.js';
+import {
+  TwoFactorTooManyRequestsError,
+  TwoFactorUnavailableError,
+  type LimitName,
+} from '../errors/index.js';
+import {
+  TwoFactorEvents,
+  type BudgetExhaustedEvent,
+  type ConfirmationEventBase,
+} from '../events/index.js';
+import {
+  classOf,
+  SprayDetector,
+  LimitService,
+  type QuotaReceipt,
+  type QuotaScope,
+} from '../limits/index.js';
+import type { ResolvedOptions } from '../options/index.js';
+import { InjectTwoFactorOptions } from '../two-factor.tokens.js';
+import type { StoredBinding } from './model/binding.js';
+import type { ConfirmationRow } from './model/confirmation-record.entity.js';
+import { maskToken } from './model/mask-token.js';
+import { scopeOfContent, QuotaScopeResolver } from './quota-scope-resolver.js';
+
+/** As far as it is known: no id before there is a confirmation. */
+interface EventTarget {
+  readonly id: string;
+  readonly way: string;
+}
+
+/** Says what happened in the words of the events: no code, no secret, no full token, and nothing before its commit. */
+@Injectable()
+export class EventPublisher {
+  readonly #logger = new Logger(EventPublisher.name);
+  readonly #sprayDetector: SprayDetector;
+  /** When the window of each exhausted quota ends, epoch milliseconds: one event for each window. */
+  readonly #exhaustedUntil = new Map<string, number>();
+
+  constructor(
+    private readonly events: TwoFactorEvents,
+    private readonly afterCommit: AfterCommit,
+    private readonly parties: QuotaScopeResolver,
+    private readonly limits: LimitService,
+    @InjectTwoFactorOptions() private readonly options: ResolvedOptions,
+  ) {
+    this.#sprayDetector = new SprayDetector(options.limits.sprayDetection);
+  }
+
+  /** Whether anybody listens: what must be read for an event alone is else not read. */
+  get hasSubscribers(): boolean {
+    return this.events.isObserved;
+  }
+
+  created(confirmation: EventTarget, party: QuotaScope, manager: EntityManager | undefined): void {
+    this.#afterCommit(manager, () => {
+      this.events.emit(() => ({ type: 'created', ...this.#facts(confirmation, party) }));
+    });
+  }
+
+  sent(row: ConfirmationRow): void {
+    const { sends } = row;
+    this.events.emit(() => ({ type: 'sent', sends, ...this.#factsOf(row) }));
+  }
+
+  sendFailed(row: ConfirmationRow, isPermanent: boolean): void {
+    const { sends } = row;
+    this.events.emit(() => ({ type: 'send-failed', sends, isPermanent, ...this.#factsOf(row) }));
+  }
+
+  /** If the error is a refusal by a limit. */
+  sendBlocked(error: unknown, confirmation: EventTarget, party: QuotaScope): void {
+    const refusal = limitOf(error);
+    if (refusal === null) return;
+    const facts = (): ConfirmationEventBase => this.#facts(confirmation, party);
+    this.events.emit(() => ({ type: 'send-blocked', ...refusal, ...facts() }));
+    const { limit, retryAfterSeconds } = refusal;
+    if (error instanceof TwoFactorUnavailableError && retryAfterSeconds !== null) {
+      const quota = { limit, limitClass: classOf(party), way: confirmation.way, retryAfterSeconds };
+      this.#budgetExhausted(quota, error.limitEndsAt ?? 0);
+    }
+  }
+
+  /** Reports it once for each window: the quota is also refused for every further request. */
+  #budgetExhausted(facts: Omit<BudgetExhaustedEvent, 'type' | 'at'>, endsAt: number): void {
+    const now = this.options.clock.now();
+    const { limit, limitClass, way, retryAfterSeconds } = facts;
+    const sender = limit === 'sends-per-sender' ? ` ${way}` : '';
+    const quota = `${limit} ${limitClass}${sender}`;
+    if ((this.#exhaustedUntil.get(quota) ?? 0) > now) return;
+    this.#exhaustedUntil.set(quota, endsAt);
+    this.#logger.warn(
+      `The messages of the quota ${limit} (${limitClass}) are used up for ${retryAfterSeconds} seconds.`,
+    );
+    this.events.emit(() => ({ type: 'budget-exhausted', at: new Date(now), ...facts }));
+  }
+
+  /** If the error is a refusal by a limit. */
+  attemptBlocked(error: unknown, confirmation: EventTarget, party: QuotaScope): void {
+    const refusal = limitOf(error);
+    if (refusal === null) return;
+    const facts = (): ConfirmationEventBase => this.#facts(confirmation, party);
+    this.events.emit(() => ({ type: 'attempt-blocked', ...refusal, ...facts() }));
+  }
+
+  /** @param failure what the wrong code has charged, if failures are counted. */
+  attemptFailed(row: ConfirmationRow, failure: QuotaReceipt | null, code: string): void {
+    const { attempts, maxAttempts } = row;
+    const facts = (): ConfirmationEventBase => this.#factsOf(row);
+    this.events.emit(() => ({ type: 'attempt-failed', attempts, maxAttempts, ...facts() }));
+    if (attempts >= maxAttempts) {
+      this.events.emit(() => ({ type: 'locked', scope: 'confirmation', until: null, ...facts() }));
+    }
+    for (const lock of failure ? this.limits.locksOf(failure) : []) {
+      this.events.emit(() => ({ type: 'locked', ...lock, ...facts() }));
+    }
+    this.#watchGuess(row.id, code);
+  }
+
+  confirmed(row: ConfirmationRow, by: 'code' | 'hand'): void {
+    const { attempts } = row;
+    this.events.emit(() => ({ type: 'confirmed', by, attempts, ...this.#factsOf(row) }));
+  }
+
+  /** @param committed is called when the event is emitted: never when the transaction is rolled back. */
+  used(
+    id: string,
+    { purpose, subject }: StoredBinding,
+    manager: EntityManager | undefined,
+    committed?: () => void,
+  ): void {
+    const party = scopeOfContent({ purpose, subject }, null);
+    this.#afterCommit(manager, () => {
+      committed?.();
+      this.events.emit(() => ({ type: 'used', ...this.#facts({ id, way: '' }, party) }));
+    });
+  }
+
+  reuseRefused(row: ConfirmationRow): void {
+    this.events.emit(() => ({ type: 'reuse-refused', ...this.#factsOf(row) }));
+  }
+
+  #watchGuess(id: string, code: string): void {
+    if (this.options.limits.sprayDetection === null) return;
+    const now = this.options.clock.now();
+    const guess = limitKey(this.options.keyRing.current, 'guess', code);
+    const confirmations = this.#sprayDetector.record(guess, id, now);
+    if (confirmations === null) return;
+    this.#logger.warn(`One wrong code was tried on ${confirmations} confirmations.`);
+    this.events.emit(() => ({ type: 'spraying-suspected', at: new Date(now), confirmations }));
+  }
+
+  #afterCommit(manager: EntityManager | undefined, tell: () => void): void {
+    if (this.hasSubscribers) this.afterCommit.run(manager, tell);
+  }
+
+  #factsOf(row: ConfirmationRow): ConfirmationEventBase {
+    return this.#facts(row, this.parties.scopeOf(row));
+  }
+
+  #facts({ id, way }: EventTarget, { token, purpose, subject }: QuotaScope): ConfirmationEventBase {
+    return {
+      at: new Date(this.options.clock.now()),
+      confirmation: id === '' ? '' : shortId(id),
+      purpose,
+      subject,
+      way,
+      recipient:
+        token === null
+          ? null
+          : Object.freeze({ masked: maskToken(token), key: this.limits.tokenKey(token) }),
+    };
+  }
+}
+
+/** Which limit an error is about, if any. */
+export function limitOf(
+  error: unknown,
+): { limit: LimitName; retryAfterSeconds: number | null } | null {
+  if (error instanceof TwoFactorTooManyRequestsError) {
+    return { limit: error.limit, retryAfterSeconds: error.retryAfterSeconds };
+  }
+  return error instanceof TwoFactorUnavailableError && error.limit !== null
+    ? { limit: error.limit, retryAfterSeconds: error.retryAfterSeconds }
+    : null;
+}

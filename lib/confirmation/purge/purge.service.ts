@@ -1,0 +1,164 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+
+import {
+  Injectable,
+  Logger,
+  type BeforeApplicationShutdown,
+  type OnApplicationBootstrap,
+} from '@nestjs/common';
+
+import { TwoFactorInputError } from '../../errors/index.js';
+import { LimitService } from '../../limits/index.js';
+import { DEFAULTS, type ResolvedOptions } from '../../options/index.js';
+import { InjectTwoFactorOptions } from '../../two-factor.tokens.js';
+import { ConfirmationStore } from '../store/confirmation.store.js';
+
+/** What `purge` takes. */
+export interface PurgeInput {
+  /** Deletes what could neither be confirmed nor used since then. @default now, less `autoPurge.keepSeconds` (1 day) */
+  readonly olderThan?: Date | undefined;
+  /** Rows a statement, 1 to 1,000. @default 500 */
+  readonly batchSize?: number | undefined;
+  /**
+   * Part of the time in which the database works on it, 0.01 to 1, which does not rest; the other part is left to the
+   * load. @default 0.2
+   */
+  readonly dutyCycle?: number | undefined;
+  /** Stops between two batches, and ends the rest between them. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+const DEFAULT_BATCH_SIZE = 500;
+const MAX_BATCH_SIZE = 1_000;
+/** Were the database to do nothing else during a batch, the load would still keep four fifths of its throughput. */
+const DEFAULT_SHARE = 0.2;
+const MIN_SHARE = 0.01;
+/** Budgets are walked through all over again; the next round goes on where this one stopped. */
+const LIMIT_BATCHES_A_ROUND = 20;
+const JITTER = 0.2;
+
+/** Deletes dead rows: on demand, and in the background. Whatever interrupts it, what is left is deleted next time. */
+@Injectable()
+export class PurgeService implements OnApplicationBootstrap, BeforeApplicationShutdown {
+  readonly #logger = new Logger(PurgeService.name);
+  readonly #stop = new AbortController();
+  #timer: NodeJS.Timeout | undefined;
+  #round: Promise<void> = Promise.resolve();
+
+  /** @internal It is injected. */
+  constructor(
+    private readonly store: ConfirmationStore,
+    private readonly limits: LimitService,
+    @InjectTwoFactorOptions() private readonly options: ResolvedOptions,
+  ) {}
+
+  onApplicationBootstrap(): void {
+    this.#schedule();
+  }
+
+  async beforeApplicationShutdown(): Promise<void> {
+    this.#stop.abort();
+    clearTimeout(this.#timer);
+    await this.#round;
+  }
+
+  /** Also of budgets that are not spent any more. @returns how many confirmations were deleted. */
+  async purge(input: PurgeInput = {}): Promise<number> {
+    if (typeof input !== 'object' || input === null) {
+      throw new TwoFactorInputError('purge takes an object.');
+    }
+    return this.#purge(input, Number.POSITIVE_INFINITY);
+  }
+
+  async #purge(
+    {
+      olderThan,
+      batchSize = DEFAULT_BATCH_SIZE,
+      dutyCycle: share = DEFAULT_SHARE,
+      signal,
+    }: PurgeInput,
+    limitBatches: number,
+  ): Promise<number> {
+    if (olderThan !== undefined && !(olderThan instanceof Date)) {
+      throw new TwoFactorInputError('olderThan is not a Date.');
+    }
+    const before = olderThan?.getTime() ?? this.#keptSince();
+    if (!Number.isSafeInteger(before) || before < 0)
+      throw new TwoFactorInputError('olderThan is not a valid date.');
+    if (!Number.isInteger(batchSize) || batchSize < 1 || batchSize > MAX_BATCH_SIZE) {
+      throw new TwoFactorInputError(`batchSize is a whole number from 1 to ${MAX_BATCH_SIZE}.`);
+    }
+    if (typeof share !== 'number' || !(share >= MIN_SHARE && share <= 1)) {
+      throw new TwoFactorInputError(`share is a number from ${MIN_SHARE} to 1.`);
+    }
+    // Nothing that is still alive is ever older than now.
+    const bound = Math.min(before, this.options.clock.now());
+    let purged = 0;
+    let after = '';
+    await inBatches(share, signal, async () => {
+      const { affected, end } = await this.store.purge(bound, batchSize, after);
+      purged += affected;
+      after = end ?? after;
+      // All of them gone: another instance is at it, and one is enough.
+      return end !== null && affected > 0;
+    });
+    let batches = 0;
+    await inBatches(share, signal, async () => {
+      batches += 1;
+      return (await this.limits.purge(batchSize)) && batches < limitBatches;
+    });
+    return purged;
+  }
+
+  #keptSince(): number {
+    const { autoPurge, clock } = this.options;
+    const keepSeconds = autoPurge ? autoPurge.keepSeconds : DEFAULTS.autoPurge.keepSeconds;
+    return Math.max(0, clock.now() - keepSeconds * 1_000);
+  }
+
+  #schedule(): void {
+    const { autoPurge } = this.options;
+    if (!autoPurge || this.#stop.signal.aborted) return;
+    // Many instances start together after a deployment; they should not purge together for ever.
+    const factor = 1 - JITTER + Math.random() * 2 * JITTER;
+    this.#timer = setTimeout(
+      () => {
+        this.#round = this.#runRound();
+      },
+      autoPurge.everySeconds * 1_000 * factor,
+    );
+    this.#timer.unref();
+  }
+
+  async #runRound(): Promise<void> {
+    try {
+      const purged = await this.#purge({ signal: this.#stop.signal }, LIMIT_BATCHES_A_ROUND);
+      if (purged > 0) this.#logger.debug(`Purged ${purged} confirmations.`);
+    } catch (error) {
+      this.#logger.warn(
+        `The purge failed and will be repeated: ${error instanceof Error ? error.message : 'unknown'}`,
+      );
+    }
+    this.#schedule();
+  }
+}
+
+/** Works as long as there is more, and rests after each batch so that it works in `share` of the time. */
+async function inBatches(
+  share: number,
+  signal: AbortSignal | undefined,
+  batch: () => Promise<boolean>,
+): Promise<void> {
+  for (;;) {
+    if (signal?.aborted) return;
+    const startedAt = performance.now();
+    if (!(await batch())) return;
+    const restMs = (performance.now() - startedAt) * (1 / share - 1);
+    try {
+      await sleep(restMs, undefined, { signal });
+    } catch {
+      // It was told to stop.
+      return;
+    }
+  }
+}

@@ -1,0 +1,37 @@
+import { Injectable } from '@nestjs/common';
+
+import { openEnvelope, type EnvelopeContent } from '../crypto/index.js';
+import type { QuotaScope } from '../limits/index.js';
+import type { ResolvedOptions } from '../options/index.js';
+import { InjectTwoFactorOptions } from '../two-factor.tokens.js';
+import type { ConfirmationRow } from './model/confirmation-record.entity.js';
+
+/** What a stored confirmation is about, for the limits and the events. */
+@Injectable()
+export class QuotaScopeResolver {
+  constructor(@InjectTwoFactorOptions() private readonly options: ResolvedOptions) {}
+
+  /** The token is in the envelope alone; an envelope that can no longer be opened has none. */
+  scopeOf(row: Pick<ConfirmationRow, 'id' | 'purpose' | 'subject' | 'envelope'>): QuotaScope {
+    const { id, purpose, subject, envelope } = row;
+    const sealed =
+      envelope === null
+        ? null
+        : openEnvelope(this.options.keyRing, envelope, { id, purpose, subject });
+    return scopeOfContent(row, sealed);
+  }
+}
+
+/** What a confirmation is about, by its row and the opened content of its envelope. */
+export function scopeOfContent(
+  { purpose, subject }: Pick<ConfirmationRow, 'purpose' | 'subject'>,
+  content: Omit<EnvelopeContent, 'code'> | null,
+): QuotaScope {
+  return {
+    token: content?.token ?? null,
+    tokenFrom: content?.tokenFrom ?? 'application',
+    subject,
+    purpose,
+    hasSlot: content?.hasSlot ?? false,
+  };
+}

@@ -1,0 +1,153 @@
+import {
+  batchRowsSql,
+  asBatchColumns,
+  type BatchColumnTypes,
+  Statement,
+} from '../../../database/index.js';
+import type { StatementContext } from './confirmation-dialect.js';
+import { confirmationClauses, type BatchName, type UpdateClauses } from './statements.js';
+
+/** Statements for calls that go together: neither of them ever waits for a row that somebody has locked. */
+export type BatchStatements = Readonly<Record<BatchName, BatchStatement>>;
+
+interface BatchStatement {
+  /** For as many as there are. */
+  readonly many: Statement;
+  /** For one of few, which the server does faster. What only reads has none: it would have to wait for a commit. */
+  readonly one?: Statement;
+  /** For those whom neither has touched: it also says of whom it is known why. */
+  readonly rest?: Statement;
+}
+
+/** What an INSERT takes of each confirmation. */
+export const INSERTED: BatchColumnTypes = {
+  id: 'varchar',
+  purpose: 'varchar',
+  subject: 'varchar',
+  details: 'text',
+  detailsMac: 'varchar',
+  meta: 'text',
+  maxAttempts: 'int',
+  createdAt: 'bigint',
+  expiresAt: 'bigint',
+  way: 'varchar',
+  codeMac: 'varchar',
+  envelope: 'text',
+  failureKeys: 'text',
+  slotKeys: 'text',
+  sends: 'int',
+  lastSentAt: 'bigint',
+  confirmedAt: 'bigint',
+  useBefore: 'bigint',
+};
+
+/**
+ * The statements of calls that go together, each with the guards of the statement for one; PostgreSQL's only, `null`
+ * elsewhere. A row that somebody else has locked is left out, so that nobody ever waits for another's row, and no two of
+ * these for each other: who is left out goes by himself, and waits.
+ */
+export function batchStatements(terms: StatementContext): BatchStatements | null {
+  const { engine, names, keys } = terms;
+  // MariaDB's UPDATE answers no rows, and SQLite has nothing that waits on a wire.
+  if (engine !== 'postgres') return null;
+  const { table, column: c, columns, alias } = names;
+  const { inserted, confirm, use, useByWay } = confirmationClauses(terms);
+  const statement = (text: string): Statement => new Statement(engine, text);
+
+  const touched = (id: string): string => `${id} AS "key", true AS "touched"`;
+  const updateOne = ({ set, where }: UpdateClauses, returned: readonly string[]): Statement =>
+    statement(`
+      UPDATE ${table} SET ${set} FROM (
+        SELECT stored.${c.id} AS "key" FROM ${table} AS stored WHERE stored.${c.id} = :id
+        FOR NO KEY UPDATE SKIP LOCKED) AS locked
+      WHERE ${where} AND ${c.id} = "key"
+      RETURNING ${[touched(c.id), ...returned].join(', ')}`);
+  const locked = (types: BatchColumnTypes): string => `
+    WITH given AS MATERIALIZED (${batchRowsSql(types)}),
+    locked AS MATERIALIZED (
+      SELECT given.* FROM given JOIN ${table} AS stored ON stored.${c.id} = "given_id"
+      FOR NO KEY UPDATE OF stored SKIP LOCKED)`;
+  const update = (
+    { set, where }: UpdateClauses,
+    types: BatchColumnTypes,
+    returned: readonly string[],
+  ): string => `
+    UPDATE ${table} SET ${asBatchColumns(set, types)} FROM locked WHERE ${asBatchColumns(where, types)}
+    RETURNING ${[touched('"given_id"'), ...returned].join(', ')}`;
+  /**
+   * Of those that were locked by us, or are not there at all, it is known that nothing was to be done. A NOT EXISTS would
+   * read all of the table, if the plan was made when that was small.
+   */
+  const nothing = (nulls: readonly string[]): string => `
+    SELECT ${['"given_id"', 'false', ...nulls].join(', ')} FROM given
+    WHERE "given_id" NOT IN (SELECT "key" FROM updated) AND ("given_id" IN (SELECT "given_id" FROM locked)
+      OR "given_id" NOT IN (SELECT "given_id" FROM given JOIN ${table} AS stored ON stored.${c.id} = "given_id"))`;
+  const updates = (
+    clause: UpdateClauses,
+    types: BatchColumnTypes,
+    returned: readonly string[] = [],
+    nulls: readonly string[] = [],
+  ): BatchStatement => {
+    const updated = update(clause, types, returned);
+    return {
+      one: updateOne(clause, returned),
+      // What it answers of a row that it has touched is not kept for a second part first.
+      many: statement(`${locked(types)} ${updated}`),
+      rest: statement(
+        `${locked(types)}, updated AS (${updated}) SELECT * FROM updated UNION ALL ${nothing(nulls)}`,
+      ),
+    };
+  };
+
+  const noColumns = Object.values(alias).map(() => 'NULL');
+  return {
+    insert: {
+      one: statement(`
+        INSERT INTO ${table} (${inserted.columns}) VALUES (${inserted.values})
+        RETURNING ${touched(c.id)}`),
+      many: statement(`
+        WITH given AS MATERIALIZED (${batchRowsSql(INSERTED)})
+        INSERT INTO ${table} (${inserted.columns}) SELECT ${asBatchColumns(inserted.values, INSERTED)} FROM given
+        RETURNING ${touched(c.id)}`),
+    },
+    find: {
+      many: statement(`
+        WITH given AS MATERIALIZED (${batchRowsSql({ id: 'varchar' })})
+        SELECT "given_id" AS "key", stored.${c.id} IS NOT NULL AS "touched", ${columns}
+        FROM given LEFT JOIN ${table} AS stored ON stored.${c.id} = "given_id"`),
+    },
+    confirm: updates(confirm, confirmed(keys), [columns], noColumns),
+    use: updates(use, used(keys)),
+    useByWay: updates(useByWay, { ...used(keys), ways: 'varchar' }),
+    reserve: updates(use, used(keys), [columns], noColumns),
+    reserveByWay: updates(useByWay, { ...used(keys), ways: 'varchar' }, [columns], noColumns),
+  };
+}
+
+function confirmed(keys: number): BatchColumnTypes {
+  return {
+    id: 'varchar',
+    now: 'bigint',
+    useBefore: 'bigint',
+    whose: 'varchar',
+    ...candidates('codeMac', keys),
+  };
+}
+
+function used(keys: number): BatchColumnTypes {
+  return {
+    id: 'varchar',
+    purpose: 'varchar',
+    subject: 'varchar',
+    useKey: 'varchar',
+    now: 'bigint',
+    ...candidates('detailsMac', keys),
+  };
+}
+
+/** One for each key of the ring. */
+export function candidates(name: string, keys: number): BatchColumnTypes {
+  return Object.fromEntries(
+    Array.from({ length: keys }, (_, index) => [`${name}${index}`, 'varchar']),
+  );
+}

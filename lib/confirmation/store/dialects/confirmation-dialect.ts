@@ -1,0 +1,30 @@
+import type { Engine, TableNames } from '../../../database/index.js';
+import type { PurposeAccess } from '../../../options/index.js';
+import type { ConfirmationRecord } from '../../model/confirmation-record.entity.js';
+
+export type ConfirmationTable = TableNames<keyof ConfirmationRecord>;
+
+/** What the statements are built for. */
+export interface StatementContext {
+  readonly engine: Engine;
+  readonly names: ConfirmationTable;
+  /** Size of the key ring. */
+  readonly keys: number;
+  readonly purposes: PurposeAccess;
+}
+
+/** What the engines' SQL differs in; everything else is written once, in `statements.ts`. */
+export interface ConfirmationDialect {
+  /** Ends an UPDATE so that it answers the row it touched; empty where the engine has no such thing. */
+  readonly returning: (table: ConfirmationTable) => string;
+  /** Equality that knows case, accents and trailing blanks; `list` is one or more placeholders. */
+  readonly exactly: (column: string, list: string) => string;
+  /** A placeholder as epoch milliseconds. */
+  readonly epochMs: (placeholder: string) => string;
+  /** Whether a placeholder's value is NULL. */
+  readonly isAbsent: (placeholder: string) => string;
+  /** Whether a column is one of the names in a placeholder's text, `,sms,email,`: the texts of statements stay the same then. */
+  readonly isAmong: (column: string, placeholder: string) => string;
+  /** Ends an INSERT so that a taken id is no error, where an error would end the caller's transaction. */
+  readonly unlessTaken: (table: ConfirmationTable) => string;
+}

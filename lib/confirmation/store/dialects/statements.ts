@@ -1,0 +1,181 @@
+import { placeholders, type Engine, Statement } from '../../../database/index.js';
+import type { PurposeAccess } from '../../../options/index.js';
+import type {
+  ConfirmationDialect,
+  ConfirmationTable,
+  StatementContext,
+} from './confirmation-dialect.js';
+import { MAX_FAILED_CALLS } from '../../model/confirmation-status.js';
+import { mysqlDialect } from './mysql.dialect.js';
+import { postgresDialect } from './postgres.dialect.js';
+import { sqliteDialect } from './sqlite.dialect.js';
+
+const DIALECTS: Readonly<Record<Engine, ConfirmationDialect>> = {
+  postgres: postgresDialect,
+  mysql: mysqlDialect,
+  sqlite: sqliteDialect,
+};
+
+/** All that is ever said to the table. Each UPDATE is one race gate: who touches no row has lost. */
+export type ConfirmationStatements = Readonly<
+  Record<
+    | 'insert'
+    | 'insertUnlessTaken'
+    | 'find'
+    | 'confirm'
+    | 'confirmByHand'
+    | 'use'
+    | 'useByWay'
+    | 'reserve'
+    | 'reserveByWay'
+    | 'keepReserved'
+    | 'release'
+    | 'bind'
+    | 'retrySooner'
+    | 'cancel'
+    | 'erase'
+    | 'endOfBatch'
+    | 'purge',
+    Statement
+  >
+>;
+
+/** Those that may go together with others of their kind. */
+export type BatchName =
+  'insert' | 'find' | 'confirm' | 'use' | 'useByWay' | 'reserve' | 'reserveByWay';
+
+/** What a statement says, without how it is put together. */
+export interface ConfirmationClauses {
+  readonly inserted: { readonly columns: string; readonly values: string };
+  /** Whether the caller may access the row: another subject's confirmation does not exist for the caller. */
+  readonly isAccessible: string;
+  /** Whether a code would still be compared, and whether it is the right one. */
+  readonly isOpen: string;
+  readonly codeMatches: string;
+  readonly confirm: UpdateClauses;
+  readonly use: UpdateClauses;
+  /** As `use`, of a proof that came by one of the ways of `:ways`, which may be NULL for any. */
+  readonly useByWay: UpdateClauses;
+}
+
+export interface UpdateClauses {
+  readonly set: string;
+  readonly where: string;
+}
+
+/** Built once for a data source. */
+export function confirmationStatements(terms: StatementContext): ConfirmationStatements {
+  const { engine, names } = terms;
+  const { returning, exactly, unlessTaken } = DIALECTS[engine];
+  const { table, column: c, columns, alias } = names;
+  const { inserted, confirm, use, useByWay } = confirmationClauses(terms);
+  const pending = pendingClause(names);
+
+  const isDead = `${c.expiresAt} < :before AND (${c.useBefore} IS NULL OR ${c.useBefore} < :before)`;
+
+  const insert = `INSERT INTO ${table} (${inserted.columns}) VALUES (${inserted.values})`;
+  const sql: Record<keyof ConfirmationStatements, string> = {
+    // Nobody else has an id that was drawn; ON CONFLICT would confirm each row in PostgreSQL's log once more.
+    insert,
+    insertUnlessTaken: `${insert} ${unlessTaken(names)}`,
+    find: `SELECT ${columns} FROM ${table} WHERE ${c.id} = :id`,
+    // Charges and compares at once: no guess is ever compared for free, and none is charged twice.
+    confirm: `UPDATE ${table} SET ${confirm.set} WHERE ${confirm.where} ${returning(names)}`,
+    confirmByHand: `
+      UPDATE ${table} SET ${c.confirmedAt} = :now, ${c.useBefore} = :useBefore
+      WHERE ${c.id} = :id AND ${pending}
+      ${returning(names)}`,
+    use: `UPDATE ${table} SET ${use.set} WHERE ${use.where}`,
+    useByWay: `UPDATE ${table} SET ${useByWay.set} WHERE ${useByWay.where}`,
+    // The same race gate as `use`: of parallel calls one reserves, and the others are refused before their handlers run.
+    reserve: `UPDATE ${table} SET ${use.set} WHERE ${use.where} ${returning(names)}`,
+    reserveByWay: `UPDATE ${table} SET ${useByWay.set} WHERE ${useByWay.where} ${returning(names)}`,
+    // Both match the mark of one call: no call keeps or releases what another call has reserved.
+    keepReserved: `
+      UPDATE ${table} SET ${c.useKey} = NULL WHERE ${c.id} = :id AND ${exactly(c.useKey, ':mark')}`,
+    // Once the transaction of `keepReserved` has committed, the mark is gone and nothing is released.
+    release: `
+      UPDATE ${table} SET ${c.usedAt} = NULL, ${c.useKey} = NULL, ${c.attempts} = ${c.attempts} + 1
+      WHERE ${c.id} = :id AND ${exactly(c.useKey, ':mark')}`,
+    bind: `
+      UPDATE ${table} SET ${c.way} = :way, ${c.envelope} = :envelope, ${c.codeMac} = :codeMac,
+        ${c.failureKeys} = :failureKeys,
+        ${c.sends} = ${c.sends} + 1, ${c.lastSentAt} = :now
+      WHERE ${c.id} = :id AND ${c.sends} = :seenSends AND ${c.createdAt} = :seenCreatedAt
+        AND ${c.sends} < :maxSends AND ${pending}
+        AND ${c.attempts} < ${c.maxAttempts} AND (${c.lastSentAt} IS NULL OR ${c.lastSentAt} <= :sentBefore)
+      ${returning(names)}`,
+    retrySooner: `
+      UPDATE ${table} SET ${c.lastSentAt} = :lastSentAt WHERE ${c.id} = :id AND ${c.sends} = :seenSends`,
+    cancel: `
+      UPDATE ${table} SET ${c.cancelledAt} = :now
+      WHERE ${c.id} = :id AND ${c.usedAt} IS NULL AND ${c.cancelledAt} IS NULL
+      ${returning(names)}`,
+    erase: `DELETE FROM ${table} WHERE ${exactly(c.subject, ':subject')}`,
+    // Both by the primary key, from where the batch before ended: PostgreSQL keeps what was deleted in the index until it
+    // is vacuumed, and would read all of it for every batch.
+    endOfBatch: `
+      SELECT ${c.id} AS ${alias.id} FROM ${table} WHERE ${c.id} > :after AND ${c.id} <= :bound AND ${isDead}
+      ORDER BY ${c.id} LIMIT 1 OFFSET :others`,
+    // The condition again: what was dead for the statement above may have waited for its confirmation.
+    purge: `DELETE FROM ${table} WHERE ${c.id} > :after AND ${c.id} <= :last AND ${isDead}`,
+  };
+  return Object.fromEntries(
+    Object.entries(sql).map(([name, text]) => [name, new Statement(engine, text)]),
+  ) as unknown as ConfirmationStatements;
+}
+
+/** Names of purposes, which are letters, digits and hyphens: they need no placeholders. */
+function literals(purposes: readonly string[]): string {
+  return purposes.length === 0 ? 'NULL' : purposes.map((purpose) => `'${purpose}'`).join(', ');
+}
+
+/** The clauses that a statement for one and a statement for many have in common. */
+export function confirmationClauses({
+  engine,
+  names,
+  keys,
+  purposes,
+}: StatementContext): ConfirmationClauses {
+  const { exactly, epochMs, isAbsent, isAmong } = DIALECTS[engine];
+  const { column: c } = names;
+  const codeMatches = exactly(c.codeMac, placeholders('codeMac', keys));
+  const isFor = ({ open, bound }: PurposeAccess): string =>
+    `${exactly(c.purpose, literals(open))} OR (${exactly(c.purpose, literals(bound))}
+      AND ${c.subject} <> '' AND ${exactly(c.subject, ':whose')})`;
+  const isAccessible = `(${isAbsent(':whose')} OR ${isFor(purposes)})`;
+  const isOpen = `${c.codeMac} IS NOT NULL AND ${pendingClause(names)} AND ${c.attempts} < ${c.maxAttempts} AND ${isAccessible}`;
+  const use: UpdateClauses = {
+    set: `${c.usedAt} = :now, ${c.useKey} = :useKey`,
+    where: `${c.id} = :id AND ${c.purpose} = :purpose AND ${exactly(c.subject, ':subject')}
+        AND ${exactly(c.detailsMac, placeholders('detailsMac', keys))} AND ${c.confirmedAt} IS NOT NULL
+        AND ${c.usedAt} IS NULL AND ${c.cancelledAt} IS NULL AND ${c.useBefore} > :now
+        AND ${c.attempts} < ${c.maxAttempts} + ${MAX_FAILED_CALLS}`,
+  };
+  const isByWay = `(${isAbsent(':ways')} OR (${c.way} <> '' AND ${isAmong(c.way, ':ways')}))`;
+  return {
+    isAccessible,
+    isOpen,
+    codeMatches,
+    inserted: {
+      columns: `${c.id}, ${c.purpose}, ${c.subject}, ${c.details}, ${c.detailsMac}, ${c.meta},
+        ${c.maxAttempts}, ${c.createdAt}, ${c.expiresAt}, ${c.way}, ${c.codeMac}, ${c.envelope}, ${c.failureKeys},
+        ${c.slotKeys}, ${c.attempts}, ${c.sends}, ${c.lastSentAt}, ${c.confirmedAt}, ${c.useBefore}`,
+      values: `:id, :purpose, :subject, :details, :detailsMac, :meta, :maxAttempts, :createdAt, :expiresAt, :way,
+        :codeMac, :envelope, :failureKeys, :slotKeys, 0, :sends, :lastSentAt, :confirmedAt, :useBefore`,
+    },
+    confirm: {
+      set: `
+        ${c.attempts} = ${c.attempts} + 1,
+        ${c.confirmedAt} = CASE WHEN ${codeMatches} THEN ${epochMs(':now')} ELSE ${c.confirmedAt} END,
+        ${c.useBefore} = CASE WHEN ${codeMatches} THEN ${epochMs(':useBefore')} ELSE ${c.useBefore} END`,
+      where: `${c.id} = :id AND ${isOpen}`,
+    },
+    use,
+    useByWay: { set: use.set, where: `${use.where} AND ${isByWay}` },
+  };
+}
+
+function pendingClause({ column: c }: ConfirmationTable): string {
+  return `${c.confirmedAt} IS NULL AND ${c.cancelledAt} IS NULL AND ${c.expiresAt} > :now`;
+}

@@ -1,0 +1,95 @@
+import type { EntityManager } from 'typeorm';
+
+import { TwoFactorError, TwoFactorUnavailableError } from '../../errors/index.js';
+import { DatabaseLimitStore } from './database-limit.store.js';
+import type {
+  ConsumeResult,
+  QuotaRequest,
+  QuotaUsage,
+  LimitStore,
+} from './limit-store.interface.js';
+import { NoLimitStore } from './no-limit.store.js';
+
+/**
+ * A store of the application behind the promises that callers rely on: each question ends within `databaseTimeoutMs`, and whatever
+ * the store throws or answers that is no answer becomes a `TwoFactorUnavailableError`. Otherwise an error of another kind,
+ * or a wrong member read from the answer, would reach the client as HTTP 500. The built-in stores keep these promises.
+ */
+export function checkedLimitStore(store: LimitStore, timeoutMs: number): LimitStore {
+  const isOurs = store instanceof DatabaseLimitStore || store instanceof NoLimitStore;
+  return isOurs ? store : new CheckedLimitStore(store, timeoutMs);
+}
+
+class CheckedLimitStore implements LimitStore {
+  constructor(
+    private readonly store: LimitStore,
+    private readonly timeoutMs: number,
+  ) {}
+
+  async consume(charges: readonly QuotaRequest[], owner: string): Promise<ConsumeResult> {
+    const answer: unknown = await this.#ask(() => this.store.consume(charges, owner));
+    const { exhausted, consumed } = (answer ?? {}) as Partial<ConsumeResult>;
+    const keys = new Set(charges.map(({ key }) => key));
+    // A refusal that names no limit of this call could not be told to the caller.
+    if (
+      areLevels(exhausted) &&
+      areLevels(consumed) &&
+      exhausted.every(({ key }) => keys.has(key))
+    ) {
+      return { exhausted, consumed };
+    }
+    throw noAnswer('consume', '{ exhausted, consumed } with the levels of its charges');
+  }
+
+  async refund(charges: readonly QuotaRequest[]): Promise<void> {
+    await this.#ask(() => this.store.refund(charges));
+  }
+
+  async release(keys: readonly string[], owner?: string): Promise<void> {
+    await this.#ask(() => this.store.release(keys, owner));
+  }
+
+  async read(keys: readonly string[], manager?: EntityManager): Promise<readonly QuotaUsage[]> {
+    const levels: unknown = await this.#ask(() => this.store.read(keys, manager));
+    if (!areLevels(levels)) throw noAnswer('read', 'a list of levels');
+    return levels.filter(({ key }) => keys.includes(key));
+  }
+
+  async purge(limit: number): Promise<boolean> {
+    return (await this.#ask(async () => this.store.purge?.(limit))) === true;
+  }
+
+  async #ask<T>(question: () => Promise<T>): Promise<T> {
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<never>((_, reject) => {
+      timer = setTimeout(() => {
+        reject(new TwoFactorUnavailableError('The limit store did not answer in time. Try again.'));
+      }, this.timeoutMs);
+    });
+    try {
+      // Within a promise, so that also what the store throws at once is caught.
+      return await Promise.race([Promise.resolve().then(question), late]);
+    } catch (error) {
+      if (error instanceof TwoFactorError) throw error;
+      const cause = new Error(error instanceof Error ? error.message : 'unknown');
+      throw new TwoFactorUnavailableError('The limit store does not answer. Try again.', { cause });
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+}
+
+function areLevels(value: unknown): value is readonly QuotaUsage[] {
+  return Array.isArray(value) && value.every(isLevel);
+}
+
+function isLevel(value: unknown): boolean {
+  const { key, amount, endsAt } = (value ?? {}) as Partial<QuotaUsage>;
+  return typeof key === 'string' && Number.isFinite(amount) && Number.isFinite(endsAt);
+}
+
+function noAnswer(method: string, expected: string): TwoFactorUnavailableError {
+  return new TwoFactorUnavailableError('The limit store does not answer. Try again.', {
+    cause: new TypeError(`LimitStore.${method} did not answer ${expected}.`),
+  });
+}

@@ -1,0 +1,36 @@
+import type { SqlValue, SqlValues } from '../../../database/index.js';
+import { doublingsOf, lockMsAfter, UNLOCKED_MS } from '../limit-rules.js';
+import type { FailureRule, QuotaRequest } from '../limit-store.interface.js';
+
+/** What the row of a budget begins with, if this is its first charge. */
+export interface ChargeRow extends Readonly<Record<string, SqlValue>> {
+  readonly id: string;
+  readonly kind: string;
+  readonly amount: number;
+  readonly allowed: number;
+  readonly endsAt: number;
+}
+
+export function chargeRow({ key, rule, checkOnly }: QuotaRequest, now: number): ChargeRow {
+  const lastsMs = rule.kind === 'failures' ? lockMsAfter(1, rule) || UNLOCKED_MS : rule.windowMs;
+  return {
+    id: key,
+    kind: rule.kind,
+    amount: checkOnly ? 0 : 1,
+    allowed: rule.max,
+    endsAt: now + lastsMs,
+  };
+}
+
+/** The failure rule is one for all: that of the options. */
+export function failureValues(rule: FailureRule | undefined): SqlValues {
+  if (rule === undefined)
+    return { lockAfter: 0, lockMs: 0, maxLockMs: 0, doublings: 0, permanentLockAfter: 0 };
+  const { lockAfter, lockMs, maxLockMs, max } = rule;
+  return { lockAfter, lockMs, maxLockMs, doublings: doublingsOf(rule), permanentLockAfter: max };
+}
+
+export function failureRuleOf(charges: readonly QuotaRequest[]): FailureRule | undefined {
+  for (const { rule } of charges) if (rule.kind === 'failures') return rule;
+  return undefined;
+}

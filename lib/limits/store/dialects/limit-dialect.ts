@@ -1,0 +1,71 @@
+import { placeholders, type TableNames } from '../../../database/index.js';
+import type { LimitRecord } from '../limit-record.entity.js';
+import { CLOCK_MARGIN_MS, UNLOCKED_MS } from '../limit-rules.js';
+
+export type LimitTable = TableNames<keyof LimitRecord>;
+
+/** What the engines' SQL of the budgets differs in. */
+export interface LimitDialect {
+  /** Whether `charge` sees by itself, in the same statement, that a budget is spent, and then touches none. */
+  readonly chargesAllOrNothing: boolean;
+  /** Charges `count` budgets, each guarded; answers `id`, `amount` and `endsAt` of those that it charged. */
+  readonly charge: (table: LimitTable, count: number) => string;
+  /** The condition that a row is one of `count` ids, `:id0` and so on. */
+  readonly isOneOf: (table: LimitTable, count: number) => string;
+  /** An UPDATE of the rows that meet the condition, locked in the order of their ids as `charge` does. */
+  readonly updateInOrder: (table: LimitTable, assignments: string, condition: string) => string;
+  /** A DELETE likewise. */
+  readonly deleteInOrder: (table: LimitTable, condition: string) => string;
+  /** The first 16 characters of a column. */
+  readonly prefix: (column: string) => string;
+}
+
+/** `isOneOf` for a planner that takes the index by itself. */
+export function listed({ column: c }: LimitTable, count: number): string {
+  return `${c.id} IN (${placeholders('id', count)})`;
+}
+
+/** A row as the rules see it: columns and values, as the statement calls them. */
+export interface RuleTerms {
+  readonly kind: string;
+  readonly amount: string;
+  readonly endsAt: string;
+  /** What may be spent. */
+  readonly allowed: string;
+  /** When a window that begins now would end. */
+  readonly newEnd: string;
+  readonly now: string;
+  readonly maxLockMs: string;
+}
+
+/** `lasts` of the rules. */
+export function lasts({ kind, endsAt, newEnd, now, maxLockMs }: RuleTerms): string {
+  const latest = `CASE WHEN ${kind} = 'failures' THEN ${now} + ${maxLockMs} ELSE ${newEnd} END`;
+  return `(${endsAt} > ${now} AND ${endsAt} <= ${latest} + ${CLOCK_MARGIN_MS})`;
+}
+
+/** `isSpent` of the rules. */
+export function isSpent(terms: RuleTerms): string {
+  const isFull = `${terms.amount} >= ${terms.allowed}`;
+  return (
+    `(CASE WHEN ${terms.kind} = 'failures' THEN ${isFull} OR ${lasts(terms)} ` +
+    `ELSE ${isFull} AND ${lasts(terms)} END)`
+  );
+}
+
+/**
+ * The lock after `amount` consecutive failures, as the time when it ends; values are cast by `int` and `bigint`. A failure
+ * that does not lock yet has ended before: see `UNLOCKED_MS`.
+ */
+export function lockEnd(
+  amount: string,
+  int: (value: string) => string,
+  bigint: (value: string) => string,
+): string {
+  const doublings = `${amount} - ${int(':lockAfter')}`;
+  return (
+    `CASE WHEN ${doublings} < 0 THEN ${bigint(':now')} - ${-UNLOCKED_MS} ` +
+    `WHEN ${doublings} >= ${int(':doublings')} THEN ${bigint(':now')} + ${bigint(':maxLockMs')} ` +
+    `ELSE ${bigint(':now')} + (${bigint(':lockMs')} << (${doublings})) END`
+  );
+}

@@ -1,0 +1,79 @@
+import { type Engine, Statement } from '../../../database/index.js';
+import { CLOCK_MARGIN_MS, FAILURES_KEPT_MS } from '../limit-rules.js';
+import { limitClauses, type LimitClauses } from './limit-clauses.js';
+import type { LimitDialect, LimitTable } from './limit-dialect.js';
+import { mysqlDialect } from './mysql.dialect.js';
+import { postgresDialect } from './postgres.dialect.js';
+import { sqliteDialect } from './sqlite.dialect.js';
+
+const DIALECTS: Readonly<Record<Engine, LimitDialect>> = {
+  postgres: postgresDialect,
+  mysql: mysqlDialect,
+  sqlite: sqliteDialect,
+};
+
+/** Texts by the number of budgets in them: built when they are first needed, and there are few such numbers. */
+export interface LimitStatements {
+  readonly chargesAllOrNothing: boolean;
+  charge(count: number): Statement;
+  read(count: number): Statement;
+  refund(count: number): Statement;
+  /** Failures, and what was charged for `:owner` last. */
+  clear(count: number): Statement;
+  clearAll(count: number): Statement;
+  readonly keysAfter: Statement;
+  readonly purge: Statement;
+  /** Parts of another store's statements; `null` where a statement cannot do so much. */
+  readonly clauses: LimitClauses | null;
+}
+
+export function limitStatements(engine: Engine, names: LimitTable): LimitStatements {
+  const dialect = DIALECTS[engine];
+  const { chargesAllOrNothing, charge, updateInOrder, deleteInOrder, prefix } = dialect;
+  const { table, column: c } = names;
+  const compile = (sql: string): Statement => new Statement(engine, sql);
+  const byCount = (sql: (count: number) => string): ((count: number) => Statement) => {
+    const compiled = new Map<number, Statement>();
+    return (count) => {
+      const statement = compiled.get(count) ?? compile(sql(count));
+      compiled.set(count, statement);
+      return statement;
+    };
+  };
+  const isOneOf = (count: number): string => dialect.isOneOf(names, count);
+  const nothing = `${c.endsAt} = 0, ${c.amount} = 0`;
+  const isMine = `(${c.kind} = 'failures' OR ${prefix(c.owner)} = :owner)`;
+  return {
+    chargesAllOrNothing,
+    charge: byCount((count) => charge(names, count)),
+    read: byCount((count) => `SELECT ${names.columns} FROM ${table} WHERE ${isOneOf(count)}`),
+    // The first lock ends with the failure that caused it, and a window with what it began with; a longer lock stays, which
+    // is the safe side.
+    refund: byCount((count) =>
+      updateInOrder(
+        names,
+        `${c.endsAt} = CASE WHEN ${c.amount} <= 1 THEN 0 ` +
+          `WHEN ${c.kind} = 'failures' AND ${c.amount} <= :lockAfter THEN :unlocked ` +
+          `ELSE ${c.endsAt} END, ${c.amount} = ${c.amount} - 1`,
+        `${isOneOf(count)} AND ${c.amount} > 0`,
+      ),
+    ),
+    clear: byCount((count) => updateInOrder(names, nothing, `${isOneOf(count)} AND ${isMine}`)),
+    clearAll: byCount((count) => updateInOrder(names, nothing, isOneOf(count))),
+    keysAfter: compile(
+      `SELECT ${c.id} AS ${names.alias.id} FROM ${table} WHERE ${c.id} > :after ORDER BY ${c.id} LIMIT :limit`,
+    ),
+    // Failures are kept until a success, because time alone must give no new guesses (NIST SP 800-63B-4 3.2.2), but not for
+    // ever: a count below the permanent lock that nothing touched for a year is deleted. What ended is kept for a day, because
+    // the clock of the machine that purges may be ahead.
+    purge: compile(
+      deleteInOrder(
+        names,
+        `${c.id} > :after AND ${c.id} <= :last AND ${c.endsAt} + ${CLOCK_MARGIN_MS} <= :now ` +
+          `AND (${c.kind} <> 'failures' OR ${c.amount} = 0 ` +
+          `OR (${c.amount} < ${c.allowed} AND ${c.endsAt} + ${FAILURES_KEPT_MS} <= :now))`,
+      ),
+    ),
+    clauses: engine === 'postgres' ? limitClauses(names) : null,
+  };
+}

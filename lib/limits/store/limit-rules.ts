@@ -1,0 +1,64 @@
+import type { FailureRule, QuotaRequest, QuotaUsage } from './limit-store.interface.js';
+
+/** How often a lock doubles before it is as long as it gets. */
+export function doublingsOf({ lockMs, maxLockMs }: FailureRule): number {
+  return Math.ceil(Math.log2(maxLockMs / lockMs));
+}
+
+/** How long the `amount`-th consecutive failure locks, in milliseconds. */
+export function lockMsAfter(amount: number, rule: FailureRule): number {
+  const doublings = amount - rule.lockAfter;
+  if (doublings < 0) return 0;
+  return Math.min(rule.lockMs * 2 ** doublings, rule.maxLockMs);
+}
+
+/**
+ * What ends more than a day later than it could was written by a machine whose clock was wrong. It counts as over: one such
+ * machine must not refuse everybody for years.
+ */
+export const CLOCK_MARGIN_MS = 86_400_000;
+
+/**
+ * A failure that does not lock ends a day before it is counted. The row thereby keeps the time of its last failure for the
+ * purge, and an instance whose clock is behind does not take it for a lock.
+ */
+export const UNLOCKED_MS = -CLOCK_MARGIN_MS;
+
+/**
+ * How long after its end a count of failures is kept that nothing touches: a year after a failure that did not lock. A
+ * permanent lock is kept for ever.
+ */
+export const FAILURES_KEPT_MS = 365 * 86_400_000 - UNLOCKED_MS;
+
+/** Whether the window or the lock lasts. */
+export function isActive(
+  { endsAt }: Pick<QuotaUsage, 'endsAt'>,
+  rule: QuotaRequest['rule'],
+  now: number,
+): boolean {
+  return endsAt > now && endsAt <= now + longestMs(rule) + CLOCK_MARGIN_MS;
+}
+
+function longestMs(rule: QuotaRequest['rule']): number {
+  return rule.kind === 'failures' ? rule.maxLockMs : rule.windowMs;
+}
+
+/** Whether a budget at this level has nothing left. */
+export function isExhausted(level: QuotaUsage, { rule }: QuotaRequest, now: number): boolean {
+  const isFull = level.amount >= rule.max;
+  return rule.kind === 'failures'
+    ? isFull || isActive(level, rule, now)
+    : isFull && isActive(level, rule, now);
+}
+
+/** How long to wait for it, in milliseconds; `null` when waiting does not help. */
+export function waitMs(
+  { amount, endsAt }: QuotaUsage,
+  { rule }: QuotaRequest,
+  now: number,
+): number | null {
+  if (rule.kind === 'failures' && amount >= rule.max) return null;
+  const wait = Math.max(endsAt - now, 0);
+  // The clock may have been set back since. A place may be another one's, with a longer life.
+  return rule.kind === 'failures' ? Math.min(wait, rule.maxLockMs) : wait;
+}

@@ -1,0 +1,442 @@
+// Calls of several kinds go in one go where nobody is told of statements: the same answers, whoever they meet in it.
+import { setTimeout as sleep } from 'node:timers/promises';
+
+import { Client, Connection } from 'pg';
+import { afterEach, describe, expect, it, vi } from 'vitest';
+
+import { PgPreparedBatch } from '../../lib/database/drivers/pg-prepared-batch.js';
+import { TwoFactorUnavailableError, type ConfirmationState } from '../../lib/index.js';
+import { WRONG_CODE } from '../support/canaries.js';
+import { engines } from '../support/engines.js';
+import { SILENT, startApp, type TestApp } from '../support/test-app.js';
+
+let test: TestApp;
+afterEach(async () => {
+  vi.restoreAllMocks();
+  await test.close();
+});
+
+const start = async (options = {}, dataSource = {}): Promise<TestApp> => {
+  test = await startApp({
+    engine: 'postgres',
+    dataSource: { ...SILENT, ...dataSource },
+    // Also where the environment says that nothing is joined.
+    // Only statements without limits go in one transaction with those of other kinds.
+    options: { batching: true, env: false, limits: false, ...options },
+  });
+  return test;
+};
+
+const make = (count: number, input = {}): Promise<ConfirmationState[]> =>
+  Promise.all(Array.from({ length: count }, () => test.confirmer.makeConfirmation(input)));
+const confirmed = (count: number): Promise<ConfirmationState[]> =>
+  make(count, { isConfirmed: true });
+
+interface Wire {
+  parse: (this: object, query: { name: string; text: string }) => void;
+  execute: (this: object, portal: object) => void;
+  sync: (this: object) => void;
+}
+const wire = (Connection as unknown as { prototype: Wire }).prototype;
+
+/** How many statements went in each go, from now on. */
+function goes(): number[] {
+  const open = new Map<object, number>();
+  const counted: number[] = [];
+  const { execute, sync } = wire;
+  vi.spyOn(wire, 'execute').mockImplementation(function (this: object, portal) {
+    open.set(this, (open.get(this) ?? 0) + 1);
+    execute.call(this, portal);
+  });
+  vi.spyOn(wire, 'sync').mockImplementation(function (this: object) {
+    counted.push(open.get(this) ?? 0);
+    open.delete(this);
+    sync.call(this);
+  });
+  return counted;
+}
+
+/** Has the server be told another text from now on. */
+function rewrite(change: (text: string) => string): void {
+  const { parse } = wire;
+  vi.spyOn(wire, 'parse').mockImplementation(function (this: object, { name, text }) {
+    parse.call(this, { name, text: change(text) });
+  });
+}
+
+/** One of each kind at once, and more of them. */
+function mixed(
+  used: readonly ConfirmationState[],
+  tried: readonly ConfirmationState[],
+): Promise<unknown>[] {
+  const { confirmer } = test;
+  return [
+    ...used.map((state) => confirmer.use(state)),
+    ...tried.map((state) => confirmer.confirm(state.id, state.code!)),
+    ...tried.map(() => confirmer.makeConfirmation()),
+  ];
+}
+
+describe.each(engines.filter((engine) => engine === 'postgres'))('On %s', () => {
+  it('what comes at once goes in one transaction, whatever it is', async () => {
+    await start();
+    const [used, tried] = [await confirmed(3), await make(3)];
+    const counted = goes();
+
+    const answers = await Promise.all(mixed(used, tried));
+
+    expect(counted).toEqual([9]);
+    expect(answers.slice(0, 3)).toEqual([true, true, true]);
+    for (const answer of answers.slice(3, 6)) {
+      expect(answer).toEqual([expect.objectContaining({ status: 'confirmed' }), true]);
+    }
+    for (const answer of answers.slice(6)) expect(answer).toMatchObject({ status: 'pending' });
+  });
+
+  it('many of a kind go as one statement beside the others', async () => {
+    await start();
+    const [used, tried] = [await confirmed(20), await make(3)];
+    const counted = goes();
+
+    await Promise.all(mixed(used, tried));
+
+    expect(counted).toEqual([7]);
+  });
+
+  it('each gets the answer that is its own', async () => {
+    const { confirmer } = await start();
+    const [first, wrong, right, locked] = (await make(4, {
+      purpose: 'login',
+      subject: 'ann\'s "\\ \u00fc \u{1F600}',
+      meta: { a: ['"', 1] },
+    })) as [ConfirmationState, ConfirmationState, ConfirmationState, ConfirmationState];
+    const [proof, cancelled, foreign] = (await confirmed(3)) as [
+      ConfirmationState,
+      ConfirmationState,
+      ConfirmationState,
+    ];
+    for (let tries = 0; tries < 5; tries += 1) await confirmer.confirm(locked.id, WRONG_CODE);
+    await confirmer.cancel(cancelled);
+    const unknown = `${right.id.slice(0, 20)}${'0'.repeat(16)}`;
+    const counted = goes();
+
+    const answers = await Promise.all([
+      confirmer.confirm(first.id, WRONG_CODE),
+      confirmer.confirm(wrong.id, WRONG_CODE),
+      confirmer.confirm(right.id, right.code!),
+      confirmer.confirm(locked.id, locked.code!),
+      confirmer.confirm(unknown, '123456'),
+      confirmer.use(proof),
+      confirmer.use(cancelled),
+      confirmer.use(foreign, { subject: 'bob' }),
+      confirmer.makeConfirmation({ subject: 'bob' }),
+    ]);
+
+    // The first one found nobody on the wire. Four codes are many, three proofs few; whoever was answered nothing goes once
+    // more.
+    expect(counted.slice(0, 2)).toEqual([1, 5]);
+    const seen = answers
+      .slice(0, 5)
+      .map((answer) => answer as Awaited<ReturnType<typeof confirmer.confirm>>)
+      .map(([state, done]) => [state?.id, state?.status, state?.attemptsLeft, done]);
+    expect(seen).toEqual([
+      [first.id, 'pending', 4, false],
+      [wrong.id, 'pending', 4, false],
+      [right.id, 'confirmed', 4, true],
+      [locked.id, 'locked', 0, false],
+      [undefined, undefined, undefined, false],
+    ]);
+    expect(answers[2][0]).toMatchObject({
+      subject: right.subject,
+      meta: { a: ['"', 1] },
+    });
+    expect(answers.slice(5, 8)).toEqual([true, false, false]);
+    expect(answers[8]).toMatchObject({ subject: 'bob', status: 'pending' });
+  });
+
+  /** @returns how many of the others were answered while somebody held the row of one. */
+  async function answeredBesideLocked(count: number): Promise<number> {
+    const { dataSource } = await start({ timeoutMs: 1_500 });
+    const [used, tried] = [await confirmed(count), await make(count)];
+    const [, locked] = used;
+    return dataSource.transaction(async (manager) => {
+      await manager.query(
+        `SELECT 1 FROM two_factor_confirmation WHERE id = '${locked!.id}' FOR UPDATE`,
+      );
+      let answered = 0;
+      const count = (): void => {
+        answered += 1;
+      };
+      const calls = mixed(used, tried);
+      for (const call of calls) call.then(count, () => undefined);
+      await vi.waitFor(() => expect(answered).toBe(calls.length - 1), 1_000).catch(() => undefined);
+      return answered;
+    });
+  }
+
+  it.each([3, 12])(
+    'a locked row keeps its own caller waiting, and none of %i of a kind',
+    async (count) => {
+      expect(await answeredBesideLocked(count)).toBe(3 * count - 1);
+    },
+  );
+
+  it.each([3, 12])(
+    'which without SKIP LOCKED, the naive twin, %i of a kind would not do',
+    async (count) => {
+      rewrite((text) => text.replace('SKIP LOCKED', ''));
+
+      expect(await answeredBesideLocked(count)).toBeLessThan(count);
+    },
+  );
+
+  /** Two processes want the same rows in other orders, at once. @returns what the server refused. */
+  async function refusedToTwo(): Promise<unknown[]> {
+    const { confirmer, database, dataSource } = await start();
+    // So that they meet.
+    await dataSource.query(
+      'CREATE FUNCTION slowly() RETURNS trigger AS $$ BEGIN PERFORM pg_sleep(0.002); RETURN NEW; END $$ LANGUAGE plpgsql',
+    );
+    await dataSource.query(
+      'CREATE TRIGGER slowly BEFORE UPDATE ON two_factor_confirmation FOR EACH ROW EXECUTE FUNCTION slowly()',
+    );
+    const other = await startApp({
+      engine: 'postgres',
+      database,
+      dataSource: SILENT,
+      options: { batching: true, env: false, limits: false },
+    });
+    const refusing = vi.spyOn(PgPreparedBatch.prototype, 'handleError');
+    try {
+      for (let round = 0; round < 4; round += 1) {
+        const used = await confirmed(6);
+        const tried = await make(6);
+        const work = (by: typeof confirmer): (() => Promise<unknown>)[] => [
+          ...used.map((state) => () => by.use(state)),
+          ...tried.map((state) => () => by.confirm(state.id, WRONG_CODE)),
+        ];
+        const calls = [...work(confirmer), ...work(other.confirmer).toReversed()];
+        const answers = await Promise.all(calls.map((call) => call()));
+
+        expect(answers.filter((answer) => answer === true)).toHaveLength(6);
+        for (const { id } of tried) {
+          expect((await confirmer.check(id))[0]).toMatchObject({ attemptsLeft: 3 });
+        }
+      }
+    } finally {
+      await other.close();
+    }
+    return refusing.mock.calls.map(([error]) => (error as { code?: unknown }).code);
+  }
+
+  it('two processes that want the same rows in other orders never wait for each other', async () => {
+    expect(await refusedToTwo()).toEqual([]);
+  });
+
+  it('which without SKIP LOCKED, the naive twin, would end in deadlocks', async () => {
+    rewrite((text) => text.replace('SKIP LOCKED', ''));
+
+    expect(await refusedToTwo()).toContain('40P01');
+  });
+
+  it('whoever spoils a transaction spoils it for nobody else', async () => {
+    const { confirmer, dataSource } = await start();
+    await dataSource.query(`CREATE FUNCTION spoil() RETURNS trigger AS $$ BEGIN
+      IF NEW.subject = 'spoiler' THEN RAISE 'spoiled'; END IF; RETURN NEW; END $$ LANGUAGE plpgsql`);
+    await dataSource.query(
+      'CREATE TRIGGER spoil BEFORE INSERT ON two_factor_confirmation FOR EACH ROW EXECUTE FUNCTION spoil()',
+    );
+    const [used, tried] = [await confirmed(3), await make(3)];
+    const counted = goes();
+
+    const answers = await Promise.allSettled([
+      ...mixed(used, tried),
+      confirmer.makeConfirmation({ subject: 'spoiler' }),
+      confirmer.makeConfirmation({ subject: 'ann' }),
+    ]);
+
+    expect(counted[0]).toBe(7);
+    expect(answers.map(({ status }) => status === 'fulfilled')).toEqual(
+      answers.map((_, index) => index !== 9),
+    );
+    expect(answers[9]).toMatchObject({ reason: expect.any(TwoFactorUnavailableError) as unknown });
+    // One attempt each: what was undone was charged once more, and not twice.
+    for (const { id } of tried) {
+      expect((await confirmer.check(id))[0]).toMatchObject({ attemptsLeft: 4 });
+    }
+  });
+
+  it.each([3, 20])('%i calls that are refused take no connection each', async (count) => {
+    const { confirmer } = await start();
+    const used = await confirmed(count);
+    await Promise.all(used.map((state) => confirmer.use(state)));
+    const counted = goes();
+
+    const again = await Promise.all(used.map((state) => confirmer.use(state)));
+
+    expect(again).toEqual(used.map(() => false));
+    // Few by a statement each, many by one; and once more by one that knows that nobody has locked them.
+    expect(counted).toEqual([count === 3 ? 3 : 1, 1]);
+  });
+
+  it('whose values cannot be said keeps nobody else from going', async () => {
+    let left = 0;
+    const now = (): number => {
+      left -= 1;
+      return left === 0 ? (undefined as unknown as number) : Date.now();
+    };
+    const { confirmer } = await start({ clock: { now } });
+    const used = await confirmed(6);
+
+    // The third of them, when all were to go together.
+    left = 3;
+    const answers = await Promise.all(used.map((state) => confirmer.use(state)));
+
+    expect(left).toBeLessThan(0);
+    expect(answers).toEqual(used.map(() => true));
+  });
+
+  it('who waited long for his turn leaves the others their time', async () => {
+    const { confirmer, dataSource, database } = await start({ timeoutMs: 600 }, { poolSize: 2 });
+    const [busy] = await make(1);
+    const somebody = new Client((database.options as { url: string }).url);
+    await somebody.connect();
+    const taken = (): Promise<void> =>
+      dataSource.transaction(async (manager) => {
+        await manager.query('SELECT pg_sleep(0.3)');
+      });
+    try {
+      await somebody.query('BEGIN');
+      await somebody.query('SELECT 1 FROM two_factor_confirmation FOR UPDATE');
+      const first = confirmer.confirm(busy!.id, WRONG_CODE);
+      const late = confirmer.confirm(busy!.id, WRONG_CODE).catch(() => undefined);
+      await sleep(450);
+      // The whole pool is taken as soon as the row is free, for longer than the second one still has.
+      const pool = [taken(), taken()];
+      await sleep(5);
+      await somebody.query('ROLLBACK');
+      const fresh = Array.from({ length: 6 }, () => confirmer.makeConfirmation());
+
+      const answers = await Promise.allSettled(fresh);
+
+      expect(answers.map(({ status }) => status)).toEqual(fresh.map(() => 'fulfilled'));
+      await Promise.all([first, late, ...pool]);
+    } finally {
+      await somebody.end();
+    }
+  });
+
+  it('of a transaction that got no answer nobody is told that it did nothing', async () => {
+    const { confirmer } = await start();
+    const [used, tried] = [await confirmed(4), await make(4)];
+    const { prototype } = Client as unknown as { prototype: { query(query: unknown): unknown } };
+    // oxlint-disable-next-line typescript/unbound-method -- called with its own `this` below
+    const { query } = prototype;
+    let calls = 0;
+    vi.spyOn(prototype, 'query').mockImplementation(function (this: object, said: unknown) {
+      const submitted = said as { submit?: unknown; callback: (error: Error) => void };
+      calls += 1;
+      if (submitted.submit && calls === 1) {
+        const answer = submitted.callback;
+        submitted.callback = () =>
+          answer(Object.assign(new Error('Connection terminated'), { code: 'ECONNRESET' }));
+      }
+      return Reflect.apply(query, this, [said]);
+    });
+
+    const answers = await Promise.allSettled([
+      ...used.map((state, index) =>
+        confirmer.use(state, { idempotencyKey: `sixteen-characters-${index}` }),
+      ),
+      ...tried.map((state) => confirmer.confirm(state.id, WRONG_CODE)),
+    ]);
+
+    vi.restoreAllMocks();
+    expect(answers.map(({ status }) => status)).toEqual(answers.map(() => 'rejected'));
+    for (const [index, state] of used.entries()) {
+      expect(await confirmer.use(state, { idempotencyKey: 'another-key-of-an-effect' })).toBe(
+        false,
+      );
+      expect(await confirmer.use(state, { idempotencyKey: `sixteen-characters-${index}` })).toBe(
+        true,
+      );
+    }
+    for (const { id } of tried) {
+      expect((await confirmer.check(id))[0]).toMatchObject({ attemptsLeft: 4 });
+    }
+  });
+
+  it('a server that does not know SKIP LOCKED is asked once', async () => {
+    const { confirmer } = await start();
+    const [used, tried] = [await confirmed(6), await make(6)];
+    let asked = 0;
+    rewrite((text) => {
+      if (!text.includes('SKIP LOCKED')) return text;
+      asked += 1;
+      return text.replace('SKIP LOCKED', 'SKIP LOCKS');
+    });
+
+    const answers = await Promise.all(mixed(used, tried));
+    const first = asked;
+    const more = await Promise.all(mixed(await confirmed(4), await make(4)));
+
+    expect(answers.slice(0, 6)).toEqual(used.map(() => true));
+    expect(more.slice(0, 4)).toEqual([true, true, true, true]);
+    expect(first).toBeGreaterThan(0);
+    expect(asked).toBe(first);
+    expect((await confirmer.confirm(tried[0]!.id, WRONG_CODE))[0]).toMatchObject({
+      status: 'confirmed',
+    });
+  });
+
+  it('a pooler that refuses prepared statements is met with texts, and everything is done once', async () => {
+    const { confirmer } = await start();
+    const [used, tried] = [await confirmed(4), await make(4)];
+    // As one that hands each transaction to another server, where the name is taken already.
+    const { parse } = wire;
+    let isTaken = false;
+    vi.spyOn(wire, 'parse').mockImplementation(function (this: object, query) {
+      parse.call(this, query);
+      if (isTaken || !query.text.includes('SKIP LOCKED') || query.name === '') return;
+      isTaken = true;
+      parse.call(this, query);
+    });
+
+    const answers = await Promise.all(mixed(used, tried));
+
+    expect(isTaken).toBe(true);
+    expect(answers.slice(0, 4)).toEqual([true, true, true, true]);
+    for (const { id } of tried) {
+      expect((await confirmer.check(id))[0]).toMatchObject({
+        status: 'confirmed',
+        attemptsLeft: 4,
+      });
+    }
+  });
+
+  it('clients in a pipeline, which take one at a time, get one of each kind', async () => {
+    await start({}, { extra: { pipeline: true } });
+    const [used, tried] = [await confirmed(6), await make(6)];
+
+    const query = vi.spyOn(Client.prototype, 'query');
+
+    const answers = await Promise.all(mixed(used, tried));
+
+    const said = query.mock.calls.map(([first]) => (first as { name?: string }).name);
+    expect(said.filter(Boolean)).toHaveLength(3);
+    expect(answers.slice(0, 6)).toEqual(used.map(() => true));
+    expect(answers.slice(6, 12).map((answer) => (answer as unknown[])[1])).toEqual(
+      tried.map(() => true),
+    );
+  });
+
+  it('reads wait for no commit: they go among themselves', async () => {
+    const { confirmer } = await start();
+    const [used, tried] = [await confirmed(3), await make(3)];
+    const counted = goes();
+
+    await Promise.all([...mixed(used, tried), ...tried.map(({ id }) => confirmer.check(id))]);
+
+    expect(counted.toSorted((one, other) => one - other)).toEqual([1, 1, 1, 9]);
+  });
+});
