@@ -2,6 +2,8 @@ import { fileURLToPath } from 'node:url';
 
 import { defineConfig } from 'vitest/config';
 
+import { EXTENDED } from './test/rounds.js';
+
 const path = (relative: string): string => fileURLToPath(new URL(relative, import.meta.url));
 
 export default defineConfig({
@@ -21,20 +23,16 @@ export default defineConfig({
   },
   test: {
     include: ['test/**/*.spec.ts'],
-    // Minutes of work: a round of its own, `npm run test:strangers`.
-    exclude: [
-      'test/strangers/**',
-      'test/event-loop/**',
-      'test/unit/options/secret-strength.spec.ts',
-    ],
+    exclude: EXTENDED,
     globalSetup: ['test/support/global-setup.ts'],
     setupFiles: ['test/support/setup.ts'],
     // A file about servers has no tests where there is none, and global-setup says so; CI names those it wants.
     passWithNoTests: process.env['TEST_REQUIRED_ENGINES'] === undefined,
     isolate: false,
     maxWorkers: 2,
-    testTimeout: 30_000,
-    hookTimeout: 60_000,
+    // Far more than any test needs, because no test may depend on the speed of the machine.
+    testTimeout: 120_000,
+    hookTimeout: 180_000,
     reporters: ['default', 'json'],
     outputFile: { json: '.tmp/vitest.json' },
     coverage: {

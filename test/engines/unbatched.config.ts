@@ -9,11 +9,12 @@ export default defineConfig({
   test: {
     ...base.test,
     include: ['test/{engines,hostile,properties}/**/*.spec.ts'],
+    exclude: ['test/hostile/fuzz.spec.ts'],
     env: {
       TWO_FACTOR_BATCHING: 'false',
       TEST_QUERY_LOGGING: 'false',
       TEST_LIMITS: 'false',
-      PROPERTY_RUNS: '200',
+      PROPERTY_RUNS: process.env['PROPERTY_RUNS'] ?? '50',
     },
     reporters: ['default', new CountReporter('unbatched')],
   },

@@ -15,6 +15,7 @@ export default defineConfig({
   test: {
     ...base.test,
     include: ['test/{engines,properties}/**/*.spec.ts'],
+    exclude: [],
     testNamePattern: POSTGRES,
     env: { TEST_QUERY_LOGGING: 'false', TEST_LIMITS: 'false', PROPERTY_ENGINES: 'postgres' },
     reporters: ['default', new CountReporter('unlogged', POSTGRES)],

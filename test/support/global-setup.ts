@@ -10,10 +10,13 @@ import type { TestProject } from 'vitest/node';
 
 import type { FoundEngines } from './engines.js';
 import { startEmbeddedPostgres } from './embedded-postgres.js';
+import { ownServers } from './own-servers.js';
 import { CANARY_FOLDER } from './canaries.js';
 
 const LOCAL_POSTGRES = 'postgres://postgres@127.0.0.1:5432/postgres';
 const LOCAL_MARIADB = 'mysql://root@127.0.0.1:3306/';
+/** Two workers with pools of 20, twice where a test opens two applications, and the tests' own clients. */
+const NEEDED_CONNECTIONS = 80;
 const LOCAL_REDIS = 'redis://127.0.0.1:6379';
 
 /** Engines that must not be left out, separated by commas: `.ci/run` names them all. */
@@ -24,20 +27,25 @@ export default async function setup(project: TestProject): Promise<() => Promise
   await rm(CANARY_FOLDER, { recursive: true, force: true });
   const engines: FoundEngines = { sqljs: true };
   const notes: string[] = [];
-  let stop = nothing;
-
+  const stops: (() => Promise<void>)[] = [];
+  const stop = async (): Promise<void> => {
+    for (const each of stops) await each();
+  };
   const postgres = process.env['TEST_POSTGRES_URL'] ?? LOCAL_POSTGRES;
-  if (await answers(() => pingPostgres(postgres))) engines.postgres = postgres;
-  else {
-    const embedded = await startEmbeddedPostgres();
-    if (embedded) {
-      engines.postgres = embedded.url;
-      stop = embedded.stop;
-      notes.push('PostgreSQL is the embedded one');
-    } else notes.push('PostgreSQL is left out (no server, no embedded-postgres)');
-  }
+  const own = await ownPostgresUnless(await freeConnections(() => freePostgres(postgres)));
+  if (own) {
+    engines.postgres = own.url;
+    stops.push(own.stop);
+    notes.push(own.note);
+  } else if (await answers(() => freePostgres(postgres))) engines.postgres = postgres;
+  else notes.push('PostgreSQL is left out (no server, no embedded-postgres)');
   const mariadb = process.env['TEST_MARIADB_URL'] ?? LOCAL_MARIADB;
-  if (await answers(() => pingMariadb(mariadb))) engines.mariadb = mariadb;
+  const ownMariadb = await ownMariadbUnless(await freeConnections(() => freeMariadb(mariadb)));
+  if (ownMariadb) {
+    engines.mariadb = ownMariadb.url;
+    stops.push(ownMariadb.stop);
+    notes.push(ownMariadb.note);
+  } else if (await answers(() => freeMariadb(mariadb))) engines.mariadb = mariadb;
   else notes.push('MariaDB is left out (no server at TEST_MARIADB_URL or 127.0.0.1:3306)');
   if (hasBetterSqlite3()) engines['better-sqlite3'] = true;
   else notes.push('better-sqlite3 is left out (not installed)');
@@ -62,9 +70,61 @@ export default async function setup(project: TestProject): Promise<() => Promise
   return stop;
 }
 
-async function nothing(): Promise<void> {}
+interface StartedServer {
+  readonly url: string;
+  readonly note: string;
+  readonly stop: () => Promise<void>;
+}
 
-async function answers(ping: () => Promise<void>): Promise<boolean> {
+/**
+ * Starts a PostgreSQL of our own when the server on the standard port is down, or when other clients hold so many of its
+ * connections that a run of the tests would fail with "too many connections".
+ *
+ * @param free free connections of the server on the standard port; `null` when it does not answer.
+ */
+async function ownPostgresUnless(free: number | null): Promise<StartedServer | null> {
+  if (free !== null && free >= NEEDED_CONNECTIONS) return null;
+  if (free !== null) {
+    const program = ownServers.find(({ engine }) => engine === 'postgres');
+    const server = await program?.launch(['-c', 'max_connections=300']);
+    if (!server) return null;
+    const { port } = new URL(server.url);
+    return {
+      url: `postgres://postgres@127.0.0.1:${port}/postgres`,
+      note: `PostgreSQL is one of our own (the other had ${free} free connections)`,
+      stop: server.close,
+    };
+  }
+  const embedded = await startEmbeddedPostgres();
+  return embedded && { ...embedded, note: 'PostgreSQL is the embedded one' };
+}
+
+/** As `ownPostgresUnless`. There is no embedded MariaDB. */
+async function ownMariadbUnless(free: number | null): Promise<StartedServer | null> {
+  if (free === null || free >= NEEDED_CONNECTIONS) return null;
+  const program = ownServers.find(({ engine }) => engine === 'mariadb');
+  const server = await program?.launch(['--max-connections=300']);
+  if (!server) return null;
+  const { port } = new URL(server.url);
+  return {
+    url: `mysql://root@127.0.0.1:${port}/`,
+    note: `MariaDB is one of our own (the other had ${free} free connections)`,
+    stop: server.close,
+  };
+}
+
+/** `null` when the server does not answer; 0 when it answers that it has no connection left. */
+async function freeConnections(ask: () => Promise<number>): Promise<number | null> {
+  try {
+    return await ask();
+  } catch (error) {
+    const { code, errno } = error as { code?: string; errno?: number };
+    if (code === '53300' || errno === 1040) return 0;
+    return (await answers(ask)) ? await ask() : null;
+  }
+}
+
+async function answers(ping: () => Promise<unknown>): Promise<boolean> {
   for (let tries = 0; tries < 3; tries += 1) {
     try {
       await ping();
@@ -78,15 +138,33 @@ async function answers(ping: () => Promise<void>): Promise<boolean> {
   return false;
 }
 
-async function pingPostgres(url: string): Promise<void> {
+/** How many more clients the server takes. */
+async function freePostgres(url: string): Promise<number> {
   const client = new Client({ connectionString: url, connectionTimeoutMillis: 2_000 });
   await client.connect();
-  await client.end();
+  try {
+    const { rows } = await client.query<{ free: number }>(
+      `SELECT current_setting('max_connections')::int - count(*)::int AS free
+        FROM pg_stat_activity WHERE backend_type = 'client backend'`,
+    );
+    return rows[0]?.free ?? 0;
+  } finally {
+    await client.end();
+  }
 }
 
-async function pingMariadb(uri: string): Promise<void> {
+/** How many more clients the server takes. */
+async function freeMariadb(uri: string): Promise<number> {
   const connection = await mysql.createConnection({ uri, connectTimeout: 2_000 });
-  await connection.end();
+  try {
+    const [rows] = await connection.query<mysql.RowDataPacket[]>(
+      `SELECT @@max_connections - variable_value AS free FROM information_schema.global_status
+        WHERE variable_name = 'Threads_connected'`,
+    );
+    return Number(rows[0]?.['free'] ?? 0);
+  } finally {
+    await connection.end();
+  }
 }
 
 async function pingRedis(url: string): Promise<void> {
