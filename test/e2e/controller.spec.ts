@@ -288,7 +288,7 @@ describe.each(adapters)('The bundled controller on $name', ({ name: adapterName,
         subject: 'ann',
         recipient: 'eve@example.com',
         context: { locale: 'uk' },
-        key: 'k'.repeat(16),
+        idempotencyKey: 'k'.repeat(16),
         state: {},
         method: 'none',
       });

@@ -110,7 +110,7 @@ describe.each(engines)('On %s', (engine) => {
 
   it('a state that outlived its row sends nothing for the one that took its place', async () => {
     const { confirmer, sender, inbox, clock } = await start(engine);
-    const input = { key: 'a-request-key-0001', subject: 'ann' };
+    const input = { idempotencyKey: 'a-request-key-0001', subject: 'ann' };
     const stale = await confirmer.makeConfirmation(input);
     await confirmer.erase({ subject: 'ann' });
     clock.advance(1);
@@ -123,7 +123,7 @@ describe.each(engines)('On %s', (engine) => {
 
   it('JSON null is told from nothing, also by a request key', async () => {
     const { confirmer } = await start(engine);
-    const input = { details: null, key: 'a-request-key-0001' };
+    const input = { details: null, idempotencyKey: 'a-request-key-0001' };
     const state = await confirmer.makeConfirmation(input);
     await state.confirm();
 

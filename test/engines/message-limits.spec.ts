@@ -256,7 +256,7 @@ describe.each(engines)('Messages on %s', (engine) => {
 
   it('that a repeated request or one that cannot be made asks for cost nothing', async () => {
     const [subject, token] = [somebody(), somebody()];
-    const input = { token, subject, purpose: 'login', key: `key-of-${subject}-0001` };
+    const input = { token, subject, purpose: 'login', idempotencyKey: `key-of-${subject}-0001` };
     for (let time = 0; time < 8; time += 1) await test.twoFactor.request(input);
 
     const failing = { ...input, key: undefined, details: 5n as never };
@@ -272,7 +272,7 @@ describe.each(engines)('Messages on %s', (engine) => {
 
   it('that nothing is left for do not keep a repeated request from its answer', async () => {
     const login = { token: somebody(), subject: somebody(), purpose: 'login' };
-    const keyed = { ...login, key: `key-of-${login.subject}-0001` };
+    const keyed = { ...login, idempotencyKey: `key-of-${login.subject}-0001` };
     const { id } = await test.twoFactor.request(keyed);
     const made: ConfirmationState[] = [];
     for (let time = 0; time < 4; time += 1) made.push((await test.twoFactor.request(login)).state);
@@ -289,7 +289,7 @@ describe.each(engines)('Messages on %s', (engine) => {
 
   it('that several callers want to send under one key cost one message', async () => {
     const login = { token: somebody(), subject: somebody(), purpose: 'login' };
-    const keyed = { ...login, key: `key-of-${login.subject}-0001` };
+    const keyed = { ...login, idempotencyKey: `key-of-${login.subject}-0001` };
     const sent = test.inbox.deliveries.length;
     await Promise.all(Array.from({ length: 8 }, () => test.twoFactor.request(keyed)));
     expect(test.inbox.deliveries.length - sent).toBe(1);

@@ -130,7 +130,7 @@ describe.each(engines)('Pending confirmations on %s', (engine) => {
     const login = { subject: somebody(), purpose: 'login' };
     for (const _ of [1, 2]) await test.confirmer.makeConfirmation(login);
     const key = `key-of-${login.subject}-0001`;
-    const keyed = { ...login, key };
+    const keyed = { ...login, idempotencyKey: key };
     // Two at once under one key: the loser takes a place and gives it back.
     await Promise.all([1, 2].map(() => test.confirmer.makeConfirmation(keyed)));
     test.clock.advance(590);

@@ -120,6 +120,6 @@ describe('The checker of regular expressions', () => {
     expect(scripts['lint']?.split(' && ')).toContain(
       'node test/lint/regular-expressions.js lib sample-app',
     );
-    expect(await readFile(join(ROOT, '.ci/run'), 'utf8')).toContain('step npm run lint\n');
+    expect(await readFile(join(ROOT, '.ci/run'), 'utf8')).toContain("lane 'npm run lint'");
   });
 });

@@ -116,7 +116,7 @@ describe('The workflows', () => {
   });
 
   it('are workflows by the schema of GitHub', () => {
-    expect(files.toSorted()).toEqual(['ci.yml', 'release.yml']);
+    expect(files.toSorted()).toEqual(['ci.yml', 'long.yml', 'release.yml']);
     for (const [file, text] of texts) expect(validateWorkflow(text).errors, file).toEqual([]);
   });
 

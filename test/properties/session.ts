@@ -136,7 +136,7 @@ export class Session {
       case 'use': {
         const { target, key, transaction } = call;
         const reference = this.#reference(target);
-        const input = { ...model.bindingOf(target.ref, call.binding), key };
+        const input = { ...model.bindingOf(target.ref, call.binding), idempotencyKey: key };
         const done =
           transaction === undefined
             ? await confirmer.use(reference, input)
