@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
-const PARTS = ['lib', 'docs', 'package.json', 'tsconfig.json', 'tsconfig.build.json', 'build.js'];
+const PARTS = ['lib', 'docs', 'package.json', 'tsconfig.json', 'tsconfig.build.json', 'build'];
 
 const run = promisify(execFile);
 

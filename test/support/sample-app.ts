@@ -13,7 +13,7 @@ const PARTS = [
   'package.json',
   'tsconfig.json',
   'tsconfig.build.json',
-  'build.js',
+  'build',
   'sample-app',
 ];
 
