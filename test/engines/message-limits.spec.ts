@@ -265,7 +265,10 @@ describe.each(engines)('Messages on %s', (engine) => {
     const rows = await test.dataSource.getRepository(LimitRecord).find();
     expect(test.inbox.deliveries.filter((delivery) => delivery.token === token)).toHaveLength(1);
     for (const again of [1, 2, 3, 4])
-      await test.twoFactor.request({ ...input, idempotencyKey: `${input.idempotencyKey}-${again}` });
+      await test.twoFactor.request({
+        ...input,
+        idempotencyKey: `${input.idempotencyKey}-${again}`,
+      });
     expect(await ask({ token, subject, purpose: 'login' })).toEqual([429, 'sends-per-token', 600]);
     expect(JSON.stringify(rows)).not.toContain(token);
   });
