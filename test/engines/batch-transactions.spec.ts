@@ -156,7 +156,7 @@ describe.each(engines.filter((engine) => engine === 'postgres'))('On %s', () => 
 
   /** @returns how many of the others were answered while somebody held the row of one. */
   async function answeredBesideLocked(count: number): Promise<number> {
-    const { dataSource } = await start({ timeoutMs: 1_500 });
+    const { dataSource } = await start({ databaseTimeoutMs: 1_500 });
     const [used, tried] = [await confirmed(count), await make(count)];
     const [, locked] = used;
     return dataSource.transaction(async (manager) => {
@@ -297,7 +297,10 @@ describe.each(engines.filter((engine) => engine === 'postgres'))('On %s', () => 
   });
 
   it('who waited long for his turn leaves the others their time', async () => {
-    const { confirmer, dataSource, database } = await start({ timeoutMs: 600 }, { poolSize: 2 });
+    const { confirmer, dataSource, database } = await start(
+      { databaseTimeoutMs: 600 },
+      { poolSize: 2 },
+    );
     const [busy] = await make(1);
     const somebody = new Client((database.options as { url: string }).url);
     await somebody.connect();

@@ -129,7 +129,7 @@ describe.each(servers)('On %s', (engine) => {
   });
 
   it('a server that does not even roll back is given up in time, and keeps nobody from ending', async () => {
-    await start(engine, { poolSize: 1 }, { timeoutMs: 300, limits: false });
+    await start(engine, { poolSize: 1 }, { databaseTimeoutMs: 300, limits: false });
     const { dataSource, confirmer } = test;
     // Somebody's forgotten transaction.
     await dataSource.query('BEGIN');

@@ -41,7 +41,7 @@ describe.each(engines)('Races for a budget on %s', (engine) => {
   /** The same application several times; the first one owns the database. */
   async function instances(limits: LimitsOptions): Promise<TestApp[]> {
     // Waiting for a connection is not what is tested.
-    const input = { options: { limits, timeoutMs: 60_000 }, dataSource: { poolSize: 5 } };
+    const input = { options: { limits, databaseTimeoutMs: 60_000 }, dataSource: { poolSize: 5 } };
     const first = await startApp({ engine, ...input });
     const all = [first];
     for (let count = engine === 'sqljs' ? 0 : 3; count > 0; count -= 1) {

@@ -80,7 +80,7 @@ describe.each(engines)('Races on %s', (engine) => {
 
   beforeAll(async () => {
     // A thousand callers share twenty connections: waiting for one of them is not what is tested.
-    const options = { timeoutMs: 60_000, maxAttempts: LIMIT };
+    const options = { databaseTimeoutMs: 60_000, maxAttempts: LIMIT };
     const dataSource = { poolSize: 5 };
     test = await startApp({ engine, options, dataSource });
     others = [];

@@ -30,7 +30,7 @@ async function start(
   options: TestAppInput['options'] = {},
   dataSource: TestAppInput['dataSource'] = { poolSize: 5 },
 ): Promise<TestApp> {
-  const all = { timeoutMs: 60_000, ...options };
+  const all = { databaseTimeoutMs: 60_000, ...options };
   const first = await startApp({ engine, options: all, dataSource });
   apps = [first];
   while (apps.length < (engine === 'sqljs' ? 1 : count))
@@ -244,7 +244,7 @@ describe.each(engines)('Concurrency on %s:', (engine) => {
 describe.each(engines.filter((engine) => engine !== 'sqljs'))('Concurrency on %s:', (engine) => {
   it('51 confirms old and new confirmations on old and new instances while the secret is rotated', async () => {
     const old = await start(engine, 1);
-    const options = { timeoutMs: 60_000, secret: undefined, secrets: [SECRET, NEW_SECRET] };
+    const options = { databaseTimeoutMs: 60_000, secret: undefined, secrets: [SECRET, NEW_SECRET] };
     const { database } = old;
     // First every instance learns to verify by the new one, then it signs.
     const learnt = await startApp({ engine, database, options });

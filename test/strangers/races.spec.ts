@@ -38,7 +38,10 @@ describe.each(engines)('Parallel requests on %s', (engine) => {
 
   beforeAll(async () => {
     // Waiting for a connection is not what is tested.
-    const input = { options: { limits: {}, timeoutMs: 60_000 }, dataSource: { poolSize: 5 } };
+    const input = {
+      options: { limits: {}, databaseTimeoutMs: 60_000 },
+      dataSource: { poolSize: 5 },
+    };
     const first = await startApp({ engine, ...input });
     apps.push(first);
     for (let count = engine === 'sqljs' ? 0 : 3; count > 0; count -= 1) {

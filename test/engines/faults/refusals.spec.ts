@@ -252,7 +252,7 @@ describe.each(servers)('Isolation levels over HTTP on %s', (engine) => {
       const options = {
         controller: true,
         limits: { requester: () => randomUUID() },
-        timeoutMs: 60_000,
+        databaseTimeoutMs: 60_000,
         purposes: {
           '': { open: true },
           transfer: { subject: () => 'ann', recipient: () => 'ann@bank.example' },
