@@ -36,8 +36,7 @@ export class Capabilities {
    */
   disable(name: Capability, reason?: string): void {
     if (!this[name]) return;
-    const members: Record<Capability, boolean> = this;
-    members[name] = false;
+    (this as Record<Capability, boolean>)[name] = false;
     if (reason !== undefined) this.#logger.warn(reason);
   }
 }
