@@ -1,73 +1,74 @@
 import type { DataSource, EntityManager, EntitySubscriberInterface, QueryRunner } from 'typeorm';
 
-interface Waiting {
+interface PendingCallback {
+  /** The number of transactions and savepoints around the call. */
   readonly depth: number;
   readonly callback: () => void;
 }
 
 /**
- * Calls back when the transaction of a manager has committed, and never when it, or the savepoint around it, is undone.
- * TypeORM's savepoints, that is: a `ROLLBACK TO` of one's own is seen by nobody.
+ * Calls back when the transaction of a manager has committed, and never when the transaction, or a savepoint around the call,
+ * is rolled back. It follows the savepoints of TypeORM: a plain `ROLLBACK TO` of the application remains unnoticed.
  */
 export class AfterCommit {
-  readonly #waiting = new WeakMap<QueryRunner, Waiting[]>();
+  readonly #pending = new WeakMap<QueryRunner, PendingCallback[]>();
   readonly #subscriber: EntitySubscriberInterface = {
-    beforeTransactionCommit: ({ queryRunner }) => this.#committing(queryRunner),
-    afterTransactionCommit: ({ queryRunner }) => this.#committed(queryRunner),
-    afterTransactionRollback: ({ queryRunner }) => this.#undone(queryRunner),
+    beforeTransactionCommit: ({ queryRunner }) => this.#onCommitting(queryRunner),
+    afterTransactionCommit: ({ queryRunner }) => this.#onCommitted(queryRunner),
+    afterTransactionRollback: ({ queryRunner }) => this.#onRollback(queryRunner),
   };
 
   constructor(private readonly dataSource: DataSource) {}
 
-  /** At once without a manager. */
+  /** Without a manager `callback` is called at once. */
   run(manager: EntityManager | undefined, callback: () => void): void {
     const runner = manager?.queryRunner;
     if (!runner) {
       callback();
       return;
     }
-    // First when it is needed: a data source with subscribers asks them about everything. One that was closed and opened
-    // again has lost them.
+    // Subscribed on first use, because TypeORM informs a subscriber of every operation. Checked on every use, because a data
+    // source that was destroyed and initialized again has lost its subscribers.
     const { subscribers } = this.dataSource;
     if (!subscribers.includes(this.#subscriber)) subscribers.push(this.#subscriber);
-    const waiting = this.#waiting.get(runner) ?? [];
-    waiting.push({ depth: depthOf(runner), callback });
-    this.#waiting.set(runner, waiting);
+    const pending = this.#pending.get(runner) ?? [];
+    pending.push({ depth: depthOf(runner), callback });
+    this.#pending.set(runner, pending);
   }
 
-  /** PostgreSQL takes the COMMIT of a transaction with a failed statement, and undoes it. */
-  async #committing(runner: QueryRunner): Promise<void> {
-    // Of a savepoint that failed only its own are undone, and `afterTransactionRollback` tells.
-    if (depthOf(runner) > 1 || !this.#waiting.has(runner)) return;
+  /** PostgreSQL accepts the COMMIT of a transaction with a failed statement, and rolls it back without an error. */
+  async #onCommitting(runner: QueryRunner): Promise<void> {
+    // A savepoint that failed is rolled back on its own, and reported by `afterTransactionRollback`.
+    if (depthOf(runner) > 1 || !this.#pending.has(runner)) return;
     const connection = (await runner.connect()) as { getTransactionStatus?: () => string | null };
-    if ((connection.getTransactionStatus?.() ?? 'T') !== 'T') this.#waiting.delete(runner);
+    if ((connection.getTransactionStatus?.() ?? 'T') !== 'T') this.#pending.delete(runner);
   }
 
-  #committed(runner: QueryRunner): void {
+  #onCommitted(runner: QueryRunner): void {
     const depth = depthOf(runner);
-    const waiting = this.#waiting.get(runner);
-    if (waiting === undefined) return;
+    const pending = this.#pending.get(runner);
+    if (pending === undefined) return;
     if (runner.isTransactionActive) {
-      // A savepoint was released: it is now as lasting as what is around it.
-      this.#waiting.set(
+      // A savepoint was released. Its effects now depend on the transaction, or on the savepoint, around it.
+      this.#pending.set(
         runner,
-        waiting.map((each) => ({ ...each, depth: Math.min(each.depth, depth) })),
+        pending.map((each) => ({ ...each, depth: Math.min(each.depth, depth) })),
       );
       return;
     }
-    this.#waiting.delete(runner);
-    for (const { callback } of waiting) callback();
+    this.#pending.delete(runner);
+    for (const { callback } of pending) callback();
   }
 
-  #undone(runner: QueryRunner): void {
+  #onRollback(runner: QueryRunner): void {
     const depth = runner.isTransactionActive ? depthOf(runner) : 0;
-    const waiting = this.#waiting.get(runner)?.filter((each) => each.depth <= depth) ?? [];
-    if (waiting.length > 0) this.#waiting.set(runner, waiting);
-    else this.#waiting.delete(runner);
+    const pending = this.#pending.get(runner)?.filter((each) => each.depth <= depth) ?? [];
+    if (pending.length > 0) this.#pending.set(runner, pending);
+    else this.#pending.delete(runner);
   }
 }
 
-/** How many transactions and savepoints are open; TypeORM keeps it to itself. */
+/** The number of open transactions and savepoints, in a private member of TypeORM. */
 function depthOf(runner: QueryRunner): number {
   return (runner as { transactionDepth?: number }).transactionDepth ?? 0;
 }

@@ -2,7 +2,7 @@ import type { DataSource } from 'typeorm';
 
 import { TwoFactorConfigurationError } from '../errors/index.js';
 
-/** The families of SQL that the stores speak. */
+/** The families of SQL for which the stores have statements. */
 export type Engine = 'postgres' | 'mysql' | 'sqlite';
 
 const ENGINES: Readonly<Record<string, Engine>> = {
@@ -13,7 +13,7 @@ const ENGINES: Readonly<Record<string, Engine>> = {
   sqljs: 'sqlite',
 };
 
-/** @throws TwoFactorConfigurationError for an engine on which nothing was ever proved. */
+/** @throws TwoFactorConfigurationError for an engine on which the guarantees of this package were never tested. */
 export function engineOf(dataSource: DataSource): Engine {
   const engine = ENGINES[dataSource.options.type];
   if (engine === undefined) {

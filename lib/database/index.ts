@@ -8,9 +8,7 @@ export { engineOf, type Engine } from './engine.js';
 export { batchRowsSql, asBatchColumns, type BatchColumnTypes } from './batching/batch-rows.js';
 export { listValues, placeholders, type SqlValue, type SqlValues, Statement } from './statement.js';
 export { assertReturning, assertServerSettings } from './server-settings.js';
-export {
-  StatementRunner,
-  type BatchSpec,
-  type StatementRunnerOptions,
-} from './statement-runner.js';
+export { StatementRunner, type StatementRunnerOptions } from './statement-runner.js';
+export type { BatchSpec } from './batching/batch-spec.js';
+export type { Capabilities, Capability } from './capabilities.js';
 export { assertEntity, tableNames, type TableNames } from './table-names.js';

@@ -4,8 +4,10 @@ import { TwoFactorConfigurationError } from '../errors/index.js';
 import { engineOf } from './engine.js';
 
 /**
- * Refuses MySQL settings under which nothing that this package promises would hold. TypeORM writes the parameters into
- * the statement with backslashes; a server that does not take them for escapes takes data for SQL.
+ * Refuses settings of MySQL under which a parameter could inject SQL, or nothing would be committed. TypeORM escapes
+ * parameters with backslashes, and with NO_BACKSLASH_ESCAPES the server reads these as data.
+ *
+ * @throws TwoFactorConfigurationError
  */
 export async function assertServerSettings(dataSource: DataSource): Promise<void> {
   if (engineOf(dataSource) !== 'mysql') return;

@@ -2,13 +2,13 @@ import { createHash } from 'node:crypto';
 
 import type { Engine } from './engine.js';
 
-/** A value as every driver takes it. */
+/** A value that every driver accepts. */
 export type SqlValue = string | number | null;
 
 /** The named values of one execution. */
 export type SqlValues = Readonly<Record<string, SqlValue>>;
 
-/** SQL with the driver's own placeholders, and which named value goes where. Built for a data source, when it is first said. */
+/** SQL with named placeholders, compiled to the placeholders of the driver when it is first used. */
 export class Statement {
   #compiled: Compiled | undefined;
 
@@ -18,34 +18,38 @@ export class Statement {
   ) {}
 
   get text(): string {
-    return this.#made.text;
+    return this.#compiledOnce.text;
   }
 
-  /** The server-side name on PostgreSQL: it carries a hash, so that another text never meets the same name. */
+  /**
+   * The name of the prepared statement on PostgreSQL. It has a hash of the text: a session would execute the old statement
+   * under a name that a newer version of this package uses for another text.
+   */
   get name(): string {
-    return this.#made.name;
+    return this.#compiledOnce.name;
   }
 
-  /** Whether MySQL can prepare it: `mysql2` says each number as a double, which its LIMIT does not take. */
+  /** Whether MySQL can prepare it: `mysql2` sends every number as a double, which LIMIT and OFFSET refuse. */
   get isPreparable(): boolean {
-    return this.#made.isPreparable;
+    return this.#compiledOnce.isPreparable;
   }
 
+  /** The names of the values, in the order of the placeholders. */
   get order(): readonly string[] {
-    return this.#made.order;
+    return this.#compiledOnce.order;
   }
 
-  get #made(): Compiled {
+  get #compiledOnce(): Compiled {
     return (this.#compiled ??= compile(this.engine, this.sql));
   }
 }
 
 type Compiled = Readonly<Pick<Statement, 'isPreparable' | 'name' | 'order' | 'text'>>;
 
-/** `:name` with the character before it, if there is one; a cast's `::` is none. */
+/** `:name` and the character before it. The `::` of a cast does not match. */
 export const PLACEHOLDER = /(^|[^:\w]):([a-zA-Z]\w*)/g;
 
-/** Turns `:name` into `$1` (PostgreSQL, where a name keeps its number) or `?` (all others). */
+/** Turns `:name` into `$1` on PostgreSQL, the same number for the same name, and into `?` elsewhere. */
 function compile(engine: Engine, sql: string): Compiled {
   const order: string[] = [];
   const text = sql
@@ -61,7 +65,7 @@ function compile(engine: Engine, sql: string): Compiled {
   return { text, name, order, isPreparable: !/ (LIMIT|OFFSET) \?/.test(text) };
 }
 
-/** The values in the order of the statement's placeholders. */
+/** The values in the order of the placeholders. */
 export function bindValues(statement: Statement, values: SqlValues): SqlValue[] {
   return statement.order.map((name) => valueOf(values, name));
 }
@@ -72,7 +76,7 @@ export function valueOf(values: SqlValues, name: string): SqlValue {
   return value;
 }
 
-/** `:mac0, :mac1`: one placeholder for each of a list of fixed length. */
+/** `:mac0, :mac1`: a placeholder for each element of a list. */
 export function placeholders(name: string, count: number): string {
   return Array.from({ length: count }, (_, index) => `:${name}${index}`).join(', ');
 }

@@ -2,33 +2,33 @@ import type { DataSource, EntityTarget, ObjectLiteral } from 'typeorm';
 
 import { TwoFactorConfigurationError } from '../errors/index.js';
 
-/** An entity's table and columns as they are called in this database, escaped. */
+/** The names of an entity's table and columns in this database, escaped. */
 export interface TableNames<Property extends string> {
   readonly table: string;
   /** Escaped column names by property. */
   readonly column: Readonly<Record<Property, string>>;
-  /** Properties that are read, as names that a statement may answer under. */
+  /** Escaped property names of the columns that are read: the names in the result of a statement. */
   readonly alias: Readonly<Record<Property, string>>;
-  /** `"code_mac" AS "codeMac", ...`: all columns that are read, under the names of their properties. */
+  /** `"code_mac" AS "codeMac", ...`: the select list of all columns that are read. */
   readonly columns: string;
 }
 
 /**
- * Reads the names from the entity's metadata, so that naming strategy, schema and prefix of the application hold.
+ * Reads the names from the metadata of the entity, so that naming strategy, schema and prefix of the application apply.
  *
- * @param unread columns that no statement answers.
+ * @param writeOnly columns that no statement returns.
  */
 export function tableNames<Entity extends ObjectLiteral>(
   dataSource: DataSource,
   entity: EntityTarget<Entity>,
-  unread: readonly (keyof Entity & string)[] = [],
+  writeOnly: readonly (keyof Entity & string)[] = [],
 ): TableNames<keyof Entity & string> {
   const metadata = dataSource.getMetadata(entity);
   const escape = (name: string): string => dataSource.driver.escape(name);
   const names = metadata.columns.map(
     (column) => [column.propertyName, escape(column.databaseName)] as const,
   );
-  const read = names.filter(([property]) => !unread.includes(property));
+  const read = names.filter(([property]) => !writeOnly.includes(property));
   return {
     table: metadata.tablePath.split('.').map(escape).join('.'),
     column: Object.fromEntries(names) as Record<keyof Entity & string, string>,
@@ -40,7 +40,7 @@ export function tableNames<Entity extends ObjectLiteral>(
   };
 }
 
-/** @throws TwoFactorConfigurationError when the data source was not told of the entity. */
+/** @throws TwoFactorConfigurationError when the data source does not have the entity. */
 export function assertEntity(
   dataSource: DataSource,
   entity: { readonly name: string } & EntityTarget<ObjectLiteral>,

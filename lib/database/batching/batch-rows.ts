@@ -6,17 +6,20 @@ import {
   type Statement,
 } from '../statement.js';
 
-/** SQL types of what each of several calls gives to a statement for all of them, by their names. */
+/** The SQL types of the values that each call of a batch has, by the names of the values. */
 export type BatchColumnTypes = Readonly<Record<string, 'bigint' | 'int' | 'text' | 'varchar'>>;
 
-/** In front of the name of a value: the list of those of all calls. */
-const LIST = 'list_';
-/** What JSON escapes and PostgreSQL's arrays do not: there, `\n` is an n. */
-const FOREIGN_ESCAPE = /\\[^"\\]/;
-/** With this setting off a NULL in an array is the text "null": then nothing is given, and everybody goes by himself. */
-const HAS_NULLS = `current_setting('array_nulls', true) IS DISTINCT FROM 'off'`;
+/** Prefix of a placeholder that takes the values of all calls as an array. */
+const ARRAY = 'list_';
+/** An escape of JSON that PostgreSQL's arrays do not have: an array would read `\n` as the letter n. */
+const JSON_ONLY_ESCAPE = /\\[^"\\]/;
+/**
+ * With `array_nulls` off the server reads a NULL in an array as the text "null", and would store it. The batch then has no
+ * rows, and each call is executed on its own.
+ */
+const ARRAYS_HAVE_NULLS = `current_setting('array_nulls', true) IS DISTINCT FROM 'off'`;
 
-/** `:name` in a clause as a column of `givenRows`; what is in no row, and the same for all, stays as it is. */
+/** Replaces `:name` in a clause by the column of `batchRowsSql`. A value that is the same for all calls stays a placeholder. */
 export function asBatchColumns(clause: string, types: BatchColumnTypes): string {
   return clause.replace(PLACEHOLDER, (placeholder: string, before: string, name: string) =>
     name in types ? `${before}"given_${name}"` : placeholder,
@@ -24,53 +27,55 @@ export function asBatchColumns(clause: string, types: BatchColumnTypes): string 
 }
 
 /**
- * PostgreSQL's table of what several calls give, a list for each value: to read an object of JSON for each call costs the
- * server a tenth of all that it does for it. The condition, always true, makes the planner expect one row: it would else
- * read the whole of a table that was small when the plan was made, and plan anew for each size of the lists.
+ * A subquery of PostgreSQL with one row per call, made of an array per value. Arrays instead of one JSON object a call,
+ * because parsing JSON took a tenth of the server's time for the statement (bench/RESULTS.md).
+ *
+ * The condition on `given_id` is always true, and makes the planner expect one row. Otherwise it plans a sequential scan of
+ * a table that was small when the plan was made, and plans anew for every length of the arrays.
  */
 export function batchRowsSql(types: BatchColumnTypes): string {
   const lists = Object.entries(types).map(
-    ([name, type]) => `unnest(CAST(:${LIST}${name} AS ${type}[])) AS "given_${name}"`,
+    ([name, type]) => `unnest(CAST(:${ARRAY}${name} AS ${type}[])) AS "given_${name}"`,
   );
-  return `SELECT * FROM (SELECT ${lists.join(', ')}) AS list WHERE "given_id" = "given_id" || '' AND ${HAS_NULLS}`;
+  return `SELECT * FROM (SELECT ${lists.join(', ')}) AS list WHERE "given_id" = "given_id" || '' AND ${ARRAYS_HAVE_NULLS}`;
 }
 
 /**
- * The values of a statement that takes `givenRows`, in the order of its placeholders.
+ * The values of a statement with `batchRowsSql`, in the order of its placeholders.
  *
- * @param shared what is in no row, and the same for all.
+ * @param shared the values that are the same for all calls.
  */
 export function bindArrays(
   statement: Statement,
   rows: readonly SqlValues[],
   shared: SqlValues = {},
 ): SqlValue[] {
-  const lists = listsOf(statement);
+  const names = arrayNamesOf(statement);
   return statement.order.map((place, index) => {
-    const name = lists[index] ?? null;
+    const name = names[index] ?? null;
     if (name === null) return valueOf(shared, place);
     return arrayOf(rows.map((row) => row[name] ?? null));
   });
 }
 
-/** For each placeholder of a statement the value whose list it takes; `null` where it takes none. */
-const LISTS = new WeakMap<Statement, readonly (string | null)[]>();
+/** For each placeholder of a statement the name of the value whose array it takes; `null` for a shared value. */
+const ARRAY_NAMES = new WeakMap<Statement, readonly (string | null)[]>();
 
-function listsOf(statement: Statement): readonly (string | null)[] {
-  let lists = LISTS.get(statement);
-  if (lists === undefined) {
-    lists = statement.order.map((place) =>
-      place.startsWith(LIST) ? place.slice(LIST.length) : null,
+function arrayNamesOf(statement: Statement): readonly (string | null)[] {
+  let names = ARRAY_NAMES.get(statement);
+  if (names === undefined) {
+    names = statement.order.map((place) =>
+      place.startsWith(ARRAY) ? place.slice(ARRAY.length) : null,
     );
-    LISTS.set(statement, lists);
+    ARRAY_NAMES.set(statement, names);
   }
-  return lists;
+  return names;
 }
 
-/** An array as PostgreSQL reads it: JSON with other brackets, but for what JSON escapes. */
+/** The text of a PostgreSQL array: JSON with other brackets, which V8 writes fastest, unless JSON escapes a character. */
 function arrayOf(values: readonly SqlValue[]): string {
   const text = JSON.stringify(values);
-  if (FOREIGN_ESCAPE.test(text)) return `{${values.map(elementOf).join(',')}}`;
+  if (JSON_ONLY_ESCAPE.test(text)) return `{${values.map(elementOf).join(',')}}`;
   return `{${text.slice(1, -1)}}`;
 }
 

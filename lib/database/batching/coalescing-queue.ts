@@ -1,111 +1,115 @@
-/** Something that can be done together with others of its kind. */
+/** A call that can be executed in one batch with others. */
 export interface Batchable {
-  /** What it touches: two with one of these in common never go together. */
+  /** The rows that it affects. Two calls with a key in common are never in the same batch. */
   readonly keys: readonly string[];
 }
 
-/** Whatever is that long on the wire holds nobody back any more: many, */
+/** A large batch in flight for longer than this no longer delays queued calls. */
 const BATCH_PATIENCE_MS = 20;
-/** and few, or a lone one: where the server is far away, waiting for them costs more than going together gains. */
+/** The same for small batches and single calls. Shorter, because on a slow network waiting costs more than batching saves. */
 const SMALL_BATCH_PATIENCE_MS = 2;
-/** So many are worth a statement of their own while another one is on the wire: the server works while we do. */
+/** A batch of this size is sent beside one that is in flight, so that the server works on one while the next is prepared. */
 const MIN_PARALLEL_BATCH = 24;
-/** Statements of several that are on the wire at once. */
 const MAX_BATCHES_IN_FLIGHT = 2;
 
 /**
- * Where calls wait while others are on the wire, to go as one when those are back. A lone one goes at once, and by itself.
- * Many go as two halves. Nobody waits longer than 2 ms behind few, and 20 ms behind many: then the next ones go beside
- * whatever is out.
+ * Collects calls while others are in flight, and sends them as one batch when those have settled. A call that finds the
+ * queue idle is sent at once, alone. Many calls are sent as two halves. A call waits at most 2 ms behind a small batch and
+ * 20 ms behind a large one, and is then sent beside it.
  */
 export class CoalescingQueue<Call extends Batchable> {
   #waiting: Call[] = [];
-  /** How many of one are on the wire, and of several, as long as they hold the others back. */
+  /** The calls and the batches in flight that still delay queued calls. */
   #singlesInFlight = 0;
   #batchesInFlight = 0;
-  /** Those that went in an earlier one hold nobody back any more. */
+  /** Increased when the patience with the sends in flight is over. Sends of an earlier epoch are no longer counted. */
   #epoch = 0;
-  /** Until when those that went last hold the others back. */
+  /** Until when the latest send delays queued calls. */
   #waitUntil = 0;
-  /** Where several went together there are soon several again: they are waited for until the end of the tick. */
+  /** After a batch the next calls are likely to be several too: they are collected until the end of the tick. */
   #expectsMore = false;
   #tick: NodeJS.Immediate | undefined;
   #timer: NodeJS.Timeout | undefined;
 
   /**
-   * @param lone so many go by themselves at once, before the next ones are worth waiting for.
-   * @param send settles the calls by itself, and never rejects.
+   * @param maxSingles how many single calls are in flight before further calls wait.
+   * @param send settles the calls itself, and never rejects.
    */
   constructor(
     private readonly maxSize: number,
-    private readonly lone: number,
+    private readonly maxSingles: number,
     private readonly send: (calls: readonly Call[]) => Promise<unknown>,
   ) {}
 
   add(call: Call): void {
-    if (!this.#expectsMore && this.#singlesInFlight < this.lone && this.#waiting.length === 0) {
+    const maySendSingle = !this.#expectsMore && this.#singlesInFlight < this.maxSingles;
+    if (maySendSingle && this.#waiting.length === 0) {
       this.#dispatch([call]);
       return;
     }
     this.#waiting.push(call);
-    const isFree = this.#batchesInFlight === 0 && this.#singlesInFlight === 0;
-    if (isFree || this.#areEnough) this.#scheduleDispatch();
-    else this.#waitAtMost();
+    const isIdle = this.#batchesInFlight === 0 && this.#singlesInFlight === 0;
+    if (isIdle || this.#mayRunInParallel) this.#scheduleDispatch();
+    else this.#startPatience();
   }
 
-  /** Whether those that wait are worth a statement beside the one that is out. Many for one thing still go one by one. */
-  get #areEnough(): boolean {
-    const isOut = this.#batchesInFlight > 0 && this.#batchesInFlight < MAX_BATCHES_IN_FLIGHT;
-    return isOut && this.#singlesInFlight < this.lone && this.#waiting.length >= MIN_PARALLEL_BATCH;
+  /** Whether a second batch pays off. Never beside the most single calls: many calls for one row must still run one by one. */
+  get #mayRunInParallel(): boolean {
+    const hasRoom = this.#batchesInFlight > 0 && this.#batchesInFlight < MAX_BATCHES_IN_FLIGHT;
+    return (
+      hasRoom &&
+      this.#singlesInFlight < this.maxSingles &&
+      this.#waiting.length >= MIN_PARALLEL_BATCH
+    );
   }
 
-  readonly #next = (): void => {
+  readonly #dispatchWaiting = (): void => {
     clearImmediate(this.#tick);
     clearTimeout(this.#timer);
     this.#tick = undefined;
     this.#timer = undefined;
     const { length } = this.#waiting;
     if (length === 0) return;
-    const areTwice =
+    const isSplit =
       this.#batchesInFlight === 0 && length >= MAX_BATCHES_IN_FLIGHT * MIN_PARALLEL_BATCH;
-    this.#dispatch(
-      this.#takeDisjoint(areTwice ? Math.ceil(length / MAX_BATCHES_IN_FLIGHT) : length),
-    );
-    if (this.#areEnough) this.#dispatch(this.#takeDisjoint(length));
-    if (this.#waiting.length > 0) this.#waitAtMost();
+    const size = isSplit ? Math.ceil(length / MAX_BATCHES_IN_FLIGHT) : length;
+    this.#dispatch(this.#takeDisjoint(size));
+    if (this.#mayRunInParallel) this.#dispatch(this.#takeDisjoint(length));
+    if (this.#waiting.length > 0) this.#startPatience();
   };
 
   #dispatch(calls: readonly Call[]): void {
-    const isLone = calls.length === 1;
+    const isSingle = calls.length === 1;
     const epoch = this.#epoch;
-    this.#expectsMore = !isLone;
-    this.#count(isLone, 1);
+    this.#expectsMore = !isSingle;
+    this.#count(isSingle, 1);
     this.#waitUntil =
       performance.now() +
       (calls.length < MIN_PARALLEL_BATCH ? SMALL_BATCH_PATIENCE_MS : BATCH_PATIENCE_MS);
     void this.send(calls).finally(() => {
-      // Else it took too long, and others went since.
-      if (epoch === this.#epoch) this.#onSettled(isLone);
+      // In a later epoch the counters are those of later sends: counted down now, they would become negative.
+      if (epoch === this.#epoch) this.#onSettled(isSingle);
     });
   }
 
-  #onSettled(isLone: boolean): void {
-    this.#count(isLone, -1);
-    const mayGo = this.#batchesInFlight === 0 || this.#areEnough;
-    if (mayGo && this.#waiting.length > 0) this.#scheduleDispatch();
+  #onSettled(isSingle: boolean): void {
+    this.#count(isSingle, -1);
+    const maySend = this.#batchesInFlight === 0 || this.#mayRunInParallel;
+    if (maySend && this.#waiting.length > 0) this.#scheduleDispatch();
   }
 
-  /** At the end of the tick: whoever was just answered may have more to say at once. */
+  /** At the end of the tick, because callers that were just resolved often issue their next call immediately. */
   #scheduleDispatch(): void {
-    this.#tick ??= setImmediate(this.#next);
+    this.#tick ??= setImmediate(this.#dispatchWaiting);
   }
 
-  #count(isLone: boolean, more: number): void {
-    if (isLone) this.#singlesInFlight += more;
-    else this.#batchesInFlight += more;
+  #count(isSingle: boolean, change: number): void {
+    if (isSingle) this.#singlesInFlight += change;
+    else this.#batchesInFlight += change;
   }
 
-  #waitAtMost(): void {
+  /** Without it, one send that hangs would stop the whole queue. */
+  #startPatience(): void {
     if (this.#timer !== undefined) return;
     const rest = this.#waitUntil - performance.now();
     this.#timer = setTimeout(this.#stopWaiting, Math.max(0, rest));
@@ -115,16 +119,19 @@ export class CoalescingQueue<Call extends Batchable> {
     this.#epoch += 1;
     this.#singlesInFlight = 0;
     this.#batchesInFlight = 0;
-    this.#next();
+    this.#dispatchWaiting();
   };
 
-  /** The first ones that have no key in common. */
-  #takeDisjoint(most: number): readonly Call[] {
+  /**
+   * The first waiting calls that have no key in common. In one statement, only one of two calls for a row would see the
+   * row as the other leaves it.
+   */
+  #takeDisjoint(max: number): readonly Call[] {
     if (this.#waiting.length === 1) return this.#waiting.splice(0);
     const taken: Call[] = [];
     const left: Call[] = [];
     const keys = new Set<string>();
-    const size = Math.min(most, this.maxSize);
+    const size = Math.min(max, this.maxSize);
     for (const call of this.#waiting) {
       if (taken.length < size && !call.keys.some((key) => keys.has(key))) {
         for (const key of call.keys) keys.add(key);

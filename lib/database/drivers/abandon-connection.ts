@@ -1,6 +1,6 @@
 import { connect } from 'node:net';
 
-/** What is used of a pooled connection of `pg` and of `mysql2`. */
+/** The part of a pooled connection of `pg` and of `mysql2` that is used here. */
 interface PooledConnection {
   readonly end?: () => Promise<void>;
   readonly destroy?: () => void;
@@ -11,11 +11,14 @@ interface PooledConnection {
   readonly secretKey?: unknown;
 }
 
-/** PostgreSQL's CancelRequest (protocol 3.0, 54.2.8): its length, its code, then whose statement. */
+/** PostgreSQL's CancelRequest (protocol 3.0, 54.2.8): length, code, then process and secret key of the session. */
 const CANCEL_REQUEST = { length: 16, code: 80_877_102 } as const;
 const CANCEL_TIMEOUT_MS = 5_000;
 
-/** Closes a connection, whatever it is waiting for, so that its pool makes another one. */
+/**
+ * Closes a connection without waiting for its statement, so that the pool opens another one. Otherwise a few statements
+ * that hang would occupy the whole pool.
+ */
 export function abandonConnection(connection: unknown): void {
   const { end, destroy, stream, processID } = (connection ?? {}) as PooledConnection;
   if (typeof processID === 'number') {
@@ -24,13 +27,14 @@ export function abandonConnection(connection: unknown): void {
     return;
   }
   destroy?.call(connection);
-  // `mysql2` waits for the other side to close; there may be none. Without an error a pool that is closing waits on.
+  // `mysql2` waits for the server to close the socket, and a server that is gone never does. The error matters: without it,
+  // a pool that is closing keeps waiting for the connection.
   stream?.destroy(new Error('The server did not answer in time.'));
 }
 
 /**
- * A PostgreSQL server that waits for a lock does not see that nobody waits for it: without this its sessions would be as
- * many as there were time-outs, instead of as many as the pool has places.
+ * Asks the server to cancel the statement. A PostgreSQL session that waits for a lock does not notice that its client is
+ * gone: without the request the sessions would be as many as the timeouts, instead of as many as the pool has connections.
  */
 function cancelOnServer({ host, port, processID, secretKey }: PooledConnection): void {
   if (!host || !port || typeof processID !== 'number' || typeof secretKey !== 'number') return;
@@ -41,7 +45,7 @@ function cancelOnServer({ host, port, processID, secretKey }: PooledConnection):
   const socket = host.startsWith('/')
     ? connect(`${host}/.s.PGSQL.${port}`)
     : connect({ host, port });
-  // It may be the network that is down: nobody hears of it then.
+  // The network itself may be down. Without a listener, the 'error' event would crash the process.
   socket.on('error', () => socket.destroy());
   socket.setTimeout(CANCEL_TIMEOUT_MS, () => socket.destroy());
   socket.unref();

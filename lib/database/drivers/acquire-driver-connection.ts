@@ -5,20 +5,21 @@ import type { ConnectionLease } from './connection-lease.js';
 import { MysqlConnection, type MysqlClient } from './mysql-connection.js';
 import { PgConnection, type ObtainedPg } from './pg-connection.js';
 
-/** What is used of TypeORM's drivers for servers. */
+/** The part of TypeORM's drivers for servers that is used here. */
 interface PooledDriver {
   obtainMasterConnection(): Promise<unknown>;
 }
 
 /**
- * A connection out of TypeORM's pool whose statements are prepared ones, of which nobody is told: a query runner for each,
- * with its entity manager and its broadcaster, is a tenth of what a statement costs.
+ * Leases a connection of TypeORM's pool that runs prepared statements on the driver directly, and bypasses TypeORM's
+ * loggers and subscribers. A query runner per statement, with its entity manager and its broadcaster, takes a tenth of the
+ * time of a statement.
  */
 export async function acquireDriverConnection(
   { driver }: DataSource,
   engine: Exclude<Engine, 'sqlite'>,
 ): Promise<ConnectionLease> {
-  // `master`: a replica may not have the row yet, and decides nothing.
+  // `master`, because a replica may lag behind: a used confirmation would look unused there.
   const obtained = await (driver as unknown as PooledDriver).obtainMasterConnection();
   return engine === 'postgres'
     ? new PgConnection(obtained as ObtainedPg)

@@ -1,21 +1,21 @@
-import type { ExecutedStatement } from './statement-result.js';
 import type { SqlValue, Statement } from '../statement.js';
+import type { ExecutedStatement } from './statement-result.js';
 
-/** What is said to the server: a statement, and the values in the order of its placeholders. */
+/** A statement and its values, in the order of its placeholders. */
 export interface BoundStatement {
   readonly statement: Statement;
   readonly values: SqlValue[];
 }
 
-/** A connection of the pool, held for one statement, or for several that go together. */
+/** A connection of the pool, leased for one execution: of one statement, or of a batch. */
 export interface ConnectionLease {
-  /** As the driver knows it. */
+  /** The connection object of the driver. */
   readonly raw: unknown;
-  /** Whether what it sends is prepared, if it can be. */
-  readonly isPrepared: boolean;
-  /** Whether it takes several statements in one go, as one transaction: all of them, or nothing. Else it takes one. */
-  readonly sendsTogether: boolean;
-  send(said: readonly BoundStatement[]): Promise<ExecutedStatement>;
+  /** Whether the lease prepares the statements that can be prepared. A pooler may refuse those. */
+  readonly usesPreparedStatements: boolean;
+  /** Whether `execute` takes several statements and runs them as one transaction. Otherwise it takes exactly one. */
+  readonly supportsPipelinedBatch: boolean;
+  execute(statements: readonly BoundStatement[]): Promise<ExecutedStatement>;
   rollBack(): Promise<unknown>;
   release(): Promise<void> | void;
 }

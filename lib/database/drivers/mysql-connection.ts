@@ -1,43 +1,38 @@
-import {
-  leftTransactionOpen,
-  type ExecutedStatement,
-  type StatementResult,
-} from './statement-result.js';
-import type { ConnectionLease, BoundStatement } from './connection-lease.js';
 import type { SqlValue } from '../statement.js';
+import type { ConnectionLease, BoundStatement } from './connection-lease.js';
+import { resultFromMysql, type ExecutedStatement, type MysqlResult } from './statement-result.js';
 
-type MysqlResult = StatementResult['rows'] | { readonly affectedRows: number };
-type Say = (
+type Query = (
   statement: { readonly sql: string; readonly typeCast?: typeof noTypeCast },
   values: SqlValue[],
-  answered: (error: Error | null, told: MysqlResult) => void,
+  callback: (error: Error | null, result: MysqlResult) => void,
 ) => void;
 
-/** What is used of a connection of `mysql2`, or of `mysql`. */
+/** The part of a connection of `mysql2`, or of `mysql`, that is used here. */
 export interface MysqlClient {
   readonly config?: { readonly typeCast?: unknown };
-  readonly query: Say;
-  /** As a prepared statement; `mysql` has none. */
-  readonly execute?: Say;
+  readonly query: Query;
+  /** Prepares the statement. `mysql` cannot. */
+  readonly execute?: Query;
   release(): void;
 }
 
 /**
- * In place of an application's own cast, which reads what a prepared statement answers as if it were text; where there is
- * none, a cast of any kind would have `mysql2` make an object for each value.
+ * Replaces the `typeCast` of an application, which expects text and would misread the binary values of a prepared
+ * statement. It is passed only where there is one, because with any `typeCast` `mysql2` makes an object per value.
  */
 function noTypeCast(_field: unknown, next: () => unknown): unknown {
   return next();
 }
 
 export class MysqlConnection implements ConnectionLease {
-  readonly isPrepared = true;
-  readonly sendsTogether = false;
+  readonly usesPreparedStatements = true;
+  readonly supportsPipelinedBatch = false;
 
   constructor(readonly raw: MysqlClient) {}
 
-  send(said: readonly BoundStatement[]): Promise<ExecutedStatement> {
-    const [{ statement, values }] = said as [BoundStatement];
+  execute(statements: readonly BoundStatement[]): Promise<ExecutedStatement> {
+    const [{ statement, values }] = statements as [BoundStatement];
     const { text, isPreparable } = statement;
     const isPrepared = isPreparable && this.raw.execute !== undefined;
     return this.#query(isPrepared ? 'execute' : 'query', text, values);
@@ -51,20 +46,14 @@ export class MysqlConnection implements ConnectionLease {
     this.raw.release();
   }
 
-  #query(how: 'execute' | 'query', sql: string, values: SqlValue[]): Promise<ExecutedStatement> {
-    const isCast = typeof this.raw.config?.typeCast === 'function';
+  #query(method: 'execute' | 'query', sql: string, values: SqlValue[]): Promise<ExecutedStatement> {
+    const hasTypeCast = typeof this.raw.config?.typeCast === 'function';
     return new Promise((resolve, reject) => {
-      this.raw[how]!(isCast ? { sql, typeCast: noTypeCast } : { sql }, values, (error, told) => {
+      const query = hasTypeCast ? { sql, typeCast: noTypeCast } : { sql };
+      this.raw[method]!(query, values, (error, result) => {
         if (error) reject(error);
-        else resolve(resultFromMysql(told));
+        else resolve(resultFromMysql(result));
       });
     });
   }
-}
-
-function resultFromMysql(told: MysqlResult): ExecutedStatement {
-  const isUncommitted = leftTransactionOpen(told);
-  return 'affectedRows' in told
-    ? { rows: [], affected: told.affectedRows, isUncommitted }
-    : { rows: told, affected: 0, isUncommitted };
 }

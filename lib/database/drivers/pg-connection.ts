@@ -1,18 +1,13 @@
-import type { ExecutedStatement } from './statement-result.js';
-import type { ConnectionLease, BoundStatement } from './connection-lease.js';
-import {
-  PgPreparedBatch,
-  type PgAnswered,
-  type PgResult,
-  type PgWire,
-} from './pg-prepared-batch.js';
 import type { SqlValue } from '../statement.js';
+import type { ConnectionLease, BoundStatement } from './connection-lease.js';
+import { PgPreparedBatch, type PgCallback, type PgWire } from './pg-prepared-batch.js';
+import { resultFromPg, type ExecutedStatement, type PgResult } from './statement-result.js';
 
-/** What is used of a client of `pg`, or of what stands for one. */
+/** The part of a client of `pg`, or of a replacement of it, that is used here. */
 interface PgClient {
-  /** As only `pg` itself has it, and not its native bindings. */
+  /** Only the JavaScript client of `pg` has it; its native bindings have not. */
   readonly connection?: Partial<PgWire>;
-  /** Queries of foreign classes cannot go in a pipeline. */
+  /** In the pipeline mode of `pg` a client accepts only its own query class. */
   readonly pipeline?: boolean;
   query(query: PgPreparedBatch): unknown;
   query(query: { name: string; text: string; values: SqlValue[] }): Promise<PgResult>;
@@ -25,33 +20,34 @@ export type ObtainedPg = readonly [client: PgClient, release: () => void];
 
 export class PgConnection implements ConnectionLease {
   readonly raw: PgClient;
-  readonly isPrepared = true;
+  readonly usesPreparedStatements = true;
   readonly #release: () => void;
 
   constructor([client, release]: ObtainedPg) {
     this.raw = client;
     this.#release = release;
-    // Unheard it would end the process. The statement fails, and the pool looks at each client that it gets back.
+    // Without a listener, an 'error' event would crash the process. The statement fails by itself, and the pool checks each
+    // client that is released to it.
     client.on('error', ignoreError);
   }
 
-  get sendsTogether(): boolean {
+  get supportsPipelinedBatch(): boolean {
     const { connection, pipeline } = this.raw;
     return connection?.parsedStatements !== undefined && !pipeline;
   }
 
-  send(said: readonly BoundStatement[]): Promise<ExecutedStatement> {
-    if (!this.sendsTogether) {
-      const [{ statement, values }] = said as [BoundStatement];
+  execute(statements: readonly BoundStatement[]): Promise<ExecutedStatement> {
+    if (!this.supportsPipelinedBatch) {
+      const [{ statement, values }] = statements as [BoundStatement];
       const { name, text } = statement;
       return this.raw.query({ name, text, values }).then(resultFromPg);
     }
     return new Promise((resolve, reject) => {
-      const answered: PgAnswered = (error, result) => {
+      const callback: PgCallback = (error, result) => {
         if (error) reject(error);
         else resolve(resultFromPg(result!));
       };
-      this.raw.query(new PgPreparedBatch(said, answered));
+      this.raw.query(new PgPreparedBatch(statements, callback));
     });
   }
 
@@ -66,7 +62,3 @@ export class PgConnection implements ConnectionLease {
 }
 
 function ignoreError(): void {}
-
-function resultFromPg({ rows, rowCount }: PgResult): ExecutedStatement {
-  return { rows, affected: rowCount ?? 0, isUncommitted: false };
-}

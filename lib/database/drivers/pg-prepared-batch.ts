@@ -1,8 +1,8 @@
-import type { StatementResult } from './statement-result.js';
-import type { BoundStatement } from './connection-lease.js';
 import type { SqlValue, Statement } from '../statement.js';
+import type { BoundStatement } from './connection-lease.js';
+import type { PgResult } from './statement-result.js';
 
-/** What is used of the connection beneath a client of `pg`, as pg-cursor and pg-query-stream use it. */
+/** The part of the connection of a `pg` client that is used here, and by pg-cursor and pg-query-stream as well. */
 export interface PgWire {
   readonly parsedStatements: Record<string, string>;
   readonly stream: { cork?(): void; uncork?(): void };
@@ -13,26 +13,20 @@ export interface PgWire {
   sync(): void;
 }
 
-export interface PgResult {
-  readonly rows: StatementResult['rows'];
-  readonly rowCount: number | null;
-}
-
-export type PgAnswered = (error: Error | null, result?: PgResult) => void;
+export type PgCallback = (error: Error | null, result?: PgResult) => void;
 
 type Row = Record<string, unknown>;
 
-/** What a statement answers. */
+/** The columns that a statement returns. */
 interface Columns {
   readonly names: readonly string[];
-  /** How each is read. */
   readonly readers: readonly ((text: string) => unknown)[];
-  /** Its copies have all the members that a row has: to add them one by one takes longer than all else. */
+  /** A row with all members, to be copied: adding the members one by one takes longer than everything else. */
   readonly blank: Readonly<Row>;
 }
 
 const json = (text: string): unknown => JSON.parse(text);
-/** PostgreSQL's numbers of the types whose texts are not taken as they are: bool, json and jsonb. */
+/** By the OID of a type. Only bool, json and jsonb are converted. */
 const READERS = new Map<number, (text: string) => unknown>([
   [16, (text) => text === 't'],
   [114, json],
@@ -41,57 +35,58 @@ const READERS = new Map<number, (text: string) => unknown>([
 const asIs = (text: string): string => text;
 
 const NO_COLUMNS: Columns = { names: [], readers: [], blank: {} };
-/** Of each statement that was ever described: its columns are the same on every connection. */
+/** Of every statement that the server has described once. The columns are the same on every connection. */
 const COLUMNS = new WeakMap<Statement, Columns>();
 
 /**
- * Prepared statements in one go, as `pg` takes queries of foreign classes: its own asks the server to describe the answer
- * each time and reads that anew, which for twenty columns costs more than the answer itself. Several are one transaction,
- * as the server sees it: it commits when all have run, and does nothing if one fails.
+ * Prepared statements that are sent at once, through the interface of `pg` for foreign query classes. The query class of
+ * `pg` has the result described on every execution, which for twenty columns takes longer than reading the result. The
+ * server runs several statements up to one Sync as one transaction: it commits all of them, or none.
  *
- * Numbers stay texts, whatever parsers of types the application has set.
+ * Numbers stay texts, whatever type parsers the application has set.
  */
 export class PgPreparedBatch {
-  /** Of the first one: for whoever traces queries. */
+  /** Of the first statement, for tracers. */
   readonly values: readonly SqlValue[];
-  readonly #said: readonly BoundStatement[];
-  /** The text of the first one, as who traces queries has changed it. */
-  #traced: string | undefined;
+  readonly #statements: readonly BoundStatement[];
+  /** The text of the first statement, if a tracer has changed it. */
+  #tracedText: string | undefined;
   #wire: PgWire | undefined;
-  #at = 0;
+  /** The index of the statement that the server answers now. */
+  #index = 0;
   #columns = NO_COLUMNS;
   readonly #rows: Row[] = [];
   #affected = 0;
-  /** Told when the server is ready for the next statement: until then the connection is good for nothing. */
+  /** Reported when the server is ready for the next query. Earlier, the connection would be released in the middle of one. */
   #failure: unknown;
 
   constructor(
-    said: readonly BoundStatement[],
-    /** Called once; `pg` may put another one around it, and so may who traces it. */
-    public callback: PgAnswered,
+    statements: readonly BoundStatement[],
+    /** Called once. `pg` and tracers replace it by a wrapper. */
+    public callback: PgCallback,
   ) {
-    this.#said = said;
-    this.values = said[0]!.values;
+    this.#statements = statements;
+    this.values = statements[0]!.values;
   }
 
   /**
-   * Of the one that is being answered: `pg` notes under it what the connection has parsed. Neither is ever written: a tracer
-   * may have put a property there that cannot be.
+   * Of the statement that the server answers now: `pg` records the parsed text under it. A getter, because a tracer may have
+   * defined a property that cannot be written.
    */
   get name(): string {
     return this.#current.name;
   }
 
   get text(): string {
-    return (this.#at === 0 ? this.#traced : undefined) ?? this.#current.text;
+    return (this.#index === 0 ? this.#tracedText : undefined) ?? this.#current.text;
   }
 
   set text(text: string) {
-    this.#traced = text;
+    this.#tracedText = text;
   }
 
   get #current(): Statement {
-    return (this.#said[this.#at] ?? this.#said.at(-1)!).statement;
+    return (this.#statements[this.#index] ?? this.#statements.at(-1)!).statement;
   }
 
   submit(wire: PgWire): null {
@@ -99,9 +94,9 @@ export class PgPreparedBatch {
     const parsed = new Set<string>();
     wire.stream.cork?.();
     try {
-      // Before anything is written: the server does what it has got, whatever cannot be written after it.
-      const texts = this.#said.map(({ values }) => values.map(textOf));
-      for (const [index, { statement }] of this.#said.entries()) {
+      // Before the first write: a value that cannot be converted later would leave the server with half of the batch.
+      const texts = this.#statements.map(({ values }) => values.map(textOf));
+      for (const [index, { statement }] of this.#statements.entries()) {
         const { name } = statement;
         if (wire.parsedStatements[name] === undefined && !parsed.has(name)) {
           parsed.add(name);
@@ -117,7 +112,7 @@ export class PgPreparedBatch {
       wire.sync();
       wire.stream.uncork?.();
     }
-    this.#expect();
+    this.#expectColumns();
     return null;
   }
 
@@ -134,20 +129,21 @@ export class PgPreparedBatch {
     try {
       this.#rows.push(rowOf(fields, this.#columns));
     } catch (error) {
-      // What is thrown here is thrown at the process.
+      // An error thrown in a handler of `pg` would crash the process.
       this.#failure = error;
     }
   }
 
-  /** `UPDATE 1`, `INSERT 0 1`, `SELECT 3`. */
-  handleCommandComplete({ text }: { text: string }): void {
-    const { name, text: said } = this.#current;
-    // What a tracer put there says the first one's text for all of them.
-    if (this.#at > 0) this.#wire!.parsedStatements[name] = said;
-    this.#affected += Number(text.slice(text.lastIndexOf(' ') + 1));
+  /** The text is `UPDATE 1`, `INSERT 0 1` or `SELECT 3`. */
+  handleCommandComplete({ text: command }: { text: string }): void {
+    const { name, text } = this.#current;
+    // A tracer's property returns the text of the first statement for all of them: `pg` would record the wrong one, and
+    // refuse the next statement of this name.
+    if (this.#index > 0) this.#wire!.parsedStatements[name] = text;
+    this.#affected += Number(command.slice(command.lastIndexOf(' ') + 1));
     if (this.#failure === undefined) COLUMNS.set(this.#current, this.#columns);
-    this.#at += 1;
-    this.#expect();
+    this.#index += 1;
+    this.#expectColumns();
   }
 
   handleReadyForQuery(): void {
@@ -162,15 +158,15 @@ export class PgPreparedBatch {
     this.callback(error);
   }
 
-  /** Of an empty text, which no statement is; `pg` asks for it. */
+  /** Required by `pg`. The server sends it for an empty text only, which no statement has. */
   handleEmptyQuery(): void {}
 
-  #expect(): void {
+  #expectColumns(): void {
     this.#columns = COLUMNS.get(this.#current) ?? NO_COLUMNS;
   }
 }
 
-/** Whatever else it is, a clock's Date for example: what `pg` cannot write it has begun to write. */
+/** Converts any value, also a Date of a clock: `pg` throws on one that is no text after it has written a part of the Bind. */
 function textOf(value: SqlValue): string | null {
   return value === null ? null : String(value);
 }

@@ -1,34 +1,37 @@
 import type { DataSource, QueryRunner } from 'typeorm';
 
-import { resultFromTypeOrm, type ExecutedStatement } from './statement-result.js';
-import type { ConnectionLease, BoundStatement } from './connection-lease.js';
 import type { Statement } from '../statement.js';
+import type { ConnectionLease, BoundStatement } from './connection-lease.js';
+import { resultFromTypeOrm, type ExecutedStatement } from './statement-result.js';
 
-/** TypeORM's query runner, which tells loggers and subscribers of what is said. */
+/** Executes through a query runner of TypeORM, which informs the loggers and the query subscribers of the application. */
 export class TypeOrmConnection implements ConnectionLease {
-  readonly sendsTogether = false;
+  readonly supportsPipelinedBatch = false;
 
   private constructor(
     readonly runner: QueryRunner,
     readonly raw: unknown,
-    readonly isPrepared: boolean,
+    readonly usesPreparedStatements: boolean,
   ) {}
 
-  /** @param isNamed whether statements are said by their names: `pg` takes an object for that. */
-  static async hold(dataSource: DataSource, isNamed: boolean): Promise<TypeOrmConnection> {
-    // `master`: a replica may not have the row yet, and decides nothing.
+  /** @param usesPreparedStatements only for `pg`, which prepares a query that is an object with a name. */
+  static async lease(
+    dataSource: DataSource,
+    usesPreparedStatements: boolean,
+  ): Promise<TypeOrmConnection> {
+    // `master`, because a replica may lag behind: a used confirmation would look unused there.
     const runner = dataSource.createQueryRunner('master');
     try {
-      return new TypeOrmConnection(runner, await runner.connect(), isNamed);
+      return new TypeOrmConnection(runner, await runner.connect(), usesPreparedStatements);
     } catch (error) {
       await runner.release();
       throw error;
     }
   }
 
-  async send(said: readonly BoundStatement[]): Promise<ExecutedStatement> {
-    const [{ statement, values }] = said as [BoundStatement];
-    const query = this.isPrepared ? namedQuery(statement) : statement.text;
+  async execute(statements: readonly BoundStatement[]): Promise<ExecutedStatement> {
+    const [{ statement, values }] = statements as [BoundStatement];
+    const query = this.usesPreparedStatements ? namedQuery(statement) : statement.text;
     return resultFromTypeOrm(await this.runner.query(query, values, true));
   }
 
@@ -41,7 +44,7 @@ export class TypeOrmConnection implements ConnectionLease {
   }
 }
 
-/** TypeORM passes it on, and logs it as text. */
+/** TypeORM passes the object to `pg` unchanged, and its loggers print it as text by `toString`. */
 function namedQuery({ name, text }: Statement): string {
   const query = { name, text, toString: (): string => text };
   return query as unknown as string;

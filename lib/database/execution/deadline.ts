@@ -3,16 +3,16 @@ import { AsyncResource } from 'node:async_hooks';
 import { TwoFactorUnavailableError } from '../../errors/index.js';
 import type { HolderState } from './keyed-mutex.js';
 
-/** How long a caller waits, whatever for: the pool, a lane, a lock, the answer. */
+/** The time by which a caller gets an answer, whatever the call waits for: the mutex, the pool, a row lock, the server. */
 export class Deadline implements HolderState {
-  /** Milliseconds of `performance.now()`: nobody sets that clock. */
+  /** In milliseconds of `performance.now()`, which a change of the system clock does not move. */
   readonly startedAt = performance.now();
   expired = false;
-  /** It passed while the server had the statement. */
+  /** The deadline expired while the server was executing the statement. */
   timedOutOnServer = false;
-  /** What is to be done when it passes; `null` for nothing. */
+  /** Called when the deadline expires; `null` for nothing to do. */
   onExpire: (() => void) | null = null;
-  /** Who came before and after, of those who wait. */
+  /** The neighbours in the list of `Deadlines`. */
   before: Deadline | null = null;
   after: Deadline | null = null;
 
@@ -26,11 +26,11 @@ export class Deadline implements HolderState {
 }
 
 /**
- * The deadlines of callers who all wait as long: the first to come is the first to pass, and one timer is enough.
+ * Deadlines of equal length. The first to start is the first to expire, so that one timer is enough for all.
  *
- * They are a list of their own, and whoever leaves it knows nobody in it any more. A `Set` that grows and shrinks leaves
- * tables behind of which each refers to the next one: as soon as one of them is old, the young collector keeps all that
- * follow, with the calls in them.
+ * They are a linked list, and an entry that leaves it keeps no reference. A `Set` that grows and shrinks leaves old tables
+ * behind, each of which refers to the next one: once one of them is old, the young generation's collector keeps all that
+ * follow, with the calls in them (test/unit/database/garbage.spec.ts).
  */
 export class Deadlines {
   #first: Deadline | null = null;
@@ -40,7 +40,7 @@ export class Deadlines {
 
   constructor(private readonly timeoutMs: number) {}
 
-  /** @throws TwoFactorUnavailableError when `work` takes too long; the work goes on, and looks at `passed`. */
+  /** @throws TwoFactorUnavailableError when `work` takes too long. It is not stopped: it reads `expired` before each step. */
   run<T>(work: (deadline: Deadline) => Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
       const deadline = new Deadline(reject);
@@ -57,9 +57,9 @@ export class Deadlines {
 
   #add(deadline: Deadline): void {
     if (this.#last === null) {
-      // A test's fake timers may have taken it along.
+      // The fake timers of a test may have discarded the timer.
       const isLost = deadline.startedAt > this.#wakesAt;
-      // Whoever waits keeps the process alive.
+      // A process with a waiting caller must not exit before the caller has its answer.
       if (this.#timer === undefined || isLost) this.#wake(this.timeoutMs);
       else this.#timer.ref();
       this.#first = deadline;
@@ -80,18 +80,18 @@ export class Deadlines {
     if (this.#first === null) this.#timer?.unref();
   }
 
-  /** In nobody's context: else that of the first caller would be kept as long as anybody comes. */
+  /** In no async context. The context of the first caller, such as its request, would stay in memory as long as calls come. */
   readonly #wake = AsyncResource.bind((ms: number): void => {
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(this.#pass, ms);
+    this.#timer = setTimeout(this.#expireDue, ms);
     this.#wakesAt = performance.now() + ms;
   });
 
-  readonly #pass = (): void => {
+  readonly #expireDue = (): void => {
     this.#timer = undefined;
-    const begun = performance.now() - this.timeoutMs;
+    const latestStart = performance.now() - this.timeoutMs;
     for (let first = this.#first; first !== null; first = this.#first) {
-      const rest = first.startedAt - begun;
+      const rest = first.startedAt - latestStart;
       if (rest > 0) {
         this.#wake(rest);
         return;

@@ -1,65 +1,65 @@
-/** What those who wait behind a call have to do with its failure. */
+/** How a failed call affects the calls queued behind it. */
 export interface HolderState {
-  /** Whether they fail with it, since they wait for the same thing. */
+  /** The statement hung on the server. The calls queued behind it wait for the same row, and fail with it. */
   readonly timedOutOnServer: boolean;
-  /** Whether its own caller was told already: who comes after that waits anew. */
+  /** Whether the caller has already timed out. Later calls then start with a fresh wait. */
   readonly expired: boolean;
 }
 
 interface QueueTail {
-  /** When it has ended; with the error that those who wait for it fail with. */
+  /** Resolves when the call has ended, with the error that the calls queued behind it fail with. */
   done: Promise<unknown>;
-  end: HolderState;
+  holder: HolderState;
 }
 
 const NEVER_STUCK: HolderState = { timedOutOnServer: false, expired: false };
 const DONE = Promise.resolve();
 
 /**
- * One at a time for each key. Whatever waits for a row that somebody has locked waits with one connection, and not with
- * the whole pool: a session that can hold one row must not stop everybody else.
+ * Runs one call at a time for each key. Calls for one row wait here instead of on the server, where each of them would
+ * occupy a connection: a session that keeps one row locked could otherwise exhaust the pool.
  */
 export class KeyedMutex {
   readonly #tails = new Map<string, QueueTail>();
 
-  run<T>(key: string, work: () => Promise<T>, end: HolderState = NEVER_STUCK): Promise<T> {
+  run<T>(key: string, work: () => Promise<T>, holder: HolderState = NEVER_STUCK): Promise<T> {
     const before = this.#tails.get(key);
     if (before === undefined) {
       const turn = work();
-      this.#follow(key, turn, end, () => false);
+      this.#append(key, turn, holder, () => false);
       return turn;
     }
-    // Read now: whether it passes later is another question.
-    const waitsAnew = before.end.expired;
+    // Read now, because only a call that comes after the time-out may wait afresh. The earlier ones fail with the holder.
+    const startsFresh = before.holder.expired;
     let isInherited = false;
     const turn = before.done.then((error) => {
-      isInherited = error !== undefined && !waitsAnew;
+      isInherited = error !== undefined && !startsFresh;
       if (isInherited) throw error;
       return work();
     });
-    this.#follow(key, turn, end, () => isInherited);
+    this.#append(key, turn, holder, () => isInherited);
     return turn;
   }
 
-  /** Puts it at the end of its lane, until it has ended. */
-  #follow(key: string, turn: Promise<unknown>, end: HolderState, isInherited: () => boolean): void {
-    const tail: QueueTail = { end, done: turn };
+  /** Makes a call the tail of its queue until it has ended. */
+  #append(
+    key: string,
+    turn: Promise<unknown>,
+    holder: HolderState,
+    isInherited: () => boolean,
+  ): void {
+    const tail: QueueTail = { holder, done: turn };
     const leave = (): void => {
       if (this.#tails.get(key) === tail) this.#tails.delete(key);
-      // A Map that shrinks leaves its old tables behind, each of which knows the next one: what is in them is kept with them,
-      // also who had somebody behind him. Whoever waits has taken what he needs of it.
+      // A Map that shrinks keeps its old tables, and these keep the tail. An emptied tail keeps no call in memory: the calls
+      // queued behind it have read both members already.
       tail.done = DONE;
-      tail.end = NEVER_STUCK;
+      tail.holder = NEVER_STUCK;
     };
     tail.done = turn.then(leave, (error: unknown) => {
       leave();
-      return isInherited() || end.timedOutOnServer ? error : undefined;
+      return isInherited() || holder.timedOutOnServer ? error : undefined;
     });
     this.#tails.set(key, tail);
-  }
-
-  /** How many keys have work under way. */
-  get size(): number {
-    return this.#tails.size;
   }
 }

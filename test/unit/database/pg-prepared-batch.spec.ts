@@ -1,10 +1,7 @@
 import { describe, expect, it } from 'vitest';
 
-import {
-  PgPreparedBatch,
-  type PgResult,
-  type PgWire,
-} from '../../../lib/database/drivers/pg-prepared-batch.js';
+import { PgPreparedBatch, type PgWire } from '../../../lib/database/drivers/pg-prepared-batch.js';
+import type { PgResult } from '../../../lib/database/drivers/statement-result.js';
 import { Statement } from '../../../lib/database/statement.js';
 
 const INT8 = 20;

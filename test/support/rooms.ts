@@ -1,0 +1,22 @@
+/** The folders and root files of lib/, lowest first: each may import only those that come before it. */
+export const ROOMS = [
+  'errors',
+  'crypto',
+  'options',
+  'two-factor.tokens.ts',
+  'events',
+  'database',
+  'limits',
+  'confirmation',
+  'sender',
+  'delivery',
+  'request',
+  'http',
+  'migrations',
+  'backends',
+  'adapters',
+  'two-factor.module-definition.ts',
+  'two-factor.module.ts',
+  'testing',
+  'index.ts',
+];
