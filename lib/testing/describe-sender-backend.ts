@@ -2,6 +2,7 @@ import { deepEqual, equal, ok } from 'node:assert/strict';
 
 import { TwoFactorRecipientError } from '../errors/index.js';
 import type { Delivery } from '../sender/index.js';
+import { withTimeout } from '../with-timeout.js';
 import { assertDevelopment } from './assert-development.js';
 import { sampleDelivery } from './sample-delivery.js';
 import { writtenDuring } from './written-lines.js';
@@ -211,17 +212,9 @@ function outcomeOf(sending: Promise<void>): Promise<Outcome> {
   );
 }
 
-/** `null` when it takes longer. */
-async function within<T>(milliseconds: number, work: Promise<T>): Promise<T | null> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<null>((resolve) => {
-    timer = setTimeout(() => resolve(null), milliseconds);
-  });
-  try {
-    return await Promise.race([work, late]);
-  } finally {
-    clearTimeout(timer);
-  }
+/** `null` when `sending` takes longer. */
+function within(ms: number, sending: Promise<Outcome>): Promise<Outcome | null> {
+  return withTimeout(ms, () => sending).catch(() => null);
 }
 
 /** One message for each delivery, to its token, with its code and no other. In any order: some go out at the same time. */

@@ -11,6 +11,7 @@ import type {
   WindowRule,
 } from '../../limits/store/limit-store.interface.js';
 import type { Clock } from '../../options/index.js';
+import { withTimeout } from '../../with-timeout.js';
 import {
   checkedOptions,
   DEFAULT_TIMEOUT_MS,
@@ -293,16 +294,7 @@ class RateLimiterFlexibleStore implements LimitStore {
   }
 
   async #ask<T>(question: (limiter: FlexibleLimiter) => Promise<T>): Promise<T> {
-    let timer: NodeJS.Timeout | undefined;
-    const silence = new Promise<never>((_, reject) => {
-      const error = new Error(`No answer within ${this.timeoutMs} ms.`);
-      timer = setTimeout(reject, this.timeoutMs, error);
-    });
-    try {
-      return await Promise.race([question(this.limiter), silence]);
-    } finally {
-      clearTimeout(timer);
-    }
+    return withTimeout(this.timeoutMs, () => question(this.limiter));
   }
 }
 

@@ -192,10 +192,10 @@ describe('A limit store on rate-limiter-flexible', () => {
     const deaf = rateLimiterFlexibleStore({ limiter, timeoutMs: 10 });
     const budget = windowCharge(1);
 
-    await expect(deaf.consume([budget], newHolder())).rejects.toThrow('No answer within 10 ms.');
-    await expect(deaf.refund([failureCharge()])).rejects.toThrow('No answer');
-    await expect(deaf.release([budget.key], newHolder())).rejects.toThrow('No answer');
-    await expect(deaf.read([budget.key])).rejects.toThrow('No answer');
+    await expect(deaf.consume([budget], newHolder())).rejects.toThrow('no answer within 10 ms');
+    await expect(deaf.refund([failureCharge()])).rejects.toThrow('no answer');
+    await expect(deaf.release([budget.key], newHolder())).rejects.toThrow('no answer');
+    await expect(deaf.read([budget.key])).rejects.toThrow('no answer');
   });
 
   it('is made of an atomic limiter without insurance, and of nothing else', () => {
