@@ -5,7 +5,7 @@ import type { Delivery } from '../sender/index.js';
 import { withTimeout } from '../with-timeout.js';
 import { assertDevelopment } from './assert-development.js';
 import { sampleDelivery } from './sample-delivery.js';
-import { writtenDuring } from './written-lines.js';
+import { captureOutput } from './capture-output.js';
 
 /** One message as the provider's double has it. */
 export interface ProviderMessage {
@@ -182,7 +182,7 @@ export function describeSenderBackend<Options, Fixture extends SenderBackendFixt
     if (!deliversToLog) {
       test('writes neither code nor token to the log', async (fixture) => {
         const deliveries = [sample(0), sample(1)];
-        const written = await writtenDuring(async () => {
+        const written = await captureOutput(async () => {
           await outcomeOf(sent(fixture, deliveries[0]!));
           await failNext?.(fixture);
           await outcomeOf(sent(fixture, deliveries[1]!));
