@@ -10,7 +10,13 @@ import {
   PurgeService,
 } from './confirmation/index.js';
 import { AfterCommit } from './database/index.js';
-import { SenderService } from './delivery/index.js';
+import {
+  BackendCaller,
+  DELIVERY_QUEUE,
+  DeliveryRecorder,
+  DirectDelivery,
+  SenderService,
+} from './delivery/index.js';
 import { TwoFactorConfigurationError } from './errors/index.js';
 import { TwoFactorEvents } from './events/index.js';
 import { GuardedRouteExplorer, PurposeService, RequesterService } from './http/index.js';
@@ -108,7 +114,10 @@ function orderedRoutes(modules: ModulesContainer): GuardedRouteExplorer {
       useFactory: orderedRoutes,
       inject: [ModulesContainer],
     },
+    { provide: DELIVERY_QUEUE, useClass: DirectDelivery },
+    BackendCaller,
     ConfirmerService,
+    DeliveryRecorder,
     EventPublisher,
     LimitService,
     QuotaScopeResolver,

@@ -91,17 +91,17 @@ export class DetailsSchema {
     const names = errors.flatMap((error) => namesOf(error, dto));
     const missing = names.filter(({ isMissing }) => isMissing).map(({ name }) => name);
     const wrong = names.filter(({ isMissing }) => !isMissing).map(({ name }) => name);
-    const complaints = [
+    const problems = [
       ...(missing.length > 0 ? [`lack ${missing.join(', ')}`] : []),
       ...(wrong.length > 0 ? [`cannot be accepted in ${wrong.join(', ')}`] : []),
     ];
-    return this.#error(complaints.join(' and '));
+    return this.#error(problems.join(' and '));
   }
 
   /** In declared names alone, so that the client may read it. */
-  #error(complaint: string): TwoFactorInputError {
+  #error(problem: string): TwoFactorInputError {
     const declared = [...this.#root.members.keys()].join(', ');
-    const detail = `The details of the purpose "${this.purpose}" ${complaint}. Declared: ${declared}.`;
+    const detail = `The details of the purpose "${this.purpose}" ${problem}. Declared: ${declared}.`;
     return new TwoFactorInputError(detail, { detail });
   }
 }

@@ -96,7 +96,7 @@ export class PurposeService implements OnModuleInit {
       return { token, details: await this.#requested(purpose, details, context), ttlSeconds };
     }
     if (recipient === 'client') {
-      const whom = some(await subject(context), 'subject', purpose);
+      const whom = requireString(await subject(context), 'subject', purpose);
       if (token === undefined) throw new TwoFactorInputError('The body has no token.');
       return {
         subject: whom,
@@ -112,8 +112,8 @@ export class PurposeService implements OnModuleInit {
       );
     }
     return {
-      subject: some(await subject(context), 'subject', purpose),
-      token: some(await recipient(context, way), 'recipient', purpose),
+      subject: requireString(await subject(context), 'subject', purpose),
+      token: requireString(await recipient(context, way), 'recipient', purpose),
       details: await this.#requested(purpose, details, context),
       ttlSeconds,
     };
@@ -135,9 +135,9 @@ export class PurposeService implements OnModuleInit {
     const declared = this.#definition(purpose)?.details;
     if (where === undefined) {
       if (schema) return schema.parse(bodyOf(purpose, context));
-      return declared && answered(declared as DetailsFunction, context);
+      return declared && resolveDetails(declared as DetailsFunction, context);
     }
-    const found = await answered(where, context);
+    const found = await resolveDetails(where, context);
     return schema ? schema.parse(found) : found;
   }
 
@@ -161,7 +161,7 @@ export class PurposeService implements OnModuleInit {
    */
   async subject(purpose: string, context: ExecutionContext): Promise<string> {
     this.assertGuardable(purpose, 'A route');
-    return some(await this.#definition(purpose)?.subject?.(context), 'subject', purpose);
+    return requireString(await this.#definition(purpose)?.subject?.(context), 'subject', purpose);
   }
 
   /** @throws TwoFactorConfigurationError when a proof for the purpose would not be bound to anybody. */
@@ -197,7 +197,7 @@ export class PurposeService implements OnModuleInit {
         : `${what} declares no details. Leave details out.`;
       throw new TwoFactorInputError(detail, { detail });
     }
-    return declared && answered(declared as DetailsFunction, context);
+    return declared && resolveDetails(declared as DetailsFunction, context);
   }
 }
 
@@ -227,7 +227,7 @@ function unknownPurpose(purpose: string | undefined): TwoFactorInputError {
   );
 }
 
-async function answered(
+async function resolveDetails(
   resolve: (context: ExecutionContext) => unknown,
   context: ExecutionContext,
 ): Promise<JsonValue> {
@@ -247,7 +247,11 @@ function bodyOf(purpose: string, context: ExecutionContext): unknown {
   );
 }
 
-function some(value: unknown, resolver: 'subject' | 'recipient', purpose?: string): string {
+function requireString(
+  value: unknown,
+  resolver: 'subject' | 'recipient',
+  purpose?: string,
+): string {
   if (typeof value === 'string' && value !== '') return value;
   if (value === undefined || value === null || value === '') {
     throw new TwoFactorNoSubjectError(

@@ -117,7 +117,7 @@ export class TwoFactorController {
     const { state, outcome } = await this.#attempt(parseId(id), code, context);
     if (outcome === 'confirmed') return { id, confirmed: true, ...this.#debugCode(state) };
     if (outcome === 'mismatched') throw new TwoFactorCodeMismatchError(state.attemptsLeft);
-    throw refusalOf(state);
+    throw errorForState(state);
   }
 
   @JsonRoute('resend', {
@@ -177,7 +177,7 @@ export class TwoFactorController {
   /** @throws TwoFactorNotFoundError for an unknown confirmation and for another subject's alike. */
   async #accessible(id: string, caller: CallerSubjects): Promise<ConfirmationState> {
     const [state] = await this.confirmer.check(id);
-    if (state === null || !this.purposes.isAccessible(state, caller)) throw refusalOf(null);
+    if (state === null || !this.purposes.isAccessible(state, caller)) throw errorForState(null);
     return state;
   }
 
@@ -202,7 +202,7 @@ export class TwoFactorController {
 }
 
 /** Why a confirmation could not be confirmed. */
-function refusalOf(state: ConfirmationState | null): Error {
+function errorForState(state: ConfirmationState | null): Error {
   if (state === null) return new TwoFactorNotFoundError('There is no such confirmation.');
   // Not pending then, but pending now: its time was over by the clock of one instance and not of another.
   const code = state.status === 'pending' ? 'expired' : STATE_CODES[state.status];

@@ -1,4 +1,5 @@
 export { DEFAULTS } from './defaults.js';
+export { isDevelopment, NOT_DEVELOPMENT } from './development.js';
 export { EXAMPLE_SECRET } from './example-secret.js';
 export type {
   FailureLimitOptions,

@@ -3,7 +3,7 @@ import { expectFunction, integer, withDefault, expectObject, refuseUnknown } fro
 import { DEFAULTS } from './defaults.js';
 import type { LimitsOptions, NetworkSendLimit, SendLimit } from './limits-options.interface.js';
 import type { LimitClass, ResolvedLimits } from './resolved-limits.interface.js';
-import { show } from './settings.js';
+import { formatValue } from './settings.js';
 
 /** What the limits depend on beside their own options. */
 export interface LimitsSurroundings {
@@ -210,7 +210,7 @@ function resolveList<T extends SendLimit>(
   const budgets: unknown = withDefault(input, defaults);
   if (!Array.isArray(budgets) || budgets.length === 0) {
     throw new TwoFactorConfigurationError(
-      `Option limits.${name} is ${Array.isArray(budgets) ? 'an empty list' : show(budgets)}. Give ${LIST}, or false.`,
+      `Option limits.${name} is ${Array.isArray(budgets) ? 'an empty list' : formatValue(budgets)}. Give ${LIST}, or false.`,
     );
   }
   const resolved = Object.freeze(

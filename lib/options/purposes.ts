@@ -7,7 +7,7 @@ import {
   expectObject,
   refuseUnknown,
 } from './validate.js';
-import { isName, NAME_RULE, show, TTL_SECONDS } from './settings.js';
+import { isName, NAME_RULE, formatValue, TTL_SECONDS } from './settings.js';
 import type { PurposeDefinition } from './two-factor-options.interface.js';
 
 const MEMBERS = ['open', 'subject', 'recipient', 'senders', 'details', 'ttlSeconds'];
@@ -39,13 +39,13 @@ function assertParties(name: string, purpose: PurposeDefinition): void {
   const open: unknown = purpose.open;
   if (open !== undefined && open !== true) {
     throw new TwoFactorConfigurationError(
-      `Option purposes.${name}.open is ${show(open)}. Give true, or leave it out and give subject and recipient.`,
+      `Option purposes.${name}.open is ${formatValue(open)}. Give true, or leave it out and give subject and recipient.`,
     );
   }
   expectFunction(`purposes.${name}.subject`, subject, undefined);
   if (recipient !== undefined && recipient !== 'client' && typeof recipient !== 'function') {
     throw new TwoFactorConfigurationError(
-      `Option purposes.${name}.recipient is ${show(recipient)}. Give a function, or 'client' where the client names the ` +
+      `Option purposes.${name}.recipient is ${formatValue(recipient)}. Give a function, or 'client' where the client names the ` +
         'token.',
     );
   }
@@ -76,7 +76,7 @@ function resolveSendersOf(name: string, senders: unknown): readonly string[] | u
   const isList = Array.isArray(senders) && senders.length > 0 && senders.every(isName);
   if (isList && new Set(senders).size === senders.length) return Object.freeze([...senders]);
   throw new TwoFactorConfigurationError(
-    `Option purposes.${name}.senders is ${show(senders)}. Give a list of different names of senders, each ${NAME_RULE}; ` +
+    `Option purposes.${name}.senders is ${formatValue(senders)}. Give a list of different names of senders, each ${NAME_RULE}; ` +
       'leave it out for all senders.',
   );
 }

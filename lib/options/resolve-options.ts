@@ -8,12 +8,13 @@ import {
   refuseUnknown,
 } from './validate.js';
 import { DEFAULTS } from './defaults.js';
+import { isDevelopment, NOT_DEVELOPMENT } from './development.js';
 import { resolveLimits } from './limits.js';
 import { isOneLine, ONE_LINE_RULE } from './one-line.js';
 import { resolvePurposes } from './purposes.js';
 import type { ResolvedOptions } from './resolved-options.interface.js';
 import { resolveSecrets } from './secrets.js';
-import { isInteger, readSetting, SETTINGS, show } from './settings.js';
+import { isInteger, readSetting, SETTINGS, formatValue } from './settings.js';
 import type {
   PurposeDefinition,
   SenderEntry,
@@ -36,12 +37,12 @@ const KNOWN = Object.keys(SETTINGS).concat([
 ]);
 
 /** More gain nothing, and everybody in a statement waits for all of it. */
-const JOIN_UP_TO = 128;
+const DEFAULT_BATCH_SIZE = 128;
 
 /** How many calls at most go as one statement; 1 for never. */
-export function maxBatchSize({ batching: join }: Pick<ResolvedOptions, 'batching'>): number {
-  if (typeof join === 'object') return join.maxSize;
-  return join ? JOIN_UP_TO : 1;
+export function maxBatchSize({ batching }: Pick<ResolvedOptions, 'batching'>): number {
+  if (typeof batching === 'object') return batching.maxSize;
+  return batching ? DEFAULT_BATCH_SIZE : 1;
 }
 
 /**
@@ -57,12 +58,10 @@ export function resolveOptions(
   refuseUnknown('option', options, KNOWN);
   const env = withDefault(options.env, true);
   if (typeof env !== 'boolean') {
-    throw new TwoFactorConfigurationError(`Option env is ${show(env)}. Give true or false.`);
+    throw new TwoFactorConfigurationError(`Option env is ${formatValue(env)}. Give true or false.`);
   }
   const environment = env ? processEnvironment : {};
-  const developmentFeatures = ['development', 'test'].includes(
-    processEnvironment['NODE_ENV'] ?? '',
-  );
+  const developmentFeatures = isDevelopment(processEnvironment);
   const read = <K extends keyof Settings>(name: K): Settings[K]['default'] =>
     readSetting<Settings[K]['default']>(SETTINGS[name], options[name], environment);
 
@@ -70,7 +69,7 @@ export function resolveOptions(
   const debugCodeResponse = read('debugCodeResponse');
   if (debugCodeResponse && !developmentFeatures) {
     throw new TwoFactorConfigurationError(
-      'Option debugCodeResponse is true, and NODE_ENV is neither "development" nor "test", so that anybody could read ' +
+      `Option debugCodeResponse is true, and ${NOT_DEVELOPMENT}, so that anybody could read ` +
         'the codes: remove the option (or TWO_FACTOR_DEBUG_CODE_RESPONSE).',
     );
   }
@@ -153,18 +152,18 @@ export function assertVerboseName(sender: string, verboseName: string | undefine
 
 function resolveCooldown(input: unknown): readonly number[] {
   const seconds: unknown = withDefault(input, DEFAULTS.cooldownSeconds);
-  if (!Array.isArray(seconds)) throw wrongCooldown(`cooldownSeconds is ${show(seconds)}`);
+  if (!Array.isArray(seconds)) throw wrongCooldown(`cooldownSeconds is ${formatValue(seconds)}`);
   if (seconds.length === 0) throw wrongCooldown('cooldownSeconds is an empty list');
   const checked = Array.from(seconds, (each: unknown, index) => {
     if (isInteger(each, 5, 3_600)) return each;
-    throw wrongCooldown(`cooldownSeconds[${index}] is ${show(each)}`);
+    throw wrongCooldown(`cooldownSeconds[${index}] is ${formatValue(each)}`);
   });
   return Object.freeze(checked);
 }
 
-function wrongCooldown(complaint: string): TwoFactorConfigurationError {
+function wrongCooldown(problem: string): TwoFactorConfigurationError {
   return new TwoFactorConfigurationError(
-    `Option ${complaint}. Give a list of whole numbers from 5 to 3600, such as [30, 60, 120].`,
+    `Option ${problem}. Give a list of whole numbers from 5 to 3600, such as [30, 60, 120].`,
   );
 }
 
@@ -201,7 +200,7 @@ function resolveClock(input: unknown): ResolvedOptions['clock'] {
   const now: unknown = (clock as ResolvedOptions['clock']).now();
   if (!isInteger(now, 0, Number.MAX_SAFE_INTEGER)) {
     throw new TwoFactorConfigurationError(
-      `Option clock tells the time as ${show(now)}. Give { now: () => epochMilliseconds }, a whole number.`,
+      `Option clock tells the time as ${formatValue(now)}. Give { now: () => epochMilliseconds }, a whole number.`,
     );
   }
   return clock as ResolvedOptions['clock'];

@@ -7,14 +7,14 @@ export interface Setting<T> {
   readonly variable: string;
   readonly default: T;
   /** Says what is wrong with a value, as the end of a sentence; `null` when nothing is. */
-  readonly complaint: (value: unknown) => string | null;
+  readonly problem: (value: unknown) => string | null;
   /** Reads the variable strictly; `undefined` for a text that is no such value. */
   readonly parse: (text: string) => T | undefined;
   /** Whether `other` is less safe than `coded`. */
-  loosens(coded: T, other: T): boolean;
+  weakens(coded: T, other: T): boolean;
 }
 
-const neverLoosens = (): boolean => false;
+const neverWeakens = (): boolean => false;
 
 /** `ttlSeconds` becomes `TWO_FACTOR_TTL_SECONDS`. */
 export function variableOf(option: string): string {
@@ -22,7 +22,7 @@ export function variableOf(option: string): string {
 }
 
 /** Shows an offending value without quoting a page of it. */
-export function show(value: unknown): string {
+export function formatValue(value: unknown): string {
   if (typeof value === 'string')
     return JSON.stringify(value.length > 40 ? `${value.slice(0, 40)}...` : value);
   if (typeof value === 'number' || typeof value === 'boolean' || value == null)
@@ -39,31 +39,31 @@ function integer(
   fallback: number,
   min: number,
   max: number,
-  loosens: (coded: number, other: number) => boolean = neverLoosens,
+  weakens: (coded: number, other: number) => boolean = neverWeakens,
 ): Setting<number> {
   return {
     option,
     variable: variableOf(option),
     default: fallback,
-    complaint: (value) =>
+    problem: (value) =>
       isInteger(value, min, max) ? null : `Give a whole number from ${min} to ${max}.`,
     parse: (text) => (/^(?:0|[1-9]\d{0,8})$/.test(text) ? Number(text) : undefined),
-    loosens,
+    weakens,
   };
 }
 
 function flag(
   option: string,
   fallback: boolean,
-  loosens: (coded: boolean, other: boolean) => boolean = neverLoosens,
+  weakens: (coded: boolean, other: boolean) => boolean = neverWeakens,
 ): Setting<boolean> {
   return {
     option,
     variable: variableOf(option),
     default: fallback,
-    complaint: (value) => (typeof value === 'boolean' ? null : 'Give true or false.'),
+    problem: (value) => (typeof value === 'boolean' ? null : 'Give true or false.'),
     parse: (text) => (text === 'true' ? true : text === 'false' ? false : undefined),
-    loosens,
+    weakens,
   };
 }
 
@@ -76,20 +76,20 @@ export const SETTINGS = {
     option: 'application',
     variable: variableOf('application'),
     default: DEFAULTS.application,
-    complaint: (value) => (isName(value) ? null : `Give the application's name: ${NAME_RULE}.`),
+    problem: (value) => (isName(value) ? null : `Give the application's name: ${NAME_RULE}.`),
     parse: (text) => text,
-    loosens: neverLoosens,
+    weakens: neverWeakens,
   } satisfies Setting<string> as Setting<string>,
   defaultSender: {
     option: 'defaultSender',
     variable: variableOf('defaultSender'),
     default: DEFAULTS.defaultSender,
-    complaint: (value) =>
+    problem: (value) =>
       typeof value === 'string' && isName(value)
         ? null
         : `Give the name of a sender: ${NAME_RULE}.`,
     parse: (text) => text,
-    loosens: neverLoosens,
+    weakens: neverWeakens,
   } satisfies Setting<string> as Setting<string>,
   debugCodeResponse: flag(
     'debugCodeResponse',
@@ -104,10 +104,10 @@ export const SETTINGS = {
     option: 'resend',
     variable: variableOf('resend'),
     default: DEFAULTS.resend,
-    complaint: (value) =>
+    problem: (value) =>
       value === 'same' || value === 'rotate' ? null : "Give 'same' or 'rotate'.",
     parse: (text) => (text === 'same' || text === 'rotate' ? text : undefined),
-    loosens: neverLoosens,
+    weakens: neverWeakens,
   } satisfies Setting<'same' | 'rotate'> as Setting<'same' | 'rotate'>,
   databaseTimeoutMs: integer('databaseTimeoutMs', DEFAULTS.databaseTimeoutMs, 100, 60_000),
   sendTimeoutMs: integer('sendTimeoutMs', DEFAULTS.sendTimeoutMs, 100, 60_000),
@@ -116,16 +116,16 @@ export const SETTINGS = {
     option: 'batching',
     variable: variableOf('batching'),
     default: DEFAULTS.batching,
-    complaint: (value) =>
+    problem: (value) =>
       typeof value === 'boolean' || isMaxSize(value)
         ? null
         : 'Give true, false or { maxSize }, a whole number from 2 to 1000.',
     parse: (text) => (text === 'true' ? true : text === 'false' ? false : undefined),
-    loosens: neverLoosens,
-  } satisfies Setting<Join> as Setting<Join>,
+    weakens: neverWeakens,
+  } satisfies Setting<Batching> as Setting<Batching>,
 } as const;
 
-type Join = boolean | { readonly maxSize: number };
+type Batching = boolean | { readonly maxSize: number };
 
 function isMaxSize(value: unknown): boolean {
   if (typeof value !== 'object' || value === null) return false;
@@ -144,7 +144,7 @@ export function isName(value: unknown): value is string {
 /**
  * The value of one setting: the environment's, else the code's, else the default.
  *
- * @throws TwoFactorConfigurationError for a value out of range, an unreadable variable, or one that loosens the code.
+ * @throws TwoFactorConfigurationError for a value out of range, an unreadable variable, or one that weakens the code.
  */
 export function readSetting<T>(
   setting: Setting<T>,
@@ -153,23 +153,25 @@ export function readSetting<T>(
 ): T {
   const { option, variable } = setting;
   if (coded !== undefined) {
-    const complaint = setting.complaint(coded);
-    if (complaint)
-      throw new TwoFactorConfigurationError(`Option ${option} is ${show(coded)}. ${complaint}`);
+    const problem = setting.problem(coded);
+    if (problem)
+      throw new TwoFactorConfigurationError(
+        `Option ${option} is ${formatValue(coded)}. ${problem}`,
+      );
   }
   const text = environment[variable];
   if (text === undefined) return coded === undefined ? setting.default : (coded as T);
   const value = setting.parse(text);
-  const complaint = setting.complaint(value);
-  if (value === undefined || complaint) {
+  const problem = setting.problem(value);
+  if (value === undefined || problem) {
     throw new TwoFactorConfigurationError(
-      `The environment variable ${variable} is ${show(text)}. ${complaint ?? ''}`.trim(),
+      `The environment variable ${variable} is ${formatValue(text)}. ${problem ?? ''}`.trim(),
     );
   }
-  if (coded !== undefined && setting.loosens(coded as T, value)) {
+  if (coded !== undefined && setting.weakens(coded as T, value)) {
     throw new TwoFactorConfigurationError(
-      `The environment variable ${variable} is ${show(text)}, which is less safe than the option ${option}: ` +
-        `${show(coded)} in the code. Unset the variable, or change the option.`,
+      `The environment variable ${variable} is ${formatValue(text)}, which is less safe than the option ${option}: ` +
+        `${formatValue(coded)} in the code. Unset the variable, or change the option.`,
     );
   }
   return value;

@@ -1,5 +1,5 @@
 import { TwoFactorConfigurationError } from '../errors/index.js';
-import { isInteger, isName, NAME_RULE, show } from './settings.js';
+import { isInteger, isName, NAME_RULE, formatValue } from './settings.js';
 
 /** Only what is absent has a default: `null` was written by somebody, who may have meant "off". */
 export function withDefault<T>(value: T | undefined, fallback: T): T {
@@ -12,7 +12,7 @@ export function expectObject(
   remedy = 'Give an object.',
 ): Readonly<Record<string, unknown>> {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    throw new TwoFactorConfigurationError(`${what} is ${show(value)}. ${remedy}`);
+    throw new TwoFactorConfigurationError(`${what} is ${formatValue(value)}. ${remedy}`);
   }
   return value as Readonly<Record<string, unknown>>;
 }
@@ -29,7 +29,9 @@ export function refuseUnknown(what: string, value: object, known: readonly strin
 export function expectFunction<T>(option: string, value: T | undefined, fallback: T): T {
   if (value === undefined) return fallback;
   if (typeof value !== 'function') {
-    throw new TwoFactorConfigurationError(`Option ${option} is ${show(value)}. Give a function.`);
+    throw new TwoFactorConfigurationError(
+      `Option ${option} is ${formatValue(value)}. Give a function.`,
+    );
   }
   return value;
 }
@@ -38,12 +40,14 @@ export function expectFunction<T>(option: string, value: T | undefined, fallback
 export function integer(option: string, value: unknown, min: number, max: number): number {
   if (isInteger(value, min, max)) return value;
   throw new TwoFactorConfigurationError(
-    `Option ${option} is ${show(value)}. Give a whole number from ${min} to ${max}.`,
+    `Option ${option} is ${formatValue(value)}. Give a whole number from ${min} to ${max}.`,
   );
 }
 
 /** @throws TwoFactorConfigurationError for anything but a well-formed name. */
 export function assertName(what: string, name: string): void {
   if (!isName(name))
-    throw new TwoFactorConfigurationError(`The ${what} name ${show(name)} is not ${NAME_RULE}.`);
+    throw new TwoFactorConfigurationError(
+      `The ${what} name ${formatValue(name)} is not ${NAME_RULE}.`,
+    );
 }

@@ -2,9 +2,10 @@ import { deepEqual, equal, ok } from 'node:assert/strict';
 
 import { TwoFactorRecipientError } from '../errors/index.js';
 import type { Delivery } from '../sender/index.js';
+import { withTimeout } from '../with-timeout.js';
 import { assertDevelopment } from './assert-development.js';
 import { sampleDelivery } from './sample-delivery.js';
-import { writtenDuring } from './written-lines.js';
+import { captureOutput } from './capture-output.js';
 
 /** One message as the provider's double has it. */
 export interface ProviderMessage {
@@ -181,7 +182,7 @@ export function describeSenderBackend<Options, Fixture extends SenderBackendFixt
     if (!deliversToLog) {
       test('writes neither code nor token to the log', async (fixture) => {
         const deliveries = [sample(0), sample(1)];
-        const written = await writtenDuring(async () => {
+        const written = await captureOutput(async () => {
           await outcomeOf(sent(fixture, deliveries[0]!));
           await failNext?.(fixture);
           await outcomeOf(sent(fixture, deliveries[1]!));
@@ -211,17 +212,9 @@ function outcomeOf(sending: Promise<void>): Promise<Outcome> {
   );
 }
 
-/** `null` when it takes longer. */
-async function within<T>(milliseconds: number, work: Promise<T>): Promise<T | null> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<null>((resolve) => {
-    timer = setTimeout(() => resolve(null), milliseconds);
-  });
-  try {
-    return await Promise.race([work, late]);
-  } finally {
-    clearTimeout(timer);
-  }
+/** `null` when `sending` takes longer. */
+function within(ms: number, sending: Promise<Outcome>): Promise<Outcome | null> {
+  return withTimeout(ms, () => sending).catch(() => null);
 }
 
 /** One message for each delivery, to its token, with its code and no other. In any order: some go out at the same time. */

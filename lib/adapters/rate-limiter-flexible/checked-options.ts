@@ -1,7 +1,7 @@
 import type { RateLimiterAbstract } from 'rate-limiter-flexible';
 
 import { TwoFactorConfigurationError } from '../../errors/index.js';
-import type { Clock } from '../../options/index.js';
+import { isDevelopment, type Clock } from '../../options/index.js';
 
 /** What is needed of a limiter of `rate-limiter-flexible`. */
 export type FlexibleLimiter = Pick<
@@ -100,10 +100,4 @@ function assertLimits(limiter: Wrapping, singleProcess: boolean): void {
     `${inMemory} counts in memory: each further process would allow all of it once more, and a restart forgets it. Take ` +
       'RateLimiterRedis, or set singleProcess: true where there is never more than one process.',
   );
-}
-
-function isDevelopment(): boolean {
-  // Not `process.env.NODE_ENV` in one piece: bundlers write the value of their own run in its place.
-  const { env } = process;
-  return ['development', 'test'].includes(env['NODE_ENV'] ?? '');
 }

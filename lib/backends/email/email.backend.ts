@@ -5,6 +5,7 @@ import { isEmailAddress } from '../../confirmation/model/email-address.js';
 import { TwoFactorConfigurationError, TwoFactorRecipientError } from '../../errors/index.js';
 import { isOneLine, ONE_LINE_RULE } from '../../options/one-line.js';
 import type { Delivery, SendFunction, SenderBackendFactoryInput } from '../../sender/index.js';
+import { untilAborted } from '../../with-timeout.js';
 import { composeEmail, type EmailMessage } from './compose.js';
 
 export type { EmailMessage } from './compose.js';
@@ -54,20 +55,21 @@ export async function emailBackend(
         `The compose of sender ${delivery.name} made a subject that is not ${ONE_LINE_RULE}. Leave what is not yours out of it.`,
       );
     }
+    const mail = {
+      ...message,
+      // A message that was composed with further recipients must not carry the code to them.
+      cc: undefined,
+      bcc: undefined,
+      from,
+      // An object, because a string would be parsed as a list of addresses.
+      to: { name: '', address: token },
+      disableFileAccess: true,
+      disableUrlAccess: true,
+    };
     signal.throwIfAborted();
     try {
-      const sending = transporter.sendMail({
-        ...message,
-        // Whatever was composed, it goes to the token alone.
-        cc: undefined,
-        bcc: undefined,
-        from,
-        // An object, so that the address is never parsed as a list.
-        to: { name: '', address: token },
-        disableFileAccess: true,
-        disableUrlAccess: true,
-      });
-      await untilAborted(signal, sending);
+      // nodemailer takes no signal: the call ends at the abort, and the socket at its own time-out.
+      await untilAborted(signal, () => transporter.sendMail(mail));
     } catch (error) {
       throw isRefusedRecipient(error)
         ? new TwoFactorRecipientError('The mail server refuses this address.')
@@ -121,20 +123,6 @@ async function loadNodemailer(): Promise<typeof import('nodemailer')> {
       'The e-mail backend needs the package nodemailer: install it with "npm install nodemailer".',
       { cause },
     );
-  }
-}
-
-/** nodemailer takes no signal: the call ends here, and the socket by its own time-out. */
-async function untilAborted(signal: AbortSignal, sending: Promise<unknown>): Promise<void> {
-  let abort: (() => void) | undefined;
-  const aborted = new Promise<never>((_, reject) => {
-    abort = () => reject(signal.reason as Error);
-    signal.addEventListener('abort', abort);
-  });
-  try {
-    await Promise.race([sending, aborted]);
-  } finally {
-    if (abort) signal.removeEventListener('abort', abort);
   }
 }
 

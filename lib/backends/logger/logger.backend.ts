@@ -2,7 +2,7 @@ import { Inject, Logger, type OnModuleInit } from '@nestjs/common';
 
 import { isEmailAddress, maskToken } from '../../confirmation/index.js';
 import { TwoFactorConfigurationError } from '../../errors/index.js';
-import type { ResolvedOptions } from '../../options/index.js';
+import { NOT_DEVELOPMENT, type ResolvedOptions } from '../../options/index.js';
 import { SenderBackend, type Delivery } from '../../sender/index.js';
 import { TWO_FACTOR_OPTIONS } from '../../two-factor.tokens.js';
 
@@ -27,7 +27,7 @@ export class LoggerBackend implements SenderBackend, OnModuleInit {
   onModuleInit(): void {
     if (this.options.developmentFeatures) return;
     throw new TwoFactorConfigurationError(
-      'The sender backend LoggerBackend writes codes to the log, and NODE_ENV is neither "development" nor "test". Use ' +
+      `The sender backend LoggerBackend writes codes to the log, and ${NOT_DEVELOPMENT}. Use ` +
         'a backend that delivers them.',
     );
   }

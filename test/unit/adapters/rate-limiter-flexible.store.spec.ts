@@ -122,12 +122,12 @@ describe('A limit store on rate-limiter-flexible', () => {
     const [before, after] = [newHolder(), newHolder()];
     await store.consume([place], before);
     const holderSeconds = await memory.get(`${place.key}:owner`);
-    const placeSeconds = await memory.get(`${place.key}:place`);
+    const placeSeconds = await memory.get(`${place.key}:slot`);
     expect(holderSeconds!.msBeforeNext).toBeLessThan(placeSeconds!.msBeforeNext - 500);
 
     // Both have ended.
     await memory.delete(`${place.key}:owner`);
-    await memory.delete(`${place.key}:place`);
+    await memory.delete(`${place.key}:slot`);
     interrupt('set', ':owner', () => store.release([place.key], before));
     await store.consume([place], after);
 
@@ -139,7 +139,7 @@ describe('A limit store on rate-limiter-flexible', () => {
     const owner = newHolder();
     await store.consume([place], owner);
     const meanwhile: number[] = [];
-    for (const ending of [':owner', ':place']) {
+    for (const ending of [':owner', ':slot']) {
       interrupt('delete', ending, async () => {
         meanwhile.push((await store.consume([place], newHolder())).exhausted.length);
       });
@@ -192,10 +192,10 @@ describe('A limit store on rate-limiter-flexible', () => {
     const deaf = rateLimiterFlexibleStore({ limiter, timeoutMs: 10 });
     const budget = windowCharge(1);
 
-    await expect(deaf.consume([budget], newHolder())).rejects.toThrow('No answer within 10 ms.');
-    await expect(deaf.refund([failureCharge()])).rejects.toThrow('No answer');
-    await expect(deaf.release([budget.key], newHolder())).rejects.toThrow('No answer');
-    await expect(deaf.read([budget.key])).rejects.toThrow('No answer');
+    await expect(deaf.consume([budget], newHolder())).rejects.toThrow('no answer within 10 ms');
+    await expect(deaf.refund([failureCharge()])).rejects.toThrow('no answer');
+    await expect(deaf.release([budget.key], newHolder())).rejects.toThrow('no answer');
+    await expect(deaf.read([budget.key])).rejects.toThrow('no answer');
   });
 
   it('is made of an atomic limiter without insurance, and of nothing else', () => {

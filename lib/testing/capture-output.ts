@@ -10,13 +10,15 @@ const LEVELS = ['log', 'info', 'warn', 'error', 'debug', 'verbose', 'fatal', 'tr
  * Everything that is written to the output, the console and Nest's loggers while `work` runs, as one text. It is written
  * none the less.
  */
-export async function writtenDuring(work: () => Promise<unknown>): Promise<string> {
+export async function captureOutput(work: () => Promise<unknown>): Promise<string> {
   const lines: string[] = [];
-  const restore = [process.stdout, process.stderr].map((stream) => listen(stream, 'write', lines));
+  const restore = [process.stdout, process.stderr].map((stream) =>
+    intercept(stream, 'write', lines),
+  );
   for (const level of LEVELS) {
     // A test runner has a console of its own, and `Test.createTestingModule` a logger that drops what it gets.
     for (const writer of [console, Logger, Logger.prototype]) {
-      if (level in writer) restore.push(listen(writer, level, lines));
+      if (level in writer) restore.push(intercept(writer, level, lines));
     }
   }
   try {
@@ -27,7 +29,7 @@ export async function writtenDuring(work: () => Promise<unknown>): Promise<strin
   return lines.join('\n');
 }
 
-function listen(writer: object, name: string, lines: string[]): () => void {
+function intercept(writer: object, name: string, lines: string[]): () => void {
   const original = Object.getOwnPropertyDescriptor(writer, name);
   const write = Reflect.get(writer, name) as Writes;
   Object.defineProperty(writer, name, {

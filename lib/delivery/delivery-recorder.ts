@@ -1,0 +1,240 @@
+import { Injectable } from '@nestjs/common';
+
+import {
+  ConfirmationStore,
+  ConfirmerService,
+  EventPublisher,
+  pollBriefly,
+  QuotaScopeResolver,
+  scopeOfContent,
+  STATE_CODES,
+  statusOf,
+  type ConfirmationRow,
+  type SendContext,
+} from '../confirmation/index.js';
+import { codeMac, openEnvelope, sealEnvelope, type EnvelopeContent } from '../crypto/index.js';
+import { databaseTimeoutError, type Deadline } from '../database/index.js';
+import {
+  TwoFactorInputError,
+  TwoFactorNotFoundError,
+  TwoFactorStateError,
+  TwoFactorTooManyRequestsError,
+  TwoFactorUnavailableError,
+  TwoFactorUnknownSecretError,
+} from '../errors/index.js';
+import { LimitService, type QuotaKeys, type QuotaReceipt } from '../limits/index.js';
+import type { ResolvedOptions } from '../options/index.js';
+import type { ResolvedSender } from '../sender/index.js';
+import { InjectTwoFactorOptions } from '../two-factor.tokens.js';
+import { cooldownMs, resendAt } from './cooldown.js';
+import type { AddressedContent } from './message.js';
+
+/** A message that is to be recorded. */
+export interface MessagePlan {
+  readonly sender: ResolvedSender;
+  /** Absent: the token that the confirmation is bound to. */
+  readonly token?: string | undefined;
+  /** Absent: the context of the last message. */
+  readonly context?: SendContext | undefined;
+  /**
+   * `first`: of concurrent callers one records it, and the others find it recorded. `again`: waits for the cooldown. `any`:
+   * the application decides when it sends.
+   */
+  readonly kind: 'any' | 'first' | 'again';
+  readonly requester?: string | undefined;
+  /** The quotas that were consumed for this message before; `null` for none. */
+  readonly consumed: QuotaReceipt | null;
+}
+
+/** A confirmation after its message was recorded. */
+export interface RecordedRow {
+  readonly row: ConfirmationRow;
+  /** What to deliver; `null` for a first message that another call has recorded. */
+  readonly content: AddressedContent | null;
+}
+
+type FailureKeys = Pick<QuotaKeys, 'failureKeys'>;
+
+/**
+ * Records a message before it is delivered: binds token and sender, consumes the quotas, and counts the message in one
+ * guarded statement. A crash between the recording and the delivery therefore costs a message and never sends one for free.
+ */
+@Injectable()
+export class DeliveryRecorder {
+  constructor(
+    private readonly confirmer: ConfirmerService,
+    private readonly store: ConfirmationStore,
+    private readonly limits: LimitService,
+    private readonly scopes: QuotaScopeResolver,
+    private readonly publisher: EventPublisher,
+    @InjectTwoFactorOptions() private readonly options: ResolvedOptions,
+  ) {}
+
+  /** @throws TwoFactorNotFoundError when there is none. */
+  async find(id: string): Promise<ConfirmationRow> {
+    const row = await this.store.find(id);
+    if (row === null) throw notFound();
+    return row;
+  }
+
+  /**
+   * The code, the token and the sender of a pending confirmation.
+   *
+   * @throws TwoFactorStateError when it is not pending, TwoFactorUnknownSecretError when its envelope cannot be opened.
+   */
+  contentOf(row: ConfirmationRow): EnvelopeContent {
+    assertPending(row, this.options.clock.now());
+    return this.#open(row);
+  }
+
+  /** @throws TwoFactorUnavailableError when that takes longer than `databaseTimeoutMs`, and as `SenderService.send`. */
+  async record(seen: ConfirmationRow, plan: MessagePlan): Promise<RecordedRow> {
+    return this.store.within((deadline) => this.#record(seen, plan, deadline));
+  }
+
+  /** Repeats the guarded statement on the newer row when another message was recorded first. */
+  async #record(
+    seen: ConfirmationRow,
+    plan: MessagePlan,
+    deadline: Deadline,
+  ): Promise<RecordedRow> {
+    let row = seen;
+    let { consumed } = plan;
+    // Each lost round means that another call recorded a message, and there are at most `maxSends` of them.
+    for (let round = 0; round <= this.options.maxSends + 1; round += 1) {
+      let content: AddressedContent;
+      try {
+        if (plan.kind === 'first' && row.sends > 0) {
+          if (consumed) await this.limits.refundMessage(consumed);
+          return { row, content: null };
+        }
+        const now = this.options.clock.now();
+        assertPending(row, now);
+        content = await this.#contentFor(row, plan);
+        this.#assertMayBeSent(row, now, plan);
+      } catch (error) {
+        if (consumed) await this.limits.refundMessage(consumed);
+        this.publisher.sendBlocked(error, row, this.scopes.scopeOf(row));
+        throw error;
+      }
+      if (consumed === null) {
+        const quotas = await this.#consumeQuotas(row, content, plan);
+        if ('recorded' in quotas) return { row: quotas.recorded, content: null };
+        consumed = quotas;
+      }
+      if (deadline.expired) {
+        await this.limits.refundMessage(consumed);
+        throw databaseTimeoutError();
+      }
+      const bound = await this.store.bind(row, {
+        way: plan.sender.name,
+        envelope: sealEnvelope(this.options.keyRing, content, row),
+        codeMac: codeMac(this.options.keyRing.current, row.id, content.code),
+        ...this.#failureKeys(row, content),
+        maxSends: this.options.maxSends,
+        cooldownMs: plan.kind === 'again' ? cooldownMs(row.sends, this.options) : 0,
+      });
+      if (bound !== null) return { row: bound, content };
+      const current = await this.store.find(row.id);
+      if (current === null) {
+        await this.limits.refundMessage(consumed);
+        throw notFound();
+      }
+      row = current;
+    }
+    if (consumed) await this.limits.refundMessage(consumed);
+    throw new TwoFactorUnavailableError('Others kept sending this confirmation. Try again.');
+  }
+
+  /** The quotas across confirmations; the messages of this confirmation are counted by its own row. */
+  async #consumeQuotas(
+    row: ConfirmationRow,
+    content: AddressedContent,
+    { requester, kind }: MessagePlan,
+  ): Promise<QuotaReceipt | { readonly recorded: ConfirmationRow }> {
+    const scope = scopeOfContent(row, content);
+    const { way } = content;
+    try {
+      return await this.limits.consumeForRequest({ ...scope, sends: { way, requester } });
+    } catch (error) {
+      // The last unit may have gone to a concurrent call of the same first message, which has not recorded it yet.
+      const recorded =
+        kind === 'first' ? await pollBriefly(() => this.#findRecorded(row.id)) : null;
+      if (recorded !== null) return { recorded };
+      this.publisher.sendBlocked(error, { id: row.id, way }, scope);
+      throw error;
+    }
+  }
+
+  /** Written with each message, because a confirmation may have been made without a token. */
+  #failureKeys(row: ConfirmationRow, content: AddressedContent): FailureKeys {
+    const { failureKeys } = this.limits.quotaKeys(
+      this.limits.failuresOf(scopeOfContent(row, content)),
+    );
+    return { failureKeys };
+  }
+
+  async #findRecorded(id: string): Promise<ConfirmationRow | null> {
+    const row = await this.store.find(id);
+    return row !== null && row.sends > 0 ? row : null;
+  }
+
+  #open(row: ConfirmationRow): EnvelopeContent {
+    const content =
+      row.envelope === null ? null : openEnvelope(this.options.keyRing, row.envelope, row);
+    if (content === null || (content.way !== undefined && content.way !== row.way)) {
+      throw new TwoFactorUnknownSecretError(
+        'The confirmation was sealed under a secret that is not in the ring, or its row was changed by hand.',
+      );
+    }
+    return content;
+  }
+
+  async #contentFor(row: ConfirmationRow, plan: MessagePlan): Promise<AddressedContent> {
+    const sealed = this.#open(row);
+    const token = plan.token ?? sealed.token;
+    if (token === undefined || (sealed.token !== undefined && sealed.token !== token)) {
+      throw new TwoFactorInputError(
+        'The confirmation is bound to another token. Make a new confirmation for each token.',
+      );
+    }
+    const rotates = plan.kind === 'again' && this.options.resend === 'rotate' && row.sends > 0;
+    const code = rotates ? await this.confirmer.drawCode() : sealed.code;
+    return {
+      code,
+      token,
+      way: plan.sender.name,
+      context: plan.context ?? (sealed.context as SendContext | undefined),
+      tokenFrom: sealed.tokenFrom,
+      hasSlot: sealed.hasSlot,
+    };
+  }
+
+  #assertMayBeSent(row: ConfirmationRow, now: number, plan: MessagePlan): void {
+    if (row.sends >= this.options.maxSends) {
+      throw new TwoFactorTooManyRequestsError(
+        'This confirmation has been sent as often as it may. Request a new one.',
+        null,
+        'max-sends',
+      );
+    }
+    const waitMs = plan.kind === 'again' ? resendAt(row, now, this.options) - now : 0;
+    if (waitMs > 0) {
+      const seconds = Math.ceil(waitMs / 1_000);
+      throw new TwoFactorTooManyRequestsError(
+        `The code can be sent again in ${seconds} seconds.`,
+        seconds,
+        'cooldown',
+      );
+    }
+  }
+}
+
+function notFound(): TwoFactorNotFoundError {
+  return new TwoFactorNotFoundError('There is no such confirmation.');
+}
+
+function assertPending(row: ConfirmationRow, now: number): void {
+  const status = statusOf(row, now);
+  if (status !== 'pending') throw new TwoFactorStateError(STATE_CODES[status]);
+}
