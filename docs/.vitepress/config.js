@@ -86,6 +86,9 @@ export default defineConfig({
         text: 'Decide',
         items: [
           page('Security', '/security'),
+          page('Threats', '/threats'),
+          page('Invariants', '/invariants'),
+          page('Architecture', '/architecture'),
           page('Comparison', '/comparison'),
           page('Speed', '/speed'),
           page('The benchmark', '/project/benchmark'),
@@ -95,6 +98,7 @@ export default defineConfig({
         text: 'Project',
         items: [
           page('Changelog', '/project/changelog'),
+          page('Contributing', '/project/contributing'),
           page('Report a vulnerability', '/project/reporting'),
         ],
       },
@@ -143,11 +147,11 @@ function mapLinks(md) {
       const href = token.type === 'link_open' ? token.attrGet('href') : null;
       if (href === null || !href.startsWith('../')) continue;
       const here = posix.join('docs', posix.dirname(env.relativePath ?? ''));
-      const target = posix.join(here, href);
+      const [target, anchor] = posix.join(here, href).split('#');
       if (target.startsWith('docs/')) continue;
       const copy = COPIES[target];
       if (copy === undefined) throw new Error(`${env.relativePath}: the site has no ${target}.`);
-      token.attrSet('href', `/${copy}`);
+      token.attrSet('href', `/${copy}${anchor === undefined ? '' : `#${anchor}`}`);
     }
   });
 }
