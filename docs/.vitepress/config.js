@@ -10,6 +10,8 @@ const DOCS = fileURLToPath(new URL('..', import.meta.url));
 
 const GUIDES = {
   Do: {
+    'a-small-bank': 'A small bank, file by file',
+    'use-a-proof': 'Use a proof',
     'verify-a-phone-number': 'Verify a phone number',
     'two-step-login': 'Two-step login with Passport and JWT',
     'step-up-for-a-payment': 'Step-up for a payment',
@@ -41,7 +43,8 @@ const page = (text, link) => ({ text, link });
 
 export default defineConfig({
   title: 'nestjs-two-factor',
-  description: 'Prove, exactly once, that somebody holds a phone, a mailbox or a second factor.',
+  description:
+    'A NestJS module that proves phone numbers and mailboxes with one-time codes, and lets an application use each proof exactly once.',
   lang: 'en',
   base: process.env.DOCS_BASE ?? '/',
   srcExclude: ['node_modules/**'],
@@ -56,7 +59,7 @@ export default defineConfig({
     nav: [
       page('Start', '/start'),
       page('Guides', '/guides/verify-a-phone-number'),
-      page('Options', '/reference/options'),
+      page('Options', '/options'),
       page('API', '/reference/api/'),
       page('Security', '/security'),
     ],
@@ -69,10 +72,13 @@ export default defineConfig({
       {
         text: 'Look up',
         items: [
-          page('Options', '/reference/options'),
-          page('Errors', '/reference/errors'),
+          page('Options', '/options'),
+          page('Errors', '/errors'),
           page('HTTP', '/reference/http'),
+          page('Versions', '/versions'),
           page('What may be set up wrong', '/misconfigurations'),
+          page('Every option, from the source', '/reference/options'),
+          page('Every error, from the source', '/reference/errors'),
           { ...page('API', '/reference/api/'), items: apiItems(), collapsed: true },
         ],
       },
@@ -80,6 +86,9 @@ export default defineConfig({
         text: 'Decide',
         items: [
           page('Security', '/security'),
+          page('Threats', '/threats'),
+          page('Invariants', '/invariants'),
+          page('Architecture', '/architecture'),
           page('Comparison', '/comparison'),
           page('Speed', '/speed'),
           page('The benchmark', '/project/benchmark'),
@@ -89,6 +98,7 @@ export default defineConfig({
         text: 'Project',
         items: [
           page('Changelog', '/project/changelog'),
+          page('Contributing', '/project/contributing'),
           page('Report a vulnerability', '/project/reporting'),
         ],
       },
@@ -130,18 +140,18 @@ function exportsBelow(folder) {
   });
 }
 
-/** security.md is read on the site, in the repository and in the package: links out of `docs/` go where the site has them. */
+/** Pages are read on the site, in the repository and in the package: links out of `docs/` lead to their copies on the site. */
 function mapLinks(md) {
   md.core.ruler.push('links-out-of-docs', ({ tokens, env }) => {
     for (const token of tokens.flatMap(({ children }) => children ?? [])) {
       const href = token.type === 'link_open' ? token.attrGet('href') : null;
       if (href === null || !href.startsWith('../')) continue;
       const here = posix.join('docs', posix.dirname(env.relativePath ?? ''));
-      const target = posix.join(here, href);
+      const [target, anchor] = posix.join(here, href).split('#');
       if (target.startsWith('docs/')) continue;
       const copy = COPIES[target];
       if (copy === undefined) throw new Error(`${env.relativePath}: the site has no ${target}.`);
-      token.attrSet('href', `/${copy}`);
+      token.attrSet('href', `/${copy}${anchor === undefined ? '' : `#${anchor}`}`);
     }
   });
 }

@@ -7,7 +7,7 @@ import ts from 'typescript';
 export const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
 /** What a reader sets: each of them has a table in the reference of the options. */
-const OPTIONS = /(?:Options|Extras|Overrides|Contract|Definition|Budget)$/;
+const OPTIONS = /(?:Options|Extras|Overrides|Contract|Definition|SendLimit)$/;
 /** Extended by `TwoFactorModuleOptions`, whose table has its members. */
 const BASES = new Set(['TwoFactorOptions']);
 /** The order of the tables; what is not named here follows in the order of the entries. */

@@ -10,6 +10,7 @@ const DOCS = fileURLToPath(new URL('..', import.meta.url));
 export const COPIES = {
   'SECURITY.md': 'project/reporting.md',
   'CHANGELOG.md': 'project/changelog.md',
+  'CONTRIBUTING.md': 'project/contributing.md',
   'bench/README.md': 'project/benchmark.md',
 };
 

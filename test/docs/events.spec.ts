@@ -12,10 +12,13 @@ beforeAll(() => writePage(page));
 afterEach(() => guide.close());
 
 describe('Events', () => {
-  it('are told to subscribers and to decorated listeners', async () => {
+  it('reach subscribers and decorated listeners when a proof is confirmed, used and used again', async () => {
     guide = await startGuide(page);
     const { Alarm } = await load<{ Alarm: Type<{ raised: string[] }> }>(page, 'alarm.ts');
-    const { Audit } = await load<{ Audit: Type<{ lines: string[] }> }>(page, 'audit.ts');
+    const { Audit } = await load<{ Audit: Type<{ lines: string[]; types: string[] }> }>(
+      page,
+      'audit.ts',
+    );
     const confirmer = guide.app.get(ConfirmerService);
     const { id } = await guide.app.get(TwoFactorService).request({ token: 'ann@example.com' });
 
@@ -27,6 +30,13 @@ describe('Events', () => {
     expect(guide.app.get(Audit).lines).toEqual([
       'a***@e***.com was confirmed by code, at attempt 1',
       expect.stringMatching(new RegExp(`^${id.slice(0, 14)}\\W+ was used$`)),
+    ]);
+    expect(guide.app.get(Audit).types).toEqual([
+      'created',
+      'sent',
+      'confirmed',
+      'used',
+      'reuse-refused',
     ]);
   });
 });

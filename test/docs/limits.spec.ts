@@ -4,7 +4,7 @@ import { TypeOrmModule } from '@nestjs/typeorm';
 import type { Redis } from 'ioredis';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 
-import { ConfirmerService, TwoFactorService } from '../../lib/index.js';
+import { ConfirmerService, TwoFactorService, type LimitsOptions } from '../../lib/index.js';
 import { engines, found } from '../support/engines.js';
 import { startGuide, type Guide } from '../support/guide.js';
 import { load, readPage, writePage } from '../support/snippets.js';
@@ -48,6 +48,13 @@ describe('Limits', () => {
     await desk.unlock(token, 'ann');
     for (const userId of [undefined, 'ann']) expect(await desk.isLocked(token, userId)).toBe(false);
     await guide.post('/2factor/confirm', { id, code }).expect(200);
+  });
+
+  it('counts all spellings of a national number as one', async () => {
+    const { limits } = await load<{ limits: LimitsOptions }>(page, 'phone-limits.ts');
+    for (const spelling of ['(415) 555-0123', '+1 415 555 0123', '0014155550123']) {
+      expect(limits.normalizeToken?.(spelling), spelling).toBe('+14155550123');
+    }
   });
 });
 

@@ -1,5 +1,5 @@
 import type { Type } from '@nestjs/common';
-import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 
 import { TwoFactorRecipientError, TwoFactorService } from '../../lib/index.js';
 import { startGuide, type Guide } from '../support/guide.js';
@@ -15,7 +15,7 @@ beforeEach(async () => {
 afterEach(() => guide.close());
 
 describe('Write a sender', () => {
-  it('each sender delivers in its own way', async () => {
+  it('delivers by each sender in its own way', async () => {
     const { SmsGateway } = await load<{
       SmsGateway: Type<{ sent: { to: string; text: string }[] }>;
     }>(page, 'sms.backend.ts');
@@ -42,8 +42,22 @@ describe('Write a sender', () => {
     ]);
   });
 
-  it('a token that can never be reached is told from a failure', async () => {
+  it('refuses a token that can never be reached with an error of its own', async () => {
     const asked = guide.app.get(TwoFactorService).request({ token: 'no number' });
     await expect(asked).rejects.toBeInstanceOf(TwoFactorRecipientError);
+  });
+
+  it('sms.backend.spec.ts holds the backend to its contract', async () => {
+    const tests: (() => Promise<void>)[] = [];
+    // The page imports node:test, whose tests would run outside of this one.
+    vi.doMock('node:test', () => ({
+      describe: (_: string, body: () => void) => body(),
+      it: (_: string, body: () => Promise<void>) => tests.push(body),
+    }));
+    await load(page, 'sms.backend.spec.ts');
+    vi.doUnmock('node:test');
+
+    expect(tests).toHaveLength(8);
+    for (const test of tests) await test();
   });
 });
