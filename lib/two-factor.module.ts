@@ -3,9 +3,15 @@ import { DiscoveryModule, ModulesContainer } from '@nestjs/core';
 import type { DataSource } from 'typeorm';
 
 import {
+  CONFIRMATION_WRITER,
+  ConfirmationCreator,
+  ConfirmationRedeemer,
+  ConfirmationStates,
   ConfirmationStore,
+  ConfirmationVerifier,
   ConfirmerService,
   EventPublisher,
+  openWriter,
   QuotaScopeResolver,
   PurgeService,
 } from './confirmation/index.js';
@@ -20,7 +26,7 @@ import {
 import { TwoFactorConfigurationError } from './errors/index.js';
 import { TwoFactorEvents } from './events/index.js';
 import { GuardedRouteExplorer, PurposeService, RequesterService } from './http/index.js';
-import { LimitService } from './limits/index.js';
+import { LimitService, QuotaLedger } from './limits/index.js';
 import { maxBatchSize, purposeAccess, type ResolvedOptions } from './options/index.js';
 import { TwoFactorService } from './request/index.js';
 import { SenderExplorer } from './sender/index.js';
@@ -41,7 +47,6 @@ import {
 async function openStore(
   dataSource: DataSource,
   options: ResolvedOptions,
-  limits: LimitService,
 ): Promise<ConfirmationStore> {
   const {
     databaseTimeoutMs: timeoutMs,
@@ -61,7 +66,6 @@ async function openStore(
     hasWays: [...options.purposes.values()].some(({ senders }) => senders !== undefined),
     clock,
     useWithinMs: useWithinSeconds * 1_000,
-    limits: limits.clauses && { clauses: limits.clauses, values: limits.clauseValues },
   });
 }
 
@@ -102,7 +106,12 @@ function orderedRoutes(modules: ModulesContainer): GuardedRouteExplorer {
     {
       provide: ConfirmationStore,
       useFactory: openStore,
-      inject: [TWO_FACTOR_DATA_SOURCE, TWO_FACTOR_OPTIONS, LimitService],
+      inject: [TWO_FACTOR_DATA_SOURCE, TWO_FACTOR_OPTIONS],
+    },
+    {
+      provide: CONFIRMATION_WRITER,
+      useFactory: openWriter,
+      inject: [ConfirmationStore, QuotaLedger, QuotaScopeResolver, TWO_FACTOR_OPTIONS],
     },
     {
       provide: AfterCommit,
@@ -116,10 +125,15 @@ function orderedRoutes(modules: ModulesContainer): GuardedRouteExplorer {
     },
     { provide: DELIVERY_QUEUE, useClass: DirectDelivery },
     BackendCaller,
+    ConfirmationCreator,
+    ConfirmationRedeemer,
+    ConfirmationStates,
+    ConfirmationVerifier,
     ConfirmerService,
     DeliveryRecorder,
     EventPublisher,
     LimitService,
+    QuotaLedger,
     QuotaScopeResolver,
     PurgeService,
     PurposeService,

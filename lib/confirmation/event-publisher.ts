@@ -3,11 +3,7 @@ import type { EntityManager } from 'typeorm';
 
 import { limitKey, shortId } from '../crypto/index.js';
 import { AfterCommit } from '../database/index.js';
-import {
-  TwoFactorTooManyRequestsError,
-  TwoFactorUnavailableError,
-  type LimitName,
-} from '../errors/index.js';
+import { TwoFactorUnavailableError } from '../errors/index.js';
 import {
   TwoFactorEvents,
   type BudgetExhaustedEvent,
@@ -16,7 +12,8 @@ import {
 import {
   classOf,
   SprayDetector,
-  LimitService,
+  limitOf,
+  QuotaLedger,
   type QuotaReceipt,
   type QuotaScope,
 } from '../limits/index.js';
@@ -44,8 +41,8 @@ export class EventPublisher {
   constructor(
     private readonly events: TwoFactorEvents,
     private readonly afterCommit: AfterCommit,
-    private readonly parties: QuotaScopeResolver,
-    private readonly limits: LimitService,
+    private readonly scopes: QuotaScopeResolver,
+    private readonly ledger: QuotaLedger,
     @InjectTwoFactorOptions() private readonly options: ResolvedOptions,
   ) {
     this.#sprayDetector = new SprayDetector(options.limits.sprayDetection);
@@ -56,9 +53,9 @@ export class EventPublisher {
     return this.events.isObserved;
   }
 
-  created(confirmation: EventTarget, party: QuotaScope, manager: EntityManager | undefined): void {
+  created(confirmation: EventTarget, scope: QuotaScope, manager: EntityManager | undefined): void {
     this.#afterCommit(manager, () => {
-      this.events.emit(() => ({ type: 'created', ...this.#facts(confirmation, party) }));
+      this.events.emit(() => ({ type: 'created', ...this.#facts(confirmation, scope) }));
     });
   }
 
@@ -73,14 +70,14 @@ export class EventPublisher {
   }
 
   /** If the error is a refusal by a limit. */
-  sendBlocked(error: unknown, confirmation: EventTarget, party: QuotaScope): void {
+  sendBlocked(error: unknown, confirmation: EventTarget, scope: QuotaScope): void {
     const refusal = limitOf(error);
     if (refusal === null) return;
-    const facts = (): ConfirmationEventBase => this.#facts(confirmation, party);
+    const facts = (): ConfirmationEventBase => this.#facts(confirmation, scope);
     this.events.emit(() => ({ type: 'send-blocked', ...refusal, ...facts() }));
     const { limit, retryAfterSeconds } = refusal;
     if (error instanceof TwoFactorUnavailableError && retryAfterSeconds !== null) {
-      const quota = { limit, limitClass: classOf(party), way: confirmation.way, retryAfterSeconds };
+      const quota = { limit, limitClass: classOf(scope), way: confirmation.way, retryAfterSeconds };
       this.#budgetExhausted(quota, error.limitEndsAt ?? 0);
     }
   }
@@ -100,10 +97,10 @@ export class EventPublisher {
   }
 
   /** If the error is a refusal by a limit. */
-  attemptBlocked(error: unknown, confirmation: EventTarget, party: QuotaScope): void {
+  attemptBlocked(error: unknown, confirmation: EventTarget, scope: QuotaScope): void {
     const refusal = limitOf(error);
     if (refusal === null) return;
-    const facts = (): ConfirmationEventBase => this.#facts(confirmation, party);
+    const facts = (): ConfirmationEventBase => this.#facts(confirmation, scope);
     this.events.emit(() => ({ type: 'attempt-blocked', ...refusal, ...facts() }));
   }
 
@@ -115,7 +112,7 @@ export class EventPublisher {
     if (attempts >= maxAttempts) {
       this.events.emit(() => ({ type: 'locked', scope: 'confirmation', until: null, ...facts() }));
     }
-    for (const lock of failure ? this.limits.locksOf(failure) : []) {
+    for (const lock of failure ? this.ledger.locksOf(failure) : []) {
       this.events.emit(() => ({ type: 'locked', ...lock, ...facts() }));
     }
     this.#watchGuess(row.id, code);
@@ -133,10 +130,10 @@ export class EventPublisher {
     manager: EntityManager | undefined,
     committed?: () => void,
   ): void {
-    const party = scopeOfContent({ purpose, subject }, null);
+    const scope = scopeOfContent({ purpose, subject }, null);
     this.#afterCommit(manager, () => {
       committed?.();
-      this.events.emit(() => ({ type: 'used', ...this.#facts({ id, way: '' }, party) }));
+      this.events.emit(() => ({ type: 'used', ...this.#facts({ id, way: '' }, scope) }));
     });
   }
 
@@ -159,7 +156,7 @@ export class EventPublisher {
   }
 
   #factsOf(row: ConfirmationRow): ConfirmationEventBase {
-    return this.#facts(row, this.parties.scopeOf(row));
+    return this.#facts(row, this.scopes.scopeOf(row));
   }
 
   #facts({ id, way }: EventTarget, { token, purpose, subject }: QuotaScope): ConfirmationEventBase {
@@ -172,19 +169,7 @@ export class EventPublisher {
       recipient:
         token === null
           ? null
-          : Object.freeze({ masked: maskToken(token), key: this.limits.tokenKey(token) }),
+          : Object.freeze({ masked: maskToken(token), key: this.ledger.tokenKey(token) }),
     };
   }
-}
-
-/** Which limit an error is about, if any. */
-export function limitOf(
-  error: unknown,
-): { limit: LimitName; retryAfterSeconds: number | null } | null {
-  if (error instanceof TwoFactorTooManyRequestsError) {
-    return { limit: error.limit, retryAfterSeconds: error.retryAfterSeconds };
-  }
-  return error instanceof TwoFactorUnavailableError && error.limit !== null
-    ? { limit: error.limit, retryAfterSeconds: error.retryAfterSeconds }
-    : null;
 }

@@ -7,21 +7,28 @@ export {
   stateRow,
 } from './model/confirmation-state.js';
 export { STATE_CODES, statusOf, type ConfirmationStatus } from './model/confirmation-status.js';
-export { ConfirmationStore, type PurgedBatch } from './store/confirmation.store.js';
+export { ConfirmationStates } from './confirmation-states.js';
 export {
-  ConfirmerService,
-  idOf,
-  parseContext,
-  type CheckInput,
-  type ConfirmationAttempt,
-  type ConfirmationReference,
-  type ConfirmationResult,
-  type InitialMessage,
+  ConfirmationCreator,
   type CreatedConfirmation,
-  type MakeConfirmationInput,
-  type SendContext,
-  type UseInput,
-} from './confirmer.service.js';
+  type InitialMessage,
+} from './create/confirmation-creator.js';
+export { ConfirmationStore, type PurgedBatch } from './store/confirmation.store.js';
+export { CONFIRMATION_WRITER, type ConfirmationWriter } from './store/confirmation-writer.js';
+export { openWriter } from './store/open-writer.js';
+export { ConfirmationRedeemer } from './use/confirmation-redeemer.js';
+export { ConfirmationVerifier } from './verify/confirmation-verifier.js';
+export { ConfirmerService } from './confirmer.service.js';
+export type {
+  CheckInput,
+  ConfirmationAttempt,
+  ConfirmationReference,
+  ConfirmationResult,
+  MakeConfirmationInput,
+  SendContext,
+  UseInput,
+} from './model/inputs.interface.js';
+export { idOf, parseContext } from './model/parse-input.js';
 export { isEmailAddress } from './model/email-address.js';
 export { EventPublisher } from './event-publisher.js';
 export { maskToken } from './model/mask-token.js';

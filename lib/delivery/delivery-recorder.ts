@@ -22,7 +22,7 @@ import {
   TwoFactorUnavailableError,
   TwoFactorUnknownSecretError,
 } from '../errors/index.js';
-import { LimitService, type QuotaKeys, type QuotaReceipt } from '../limits/index.js';
+import { QuotaLedger, type QuotaKeys, type QuotaReceipt } from '../limits/index.js';
 import type { ResolvedOptions } from '../options/index.js';
 import type { ResolvedSender } from '../sender/index.js';
 import { InjectTwoFactorOptions } from '../two-factor.tokens.js';
@@ -64,7 +64,7 @@ export class DeliveryRecorder {
   constructor(
     private readonly confirmer: ConfirmerService,
     private readonly store: ConfirmationStore,
-    private readonly limits: LimitService,
+    private readonly ledger: QuotaLedger,
     private readonly scopes: QuotaScopeResolver,
     private readonly publisher: EventPublisher,
     @InjectTwoFactorOptions() private readonly options: ResolvedOptions,
@@ -105,7 +105,7 @@ export class DeliveryRecorder {
       let content: AddressedContent;
       try {
         if (plan.kind === 'first' && row.sends > 0) {
-          if (consumed) await this.limits.refundMessage(consumed);
+          if (consumed) await this.ledger.refundMessage(consumed);
           return { row, content: null };
         }
         const now = this.options.clock.now();
@@ -113,7 +113,7 @@ export class DeliveryRecorder {
         content = await this.#contentFor(row, plan);
         this.#assertMayBeSent(row, now, plan);
       } catch (error) {
-        if (consumed) await this.limits.refundMessage(consumed);
+        if (consumed) await this.ledger.refundMessage(consumed);
         this.publisher.sendBlocked(error, row, this.scopes.scopeOf(row));
         throw error;
       }
@@ -123,7 +123,7 @@ export class DeliveryRecorder {
         consumed = quotas;
       }
       if (deadline.expired) {
-        await this.limits.refundMessage(consumed);
+        await this.ledger.refundMessage(consumed);
         throw databaseTimeoutError();
       }
       const bound = await this.store.bind(row, {
@@ -137,12 +137,12 @@ export class DeliveryRecorder {
       if (bound !== null) return { row: bound, content };
       const current = await this.store.find(row.id);
       if (current === null) {
-        await this.limits.refundMessage(consumed);
+        await this.ledger.refundMessage(consumed);
         throw notFound();
       }
       row = current;
     }
-    if (consumed) await this.limits.refundMessage(consumed);
+    if (consumed) await this.ledger.refundMessage(consumed);
     throw new TwoFactorUnavailableError('Others kept sending this confirmation. Try again.');
   }
 
@@ -155,7 +155,7 @@ export class DeliveryRecorder {
     const scope = scopeOfContent(row, content);
     const { way } = content;
     try {
-      return await this.limits.consumeForRequest({ ...scope, sends: { way, requester } });
+      return await this.ledger.consumeForRequest({ ...scope, sends: { way, requester } });
     } catch (error) {
       // The last unit may have gone to a concurrent call of the same first message, which has not recorded it yet.
       const recorded =
@@ -168,8 +168,8 @@ export class DeliveryRecorder {
 
   /** Written with each message, because a confirmation may have been made without a token. */
   #failureKeys(row: ConfirmationRow, content: AddressedContent): FailureKeys {
-    const { failureKeys } = this.limits.quotaKeys(
-      this.limits.failuresOf(scopeOfContent(row, content)),
+    const { failureKeys } = this.ledger.quotaKeys(
+      this.ledger.failuresOf(scopeOfContent(row, content)),
     );
     return { failureKeys };
   }

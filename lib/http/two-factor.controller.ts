@@ -158,8 +158,8 @@ export class TwoFactorController {
   }
 
   /**
-   * In one statement where all purposes know the caller as the same subject. Otherwise, and when no code was compared, the
-   * confirmation is read first.
+   * Where all purposes resolve the caller to the same subject, the statement that compares also checks the access. Otherwise
+   * the confirmation is read first.
    */
   async #attempt(
     id: string,
@@ -168,10 +168,9 @@ export class TwoFactorController {
   ): Promise<ConfirmationAttempt> {
     const caller = await this.purposes.callerSubjects(context);
     const subject = caller.common;
-    const attempt = subject === null ? null : await this.confirmer.attemptAs(id, code, subject);
-    if (attempt !== null) return attempt;
+    if (subject !== null) return this.confirmer.verify(id, code, { scopedSubject: subject });
     const seen = await this.#accessible(id, caller);
-    return this.confirmer.attempt(id, code, stateRow(seen));
+    return this.confirmer.verify(id, code, { seen: stateRow(seen) });
   }
 
   /** @throws TwoFactorNotFoundError for an unknown confirmation and for another subject's alike. */

@@ -12,17 +12,19 @@ export type {
   LimitStore,
   WindowRule,
 } from './store/limit-store.interface.js';
+export { LimitService, type FailureCount } from './limit.service.js';
 export {
-  LimitService,
   limitsApplyToVerify,
+  QuotaLedger,
+  type CreationPlan,
   type CreationQuota,
-  type QuotaReceipt,
-  type QuotaKeys,
-  type FailureCount,
-  type QuotaDemand,
   type PendingSlotRequest,
-  type ResetOnSuccess,
-} from './limit.service.js';
+  type QuotaDemand,
+  type QuotaKeys,
+  type QuotaReceipt,
+} from './quota-ledger.js';
+export { limitOf } from './quota-refusal.js';
+export { ownerOf } from './store/slot-owner.js';
 export { parseAddress } from './networks.js';
 export {
   classOf,

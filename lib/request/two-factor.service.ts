@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 
 import {
-  ConfirmerService,
+  ConfirmationCreator,
   maskToken,
   parseToken,
   openContent,
@@ -63,7 +63,7 @@ export interface TwoFactorRequest {
 export class TwoFactorService {
   /** @internal It is injected. */
   constructor(
-    private readonly confirmer: ConfirmerService,
+    private readonly creator: ConfirmationCreator,
     private readonly sender: SenderService,
     @InjectTwoFactorOptions() private readonly options: ResolvedOptions,
   ) {}
@@ -95,7 +95,7 @@ export class TwoFactorService {
     const token = parseToken(input.token);
     const sender = this.sender.senderFor(purpose, input.way ?? null);
     const message = { way: sender.name, requester: parseRequester(input.requester) };
-    const made = await this.confirmer.make(
+    const made = await this.creator.create(
       {
         token,
         tokenFrom,

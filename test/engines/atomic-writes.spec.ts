@@ -265,7 +265,7 @@ describe.each(engines.filter((engine) => engine === 'postgres'))('On %s', () => 
     const refused = { name: 'error', code: '0A000' };
     let asked = 0;
     interceptStatements(test.dataSource, async (sql, run) => {
-      if (!sql.includes('charged AS')) return run();
+      if (!sql.includes('consumed AS')) return run();
       asked += 1;
       throw Object.assign(new Error('multiple mutations of one table'), refused);
     });

@@ -1,12 +1,18 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 import {
+  ConfirmationCreator,
+  ConfirmationRedeemer,
+  ConfirmationStates,
   ConfirmationStore,
+  ConfirmationVerifier,
   EventPublisher,
+  openWriter,
   QuotaScopeResolver,
   PurgeService,
 } from '../../lib/confirmation/index.js';
-import { ConfirmationRecord, ConfirmerService, LimitService } from '../../lib/index.js';
+import { ConfirmationRecord, ConfirmerService } from '../../lib/index.js';
+import { QuotaLedger } from '../../lib/limits/index.js';
 import { maxBatchSize, purposeAccess, type ResolvedOptions } from '../../lib/options/index.js';
 import { TWO_FACTOR_OPTIONS } from '../../lib/two-factor.tokens.js';
 import { WRONG_CODE } from '../support/canaries.js';
@@ -36,7 +42,9 @@ async function confirmersOf({ app, dataSource }: TestApp, count: number): Promis
     clock,
     useWithinSeconds,
   } = options;
-  const limits = app.get(LimitService, { strict: false });
+  const ledger = app.get(QuotaLedger, { strict: false });
+  const scopes = app.get(QuotaScopeResolver, { strict: false });
+  const publisher = app.get(EventPublisher, { strict: false });
   const open = async (): Promise<Confirmer> => {
     const store = await ConfirmationStore.open(dataSource, {
       timeoutMs,
@@ -47,15 +55,16 @@ async function confirmersOf({ app, dataSource }: TestApp, count: number): Promis
       purposes: purposeAccess(options),
       clock,
       useWithinMs: useWithinSeconds * 1_000,
-      limits: limits.clauses && { clauses: limits.clauses, values: limits.clauseValues },
     });
+    const writer = openWriter(store, ledger, scopes, options);
+    const states = new ConfirmationStates(store, ledger, scopes, publisher, options);
     return new ConfirmerService(
+      new ConfirmationCreator(store, writer, ledger, states, publisher, options),
+      new ConfirmationVerifier(store, writer, states, scopes, publisher, options),
+      new ConfirmationRedeemer(store, states, publisher, options),
+      states,
       store,
-      limits,
-      app.get(QuotaScopeResolver, { strict: false }),
-      app.get(EventPublisher, { strict: false }),
-      new PurgeService(store, limits, options),
-      options,
+      new PurgeService(store, ledger, options),
     );
   };
   return Promise.all(Array.from({ length: count }, open));

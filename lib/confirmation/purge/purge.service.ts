@@ -8,7 +8,7 @@ import {
 } from '@nestjs/common';
 
 import { TwoFactorInputError } from '../../errors/index.js';
-import { LimitService } from '../../limits/index.js';
+import { QuotaLedger } from '../../limits/index.js';
 import { DEFAULTS, type ResolvedOptions } from '../../options/index.js';
 import { InjectTwoFactorOptions } from '../../two-factor.tokens.js';
 import { ConfirmationStore } from '../store/confirmation.store.js';
@@ -48,7 +48,7 @@ export class PurgeService implements OnApplicationBootstrap, BeforeApplicationSh
   /** @internal It is injected. */
   constructor(
     private readonly store: ConfirmationStore,
-    private readonly limits: LimitService,
+    private readonly ledger: QuotaLedger,
     @InjectTwoFactorOptions() private readonly options: ResolvedOptions,
   ) {}
 
@@ -105,7 +105,7 @@ export class PurgeService implements OnApplicationBootstrap, BeforeApplicationSh
     let batches = 0;
     await inBatches(share, signal, async () => {
       batches += 1;
-      return (await this.limits.purge(batchSize)) && batches < limitBatches;
+      return (await this.ledger.purge(batchSize)) && batches < limitBatches;
     });
     return purged;
   }

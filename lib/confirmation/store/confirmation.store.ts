@@ -1,11 +1,9 @@
-import { Logger } from '@nestjs/common';
 import type { DataSource, EntityManager } from 'typeorm';
 
 import { idBound } from '../../crypto/index.js';
 import {
   assertEntity,
   assertServerSettings,
-  isStatementUnsupported,
   listValues,
   StatementRunner,
   tableNames,
@@ -15,50 +13,21 @@ import {
   type StatementResult,
   type StatementRunnerOptions,
 } from '../../database/index.js';
-import { TwoFactorUnavailableError } from '../../errors/index.js';
-import type { CreationQuota, QuotaKeys, LimitClauses, QuotaUsage } from '../../limits/index.js';
 import type { Clock, PurposeAccess } from '../../options/index.js';
 import {
   ConfirmationRecord,
   UNREAD,
   type ConfirmationRow,
 } from '../model/confirmation-record.entity.js';
-import {
-  atomicStatements,
-  type VerifyOutcome,
-  type AtomicStatements,
-} from './dialects/atomic-statements.js';
+import { waysValue } from '../model/ways.js';
 import { batchStatements, type BatchStatements } from './dialects/batch-statements.js';
+import type { StatementContext } from './dialects/confirmation-dialect.js';
 import {
   confirmationStatements,
-  type ConfirmationStatements,
   type BatchName,
+  type ConfirmationStatements,
 } from './dialects/statements.js';
-import { parseFrozen } from '../model/plain-json.js';
-import { waysValue } from '../model/ways.js';
-
-export type NewConfirmation = Pick<
-  ConfirmationRow,
-  | 'id'
-  | 'purpose'
-  | 'subject'
-  | 'detailsMac'
-  | 'maxAttempts'
-  | 'createdAt'
-  | 'expiresAt'
-  | 'way'
-  | 'codeMac'
-  | 'envelope'
-  | 'sends'
-  | 'lastSentAt'
-  | 'confirmedAt'
-  | 'useBefore'
-> &
-  QuotaKeys & {
-    /** JSON texts. */
-    readonly details: string | null;
-    readonly meta: string | null;
-  };
+import { rowFromRecord, type NewConfirmation } from './row-mapping.js';
 
 export interface UseValues {
   readonly id: string;
@@ -67,7 +36,7 @@ export interface UseValues {
   /** One candidate for each key of the ring. */
   readonly detailsMacs: readonly string[];
   readonly useKey: string | null;
-  /** By which it must have come; `null` for any. */
+  /** The senders by one of which the code must have gone out; `null` for any. */
   readonly ways: readonly string[] | null;
 }
 
@@ -85,27 +54,12 @@ export interface ConfirmationStoreOptions extends StatementRunnerOptions {
   /** Size of the key ring. */
   readonly keys: number;
   readonly purposes: PurposeAccess;
-  /** Whether a purpose says by which ways it is confirmed: else no statement asks for them. @default false */
+  /** Whether a purpose declares its senders. Without one no statement checks them. @default false */
   readonly hasWays?: boolean | undefined;
   readonly clock: Clock;
   /** From confirmed to used. */
   readonly useWithinMs: number;
-  /** Where the statements can charge what they cost; `null` where that is charged apart. */
-  readonly limits?:
-    { readonly clauses: LimitClauses; readonly values: SqlValues } | null | undefined;
 }
-
-/** What became of a code whose failure its own statement charged. */
-export type AtomicVerification =
-  | {
-      readonly outcome: 'compared';
-      readonly row: ConfirmationRow;
-      /** Those of its budgets that lock now. */
-      readonly locks: readonly QuotaUsage[];
-    }
-  | { readonly outcome: 'ended'; readonly row: ConfirmationRow }
-  | { readonly outcome: 'unknown' }
-  | { readonly outcome: 'refused' };
 
 /** What one batch of a purge deleted, and the id that the next one begins after; `null` when it was the last. */
 export interface PurgedBatch {
@@ -114,30 +68,26 @@ export interface PurgedBatch {
 }
 
 /**
- * All SQL of the confirmations. It knows neither codes nor secrets, and decides nothing. The time in a statement is that
- * of its issue, whatever it waited for before.
+ * All SQL of the confirmations, except for the statements that also consume quotas (`AtomicWriter`). It knows neither codes
+ * nor secrets, and decides nothing. The time in a statement is read when the statement is issued, after any wait.
  *
- * Values that are made for each call begin with members of their own, and what is spread comes after them: of a literal
- * that begins with a spread, and has more, Node 20's V8 makes a hidden class anew each time, and keeps it until a full
- * collection.
+ * Literals of values begin with members of their own, and spread others after them: of a literal that begins with a spread,
+ * V8 in Node 20 makes a new hidden class each time, and keeps it until a full collection.
  */
 export class ConfirmationStore {
-  readonly #logger = new Logger(ConfirmationStore.name);
-  #atomic: AtomicStatements | null;
-
   private constructor(
-    private readonly runner: StatementRunner,
+    /** For writers that execute statements of their own. */
+    readonly runner: StatementRunner,
+    /** What their statements are built for. */
+    readonly context: StatementContext,
     private readonly statements: ConfirmationStatements,
     private readonly batches: BatchStatements | null,
-    charging: AtomicStatements | null,
     private readonly options: ConfirmationStoreOptions,
-  ) {
-    this.#atomic = charging;
-  }
+  ) {}
 
   /**
    * @throws TwoFactorConfigurationError when the data source does not know the entity, is of a foreign engine, or its
-   * server is set up so that nothing would hold.
+   * server is configured so that no guarantee would hold.
    */
   static async open(
     dataSource: DataSource,
@@ -147,18 +97,22 @@ export class ConfirmationStore {
     const runner = new StatementRunner(dataSource, options);
     await assertServerSettings(dataSource);
     const names = tableNames(dataSource, ConfirmationRecord, UNREAD);
-    const { keys, purposes, limits = null } = options;
-    const terms = { engine: runner.engine, names, keys, purposes };
-    const statements = confirmationStatements(terms);
-    const joined = batchStatements(terms);
-    const charging = limits && atomicStatements(terms, limits.clauses);
-    return new ConfirmationStore(runner, statements, joined, charging, options);
+    const { keys, purposes } = options;
+    const context = { engine: runner.engine, names, keys, purposes };
+    return new ConfirmationStore(
+      runner,
+      context,
+      confirmationStatements(context),
+      batchStatements(context),
+      options,
+    );
   }
 
   /**
-   * False when the id is taken, and nothing is written then.
+   * Returns false when the id is taken; nothing is written then.
    *
-   * @param isNew whether the id was drawn, so that nobody else has it; another one may be somebody's, who is waited for.
+   * @param isNew whether the id was drawn for this row. An id that stands for an idempotency key may belong to a concurrent
+   * repeat, and the statement then waits for its commit.
    */
   async insert(row: NewConfirmation, isNew: boolean, manager?: EntityManager): Promise<boolean> {
     const values = (): SqlValues => row;
@@ -176,119 +130,61 @@ export class ConfirmationStore {
     return rows[0] ? rowFromRecord(rows[0]) : null;
   }
 
-  /** Whether `insertCharging` and `confirmCharging` can be had. */
-  get supportsAtomicWrite(): boolean {
-    return this.#atomic !== null;
-  }
-
   /**
-   * Inserts it if all that it costs can be charged, in one statement; `null` where there is no such statement.
-   *
-   * @returns whether it did, and which budgets it charged in vain because somebody came in between.
-   */
-  async createAtomically(
-    row: NewConfirmation,
-    { rows, owner, exclusive }: CreationQuota,
-  ): Promise<{ readonly isMade: boolean; readonly inVain: readonly string[] } | null> {
-    return this.#tryAtomically(async ({ one, many }) => {
-      const charges = (): readonly unknown[] => rows(this.options.clock.now());
-      const result = await this.runner.run(
-        one.insert,
-        () => ({ owner, charges: JSON.stringify(charges()), ...this.#shared(), ...row }),
-        undefined,
-        {
-          batchStatement: many.insert,
-          keys: [row.id, ...exclusive],
-          values: () => ({ owner, charges: JSON.stringify(charges()), ...row }),
-          sharedValues: () => this.#shared(),
-        },
-      );
-      const { isMade = false, inVain = null } = (result.rows[0] ?? {}) as {
-        isMade?: boolean;
-        inVain?: string | null;
-      };
-      return { isMade, inVain: inVain === null ? [] : inVain.split(',') };
-    });
-  }
-
-  /**
-   * Charges a failure of all whom the confirmation is about, and an attempt, and compares; a right code ends the failures
-   * and frees the place. `null` where there is no such statement.
+   * Counts an attempt and compares the code, in one statement. `null` when there was nothing to compare: an unknown
+   * confirmation, or one that is not pending.
    *
    * @param macs one candidate for each key of the ring.
-   * @param owner of its place.
-   * @param whose as of `confirm`.
-   */
-  async verifyAtomically(
-    id: string,
-    macs: readonly string[],
-    owner: string,
-    whose: string | null,
-  ): Promise<AtomicVerification | null> {
-    const values = (shared?: SqlValues): SqlValues => {
-      return { id, owner, whose, ...listValues('codeMac', macs), ...shared };
-    };
-    return this.#tryAtomically(async ({ one, many }) => {
-      const result = await this.runner.runExclusive(id, one.confirm, () => values(this.#shared()), {
-        batchStatement: many.confirm,
-        keys: [id],
-        values: () => values(),
-        sharedValues: () => this.#shared(),
-      });
-      const [row] = result.rows;
-      const { outcome = 'refused', locks } = (row ?? {}) as {
-        outcome?: VerifyOutcome;
-        locks?: QuotaUsage[] | null;
-      };
-      if (outcome === 'compared') return { outcome, row: rowFromRecord(row!), locks: locks ?? [] };
-      return outcome === 'ended' ? { outcome, row: rowFromRecord(row!) } : { outcome };
-    });
-  }
-
-  /**
-   * Charges an attempt and compares. `null` when there was nothing to charge: unknown, or not pending.
-   *
-   * @param macs one candidate for each key of the ring.
-   * @param whose only one that this subject may touch; empty for nobody, null for one that anybody may.
+   * @param scopedSubject the subject of the caller, to which every confirmation of another subject is unknown; empty for a
+   * caller without a subject, `null` for an application, which may access all.
    */
   async confirm(
     id: string,
     macs: readonly string[],
-    whose: string | null,
-  ): Promise<{ row: ConfirmationRow; confirmed: boolean } | null> {
-    let { now, useBefore } = this.#times();
+    scopedSubject: string | null,
+  ): Promise<{ row: ConfirmationRow; isConfirmed: boolean } | null> {
+    let { now, useBefore } = this.times();
     const values = (): SqlValues => {
-      ({ now, useBefore } = this.#times());
-      return { id, now, useBefore, whose, ...listValues('codeMac', macs) };
+      ({ now, useBefore } = this.times());
+      return { id, now, useBefore, scopedSubject, ...listValues('codeMac', macs) };
     };
     const join = this.#batchOf('confirm', id, values);
     const result = await this.runner.runExclusive(id, this.statements.confirm, values, join);
     const row = await this.#affectedRow(result, id);
     if (row === null) return null;
-    // Where the row is read by a second statement, it may have moved on: but a confirmed row keeps its MAC for ever, so
-    // this is our code and our time, or that of somebody who typed the same right code in the same millisecond.
-    return { row, confirmed: row.confirmedAt === now && macs.includes(row.codeMac ?? '') };
+    // Where a second statement reads the row, the row may have changed since. But a confirmed row keeps its MAC, so this is
+    // our code and our time, or those of another caller with the same right code in the same millisecond.
+    return { row, isConfirmed: row.confirmedAt === now && macs.includes(row.codeMac ?? '') };
   }
 
-  /** Several statements of one call, within the time of one. */
+  /**
+   * Writes the quota keys of the current key ring into a row, unless a message was sent since it was read: that has written
+   * the keys of the token, which may have been unknown before.
+   */
+  async updateFailureKeys({ id, sends }: ConfirmationRow, failureKeys: string): Promise<void> {
+    const values = { id, failureKeys, seenSends: sends };
+    await this.runner.runExclusive(id, this.statements.updateFailureKeys, () => values);
+  }
+
+  /** Gives several statements of one call the time that one statement may take. */
   async within<T>(work: (deadline: Deadline) => Promise<T>): Promise<T> {
     return this.runner.within(work);
   }
 
-  /** One after the other, in this process; whoever waits too long for his turn is refused. */
+  /** Runs the attempts of this process at one confirmation one after the other. A call that waits too long is refused. */
   async serializeAttempts<T>(id: string, work: () => Promise<T>): Promise<T> {
     return this.runner.serialize(`attempt ${id}`, work);
   }
 
   async confirmByHand(id: string): Promise<ConfirmationRow | null> {
-    const values = (): SqlValues => ({ id, ...this.#times() });
+    const values = (): SqlValues => ({ id, ...this.times() });
     return this.#affectedRow(
       await this.runner.runExclusive(id, this.statements.confirmByHand, values),
       id,
     );
   }
 
-  /** Spends the proof; true for one caller. */
+  /** Uses the proof; true for one caller. */
   async use(given: UseValues, manager?: EntityManager): Promise<boolean> {
     const { id } = given;
     const name = this.#isByWay(given) ? 'useByWay' : 'use';
@@ -332,7 +228,7 @@ export class ConfirmationStore {
     );
   }
 
-  /** Charges one message. `null` when somebody was faster or the confirmation is not to be sent. */
+  /** Counts one message. `null` when another message was faster, or the confirmation is not to be sent. */
   async bind(seen: ConfirmationRow, values: BindValues): Promise<ConfirmationRow | null> {
     const { id, sends: seenSends, createdAt: seenCreatedAt } = seen;
     const { cooldownMs, ...rest } = values;
@@ -400,113 +296,19 @@ export class ConfirmationStore {
     return { id, purpose, subject, useKey, now, ways, ...listValues('detailsMac', detailsMacs) };
   }
 
-  /** Of a statement that charges: the same for all calls in it. */
-  #shared(): SqlValues {
-    const { now, useBefore } = this.#times();
-    return { now, useBefore, ...this.options.limits?.values };
-  }
-
-  /** PostgreSQL's relatives may know less. */
-  async #tryAtomically<T>(work: (statements: AtomicStatements) => Promise<T>): Promise<T | null> {
-    if (this.#atomic === null) return null;
-    try {
-      return await work(this.#atomic);
-    } catch (error) {
-      if (!isStatementUnsupported(error)) throw error;
-      if (this.#atomic !== null) {
-        this.#logger.warn(
-          'The server does not take statements that also charge limits; going on with several for each call.',
-        );
-      }
-      this.#atomic = null;
-      return null;
-    }
-  }
-
-  #times(): { now: number; useBefore: number } {
+  /** The time of a statement, and until when a proof that it confirms can be used. */
+  times(): { now: number; useBefore: number } {
     const now = this.options.clock.now();
     return { now, useBefore: now + this.options.useWithinMs };
   }
 
-  /** The row an UPDATE touched: as it answered it, or read after it where the engine answers none. */
+  /** The row that an UPDATE has affected: as it returned it, or read after it where the engine returns none. */
   async #affectedRow(result: StatementResult, id: string): Promise<ConfirmationRow | null> {
     if (!hasAffectedRow(result)) return null;
     return result.rows[0] ? rowFromRecord(result.rows[0]) : this.find(id);
   }
 }
 
-/** As it is when it has just been made. */
-export function rowAfterInsert(row: NewConfirmation): ConfirmationRow {
-  return {
-    id: row.id,
-    purpose: row.purpose,
-    subject: row.subject,
-    details: json(row.details),
-    detailsMac: row.detailsMac,
-    meta: json(row.meta),
-    maxAttempts: row.maxAttempts,
-    createdAt: row.createdAt,
-    expiresAt: row.expiresAt,
-    way: row.way,
-    codeMac: row.codeMac,
-    envelope: row.envelope,
-    attempts: 0,
-    sends: row.sends,
-    lastSentAt: row.lastSentAt,
-    confirmedAt: row.confirmedAt,
-    useBefore: row.useBefore,
-    usedAt: null,
-    useKey: null,
-    cancelledAt: null,
-  };
-}
-
 function hasAffectedRow({ rows, affected }: StatementResult): boolean {
   return rows.length > 0 || affected > 0;
-}
-
-function rowFromRecord(raw: Readonly<Record<string, unknown>>): ConfirmationRow {
-  const record = raw as unknown as Record<keyof ConfirmationRecord, string & number>;
-  return {
-    id: record.id,
-    purpose: record.purpose,
-    subject: record.subject,
-    details: json(record.details),
-    detailsMac: record.detailsMac,
-    meta: json(record.meta),
-    maxAttempts: Number(record.maxAttempts),
-    createdAt: Number(record.createdAt),
-    expiresAt: Number(record.expiresAt),
-    way: record.way,
-    codeMac: record.codeMac,
-    envelope: record.envelope,
-    attempts: Number(record.attempts),
-    sends: Number(record.sends),
-    lastSentAt: time(record.lastSentAt),
-    confirmedAt: time(record.confirmedAt),
-    useBefore: time(record.useBefore),
-    usedAt: time(record.usedAt),
-    useKey: record.useKey,
-    cancelledAt: time(record.cancelledAt),
-  };
-}
-
-function time(value: number | string | null): number | null {
-  return value === null ? null : Number(value);
-}
-
-function json(text: string | null): unknown {
-  return text === null ? null : stored(text);
-}
-
-/** A row that was changed by hand must not end a call with an error that is not of this package. */
-function stored(text: string): unknown {
-  try {
-    return parseFrozen(text);
-  } catch (cause) {
-    throw new TwoFactorUnavailableError(
-      'A confirmation holds details or meta that are no JSON: its row was changed by hand. Restore it, or delete it.',
-      { cause },
-    );
-  }
 }

@@ -39,7 +39,7 @@ export class ProofReservation {
   readonly #mark: string;
   readonly #binding: StoredBinding;
   readonly #store: ConfirmationStore;
-  readonly #teller: EventPublisher;
+  readonly #publisher: EventPublisher;
 
   constructor(
     /** The confirmation as it was before the reservation. */
@@ -47,12 +47,12 @@ export class ProofReservation {
     mark: string,
     binding: StoredBinding,
     store: ConfirmationStore,
-    teller: EventPublisher,
+    publisher: EventPublisher,
   ) {
     this.#mark = mark;
     this.#binding = binding;
     this.#store = store;
-    this.#teller = teller;
+    this.#publisher = publisher;
   }
 
   /** Whether `use` succeeded; in a transaction: unless that was rolled back. */
@@ -154,7 +154,7 @@ export class ProofReservation {
 
   /** Whether the event is still to be emitted although the transaction has ended: the handler swallowed its failure. */
   #mayBeRolledBack(): boolean {
-    return this.#teller.hasSubscribers && !this.#isEmitted && !this.#isInTransaction;
+    return this.#publisher.hasSubscribers && !this.#isEmitted && !this.#isInTransaction;
   }
 
   async #keep(): Promise<boolean> {
@@ -167,7 +167,7 @@ export class ProofReservation {
   }
 
   #emitUsed(manager: EntityManager | undefined): void {
-    this.#teller.used(this.state.id, this.#binding, manager, () => {
+    this.#publisher.used(this.state.id, this.#binding, manager, () => {
       this.#isEmitted = true;
     });
   }

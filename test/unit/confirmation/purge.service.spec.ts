@@ -1,4 +1,4 @@
-import { LimitService, NoLimitStore } from '../../../lib/limits/index.js';
+import { QuotaLedger, NoLimitStore } from '../../../lib/limits/index.js';
 import { ConsoleLogger, Logger } from '@nestjs/common';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 
@@ -47,7 +47,7 @@ function storeOf(answer: (call: number) => number | Promise<number>): {
 function serviceOf(store: ConfirmationStore, options: TwoFactorOptions = {}): PurgeService {
   const clock = { now: () => NOW };
   const resolved = resolveOptions({ secret, clock, ...options }, {});
-  return new PurgeService(store, new LimitService(new NoLimitStore(), resolved), resolved);
+  return new PurgeService(store, new QuotaLedger(new NoLimitStore(), resolved), resolved);
 }
 
 describe('a purge on demand', () => {

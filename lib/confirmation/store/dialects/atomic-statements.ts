@@ -1,6 +1,7 @@
 import {
   batchRowsSql,
   asBatchColumns,
+  placeholders,
   type BatchColumnTypes,
   Statement,
 } from '../../../database/index.js';
@@ -10,55 +11,75 @@ import { candidates, INSERTED } from './batch-statements.js';
 import { confirmationClauses } from './statements.js';
 
 /**
- * What became of a code: compared; not compared, because the confirmation has ended or there is none; or refused, and why
- * is for other statements to say.
+ * What an atomic verification did. Only `compared` has counted an attempt; every other outcome has written nothing.
+ *
+ * - `compared`: the code was compared with the stored one.
+ * - `ended`: the confirmation is confirmed, used, cancelled, expired or exhausted.
+ * - `locked`: a failure quota refused the attempt.
+ * - `unknown`: there is no such confirmation for this caller.
+ * - `stale`: the row names quota keys of another key ring, and needs those of the current one first.
  */
-export type VerifyOutcome = 'compared' | 'ended' | 'unknown' | 'refused';
+export type VerifyOutcome = 'compared' | 'ended' | 'locked' | 'unknown' | 'stale';
 
-/** Statements that charge budgets together with what they are charged for: all of it happens, or nothing. */
+/** Statements that consume quotas in the same write as what they limit: all of it happens, or nothing. */
 export interface AtomicStatements {
-  /** Waits for the rows it needs; answers nothing about a code that was not compared. */
-  readonly one: Readonly<Record<'insert' | 'confirm', Statement>>;
-  /** As joined statements: who would have to wait is left out. */
-  readonly many: Readonly<Record<'insert' | 'confirm', Statement>>;
+  /** For one call. They wait for the rows they need. */
+  readonly one: Readonly<Record<'create' | 'createOnce' | 'verify', Statement>>;
+  /** For a batch. A call that would have to wait gets no row, and then runs on its own. */
+  readonly many: Readonly<Record<'create' | 'verify', Statement>>;
 }
 
+/** `NULL`, which is not true, for a row that was made while the quotas were kept elsewhere. */
 const RING = `split_part("failureKeys", '|', 1) = :ring`;
-/** A condition that is always true makes the planner expect one row: see `givenRows`. */
+/** The condition on `key` is always true and makes the planner expect one row: see `batchRowsSql`. */
 const FAILURE_KEYS = `
   unnest(string_to_array(split_part("failureKeys", '|', 2), ',')) AS key WHERE "isOpen" AND ${RING} AND key = key || ''`;
-/** Somebody came in between: whatever this statement has done, it has not. */
-const ROLL_BACK_SELF = '1 / (SELECT 0 * count(*) FROM charged) = 0';
-const CHARGES = `
+/** Divides by zero to roll the statement back when a concurrent call exhausted a quota after this one had checked it. */
+const ROLL_BACK_SELF = '1 / (SELECT 0 * count(*) FROM consumed) = 0';
+const REQUESTED_QUOTAS = `
   json_to_recordset(CAST("given_charges" AS json)) AS charges (id varchar, kind varchar, amount int, allowed int, "endsAt" bigint)
   WHERE id = id || ''`;
+const USAGES = `json_agg(json_build_object('key', id, 'amount', amount, 'endsAt', ends_at))`;
 
 /**
- * Their values are the call's own, or `:rows` of many, and those of the clauses. Rows are locked in one order: first the
- * confirmations, then failures by their keys, then places.
+ * Their values are those of the call, or lists of a batch, and those of the clauses. Every statement locks rows in one
+ * order, which rules out deadlocks: first the confirmations, then failures by their keys, then slots.
  */
-export function atomicStatements(terms: StatementContext, limits: LimitClauses): AtomicStatements {
-  const { engine, names, keys } = terms;
+export function atomicStatements(
+  context: StatementContext,
+  limits: LimitClauses,
+): AtomicStatements {
+  const { engine, names, keys } = context;
   const { table, column: c, columns, alias } = names;
-  const { inserted, confirm, isAccessible, isOpen, codeMatches } = confirmationClauses(terms);
+  const { inserted, confirm, isAccessible, isOpen, codeMatches } = confirmationClauses(context);
   const compile = (sql: string): Statement => new Statement(engine, sql);
   const made: BatchColumnTypes = { ...INSERTED, owner: 'varchar', charges: 'text' };
   const tried: BatchColumnTypes = {
     id: 'varchar',
     owner: 'varchar',
-    whose: 'varchar',
+    scopedSubject: 'varchar',
     ...candidates('codeMac', keys),
   };
   const triedColumns = Object.keys(tried).map((name) => `"given_${name}"`);
-  const read = Object.values(alias);
-  const nulls = read.map(() => 'NULL');
+  const read = Object.values(alias).join(', ');
+  const nulls = Object.values(alias)
+    .map(() => 'NULL')
+    .join(', ');
 
   const insertInto = `INSERT INTO ${table} (${inserted.columns})`;
+  const isConsumed = `NOT EXISTS (SELECT 1 FROM exhausted)
+    AND (SELECT count(*) FROM consumed) = (SELECT count(*) FROM wanted WHERE amount > 0)`;
+  // `consumed` is what the caller must refund: a concurrent call came between the check and the INSERT.
+  const createAnswer = `
+    EXISTS (SELECT 1 FROM made) AS "isMade",
+    CASE WHEN NOT EXISTS (SELECT 1 FROM made) THEN (SELECT string_agg(id, ',') FROM consumed) END AS "consumedWithoutEffect",
+    (SELECT ${USAGES} FROM exhausted) AS "exhausted"`;
   // A row that the caller may not access is not locked either: PostgreSQL writes a row lock into the row, and the time that
   // takes would tell a stranger that the id exists.
   const accessible = `${table} AS stored ON stored.${c.id} = "given_id" AND ${asBatchColumns(isAccessible, tried)}`;
-  const lock = (locking: string): string => `
-    locked AS MATERIALIZED (
+  // Locks the confirmation before it is judged, so that two codes for it are judged one after the other.
+  const find = (locking: string): string => `
+    found AS MATERIALIZED (
       SELECT given.*, ${columns}, ${c.failureKeys} AS "failureKeys", ${c.slotKeys} AS "slotKeys",
         ${asBatchColumns(isOpen, tried)} AS "isOpen", ${asBatchColumns(codeMatches, tried)} AS "isRight"
       FROM given JOIN ${accessible} FOR NO KEY UPDATE OF stored ${locking})`;
@@ -67,84 +88,104 @@ export function atomicStatements(terms: StatementContext, limits: LimitClauses):
       UPDATE ${table} SET ${asBatchColumns(confirm.set, tried)} FROM going WHERE ${asBatchColumns(confirm.where, tried)}
       RETURNING going.*, ${columns}),
     done AS (
-      SELECT "slotKeys" AS places, "given_owner" AS owner FROM compared
+      SELECT "slotKeys" AS slots, "given_owner" AS owner FROM compared
       WHERE "slotKeys" IS NOT NULL AND (${alias.confirmedAt} IS NOT NULL OR ${alias.attempts} >= ${alias.maxAttempts})),
-    freed AS (${limits.freePlaces})`;
-  const locks = `json_agg(json_build_object('key', id, 'amount', amount, 'endsAt', ends_at))`;
+    freed AS (${limits.freeSlots})`;
+  const isStale = `"isOpen" AND (${RING}) IS NOT TRUE`;
 
   return {
     one: {
-      insert: compile(`
+      create: compile(`
         WITH given AS MATERIALIZED (SELECT CAST(:charges AS text) AS "given_charges", CAST(:owner AS varchar) AS owner),
         wanted AS MATERIALIZED (
-          SELECT id, kind, amount, allowed, "endsAt" AS ends_at FROM given, ${CHARGES}),
+          SELECT id, kind, amount, allowed, "endsAt" AS ends_at FROM given, ${REQUESTED_QUOTAS}),
+        ${limits.request.one},
+        made AS (${insertInto} SELECT ${casts(inserted.values, INSERTED)} WHERE ${isConsumed} RETURNING ${c.id})
+        SELECT ${createAnswer}`),
+      // Of concurrent repeats of one idempotency key one inserts. The others wait for it at the quotas or at the primary key,
+      // insert nothing, refund, and find its row when they execute this again.
+      createOnce: compile(`
+        WITH given AS MATERIALIZED (SELECT CAST(:charges AS text) AS "given_charges", CAST(:owner AS varchar) AS owner),
+        taken AS MATERIALIZED (
+          SELECT ${columns} FROM ${table} WHERE ${c.id} IN (${placeholders('keyId', keys)})
+          ORDER BY ${keyOrder(c.id, keys)} LIMIT 1),
+        wanted AS MATERIALIZED (
+          SELECT id, kind, amount, allowed, "endsAt" AS ends_at FROM given, ${REQUESTED_QUOTAS}
+            AND NOT EXISTS (SELECT 1 FROM taken)),
         ${limits.request.one},
         made AS (
-          ${insertInto} SELECT ${casts(inserted.values, INSERTED)} WHERE NOT EXISTS (SELECT 1 FROM spent)
-            AND (SELECT count(*) FROM charged) = (SELECT count(*) FROM wanted WHERE amount > 0)
-          RETURNING ${c.id})
-        SELECT EXISTS (SELECT 1 FROM made) AS "isMade",
-          CASE WHEN NOT EXISTS (SELECT 1 FROM made) THEN (SELECT string_agg(id, ',') FROM charged) END AS "inVain"`),
-      confirm: compile(`
+          ${insertInto} SELECT ${casts(inserted.values, INSERTED)}
+          WHERE NOT EXISTS (SELECT 1 FROM taken) AND ${isConsumed}
+          ON CONFLICT (${c.id}) DO NOTHING RETURNING ${c.id})
+        SELECT ${createAnswer}, taken.* FROM given LEFT JOIN taken ON true`),
+      verify: compile(`
         WITH given AS MATERIALIZED (${batchRowSql(tried)}),
-        ${lock('')},
-        wanted AS MATERIALIZED (SELECT "isRight" AS is_right, key FROM locked, ${FAILURE_KEYS}),
+        ${find('')},
+        wanted AS MATERIALIZED (SELECT "isRight" AS is_right, key FROM found, ${FAILURE_KEYS}),
         ${limits.failures.one},
         going AS MATERIALIZED (
-          SELECT ${triedColumns.join(', ')}, "slotKeys" FROM locked WHERE "isOpen" AND ${RING} AND CASE
-            WHEN EXISTS (SELECT 1 FROM spent) THEN false
-            WHEN (SELECT count(*) FROM charged) = (SELECT count(*) FROM wanted) THEN true
+          SELECT ${triedColumns.join(', ')}, "slotKeys" FROM found WHERE "isOpen" AND ${RING} AND CASE
+            WHEN EXISTS (SELECT 1 FROM exhausted) THEN false
+            WHEN (SELECT count(*) FROM consumed) = (SELECT count(*) FROM wanted) THEN true
             ELSE ${ROLL_BACK_SELF} END),
         ${compare}
-        SELECT 'compared' AS "outcome", ${read.join(', ')},
-          (SELECT ${locks} FROM charged WHERE ends_at > CAST(:now AS bigint)) AS "locks" FROM compared`),
+        SELECT 'compared' AS "outcome", ${read},
+          (SELECT ${USAGES} FROM consumed WHERE ends_at > CAST(:now AS bigint)) AS "usages" FROM compared
+        UNION ALL SELECT 'ended', ${read}, NULL FROM found WHERE NOT "isOpen"
+        UNION ALL SELECT 'stale', ${read}, NULL FROM found WHERE ${isStale}
+        UNION ALL SELECT 'locked', ${read}, (SELECT ${USAGES} FROM exhausted) FROM found
+          WHERE EXISTS (SELECT 1 FROM exhausted)
+        UNION ALL SELECT 'unknown', ${nulls}, NULL FROM given WHERE NOT EXISTS (SELECT 1 FROM found)`),
     },
     many: {
-      insert: compile(`
+      create: compile(`
         WITH given AS MATERIALIZED (${batchRowsSql(made)}),
         wanted AS MATERIALIZED (
           SELECT "given_id" AS call, "given_owner" AS owner, id, kind, amount, allowed, "endsAt" AS ends_at
-          FROM given, ${CHARGES}),
+          FROM given, ${REQUESTED_QUOTAS}),
         ${limits.request.many},
         made AS (
           ${insertInto} SELECT ${asBatchColumns(inserted.values, made)} FROM given
-          WHERE "given_id" NOT IN (SELECT call FROM spent)
-            AND "given_id" NOT IN (SELECT call FROM wanted WHERE amount > 0 AND id NOT IN (SELECT id FROM charged))
+          WHERE "given_id" NOT IN (SELECT call FROM exhausted)
+            AND "given_id" NOT IN (SELECT call FROM wanted WHERE amount > 0 AND id NOT IN (SELECT id FROM consumed))
           ORDER BY "given_id"
           RETURNING ${c.id} AS id)
         SELECT "given_id" AS "key", true AS "touched", "given_id" IN (SELECT id FROM made) AS "isMade",
-          CASE WHEN "given_id" IN (SELECT id FROM made) OR "given_id" IN (SELECT call FROM spent) THEN NULL ELSE
+          CASE WHEN "given_id" IN (SELECT id FROM made) OR "given_id" IN (SELECT call FROM exhausted) THEN NULL ELSE
             (SELECT string_agg(id, ',') FROM wanted
-             WHERE call = "given_id" AND amount > 0 AND id IN (SELECT id FROM charged)) END AS "inVain"
+             WHERE call = "given_id" AND amount > 0 AND id IN (SELECT id FROM consumed)) END AS "consumedWithoutEffect",
+          CASE WHEN "given_id" IN (SELECT call FROM exhausted) THEN
+            (SELECT ${USAGES} FROM exhausted WHERE call = "given_id") END AS "exhausted"
         FROM given`),
-      confirm: compile(`
+      verify: compile(`
         WITH given AS MATERIALIZED (${batchRowsSql(tried)}),
-        ${lock('SKIP LOCKED')},
+        ${find('SKIP LOCKED')},
         wanted AS MATERIALIZED (
-          SELECT "given_id" AS call, "isRight" AS is_right, key FROM locked, ${FAILURE_KEYS}),
+          SELECT "given_id" AS call, "isRight" AS is_right, key FROM found, ${FAILURE_KEYS}),
         ${limits.failures.many},
         going AS MATERIALIZED (
-          SELECT ${triedColumns.join(', ')}, "slotKeys" FROM locked WHERE "isOpen" AND ${RING} AND CASE
-            WHEN "given_id" IN (SELECT call FROM spent) OR "given_id" IN (SELECT call FROM left_out) THEN false
-            WHEN "given_id" NOT IN (SELECT call FROM wanted WHERE key NOT IN (SELECT id FROM charged)) THEN true
+          SELECT ${triedColumns.join(', ')}, "slotKeys" FROM found WHERE "isOpen" AND ${RING} AND CASE
+            WHEN "given_id" IN (SELECT call FROM exhausted) OR "given_id" IN (SELECT call FROM left_out) THEN false
+            WHEN "given_id" NOT IN (SELECT call FROM wanted WHERE key NOT IN (SELECT id FROM consumed)) THEN true
             ELSE ${ROLL_BACK_SELF} END),
         ${compare},
         locks AS MATERIALIZED (
-          SELECT call, ${locks} AS locks FROM charged JOIN wanted ON key = id WHERE ends_at > CAST(:now AS bigint) GROUP BY call)
-        SELECT "given_id" AS "key", true AS "touched", 'compared' AS "outcome", ${read.join(', ')}, locks AS "locks"
+          SELECT call, ${USAGES} AS locks FROM consumed JOIN wanted ON key = id WHERE ends_at > CAST(:now AS bigint) GROUP BY call)
+        SELECT "given_id" AS "key", true AS "touched", 'compared' AS "outcome", ${read}, locks AS "usages"
         FROM compared LEFT JOIN locks ON call = "given_id"
-        UNION ALL SELECT "given_id", true, 'ended', ${read.join(', ')}, NULL FROM locked WHERE NOT "isOpen"
-        UNION ALL SELECT "given_id", true, 'refused', ${nulls.join(', ')}, NULL FROM locked
-          WHERE "isOpen" AND "given_id" NOT IN (SELECT "given_id" FROM going)
-            AND "given_id" NOT IN (SELECT call FROM left_out)
-        UNION ALL SELECT "given_id", true, 'unknown', ${nulls.join(', ')}, NULL FROM given
-          WHERE "given_id" NOT IN (SELECT "given_id" FROM locked)
+        UNION ALL SELECT "given_id", true, 'ended', ${read}, NULL FROM found WHERE NOT "isOpen"
+        UNION ALL SELECT "given_id", true, 'stale', ${read}, NULL FROM found WHERE ${isStale}
+        UNION ALL SELECT "given_id", true, 'locked', ${read},
+            (SELECT ${USAGES} FROM exhausted WHERE call = "given_id") FROM found
+          WHERE "given_id" IN (SELECT call FROM exhausted)
+        UNION ALL SELECT "given_id", true, 'unknown', ${nulls}, NULL FROM given
+          WHERE "given_id" NOT IN (SELECT "given_id" FROM found)
             AND "given_id" NOT IN (SELECT "given_id" FROM given JOIN ${accessible})`),
     },
   };
 }
 
-/** What one call gives, as the row that `givenRows` would make of it. */
+/** The values of one call, in the columns that `batchRowsSql` gives those of a batch. */
 function batchRowSql(types: BatchColumnTypes): string {
   const columns = Object.entries(types).map(
     ([name, type]) => `CAST(:${name} AS ${type}) AS "given_${name}"`,
@@ -152,7 +193,13 @@ function batchRowSql(types: BatchColumnTypes): string {
   return `SELECT ${columns.join(', ')}`;
 }
 
-/** Values of an INSERT ... SELECT, which does not look for their types in the columns. */
+/** Values of an INSERT ... SELECT, for which PostgreSQL does not take the types from the columns. */
 function casts(values: string, types: BatchColumnTypes): string {
   return values.replace(/:(\w+)/g, (_, name: string) => `CAST(:${name} AS ${types[name]})`);
+}
+
+/** The id of the signing secret first. */
+function keyOrder(id: string, keys: number): string {
+  const ranks = Array.from({ length: keys }, (_, index) => `WHEN :keyId${index} THEN ${index}`);
+  return `CASE ${id} ${ranks.join(' ')} END`;
 }

@@ -129,7 +129,7 @@ function confirmed(keys: number): BatchColumnTypes {
     id: 'varchar',
     now: 'bigint',
     useBefore: 'bigint',
-    whose: 'varchar',
+    scopedSubject: 'varchar',
     ...candidates('codeMac', keys),
   };
 }

@@ -32,6 +32,7 @@ export type ConfirmationStatements = Readonly<
     | 'release'
     | 'bind'
     | 'retrySooner'
+    | 'updateFailureKeys'
     | 'cancel'
     | 'erase'
     | 'endOfBatch'
@@ -107,6 +108,9 @@ export function confirmationStatements(terms: StatementContext): ConfirmationSta
       ${returning(names)}`,
     retrySooner: `
       UPDATE ${table} SET ${c.lastSentAt} = :lastSentAt WHERE ${c.id} = :id AND ${c.sends} = :seenSends`,
+    // A concurrent `bind` writes newer keys and counts a message: then this one must not overwrite them.
+    updateFailureKeys: `
+      UPDATE ${table} SET ${c.failureKeys} = :failureKeys WHERE ${c.id} = :id AND ${c.sends} = :seenSends`,
     cancel: `
       UPDATE ${table} SET ${c.cancelledAt} = :now
       WHERE ${c.id} = :id AND ${c.usedAt} IS NULL AND ${c.cancelledAt} IS NULL
@@ -140,10 +144,10 @@ export function confirmationClauses({
   const { exactly, epochMs, isAbsent, isAmong } = DIALECTS[engine];
   const { column: c } = names;
   const codeMatches = exactly(c.codeMac, placeholders('codeMac', keys));
-  const isFor = ({ open, bound }: PurposeAccess): string =>
+  const isAccessibleTo = ({ open, bound }: PurposeAccess): string =>
     `${exactly(c.purpose, literals(open))} OR (${exactly(c.purpose, literals(bound))}
-      AND ${c.subject} <> '' AND ${exactly(c.subject, ':whose')})`;
-  const isAccessible = `(${isAbsent(':whose')} OR ${isFor(purposes)})`;
+      AND ${c.subject} <> '' AND ${exactly(c.subject, ':scopedSubject')})`;
+  const isAccessible = `(${isAbsent(':scopedSubject')} OR ${isAccessibleTo(purposes)})`;
   const isOpen = `${c.codeMac} IS NOT NULL AND ${pendingClause(names)} AND ${c.attempts} < ${c.maxAttempts} AND ${isAccessible}`;
   const use: UpdateClauses = {
     set: `${c.usedAt} = :now, ${c.useKey} = :useKey`,

@@ -38,18 +38,18 @@ export interface RuleTerms {
   readonly maxLockMs: string;
 }
 
-/** `lasts` of the rules. */
-export function lasts({ kind, endsAt, newEnd, now, maxLockMs }: RuleTerms): string {
+/** `isActive` of the rules. */
+export function isActive({ kind, endsAt, newEnd, now, maxLockMs }: RuleTerms): string {
   const latest = `CASE WHEN ${kind} = 'failures' THEN ${now} + ${maxLockMs} ELSE ${newEnd} END`;
   return `(${endsAt} > ${now} AND ${endsAt} <= ${latest} + ${CLOCK_MARGIN_MS})`;
 }
 
-/** `isSpent` of the rules. */
-export function isSpent(terms: RuleTerms): string {
+/** `isExhausted` of the rules. */
+export function isExhausted(terms: RuleTerms): string {
   const isFull = `${terms.amount} >= ${terms.allowed}`;
   return (
-    `(CASE WHEN ${terms.kind} = 'failures' THEN ${isFull} OR ${lasts(terms)} ` +
-    `ELSE ${isFull} AND ${lasts(terms)} END)`
+    `(CASE WHEN ${terms.kind} = 'failures' THEN ${isFull} OR ${isActive(terms)} ` +
+    `ELSE ${isFull} AND ${isActive(terms)} END)`
   );
 }
 

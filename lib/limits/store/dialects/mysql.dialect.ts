@@ -1,6 +1,6 @@
 import {
-  isSpent,
-  lasts,
+  isExhausted,
+  isActive,
   listed,
   lockEnd,
   type LimitDialect,
@@ -36,10 +36,10 @@ export const mysqlDialect: LimitDialect = {
       INSERT INTO ${table} (${c.id}, ${c.kind}, ${c.amount}, ${c.allowed}, ${c.endsAt}, ${c.owner})
       VALUES ${wanted.join(', ')}
       ON DUPLICATE KEY UPDATE
-        ${c.owner} = IF(${isSpent(own)}, ${c.owner}, ${given(c.owner)}),
-        ${c.amount} = IF(${isCharged}, IF(${c.kind} = 'failures' OR ${lasts(own)}, ${c.amount} + 1, 1), ${c.amount}),
+        ${c.owner} = IF(${isExhausted(own)}, ${c.owner}, ${given(c.owner)}),
+        ${c.amount} = IF(${isCharged}, IF(${c.kind} = 'failures' OR ${isActive(own)}, ${c.amount} + 1, 1), ${c.amount}),
         ${c.endsAt} = IF(${isCharged}, CASE WHEN ${c.kind} = 'failures' THEN ${lockEnd(c.amount, asIs, asIs)}
-          WHEN ${lasts(own)} THEN ${c.endsAt} ELSE ${own.newEnd} END, ${c.endsAt}),
+          WHEN ${isActive(own)} THEN ${c.endsAt} ELSE ${own.newEnd} END, ${c.endsAt}),
         ${c.allowed} = ${own.allowed}
       RETURNING ${c.id} AS id, ${c.amount} AS amount, ${c.endsAt} AS endsAt, ${c.owner} AS owner,
         @@in_transaction AS inTransaction`;

@@ -1,6 +1,6 @@
 import {
-  isSpent,
-  lasts,
+  isExhausted,
+  isActive,
   lockEnd,
   type LimitDialect,
   type LimitTable,
@@ -39,11 +39,11 @@ function elseCharge(names: LimitTable): string {
   const next = `${own.amount} + 1`;
   return `
     ON CONFLICT (${c.id}) DO UPDATE SET
-      ${c.amount} = CASE WHEN ${own.kind} = 'failures' OR ${lasts(own)} THEN ${next} ELSE 1 END,
+      ${c.amount} = CASE WHEN ${own.kind} = 'failures' OR ${isActive(own)} THEN ${next} ELSE 1 END,
       ${c.endsAt} = CASE WHEN ${own.kind} = 'failures' THEN ${lockEnd(next, int, bigint)}
-        WHEN ${lasts(own)} THEN ${own.endsAt} ELSE ${own.newEnd} END,
+        WHEN ${isActive(own)} THEN ${own.endsAt} ELSE ${own.newEnd} END,
       ${c.allowed} = ${own.allowed}, ${c.owner} = excluded.${c.owner}
-    WHERE NOT ${isSpent(own)}
+    WHERE NOT ${isExhausted(own)}
     RETURNING ${c.id} AS "id", ${c.amount} AS "amount", ${c.endsAt} AS "endsAt"`;
 }
 
@@ -67,7 +67,7 @@ export const postgresDialect: LimitDialect = {
       SELECT wanted.id, wanted.kind, wanted.amount, wanted.allowed, wanted.ends_at, ${text(':owner')} FROM wanted
       WHERE wanted.amount > 0 AND NOT EXISTS (
         SELECT 1 FROM ${table} AS seen JOIN wanted AS rule ON rule.id = seen.${c.id}
-        WHERE ${isSpent(terms(names, 'seen', 'rule.allowed', 'rule.ends_at'))})
+        WHERE ${isExhausted(terms(names, 'seen', 'rule.allowed', 'rule.ends_at'))})
       ORDER BY wanted.id
       ${elseCharge(names)}`;
   },

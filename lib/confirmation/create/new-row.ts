@@ -1,0 +1,75 @@
+import {
+  codeMac,
+  drawBytes,
+  ID_RANDOM_BYTES,
+  newId,
+  NONCE_BYTES,
+  sealEnvelope,
+  type EnvelopeContent,
+} from '../../crypto/index.js';
+import type { ResolvedOptions } from '../../options/index.js';
+import { bindingMac } from '../model/binding-match.js';
+import type { ParsedInput } from '../model/parse-input.js';
+import type { NewConfirmation } from '../store/row-mapping.js';
+
+/** What decides about a new row beside the caller's input. */
+export interface NewRowContext {
+  /** `null` for a confirmation that is confirmed from the start. */
+  readonly code: string | null;
+  /** The id that an idempotency key stands for; without a key the id is drawn. */
+  readonly id: string | undefined;
+  /** Whether its first message is recorded as sent. */
+  readonly isToBeSent: boolean;
+  readonly hasSlot: boolean;
+}
+
+/** A row to be inserted, and the content that is sealed in its envelope. */
+export interface NewRow {
+  readonly row: NewConfirmation;
+  readonly content: EnvelopeContent | null;
+}
+
+export function newRow(
+  { binding, meta, token, tokenFrom, way, context, ttlMs }: ParsedInput,
+  { code, id: givenId, isToBeSent, hasSlot }: NewRowContext,
+  { keyRing, maxAttempts, useWithinSeconds, clock }: ResolvedOptions,
+): NewRow {
+  const { purpose, subject, details } = binding;
+  const now = clock.now();
+  // One draw for the id and the nonce.
+  const random = drawBytes(ID_RANDOM_BYTES + NONCE_BYTES);
+  const id = givenId ?? newId(now, random.subarray(0, ID_RANDOM_BYTES));
+  const nonce = random.subarray(ID_RANDOM_BYTES);
+  const content: EnvelopeContent | null =
+    code === null
+      ? null
+      : {
+          code,
+          token,
+          way,
+          context,
+          tokenFrom: tokenFrom === 'client' ? tokenFrom : undefined,
+          hasSlot: hasSlot || undefined,
+        };
+  const row: NewConfirmation = {
+    id,
+    purpose,
+    subject,
+    details,
+    meta,
+    detailsMac: bindingMac(keyRing, id, details),
+    maxAttempts,
+    createdAt: now,
+    expiresAt: now + ttlMs,
+    way: way ?? '',
+    codeMac: code === null ? null : codeMac(keyRing.current, id, code),
+    envelope: content && sealEnvelope(keyRing, content, { id, purpose, subject }, nonce),
+    failureKeys: null,
+    slotKeys: null,
+    sends: isToBeSent ? 1 : 0,
+    lastSentAt: isToBeSent ? now : null,
+    confirmedAt: code === null ? now : null,
+    useBefore: code === null ? now + useWithinSeconds * 1_000 : null,
+  };
+  return { row, content };
+}

@@ -1,0 +1,35 @@
+import { detailsMac, detailsMacs, type KeyRing } from '../../crypto/index.js';
+import type { StoredBinding } from './binding.js';
+import type { ConfirmationRow } from './confirmation-record.entity.js';
+import { isByWay } from './ways.js';
+
+/** Stands for absent details in their MAC; no JSON text is empty. */
+const NO_DETAILS = '';
+
+/**
+ * The MAC of a new confirmation's details. Absent details are signed too, so that a proof under a removed secret is worth
+ * nothing, whatever it is for.
+ */
+export function bindingMac(keyRing: KeyRing, id: string, details: string | null): string {
+  return detailsMac(keyRing.current, id, details ?? NO_DETAILS);
+}
+
+/** One candidate for each key of the ring. */
+export function bindingMacs(keyRing: KeyRing, id: string, { details }: StoredBinding): string[] {
+  return detailsMacs(keyRing, id, details ?? NO_DETAILS);
+}
+
+/** Whether a confirmation was made for exactly this binding, and its code went out by one of the ways; `null` for any. */
+export function matchesBinding(
+  keyRing: KeyRing,
+  row: ConfirmationRow,
+  binding: StoredBinding,
+  ways: readonly string[] | null = null,
+): boolean {
+  return (
+    isByWay(row.way, ways) &&
+    row.purpose === binding.purpose &&
+    row.subject === binding.subject &&
+    bindingMacs(keyRing, row.id, binding).includes(row.detailsMac)
+  );
+}

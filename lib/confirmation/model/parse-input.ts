@@ -1,0 +1,135 @@
+import type { EntityManager } from 'typeorm';
+
+import { parseId } from '../../crypto/index.js';
+import { TwoFactorInputError } from '../../errors/index.js';
+import type { ResolvedOptions } from '../../options/index.js';
+import { parseBinding, type StoredBinding } from './binding.js';
+import { ConfirmationState, stateRow } from './confirmation-state.js';
+import type { MakeConfirmationInput, SendContext } from './inputs.interface.js';
+import { canonicalJson } from './plain-json.js';
+import { parseToken, parseWay } from './token.js';
+
+/** What `makeConfirmation` was given, each member checked. */
+export interface ParsedInput {
+  readonly binding: StoredBinding;
+  readonly manager: EntityManager | undefined;
+  readonly isConfirmed: boolean;
+  /** JSON text. */
+  readonly meta: string | null;
+  readonly token: string | undefined;
+  readonly tokenFrom: 'client' | 'application';
+  readonly way: string | undefined;
+  readonly idempotencyKey: string | undefined;
+  readonly context: SendContext | undefined;
+  readonly ttlMs: number;
+}
+
+const MAX_META_BYTES = 16_384;
+const MAX_CONTEXT_BYTES = 4_096;
+const KEY = /^[\x21-\x7e]{16,128}$/;
+const TTL_SECONDS = { min: 30, max: 86_400 } as const;
+
+/** @throws TwoFactorInputError for a member of the wrong shape, and for members that exclude each other. */
+export function parseMakeInput(
+  input: MakeConfirmationInput,
+  options: Pick<ResolvedOptions, 'purposes' | 'ttlSeconds'>,
+): ParsedInput {
+  const { manager, isConfirmed = false } = assertInput('makeConfirmation', input);
+  if (typeof isConfirmed !== 'boolean')
+    throw new TwoFactorInputError('isConfirmed is true or false.');
+  const binding = parseBinding(input);
+  const meta = canonicalOrNull(input.meta ?? null);
+  const token = input.token === undefined ? undefined : parseToken(input.token);
+  const way = input.way === undefined ? undefined : parseWay(input.way);
+  const tokenFrom = parseTokenFrom(input.tokenFrom);
+  const idempotencyKey =
+    input.idempotencyKey === undefined ? undefined : parseKey(input.idempotencyKey);
+  const context = parseContext(input.context);
+  assertProvable(options, binding.purpose, way, isConfirmed);
+  const ttlMs = parseTtlSeconds(input.ttlSeconds, options) * 1_000;
+  if (isConfirmed && (token ?? way ?? context) !== undefined) {
+    throw new TwoFactorInputError(
+      'A confirmation that is confirmed from the start has nothing to send. Leave token, way and context out.',
+    );
+  }
+  return {
+    binding,
+    manager,
+    isConfirmed,
+    meta,
+    token,
+    tokenFrom,
+    way,
+    idempotencyKey,
+    context,
+    ttlMs,
+  };
+}
+
+/** The id of a confirmation. Of a state only the id is taken, from its private row: a caller could forge other members. */
+export function idOf(confirmation: unknown): string {
+  return parseId(ConfirmationState.is(confirmation) ? stateRow(confirmation).id : confirmation);
+}
+
+export function assertInput<T>(method: string, input: T): T {
+  if (typeof input === 'object' && input !== null) return input;
+  throw new TwoFactorInputError(`${method} takes an object.`);
+}
+
+export function parseKey(key: unknown): string {
+  if (typeof key === 'string' && key.length <= 128 && KEY.test(key)) return key;
+  throw new TwoFactorInputError(
+    'A key is a string of 16 to 128 printable ASCII characters without spaces.',
+  );
+}
+
+/** A copy of the sender's context as a plain object, so that no caller can change it later. */
+export function parseContext(context: unknown): SendContext | undefined {
+  if (context === undefined) return undefined;
+  if (typeof context !== 'object' || context === null || Array.isArray(context)) {
+    throw new TwoFactorInputError('A context is an object of plain JSON.');
+  }
+  return JSON.parse(canonicalJson('context', context, MAX_CONTEXT_BYTES)) as SendContext;
+}
+
+/** The canonical JSON of `meta`; `null` for none. */
+export function canonicalOrNull(meta: unknown): string | null {
+  return meta === null ? null : canonicalJson('meta', meta, MAX_META_BYTES);
+}
+
+/** Refuses to create a confirmation that could never become a proof for its purpose. */
+function assertProvable(
+  { purposes }: Pick<ResolvedOptions, 'purposes'>,
+  purpose: string,
+  way: string | undefined,
+  isConfirmed: boolean,
+): void {
+  const allowed = purposes.get(purpose)?.senders;
+  if (allowed === undefined) return;
+  if (isConfirmed) {
+    throw new TwoFactorInputError(
+      `The purpose "${purpose}" is confirmed by the ways ${allowed.join(', ')} alone, and what is confirmed from the ` +
+        'start came by none. Leave senders out of the purpose.',
+    );
+  }
+  if (way === undefined || allowed.includes(way)) return;
+  throw new TwoFactorInputError(
+    `The purpose "${purpose}" is confirmed by one of the ways ${allowed.join(', ')}.`,
+  );
+}
+
+function parseTokenFrom(tokenFrom: unknown): 'client' | 'application' {
+  if (tokenFrom === undefined || tokenFrom === 'application') return 'application';
+  if (tokenFrom === 'client') return tokenFrom;
+  throw new TwoFactorInputError("tokenFrom is 'client' or 'application'.");
+}
+
+function parseTtlSeconds(
+  ttlSeconds: number | undefined,
+  options: Pick<ResolvedOptions, 'ttlSeconds'>,
+): number {
+  if (ttlSeconds === undefined) return options.ttlSeconds;
+  const { min, max } = TTL_SECONDS;
+  if (Number.isInteger(ttlSeconds) && ttlSeconds >= min && ttlSeconds <= max) return ttlSeconds;
+  throw new TwoFactorInputError(`ttlSeconds is a whole number from ${min} to ${max}.`);
+}

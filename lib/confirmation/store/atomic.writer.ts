@@ -1,0 +1,279 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+
+import { Logger } from '@nestjs/common';
+
+import {
+  databaseTimeoutError,
+  isStatementUnsupported,
+  listValues,
+  type SqlValues,
+} from '../../database/index.js';
+import { TwoFactorUnavailableError } from '../../errors/index.js';
+import {
+  limitsApplyToVerify,
+  ownerOf,
+  type CreationPlan,
+  type CreationQuota,
+  type LimitClauses,
+  type QuotaLedger,
+  type QuotaReceipt,
+  type QuotaUsage,
+} from '../../limits/index.js';
+import type { ResolvedOptions } from '../../options/index.js';
+import type { ConfirmationRow } from '../model/confirmation-record.entity.js';
+import type { QuotaScopeResolver } from '../quota-scope-resolver.js';
+import type {
+  ConfirmationWriter,
+  Creation,
+  CreationRequest,
+  Verification,
+  VerificationRequest,
+} from './confirmation-writer.js';
+import type { ConfirmationStore } from './confirmation.store.js';
+import {
+  atomicStatements,
+  type AtomicStatements,
+  type VerifyOutcome,
+} from './dialects/atomic-statements.js';
+import { rowFromRecord } from './row-mapping.js';
+import type { StepwiseWriter } from './stepwise.writer.js';
+
+/** How often a call repeats its statement because concurrent calls consumed a quota after the statement had checked it. */
+const MAX_CONTENDED_ROUNDS = 20;
+const MAX_PAUSE_MS = 20;
+/** One round stores the keys and one verifies. More are needed only while instances with different secrets compete. */
+const MAX_STALE_ROUNDS = 4;
+
+/** What the statement returned for one attempt to create a confirmation with one of its slots. */
+interface CreationAttempt {
+  readonly isMade: boolean;
+  readonly repeated: ConfirmationRow | null;
+  readonly consumedWithoutEffect: QuotaReceipt['charges'];
+  readonly exhausted: readonly QuotaUsage[];
+}
+
+/**
+ * Writes a confirmation and consumes its quotas in one statement, which also returns why it refused. It uses the
+ * `StepwiseWriter` for what no such statement exists for, and for everything once the server has rejected one: some
+ * databases that speak PostgreSQL's protocol do not know these statements.
+ */
+export class AtomicWriter implements ConfirmationWriter {
+  readonly #logger = new Logger(AtomicWriter.name);
+  readonly #isVerifyLimited: boolean;
+  #statements: AtomicStatements | null;
+
+  constructor(
+    private readonly store: ConfirmationStore,
+    private readonly ledger: QuotaLedger,
+    private readonly scopes: QuotaScopeResolver,
+    private readonly options: ResolvedOptions,
+    private readonly stepwise: StepwiseWriter,
+    clauses: LimitClauses,
+  ) {
+    this.#statements = atomicStatements(store.context, clauses);
+    this.#isVerifyLimited = limitsApplyToVerify(options);
+  }
+
+  async create(request: CreationRequest): Promise<Creation> {
+    const { demand, manager } = request;
+    const plan =
+      demand === null || manager !== undefined || this.#statements === null
+        ? null
+        : this.ledger.planCreation(demand);
+    if (plan === null || plan.candidates[0]!.charges.length === 0) {
+      return this.stepwise.create(request);
+    }
+    const created = await this.#tryAtomically((statements) =>
+      this.#create(statements, request, plan),
+    );
+    return created ?? this.stepwise.create(request);
+  }
+
+  async verify(request: VerificationRequest): Promise<Verification> {
+    if (!this.#isVerifyLimited || this.#statements === null) return this.stepwise.verify(request);
+    const verified = await this.#tryAtomically((statements) => this.#verify(statements, request));
+    return verified ?? this.stepwise.verify(request);
+  }
+
+  /** Tries one slot after the other. A statement that chose among the slots cost the first request a third more. */
+  async #create(
+    { one, many }: AtomicStatements,
+    request: CreationRequest,
+    plan: CreationPlan,
+  ): Promise<Creation> {
+    const exhausted: QuotaUsage[] = [];
+    let slot = 0;
+    for (let contended = 0; contended < MAX_CONTENDED_ROUNDS;) {
+      const quota = plan.candidates[slot]!;
+      const attempt =
+        request.keyIds.length === 0
+          ? await this.#createNew(one, contended === 0 ? many : null, request, quota)
+          : await this.#createOnce(one, request, quota);
+      if (attempt.repeated !== null) return { outcome: 'repeated', row: attempt.repeated };
+      if (attempt.isMade) {
+        return { outcome: 'created', receipt: { charges: quota.charges, levels: [] } };
+      }
+      await this.ledger.refund({ charges: attempt.consumedWithoutEffect });
+      exhausted.push(...attempt.exhausted);
+      if (attempt.exhausted.length === 0) {
+        contended += 1;
+        await sleep(Math.random() * MAX_PAUSE_MS);
+      } else {
+        slot += 1;
+        const isSlotAlone = attempt.exhausted.every(({ key }) => quota.exclusive.includes(key));
+        if (!isSlotAlone || slot === plan.candidates.length) {
+          throw this.ledger.creationError(plan, exhausted);
+        }
+      }
+      if (request.deadline.expired) throw databaseTimeoutError();
+    }
+    throw new TwoFactorUnavailableError('The limits are contended. Try again.');
+  }
+
+  /**
+   * @param many `null` for an attempt after a contended one: a batch whose calls exceed a quota together consumes it for none
+   * of them, and would do so again.
+   */
+  async #createNew(
+    one: AtomicStatements['one'],
+    many: AtomicStatements['many'] | null,
+    { row }: CreationRequest,
+    quota: CreationQuota,
+  ): Promise<CreationAttempt> {
+    const keyed = { ...row, ...this.ledger.quotaKeys(quota.charges) };
+    const values = (shared?: SqlValues): SqlValues => {
+      return { owner: quota.owner, charges: this.#rowsOf(quota), ...shared, ...keyed };
+    };
+    const { rows } = await this.store.runner.run(
+      one.create,
+      () => values(this.#shared()),
+      undefined,
+      many && {
+        batchStatement: many.create,
+        keys: [row.id, ...quota.exclusive],
+        values: () => values(),
+        sharedValues: () => this.#shared(),
+      },
+    );
+    return attemptOf(rows[0], quota);
+  }
+
+  /** Never in a batch: it may wait for a concurrent repeat, and a batch must wait for no row. */
+  async #createOnce(
+    one: AtomicStatements['one'],
+    { row, keyIds }: CreationRequest,
+    quota: CreationQuota,
+  ): Promise<CreationAttempt> {
+    const keyed = { ...row, ...this.ledger.quotaKeys(quota.charges) };
+    const { rows } = await this.store.runner.run(one.createOnce, () => {
+      const { owner } = quota;
+      const charges = this.#rowsOf(quota);
+      return { owner, charges, ...this.#shared(), ...keyed, ...listValues('keyId', keyIds) };
+    });
+    return attemptOf(rows[0], quota);
+  }
+
+  async #verify(statements: AtomicStatements, request: VerificationRequest): Promise<Verification> {
+    for (let round = 0; round < MAX_STALE_ROUNDS; round += 1) {
+      const { outcome, record, usages } = await this.#verifyOnce(statements, request);
+      if (outcome === 'unknown') return { outcome };
+      const row = rowFromRecord(record);
+      if (outcome === 'ended') return { outcome, row };
+      const scopeOf = (): ReturnType<QuotaScopeResolver['scopeOf']> => this.scopes.scopeOf(row);
+      if (outcome === 'compared') {
+        const failure = this.ledger.receiptOf(scopeOf, usages);
+        return { outcome, row, isConfirmed: row.confirmedAt !== null, failure };
+      }
+      if (outcome === 'locked') {
+        return { outcome, row, error: this.ledger.lockError(scopeOf(), usages) };
+      }
+      if (request.deadline.expired) throw databaseTimeoutError();
+      await this.store.updateFailureKeys(row, this.#currentKeys(row));
+    }
+    throw new TwoFactorUnavailableError('Instances with different secrets compete. Try again.');
+  }
+
+  async #verifyOnce(
+    { one, many }: AtomicStatements,
+    { id, macs, scopedSubject }: VerificationRequest,
+  ): Promise<{
+    outcome: VerifyOutcome;
+    record: Readonly<Record<string, unknown>>;
+    usages: readonly QuotaUsage[];
+  }> {
+    const owner = ownerOf(id);
+    const values = (shared?: SqlValues): SqlValues => {
+      return { id, owner, scopedSubject, ...listValues('codeMac', macs), ...shared };
+    };
+    const { rows } = await this.store.runner.runExclusive(
+      id,
+      one.verify,
+      () => values(this.#shared()),
+      {
+        batchStatement: many.verify,
+        keys: [id],
+        values: () => values(),
+        sharedValues: () => this.#shared(),
+      },
+    );
+    const [record = {}] = rows;
+    const { outcome = 'unknown', usages } = record as {
+      outcome?: VerifyOutcome;
+      usages?: readonly QuotaUsage[] | null;
+    };
+    return { outcome, record, usages: usages ?? [] };
+  }
+
+  /** The failure keys of the current ring; none for a code that can no longer be compared, because it is no guess. */
+  #currentKeys(row: ConfirmationRow): string {
+    const isComparable = row.codeMac !== null && this.options.keyRing.keyOf(row.codeMac);
+    const failures = isComparable ? this.ledger.failuresOf(this.scopes.scopeOf(row)) : [];
+    return this.ledger.quotaKeys(failures).failureKeys ?? '';
+  }
+
+  #rowsOf({ rows }: CreationQuota): string {
+    return JSON.stringify(rows(this.options.clock.now()));
+  }
+
+  /** The values that are the same for all calls of a batch. */
+  #shared(): SqlValues {
+    const { now, useBefore } = this.store.times();
+    return { now, useBefore, ...this.ledger.clauseValues };
+  }
+
+  async #tryAtomically<T>(work: (statements: AtomicStatements) => Promise<T>): Promise<T | null> {
+    if (this.#statements === null) return null;
+    try {
+      return await work(this.#statements);
+    } catch (error) {
+      if (!isStatementUnsupported(error)) throw error;
+      if (this.#statements !== null) {
+        this.#logger.warn(
+          'The server does not take statements that also charge limits; going on with several for each call.',
+        );
+      }
+      this.#statements = null;
+      return null;
+    }
+  }
+}
+
+function attemptOf(
+  record: Readonly<Record<string, unknown>> | undefined,
+  { charges }: CreationQuota,
+): CreationAttempt {
+  const answer = (record ?? {}) as {
+    isMade?: boolean;
+    id?: string | null;
+    consumedWithoutEffect?: string | null;
+    exhausted?: readonly QuotaUsage[] | null;
+  };
+  const { isMade = false, id = null, consumedWithoutEffect, exhausted } = answer;
+  const consumed = consumedWithoutEffect?.split(',') ?? [];
+  return {
+    isMade,
+    repeated: id === null ? null : rowFromRecord(record!),
+    consumedWithoutEffect: charges.filter(({ key }) => consumed.includes(key)),
+    exhausted: exhausted ?? [],
+  };
+}

@@ -1,0 +1,101 @@
+import { TwoFactorUnavailableError } from '../../errors/index.js';
+import type { QuotaKeys } from '../../limits/index.js';
+import type { ConfirmationRecord, ConfirmationRow } from '../model/confirmation-record.entity.js';
+import { parseFrozen } from '../model/plain-json.js';
+
+/** A row that is not inserted yet. */
+export type NewConfirmation = Pick<
+  ConfirmationRow,
+  | 'id'
+  | 'purpose'
+  | 'subject'
+  | 'detailsMac'
+  | 'maxAttempts'
+  | 'createdAt'
+  | 'expiresAt'
+  | 'way'
+  | 'codeMac'
+  | 'envelope'
+  | 'sends'
+  | 'lastSentAt'
+  | 'confirmedAt'
+  | 'useBefore'
+> &
+  QuotaKeys & {
+    /** JSON texts. */
+    readonly details: string | null;
+    readonly meta: string | null;
+  };
+
+/** The row as it is after its INSERT. */
+export function rowAfterInsert(row: NewConfirmation): ConfirmationRow {
+  return {
+    id: row.id,
+    purpose: row.purpose,
+    subject: row.subject,
+    details: json(row.details),
+    detailsMac: row.detailsMac,
+    meta: json(row.meta),
+    maxAttempts: row.maxAttempts,
+    createdAt: row.createdAt,
+    expiresAt: row.expiresAt,
+    way: row.way,
+    codeMac: row.codeMac,
+    envelope: row.envelope,
+    attempts: 0,
+    sends: row.sends,
+    lastSentAt: row.lastSentAt,
+    confirmedAt: row.confirmedAt,
+    useBefore: row.useBefore,
+    usedAt: null,
+    useKey: null,
+    cancelledAt: null,
+  };
+}
+
+/** The row that a statement returned. */
+export function rowFromRecord(raw: Readonly<Record<string, unknown>>): ConfirmationRow {
+  const record = raw as unknown as Record<keyof ConfirmationRecord, string & number>;
+  return {
+    id: record.id,
+    purpose: record.purpose,
+    subject: record.subject,
+    details: json(record.details),
+    detailsMac: record.detailsMac,
+    meta: json(record.meta),
+    maxAttempts: Number(record.maxAttempts),
+    createdAt: Number(record.createdAt),
+    expiresAt: Number(record.expiresAt),
+    way: record.way,
+    codeMac: record.codeMac,
+    envelope: record.envelope,
+    attempts: Number(record.attempts),
+    sends: Number(record.sends),
+    lastSentAt: time(record.lastSentAt),
+    confirmedAt: time(record.confirmedAt),
+    useBefore: time(record.useBefore),
+    usedAt: time(record.usedAt),
+    useKey: record.useKey,
+    cancelledAt: time(record.cancelledAt),
+  };
+}
+
+function time(value: number | string | null): number | null {
+  return value === null ? null : Number(value);
+}
+
+function json(text: string | null): unknown {
+  return text === null ? null : stored(text);
+}
+
+/** A row that was changed by hand must not end a call with an error of another package. */
+function stored(text: string): unknown {
+  try {
+    return parseFrozen(text);
+  } catch (cause) {
+    throw new TwoFactorUnavailableError(
+      'A confirmation holds details or meta that are no JSON: its row was changed by hand. Restore it, or delete it.',
+      { cause },
+    );
+  }
+}

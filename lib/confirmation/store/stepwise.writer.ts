@@ -1,0 +1,160 @@
+import { databaseTimeoutError } from '../../database/index.js';
+import { TwoFactorTooManyRequestsError } from '../../errors/index.js';
+import {
+  limitOf,
+  limitsApplyToVerify,
+  type QuotaLedger,
+  type QuotaReceipt,
+} from '../../limits/index.js';
+import { purposeAccess, type PurposeAccess, type ResolvedOptions } from '../../options/index.js';
+import { pollBriefly } from '../create/poll-briefly.js';
+import type { ConfirmationRow } from '../model/confirmation-record.entity.js';
+import { statusOf } from '../model/confirmation-status.js';
+import { isAccessible } from '../model/is-accessible.js';
+import type { QuotaScopeResolver } from '../quota-scope-resolver.js';
+import type {
+  ConfirmationWriter,
+  Creation,
+  CreationRequest,
+  Verification,
+  VerificationRequest,
+} from './confirmation-writer.js';
+import type { ConfirmationStore } from './confirmation.store.js';
+
+/**
+ * Consumes quotas first, writes the confirmation second, and refunds when the write did not happen. For engines and limit
+ * stores that cannot do both in one statement, and for confirmations in a transaction of the application.
+ */
+export class StepwiseWriter implements ConfirmationWriter {
+  readonly #access: PurposeAccess;
+  readonly #isVerifyLimited: boolean;
+
+  constructor(
+    private readonly store: ConfirmationStore,
+    private readonly ledger: QuotaLedger,
+    private readonly scopes: QuotaScopeResolver,
+    private readonly options: ResolvedOptions,
+  ) {
+    this.#access = purposeAccess(options);
+    this.#isVerifyLimited = limitsApplyToVerify(options);
+  }
+
+  async create(request: CreationRequest): Promise<Creation> {
+    const { row, demand, keyIds, manager, deadline } = request;
+    // In a transaction the INSERT itself finds a repeat: a read before it would fix an older snapshot.
+    const earlier = await this.#findRepeated(request, manager === undefined ? 0 : 1);
+    if (earlier !== null) return earlier;
+    let receipt: QuotaReceipt | null = null;
+    try {
+      // A confirmation without a code is the application's own decision, and no lock of the token concerns it.
+      if (demand !== null && manager !== undefined)
+        await this.ledger.assertUnlocked(demand, manager);
+      else if (demand !== null) receipt = await this.ledger.consumeForRequest(demand);
+    } catch (error) {
+      // A concurrent repeat may have consumed the quota, and not yet inserted its row.
+      const mayBeRepeated = keyIds.length > 0 && isHeldByConcurrentRepeat(error);
+      const concurrent = mayBeRepeated
+        ? await pollBriefly(() => this.#findRepeated(request))
+        : null;
+      if (concurrent !== null) return concurrent;
+      throw error;
+    }
+    if (deadline.expired) {
+      if (receipt) await this.ledger.refund(receipt);
+      throw databaseTimeoutError();
+    }
+    if (await this.#insert(request, receipt)) return { outcome: 'created', receipt };
+    const repeated = await this.store.find(row.id, manager);
+    return repeated === null ? { outcome: 'invisible' } : { outcome: 'repeated', row: repeated };
+  }
+
+  async verify(request: VerificationRequest): Promise<Verification> {
+    const { id, deadline, scopedSubject } = request;
+    if (!this.#isVerifyLimited) return this.#compare(request, null);
+    // One after the other in this process: the second call finds the confirmation ended before it consumes a failure.
+    return this.store.serializeAttempts(id, async () => {
+      if (deadline.expired) throw databaseTimeoutError();
+      const row = request.seen ?? (await this.store.find(id));
+      if (row === null || !isAccessible(row, scopedSubject, this.#access)) {
+        return { outcome: 'unknown' };
+      }
+      if (row.codeMac === null || statusOf(row, this.options.clock.now()) !== 'pending') {
+        return { outcome: 'ended', row };
+      }
+      return this.#verifyLimited(request, row, row.codeMac);
+    });
+  }
+
+  async #verifyLimited(
+    request: VerificationRequest,
+    row: ConfirmationRow,
+    mac: string,
+  ): Promise<Verification> {
+    const scope = this.scopes.scopeOf(row);
+    let failure: QuotaReceipt | null = null;
+    try {
+      // A code that can no longer be compared is no guess.
+      const isComparable = this.options.keyRing.keyOf(mac) !== undefined;
+      if (isComparable) failure = await this.ledger.consumeFailure(scope);
+    } catch (error) {
+      if (error instanceof TwoFactorTooManyRequestsError) return { outcome: 'locked', row, error };
+      throw error;
+    }
+    if (request.deadline.expired) {
+      if (failure) await this.ledger.refund(failure);
+      throw databaseTimeoutError();
+    }
+    const verification = await this.#compare(request, failure);
+    if (verification.outcome !== 'compared') {
+      if (failure) await this.ledger.refund(failure);
+    } else if (verification.isConfirmed) {
+      await this.ledger.resetAfterSuccess(scope, row.id);
+    } else if (verification.row.attempts >= verification.row.maxAttempts) {
+      await this.ledger.releaseSlot(scope, row.id);
+    }
+    return verification;
+  }
+
+  async #compare(
+    { id, macs, scopedSubject }: VerificationRequest,
+    failure: QuotaReceipt | null,
+  ): Promise<Verification> {
+    const compared = await this.store.confirm(id, macs, scopedSubject);
+    if (compared !== null) return { outcome: 'compared', ...compared, failure };
+    const row = await this.store.find(id);
+    return row === null || !isAccessible(row, scopedSubject, this.#access)
+      ? { outcome: 'unknown' }
+      : { outcome: 'ended', row };
+  }
+
+  async #insert(
+    { row, demand, keyIds, manager }: CreationRequest,
+    receipt: QuotaReceipt | null,
+  ): Promise<boolean> {
+    const keys =
+      demand === null
+        ? null
+        : this.ledger.quotaKeys(receipt?.charges ?? this.ledger.failuresOf(demand));
+    let isInserted = false;
+    try {
+      isInserted = await this.store.insert({ ...row, ...keys }, keyIds.length === 0, manager);
+      return isInserted;
+    } finally {
+      if (!isInserted && receipt) await this.ledger.refund(receipt);
+    }
+  }
+
+  async #findRepeated({ keyIds, manager }: CreationRequest, from = 0): Promise<Creation | null> {
+    for (const id of keyIds.slice(from)) {
+      const row = await this.store.find(id, manager);
+      if (row !== null) return { outcome: 'repeated', row };
+    }
+    return null;
+  }
+}
+
+/** Whether the quota is one that a concurrent repeat of the same request may have just consumed. */
+function isHeldByConcurrentRepeat(error: unknown): boolean {
+  const { limit } = limitOf(error) ?? {};
+  return limit === 'pending' || limit?.startsWith('sends-') === true;
+}

@@ -1,0 +1,328 @@
+import { Inject, Injectable, Logger } from '@nestjs/common';
+import type { EntityManager } from 'typeorm';
+
+import { limitKey } from '../crypto/index.js';
+import type { SqlValues } from '../database/index.js';
+import { TwoFactorError, TwoFactorUnavailableError } from '../errors/index.js';
+import type { ResolvedOptions } from '../options/index.js';
+import { InjectTwoFactorOptions, TWO_FACTOR_LIMIT_STORE } from '../two-factor.tokens.js';
+import { locksOf, type LockReport } from './lock-report.js';
+import {
+  QuotaPlanner,
+  type LimitedMessage,
+  type NamedQuota,
+  type QuotaScope,
+} from './quota-planner.js';
+import { longestWait, refusalError, shortestWait, type Refusal } from './quota-refusal.js';
+import { checkedLimitStore } from './store/checked-limit-store.js';
+import { DatabaseLimitStore } from './store/database-limit.store.js';
+import { chargeRow, failureValues, type ChargeRow } from './store/dialects/charge-values.js';
+import type { LimitClauses } from './store/dialects/limit-clauses.js';
+import { isExhausted } from './store/limit-rules.js';
+import type { LimitStore, QuotaRequest, QuotaUsage } from './store/limit-store.interface.js';
+import { NO_OWNER, ownerOf } from './store/slot-owner.js';
+
+/** A new confirmation, a message, or both. */
+export interface QuotaDemand extends QuotaScope {
+  /** The confirmation that is created. Without a message it takes one of the pending slots. */
+  readonly opens?: PendingSlotRequest | undefined;
+  readonly sends?: LimitedMessage | undefined;
+}
+
+/** The confirmation that will hold a slot, and for how long. */
+export interface PendingSlotRequest {
+  readonly id: string;
+  readonly ttlMs: number;
+}
+
+/** What a call has consumed, to be refunded if what it was for does not happen. */
+export interface QuotaReceipt {
+  readonly charges: readonly NamedQuota[];
+  readonly levels: readonly QuotaUsage[];
+}
+
+/** What a new confirmation consumes in its own statement, with one of the slots that would do. */
+export interface CreationQuota {
+  readonly charges: readonly NamedQuota[];
+  readonly owner: string;
+  readonly rows: (now: number) => readonly ChargeRow[];
+  /** The keys of its slot: two calls that want the same slot are not batched together. */
+  readonly exclusive: readonly string[];
+}
+
+/** What a new confirmation needs: quotas that every attempt consumes, and one candidate for each slot. */
+export interface CreationPlan {
+  readonly unconditional: readonly NamedQuota[];
+  readonly slots: readonly (readonly NamedQuota[])[];
+  /** At least one; without slots it has the unconditional quotas alone. */
+  readonly candidates: readonly CreationQuota[];
+}
+
+/** Under which keys a confirmation is counted, for its own statements; `null` where they count nothing. */
+export type QuotaKeys = {
+  readonly failureKeys: string | null;
+  readonly slotKeys: string | null;
+};
+
+const NOTHING: QuotaReceipt = { charges: [], levels: [] };
+
+/** Whether an attempt consumes a quota, or ends one. */
+export function limitsApplyToVerify({ limits: { failures, pending } }: ResolvedOptions): boolean {
+  return failures !== null || pending !== null;
+}
+
+/**
+ * Consumes quotas before what they limit, all that a call needs at once, and refunds them when that does not happen. A store
+ * that does not respond refuses the call: otherwise an outage of the store would switch all limits off.
+ */
+@Injectable()
+export class QuotaLedger {
+  readonly planner: QuotaPlanner;
+  readonly #logger = new Logger(QuotaLedger.name);
+  readonly #clauseValues: SqlValues;
+  private readonly store: LimitStore;
+
+  constructor(
+    @Inject(TWO_FACTOR_LIMIT_STORE) store: LimitStore,
+    @InjectTwoFactorOptions() private readonly options: ResolvedOptions,
+  ) {
+    this.store = checkedLimitStore(store, options.databaseTimeoutMs);
+    this.planner = new QuotaPlanner(options);
+    const rule = this.planner.failureRule;
+    const kids = options.keyRing.keys.map(({ kid }) => kid);
+    this.#clauseValues = {
+      ...failureValues(rule ?? undefined),
+      ring: [...kids, rule === null ? 'off' : 'on'].join(','),
+    };
+  }
+
+  /**
+   * Parts of the statements of the confirmations that consume quotas by themselves; `null` where the quotas are kept
+   * elsewhere, or by an engine that cannot do it.
+   */
+  get clauses(): LimitClauses | null {
+    return this.store instanceof DatabaseLimitStore ? this.store.clauses : null;
+  }
+
+  /**
+   * Values of the `clauses`, the same for all calls. The failure keys of a confirmation begin with `ring`, which tells
+   * whether they were made under the current secrets and rules.
+   */
+  get clauseValues(): SqlValues {
+    return this.#clauseValues;
+  }
+
+  /** What a statement that creates a confirmation consumes by itself. */
+  planCreation(demand: QuotaDemand & { readonly opens: PendingSlotRequest }): CreationPlan {
+    const unconditional = this.planner.request(demand, demand.sends);
+    const slots = this.#slots(demand);
+    const owner = ownerOf(demand.opens.id);
+    const candidates = (slots.length > 0 ? slots : [[]]).map((slot): CreationQuota => {
+      const charges = [...unconditional, ...slot];
+      const rows = (now: number): ChargeRow[] => charges.map((quota) => chargeRow(quota, now));
+      return { charges, owner, rows, exclusive: slot.map(({ key }) => key) };
+    });
+    return { unconditional, slots, candidates };
+  }
+
+  /** The error for quotas of a creation that its statements found exhausted. */
+  creationError({ unconditional, slots }: CreationPlan, exhausted: readonly QuotaUsage[]): Error {
+    const now = this.options.clock.now();
+    const refusal =
+      longestWait(unconditional, exhausted, now) ??
+      shortestWait(slots.flatMap((slot) => longestWait(slot, exhausted, now) ?? []));
+    return this.#refusalError(refusal!);
+  }
+
+  /** The error for an attempt that a statement refused because of these failure quotas. */
+  lockError(scope: QuotaScope, exhausted: readonly QuotaUsage[]): Error {
+    const [quota] = this.planner.failures(scope, false);
+    // By what the statement found rather than by today's keys: they differ while normalizeToken is being changed.
+    const quotas = quota === undefined ? [] : exhausted.map(({ key }) => ({ ...quota, key }));
+    const refusal = longestWait(quotas, exhausted, this.options.clock.now());
+    return this.#refusalError(refusal ?? { limit: 'failures', waitMs: 0, exactMs: 0 });
+  }
+
+  /** What is consumed for a wrong code. */
+  failuresOf(scope: QuotaScope): QuotaReceipt['charges'] {
+    return this.planner.failures(scope, false);
+  }
+
+  /** Under which keys a confirmation is counted, by its failures and its slot among the quotas. */
+  quotaKeys(charges: QuotaReceipt['charges']): QuotaKeys {
+    if (this.clauses === null) return { failureKeys: null, slotKeys: null };
+    const keysOf = (limit: string): string =>
+      charges
+        .filter((quota) => quota.limit === limit)
+        .map(({ key }) => key)
+        .join(',');
+    return {
+      failureKeys: `${this.#clauseValues['ring']}|${keysOf('failures')}`,
+      slotKeys: keysOf('pending') || null,
+    };
+  }
+
+  /**
+   * Consumes one failure of the token, or of the subject and its token, before a code is compared.
+   *
+   * @throws TwoFactorTooManyRequestsError while it is locked; nothing is consumed then.
+   */
+  async consumeFailure(scope: QuotaScope): Promise<QuotaReceipt> {
+    return this.#consume(this.planner.failures(scope, false), [], null);
+  }
+
+  /**
+   * Consumes the pending slot or the message before a confirmation is created or sent, unless the token is locked.
+   *
+   * @throws TwoFactorTooManyRequestsError, TwoFactorUnavailableError; nothing is consumed then.
+   */
+  async consumeForRequest(demand: QuotaDemand): Promise<QuotaReceipt> {
+    const unconditional = this.planner.request(demand, demand.sends);
+    return this.#consume(unconditional, this.#slots(demand), demand.opens?.id ?? null);
+  }
+
+  /**
+   * Only checks for a lock, for a confirmation that is created in a transaction of the application. A slot would make other
+   * calls wait for the end of that transaction.
+   *
+   * @throws TwoFactorTooManyRequestsError
+   */
+  async assertUnlocked(scope: QuotaScope, manager: EntityManager): Promise<void> {
+    const failures = this.planner.failures(scope, true);
+    if (failures.length === 0) return;
+    const levels = await this.read(
+      failures.map(({ key }) => key),
+      manager,
+    );
+    const now = this.options.clock.now();
+    const byKey = new Map(failures.map((quota) => [quota.key, quota]));
+    const exhausted = levels.filter((usage) => isExhausted(usage, byKey.get(usage.key)!, now));
+    const refusal = longestWait(failures, exhausted, now);
+    if (refusal !== null) throw this.#refusalError(refusal);
+  }
+
+  /** Refunds what had no effect. Never throws: a unit that is not refunded is lost, which is the safe side. */
+  async refund({ charges }: Pick<QuotaReceipt, 'charges'>): Promise<void> {
+    const consumed = charges.filter(({ checkOnly }) => !checkOnly);
+    if (consumed.length > 0) await this.#bestEffort(() => this.store.refund(consumed));
+  }
+
+  /** Refunds a message that is not sent. The confirmation lives on, and keeps its slot. */
+  async refundMessage({ charges }: QuotaReceipt): Promise<void> {
+    await this.refund({ charges: charges.filter(({ limit }) => limit.startsWith('sends-')) });
+  }
+
+  /** Ends the failures of the token and frees the slot, after a right code. Never throws, as `refund`. */
+  async resetAfterSuccess(scope: QuotaScope, id: string): Promise<void> {
+    const failures = this.planner.failures(scope, false).map(({ key }) => key);
+    await this.#releaseOwned([...failures, ...this.#slotKeys(scope)], id);
+  }
+
+  /** Frees the slot of a confirmation that ended without a right code. Never throws, as `refund`. */
+  async releaseSlot(scope: QuotaScope, id: string): Promise<void> {
+    await this.#releaseOwned(this.#slotKeys(scope), id);
+  }
+
+  /** @param levels those failure quotas of the attempt that lock now, as its statement returned them. */
+  receiptOf(scope: () => QuotaScope, levels: readonly QuotaUsage[]): QuotaReceipt {
+    return levels.length === 0
+      ? NOTHING
+      : { charges: this.planner.failures(scope(), false), levels };
+  }
+
+  /** The lock that a failure has caused, if it caused one. */
+  locksOf(receipt: QuotaReceipt): LockReport[] {
+    return locksOf(receipt, this.options.clock.now());
+  }
+
+  /** 16 hexadecimal characters that stand for a token. */
+  tokenKey(token: string): string {
+    const { current } = this.options.keyRing;
+    return limitKey(current, 'recipient', this.planner.normalize(token)).slice(0, 16);
+  }
+
+  async read(keys: readonly string[], manager?: EntityManager): Promise<readonly QuotaUsage[]> {
+    return this.#orUnavailable(() => this.store.read(keys, manager));
+  }
+
+  async release(keys: readonly string[]): Promise<void> {
+    await this.#orUnavailable(() => this.store.release(keys));
+  }
+
+  /** Deletes up to `limit` quotas of which nothing is consumed; true as long as there are more to look at. */
+  async purge(limit: number): Promise<boolean> {
+    return (await this.store.purge?.(limit)) ?? false;
+  }
+
+  async #consume(
+    unconditional: readonly NamedQuota[],
+    slots: readonly (readonly NamedQuota[])[],
+    id: string | null,
+  ): Promise<QuotaReceipt> {
+    if (unconditional.length === 0 && slots.length === 0) return NOTHING;
+    const owner = id === null ? NO_OWNER : ownerOf(id);
+    const taken: Refusal[] = [];
+    // Any of the slots will do: the next one is tried when only the slot refused.
+    for (const slot of slots.length > 0 ? slots : [[]]) {
+      const charges = [...unconditional, ...slot].toSorted(byKey);
+      const { exhausted, consumed } = await this.#orUnavailable(() =>
+        this.store.consume(charges, owner),
+      );
+      if (exhausted.length === 0) return { charges, levels: consumed };
+      const now = this.options.clock.now();
+      const refusal = longestWait(unconditional, exhausted, now);
+      if (refusal !== null) throw this.#refusalError(refusal);
+      const slotRefusal = longestWait(slot, exhausted, now);
+      if (slotRefusal !== null) taken.push(slotRefusal);
+    }
+    throw this.#refusalError(shortestWait(taken)!);
+  }
+
+  /** Only a confirmation that is created without a message takes a pending slot: messages are bounded by their own quotas. */
+  #slots(demand: QuotaDemand): NamedQuota[][] {
+    const { opens, sends } = demand;
+    return opens && sends === undefined ? this.planner.slots(demand, opens.ttlMs) : [];
+  }
+
+  #slotKeys(scope: QuotaScope): string[] {
+    if (!scope.hasSlot) return [];
+    return this.planner.slots(scope, 0).flatMap((slot) => slot.map(({ key }) => key));
+  }
+
+  async #releaseOwned(keys: readonly string[], id: string): Promise<void> {
+    if (keys.length === 0) return;
+    await this.#bestEffort(() => this.store.release(keys.toSorted(), ownerOf(id)));
+  }
+
+  #refusalError(refusal: Refusal): Error {
+    const { pending } = this.options.limits;
+    return refusalError(refusal, { now: this.options.clock.now(), pending });
+  }
+
+  async #orUnavailable<T>(ask: () => Promise<T>): Promise<T> {
+    try {
+      return await ask();
+    } catch (error) {
+      if (error instanceof TwoFactorError) throw error;
+      const cause = new Error(messageOf(error));
+      throw new TwoFactorUnavailableError('The limit store does not answer. Try again.', { cause });
+    }
+  }
+
+  async #bestEffort(work: () => Promise<unknown>): Promise<void> {
+    try {
+      await work();
+    } catch (error) {
+      this.#logger.warn(`A budget stays charged: ${messageOf(error)}`);
+    }
+  }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : 'unknown';
+}
+
+/** The one order in which a call locks its quotas: calls that lock the same quotas in two orders would deadlock. */
+function byKey(one: QuotaRequest, other: QuotaRequest): number {
+  return one.key < other.key ? -1 : 1;
+}
