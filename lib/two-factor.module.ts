@@ -3,6 +3,8 @@ import { DiscoveryModule, ModulesContainer } from '@nestjs/core';
 import type { DataSource } from 'typeorm';
 
 import {
+  CodeMethod,
+  CONFIRMATION_METHODS,
   CONFIRMATION_WRITER,
   ConfirmationCreator,
   ConfirmationRedeemer,
@@ -11,6 +13,7 @@ import {
   ConfirmationVerifier,
   ConfirmerService,
   EventPublisher,
+  type ConfirmationMethods,
   openWriter,
   QuotaScopeResolver,
   PurgeService,
@@ -114,6 +117,11 @@ function orderedRoutes(modules: ModulesContainer): GuardedRouteExplorer {
       inject: [ConfirmationStore, QuotaLedger, QuotaScopeResolver, TWO_FACTOR_OPTIONS],
     },
     {
+      provide: CONFIRMATION_METHODS,
+      useFactory: (code: CodeMethod): ConfirmationMethods => new Map([[code.name, code]]),
+      inject: [CodeMethod],
+    },
+    {
       provide: AfterCommit,
       useFactory: (dataSource: DataSource) => new AfterCommit(dataSource),
       inject: [TWO_FACTOR_DATA_SOURCE],
@@ -125,6 +133,7 @@ function orderedRoutes(modules: ModulesContainer): GuardedRouteExplorer {
     },
     { provide: DELIVERY_QUEUE, useClass: DirectDelivery },
     BackendCaller,
+    CodeMethod,
     ConfirmationCreator,
     ConfirmationRedeemer,
     ConfirmationStates,

@@ -7,6 +7,7 @@ import { TwoFactorUnavailableError } from '../errors/index.js';
 import {
   TwoFactorEvents,
   type BudgetExhaustedEvent,
+  type ConfirmedEvent,
   type ConfirmationEventBase,
 } from '../events/index.js';
 import {
@@ -24,13 +25,13 @@ import type { ConfirmationRow } from './model/confirmation-record.entity.js';
 import { maskToken } from './model/mask-token.js';
 import { scopeOfContent, QuotaScopeResolver } from './quota-scope-resolver.js';
 
-/** As far as it is known: no id before there is a confirmation. */
+/** The confirmation of an event, as far as it is known; the id is empty before there is a confirmation. */
 interface EventTarget {
   readonly id: string;
   readonly way: string;
 }
 
-/** Says what happened in the words of the events: no code, no secret, no full token, and nothing before its commit. */
+/** Publishes the events. An event carries no code, no secret and no full token, and is not emitted before its commit. */
 @Injectable()
 export class EventPublisher {
   readonly #logger = new Logger(EventPublisher.name);
@@ -48,7 +49,7 @@ export class EventPublisher {
     this.#sprayDetector = new SprayDetector(options.limits.sprayDetection);
   }
 
-  /** Whether anybody listens: what must be read for an event alone is else not read. */
+  /** Whether there are subscribers. Rows that are needed only for an event are not read otherwise. */
   get hasSubscribers(): boolean {
     return this.events.isObserved;
   }
@@ -69,7 +70,7 @@ export class EventPublisher {
     this.events.emit(() => ({ type: 'send-failed', sends, isPermanent, ...this.#factsOf(row) }));
   }
 
-  /** If the error is a refusal by a limit. */
+  /** Publishes a refused request or message, if a limit has refused it. */
   sendBlocked(error: unknown, confirmation: EventTarget, scope: QuotaScope): void {
     const refusal = limitOf(error);
     if (refusal === null) return;
@@ -82,7 +83,7 @@ export class EventPublisher {
     }
   }
 
-  /** Reports it once for each window: the quota is also refused for every further request. */
+  /** Reports once for each window: an exhausted quota refuses every further request as well. */
   #budgetExhausted(facts: Omit<BudgetExhaustedEvent, 'type' | 'at'>, endsAt: number): void {
     const now = this.options.clock.now();
     const { limit, limitClass, way, retryAfterSeconds } = facts;
@@ -96,7 +97,7 @@ export class EventPublisher {
     this.events.emit(() => ({ type: 'budget-exhausted', at: new Date(now), ...facts }));
   }
 
-  /** If the error is a refusal by a limit. */
+  /** Publishes a refused attempt, if a limit has refused it. */
   attemptBlocked(error: unknown, confirmation: EventTarget, scope: QuotaScope): void {
     const refusal = limitOf(error);
     if (refusal === null) return;
@@ -104,8 +105,8 @@ export class EventPublisher {
     this.events.emit(() => ({ type: 'attempt-blocked', ...refusal, ...facts() }));
   }
 
-  /** @param failure what the wrong code has charged, if failures are counted. */
-  attemptFailed(row: ConfirmationRow, failure: QuotaReceipt | null, code: string): void {
+  /** @param failure what the wrong code has consumed, if failures are counted. */
+  attemptFailed(row: ConfirmationRow, failure: QuotaReceipt | null, guess: string | null): void {
     const { attempts, maxAttempts } = row;
     const facts = (): ConfirmationEventBase => this.#factsOf(row);
     this.events.emit(() => ({ type: 'attempt-failed', attempts, maxAttempts, ...facts() }));
@@ -115,10 +116,10 @@ export class EventPublisher {
     for (const lock of failure ? this.ledger.locksOf(failure) : []) {
       this.events.emit(() => ({ type: 'locked', ...lock, ...facts() }));
     }
-    this.#watchGuess(row.id, code);
+    if (guess !== null) this.#watchGuess(row.id, guess);
   }
 
-  confirmed(row: ConfirmationRow, by: 'code' | 'hand'): void {
+  confirmed(row: ConfirmationRow, by: ConfirmedEvent['by']): void {
     const { attempts } = row;
     this.events.emit(() => ({ type: 'confirmed', by, attempts, ...this.#factsOf(row) }));
   }
@@ -151,8 +152,8 @@ export class EventPublisher {
     this.events.emit(() => ({ type: 'spraying-suspected', at: new Date(now), confirmations }));
   }
 
-  #afterCommit(manager: EntityManager | undefined, tell: () => void): void {
-    if (this.hasSubscribers) this.afterCommit.run(manager, tell);
+  #afterCommit(manager: EntityManager | undefined, emit: () => void): void {
+    if (this.hasSubscribers) this.afterCommit.run(manager, emit);
   }
 
   #factsOf(row: ConfirmationRow): ConfirmationEventBase {

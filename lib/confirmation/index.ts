@@ -17,6 +17,12 @@ export { ConfirmationStore, type PurgedBatch } from './store/confirmation.store.
 export { CONFIRMATION_WRITER, type ConfirmationWriter } from './store/confirmation-writer.js';
 export { openWriter } from './store/open-writer.js';
 export { ConfirmationRedeemer } from './use/confirmation-redeemer.js';
+export { CodeMethod } from './verify/code-method.js';
+export {
+  CONFIRMATION_METHODS,
+  type ConfirmationMethod,
+  type ConfirmationMethods,
+} from './verify/confirmation-method.js';
 export { ConfirmationVerifier } from './verify/confirmation-verifier.js';
 export { ConfirmerService } from './confirmer.service.js';
 export type {

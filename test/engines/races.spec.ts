@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 import {
+  CodeMethod,
   ConfirmationCreator,
   ConfirmationRedeemer,
   ConfirmationStates,
@@ -57,10 +58,12 @@ async function confirmersOf({ app, dataSource }: TestApp, count: number): Promis
       useWithinMs: useWithinSeconds * 1_000,
     });
     const writer = openWriter(store, ledger, scopes, options);
+    const code = new CodeMethod(writer, options);
+    const methods = new Map([[code.name, code]]);
     const states = new ConfirmationStates(store, ledger, scopes, publisher, options);
     return new ConfirmerService(
       new ConfirmationCreator(store, writer, ledger, states, publisher, options),
-      new ConfirmationVerifier(store, writer, states, scopes, publisher, options),
+      new ConfirmationVerifier(store, methods, states, scopes, publisher, options),
       new ConfirmationRedeemer(store, states, publisher, options),
       states,
       store,

@@ -1,9 +1,8 @@
 import { Inject, Injectable } from '@nestjs/common';
 
-import { codeMacs, parseCode } from '../../crypto/index.js';
 import type { Deadline } from '../../database/index.js';
-import { TwoFactorUnknownSecretError } from '../../errors/index.js';
-import { limitsApplyToVerify, type QuotaReceipt } from '../../limits/index.js';
+import { TwoFactorInputError } from '../../errors/index.js';
+import { limitsApplyToVerify } from '../../limits/index.js';
 import type { ResolvedOptions } from '../../options/index.js';
 import { InjectTwoFactorOptions } from '../../two-factor.tokens.js';
 import { ConfirmationStates } from '../confirmation-states.js';
@@ -12,12 +11,15 @@ import type { ConfirmationRow } from '../model/confirmation-record.entity.js';
 import { statusOf } from '../model/confirmation-status.js';
 import type { ConfirmationAttempt } from '../model/inputs.interface.js';
 import { QuotaScopeResolver } from '../quota-scope-resolver.js';
-import {
-  CONFIRMATION_WRITER,
-  type ConfirmationWriter,
-  type Verification,
-} from '../store/confirmation-writer.js';
+import type { Verification } from '../store/confirmation-writer.js';
 import { ConfirmationStore } from '../store/confirmation.store.js';
+import { CODE_METHOD } from './code-method.js';
+import {
+  CONFIRMATION_METHODS,
+  type ChargedAttempt,
+  type ConfirmationMethod,
+  type ConfirmationMethods,
+} from './confirmation-method.js';
 
 /** How an attempt is restricted, and what its caller knows. */
 export interface VerifyOptions {
@@ -25,16 +27,18 @@ export interface VerifyOptions {
   readonly scopedSubject?: string | undefined;
   /** The row, when the caller has just read it and may access it. */
   readonly seen?: ConfirmationRow | undefined;
+  /** The name of the method that the response is for. @default 'code' */
+  readonly method?: string | undefined;
 }
 
-/** One attempt at a confirmation: compares the code, and publishes what became of it. */
+/** One attempt at a confirmation: runs the three steps of its method, and publishes what became of it. */
 @Injectable()
 export class ConfirmationVerifier {
   readonly #isLimited: boolean;
 
   constructor(
     private readonly store: ConfirmationStore,
-    @Inject(CONFIRMATION_WRITER) private readonly writer: ConfirmationWriter,
+    @Inject(CONFIRMATION_METHODS) private readonly methods: ConfirmationMethods,
     private readonly states: ConfirmationStates,
     private readonly scopes: QuotaScopeResolver,
     private readonly publisher: EventPublisher,
@@ -45,52 +49,55 @@ export class ConfirmationVerifier {
 
   async verify(
     id: string,
-    code: string,
-    { scopedSubject, seen }: VerifyOptions = {},
+    response: unknown,
+    { scopedSubject, seen, method: name = CODE_METHOD }: VerifyOptions = {},
   ): Promise<ConfirmationAttempt> {
-    const parsed = parseCode(code);
+    const method = this.methods.get(name);
+    if (method === undefined) throw new TwoFactorInputError(`There is no method "${name}".`);
+    const parsed = method.parse(response);
     if (seen && statusOf(seen, this.options.clock.now()) !== 'pending') {
       return { state: this.states.stateOf(seen), outcome: 'refused' };
     }
-    const macs = codeMacs(this.options.keyRing, id, parsed);
-    const attempt = (deadline: Pick<Deadline, 'expired'>): Promise<Verification> =>
-      this.writer.verify({ id, macs, scopedSubject: scopedSubject ?? null, seen, deadline });
-    const verification = this.#isLimited
-      ? await this.store.within(attempt)
-      : await attempt({ expired: false });
-    return this.#report(verification, parsed);
+    const charge = (deadline: Pick<Deadline, 'expired'>): Promise<Verification> =>
+      method.charge(parsed, { id, scopedSubject: scopedSubject ?? null, seen, deadline });
+    const charged = this.#isLimited
+      ? await this.store.within(charge)
+      : await charge({ expired: false });
+    return charged.outcome === 'compared'
+      ? this.#judge(method, parsed, charged)
+      : this.#refuse(charged);
   }
 
-  #report(verification: Verification, code: string): ConfirmationAttempt {
-    if (verification.outcome === 'unknown') return { state: null, outcome: 'refused' };
-    const { row } = verification;
-    if (verification.outcome === 'locked') {
-      this.publisher.attemptBlocked(verification.error, row, this.scopes.scopeOf(row));
-      throw verification.error;
+  async #judge(
+    method: ConfirmationMethod,
+    response: unknown,
+    charged: ChargedAttempt,
+  ): Promise<ConfirmationAttempt> {
+    const { row, failure } = charged;
+    const evidence = await method.verify(response, charged);
+    if (evidence === null) {
+      this.publisher.attemptFailed(row, failure, method.guessOf(response));
+      return { state: this.states.stateOf(row), outcome: 'mismatched' };
     }
-    if (verification.outcome === 'ended') {
+    const confirmed = await method.settle(evidence, charged);
+    if (confirmed === null) return this.#endedMeanwhile(row);
+    this.publisher.confirmed(confirmed, method.confirmedBy);
+    return { state: this.states.stateOf(confirmed), outcome: 'confirmed' };
+  }
+
+  #refuse(refused: Exclude<Verification, ChargedAttempt>): ConfirmationAttempt {
+    if (refused.outcome === 'unknown') return { state: null, outcome: 'refused' };
+    const { row } = refused;
+    if (refused.outcome === 'ended') {
       return { state: this.states.stateOf(row), outcome: 'refused' };
     }
-    return this.#reportCompared(row, verification.isConfirmed, code, verification.failure);
+    this.publisher.attemptBlocked(refused.error, row, this.scopes.scopeOf(row));
+    throw refused.error;
   }
 
-  #reportCompared(
-    row: ConfirmationRow,
-    isConfirmed: boolean,
-    code: string,
-    failure: QuotaReceipt | null,
-  ): ConfirmationAttempt {
-    const state = this.states.stateOf(row);
-    if (isConfirmed) {
-      this.publisher.confirmed(row, 'code');
-      return { state, outcome: 'confirmed' };
-    }
-    if (row.codeMac !== null && !this.options.keyRing.keyOf(row.codeMac)) {
-      throw new TwoFactorUnknownSecretError(
-        'The confirmation was made under a secret that is not in the ring. Request a new one.',
-      );
-    }
-    this.publisher.attemptFailed(row, failure, code);
-    return { state, outcome: 'mismatched' };
+  /** A concurrent call has confirmed or cancelled the confirmation after this attempt was counted. */
+  async #endedMeanwhile({ id }: ConfirmationRow): Promise<ConfirmationAttempt> {
+    const row = await this.store.find(id);
+    return { state: row && this.states.stateOf(row), outcome: 'refused' };
   }
 }

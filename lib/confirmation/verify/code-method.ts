@@ -1,0 +1,61 @@
+import { Inject, Injectable } from '@nestjs/common';
+
+import { codeMacs, parseCode } from '../../crypto/index.js';
+import { TwoFactorUnknownSecretError } from '../../errors/index.js';
+import type { ResolvedOptions } from '../../options/index.js';
+import { InjectTwoFactorOptions } from '../../two-factor.tokens.js';
+import type { ConfirmationRow } from '../model/confirmation-record.entity.js';
+import {
+  CONFIRMATION_WRITER,
+  type ConfirmationWriter,
+  type Verification,
+} from '../store/confirmation-writer.js';
+import type {
+  Attempt,
+  ChargedAttempt,
+  ConfirmationMethod,
+  Evidence,
+} from './confirmation-method.js';
+
+/** The name of the method of a code that was sent. */
+export const CODE_METHOD = 'code';
+
+const RIGHT_CODE: Evidence = Object.freeze({});
+
+/** A code that was sent. The statement of `charge` counts the attempt, compares the code and confirms. */
+@Injectable()
+export class CodeMethod implements ConfirmationMethod<string> {
+  readonly name = CODE_METHOD;
+  readonly confirmedBy = 'code';
+
+  constructor(
+    @Inject(CONFIRMATION_WRITER) private readonly writer: ConfirmationWriter,
+    @InjectTwoFactorOptions() private readonly options: ResolvedOptions,
+  ) {}
+
+  parse(code: unknown): string {
+    return parseCode(code);
+  }
+
+  charge(code: string, { id, scopedSubject, seen, deadline }: Attempt): Promise<Verification> {
+    const macs = codeMacs(this.options.keyRing, id, code);
+    return this.writer.verify({ id, macs, scopedSubject, seen, deadline });
+  }
+
+  /** @throws TwoFactorUnknownSecretError for a confirmation under a removed secret, whose code cannot be compared. */
+  verify(_: string, { row, isConfirmed }: ChargedAttempt): Evidence | null {
+    if (isConfirmed) return RIGHT_CODE;
+    if (row.codeMac === null || this.options.keyRing.keyOf(row.codeMac)) return null;
+    throw new TwoFactorUnknownSecretError(
+      'The confirmation was made under a secret that is not in the ring. Request a new one.',
+    );
+  }
+
+  settle(_: Evidence, { row }: ChargedAttempt): ConfirmationRow {
+    return row;
+  }
+
+  guessOf(code: string): string {
+    return code;
+  }
+}

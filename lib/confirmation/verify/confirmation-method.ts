@@ -1,0 +1,44 @@
+import type { ConfirmedEvent } from '../../events/index.js';
+import type { ConfirmationRow } from '../model/confirmation-record.entity.js';
+import type { Verification, VerificationRequest } from '../store/confirmation-writer.js';
+
+/** One attempt at a confirmation, whatever its method is. */
+export type Attempt = Omit<VerificationRequest, 'macs'>;
+
+/** An attempt that was counted. Every other outcome of `charge` has ended the attempt, and has written nothing. */
+export type ChargedAttempt = Extract<Verification, { readonly outcome: 'compared' }>;
+
+/** What a method has found, for its `settle`: what the write must still find true, and what it stores. */
+export type Evidence = Readonly<Record<string, unknown>>;
+
+/**
+ * A way to confirm a confirmation. An attempt has three steps, so that no guess is ever free: it is counted and committed
+ * before anything is compared, judged in memory, and then confirmed by one guarded write.
+ *
+ * A method whose evidence the database itself can compare does all three in the statement of `charge`, and its other steps
+ * only read the answer.
+ */
+export interface ConfirmationMethod<Response = unknown> {
+  readonly name: string;
+  /** The method as the event `confirmed` names it. */
+  readonly confirmedBy: ConfirmedEvent['by'];
+  /** @throws TwoFactorInputError for a response of the wrong shape; nothing is counted then. */
+  parse(response: unknown): Response;
+  /** Counts the attempt and its failure, unless the confirmation has ended or a limit refuses. */
+  charge(response: Response, attempt: Attempt): Promise<Verification>;
+  /** Judges the response and writes nothing; `null` when it is wrong. */
+  verify(response: Response, charged: ChargedAttempt): Promise<Evidence | null> | Evidence | null;
+  /** Confirms, for one of several concurrent calls, and ends the failures; `null` when another call has ended it. */
+  settle(
+    evidence: Evidence,
+    charged: ChargedAttempt,
+  ): Promise<ConfirmationRow | null> | ConfirmationRow;
+  /** The guess, for the detection of sprayed codes; `null` for a response that cannot be guessed. */
+  guessOf(response: Response): string | null;
+}
+
+/** All methods by their names. */
+export type ConfirmationMethods = ReadonlyMap<string, ConfirmationMethod>;
+
+/** Injects the `ConfirmationMethods`, which the module fills. */
+export const CONFIRMATION_METHODS = Symbol('ConfirmationMethods');
