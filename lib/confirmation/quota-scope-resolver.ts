@@ -6,12 +6,12 @@ import type { ResolvedOptions } from '../options/index.js';
 import { InjectTwoFactorOptions } from '../two-factor.tokens.js';
 import type { ConfirmationRow } from './model/confirmation-record.entity.js';
 
-/** What a stored confirmation is about, for the limits and the events. */
+/** The subject, token and purpose of a stored confirmation, by which the limits count it and the events name it. */
 @Injectable()
 export class QuotaScopeResolver {
   constructor(@InjectTwoFactorOptions() private readonly options: ResolvedOptions) {}
 
-  /** The token is in the envelope alone; an envelope that can no longer be opened has none. */
+  /** Only the envelope has the token; of an envelope that can no longer be opened the token is unknown. */
   scopeOf(row: Pick<ConfirmationRow, 'id' | 'purpose' | 'subject' | 'envelope'>): QuotaScope {
     const { id, purpose, subject, envelope } = row;
     const sealed =
@@ -22,7 +22,7 @@ export class QuotaScopeResolver {
   }
 }
 
-/** What a confirmation is about, by its row and the opened content of its envelope. */
+/** The scope of a confirmation, by its row and the opened content of its envelope. */
 export function scopeOfContent(
   { purpose, subject }: Pick<ConfirmationRow, 'purpose' | 'subject'>,
   content: Omit<EnvelopeContent, 'code'> | null,

@@ -1,6 +1,6 @@
 import { domainToASCII } from 'node:url';
 
-/** `5` of `ext. 5`, `extension 5`, `x5`, `#5`, `,5` behind a number, and then what stands before it. */
+/** The `5` of `ext. 5`, `extension 5`, `x5`, `#5`, `,5` after a number; the next expression matches the sign before it. */
 const EXTENSION_DIGITS = /\d{1,7}$/;
 const EXTENSION_SIGN = /(?:ext(?:ension|n)?\.?|x|#|,{1,3})$/i;
 /** Blanks, brackets, every hyphen, minus and tilde, the soft hyphen too; and the `(0)` that is not dialled from abroad. */
@@ -8,16 +8,16 @@ const PHONE_DECORATION = /\(0\)|[\s()[\].~\p{Pd}\u00ad\u2053\u2212\u223c\u30fc/]
 /** ITU-T E.164: a country code and a number of at most 15 digits together. */
 const E164 = /^\+[1-9]\d{6,14}$/;
 const DIGITS = /^\d{4,20}$/;
-/** What a domain may be made of; the URL parser would cut others at a `/`, `?` or `#`. */
+/** The characters of a domain. The URL parser would cut a text with other ones at a `/`, `?` or `#`. */
 const DOMAIN = /^[\p{L}\p{N}\p{M}.\u3002-]+$/u;
 const QUOTED_WORD = /^"([\w.+-]+)"$/;
 
 /**
- * One spelling for all spellings of a mailbox or a number, so that they share one budget; every other token is itself.
+ * One spelling for all spellings of a mailbox or a number, so that they share one quota. Every other token stays as it is.
  *
- * - A mail address: case does not count, on either side of the `@` (a server may tell `Ann` from `ann`, hardly any does,
- *   and here sharing is the safe side); a domain is its ASCII form (UTS 46) without the last dot. `+tags` and dots count.
- *   What is no plain address (`Ann <ann@example.com>`) is left as it is: a backend refuses it.
+ * - A mail address: case does not count, on either side of the `@` (a server may distinguish `Ann` from `ann`, hardly any
+ *   does, and a shared quota is the safe side); a domain is its ASCII form (UTS 46) without the last dot. `+tags` and dots count.
+ *   A text that is no plain address (`Ann <ann@example.com>`) is left as it is: a backend refuses it.
  * - A number with `+`, `00` or `tel:`: E.164, without spaces, brackets, dots, hyphens and extension.
  * - Other digits, such as a national number: without these decorations. They have no country: see
  *   `nestjs-two-factor/phone`.

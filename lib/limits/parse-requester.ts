@@ -3,7 +3,7 @@ import { TwoFactorInputError } from '../errors/index.js';
 const MAX_REQUESTER_LENGTH = 255;
 
 /**
- * Who causes a message: an IP address, or an id of a session or a user.
+ * The requester of a message: an IP address, or an id of a session or a user.
  *
  * @throws TwoFactorInputError for anything but `undefined` and 1 to 255 characters.
  */

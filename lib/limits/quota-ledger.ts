@@ -16,7 +16,7 @@ import {
 import { longestWait, refusalError, shortestWait, type Refusal } from './quota-refusal.js';
 import { checkedLimitStore } from './store/checked-limit-store.js';
 import { DatabaseLimitStore } from './store/database-limit.store.js';
-import { chargeRow, failureValues, type ChargeRow } from './store/dialects/charge-values.js';
+import { quotaRow, failureValues, type QuotaRow } from './store/dialects/quota-values.js';
 import type { LimitClauses } from './store/dialects/limit-clauses.js';
 import { isExhausted } from './store/limit-rules.js';
 import type { LimitStore, QuotaRequest, QuotaUsage } from './store/limit-store.interface.js';
@@ -45,7 +45,7 @@ export interface QuotaReceipt {
 export interface CreationQuota {
   readonly charges: readonly NamedQuota[];
   readonly owner: string;
-  readonly rows: (now: number) => readonly ChargeRow[];
+  readonly rows: (now: number) => readonly QuotaRow[];
   /** The keys of its slot: two calls that want the same slot are not batched together. */
   readonly exclusive: readonly string[];
 }
@@ -119,7 +119,7 @@ export class QuotaLedger {
     const owner = ownerOf(demand.opens.id);
     const candidates = (slots.length > 0 ? slots : [[]]).map((slot): CreationQuota => {
       const charges = [...unconditional, ...slot];
-      const rows = (now: number): ChargeRow[] => charges.map((quota) => chargeRow(quota, now));
+      const rows = (now: number): QuotaRow[] => charges.map((quota) => quotaRow(quota, now));
       return { charges, owner, rows, exclusive: slot.map(({ key }) => key) };
     });
     return { unconditional, slots, candidates };

@@ -19,7 +19,7 @@ import { customerOf, networkOf, parseAddress, type Address } from './networks.js
 export interface QuotaScope {
   /** `null` until the confirmation is bound to a token. */
   readonly token: string | null;
-  /** Who named the token. */
+  /** The side that named the token. */
   readonly tokenFrom: 'client' | 'application';
   /** Empty for no subject. */
   readonly subject: string;
@@ -36,7 +36,7 @@ export interface LimitedMessage {
   readonly requester: string | undefined;
 }
 
-/** Whose failures are meant: of a token that clients name, or of a subject and the token that the application names. */
+/** The failures of a token that clients name, or of a subject and the token that the application names. */
 export type FailureScope =
   | { readonly token: string; readonly subject?: undefined }
   | { readonly subject: string; readonly token?: string | undefined };
@@ -47,15 +47,15 @@ export interface NamedQuota extends QuotaRequest {
   readonly limitClass: LimitClass;
 }
 
-/** What the keys of a party's counters begin with: its class, and the names that the class counts by. */
-type Scope = readonly [limitClass: LimitClass, ...names: string[]];
+/** What the keys of a scope's counters begin with: its class, and the names that the class counts by. */
+type ScopeNames = readonly [limitClass: LimitClass, ...names: string[]];
 
 const UNKNOWN_REQUESTER = 'unknown';
 
 /**
- * Which quotas a request needs, and under which keys. It reads options only and touches no store.
+ * Which quotas a request needs, and under which keys. It reads options only, and no store.
  *
- * A counter belongs to the party that chose the token: `open` where a client named it, `bound` where the application named
+ * A counter belongs to the side that chose the token: `open` where a client named it, `bound` where the application named
  * it for a subject. The class is part of each key, so that nothing is shared between strangers and signed-in users.
  */
 export class QuotaPlanner {
@@ -69,11 +69,11 @@ export class QuotaPlanner {
     this.failureRule = failureRuleOf(limits);
   }
 
-  /** One row: of the token, or of the subject and its token. */
-  failures(party: QuotaScope, checkOnly: boolean): NamedQuota[] {
-    const scope = this.#scopeOf(party);
-    if (this.failureRule === null || scope === null) return [];
-    return this.#failures(this.failureRule, scope, checkOnly);
+  /** The failure quota of a token, or of a subject and its token; none while neither is known. */
+  failures(scope: QuotaScope, checkOnly: boolean): NamedQuota[] {
+    const names = this.#namesOf(scope);
+    if (this.failureRule === null || names === null) return [];
+    return this.#failures(this.failureRule, names, checkOnly);
   }
 
   /** @throws TwoFactorInputError for anything but a token, a subject, or both. */
@@ -91,31 +91,31 @@ export class QuotaPlanner {
   }
 
   /** What a new confirmation or a message needs, slots aside: no lock, and one message of each quota that counts it. */
-  request(party: QuotaScope, message: LimitedMessage | undefined): NamedQuota[] {
-    const scope = this.#scopeOf(party);
+  request(scope: QuotaScope, message: LimitedMessage | undefined): NamedQuota[] {
+    const names = this.#namesOf(scope);
     const failures =
-      this.failureRule === null || scope === null
+      this.failureRule === null || names === null
         ? []
-        : this.#failures(this.failureRule, scope, true);
+        : this.#failures(this.failureRule, names, true);
     return message === undefined
       ? failures
-      : [...failures, ...this.#message(party, scope, message)];
+      : [...failures, ...this.#message(scope, names, message)];
   }
 
   /**
    * The slots of a confirmation that is made without a message, any of which will do. A confirmation of no subject and to no
    * token takes none.
    */
-  slots(party: QuotaScope, ttlMs: number): NamedQuota[][] {
+  slots(scope: QuotaScope, ttlMs: number): NamedQuota[][] {
     const { pending } = this.#limits;
-    const { subject, token, purpose } = party;
+    const { subject, token, purpose } = scope;
     if (pending === null || (subject === '' && token === null)) return [];
-    const limitClass = classOf(party);
+    const limitClass = classOf(scope);
     // A subject keeps its slots when the token becomes known later, so that the end of a confirmation frees the right one.
     const owner = subject === '' ? ['token', this.normalize(token!)] : ['subject', subject];
     const rule = { kind: 'window', max: 1, windowMs: ttlMs } as const;
     return Array.from({ length: pending }, (_, slot) =>
-      this.#budgets({ limit: 'pending', limitClass, rule, checkOnly: false }, [
+      this.#quotas({ limit: 'pending', limitClass, rule, checkOnly: false }, [
         'pending',
         limitClass,
         purpose,
@@ -144,15 +144,15 @@ export class QuotaPlanner {
     );
   }
 
-  #scopeOf(party: QuotaScope): Scope | null {
-    const { subject, token } = party;
-    if (classOf(party) === 'bound') {
+  #namesOf(scope: QuotaScope): ScopeNames | null {
+    const { subject, token } = scope;
+    if (classOf(scope) === 'bound') {
       return ['bound', subject, token === null ? '' : this.normalize(token)];
     }
     return token === null ? null : ['open', this.normalize(token)];
   }
 
-  #parseScope(scope: FailureScope): Scope {
+  #parseScope(scope: FailureScope): ScopeNames {
     const { token, subject } = (scope as Partial<FailureScope> | null) ?? {};
     const isName = (value: unknown): boolean => typeof value === 'string' && value !== '';
     const isAbsentOrName = [token, subject].every((value) => value === undefined || isName(value));
@@ -165,37 +165,37 @@ export class QuotaPlanner {
     return subject === undefined ? ['open', normalized] : ['bound', subject, normalized];
   }
 
-  #failures(rule: FailureRule, scope: Scope, checkOnly: boolean): NamedQuota[] {
-    return this.#budgets({ limit: 'failures', limitClass: scope[0], rule, checkOnly }, [
+  #failures(rule: FailureRule, names: ScopeNames, checkOnly: boolean): NamedQuota[] {
+    return this.#quotas({ limit: 'failures', limitClass: names[0], rule, checkOnly }, [
       'failures',
-      ...scope,
+      ...names,
     ]);
   }
 
   #message(
-    party: QuotaScope,
-    scope: Scope | null,
+    scope: QuotaScope,
+    names: ScopeNames | null,
     { way, requester }: LimitedMessage,
   ): NamedQuota[] {
     const { sendsPerSender, sendsInTotal } = this.#limits;
-    const limitClass = classOf(party);
+    const limitClass = classOf(scope);
     return [
-      ...(scope === null || party.token === null ? [] : this.#sendsPerToken(scope)),
-      ...(limitClass === 'open' ? this.#requester(party.subject, requester) : []),
+      ...(names === null || scope.token === null ? [] : this.#sendsPerToken(names)),
+      ...(limitClass === 'open' ? this.#requester(scope.subject, requester) : []),
       ...this.#windows('sends-per-sender', limitClass, sendsPerSender, way, limitClass),
       ...this.#windows('sends-in-total', limitClass, sendsInTotal[limitClass], limitClass),
     ];
   }
 
-  #sendsPerToken(scope: Scope): NamedQuota[] {
-    const [limitClass] = scope;
+  #sendsPerToken(names: ScopeNames): NamedQuota[] {
+    const [limitClass] = names;
     const rules = this.#limits.sendsPerToken[limitClass];
-    return this.#windows('sends-per-token', limitClass, rules, ...scope);
+    return this.#windows('sends-per-token', limitClass, rules, ...names);
   }
 
   /**
-   * The party that causes a message of the class `open`, and its networks. A subject who names a token is a requester by
-   * itself, and counts in its widest network only: more addresses give it no more messages.
+   * The quotas of the requester of a message of the class `open`, and of its networks. A subject that names a token is a
+   * requester itself, and counts in its widest network only: more addresses give it no more messages.
    */
   #requester(subject: string, requester: string | undefined): NamedQuota[] {
     const perRequester = (...names: string[]): NamedQuota[] =>
@@ -211,7 +211,7 @@ export class QuotaPlanner {
     return [...perRequester('address', customerOf(address)), ...networks.flat()];
   }
 
-  /** Requesters that the application does not know share one budget, so that none goes uncounted. */
+  /** Requesters that the application does not know share one quota, so that none goes uncounted. */
   #unknownRequesters(): NamedQuota[] | null {
     const family = this.#limits.sendsPerNetwork.some(({ ipv4 }) => ipv4) ? 'ipv4' : 'ipv6';
     const [widest] = this.#rulesFor(family);
@@ -248,7 +248,7 @@ export class QuotaPlanner {
     ...names: readonly string[]
   ): NamedQuota[] {
     return rules.flatMap(({ max, perSeconds }) =>
-      this.#budgets(
+      this.#quotas(
         {
           limit,
           limitClass,
@@ -264,18 +264,18 @@ export class QuotaPlanner {
    * One quota under each secret of the ring: instances that do not know the new secret yet count the same, and what is
    * counted from now on is not lost when the old secret is removed.
    */
-  #budgets(budget: Omit<NamedQuota, 'key'>, names: readonly string[]): NamedQuota[] {
+  #quotas(quota: Omit<NamedQuota, 'key'>, names: readonly string[]): NamedQuota[] {
     return this.#keyRing.keys.map((ringKey) => ({
       key: limitKey(ringKey, ...names),
-      rule: budget.rule,
-      limit: budget.limit,
-      limitClass: budget.limitClass,
-      checkOnly: budget.checkOnly,
+      rule: quota.rule,
+      limit: quota.limit,
+      limitClass: quota.limitClass,
+      checkOnly: quota.checkOnly,
     }));
   }
 }
 
-/** A client that names the token is a stranger to it, also when the client is signed in. */
+/** The class `open` for a client that names the token: it is a stranger to that token even when it is signed in. */
 export function classOf({ subject, tokenFrom }: QuotaScope): LimitClass {
   return subject === '' || tokenFrom === 'client' ? 'open' : 'bound';
 }

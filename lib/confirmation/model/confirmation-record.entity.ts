@@ -3,10 +3,11 @@ import { Column, Entity, PrimaryColumn } from 'typeorm';
 import { epochMs } from '../../database/index.js';
 
 /**
- * One confirmation as it is stored; users hold a {@link ConfirmationState}. Written by the store's statements alone.
+ * One confirmation as it is stored. Applications get a {@link ConfirmationState}. Only the statements of this package write
+ * it.
  *
- * Times are epoch milliseconds: `timestamp` columns shift with the zone of the process that reads them. What never
- * changes comes first and what changes comes last, which keeps the log of an update short.
+ * Times are epoch milliseconds: `timestamp` columns shift with the zone of the process that reads them. Columns
+ * that never change come first, which keeps an update's record in the server's log short.
  */
 @Entity('two_factor_confirmation')
 export class ConfirmationRecord {
@@ -42,18 +43,18 @@ export class ConfirmationRecord {
   @Column({ name: 'way', type: 'varchar', length: 64, default: '' })
   way!: string;
 
-  /** Null when there is no code: a confirmation that was confirmed when it was made. */
+  /** `null` without a code: a confirmation that was confirmed when it was made. */
   @Column({ name: 'code_mac', type: 'varchar', length: 64, nullable: true })
   codeMac!: string | null;
 
   @Column({ name: 'envelope', type: 'text', nullable: true })
   envelope!: string | null;
 
-  /** Under which budgets its wrong codes are counted, where its own statement counts them: keyed hashes, and of which ring. */
+  /** The keys of its failure quotas, after the name of the key ring they were made under: for statements that count them. */
   @Column({ name: 'failure_keys', type: 'text', nullable: true })
   failureKeys!: string | null;
 
-  /** Likewise the pending slot that it has. */
+  /** The keys of the pending slot that it holds. */
   @Column({ name: 'slot_keys', type: 'text', nullable: true })
   slotKeys!: string | null;
 
@@ -82,8 +83,10 @@ export class ConfirmationRecord {
   cancelledAt!: number | null;
 }
 
-/** Columns that only the statements themselves look at. */
-export const UNREAD = ['failureKeys', 'slotKeys'] as const;
+/** Columns that only statements read, and that no statement returns. */
+export const WRITE_ONLY_COLUMNS = ['failureKeys', 'slotKeys'] as const;
 
 /** A row as the store reads it. */
-export type ConfirmationRow = Readonly<Omit<ConfirmationRecord, (typeof UNREAD)[number]>>;
+export type ConfirmationRow = Readonly<
+  Omit<ConfirmationRecord, (typeof WRITE_ONLY_COLUMNS)[number]>
+>;

@@ -6,7 +6,7 @@ import type { ConfirmationRow } from './confirmation-record.entity.js';
 import { statusOf, type ConfirmationStatus } from './confirmation-status.js';
 import { kindOf, type TokenKind } from './token-kind.js';
 
-/** What a state needs of the confirmer; kept in a private field, where no `console.log` looks. */
+/** What a state needs of its factory. It is kept in a private field, which `console.log` does not print. */
 export interface StateAccess {
   /** Epoch milliseconds. */
   now(): number;
@@ -195,12 +195,12 @@ function dateOf(epochMs: number | null): Date | null {
   return epochMs === null ? null : new Date(epochMs);
 }
 
-/** The row behind a state, for the rooms of this package. */
+/** The row behind a state, for other folders of this package. */
 export function stateRow(state: ConfirmationState): ConfirmationRow {
   return rowOfState(state);
 }
 
-/** Code and token at once, for the rooms of this package. */
+/** Code and token at once, for other folders of this package. */
 export function openContent(state: ConfirmationState): EnvelopeContent | null {
   return openState(state);
 }

@@ -1,8 +1,8 @@
-/** Letters, digits and hyphens: what stands behind them is no domain, and may be anything. */
+/** A top-level domain. A text after other characters is no domain, and is masked. */
 const TOP_LEVEL = /^\.[\p{L}\p{M}][\p{L}\p{M}\d-]{0,62}$/u;
 
 /**
- * Enough of a token for its owner to know it, too little for a stranger to learn it: `a***@e***.com`, `***67`. At most 3
+ * Masks a token so that its owner recognises it and a stranger does not learn it: `a***@e***.com`, `***67`. At most 3
  * characters beside the top-level domain.
  */
 export function maskToken(token: string): string {

@@ -7,8 +7,8 @@ const MAX_DEPTH = 32;
 const FORBIDDEN_KEYS = new Set(['__proto__', 'constructor', 'prototype']);
 
 /**
- * The canonical JSON of a plain value: members sorted by name, nothing dropped, nothing converted. It is what is stored
- * and what details are compared by, so whatever would read back as something else is refused.
+ * The canonical JSON of a plain value: members sorted by name, nothing dropped, nothing converted. It is stored, and
+ * details are compared by it, so that a value that would read back as another one is refused.
  *
  * @throws TwoFactorInputError for anything but plain JSON, for 32 levels, for more than `maxBytes`.
  */
@@ -50,7 +50,7 @@ function write(
   budget: { characters: number },
 ): string {
   if (depth > MAX_DEPTH) throw refuse(what, `more than ${MAX_DEPTH} levels`);
-  // Every value costs at least its comma, so a huge or cyclic one ends here and not in memory.
+  // Every value takes at least one character, so that a huge or cyclic value ends here before it fills the memory.
   budget.characters -= typeof value === 'string' ? value.length + 1 : 1;
   if (budget.characters < 0) throw tooLarge(what);
   switch (typeof value) {
@@ -79,7 +79,7 @@ function writeArray(
   budget: { characters: number },
 ): string {
   if (value.length > budget.characters) throw tooLarge(what);
-  // Not value.map, which skips holes and may be anybody's.
+  // Not value.map, which skips holes, and which the caller may have replaced.
   const items = Array.from(value, (item) => write(what, item, depth + 1, budget));
   return `[${items.join(',')}]`;
 }
@@ -96,7 +96,7 @@ function writeObject(
     throw refuse(what, 'an instance of a class');
   }
   const names = Object.getOwnPropertyNames(value);
-  // Before any of them is looked at: a body of one megabyte may have a hundred thousand members.
+  // Before any member is read: a body of one megabyte may have a hundred thousand members.
   if (names.length > budget.characters) throw tooLarge(what);
   const members = names.map((key) => {
     if (FORBIDDEN_KEYS.has(key)) throw refuse(what, `the member ${key}`);
@@ -122,7 +122,7 @@ function spend(what: string, key: string, budget: { characters: number }): { cha
 }
 
 /**
- * Senders print details: none of their texts and names may forge a line of the message, or make it read as another.
+ * Refuses details that could forge a line of a message, because senders print them.
  *
  * @param json a JSON text.
  * @throws TwoFactorInputError for a text or a name that is not one plain line.
@@ -136,7 +136,7 @@ export function assertOneLineTexts(what: string, json: string): void {
   });
 }
 
-/** A JSON text as a value that nobody can change. */
+/** The value of a JSON text, deeply frozen. */
 export function parseFrozen(text: string): unknown {
   return JSON.parse(text, (_, value: unknown) =>
     typeof value === 'object' && value !== null ? Object.freeze(value) : value,

@@ -6,8 +6,8 @@ const MAX_TOKEN_LENGTH = 320;
 const UNSAFE = /[\u0000-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/;
 
 /**
- * Where a code goes: an address, a number, a chat id. Control, direction and zero-width characters are refused here for
- * all senders, so that no header and no line of a message is ever forged with them; the rest is the backend's to judge.
+ * The recipient of a code: an address, a number, a chat id. Control, direction and zero-width characters are refused for all
+ * senders, because they could forge a header or a line of a message. The backend judges everything else.
  *
  * @throws TwoFactorInputError for anything but 1 to 320 such characters.
  */

@@ -2,8 +2,8 @@ import { TwoFactorInputError } from '../../errors/index.js';
 import { isName, NAME_RULE } from '../../options/index.js';
 
 /**
- * The ways by which a code must have gone out so that it proves something; `null` for any. What a call asks for narrows what
- * the purpose declares, and never widens it.
+ * The senders by one of which a code must have gone out to be a proof; `null` for any. The senders that a call names narrow
+ * those that the purpose declares, and never widen them.
  *
  * @throws TwoFactorInputError for anything but a list of names.
  */
@@ -19,12 +19,12 @@ export function allowedWays(
   return declared === undefined ? ways : ways.filter((way) => declared.includes(way));
 }
 
-/** Whether a confirmation came by one of the ways; one that was never sent came by none. */
+/** Whether the code of a confirmation went out by one of the ways; a code that was never sent went out by none. */
 export function isByWay(way: string, ways: readonly string[] | null): boolean {
   return ways === null || (way !== '' && ways.includes(way));
 }
 
-/** Ways as the statements take them: `,sms,email,`. */
+/** The ways as a value of the statements: `,sms,email,`. */
 export function waysValue(ways: readonly string[] | null): string | null {
   return ways === null ? null : `,${ways.join(',')},`;
 }

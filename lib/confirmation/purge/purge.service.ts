@@ -30,14 +30,14 @@ export interface PurgeInput {
 
 const DEFAULT_BATCH_SIZE = 500;
 const MAX_BATCH_SIZE = 1_000;
-/** Were the database to do nothing else during a batch, the load would still keep four fifths of its throughput. */
-const DEFAULT_SHARE = 0.2;
-const MIN_SHARE = 0.01;
-/** Budgets are walked through all over again; the next round goes on where this one stopped. */
+/** Even if a batch occupied the whole database, the load would keep four fifths of its throughput. */
+const DEFAULT_DUTY_CYCLE = 0.2;
+const MIN_DUTY_CYCLE = 0.01;
+/** Quotas have no order by age, so that all of them are read in turn; a round continues where the last one stopped. */
 const LIMIT_BATCHES_A_ROUND = 20;
 const JITTER = 0.2;
 
-/** Deletes dead rows: on demand, and in the background. Whatever interrupts it, what is left is deleted next time. */
+/** Deletes dead rows, on demand and in the background. Rows that an interrupted round leaves are deleted by the next one. */
 @Injectable()
 export class PurgeService implements OnApplicationBootstrap, BeforeApplicationShutdown {
   readonly #logger = new Logger(PurgeService.name);
@@ -62,7 +62,7 @@ export class PurgeService implements OnApplicationBootstrap, BeforeApplicationSh
     await this.#round;
   }
 
-  /** Also of budgets that are not spent any more. @returns how many confirmations were deleted. */
+  /** Deletes confirmations, and quotas without usage. @returns how many confirmations were deleted. */
   async purge(input: PurgeInput = {}): Promise<number> {
     if (typeof input !== 'object' || input === null) {
       throw new TwoFactorInputError('purge takes an object.');
@@ -74,7 +74,7 @@ export class PurgeService implements OnApplicationBootstrap, BeforeApplicationSh
     {
       olderThan,
       batchSize = DEFAULT_BATCH_SIZE,
-      dutyCycle: share = DEFAULT_SHARE,
+      dutyCycle = DEFAULT_DUTY_CYCLE,
       signal,
     }: PurgeInput,
     limitBatches: number,
@@ -88,22 +88,22 @@ export class PurgeService implements OnApplicationBootstrap, BeforeApplicationSh
     if (!Number.isInteger(batchSize) || batchSize < 1 || batchSize > MAX_BATCH_SIZE) {
       throw new TwoFactorInputError(`batchSize is a whole number from 1 to ${MAX_BATCH_SIZE}.`);
     }
-    if (typeof share !== 'number' || !(share >= MIN_SHARE && share <= 1)) {
-      throw new TwoFactorInputError(`share is a number from ${MIN_SHARE} to 1.`);
+    if (typeof dutyCycle !== 'number' || !(dutyCycle >= MIN_DUTY_CYCLE && dutyCycle <= 1)) {
+      throw new TwoFactorInputError(`dutyCycle is a number from ${MIN_DUTY_CYCLE} to 1.`);
     }
     // Nothing that is still alive is ever older than now.
     const bound = Math.min(before, this.options.clock.now());
     let purged = 0;
     let after = '';
-    await inBatches(share, signal, async () => {
+    await inBatches(dutyCycle, signal, async () => {
       const { affected, end } = await this.store.purge(bound, batchSize, after);
       purged += affected;
       after = end ?? after;
-      // All of them gone: another instance is at it, and one is enough.
+      // Another instance has deleted all rows of this batch, and one purging instance is enough.
       return end !== null && affected > 0;
     });
     let batches = 0;
-    await inBatches(share, signal, async () => {
+    await inBatches(dutyCycle, signal, async () => {
       batches += 1;
       return (await this.ledger.purge(batchSize)) && batches < limitBatches;
     });
@@ -119,7 +119,7 @@ export class PurgeService implements OnApplicationBootstrap, BeforeApplicationSh
   #schedule(): void {
     const { autoPurge } = this.options;
     if (!autoPurge || this.#stop.signal.aborted) return;
-    // Many instances start together after a deployment; they should not purge together for ever.
+    // Instances that start together after a deployment must not purge together for ever.
     const factor = 1 - JITTER + Math.random() * 2 * JITTER;
     this.#timer = setTimeout(
       () => {
@@ -143,9 +143,9 @@ export class PurgeService implements OnApplicationBootstrap, BeforeApplicationSh
   }
 }
 
-/** Works as long as there is more, and rests after each batch so that it works in `share` of the time. */
+/** Repeats `batch` while it returns true, and rests after each so that it works in `dutyCycle` of the time. */
 async function inBatches(
-  share: number,
+  dutyCycle: number,
   signal: AbortSignal | undefined,
   batch: () => Promise<boolean>,
 ): Promise<void> {
@@ -153,11 +153,11 @@ async function inBatches(
     if (signal?.aborted) return;
     const startedAt = performance.now();
     if (!(await batch())) return;
-    const restMs = (performance.now() - startedAt) * (1 / share - 1);
+    const restMs = (performance.now() - startedAt) * (1 / dutyCycle - 1);
     try {
       await sleep(restMs, undefined, { signal });
     } catch {
-      // It was told to stop.
+      // The signal aborted the rest.
       return;
     }
   }

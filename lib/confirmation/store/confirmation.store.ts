@@ -16,7 +16,7 @@ import {
 import type { Clock, PurposeAccess } from '../../options/index.js';
 import {
   ConfirmationRecord,
-  UNREAD,
+  WRITE_ONLY_COLUMNS,
   type ConfirmationRow,
 } from '../model/confirmation-record.entity.js';
 import { waysValue } from '../model/ways.js';
@@ -96,7 +96,7 @@ export class ConfirmationStore {
     assertEntity(dataSource, ConfirmationRecord);
     const runner = new StatementRunner(dataSource, options);
     await assertServerSettings(dataSource);
-    const names = tableNames(dataSource, ConfirmationRecord, UNREAD);
+    const names = tableNames(dataSource, ConfirmationRecord, WRITE_ONLY_COLUMNS);
     const { keys, purposes } = options;
     const context = { engine: runner.engine, names, keys, purposes };
     return new ConfirmationStore(

@@ -11,9 +11,9 @@ import type {
 import { NoLimitStore } from './no-limit.store.js';
 
 /**
- * A store of the application behind the promises that callers rely on: each question ends within `databaseTimeoutMs`, and whatever
- * the store throws or answers that is no answer becomes a `TwoFactorUnavailableError`. Otherwise an error of another kind,
- * or a wrong member read from the answer, would reach the client as HTTP 500. The built-in stores keep these promises.
+ * A store of the application with the guarantees that callers rely on: each call ends within `databaseTimeoutMs`, and every
+ * error or malformed answer of the store becomes a `TwoFactorUnavailableError`. Otherwise an error of another kind,
+ * or a wrong member read from the answer, would reach the client as HTTP 500. The built-in stores give these guarantees themselves.
  */
 export function checkedLimitStore(store: LimitStore, timeoutMs: number): LimitStore {
   const isOurs = store instanceof DatabaseLimitStore || store instanceof NoLimitStore;
@@ -30,7 +30,7 @@ class CheckedLimitStore implements LimitStore {
     const answer: unknown = await this.#ask(() => this.store.consume(charges, owner));
     const { exhausted, consumed } = (answer ?? {}) as Partial<ConsumeResult>;
     const keys = new Set(charges.map(({ key }) => key));
-    // A refusal that names no limit of this call could not be told to the caller.
+    // A refusal that names no quota of this call could not be reported to the caller.
     if (
       areLevels(exhausted) &&
       areLevels(consumed) &&
@@ -67,7 +67,7 @@ class CheckedLimitStore implements LimitStore {
       }, this.timeoutMs);
     });
     try {
-      // Within a promise, so that also what the store throws at once is caught.
+      // Within a promise, so that an error that the store throws synchronously is caught too.
       return await Promise.race([Promise.resolve().then(question), late]);
     } catch (error) {
       if (error instanceof TwoFactorError) throw error;

@@ -14,7 +14,7 @@ import {
 } from '../../database/index.js';
 import { TwoFactorUnavailableError } from '../../errors/index.js';
 import type { Clock } from '../../options/index.js';
-import { chargeRow, failureRuleOf, failureValues } from './dialects/charge-values.js';
+import { quotaRow, failureRuleOf, failureValues } from './dialects/quota-values.js';
 import { limitStatements, type LimitStatements } from './dialects/statements.js';
 import { LimitRecord } from './limit-record.entity.js';
 import { isExhausted, UNLOCKED_MS } from './limit-rules.js';
@@ -29,12 +29,12 @@ export interface DatabaseLimitStoreOptions extends StatementRunnerOptions {
   readonly clock: Clock;
 }
 
-/** A budget that was spent when it was charged and free when it was looked at why: so often, then it is too busy. */
+/** How often a call repeats its statement because a quota was exhausted when it consumed, and free when it was read. */
 const ROUNDS = 20;
 const MAX_PAUSE_MS = 20;
 const CALL_BYTES = 8;
 
-/** All SQL of the budgets: one guarded statement charges all that a call spends, in the order of their keys. */
+/** All SQL of the quotas. One guarded statement consumes all quotas of a call, in the order of their keys. */
 export class DatabaseLimitStore implements LimitStore {
   #purgedUpTo = '';
 
@@ -57,29 +57,28 @@ export class DatabaseLimitStore implements LimitStore {
     return new DatabaseLimitStore(runner, statements, options.clock, options.timeoutMs);
   }
 
-  /** To charge in the statements of the confirmations, where the engine can. Their values: `clauseValues`. */
+  /** Parts of the statements of the confirmations, for engines that can consume quotas in them; `null` for others. */
   get clauses(): LimitStatements['clauses'] {
     return this.statements.clauses;
   }
 
   async consume(charges: readonly QuotaRequest[], owner: string): Promise<ConsumeResult> {
-    const spending = charges.filter(({ checkOnly }) => !checkOnly);
-    // A slow database is not asked for longer than anyone waits for the answer.
+    const consuming = charges.filter(({ checkOnly }) => !checkOnly);
+    // No further statement is issued when the caller has already timed out.
     const endsAt = performance.now() + this.timeoutMs;
     for (let round = 0; round < ROUNDS && performance.now() < endsAt; round += 1) {
       if (round > 0) await sleep(Math.random() * MAX_PAUSE_MS);
-      if (spending.length === 0 || !this.statements.chargesAllOrNothing) {
-        const refused = await this.#spent(charges);
-        if (refused.length > 0 || spending.length === 0)
-          return { exhausted: refused, consumed: [] };
+      if (consuming.length === 0 || !this.statements.consumesAllOrNothing) {
+        const exhausted = await this.#exhaustedOf(charges);
+        if (exhausted.length > 0 || consuming.length === 0) return { exhausted, consumed: [] };
       }
-      const charged = await this.#tryCharge(charges, owner);
-      if (charged.length === spending.length) return { exhausted: [], consumed: charged };
-      // Somebody came in between and got the last of one of them.
-      const keys = new Set(charged.map(({ key }) => key));
-      await this.refund(spending.filter(({ key }) => keys.has(key)));
-      const refused = await this.#spent(charges);
-      if (refused.length > 0) return { exhausted: refused, consumed: [] };
+      const consumed = await this.#tryConsume(charges, owner);
+      if (consumed.length === consuming.length) return { exhausted: [], consumed };
+      // A concurrent call consumed the last unit of one of them after this one had checked it.
+      const keys = new Set(consumed.map(({ key }) => key));
+      await this.refund(consuming.filter(({ key }) => keys.has(key)));
+      const exhausted = await this.#exhaustedOf(charges);
+      if (exhausted.length > 0) return { exhausted, consumed: [] };
     }
     throw new TwoFactorUnavailableError('The limits are contended. Try again.');
   }
@@ -123,25 +122,25 @@ export class DatabaseLimitStore implements LimitStore {
     return isMore;
   }
 
-  async #tryCharge(charges: readonly QuotaRequest[], whose: string): Promise<QuotaUsage[]> {
-    const { chargesAllOrNothing } = this.statements;
-    const said = chargesAllOrNothing ? charges : charges.filter(({ checkOnly }) => !checkOnly);
-    // For whom, and by which call: two calls may be for the same.
-    const owner = whose + randomBytes(CALL_BYTES).toString('hex');
+  async #tryConsume(charges: readonly QuotaRequest[], holder: string): Promise<QuotaUsage[]> {
+    const { consumesAllOrNothing } = this.statements;
+    const sent = consumesAllOrNothing ? charges : charges.filter(({ checkOnly }) => !checkOnly);
+    // The owner and the call: two calls may have the same owner.
+    const owner = holder + randomBytes(CALL_BYTES).toString('hex');
     const values = (): SqlValues => {
       const now = this.clock.now();
-      const rows = said.map((charge, index) => {
-        const row = Object.entries(chargeRow(charge, now));
+      const rows = sent.map((charge, index) => {
+        const row = Object.entries(quotaRow(charge, now));
         return Object.fromEntries(row.map(([name, value]) => [`${name}${index}`, value]));
       });
-      return Object.assign({ now, owner, ...failureValues(failureRuleOf(said)) }, ...rows);
+      return Object.assign({ now, owner, ...failureValues(failureRuleOf(sent)) }, ...rows);
     };
-    const result = await this.runner.run(this.statements.charge(said.length), values);
-    // Where a refused row is answered too, it is another one's.
+    const result = await this.runner.run(this.statements.consume(sent.length), values);
+    // MariaDB also returns rows that refused; those still carry the owner of another call.
     return result.rows.filter((row) => (row['owner'] ?? owner) === owner).map(levelOf);
   }
 
-  async #spent(charges: readonly QuotaRequest[]): Promise<QuotaUsage[]> {
+  async #exhaustedOf(charges: readonly QuotaRequest[]): Promise<QuotaUsage[]> {
     const levels = await this.read(charges.map(({ key }) => key));
     const now = this.clock.now();
     const byKey = new Map(charges.map((charge) => [charge.key, charge]));

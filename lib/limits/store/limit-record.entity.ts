@@ -2,24 +2,24 @@ import { Column, Entity, PrimaryColumn } from 'typeorm';
 
 import { epochMs } from '../../database/index.js';
 
-/** `window`: so many in a time that begins with the first. `failures`: consecutive, and only a success ends them. */
+/** `window`: a number of units in a time that begins with the first. `failures`: consecutive ones, which a success ends. */
 export type LimitKind = 'window' | 'failures';
 
-/** How much of one budget is spent. Names nobody: the id is a keyed hash. Written by the limit store's statements alone. */
+/** The usage of one quota. The id is a keyed hash and identifies no person. Only the statements of this package write it. */
 @Entity('two_factor_limit')
 export class LimitRecord {
-  /** Keyed hash of what the budget is kept for. */
+  /** Keyed hash of what the quota limits. */
   @PrimaryColumn({ name: 'id', type: 'varchar', length: 32 })
   id!: string;
 
   @Column({ name: 'kind', type: 'varchar', length: 8 })
   kind!: LimitKind;
 
-  /** What is spent. */
+  /** The units that are consumed. */
   @Column({ name: 'amount', type: 'int' })
   amount!: number;
 
-  /** What may be spent, by the rule of the last charge. */
+  /** The units that may be consumed, by the rule of the last consumption. */
   @Column({ name: 'allowed', type: 'int' })
   allowed!: number;
 
@@ -27,7 +27,7 @@ export class LimitRecord {
   @Column({ name: 'ends_at', type: 'bigint', transformer: epochMs })
   endsAt!: number;
 
-  /** For whom, and by which call, it was charged last. */
+  /** The owner and the call that consumed it last. */
   @Column({ name: 'owner', type: 'varchar', length: 32, default: '' })
   owner!: string;
 }

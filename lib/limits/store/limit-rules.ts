@@ -13,8 +13,8 @@ export function lockMsAfter(amount: number, rule: FailureRule): number {
 }
 
 /**
- * What ends more than a day later than it could was written by a machine whose clock was wrong. It counts as over: one such
- * machine must not refuse everybody for years.
+ * A window or lock that ends more than a day later than it could was written by a machine whose clock was wrong. It counts as
+ * over: one such machine must not cause refusals for years.
  */
 export const CLOCK_MARGIN_MS = 86_400_000;
 
@@ -25,12 +25,12 @@ export const CLOCK_MARGIN_MS = 86_400_000;
 export const UNLOCKED_MS = -CLOCK_MARGIN_MS;
 
 /**
- * How long after its end a count of failures is kept that nothing touches: a year after a failure that did not lock. A
- * permanent lock is kept for ever.
+ * How long after its end an unchanged count of failures is kept: a year after a failure that did not lock. A permanent lock
+ * is kept for ever.
  */
 export const FAILURES_KEPT_MS = 365 * 86_400_000 - UNLOCKED_MS;
 
-/** Whether the window or the lock lasts. */
+/** Whether the window or the lock has not ended yet. */
 export function isActive(
   { endsAt }: Pick<QuotaUsage, 'endsAt'>,
   rule: QuotaRequest['rule'],
@@ -43,7 +43,7 @@ function longestMs(rule: QuotaRequest['rule']): number {
   return rule.kind === 'failures' ? rule.maxLockMs : rule.windowMs;
 }
 
-/** Whether a budget at this level has nothing left. */
+/** Whether a quota with this usage has nothing left. */
 export function isExhausted(level: QuotaUsage, { rule }: QuotaRequest, now: number): boolean {
   const isFull = level.amount >= rule.max;
   return rule.kind === 'failures'
@@ -59,6 +59,6 @@ export function waitMs(
 ): number | null {
   if (rule.kind === 'failures' && amount >= rule.max) return null;
   const wait = Math.max(endsAt - now, 0);
-  // The clock may have been set back since. A place may be another one's, with a longer life.
+  // The clock may have been set back since. A slot may be held by a confirmation with a longer life.
   return rule.kind === 'failures' ? Math.min(wait, rule.maxLockMs) : wait;
 }

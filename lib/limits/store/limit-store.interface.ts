@@ -1,6 +1,6 @@
 import type { EntityManager } from 'typeorm';
 
-/** So many in a window that begins with the first charge. */
+/** A number of units in a window that begins with the first consumption. */
 export interface WindowRule {
   readonly kind: 'window';
   readonly max: number;
@@ -16,16 +16,16 @@ export interface FailureRule {
   readonly maxLockMs: number;
 }
 
-/** One budget that a call wants to spend 1 of, or only wants to know unlocked. */
+/** A quota of which a call consumes one unit, or which it only checks. */
 export interface QuotaRequest {
-  /** 32 hexadecimal characters: a keyed hash, whoever it stands for. */
+  /** 32 hexadecimal characters: a keyed hash of what the quota limits. */
   readonly key: string;
   readonly rule: WindowRule | FailureRule;
-  /** True for a budget that must have something left, and of which nothing is taken. */
+  /** True for a quota that must have a unit left, and of which none is consumed. */
   readonly checkOnly: boolean;
 }
 
-/** Where a budget stands. */
+/** The usage of a quota. */
 export interface QuotaUsage {
   readonly key: string;
   readonly amount: number;
@@ -33,7 +33,7 @@ export interface QuotaUsage {
   readonly endsAt: number;
 }
 
-/** `refused` is empty when all was charged; nothing was charged otherwise. `charged` are the levels after it. */
+/** `exhausted` is empty when all quotas were consumed; otherwise none was. `consumed` are the usages after it. */
 export interface ConsumeResult {
   readonly exhausted: readonly QuotaUsage[];
   readonly consumed: readonly QuotaUsage[];

@@ -12,7 +12,7 @@ import { expectNoStrayRejections, inGroups, outcomeOf, tally } from './behind-pr
 const DEAD = Number(process.env['TEST_PURGE_ROWS'] ?? 1_000_000);
 const BATCH = 10_000;
 /** Less gentle than the default, which would take minutes. */
-const PACE = { batchSize: 1_000, share: 0.5 } as const;
+const PACE = { batchSize: 1_000, dutyCycle: 0.5 } as const;
 const LIVING = 200;
 const DAY_SECONDS = 86_400;
 const DAY_MS = DAY_SECONDS * 1_000;

@@ -154,7 +154,7 @@ describe('a purge on demand', () => {
     async (share) => {
       const { store, calls } = storeOf(() => 0);
       await expect(serviceOf(store).purge({ dutyCycle: share as number })).rejects.toThrow(
-        new TwoFactorInputError('share is a number from 0.01 to 1.'),
+        new TwoFactorInputError('dutyCycle is a number from 0.01 to 1.'),
       );
       expect(calls).toEqual([]);
     },

@@ -7,19 +7,19 @@ import {
 import type { StatementContext } from './confirmation-dialect.js';
 import { confirmationClauses, type BatchName, type UpdateClauses } from './statements.js';
 
-/** Statements for calls that go together: neither of them ever waits for a row that somebody has locked. */
+/** The statements of a batch. None of them ever waits for a row that another transaction has locked. */
 export type BatchStatements = Readonly<Record<BatchName, BatchStatement>>;
 
 interface BatchStatement {
-  /** For as many as there are. */
+  /** For all calls of the batch. */
   readonly many: Statement;
-  /** For one of few, which the server does faster. What only reads has none: it would have to wait for a commit. */
+  /** For one call of a small batch, which the server executes faster. A read has none: it would wait for a commit. */
   readonly one?: Statement;
-  /** For those whom neither has touched: it also says of whom it is known why. */
+  /** For calls without a row in the others: it also returns a row for each call that is known to have nothing to do. */
   readonly rest?: Statement;
 }
 
-/** What an INSERT takes of each confirmation. */
+/** The values of a new confirmation and their SQL types. */
 export const INSERTED: BatchColumnTypes = {
   id: 'varchar',
   purpose: 'varchar',
@@ -42,13 +42,13 @@ export const INSERTED: BatchColumnTypes = {
 };
 
 /**
- * The statements of calls that go together, each with the guards of the statement for one; PostgreSQL's only, `null`
- * elsewhere. A row that somebody else has locked is left out, so that nobody ever waits for another's row, and no two of
- * these for each other: who is left out goes by himself, and waits.
+ * The statements of batches, each with the guards of the statement for one call. They exist for PostgreSQL only; `null` for
+ * other engines. They skip rows that another transaction has locked: waiting for one of them would delay all calls of the
+ * batch, and two batches could deadlock. A skipped call runs on its own, and waits.
  */
 export function batchStatements(terms: StatementContext): BatchStatements | null {
   const { engine, names, keys } = terms;
-  // MariaDB's UPDATE answers no rows, and SQLite has nothing that waits on a wire.
+  // MariaDB's UPDATE returns no rows, and SQLite has no network round trip to save.
   if (engine !== 'postgres') return null;
   const { table, column: c, columns, alias } = names;
   const { inserted, confirm, use, useByWay } = confirmationClauses(terms);
@@ -91,7 +91,7 @@ export function batchStatements(terms: StatementContext): BatchStatements | null
     const updated = update(clause, types, returned);
     return {
       one: updateOne(clause, returned),
-      // What it answers of a row that it has touched is not kept for a second part first.
+      // Without a second part the server need not materialize the returned rows first.
       many: statement(`${locked(types)} ${updated}`),
       rest: statement(
         `${locked(types)}, updated AS (${updated}) SELECT * FROM updated UNION ALL ${nothing(nulls)}`,

@@ -13,17 +13,17 @@ export interface StatementContext {
   readonly purposes: PurposeAccess;
 }
 
-/** What the engines' SQL differs in; everything else is written once, in `statements.ts`. */
+/** The differences between the engines' SQL. Everything else is written once, in `statements.ts`. */
 export interface ConfirmationDialect {
-  /** Ends an UPDATE so that it answers the row it touched; empty where the engine has no such thing. */
+  /** Ends an UPDATE so that it returns the row it affected; empty for an engine that cannot do that. */
   readonly returning: (table: ConfirmationTable) => string;
-  /** Equality that knows case, accents and trailing blanks; `list` is one or more placeholders. */
+  /** Equality that distinguishes case, accents and trailing blanks; `list` is one or more placeholders. */
   readonly exactly: (column: string, list: string) => string;
   /** A placeholder as epoch milliseconds. */
   readonly epochMs: (placeholder: string) => string;
   /** Whether a placeholder's value is NULL. */
   readonly isAbsent: (placeholder: string) => string;
-  /** Whether a column is one of the names in a placeholder's text, `,sms,email,`: the texts of statements stay the same then. */
+  /** Whether a column is one of the names in a placeholder's text, `,sms,email,`. One text keeps the statement the same. */
   readonly isAmong: (column: string, placeholder: string) => string;
   /** Ends an INSERT so that a taken id is no error, where an error would end the caller's transaction. */
   readonly unlessTaken: (table: ConfirmationTable) => string;

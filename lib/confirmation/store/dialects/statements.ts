@@ -16,7 +16,7 @@ const DIALECTS: Readonly<Record<Engine, ConfirmationDialect>> = {
   sqlite: sqliteDialect,
 };
 
-/** All that is ever said to the table. Each UPDATE is one race gate: who touches no row has lost. */
+/** Every statement on the table. Each UPDATE decides one race: a call whose UPDATE affects no row has lost. */
 export type ConfirmationStatements = Readonly<
   Record<
     | 'insert'
@@ -41,11 +41,11 @@ export type ConfirmationStatements = Readonly<
   >
 >;
 
-/** Those that may go together with others of their kind. */
+/** The statements that have a form for batches. */
 export type BatchName =
   'insert' | 'find' | 'confirm' | 'use' | 'useByWay' | 'reserve' | 'reserveByWay';
 
-/** What a statement says, without how it is put together. */
+/** The parts that a statement for one call and a statement for a batch have in common. */
 export interface ConfirmationClauses {
   readonly inserted: { readonly columns: string; readonly values: string };
   /** Whether the caller may access the row: another subject's confirmation does not exist for the caller. */
@@ -76,11 +76,11 @@ export function confirmationStatements(terms: StatementContext): ConfirmationSta
 
   const insert = `INSERT INTO ${table} (${inserted.columns}) VALUES (${inserted.values})`;
   const sql: Record<keyof ConfirmationStatements, string> = {
-    // Nobody else has an id that was drawn; ON CONFLICT would confirm each row in PostgreSQL's log once more.
+    // No other row has a drawn id. ON CONFLICT would write one more record to PostgreSQL's log for each row.
     insert,
     insertUnlessTaken: `${insert} ${unlessTaken(names)}`,
     find: `SELECT ${columns} FROM ${table} WHERE ${c.id} = :id`,
-    // Charges and compares at once: no guess is ever compared for free, and none is charged twice.
+    // Counts and compares in one statement: no guess is ever compared without being counted, and none is counted twice.
     confirm: `UPDATE ${table} SET ${confirm.set} WHERE ${confirm.where} ${returning(names)}`,
     confirmByHand: `
       UPDATE ${table} SET ${c.confirmedAt} = :now, ${c.useBefore} = :useBefore
@@ -88,7 +88,7 @@ export function confirmationStatements(terms: StatementContext): ConfirmationSta
       ${returning(names)}`,
     use: `UPDATE ${table} SET ${use.set} WHERE ${use.where}`,
     useByWay: `UPDATE ${table} SET ${useByWay.set} WHERE ${useByWay.where}`,
-    // The same race gate as `use`: of parallel calls one reserves, and the others are refused before their handlers run.
+    // The same guard as `use`: of parallel calls one reserves, and the others are refused before their handlers run.
     reserve: `UPDATE ${table} SET ${use.set} WHERE ${use.where} ${returning(names)}`,
     reserveByWay: `UPDATE ${table} SET ${useByWay.set} WHERE ${useByWay.where} ${returning(names)}`,
     // Both match the mark of one call: no call keeps or releases what another call has reserved.
@@ -116,12 +116,12 @@ export function confirmationStatements(terms: StatementContext): ConfirmationSta
       WHERE ${c.id} = :id AND ${c.usedAt} IS NULL AND ${c.cancelledAt} IS NULL
       ${returning(names)}`,
     erase: `DELETE FROM ${table} WHERE ${exactly(c.subject, ':subject')}`,
-    // Both by the primary key, from where the batch before ended: PostgreSQL keeps what was deleted in the index until it
-    // is vacuumed, and would read all of it for every batch.
+    // Both scan the primary key from where the previous batch ended: PostgreSQL keeps deleted rows in the index until a
+    // vacuum, and would read all of them again for every batch.
     endOfBatch: `
       SELECT ${c.id} AS ${alias.id} FROM ${table} WHERE ${c.id} > :after AND ${c.id} <= :bound AND ${isDead}
       ORDER BY ${c.id} LIMIT 1 OFFSET :others`,
-    // The condition again: what was dead for the statement above may have waited for its confirmation.
+    // Repeats the condition: a row that the statement above saw as dead may have been confirmed by a concurrent call.
     purge: `DELETE FROM ${table} WHERE ${c.id} > :after AND ${c.id} <= :last AND ${isDead}`,
   };
   return Object.fromEntries(
@@ -129,12 +129,11 @@ export function confirmationStatements(terms: StatementContext): ConfirmationSta
   ) as unknown as ConfirmationStatements;
 }
 
-/** Names of purposes, which are letters, digits and hyphens: they need no placeholders. */
+/** Names of purposes. They consist of letters, digits and hyphens, so that they need no placeholders. */
 function literals(purposes: readonly string[]): string {
   return purposes.length === 0 ? 'NULL' : purposes.map((purpose) => `'${purpose}'`).join(', ');
 }
 
-/** The clauses that a statement for one and a statement for many have in common. */
 export function confirmationClauses({
   engine,
   names,

@@ -4,15 +4,15 @@ import { CLOCK_MARGIN_MS, UNLOCKED_MS } from '../limit-rules.js';
 
 export type LimitTable = TableNames<keyof LimitRecord>;
 
-/** What the engines' SQL of the budgets differs in. */
+/** The differences between the engines in the SQL of the quotas. */
 export interface LimitDialect {
-  /** Whether `charge` sees by itself, in the same statement, that a budget is spent, and then touches none. */
-  readonly chargesAllOrNothing: boolean;
-  /** Charges `count` budgets, each guarded; answers `id`, `amount` and `endsAt` of those that it charged. */
-  readonly charge: (table: LimitTable, count: number) => string;
+  /** Whether `consume` itself checks for exhausted quotas, and then consumes none. */
+  readonly consumesAllOrNothing: boolean;
+  /** Consumes `count` quotas, each guarded; returns `id`, `amount` and `endsAt` of those that it consumed. */
+  readonly consume: (table: LimitTable, count: number) => string;
   /** The condition that a row is one of `count` ids, `:id0` and so on. */
   readonly isOneOf: (table: LimitTable, count: number) => string;
-  /** An UPDATE of the rows that meet the condition, locked in the order of their ids as `charge` does. */
+  /** An UPDATE of the rows that meet the condition, locked in the order of their ids as `consume` does: another order would deadlock. */
   readonly updateInOrder: (table: LimitTable, assignments: string, condition: string) => string;
   /** A DELETE likewise. */
   readonly deleteInOrder: (table: LimitTable, condition: string) => string;
@@ -20,17 +20,17 @@ export interface LimitDialect {
   readonly prefix: (column: string) => string;
 }
 
-/** `isOneOf` for a planner that takes the index by itself. */
+/** `isOneOf` for an engine whose planner uses the index without help. */
 export function listed({ column: c }: LimitTable, count: number): string {
   return `${c.id} IN (${placeholders('id', count)})`;
 }
 
-/** A row as the rules see it: columns and values, as the statement calls them. */
+/** The terms of the rules, as SQL of the statement they are part of. */
 export interface RuleTerms {
   readonly kind: string;
   readonly amount: string;
   readonly endsAt: string;
-  /** What may be spent. */
+  /** The units that may be consumed. */
   readonly allowed: string;
   /** When a window that begins now would end. */
   readonly newEnd: string;
@@ -38,13 +38,13 @@ export interface RuleTerms {
   readonly maxLockMs: string;
 }
 
-/** `isActive` of the rules. */
+/** `isActive` of limit-rules.ts, in SQL. */
 export function isActive({ kind, endsAt, newEnd, now, maxLockMs }: RuleTerms): string {
   const latest = `CASE WHEN ${kind} = 'failures' THEN ${now} + ${maxLockMs} ELSE ${newEnd} END`;
   return `(${endsAt} > ${now} AND ${endsAt} <= ${latest} + ${CLOCK_MARGIN_MS})`;
 }
 
-/** `isExhausted` of the rules. */
+/** `isExhausted` of limit-rules.ts, in SQL. */
 export function isExhausted(terms: RuleTerms): string {
   const isFull = `${terms.amount} >= ${terms.allowed}`;
   return (

@@ -10,12 +10,13 @@ import {
 const asIs = (value: string): string => value;
 
 /**
- * MariaDB 10.5 and later. What is spent is read before: a reading part of this statement would lock gaps, and two of them
- * each other. Assignments happen from left to right: the first one is the guard, and says to the others how it went.
+ * MariaDB 10.5 and later. Exhausted quotas are read by a statement before this one: a subquery of it would lock gaps, and two
+ * such statements would deadlock. MariaDB assigns from left to right: the first assignment is the guard, which sets the owner
+ * only where a unit is left, and the others follow the owner.
  */
 export const mysqlDialect: LimitDialect = {
-  chargesAllOrNothing: false,
-  charge: ({ table, column: c }, count) => {
+  consumesAllOrNothing: false,
+  consume: ({ table, column: c }, count) => {
     const wanted = Array.from(
       { length: count },
       (_, i) => `(:id${i}, :kind${i}, :amount${i}, :allowed${i}, :endsAt${i}, :owner)`,
@@ -30,15 +31,15 @@ export const mysqlDialect: LimitDialect = {
       now: ':now',
       maxLockMs: ':maxLockMs',
     };
-    // The owner of a charge is in no row before it.
-    const isCharged = `${c.owner} = ${given(c.owner)}`;
+    // The owner of this call is in no row before this statement.
+    const isConsumed = `${c.owner} = ${given(c.owner)}`;
     return `
       INSERT INTO ${table} (${c.id}, ${c.kind}, ${c.amount}, ${c.allowed}, ${c.endsAt}, ${c.owner})
       VALUES ${wanted.join(', ')}
       ON DUPLICATE KEY UPDATE
         ${c.owner} = IF(${isExhausted(own)}, ${c.owner}, ${given(c.owner)}),
-        ${c.amount} = IF(${isCharged}, IF(${c.kind} = 'failures' OR ${isActive(own)}, ${c.amount} + 1, 1), ${c.amount}),
-        ${c.endsAt} = IF(${isCharged}, CASE WHEN ${c.kind} = 'failures' THEN ${lockEnd(c.amount, asIs, asIs)}
+        ${c.amount} = IF(${isConsumed}, IF(${c.kind} = 'failures' OR ${isActive(own)}, ${c.amount} + 1, 1), ${c.amount}),
+        ${c.endsAt} = IF(${isConsumed}, CASE WHEN ${c.kind} = 'failures' THEN ${lockEnd(c.amount, asIs, asIs)}
           WHEN ${isActive(own)} THEN ${c.endsAt} ELSE ${own.newEnd} END, ${c.endsAt}),
         ${c.allowed} = ${own.allowed}
       RETURNING ${c.id} AS id, ${c.amount} AS amount, ${c.endsAt} AS endsAt, ${c.owner} AS owner,

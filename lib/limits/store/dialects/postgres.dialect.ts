@@ -33,7 +33,7 @@ function insertInto({ table, column: c }: LimitTable): string {
   return `INSERT INTO ${table} AS limits (${c.id}, ${c.kind}, ${c.amount}, ${c.allowed}, ${c.endsAt}, ${c.owner})`;
 }
 
-function elseCharge(names: LimitTable): string {
+function onConflictConsume(names: LimitTable): string {
   const { column: c } = names;
   const own = terms(names, 'limits', `excluded.${c.allowed}`, `excluded.${c.endsAt}`);
   const next = `${own.amount} + 1`;
@@ -48,12 +48,12 @@ function elseCharge(names: LimitTable): string {
 }
 
 /**
- * PostgreSQL and SQLite. What is spent is seen before anything is touched; the guard of each row holds against those who
- * come in between. A condition that is always true makes the planner expect one row: see `givenRows`.
+ * PostgreSQL and SQLite. The statement checks all quotas before it writes any; the guard of each row closes the race with
+ * calls that consume after that check. A condition that is always true makes the planner expect one row: see `batchRowsSql`.
  */
 export const postgresDialect: LimitDialect = {
-  chargesAllOrNothing: true,
-  charge: (names, count) => {
+  consumesAllOrNothing: true,
+  consume: (names, count) => {
     const { table, column: c } = names;
     const wanted = Array.from(
       { length: count },
@@ -69,13 +69,13 @@ export const postgresDialect: LimitDialect = {
         SELECT 1 FROM ${table} AS seen JOIN wanted AS rule ON rule.id = seen.${c.id}
         WHERE ${isExhausted(terms(names, 'seen', 'rule.allowed', 'rule.ends_at'))})
       ORDER BY wanted.id
-      ${elseCharge(names)}`;
+      ${onConflictConsume(names)}`;
   },
   isOneOf: ({ column: c }, count) => {
     const keys = Array.from({ length: count }, (_, i) => `(${text(`:id${i}`)})`);
     return `${c.id} IN (SELECT key FROM (VALUES ${keys.join(', ')}) AS given (key) WHERE key = key || '')`;
   },
-  // The inner condition is looked at again when the row was waited for, because of FOR UPDATE.
+  // FOR UPDATE makes PostgreSQL check the inner condition again after waiting for a concurrent call.
   updateInOrder: ({ table, column: c }, assignments, condition) =>
     `UPDATE ${table} SET ${assignments} WHERE ${c.id} IN (
        SELECT ${c.id} FROM ${table} WHERE ${condition} ORDER BY ${c.id} FOR UPDATE)`,

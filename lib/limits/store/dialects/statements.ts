@@ -12,24 +12,24 @@ const DIALECTS: Readonly<Record<Engine, LimitDialect>> = {
   sqlite: sqliteDialect,
 };
 
-/** Texts by the number of budgets in them: built when they are first needed, and there are few such numbers. */
+/** Statements by the number of their quotas. They are built when they are first needed; there are few such numbers. */
 export interface LimitStatements {
-  readonly chargesAllOrNothing: boolean;
-  charge(count: number): Statement;
+  readonly consumesAllOrNothing: boolean;
+  consume(count: number): Statement;
   read(count: number): Statement;
   refund(count: number): Statement;
-  /** Failures, and what was charged for `:owner` last. */
+  /** Ends failures, and frees windows that `:owner` consumed last. */
   clear(count: number): Statement;
   clearAll(count: number): Statement;
   readonly keysAfter: Statement;
   readonly purge: Statement;
-  /** Parts of another store's statements; `null` where a statement cannot do so much. */
+  /** Parts of the statements of the confirmations; `null` for an engine that cannot consume quotas in them. */
   readonly clauses: LimitClauses | null;
 }
 
 export function limitStatements(engine: Engine, names: LimitTable): LimitStatements {
   const dialect = DIALECTS[engine];
-  const { chargesAllOrNothing, charge, updateInOrder, deleteInOrder, prefix } = dialect;
+  const { consumesAllOrNothing, consume, updateInOrder, deleteInOrder, prefix } = dialect;
   const { table, column: c } = names;
   const compile = (sql: string): Statement => new Statement(engine, sql);
   const byCount = (sql: (count: number) => string): ((count: number) => Statement) => {
@@ -44,11 +44,11 @@ export function limitStatements(engine: Engine, names: LimitTable): LimitStateme
   const nothing = `${c.endsAt} = 0, ${c.amount} = 0`;
   const isMine = `(${c.kind} = 'failures' OR ${prefix(c.owner)} = :owner)`;
   return {
-    chargesAllOrNothing,
-    charge: byCount((count) => charge(names, count)),
+    consumesAllOrNothing,
+    consume: byCount((count) => consume(names, count)),
     read: byCount((count) => `SELECT ${names.columns} FROM ${table} WHERE ${isOneOf(count)}`),
-    // The first lock ends with the failure that caused it, and a window with what it began with; a longer lock stays, which
-    // is the safe side.
+    // A refund ends the first lock with the failure that caused it, and a window with the unit that began it. A longer lock
+    // stays, which is the safe side.
     refund: byCount((count) =>
       updateInOrder(
         names,
@@ -64,7 +64,7 @@ export function limitStatements(engine: Engine, names: LimitTable): LimitStateme
       `SELECT ${c.id} AS ${names.alias.id} FROM ${table} WHERE ${c.id} > :after ORDER BY ${c.id} LIMIT :limit`,
     ),
     // Failures are kept until a success, because time alone must give no new guesses (NIST SP 800-63B-4 3.2.2), but not for
-    // ever: a count below the permanent lock that nothing touched for a year is deleted. What ended is kept for a day, because
+    // ever: a count below the permanent lock that did not change for a year is deleted. An ended window is kept for a day, because
     // the clock of the machine that purges may be ahead.
     purge: compile(
       deleteInOrder(

@@ -2,8 +2,8 @@ import type { SqlValue, SqlValues } from '../../../database/index.js';
 import { doublingsOf, lockMsAfter, UNLOCKED_MS } from '../limit-rules.js';
 import type { FailureRule, QuotaRequest } from '../limit-store.interface.js';
 
-/** What the row of a budget begins with, if this is its first charge. */
-export interface ChargeRow extends Readonly<Record<string, SqlValue>> {
+/** What the row of a quota begins with, if this is its first consumption. */
+export interface QuotaRow extends Readonly<Record<string, SqlValue>> {
   readonly id: string;
   readonly kind: string;
   readonly amount: number;
@@ -11,7 +11,7 @@ export interface ChargeRow extends Readonly<Record<string, SqlValue>> {
   readonly endsAt: number;
 }
 
-export function chargeRow({ key, rule, checkOnly }: QuotaRequest, now: number): ChargeRow {
+export function quotaRow({ key, rule, checkOnly }: QuotaRequest, now: number): QuotaRow {
   const lastsMs = rule.kind === 'failures' ? lockMsAfter(1, rule) || UNLOCKED_MS : rule.windowMs;
   return {
     id: key,
@@ -22,7 +22,7 @@ export function chargeRow({ key, rule, checkOnly }: QuotaRequest, now: number): 
   };
 }
 
-/** The failure rule is one for all: that of the options. */
+/** The values of the failure rule, which is the same for all quotas of an application. */
 export function failureValues(rule: FailureRule | undefined): SqlValues {
   if (rule === undefined)
     return { lockAfter: 0, lockMs: 0, maxLockMs: 0, doublings: 0, permanentLockAfter: 0 };
