@@ -10,7 +10,7 @@ export type SqlValues = Readonly<Record<string, SqlValue>>;
 
 /** SQL with named placeholders, compiled to the placeholders of the driver when it is first used. */
 export class Statement {
-  #compiled: Compiled | undefined;
+  #cached: Compiled | undefined;
 
   constructor(
     private readonly engine: Engine,
@@ -18,7 +18,7 @@ export class Statement {
   ) {}
 
   get text(): string {
-    return this.#compiledOnce.text;
+    return this.#compiled.text;
   }
 
   /**
@@ -26,21 +26,21 @@ export class Statement {
    * under a name that a newer version of this package uses for another text.
    */
   get name(): string {
-    return this.#compiledOnce.name;
+    return this.#compiled.name;
   }
 
   /** Whether MySQL can prepare it: `mysql2` sends every number as a double, which LIMIT and OFFSET refuse. */
   get isPreparable(): boolean {
-    return this.#compiledOnce.isPreparable;
+    return this.#compiled.isPreparable;
   }
 
   /** The names of the values, in the order of the placeholders. */
   get order(): readonly string[] {
-    return this.#compiledOnce.order;
+    return this.#compiled.order;
   }
 
-  get #compiledOnce(): Compiled {
-    return (this.#compiled ??= compile(this.engine, this.sql));
+  get #compiled(): Compiled {
+    return (this.#cached ??= compile(this.engine, this.sql));
   }
 }
 

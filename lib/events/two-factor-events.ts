@@ -1,6 +1,7 @@
 import { Injectable, Logger, type OnModuleDestroy } from '@nestjs/common';
 import { Observable, Subject } from 'rxjs';
 
+import { messageOf } from '../errors/index.js';
 import type { TwoFactorEvent } from './two-factor-event.interface.js';
 
 /**
@@ -53,7 +54,7 @@ export class TwoFactorEvents extends Observable<TwoFactorEvent> implements OnMod
       this.#subject.next(Object.freeze(make()));
     } catch (error) {
       // What happened has happened: an event that cannot be told must not undo it.
-      this.#logger.warn(`An event was lost: ${error instanceof Error ? error.message : 'unknown'}`);
+      this.#logger.warn(`An event was lost: ${messageOf(error)}`);
     }
   }
 }

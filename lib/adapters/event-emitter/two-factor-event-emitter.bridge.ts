@@ -1,6 +1,7 @@
 import { Inject, Injectable, Logger } from '@nestjs/common';
 import { EventEmitter2 } from '@nestjs/event-emitter';
 
+import { messageOf } from '../../errors/index.js';
 import { TwoFactorEvents, type TwoFactorEvent } from '../../events/index.js';
 
 export const EVENT_PREFIX = Symbol.for('nestjs-two-factor:event-prefix');
@@ -33,8 +34,7 @@ export class TwoFactorEventEmitterBridge {
 
   #call(name: string, listener: () => unknown): void {
     const failed = (error: unknown): void => {
-      const why = error instanceof Error ? error.message : 'unknown';
-      this.#logger.error(`A listener of ${name} failed: ${why}`);
+      this.#logger.error(`A listener of ${name} failed: ${messageOf(error)}`);
     };
     try {
       Promise.resolve(listener()).catch(failed);

@@ -16,7 +16,7 @@ export interface BatchSpec extends Batchable {
    */
   readonly followUpStatement?: Statement | undefined;
   /**
-   * Executes this call alone, with the same values. It can be sent together with statements of other kinds, as one
+   * Executes only this call, with the same values. It can be sent together with statements of other kinds, as one
    * transaction. It must never wait for a row lock: two such transactions would deadlock.
    */
   readonly singleStatement?: Statement | undefined;

@@ -96,7 +96,7 @@ export class OwnConnectionExecutor {
     execute: (lease: ConnectionLease) => Promise<ExecutedStatement>,
     deadline: Deadline,
   ): Promise<StatementResult> {
-    // The caller has been refused. A statement sent now would have an effect that the caller never hears of.
+    // The caller has been refused. A statement sent now would take effect without the caller knowing.
     if (deadline.expired) throw databaseTimeoutError();
     const lease = await this.#lease();
     try {
