@@ -1,4 +1,4 @@
-// Builds the pages into .vitepress/dist. Asks nothing of the network but npm, and that only when the lock has changed.
+// Builds the pages into .vitepress/dist. It uses the network for npm alone, and only when the lock has changed.
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
@@ -6,21 +6,21 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const DOCS = fileURLToPath(new URL('.', import.meta.url));
-/** Says of which lock the installed packages are. */
+/** Holds the hash of the lock that the installed packages come from. */
 const MARK = join(DOCS, 'node_modules/.lock-hash');
 
 install();
-// What they import is there now.
-const { readHouse } = await import('./generate/house.js');
+// These import packages that were only just installed.
+const { readSource } = await import('./generate/read-source.js');
 const { writePages } = await import('./generate/pages.js');
 const { writeApi } = await import('./generate/api.js');
 
-const house = readHouse();
-if (house.complaints.length > 0) {
-  throw new Error(`Told nowhere:\n${house.complaints.join('\n')}`);
+const source = readSource();
+if (source.gaps.length > 0) {
+  throw new Error(`Without documentation:\n${source.gaps.join('\n')}`);
 }
-writePages(house);
-await writeApi(house);
+writePages(source);
+await writeApi(source);
 execFileSync(process.execPath, [join(DOCS, 'node_modules/vitepress/bin/vitepress.js'), 'build'], {
   cwd: DOCS,
   stdio: 'inherit',

@@ -88,7 +88,6 @@ export default defineConfig({
           page('Security', '/security'),
           page('Threats', '/threats'),
           page('Invariants', '/invariants'),
-          page('Architecture', '/architecture'),
           page('Comparison', '/comparison'),
           page('Speed', '/speed'),
           page('The benchmark', '/project/benchmark'),
@@ -97,6 +96,7 @@ export default defineConfig({
       {
         text: 'Project',
         items: [
+          page('Architecture', '/architecture'),
           page('Changelog', '/project/changelog'),
           page('Contributing', '/project/contributing'),
           page('Report a vulnerability', '/project/reporting'),

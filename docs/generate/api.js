@@ -2,7 +2,7 @@ import { existsSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-import { ROOT } from './house.js';
+import { ROOT } from './read-source.js';
 
 const API = fileURLToPath(new URL('../reference/api', import.meta.url));
 
@@ -11,12 +11,12 @@ const API = fileURLToPath(new URL('../reference/api', import.meta.url));
  *
  * @throws {Error} when typedoc warns, or an export has no page.
  */
-export async function writeApi(house) {
+export async function writeApi(source) {
   const { Application, Converter, LogLevel, ReflectionKind } = await import('typedoc');
   rmSync(API, { recursive: true, force: true });
   const app = await Application.bootstrapWithPlugins({
     plugin: ['typedoc-plugin-markdown'],
-    entryPoints: house.entries.map(({ file }) => file),
+    entryPoints: source.entries.map(({ file }) => file),
     tsconfig: join(ROOT, 'tsconfig.build.json'),
     out: API,
     router: 'member',
@@ -48,20 +48,21 @@ export async function writeApi(house) {
     interfacePropertiesFormat: 'table',
     entryFileName: 'index',
   });
-  // Nest makes them, of what is not public; by hand are made errors, and what says so. Before they are grouped.
+  // Nest calls most constructors, with arguments that are not public. Only errors and documented ones keep theirs. This must
+  // happen before typedoc groups the members.
   app.converter.on(Converter.EVENT_RESOLVE_BEGIN, ({ project }) => {
     for (const made of project.getReflectionsByKind(ReflectionKind.Constructor)) {
-      const isTold = made.signatures?.some(({ comment }) => comment !== undefined);
-      if (!isTold && !made.parent?.name.endsWith('Error')) project.removeReflection(made);
+      const isDocumented = made.signatures?.some(({ comment }) => comment !== undefined);
+      if (!isDocumented && !made.parent?.name.endsWith('Error')) project.removeReflection(made);
     }
   });
   const project = await app.convert();
   if (!project || app.logger.hasErrors() || app.logger.hasWarnings()) {
-    throw new Error('typedoc is not content with the docstrings; see above.');
+    throw new Error('typedoc reports faults in the docstrings; see above.');
   }
-  // By the name that they are imported by, not by that of their file.
+  // Modules are named by their import path, not by their file.
   for (const module of project.children ?? []) {
-    const entry = house.entries.find(
+    const entry = source.entries.find(
       ({ file }) =>
         file === join(ROOT, 'lib', `${module.name}.ts`) ||
         file === join(ROOT, 'lib', module.name, 'index.ts'),
@@ -70,7 +71,7 @@ export async function writeApi(house) {
   }
   await app.generateOutputs(project);
   if (app.logger.hasErrors()) throw new Error('typedoc could not write its pages.');
-  assertComplete(house);
+  assertComplete(source);
 }
 
 function assertComplete({ entries }) {

@@ -1,6 +1,6 @@
-import type { Errors, House, OptionsTable } from './house.js';
+import type { Errors, Source, OptionsTable } from './read-source.js';
 
 export const COPIES: Readonly<Record<string, string>>;
-export function writePages(house: House): void;
+export function writePages(source: Source): void;
 export function optionsPage(tables: readonly OptionsTable[]): string;
 export function errorsPage(errors: Errors): string;

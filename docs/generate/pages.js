@@ -2,11 +2,11 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join, posix } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-import { ROOT } from './house.js';
+import { ROOT } from './read-source.js';
 
 const DOCS = fileURLToPath(new URL('..', import.meta.url));
 
-/** Files of the repository that are pages of the site too, by what they are there. */
+/** Files of the repository that the site shows too, and the path of each on the site. */
 export const COPIES = {
   'SECURITY.md': 'project/reporting.md',
   'CHANGELOG.md': 'project/changelog.md',
@@ -14,10 +14,10 @@ export const COPIES = {
   'bench/README.md': 'project/benchmark.md',
 };
 
-/** Writes the pages that are told by the source, or stand elsewhere in the repository. */
-export function writePages(house) {
-  write('reference/options.md', optionsPage(house.options));
-  write('reference/errors.md', errorsPage(house.errors));
+/** Writes the pages that are generated from the source, or are copies of files elsewhere in the repository. */
+export function writePages(source) {
+  write('reference/options.md', optionsPage(source.options));
+  write('reference/errors.md', errorsPage(source.errors));
   for (const [from, to] of Object.entries(COPIES)) write(to, copy(from, to));
 }
 
@@ -31,9 +31,9 @@ function write(path, text) {
 export function optionsPage(tables) {
   return `${head('stacked options')}# Options
 
-\`TwoFactorModule.forRoot(options)\`, or \`forRootAsync({ useFactory | useClass | useExisting, inject, imports })\`. What makes
-the module unsafe stops the boot with a sentence that names the remedy. All are optional but where it says _required_; in
-production that is true of \`secret\` or \`secrets\` too.
+\`TwoFactorModule.forRoot(options)\`, or \`forRootAsync({ useFactory | useClass | useExisting, inject, imports })\`. An option that
+makes the module unsafe stops the boot with a sentence that names the remedy. All are optional except those marked _required_; production
+also requires \`secret\` or \`secrets\` too.
 
 Each scalar is overridden by its environment variable, read once, at boot. A variable that makes an option less safe than
 the code sets it stops the boot; \`env: false\` reads none.
@@ -65,13 +65,13 @@ function anchored(table, option) {
 
 function fallbackOf({ default: fallback, isOptional }) {
   if (fallback === undefined) return isOptional ? '' : '_required_';
-  // Words, or a value.
-  return /^(?:none|nobody|the |`|5 an|10 an|1,000 an)/.test(fallback)
+  // Words are prose; anything else is a value.
+  return /^(?:none|the |`|5 an|10 an|1,000 an)/.test(fallback)
     ? cell(fallback)
     : `\`${fallback.replaceAll('|', '\\|')}\``;
 }
 
-const sentenceOf = ({ text, name }) => (text === '' ? `As its name says: \`${name}\`.` : text);
+const sentenceOf = ({ text, name }) => (text === '' ? `See its name: \`${name}\`.` : text);
 
 /** @returns the table of the errors, as Markdown. */
 export function errorsPage({ classes, others }) {
@@ -84,17 +84,17 @@ export function errorsPage({ classes, others }) {
       ]),
     ),
   );
-  const strangers = others.map(({ code, status, title }) =>
+  const withoutClass = others.map(({ code, status, title }) =>
     line([`\`${code}\``, String(status), cell(title)]),
   );
   return `${head('stacked errors')}# Errors
 
-All extend \`TwoFactorError\`. \`code\` is a stable slug to switch on; messages may be reworded in any release. None carries a
+All extend \`TwoFactorError\`. \`code\` is a stable slug to switch on; messages may be reworded in any release. None contains a
 code, a secret or a full token. \`confirm\` and \`check\` answer values instead: a wrong code is \`[state, false]\`.
 
 | class, \`code\` | HTTP | when |
 | --- | --- | --- |
-${[...rows, ...strangers].join('\n')}
+${[...rows, ...withoutClass].join('\n')}
 
 Over HTTP the controller answers \`application/problem+json\` (RFC 9457), and so does \`TwoFactorExceptionFilter\` on your
 own routes. \`error\` is the slug:
@@ -142,7 +142,7 @@ const firstSentence = (text) => /^.*?[.:](?= |$)/.exec(text)?.[0].replace(/:$/, 
 const line = (cells) => `| ${cells.join(' | ')} |`;
 const cell = (text) => escape(text).replaceAll('|', '\\|');
 
-/** Vue reads what stands outside of code: \`{{\` and \`<\` are its words. */
+/** Vue interprets text outside of code, so that \`{{\` and \`<\` must be escaped there. */
 function escape(text) {
   return text
     .split(/(`[^`]*`)/)
@@ -152,7 +152,7 @@ function escape(text) {
     .join('');
 }
 
-/** A file of the repository with its links pointing where the site has them; what the site has not is named without a link. */
+/** A file of the repository with links to the pages of the site. A link to a file that the site does not have becomes text. */
 function copy(from, to) {
   const text = readFileSync(join(ROOT, from), 'utf8');
   const body = text.replaceAll(/\[([^\]]+)\]\((?!https?:|#)([^)\s]+)\)/g, (_, label, target) => {

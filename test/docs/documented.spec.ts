@@ -1,11 +1,11 @@
-// What readers are told: all of the source that they meet, and nothing that does not compile or run. Each check has a twin
-// that must fail it.
+// The documentation covers every export, option and error, and all of its code compiles and runs. Each check has a twin that
+// must fail it.
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import { beforeAll, describe, expect, it } from 'vitest';
 
-import { readHouse, ROOT } from '../../docs/generate/house.js';
+import { readSource, ROOT } from '../../docs/generate/read-source.js';
 import { errorsPage, optionsPage } from '../../docs/generate/pages.js';
 import * as publicApi from '../../lib/index.js';
 import { problem } from '../../lib/http/problem.js';
@@ -22,15 +22,15 @@ import {
 /** Written by docs/generate, or installed. */
 const NOT_OURS = /^(?:node_modules|\.vitepress|project|reference\/(?:api|errors|options))/;
 
-const house = readHouse();
+const source = readSource();
 
 describe('The reference', () => {
-  it('tells of each public export, each option and each error', () => {
-    expect(house.complaints).toEqual([]);
-    expect(house.entries.flatMap((entry) => entry.exports).length).toBeGreaterThan(100);
+  it('documents each public export, each option and each error', () => {
+    expect(source.gaps).toEqual([]);
+    expect(source.entries.flatMap((entry) => entry.exports).length).toBeGreaterThan(100);
   });
 
-  it('twin: is incomplete with an export, an option, an error and a slug that nobody told of', async () => {
+  it('twin: is incomplete with an export, an option, an error and a slug without documentation', async () => {
     const planted = await plant([
       ['lib/index.ts', /$/, 'export const secretDoor = true;\n'],
       [
@@ -43,7 +43,7 @@ describe('The reference', () => {
       ['lib/errors/two-factor-input.error.ts', /HTTP 400/, 'HTTP 404'],
     ]);
 
-    expect(readHouse(planted).complaints).toEqual([
+    expect(readSource(planted).gaps).toEqual([
       'nestjs-two-factor: TwoFactorConflictError has no sentence.',
       'nestjs-two-factor: secretDoor has no sentence.',
       'TwoFactorModuleOptions.haste has no sentence.',
@@ -53,29 +53,29 @@ describe('The reference', () => {
   });
 
   it('has a row for each option that there is, and its default', () => {
-    const page = optionsPage(house.options);
-    const told = new Map(
-      house.options
+    const page = optionsPage(source.options);
+    const documented = new Map(
+      source.options
         .find(({ name }) => name === 'TwoFactorModuleOptions')
         ?.rows.map((row) => [row.name, row.default] as const),
     );
     for (const [name, value] of settableOptions()) {
-      expect(told.has(name), name).toBe(true);
+      expect(documented.has(name), name).toBe(true);
       expect(page).toContain(`\`${name}\``);
-      if (isScalar(value)) expect(told.get(name), name).toBe(String(value));
+      if (isScalar(value)) expect(documented.get(name), name).toBe(String(value));
     }
     expect(page).toContain('`TWO_FACTOR_TTL_SECONDS`');
     expect(page).not.toContain('undefined');
   });
 
   it('has a row for each error class and each slug, with its status', () => {
-    const page = errorsPage(house.errors);
+    const page = errorsPage(source.errors);
     const classes = Object.keys(publicApi).filter(
       (name) => name.endsWith('Error') && name !== 'TwoFactorError',
     );
-    expect(house.errors.classes.map(({ name }) => name).toSorted()).toEqual(classes.toSorted());
+    expect(source.errors.classes.map(({ name }) => name).toSorted()).toEqual(classes.toSorted());
     for (const name of classes) expect(page).toContain(`## ${name}\n`);
-    const slugs = [...house.errors.classes.flatMap(({ codes }) => codes), ...house.errors.others];
+    const slugs = [...source.errors.classes.flatMap(({ codes }) => codes), ...source.errors.others];
     expect(slugs).toHaveLength(19);
     for (const { code, status, title } of slugs) {
       expect({ status, title }, code).toEqual({
@@ -139,12 +139,12 @@ export const twin = TwoFactorModule.forRoot({ ttlSecond: 60 });
     expect(complaintsOf([twin])).toEqual([expect.stringContaining("'ttlSecond' does not exist")]);
     expect(unrun(twin, specs)).toEqual(['docs/twin.md is run by no spec of test/docs.']);
     expect(unrun(twin, ["readPage('docs/twin.md')"])).toEqual([
-      'twin.ts of docs/twin.md is loaded by nobody.',
+      'twin.ts of docs/twin.md is never loaded.',
     ]);
   }, 60_000);
 });
 
-/** Of each page a spec, of each file somebody who loads it: that spec, or another file of the page. */
+/** Pages without a spec, and files of a page that neither its spec nor another file of the page loads. */
 function unrun({ path, files }: Page, specs: readonly string[]): string[] {
   if (files.size === 0) return [];
   const spec = specs.find((text) => text.includes(`readPage('${path}')`));
@@ -153,7 +153,7 @@ function unrun({ path, files }: Page, specs: readonly string[]): string[] {
   return [...files.keys()]
     .filter((name) => name !== 'app.module.ts' && !spec.includes(`'${name}'`))
     .filter((name) => !sources.includes(`'./${name.replace(/ts$/, 'js')}'`))
-    .map((name) => `${name} of ${path} is loaded by nobody.`);
+    .map((name) => `${name} of ${path} is never loaded.`);
 }
 
 /** Files of the source, changed. */

@@ -61,7 +61,7 @@ describe('Verify a phone number', () => {
     expect(status).toBe(400);
   });
 
-  it("somebody else's confirmation does not exist, and a national spelling shares the budget", async () => {
+  it("refuses another user's confirmation as unknown, and counts a national spelling in the same limit", async () => {
     const asked = await guide.post('/phone/ask', { phone: '+14155550123' }).expect(201);
     const { id } = asked.body as { id: string };
     user.id = 'bob';

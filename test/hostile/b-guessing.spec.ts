@@ -348,7 +348,7 @@ describe.each(doors)('Guessing and budgets, at the door of $name:', ({ open }) =
       'Ann@b\u00fccher.example.',
       'Ann@b\uff55\u0308cher.example',
       'Ann@b\u00fccher\u3002example',
-      // Few mailboxes differ by case alone; sharing is the safe side (README, Limits).
+      // Few mailboxes differ by case alone; sharing is the safe side (docs/guides/limits.md).
       'ANN@b\u00fccher.example',
       'ann@xn--bcher-kva.example.',
     ];

@@ -15,6 +15,8 @@ const UNMERGED = new Set([
   'lib/confirmation/store/confirmation-writer.ts',
   'lib/confirmation/store/stepwise.writer.ts',
   'lib/confirmation/use/confirmation-redeemer.ts',
+  'lib/confirmation/verify/code-method.ts',
+  'lib/confirmation/verify/confirmation-method.ts',
   'lib/confirmation/verify/confirmation-verifier.ts',
   'lib/database/batching/batch-dispatcher.ts',
   'lib/database/capabilities.ts',

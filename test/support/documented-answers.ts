@@ -43,7 +43,7 @@ const SUCCESSES: Readonly<Record<Route, Shape>> = {
 
 const RETRY: Shape = { retryAfter: isSeconds };
 
-/** Every refusal of the routes (design.md, README "Errors"): its status, and what it says beside the five common members. */
+/** Every refusal of the routes (docs/errors.md): its status, and what it says beside the five common members. */
 export const REFUSALS: Readonly<
   Record<string, readonly [status: number, members?: Shape, optional?: Shape]>
 > = {

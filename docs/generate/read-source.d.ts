@@ -31,9 +31,9 @@ export interface Errors {
   readonly others: readonly Slug[];
 }
 
-/** What the source tells, and what is told nowhere. */
-export interface House {
-  readonly complaints: readonly string[];
+/** What the reference shows of the source. `gaps` names what has no documentation. */
+export interface Source {
+  readonly gaps: readonly string[];
   readonly entries: readonly {
     readonly name: string;
     readonly file: string;
@@ -44,4 +44,4 @@ export interface House {
 }
 
 export const ROOT: string;
-export function readHouse(overlay?: Readonly<Record<string, string>>): House;
+export function readSource(overlay?: Readonly<Record<string, string>>): Source;

@@ -6,26 +6,26 @@ import ts from 'typescript';
 
 export const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
-/** What a reader sets: each of them has a table in the reference of the options. */
+/** Interfaces that a reader fills in: each has a table in the reference of the options. */
 const OPTIONS = /(?:Options|Extras|Overrides|Contract|Definition|SendLimit)$/;
-/** Extended by `TwoFactorModuleOptions`, whose table has its members. */
+/** `TwoFactorModuleOptions` extends it, and its table has these members too. */
 const BASES = new Set(['TwoFactorOptions']);
-/** The order of the tables; what is not named here follows in the order of the entries. */
+/** The first tables; the others follow in the order of the entries. */
 const FIRST = ['TwoFactorModuleOptions', 'TwoFactorModuleExtras', 'SenderDefinition'];
-/** Scalars that are read from the environment and are no settings: they are lists, or bytes. */
+/** Options with a variable of the environment that are no scalar settings: a list, and bytes. */
 const ALSO_VARIABLES = new Set(['secret', 'secrets']);
 
 /**
- * Reads from the source what the reference tells, and complains of what is told nowhere.
+ * Reads options, errors and exports from the source, and reports those without documentation.
  *
- * @param {Readonly<Record<string, string>>} [overlay] texts that stand for files, by their path below the root.
+ * @param {Readonly<Record<string, string>>} [overlay] texts that replace files, by their path below the root.
  */
-export function readHouse(overlay = {}) {
+export function readSource(overlay = {}) {
   const compilerOptions = readCompilerOptions();
   const entries = readEntries(compilerOptions);
   const program = createProgram(compilerOptions, entries, overlay);
   const checker = program.getTypeChecker();
-  const complaints = [];
+  const gaps = [];
 
   const exported = entries.map(({ name, file }) => ({
     name,
@@ -34,32 +34,31 @@ export function readHouse(overlay = {}) {
   }));
   for (const { name, symbols } of exported) {
     for (const symbol of symbols) {
-      if (textOf(symbol, checker) === '')
-        complaints.push(`${name}: ${symbol.name} has no sentence.`);
+      if (textOf(symbol, checker) === '') gaps.push(`${name}: ${symbol.name} has no sentence.`);
     }
   }
   const symbols = exported.flatMap((entry) => entry.symbols);
   const settings = namesIn(program, 'lib/options/settings.ts', 'SETTINGS');
   return {
-    complaints,
+    gaps,
     entries: exported.map(({ name, file, symbols }) => ({
       name,
       file,
       exports: symbols.map((symbol) => symbol.name),
     })),
-    options: readOptions(exported, settings, checker, complaints),
-    errors: readErrors(symbols, readProblems(program), checker, complaints),
+    options: readOptions(exported, settings, checker, gaps),
+    errors: readErrors(symbols, readProblems(program), checker, gaps),
   };
 }
 
 function readCompilerOptions() {
   const file = join(ROOT, 'tsconfig.json');
   const { config } = ts.readConfigFile(file, (path) => ts.sys.readFile(path));
-  // The files of the tests are not wanted.
+  // Without the files of the tests.
   return ts.parseJsonConfigFileContent({ ...config, include: [], files: [] }, ts.sys, ROOT).options;
 }
 
-/** The public entries, as `exports` names them, and the files that they are built from. */
+/** The public entries of `exports`, and the files that they are built from. */
 function readEntries({ paths = {} }) {
   const { exports } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
   return Object.keys(exports)
@@ -108,27 +107,27 @@ function tagOf(symbol, checker, name) {
   return tag && ts.displayPartsToString(tag.text).replaceAll(/\s+/g, ' ').trim();
 }
 
-function readOptions(exported, settings, checker, complaints) {
+function readOptions(exported, settings, checker, gaps) {
   const tables = exported.flatMap(({ name: entry, symbols }) =>
     symbols
       .filter((symbol) => symbol.flags & ts.SymbolFlags.Interface && OPTIONS.test(symbol.name))
       .filter(({ name }) => !BASES.has(name))
-      .map((symbol) => readTable(entry, symbol, settings, checker, complaints)),
+      .map((symbol) => readTable(entry, symbol, settings, checker, gaps)),
   );
   const rank = ({ name }) => (FIRST.includes(name) ? FIRST.indexOf(name) : FIRST.length);
   return tables.toSorted((one, other) => rank(one) - rank(other));
 }
 
-function readTable(entry, symbol, settings, checker, complaints) {
+function readTable(entry, symbol, settings, checker, gaps) {
   const isModule = symbol.name === 'TwoFactorModuleOptions';
   const members = checker.getPropertiesOfType(checker.getDeclaredTypeOfSymbol(symbol));
-  // What others extend has its row there.
+  // An inherited member has its row in the table of the base.
   const own = members.filter((member) => isModule || symbol.members.has(member.escapedName));
   const rows = own.map((member) => {
     const text = textOf(member, checker);
     const fallback = tagOf(member, checker, 'default');
     if (text === '' && fallback === undefined) {
-      complaints.push(`${symbol.name}.${member.name} has no sentence.`);
+      gaps.push(`${symbol.name}.${member.name} has no sentence.`);
     }
     const isVariable =
       isModule && (settings.includes(member.name) || ALSO_VARIABLES.has(member.name));
@@ -144,30 +143,30 @@ function readTable(entry, symbol, settings, checker, complaints) {
   return { entry, name: symbol.name, text: textOf(symbol, checker), rows };
 }
 
-/** As `lib/options/settings.ts` does it. */
+/** As `lib/options/settings.ts` derives it. */
 function variableOf(option) {
   return `TWO_FACTOR_${option.replaceAll(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase()}`;
 }
 
-function readErrors(symbols, problems, checker, complaints) {
+function readErrors(symbols, problems, checker, gaps) {
   const classes = symbols.filter(
     ({ flags, name }) => flags & ts.SymbolFlags.Class && /^TwoFactor\w*Error$/.test(name),
   );
-  const told = new Set();
+  const documented = new Set();
   const errors = classes
     .filter(({ name }) => name !== 'TwoFactorError')
     .map((symbol) => {
       const members = checker.getPropertiesOfType(checker.getDeclaredTypeOfSymbol(symbol));
       const slugs = slugsOf(members, checker);
-      if (slugs.length === 0) complaints.push(`${symbol.name} has no code of its own.`);
+      if (slugs.length === 0) gaps.push(`${symbol.name} has no code of its own.`);
       const text = textOf(symbol, checker);
       for (const slug of slugs) {
-        told.add(slug);
+        documented.add(slug);
         const status = problems.get(slug)?.status;
         if (status === undefined) {
-          complaints.push(`${symbol.name}: the code ${slug} has no status in lib/http/problem.ts.`);
+          gaps.push(`${symbol.name}: the code ${slug} has no status in lib/http/problem.ts.`);
         } else if (text !== '' && status !== 500 && !text.includes(String(status))) {
-          complaints.push(`${symbol.name}: the sentence does not say HTTP ${status}.`);
+          gaps.push(`${symbol.name}: the sentence does not say HTTP ${status}.`);
         }
       }
       const facts = members
@@ -181,7 +180,7 @@ function readErrors(symbols, problems, checker, complaints) {
       };
     });
   const others = [...problems]
-    .filter(([code]) => !told.has(code))
+    .filter(([code]) => !documented.has(code))
     .map(([code, problem]) => ({ code, ...problem }));
   return { classes: errors, others };
 }
@@ -197,7 +196,7 @@ function isOwnFact(member, symbol) {
   return member.name !== 'code' && member.parent === symbol;
 }
 
-/** @returns {Map<string, { status: number, title: string }>} by slug, as `lib/http/problem.ts` has them. */
+/** @returns {Map<string, { status: number, title: string }>} by slug, from `lib/http/problem.ts`. */
 function readProblems(program) {
   const literal = literalOf(program, 'lib/http/problem.ts', 'PROBLEMS');
   return new Map(
@@ -221,7 +220,7 @@ function literalOf(program, path, constant) {
     }
   }
   throw new Error(
-    `${path} has no ${constant} any more. Tell docs/generate/house.js where it went.`,
+    `${path} has no ${constant} any more. Correct its path in docs/generate/read-source.js.`,
   );
 }
 
