@@ -22,37 +22,38 @@ import {
 } from './two-factor.tokens.js';
 
 /**
- * The options of `TwoFactorModule.forRoot`, and what the factory of `forRootAsync` returns.
+ * The options of `TwoFactorModule.forRoot`, and the result of the factory of `forRootAsync`.
  *
  * @publicApi
  */
 export interface TwoFactorModuleOptions extends TwoFactorOptions {
-  /** The ways to deliver a code, by the name that clients give as `way`. @default {} */
+  /** The senders by name. Clients name a sender as `way`. @default {} */
   readonly senders?: Readonly<Record<string, SenderDefinition>> | undefined;
 }
 
 /**
- * What shapes the module itself, and therefore is written beside the factory and never returned by it.
+ * The options that define the module itself. With `forRootAsync` they stand beside the factory, because Nest needs them before
+ * it runs the factory.
  *
  * @publicApi
  */
 export interface TwoFactorModuleExtras {
-  /** Whether all modules see the services. At most one instance in an application may be global. @default true */
+  /** Whether all modules can inject the services. At most one instance of an application may be global. @default true */
   readonly isGlobal?: boolean | undefined;
-  /** The bundled controller; `true` for the path `2factor`. @default false */
+  /** Whether to add the bundled controller, and its options. `true`: at the path `2factor`. @default false */
   readonly controller?: ControllerOptions | boolean | undefined;
   /** The name of the TypeORM data source that holds the confirmations. @default the unnamed one */
   readonly dataSource?: string | undefined;
   /**
-   * A provider of `TWO_FACTOR_LIMIT_STORE` that keeps the budgets elsewhere than in the database, such as
+   * A provider of `TWO_FACTOR_LIMIT_STORE` that keeps the quotas outside of the database, such as
    * `nestjs-two-factor/rate-limiter-flexible`.
    */
   readonly limitStore?: Provider | undefined;
-  /** A provider of `SENDER_BACKENDS` that replaces the found ones. */
+  /** A provider of `SENDER_BACKENDS` that replaces the senders which the module finds. */
   readonly senderBackends?: Provider | undefined;
 }
 
-/** A class that `forRootAsync({ useClass })` makes the options with. */
+/** A class that creates the options, for `forRootAsync({ useClass })`. */
 export interface TwoFactorOptionsFactory {
   createTwoFactorOptions(): TwoFactorModuleOptions | Promise<TwoFactorModuleOptions>;
 }
@@ -65,7 +66,7 @@ const NO_EXTRAS: { [Extra in keyof TwoFactorModuleExtras]-?: TwoFactorModuleExtr
   senderBackends: undefined,
 };
 
-/** The names that a factory must not return: Nest needs them before any factory runs, and ignores them after. */
+/** The names that a factory must not return. Nest needs these options before it runs the factory, and would ignore them. */
 const EXTRAS = Object.keys(NO_EXTRAS);
 
 export const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN, OPTIONS_TYPE, ASYNC_OPTIONS_TYPE } =
@@ -78,7 +79,7 @@ export const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN, OPTIONS_TYPE, ASYN
     .build();
 
 /**
- * What `forRoot` was given or a factory returned, checked.
+ * Checks the argument of `forRoot` or the result of a factory, and resolves it.
  *
  * @throws TwoFactorConfigurationError for an extra among the options, and as `resolveOptions`.
  */
@@ -119,7 +120,7 @@ function shapeModule(definition: DynamicModule, extras: TwoFactorModuleExtras): 
   };
 }
 
-/** Ours lose races to each other, and soon win: only the deadline ends that. */
+/** Attempts for a statement that loses a race to another statement of this package. In practice the deadline comes first. */
 const LIMIT_TRIES = 50;
 
 async function openLimitStore(

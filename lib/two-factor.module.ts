@@ -72,7 +72,7 @@ async function openStore(
   });
 }
 
-/** Nest runs it before any transport reads the guards of its routes. */
+/** A factory, because Nest runs it before any transport reads the guards of its routes; lifecycle hooks run after that. */
 function orderedRoutes(modules: ModulesContainer): GuardedRouteExplorer {
   const explorer = new GuardedRouteExplorer(modules);
   explorer.orderEnhancers();
@@ -80,7 +80,7 @@ function orderedRoutes(modules: ModulesContainer): GuardedRouteExplorer {
 }
 
 /**
- * Proves, exactly once, that somebody holds something: a phone, a mailbox, an authenticator.
+ * Proves by one-time codes that a person holds a phone number or a mailbox. Each proof can be used once.
  *
  * @example
  * ```ts
@@ -175,18 +175,19 @@ export class TwoFactorModule extends ConfigurableModuleClass implements OnModule
   }
 
   /**
-   * Options and extras in one object.
+   * Configures the module by one object of options.
    *
-   * @throws TwoFactorConfigurationError at boot, naming option, value and remedy.
+   * @throws TwoFactorConfigurationError at boot; the message names the option, its value and the remedy.
    */
   static override forRoot(options: typeof OPTIONS_TYPE): DynamicModule {
     return super.forRoot(options);
   }
 
   /**
-   * Options from a factory, a class or an existing provider; the extras (`isGlobal`, `controller`, `dataSource`,
-   * `limitStore`, `senderBackends`) beside it.
+   * Configures the module by a factory, a class or an existing provider. The options `isGlobal`, `controller`, `dataSource`,
+   * `limitStore` and `senderBackends` stand beside it.
    *
+   * @throws TwoFactorConfigurationError at boot, as `forRoot`.
    * @example
    * ```ts
    * TwoFactorModule.forRootAsync({
@@ -210,7 +211,7 @@ export class TwoFactorModule extends ConfigurableModuleClass implements OnModule
           'both, and import each where it is used.',
       );
     }
-    // No secret, and the same on all instances: what differs here cannot check what the others made.
+    // The key names are no secret. Compare them between instances: a code is confirmed only where its key is known.
     const kids = this.options.keyRing.keys.map(({ kid }) => kid);
     this.#logger.debug(`Keys by their names, the first one signs: ${kids.join(', ')}.`);
     if (this.options.secretIsRandom) {

@@ -1,6 +1,6 @@
 import { Inject } from '@nestjs/common';
 
-/** The options as they were resolved at boot (`ResolvedOptions`). */
+/** The options after their resolution at boot (`ResolvedOptions`). */
 export const TWO_FACTOR_OPTIONS = Symbol.for('nestjs-two-factor:options');
 
 /** The read-only map of all senders by name (`SenderBackends`), filled in the module's `onModuleInit`. */
@@ -13,7 +13,11 @@ export const TWO_FACTOR_DATA_SOURCE = Symbol.for('nestjs-two-factor:data-source'
 export const InjectTwoFactorOptions = (): ParameterDecorator & PropertyDecorator =>
   Inject(TWO_FACTOR_OPTIONS);
 
-/** Injects the map of all senders. @publicApi */
+/**
+ * Injects the map of all senders (`SenderBackends`).
+ *
+ * @publicApi
+ */
 export const InjectSenderBackends = (): ParameterDecorator & PropertyDecorator =>
   Inject(SENDER_BACKENDS);
 
@@ -21,5 +25,5 @@ export const InjectSenderBackends = (): ParameterDecorator & PropertyDecorator =
 export const InjectTwoFactorDataSource = (): ParameterDecorator & PropertyDecorator =>
   Inject(TWO_FACTOR_DATA_SOURCE);
 
-/** Where budgets are kept (`LimitStore`). */
+/** The store of the quotas (`LimitStore`). */
 export const TWO_FACTOR_LIMIT_STORE = Symbol.for('nestjs-two-factor:limit-store');

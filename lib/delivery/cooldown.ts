@@ -1,14 +1,14 @@
 import type { ConfirmationRow } from '../confirmation/index.js';
 import type { ResolvedOptions } from '../options/index.js';
 
-/** The pause after the `sends`-th message, in milliseconds; the last one of the list repeats. */
+/** The pause after the `sends`-th message, in milliseconds. The last pause of the list repeats. */
 export function cooldownMs(sends: number, { cooldownSeconds }: ResolvedOptions): number {
   return (cooldownSeconds[Math.min(sends, cooldownSeconds.length) - 1] ?? 0) * 1_000;
 }
 
 /**
- * From when on another message may go out, epoch milliseconds. Never said to be later than one whole pause from now, also
- * when the clock was set back.
+ * When the next message may be sent, in epoch milliseconds: at most one pause from now. Without that bound, a clock that was
+ * set back would block the confirmation for as long as it was ahead.
  */
 export function resendAt(row: ConfirmationRow, now: number, options: ResolvedOptions): number {
   if (row.lastSentAt === null) return now;

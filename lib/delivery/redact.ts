@@ -1,20 +1,19 @@
-/** Longer than any sentence of a provider. The rest is dropped unread, so that a longer text costs no more. */
+/** Characters that are read. The rest is dropped, so that a provider cannot make the process spend time on a long text. */
 const MAX_READ = 5_000;
 const MAX_LENGTH = 500;
-/** Fewer digits than this are in many texts by chance. */
+/** A number with fewer digits is not searched for, because it occurs in many texts by chance. */
 const MIN_DIGITS = 6;
 // oxlint-disable-next-line no-control-regex
 const LINE_BREAKS = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]+/g;
-/** What a provider may put between the characters of a number, or leave out: `123 456`, `(555) 01-23`. */
+/** Characters that a provider may insert into a number or omit from it: `123 456`, `(555) 01-23`. */
 const GROUPING = /^[\s().\p{Pd}\p{Cc}\p{Cf}]$/u;
 
 /**
- * Removes the code and the token from a provider's text, because a provider may echo them: in another case or Unicode
+ * Replaces the code and the token in a provider's text by `***`, because a provider may echo them: in another case or Unicode
  * form, grouped, in a URL, in JSON. The result is one line of at most 500 characters.
  *
- * No regular expression is built from the secrets. One that allowed grouping characters between those of a token of
- * hyphens tried exponentially many ways to match, and a single request stopped the process. Here every step takes time in
- * proportion to the text and to the secrets, whatever they are.
+ * No regular expression is built from the secrets. One that allowed grouping characters took exponential time for a token of
+ * hyphens, and a single request stopped the process. Here each step takes time in proportion to the text and the secrets.
  */
 export function redact(text: string, ...secrets: readonly string[]): string {
   const read = text.slice(0, MAX_READ);
@@ -26,7 +25,7 @@ export function redact(text: string, ...secrets: readonly string[]): string {
     let view = significant;
     let pattern = viewOf(spelling, isSignificant).characters;
     if (pattern === '') {
-      // Nothing but grouping characters: such a secret is searched for as it is.
+      // A secret that consists of grouping characters only is searched for unchanged.
       view = literal ??= viewOf(read, isAnything);
       pattern = viewOf(spelling, isAnything).characters;
     }
@@ -34,19 +33,19 @@ export function redact(text: string, ...secrets: readonly string[]): string {
       marks[view.starts[place]!]! += 1;
       marks[view.ends[place + pattern.length - 1]!]! -= 1;
     }
-    // A secret that continues in the unread rest is not found, so everything that may be its beginning is dropped.
+    // A secret that continues in the unread rest is not found, so the end that may contain its beginning is dropped.
     if (read.length < text.length) {
       end = Math.min(end, view.starts[view.starts.length - pattern.length] ?? 0);
     }
   }
   const line = strike(read.slice(0, end), marks).replace(LINE_BREAKS, ' ');
-  // Cut last: half a secret would not be found.
+  // The text is shortened last, because half of a secret would not be found.
   return line.length > MAX_LENGTH || end < text.length ? `${line.slice(0, MAX_LENGTH)}...` : line;
 }
 
-/** All spellings of a secret that are searched for. */
+/** The spellings of a secret that are searched for. */
 function spellingsOf(secret: string): string[] {
-  // A phone number without its `+`, its blanks and its zeros in front.
+  // The digits of a phone number, without its leading zeros.
   const digits = secret.normalize('NFKD').replace(/\D/g, '').replace(/^0+/, '');
   return [
     secret,
@@ -56,7 +55,7 @@ function spellingsOf(secret: string): string[] {
   ].filter((spelling) => spelling !== '');
 }
 
-/** Some characters of a text in one case and Unicode form, and for each of them where it is in the text. */
+/** Some characters of a text in one case and one Unicode form, each with its position in the text. */
 interface View {
   readonly characters: string;
   readonly starts: readonly number[];
@@ -73,7 +72,7 @@ function viewOf(text: string, isShown: (character: string) => boolean): View {
     for (const part of folded(character)) {
       if (!isShown(part)) continue;
       characters += part;
-      // One position for each code unit, as the search counts them.
+      // One position for each code unit, because the search counts code units.
       for (let unit = 0; unit < part.length; unit += 1) {
         starts.push(start);
         ends.push(end);
@@ -84,7 +83,7 @@ function viewOf(text: string, isShown: (character: string) => boolean): View {
   return { characters, starts, ends };
 }
 
-/** By way of upper case, which the two small sigmas share. NFD and not NFKD, which makes 18 characters of one. */
+/** Through upper case, because the two lower-case sigmas share one. NFD, because NFKD turns some characters into 18. */
 function folded(character: string): string {
   if (character < '\u0080') return character.toLowerCase();
   return character.normalize('NFD').toLowerCase().toUpperCase().toLowerCase();
@@ -99,8 +98,8 @@ function isAnything(): boolean {
 }
 
 /**
- * Every place of a pattern in a text, overlapping ones too, by the algorithm of Knuth, Morris and Pratt. `indexOf` may
- * compare most of a pattern again at each place of a text that nearly matches.
+ * All positions of a pattern in a text, overlapping ones included, by the Knuth-Morris-Pratt algorithm. `indexOf` may compare
+ * most of the pattern again at each position, which takes quadratic time for a text that nearly matches.
  */
 function placesOf(pattern: string, text: string): number[] {
   const places: number[] = [];
@@ -116,7 +115,7 @@ function placesOf(pattern: string, text: string): number[] {
   return places;
 }
 
-/** For each beginning of a pattern the length of its longest proper beginning that is also its end. */
+/** The prefix function of a pattern: for each prefix the length of its longest proper prefix that is also its suffix. */
 function bordersOf(pattern: string): number[] {
   const borders = [0];
   let length = 0;
@@ -128,7 +127,7 @@ function bordersOf(pattern: string): number[] {
   return borders;
 }
 
-/** Writes `***` in place of each run of characters that is marked; a mark counts the patterns that begin and end there. */
+/** Replaces each marked run by `***`. A mark is the number of matches that begin there less those that ended before. */
 function strike(text: string, marks: Int32Array): string {
   let struck = '';
   let covering = 0;
@@ -141,12 +140,12 @@ function strike(text: string, marks: Int32Array): string {
   return struck;
 }
 
-/** What was thrown, whatever it is, as text. */
+/** The message of a thrown value, of any type. */
 export function describeThrown(thrown: unknown): string {
   try {
     return textOf(thrown);
   } catch {
-    // A getter or a proxy that throws: its error may say anything.
+    // A getter or a proxy threw. Its error is not used, because it may contain a secret, too.
     return 'an error that cannot be read';
   }
 }
@@ -154,7 +153,7 @@ export function describeThrown(thrown: unknown): string {
 function textOf(thrown: unknown): string {
   if (typeof thrown === 'string') return thrown;
   if (!(thrown instanceof Error)) return `a value of type ${typeof thrown} was thrown`;
-  // Node's error of several refused connections says nothing but its code.
+  // Node's error for several refused connections has a code and an empty message.
   const { message, code, name } = thrown as { message: unknown; code?: unknown; name: string };
   return (
     [message, code, name].find((text): text is string => typeof text === 'string' && text !== '') ??

@@ -2,16 +2,16 @@ import { ProblemAnswer } from './dto/answers.dto.js';
 import { PREFIX } from './open-api.js';
 import { problem } from './problem.js';
 
-/** What a document says about a route. */
+/** The description of a route in an OpenAPI document. */
 export interface RouteDocument {
   readonly summary: string;
   readonly body: unknown;
   readonly answer: unknown;
-  /** Slugs by status. */
+  /** The error codes by HTTP status. */
   readonly refusals: Readonly<Record<number, readonly string[]>>;
 }
 
-/** One route: what it does, takes and answers. */
+/** Describes one route: its summary, body, response and errors. */
 export function ApiRoute({ summary, body, answer, refusals }: RouteDocument): MethodDecorator {
   return (_target, _property, descriptor: PropertyDescriptor) => {
     const method = descriptor.value as object;

@@ -4,14 +4,14 @@ import type { PurposeDefinition } from '../options/index.js';
 
 export type SubjectResolver = NonNullable<PurposeDefinition['subject']>;
 
-/** What one resolver answered for a call: a subject, empty for none, or what it threw. */
+/** The result of one resolver for a call: the subject, empty for none, or the thrown error. */
 type Answer = { readonly subject: string } | { readonly error: unknown };
 
 /**
- * As which subjects a caller may access confirmations over HTTP.
+ * The subjects under which a caller may access confirmations over HTTP.
  *
- * Every resolver is called once for each call, before any confirmation is read. Called only for the purpose of the
- * confirmation that was found, a resolver that reads a database would tell a stranger by its time that the id exists.
+ * All resolvers run once for each call, before a confirmation is read. If only the resolver of a found confirmation ran, the
+ * time of its database query would show a stranger that the id exists.
  */
 export class CallerSubjects {
   private constructor(private readonly answers: ReadonlyMap<SubjectResolver, Answer>) {}
@@ -25,7 +25,7 @@ export class CallerSubjects {
     return new CallerSubjects(answers);
   }
 
-  /** The one subject by all resolvers; `null` when they do not agree, or when one of them failed. */
+  /** The subject on which all resolvers agree; `null` when they disagree or one of them failed. */
   get common(): string | null {
     const [first, ...others] = this.answers.values();
     if (first === undefined) return '';
@@ -34,7 +34,7 @@ export class CallerSubjects {
     return isCommon ? first.subject : null;
   }
 
-  /** The subject by one resolver; empty for none. @throws what the resolver threw, unless that was a refusal. */
+  /** The subject by one resolver; empty for none. @throws the error of the resolver, except for an HTTP status below 500. */
   by(resolver: SubjectResolver): string {
     const answer = this.answers.get(resolver);
     if (answer === undefined) return '';
@@ -46,10 +46,11 @@ export class CallerSubjects {
 async function answerOf(resolver: SubjectResolver, context: ExecutionContext): Promise<Answer> {
   try {
     const subject: unknown = await resolver(context);
-    // PostgreSQL refuses a text with a NUL as a parameter, and no confirmation has such a subject.
+    // PostgreSQL rejects a parameter with a NUL character. No confirmation has such a subject.
     return { subject: typeof subject === 'string' && !subject.includes('\0') ? subject : '' };
   } catch (error) {
-    // "Sign in first" is an answer: no subject. Repeated to the client it would say that the id exists.
+    // A refusal such as "sign in first" means that there is no subject. Passed on to the client, it would show that the id
+    // exists.
     const isRefusal = error instanceof HttpException && error.getStatus() < 500;
     return isRefusal ? { subject: '' } : { error };
   }

@@ -8,8 +8,8 @@ import { forTransport } from './two-factor-http.exception.js';
 let reservationOf: (proof: ConfirmationProof) => ProofReservation;
 
 /**
- * The proof that a guarded route was called with. The guard has reserved it for this call: every other call with it is
- * refused from before the handler runs until the call has failed.
+ * The proof of a guarded route with `useIn: 'handler'`. The guard has reserved it for this call: other calls with the same proof
+ * are refused, unless this call fails and releases it.
  *
  * @publicApi
  */
@@ -32,24 +32,32 @@ export class ConfirmationProof {
     return this.#reservation.state;
   }
 
-  /** Store it with an effect that must happen once even if its answer is lost, in a column that is unique. */
+  /** The confirmation's id. Store it in a unique column when an effect must happen once although its response was lost. */
   get id(): string {
     return this.state.id;
   }
 
-  /** Whether `use` succeeded; in a transaction: unless that is rolled back. */
+  /** Whether `use` succeeded. A rollback of its transaction sets it back. */
   get isUsed(): boolean {
     return this.#reservation.isUsed;
   }
 
   /**
-   * Makes the reservation a use, with `manager` in its transaction. From then on a failure of the handler releases the
-   * proof only when that transaction is rolled back; without `manager` it never does. Call it before the effect, or in the
-   * effect's transaction: a handler that fails without it gets its proof released, whatever it has done.
+   * Uses the proof: with `manager` in its transaction, otherwise at once.
    *
-   * @throws TwoFactorConfirmationUsedError (over HTTP: 409) when this call has used it before, or was given up meanwhile.
+   * Call it before the effect of the handler, or in the transaction of the effect. When a handler fails before this call, its
+   * proof is released and can be used again. After this call only a rollback of the transaction releases the proof.
+   *
+   * @throws TwoFactorConfirmationUsedError (over HTTP: 409) when this call has used the proof before, or was cancelled.
    * @throws TwoFactorConflictError (over HTTP: 409) when the transaction lost a race, or began before the guard ran and
-   * cannot see the reservation (PostgreSQL's REPEATABLE READ and SERIALIZABLE). Begin it in the handler.
+   * cannot see the reservation (PostgreSQL's REPEATABLE READ and SERIALIZABLE). Begin the transaction in the handler.
+   * @example
+   * ```ts
+   * await dataSource.transaction(async (manager) => {
+   *   await proof.use({ manager });
+   *   await manager.insert(Transfer, body);
+   * });
+   * ```
    */
   async use({ manager }: { readonly manager?: EntityManager | undefined } = {}): Promise<void> {
     try {
@@ -60,19 +68,19 @@ export class ConfirmationProof {
   }
 }
 
-/** By call and handler: two gateways that listen to one message are handed the same data. */
+/** The proofs by call and handler. By the call alone, two gateways that receive one message would share a proof. */
 const proofs = new WeakMap<object, Map<unknown, ConfirmationProof>>();
 
 /**
- * The object that identifies one call: the request over HTTP; elsewhere the second argument (the arguments of a GraphQL
- * field, the data of a WebSocket message, the context of an RPC), because calls may share the first one.
+ * The object that identifies one call: over HTTP the request, elsewhere the second argument (the arguments of a GraphQL field,
+ * the data of a WebSocket message, the context of an RPC). The first argument may be shared by several calls.
  */
 function callIdentity(context: ExecutionContext): object | undefined {
   const call: unknown = context.getArgByIndex(context.getType() === 'http' ? 0 : 1);
   return typeof call === 'object' && call !== null ? call : undefined;
 }
 
-/** @throws TwoFactorConfigurationError for a call that cannot carry a proof; nothing may be reserved for it. */
+/** @throws TwoFactorConfigurationError for a call that cannot carry a proof, before a proof is reserved for it. */
 export function assertCarriesProof(context: ExecutionContext): void {
   if (callIdentity(context) !== undefined) return;
   throw new TwoFactorConfigurationError(
@@ -93,7 +101,7 @@ export function proofOf(context: ExecutionContext): ConfirmationProof | undefine
   return call && proofs.get(call)?.get(context.getHandler());
 }
 
-/** The reservation behind a proof, for the interceptor that ends it. */
+/** The reservation of a proof, for the interceptor that completes or releases it. */
 export function proofReservation(proof: ConfirmationProof): ProofReservation {
   return reservationOf(proof);
 }

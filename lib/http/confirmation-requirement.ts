@@ -1,6 +1,6 @@
 import type { ExecutionContext } from '@nestjs/common';
 
-/** What `@RequireConfirmation` leaves on a route. */
+/** The metadata of `@RequireConfirmation`. */
 export interface ConfirmationRequirement {
   readonly purpose: string;
   readonly useIn: 'guard' | 'handler';
@@ -10,22 +10,22 @@ export interface ConfirmationRequirement {
   readonly senders: readonly string[] | undefined;
 }
 
-/** On the method itself, where the guard reads it, or on the class. */
+/** The metadata key of the requirement, on the method or the class. */
 export const CONFIRMATION_REQUIREMENT = Symbol.for('nestjs-two-factor:requirement');
 
 /**
- * On the prototype, by the names of its decorated methods. It stays when another decorator, or a subclass, puts another
- * function in the method's place, so that the boot can find what was lost.
+ * The metadata key of the decorated methods, on the prototype. This metadata stays when another decorator or a subclass replaces
+ * the method, so that the boot finds the lost requirement.
  */
 const DECORATED_METHODS = Symbol.for('nestjs-two-factor:decorated-methods');
 
-/** A decorated method: what its decorator asked for, and the prototype of the class that has the decorator. */
+/** The requirement of a decorated method, and the prototype of the class that declares it. */
 export interface DecoratedMethod {
   readonly requirement: ConfirmationRequirement;
   readonly prototype: object;
 }
 
-/** By name. */
+/** The decorated methods by name. */
 export type DecoratedMethods = ReadonlyMap<string, DecoratedMethod>;
 
 export function rememberDecorated(
@@ -37,18 +37,18 @@ export function rememberDecorated(
   Reflect.defineMetadata(DECORATED_METHODS, known.set(name, { requirement, prototype }), prototype);
 }
 
-/** Those of this class and of the classes above it; the lowest one of a name counts. */
+/** The decorated methods of this class and its base classes. The most derived one of a name counts. */
 export function decoratedMethods(prototype: object): DecoratedMethods {
   const chain = prototypeChain(prototype).toReversed();
   return new Map(chain.flatMap((each) => [...ownDecorated(each)]));
 }
 
-/** The prototype, among this one and those above it, that has the function which a call of the method runs. */
+/** The prototype in the chain of this one that defines the method. */
 export function ownerOf(prototype: object, name: string): object | undefined {
   return prototypeChain(prototype).find((each) => Object.hasOwn(each, name));
 }
 
-/** Of a class or a method; a subclass, and a function that inherits from the method, have it too. */
+/** The requirement of a class or a method. A subclass, and a function whose prototype is the method, inherit it. */
 export function requirementOf(target: object): ConfirmationRequirement | undefined {
   return Reflect.getMetadata(CONFIRMATION_REQUIREMENT, target) as
     ConfirmationRequirement | undefined;

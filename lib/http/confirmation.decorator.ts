@@ -3,7 +3,7 @@ import { createParamDecorator, type ExecutionContext } from '@nestjs/common';
 import { TwoFactorConfigurationError } from '../errors/index.js';
 import { proofOf, type ConfirmationProof } from './confirmation-proof.js';
 
-/** Marks the factory, so that the boot finds the parameter among those of a handler. */
+/** Marks the factory of this decorator, so that the checks at boot recognise the parameter. */
 const IS_CONFIRMATION = Symbol.for('nestjs-two-factor:confirmation-parameter');
 
 function proofOfCall(_: unknown, context: ExecutionContext): ConfirmationProof {
@@ -18,13 +18,15 @@ function proofOfCall(_: unknown, context: ExecutionContext): ConfirmationProof {
 
 Object.defineProperty(proofOfCall, IS_CONFIRMATION, { value: true });
 
-/** Whether a parameter's factory is that of `@Confirmation()`. */
+/** Whether a parameter's factory belongs to `@Confirmation()`. */
 export function isConfirmationFactory(factory: unknown): boolean {
   return typeof factory === 'function' && IS_CONFIRMATION in factory;
 }
 
 /**
- * The proof of a route with `@RequireConfirmation(..., { useIn: 'handler' })`, as a `ConfirmationProof`.
+ * Injects the `ConfirmationProof` of a route with `@RequireConfirmation(purpose, { useIn: 'handler' })`.
+ *
+ * @throws TwoFactorConfigurationError on a route without that decorator.
  *
  * @publicApi
  */

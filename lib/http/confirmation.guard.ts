@@ -20,10 +20,10 @@ import { forTransport } from './two-factor-http.exception.js';
 
 const ID_HEADER = 'x-confirmation-id';
 
-/** Behind `@RequireConfirmation`. */
+/** The guard of `@RequireConfirmation`: uses the proof of a call, or reserves it for the handler. */
 @Injectable()
 export class ConfirmationGuard implements CanActivate {
-  /** On a class and its method the guard runs twice within one context, and is to spend once. */
+  /** The contexts that passed. A guard on a class and on its method runs twice for one call, and must use one proof. */
   readonly #passed = new WeakSet<ExecutionContext>();
 
   constructor(
@@ -40,7 +40,7 @@ export class ConfirmationGuard implements CanActivate {
   async #pass(context: ExecutionContext): Promise<void> {
     if (this.#passed.has(context)) return;
     try {
-      await this.#demand(context);
+      await this.#requireProof(context);
     } catch (error) {
       throw forTransport(error, context);
     }
@@ -52,7 +52,7 @@ export class ConfirmationGuard implements CanActivate {
     this.purposes.assertGuardable(requirement.purpose, where);
   }
 
-  async #demand(context: ExecutionContext): Promise<void> {
+  async #requireProof(context: ExecutionContext): Promise<void> {
     const requirement = this.reflector.getAllAndOverride<ConfirmationRequirement | undefined>(
       CONFIRMATION_REQUIREMENT,
       [context.getHandler(), context.getClass()],
@@ -77,7 +77,7 @@ export class ConfirmationGuard implements CanActivate {
     }
   }
 
-  /** Why the proof was refused, as far as that can be read after it: it may have become usable meanwhile. */
+  /** The reason of a refusal, read after it. The proof may have become usable in between. */
   async #refusal(id: string, binding: CheckInput): Promise<TwoFactorError> {
     const [state] = await this.confirmer.check(id, binding);
     return state?.isUsed

@@ -22,9 +22,9 @@ import { requirementOf } from './confirmation-requirement.js';
 import { rethrowFor } from './two-factor-http.exception.js';
 
 /**
- * Ends what the guard has reserved: as a use before the first answer of a handler that succeeds, and usable again when the
- * handler, a pipe or an interceptor inside of this one fails. Whatever ends a call in another way (a cached answer, a client
- * that is gone, the end of the process) leaves the proof reserved, which reads as used.
+ * Completes the reservation of a proof. Before the first value of a successful handler is sent, the proof is used; when the
+ * handler, a pipe or an inner interceptor fails, the proof is released. Every other end of a call (a cached response, a client
+ * that disconnects, a crash) leaves the proof reserved, which counts as used.
  */
 @Injectable()
 export class ConfirmationInterceptor implements NestInterceptor {
@@ -38,7 +38,7 @@ export class ConfirmationInterceptor implements NestInterceptor {
     }
     const reservation = proofReservation(proof);
     return defer(() => {
-      // On a class and its method it runs twice for one call, and the outer one ends it.
+      // With the decorator on a class and its method, this interceptor runs twice, and the outer run completes the proof.
       if (reservation.isUnderWay) return next.handle();
       rethrowFor(context, () => reservation.begin());
       return concat(
@@ -48,14 +48,14 @@ export class ConfirmationInterceptor implements NestInterceptor {
             return answer;
           }),
         ),
-        // A handler may answer nothing at all.
+        // A handler may complete without a value.
         defer(async () => {
           await reservation.end();
           reservation.leave();
         }).pipe(ignoreElements()),
       ).pipe(
         catchError(async (error: unknown) => {
-          // After an answer has begun to leave, the effect counts as done.
+          // After the response has begun, the effect of the handler counts as done.
           if (!this.#hasAnswered(context)) await reservation.release();
           reservation.leave();
           throw error;
@@ -72,7 +72,7 @@ export class ConfirmationInterceptor implements NestInterceptor {
   }
 }
 
-/** A handler that uses its proof itself must not run without one, whatever has become of the guard. */
+/** Refuses a handler that uses its proof itself when no guard has run, for example in a transport without guards. */
 function assertGuarded(context: ExecutionContext): void {
   const requirement = requirementOf(context.getHandler()) ?? requirementOf(context.getClass());
   if (requirement?.useIn !== 'handler') return;

@@ -11,30 +11,30 @@ import {
 import { TwoFactorController } from './two-factor.controller.js';
 
 /**
- * The bundled controller, when it is switched on.
+ * The options of the bundled controller.
  *
  * @publicApi
  */
 export interface ControllerOptions {
-  /** @default '2factor' */
+  /** The path of the controller. @default '2factor' */
   readonly path?: string | undefined;
-  /** As in `@Controller({ version })`. @default none */
+  /** The version, as in `@Controller({ version })`. @default none */
   readonly version?: NestControllerOptions['version'];
-  /** Run after the check of the content type, in this order. @default [] */
+  /** Guards of all routes; they run in this order, after the check of the content type. @default [] */
   readonly guards?: readonly (Type<CanActivate> | CanActivate)[] | undefined;
-  /** @default [] */
+  /** Interceptors of all routes. @default [] */
   readonly interceptors?: readonly (Type<NestInterceptor> | NestInterceptor)[] | undefined;
-  /** Any class decorators: throttling, API tags, metadata of your own. @default [] */
+  /** Further class decorators, such as throttling or API tags. @default [] */
   readonly decorators?: readonly ClassDecorator[] | undefined;
 }
 
 const DEFAULT_PATH = '2factor';
 
-/** A fresh class for each module, so that two of them never share path or guards. */
+/** Creates a class for each module, because two instances of the module may have different paths and guards. */
 export function createTwoFactorController(options: ControllerOptions): Type<TwoFactorController> {
   const { path = DEFAULT_PATH, version, guards = [], interceptors = [], decorators = [] } = options;
   class ConfiguredTwoFactorController extends TwoFactorController {}
-  // What logs, throttlers and documents call it by.
+  // Logs, throttlers and API documents use the name of the class.
   Object.defineProperty(ConfiguredTwoFactorController, 'name', { value: TwoFactorController.name });
   Controller({ path, ...(version === undefined ? {} : { version }) })(
     ConfiguredTwoFactorController,

@@ -6,12 +6,12 @@ import { getMetadataStorage } from 'class-validator';
 import { TwoFactorConfigurationError } from '../errors/index.js';
 import { isOneLine } from '../options/index.js';
 
-/** What is printed has to fit: a text message has 70 characters where one of them is not of its own alphabet. */
+/** Details are part of messages. A text message has 70 characters when one of them is outside of the GSM alphabet. */
 export const MAX_TEXT_LENGTH = 70;
-/** Texts, numbers and the like, those of nested objects and lists included. */
+/** The most values that details may have, those of nested objects and lists included. */
 export const MAX_MEMBERS = 16;
 
-/** The members of a class of details by their names; of a nested object its own members. */
+/** The members of a details class by name. A nested object has members of its own; for other members the value is `null`. */
 export type DetailsMembers = ReadonlyMap<string, NestedDetails | null>;
 
 export interface NestedDetails {
@@ -23,12 +23,12 @@ type Rule = ReturnType<
   ReturnType<typeof getMetadataStorage>['getTargetValidationMetadatas']
 >[number];
 
-/** Decorators that let no text through. */
+/** Decorators that accept no text. */
 const WITHOUT_TEXT = new Set(['isBoolean', 'isInt', 'isNumber']);
 const NESTED = 'nestedValidation';
 const MAX_DEPTH = 3;
 
-/** Whether a function that declares details is a class: by its syntax, or, for older targets, by its decorators. */
+/** Whether a function that declares details is a class: by class syntax, or, in code for older targets, by its decorators. */
 export function isDetailsClass(details: object): details is Type<object> {
   const prototype = Object.getOwnPropertyDescriptor(details, 'prototype');
   return (
@@ -38,9 +38,9 @@ export function isDetailsClass(details: object): details is Type<object> {
 }
 
 /**
- * The members that a class of details declares.
+ * The members that a details class declares.
  *
- * @throws TwoFactorConfigurationError for one that would let a client write texts of any length into messages.
+ * @throws TwoFactorConfigurationError for a member that would let a client write text of any length into messages.
  */
 export function detailsMembersOf(type: Type<object>, where: string, depth = 1): DetailsMembers {
   const byName = new Map<string, Rule[]>();
@@ -71,12 +71,12 @@ export function detailsMembersOf(type: Type<object>, where: string, depth = 1): 
 }
 
 function rulesOf(type: Type<object>): Rule[] {
-  // As `validate` without groups sees them, inherited ones included.
+  // The arguments select the rules that `validate` applies without groups, inherited ones included.
   return getMetadataStorage().getTargetValidationMetadatas(type, '', false, false);
 }
 
 function isBounded({ name = '', constraints }: Rule): boolean {
-  // Its type says that it is always there.
+  // The type declares `constraints` as always present, but rules without arguments have none.
   const [first, second] = (constraints as readonly unknown[] | undefined) ?? [];
   switch (name) {
     case 'maxLength':
@@ -98,10 +98,10 @@ function isShort(maxLength: unknown): boolean {
   return typeof maxLength === 'number' && maxLength <= MAX_TEXT_LENGTH;
 }
 
-/** Whether a value may stand in a message. */
+/** Whether a value may be part of a message. */
 export function isPrintable(value: unknown): boolean {
   if (typeof value === 'string') {
-    // Characters that others combine with are counted like others: class-validator leaves some of them out.
+    // Combining characters are counted as well; class-validator's length does not count all of them.
     return Array.from(value).length <= MAX_TEXT_LENGTH && isOneLine(value);
   }
   return typeof value === 'number' || typeof value === 'boolean' || value === null;

@@ -16,13 +16,13 @@ const MAX_BYTES = 1_024;
 type Members = Readonly<Record<string, unknown>>;
 
 /**
- * The details that a class declares for a purpose. Values are checked as they are, without conversion, so that what is
- * approved is what the guarded route is called with.
+ * Validates the details that a class declares for a purpose. Values are not converted, so that the person approves the very
+ * values that the guarded route receives.
  */
 export class DetailsSchema {
   readonly #root: NestedDetails;
 
-  /** @throws TwoFactorConfigurationError for a class that would let texts of any length through. */
+  /** @throws TwoFactorConfigurationError for a class that accepts texts of any length. */
   constructor(
     private readonly purpose: string,
     type: Type<object>,
@@ -31,13 +31,13 @@ export class DetailsSchema {
   }
 
   /**
-   * The given details as plain JSON of the declared members. `null` is how many clients say that there is none.
+   * Returns the given details as plain JSON with the declared members. A member of `null` counts as absent.
    *
-   * @throws TwoFactorInputError for a member that is missing, wrong, or not declared. It repeats nothing that was given.
+   * @throws TwoFactorInputError for a member that is missing, wrong or not declared. Its message contains no given value.
    */
   async parse(given: unknown): Promise<JsonValue> {
     const dto = this.#instance(given ?? {}, this.#root);
-    // Without target and value the errors could not repeat what was sent, even if an application logged them.
+    // Without target and value, an application that logs these errors does not log the values of the client.
     const errors = await validate(dto, { validationError: { target: false, value: false } });
     if (errors.length > 0) throw this.#refusal(errors, dto as Members);
     const budget = { members: MAX_MEMBERS };
@@ -62,7 +62,7 @@ export class DetailsSchema {
     return dto;
   }
 
-  /** What was validated may still be something else where a decorator applies only under a condition. */
+  /** Checks each value again, because a decorator with a condition (`@ValidateIf`) may not have been applied. */
   #plain(
     dto: Members,
     members: DetailsMembers,
@@ -98,7 +98,7 @@ export class DetailsSchema {
     return this.#error(problems.join(' and '));
   }
 
-  /** In declared names alone, so that the client may read it. */
+  /** The message contains declared names only, because the client receives it. */
   #error(problem: string): TwoFactorInputError {
     const declared = [...this.#root.members.keys()].join(', ');
     const detail = `The details of the purpose "${this.purpose}" ${problem}. Declared: ${declared}.`;

@@ -4,27 +4,27 @@ import { defer, tap } from 'rxjs';
 import { proofOf, proofReservation } from './confirmation-proof.js';
 import { rethrowFor } from './two-factor-http.exception.js';
 
-/** Where Nest keeps what `@UseGuards` and `@UseInterceptors` were given, on classes and methods. */
+/** The metadata keys of `@UseGuards` and `@UseInterceptors`, on classes and methods. */
 const GUARDS = '__guards__';
 const INTERCEPTORS = '__interceptors__';
 
-const demands = new WeakMap<ExecutionContext, () => Promise<void>>();
+/** The checks that `ConfirmationGuard` has postponed, by the context of their call. */
+const postponed = new WeakMap<ExecutionContext, () => Promise<void>>();
 
 /**
- * Stands behind all other guards of a method, and makes there the demand that `ConfirmationGuard` has postponed. A guard
- * that refused after `ConfirmationGuard` would have cost the person a proof, and a guard that signs the caller in after it
- * would find no subject for a valid proof.
+ * Runs the postponed check of `ConfirmationGuard` behind all other guards of a method. Without it, a later guard that refuses
+ * the call would cost the person a proof, and a later guard that authenticates the caller would be too late for the subject.
  */
 export const LAST_GUARD: CanActivate = {
   async canActivate(context: ExecutionContext): Promise<boolean> {
-    const demand = demands.get(context);
-    demands.delete(context);
-    await demand?.();
+    const check = postponed.get(context);
+    postponed.delete(context);
+    await check?.();
     return true;
   },
 };
 
-/** Stands behind all other interceptors of a method: whether the handler still runs is known there alone. */
+/** Reports the beginning and the end of the handler. It runs behind all other interceptors, which may end a call earlier. */
 export const HANDLER_WATCH: NestInterceptor = {
   intercept(context, next) {
     const proof = proofOf(context);
@@ -33,22 +33,22 @@ export const HANDLER_WATCH: NestInterceptor = {
     return defer(() => {
       rethrowFor(context, () => reservation.handlerBegins());
       const end = (): void => reservation.handlerEnds();
-      // Not when it is unsubscribed from: the handler goes on then.
+      // An unsubscription is no end, because the handler continues to run.
       return next.handle().pipe(tap({ error: end, complete: end }));
     });
   },
 };
 
-/** Lets `LAST_GUARD` make the demand, if it stands behind the guards of this call; false otherwise. */
-export function postpone(context: ExecutionContext, demand: () => Promise<void>): boolean {
+/** Postpones a check to `LAST_GUARD`. False when the method has no such guard; the check must then run at once. */
+export function postpone(context: ExecutionContext, check: () => Promise<void>): boolean {
   if (!listOf(GUARDS, context.getHandler()).includes(LAST_GUARD)) return false;
-  demands.set(context, demand);
+  postponed.set(context, check);
   return true;
 }
 
 /**
- * Whether Nest runs the guard and the interceptor of `@RequireConfirmation` for this method: another decorator may have
- * put lists of its own in their place.
+ * Whether Nest runs the guard and the interceptor of `@RequireConfirmation` for this method. Another decorator may have replaced
+ * the lists that contained them.
  */
 export function isEnhanced(
   type: object,
@@ -62,14 +62,14 @@ export function isEnhanced(
   );
 }
 
-/** Puts `LAST_GUARD` behind other guards of the method, wherever `guard` stands among them and those of the class. */
+/** Adds `LAST_GUARD` behind the guards of the method, if another guard of the method or its class follows `guard`. */
 export function putGuardLast(type: object, method: object, guard: object): void {
   const all = effective(GUARDS, type, method);
   const isFollowed = all.includes(guard) && all.indexOf(guard) < all.length - 1;
   if (isFollowed) putLast(GUARDS, method, LAST_GUARD);
 }
 
-/** Puts `HANDLER_WATCH` behind all interceptors of the method. */
+/** Adds `HANDLER_WATCH` behind all interceptors of the method. */
 export function watchHandler(method: object): void {
   putLast(INTERCEPTORS, method, HANDLER_WATCH);
 }
@@ -79,7 +79,7 @@ function putLast(key: string, method: object, last: object): void {
   Reflect.defineMetadata(key, [...others, last], method);
 }
 
-/** In the order in which Nest runs them. */
+/** The guards or interceptors of class and method, in the order in which Nest runs them. */
 function effective(key: string, type: object, method: object): readonly unknown[] {
   return [...listOf(key, type), ...listOf(key, method)];
 }

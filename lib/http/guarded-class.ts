@@ -11,25 +11,25 @@ import type { Listing } from './route-metadata.js';
 
 export type NestModule = ModulesContainer extends Map<string, infer Module> ? Module : never;
 
-/** A class of the application that has `@RequireConfirmation`, on itself or on a method, as one module lists it. */
+/** A class that has `@RequireConfirmation`, on itself or on a method, and that one module lists. */
 export interface GuardedClass {
   readonly type: Type<object>;
   readonly module: NestModule;
   readonly listing: Listing;
-  /** As far as Nest has made one. */
+  /** Undefined until Nest has created it. */
   readonly instance: unknown;
   readonly ofClass: ConfirmationRequirement | undefined;
   readonly decorated: DecoratedMethods;
 }
 
-/** A method for which its own decorator, or that of its class, asks for a proof. */
+/** A method that requires a proof, by its own decorator or by that of its class. */
 export interface GuardedMethod {
   readonly name: string;
   readonly method: object;
   readonly requirement: ConfirmationRequirement;
 }
 
-/** Of all modules; classes without the decorator cost one look at their prototypes. */
+/** The guarded classes of all modules. For every other class, only the prototype's metadata is read. */
 export function guardedClasses(modules: ModulesContainer): GuardedClass[] {
   const listed = [...modules.values()].flatMap((module) => [
     ...classesOf(module, 'controllers'),
@@ -46,7 +46,7 @@ export function guardedClasses(modules: ModulesContainer): GuardedClass[] {
   });
 }
 
-/** Also those that the class inherits. */
+/** The guarded methods of a class, inherited ones included. */
 export function guardedMethods({ type, ofClass }: GuardedClass): GuardedMethod[] {
   const prototype = type.prototype as Readonly<Record<string, unknown>>;
   return new MetadataScanner().getAllMethodNames(prototype).flatMap((name) => {

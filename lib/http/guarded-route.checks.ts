@@ -7,8 +7,8 @@ import type { GuardedClass, GuardedMethod } from './guarded-class.js';
 import { isRoute, looksLikeRoute, takesProof } from './route-metadata.js';
 
 /**
- * Refuses a decorated method in whose place there is another function without the decorator: Nest reads routes and guards
- * from the function, so that the route would run unguarded.
+ * Refuses a decorated method that another function without the decorator has replaced. Nest reads routes and guards from the
+ * function, so the route would run unguarded.
  */
 export function refuseLostDecorators({ type, listing, ofClass, decorated }: GuardedClass): void {
   for (const [name, { requirement, prototype }] of decorated) {
@@ -21,7 +21,7 @@ export function refuseLostDecorators({ type, listing, ofClass, decorated }: Guar
           '@RequireConfirmation above that decorator.',
       );
     }
-    // A subclass takes a route away by a method without the route's decorator: then nothing calls it.
+    // A subclass may remove a route: it overrides the method without the decorator of the route, and no transport calls it.
     const isCalled = requirement.isCustomRoute || isRoute(type, method, listing);
     if (ofClass || !isCalled) continue;
     throw new TwoFactorConfigurationError(
@@ -31,7 +31,7 @@ export function refuseLostDecorators({ type, listing, ofClass, decorated }: Guar
   }
 }
 
-/** Refuses a decorator where Nest runs no guard, because no transport calls the method, or any method of the class. */
+/** The error for a decorator without effect: no transport calls the method, or any method of the class. */
 export function noRoute(where: string, method?: object): TwoFactorConfigurationError {
   return new TwoFactorConfigurationError(
     method !== undefined && looksLikeRoute(method)
@@ -43,7 +43,7 @@ export function noRoute(where: string, method?: object): TwoFactorConfigurationE
   );
 }
 
-/** Refuses a route whose guard Nest would not run, or whose handler could not use its proof. */
+/** @throws TwoFactorConfigurationError when Nest would not run the guard, or the handler could not use its proof. */
 export function assertRoute(
   { type, instance }: GuardedClass,
   { name, method, requirement }: GuardedMethod,

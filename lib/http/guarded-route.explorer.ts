@@ -9,20 +9,20 @@ import { guardedClasses, guardedMethods, type GuardedClass } from './guarded-cla
 import { assertRoute, noRoute, refuseLostDecorators } from './guarded-route.checks.js';
 import { isField, isRoute, isTypeResolver } from './route-metadata.js';
 
-/** Where @nestjs/graphql keeps the options of its module. */
+/** The token under which @nestjs/graphql provides the options of its module. */
 const GRAPHQL_OPTIONS = 'GqlModuleOptions';
 
 /**
- * Lets `@RequireConfirmation` run behind all other guards, and refuses to boot with one that would guard nothing: one that
- * Nest never runs, that was lost, whose proof would not be bound to anybody, or whose handler could not use its proof.
+ * Moves the guard of `@RequireConfirmation` behind all other guards, and stops the boot for a decorator without effect: one that
+ * Nest never runs, that another decorator removed, whose purpose has no subject, or whose handler could not use its proof.
  */
 @Injectable()
 export class GuardedRouteExplorer implements OnModuleInit {
   constructor(private readonly modules: ModulesContainer) {}
 
   /**
-   * Called while Nest creates the providers: all classes are known then, and no transport has read the guards of its routes.
-   * `onModuleInit` is too late, because HTTP, WebSockets and microservices read them before.
+   * Called while Nest creates the providers: all classes are known by then, and no transport has read the guards of its routes.
+   * `onModuleInit` would be too late, because HTTP, WebSockets and microservices read the guards earlier.
    */
   orderEnhancers(): void {
     for (const guarded of guardedClasses(this.modules)) {
@@ -35,13 +35,13 @@ export class GuardedRouteExplorer implements OnModuleInit {
 
   onModuleInit(): void {
     for (const guarded of guardedClasses(this.modules)) this.#assertGuarded(guarded);
-    this.#refuseHandMade();
+    this.#refuseObjects();
   }
 
   #assertGuarded(guarded: GuardedClass): void {
     const { type, module, listing, ofClass } = guarded;
     refuseLostDecorators(guarded);
-    // Of several instances of this package, the module of the class sees one.
+    // An application may have several instances of this package. The module of the class imports one of them.
     const guard: unknown = module.injectables.get(ConfirmationGuard)?.instance;
     let hasRoute = false;
     for (const each of guardedMethods(guarded)) {
@@ -60,8 +60,8 @@ export class GuardedRouteExplorer implements OnModuleInit {
     if (ofClass && !hasRoute) throw noRoute(type.name);
   }
 
-  /** Nest takes the guards of a class from its place among the providers: of an object it only knows that it is there. */
-  #refuseHandMade(): void {
+  /** Refuses guarded objects of `useFactory` and `useValue`: Nest reads guards from provided classes only. */
+  #refuseObjects(): void {
     const providers = [...this.modules.values()].flatMap((module) => [
       ...module.providers.values(),
     ]);

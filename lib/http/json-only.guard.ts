@@ -5,7 +5,10 @@ import { TwoFactorHttpException } from './two-factor-http.exception.js';
 
 const JSON_TYPE = /^application\/json[ \t]*(?:;|$)/i;
 
-/** A form posted by another site's page cannot be JSON, and needs no CORS to be sent: only JSON is read. */
+/**
+ * Accepts JSON bodies only. The page of another site can post a form without CORS, in the name of its visitor, but cannot set
+ * the content type of JSON.
+ */
 export class JsonOnlyGuard implements CanActivate {
   canActivate(context: ExecutionContext): boolean {
     const { headers } = context

@@ -3,12 +3,12 @@ import { applyDecorators, HttpCode, Post, SetMetadata } from '@nestjs/common';
 import { ApiRoute, type RouteDocument } from './api-route.decorator.js';
 import { ApiHidden } from './open-api.js';
 
-/** What `@RouteConstraints` of @nestjs/platform-fastify leaves, without importing it. Express does not look at it. */
+/** The metadata key of `@RouteConstraints` of @nestjs/platform-fastify, which is not imported. Express ignores it. */
 const FASTIFY_CONSTRAINTS = '__fastify_route_constraints__';
 
 /**
- * A POST that answers 200, at `path` and at `path/`. Express takes one for the other, Fastify does not: the slash gets a
- * method of its own, which calls the first and is in no document.
+ * Declares a POST route with status 200, at `path` and at `path/`. Express treats both as one route, Fastify does not. For the
+ * slash there is a second method, which calls the first and is left out of the API document.
  */
 export function JsonRoute(path: string, document: RouteDocument): MethodDecorator {
   return (target: object, name: string | symbol, descriptor: PropertyDescriptor) => {
@@ -18,20 +18,20 @@ export function JsonRoute(path: string, document: RouteDocument): MethodDecorato
     const twin = function (this: unknown, ...args: unknown[]): unknown {
       return method.apply(this, args);
     };
-    // Throttlers count by the handler's name.
+    // Throttlers count by the handler's name, so both routes share one count.
     Object.defineProperty(twin, 'name', { value: name });
     const twinName = `${String(name)}WithSlash`;
     const twinDescriptor = { ...descriptor, value: twin };
     Object.defineProperty(target, twinName, twinDescriptor);
-    // The decorators of the parameters have run by now, and left what they say under the method's name.
+    // The decorators of the parameters have run before, and have stored their metadata under the first method's name.
     for (const owner of [target, target.constructor]) copyMetadata(owner, name, twinName);
     applyDecorators(
-      // Nest strips one slash.
+      // Nest removes one slash.
       Post(`${path}//`),
       HttpCode(200),
       ApiHidden(),
-      // Under Fastify's ignoreTrailingSlash this is the first route once more, which it refuses to have twice, were it
-      // not for a constraint. Every host meets this one.
+      // With ignoreTrailingSlash Fastify would refuse this route as a duplicate of the first. A constraint makes it a
+      // different route, and every host satisfies this constraint.
       SetMetadata(FASTIFY_CONSTRAINTS, { host: /^/ }),
     )(target, twinName, twinDescriptor);
   };

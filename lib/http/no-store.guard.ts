@@ -1,13 +1,13 @@
 import type { CanActivate, ExecutionContext } from '@nestjs/common';
 
-/** What both Express and Fastify answer with. */
+/** The part of a response that Express and Fastify share. */
 interface Response {
   header(name: string, value: string): unknown;
 }
 
 /**
- * Keeps every answer of a controller out of all caches. A guard, because `@Header` comes too late for what the guards
- * behind it refuse.
+ * Forbids caches to store the responses of a controller. It is a guard, because `@Header` is not applied when a later guard
+ * refuses the call.
  */
 export class NoStoreGuard implements CanActivate {
   canActivate(context: ExecutionContext): boolean {

@@ -1,8 +1,8 @@
 import 'reflect-metadata';
 
 /**
- * What @nestjs/swagger's decorators would leave, written without importing it: the document has our routes when it is
- * installed, and nothing of it is needed when it is not.
+ * The prefix of the metadata keys of @nestjs/swagger. Writing this metadata directly describes our routes in an application
+ * that has @nestjs/swagger, and needs no dependency on it.
  */
 export const PREFIX = 'swagger/';
 const MEMBERS = `${PREFIX}apiModelPropertiesArray`;
@@ -16,7 +16,7 @@ interface Schema {
   readonly additionalProperties?: boolean;
 }
 
-/** A member of a body or an answer. */
+/** Describes a member of a body or a response. */
 export function ApiMember(schema: Schema & { readonly required?: boolean }): PropertyDecorator {
   return (target, property) => {
     const known = (Reflect.getMetadata(MEMBERS, target) ?? []) as string[];
@@ -36,7 +36,7 @@ export function membersOf(type: { readonly prototype: object }): readonly string
   return members.map((member) => member.slice(1));
 }
 
-/** Keeps a route out of the document. */
+/** Leaves a route out of the document. */
 export function ApiHidden(): MethodDecorator {
   return (_target, _property, descriptor: PropertyDescriptor) => {
     const method = descriptor.value as object;

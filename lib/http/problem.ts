@@ -10,30 +10,34 @@ import {
 } from '../errors/index.js';
 
 /**
- * The body of a refusal (RFC 9457, `application/problem+json`). `error` is the slug to switch on.
+ * The body of an error response (RFC 9457, `application/problem+json`). `error` is the code to switch on.
  *
  * @publicApi
  */
 export interface Problem {
+  /** The error code as a URN: `urn:nestjs-two-factor:expired`. */
   readonly type: string;
+  /** A sentence for developers. */
   readonly title: string;
+  /** The HTTP status. */
   readonly status: number;
+  /** The stable error code, as `TwoFactorError.code`. */
   readonly error: string;
-  /** Names this very occurrence, and is in the log beside it. */
+  /** Identifies this occurrence; the log contains it, too. */
   readonly instance: string;
-  /** With some `invalid-request`: which declared details or ways were expected. */
+  /** With some `invalid-request`: the declared details or ways that were expected. */
   readonly detail?: string;
-  /** With `code-mismatch`. */
+  /** With `code-mismatch`: codes that may still be tried. */
   readonly attemptsLeft?: number;
   /** Seconds, as in `Retry-After`. */
   readonly retryAfter?: number;
   /** With `send-failed`: the confirmation to resend. */
   readonly id?: string;
-  /** With `send-failed`: from when on. ISO 8601. */
+  /** With `send-failed`: when it can be resent, in ISO 8601. */
   readonly resendAt?: string;
 }
 
-/** Status and title of every slug; a slug that is not here is a fault of the server. */
+/** Status and title of each error code. An unknown code is an error of the server. */
 const PROBLEMS: Readonly<Record<string, readonly [status: number, title: string]>> = {
   'invalid-request': [400, 'The request is malformed.'],
   'no-subject': [403, 'There is nobody to ask for this confirmation.'],
@@ -58,14 +62,15 @@ const PROBLEMS: Readonly<Record<string, readonly [status: number, title: string]
 
 const UNKNOWN = [500, 'Something went wrong.'] as const;
 
-/** A refusal by its slug. */
+/** The problem of an error code. */
 export function problem(error: string, members: Partial<Problem> = {}): Problem {
   const [status, title] = PROBLEMS[error] ?? UNKNOWN;
   const type = `urn:nestjs-two-factor:${error}`;
-  return { type, title, status, error, instance: `urn:uuid:${randomUUID()}`, ...members };
+  const { instance = `urn:uuid:${randomUUID()}`, ...others } = members;
+  return { type, title, status, error, instance, ...others };
 }
 
-/** The refusal that an error of this package stands for. Its message stays here. */
+/** The problem of an error. It does not contain the error's message. */
 export function problemOf(error: TwoFactorError, now = Date.now()): Problem {
   return problem(error.code, members(error, now));
 }

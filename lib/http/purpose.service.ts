@@ -19,32 +19,32 @@ import { CallerSubjects, type SubjectResolver } from './caller-subjects.js';
 import { isDetailsClass } from './details-rules.js';
 import { DetailsSchema } from './details-schema.js';
 
-/** What a client gives of a confirmation that it asks for. */
+/** The members of a client's request that its purpose decides about. */
 export interface PurposeRequest {
   readonly purpose?: string | undefined;
   readonly token?: string | undefined;
   readonly details?: unknown;
 }
 
-/** Whom a confirmation is for, where its code goes, and what exactly it approves. */
+/** The subject, the recipient and the details of a requested confirmation. */
 export interface PurposeTarget {
   readonly token: string;
-  /** Who chose the token, where that is the client although the confirmation is for a subject. */
+  /** `client` when the client named the token although the confirmation is for a subject. */
   readonly tokenFrom?: 'client' | undefined;
   readonly subject?: string | undefined;
   readonly details?: JsonValue | undefined;
   readonly ttlSeconds?: number | undefined;
 }
 
-/** Answers, from the declared purposes, who may ask for a confirmation of what, and who may touch one. */
+/** Applies the declared purposes to calls: what a client may request, and which confirmations a caller may access. */
 @Injectable()
 export class PurposeService implements OnModuleInit {
   readonly #logger = new Logger(PurposeService.name);
   readonly #subjects: ReadonlySet<SubjectResolver>;
-  /** By the purposes whose details a class declares. */
+  /** The schemas of the purposes whose details a class declares. */
   readonly #schemas: ReadonlyMap<string, DetailsSchema>;
 
-  /** @throws TwoFactorConfigurationError for a class of details that lets clients write texts of any length. */
+  /** @throws TwoFactorConfigurationError for a details class that accepts texts of any length. */
   constructor(@InjectTwoFactorOptions() private readonly options: ResolvedOptions) {
     const resolvers = [...options.purposes.values()].flatMap(({ subject }) => subject ?? []);
     this.#subjects = new Set(resolvers);
@@ -60,11 +60,13 @@ export class PurposeService implements OnModuleInit {
     const { purposes, codeGenerator, developmentFeatures } = this.options;
     const isOpen = ([, { subject }]: readonly [string, PurposeDefinition]): boolean => !subject;
     const open = [...purposes].filter(isOpen);
-    const unsaid = open.filter(([, definition]) => !definition.open).map(([name]) => name || "''");
-    if (unsaid.length > 0) {
+    const undeclared = open
+      .filter(([, definition]) => !definition.open)
+      .map(([name]) => name || "''");
+    if (undeclared.length > 0) {
       this.#logger.warn(
         `Purposes without subject and recipient are open, so that anybody may have a code sent to any token: ` +
-          `${unsaid.join(', ')}. Write open: true if that is meant.`,
+          `${undeclared.join(', ')}. Write open: true if that is meant.`,
       );
     }
     if (open.length > 0 && codeGenerator === DEFAULTS.codeGenerator && !developmentFeatures) {
@@ -76,12 +78,12 @@ export class PurposeService implements OnModuleInit {
   }
 
   /**
-   * What a request over HTTP may ask for. For a purpose with a recipient the application says where the code goes: a thief
-   * with a session would otherwise confirm a transfer from his own mailbox.
+   * Determines subject, recipient and details of a request over HTTP. For a purpose with a recipient resolver the client cannot
+   * name the token. Otherwise an attacker with a stolen session could confirm a transfer from another mailbox.
    *
-   * @throws TwoFactorInputError for an undeclared purpose, a missing token, one where none may be given, and details that
-   * are not those the purpose declares.
-   * @throws TwoFactorNoSubjectError when a resolver yields nothing.
+   * @throws TwoFactorInputError for an undeclared purpose, a missing token, a token that the client may not name, and details
+   * that the purpose does not declare.
+   * @throws TwoFactorNoSubjectError when a resolver returns nothing.
    */
   async target(
     { purpose, token, details }: PurposeRequest,
@@ -96,10 +98,10 @@ export class PurposeService implements OnModuleInit {
       return { token, details: await this.#requested(purpose, details, context), ttlSeconds };
     }
     if (recipient === 'client') {
-      const whom = requireString(await subject(context), 'subject', purpose);
+      const resolved = requireString(await subject(context), 'subject', purpose);
       if (token === undefined) throw new TwoFactorInputError('The body has no token.');
       return {
-        subject: whom,
+        subject: resolved,
         token,
         tokenFrom: 'client',
         details: await this.#requested(purpose, details, context),
@@ -120,33 +122,32 @@ export class PurposeService implements OnModuleInit {
   }
 
   /**
-   * The details that a guarded route's proof must be for: what `where` finds, or, where the purpose declares details and
-   * there is no `where`, the body of the route. What a class declares is checked as at the request, so that the two never
-   * differ.
+   * The details that the proof of a guarded route must be for: the result of `resolve`, or without it the details that the
+   * purpose declares. Details of a class are validated as at the request, so that both never differ.
    *
-   * @throws TwoFactorInputError for details that are missing, or not those that the purpose declares.
+   * @throws TwoFactorInputError for missing details, and for details that the purpose does not declare.
    */
   async routeDetails(
     purpose: string,
-    where: ((context: ExecutionContext) => unknown) | undefined,
+    resolve: ((context: ExecutionContext) => unknown) | undefined,
     context: ExecutionContext,
   ): Promise<JsonValue | undefined> {
     const schema = this.#schemas.get(purpose);
     const declared = this.#definition(purpose)?.details;
-    if (where === undefined) {
+    if (resolve === undefined) {
       if (schema) return schema.parse(bodyOf(purpose, context));
       return declared && resolveDetails(declared as DetailsFunction, context);
     }
-    const found = await resolveDetails(where, context);
+    const found = await resolveDetails(resolve, context);
     return schema ? schema.parse(found) : found;
   }
 
-  /** As which subjects the caller may confirm, check or resend confirmations over HTTP. */
+  /** The subjects under which the caller may confirm, check or resend confirmations over HTTP. */
   async callerSubjects(context: ExecutionContext): Promise<CallerSubjects> {
     return CallerSubjects.resolve(this.#subjects, context);
   }
 
-  /** Whether the caller may confirm, check or resend it over HTTP; to other callers it does not exist. */
+  /** Whether the caller may confirm, check or resend this confirmation over HTTP. Other callers receive 404. */
   isAccessible(state: ConfirmationState, caller: CallerSubjects): boolean {
     const definition = this.#definition(state.purpose);
     if (definition === undefined) return false;
@@ -155,16 +156,16 @@ export class PurposeService implements OnModuleInit {
   }
 
   /**
-   * The subject that a guarded route's proof must be for.
+   * The subject that the proof of a guarded route must be for.
    *
-   * @throws TwoFactorNoSubjectError when the resolver yields nothing.
+   * @throws TwoFactorNoSubjectError when the resolver returns nothing.
    */
   async subject(purpose: string, context: ExecutionContext): Promise<string> {
     this.assertGuardable(purpose, 'A route');
     return requireString(await this.#definition(purpose)?.subject?.(context), 'subject', purpose);
   }
 
-  /** @throws TwoFactorConfigurationError when a proof for the purpose would not be bound to anybody. */
+  /** @throws TwoFactorConfigurationError for a purpose without a subject, because its proofs would be valid for every caller. */
   assertGuardable(purpose: string, where: string): void {
     const definition = this.#definition(purpose);
     if (definition?.subject) return;
@@ -221,7 +222,7 @@ function unknownPurpose(purpose: string | undefined): TwoFactorInputError {
       "The body has no purpose, and the purpose without a name is not declared: '': { open: true }.",
     );
   }
-  // The message goes to the log: whatever is no name stays out of it.
+  // The message is logged. A text that is no name stays out of the log.
   return new TwoFactorInputError(
     isName(purpose) ? `There is no purpose "${purpose}".` : `A purpose is ${NAME_RULE}.`,
   );
@@ -232,7 +233,7 @@ async function resolveDetails(
   context: ExecutionContext,
 ): Promise<JsonValue> {
   const found = (await resolve(context)) as JsonValue | undefined;
-  // A call that leaves them out must not get through on a proof that was made without.
+  // Without this check, a call without details would pass with a proof that was made without details.
   if (found === undefined) throw new TwoFactorInputError('The call lacks the details to confirm.');
   return found;
 }

@@ -7,7 +7,7 @@ import { parseAddress } from '../limits/index.js';
 import type { ResolvedOptions } from '../options/index.js';
 import { InjectTwoFactorOptions } from '../two-factor.tokens.js';
 
-/** The members of a request, of Express or Fastify, that say where it comes from. */
+/** The members of an Express or Fastify request that contain the client's address. */
 interface AddressedRequest {
   /** The client's address; behind a proxy that the application trusts, the address that the proxy reports. */
   readonly ip?: unknown;
@@ -15,7 +15,7 @@ interface AddressedRequest {
   readonly socket?: { readonly remoteAddress?: unknown } | undefined;
 }
 
-/** Addresses that a proxy in front of the application may have, and a client on the internet has not. */
+/** Private networks. A proxy in front of the application may have such an address; a client on the internet has none. */
 const PRIVATE_NETWORKS = [
   ['10.0.0.0', 8, 'ipv4'],
   ['100.64.0.0', 10, 'ipv4'],
@@ -28,7 +28,7 @@ const PRIVATE_NETWORKS = [
   ['fe80::', 10, 'ipv6'],
 ] as const;
 
-/** Answers who causes a message over HTTP: what `limits.requester` says, or the address of the request. */
+/** Determines the requester of a message over HTTP: the result of `limits.requester`, or the address of the request. */
 @Injectable()
 export class RequesterService {
   readonly #logger = new Logger('TwoFactorModule');
@@ -42,8 +42,8 @@ export class RequesterService {
   }
 
   /**
-   * @returns `undefined` for an unknown requester, who then shares one budget with all others that are unknown.
-   * @throws TwoFactorConfigurationError when `limits.requester` answers anything but text or nothing.
+   * @returns `undefined` for an unknown requester. All unknown requesters share one quota.
+   * @throws TwoFactorConfigurationError when `limits.requester` returns anything but a string, `null` or `undefined`.
    */
   async requesterOf(context: ExecutionContext): Promise<string | undefined> {
     const { requester: resolve } = this.options.limits;
@@ -60,7 +60,7 @@ export class RequesterService {
     if (context.getType() !== 'http') return undefined;
     const { ip, headers, socket } = context.switchToHttp().getRequest<AddressedRequest>();
     if (typeof ip !== 'string' || parseAddress(ip) === null) return undefined;
-    // Without `trust proxy` all clients have the address of the proxy, and would share one small budget of one client.
+    // Without `trust proxy` all clients have the address of the proxy, and would share the small quota of one client.
     const isProxy =
       headers?.['x-forwarded-for'] !== undefined &&
       ip === socket?.remoteAddress &&

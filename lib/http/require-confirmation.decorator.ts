@@ -15,52 +15,52 @@ import {
   type ConfirmationRequirement,
 } from './confirmation-requirement.js';
 
-/** How a guarded route takes its proof. */
+/** The options of `@RequireConfirmation`. */
 export interface RequireConfirmationOptions {
   /**
-   * `guard` uses the proof before the route runs: a route that fails afterwards has cost the proof. `handler` reserves it for
-   * this call, and hands it to the route as `@Confirmation()`, to be used in the route's own transaction. @default 'guard'
+   * Where the proof is used. `guard`: before the handler runs, so that a handler which fails has cost the proof. `handler`: the
+   * proof is reserved for this call and injected by `@Confirmation()`, to be used in the handler's transaction. @default 'guard'
    */
   readonly useIn?: 'guard' | 'handler' | undefined;
   /**
-   * Says that a transport of your own calls the method, through Nest's `ExternalContextCreator` with guards and interceptors.
-   * Without it the boot refuses a method that neither HTTP, GraphQL, WebSockets nor microservices call. @default false
+   * Whether a transport of your own calls the method, through Nest's `ExternalContextCreator` with guards and interceptors.
+   * Without it the boot fails for a method that neither HTTP, GraphQL, WebSockets nor microservices call. @default false
    */
   readonly isCustomRoute?: boolean | undefined;
-  /** Where the confirmation's id is. @default the header `X-Confirmation-Id`; needed outside of HTTP */
+  /** Returns the confirmation's id. Required outside of HTTP. @default the header `X-Confirmation-Id` */
   readonly confirmationId?: ((context: ExecutionContext) => unknown) | undefined;
   /**
-   * Where the details are that the proof must have been made for. Guards run before pipes: what it reads of the body is
-   * what was sent. What the purpose declares by a class is checked here as it was at the request.
+   * Returns the details that the proof must have been made for. Guards run before pipes, so the body is not validated yet.
+   * Details that the purpose declares by a class are validated here as they were at the request.
    *
-   * @default the body over HTTP where a class declares the purpose's details, what their function answers, or none
+   * @default over HTTP the body, if a class declares the purpose's details; the result of their function; or none
    */
   readonly details?: ((context: ExecutionContext) => unknown) | undefined;
-  /** The only senders whose codes are a proof here, of those that the purpose allows. @default these */
+  /** The names of the senders whose codes count here. @default the senders that the purpose allows */
   readonly senders?: readonly string[] | undefined;
 }
 
 /**
- * Lets a route run only with a confirmed confirmation for this purpose, for the caller (as the purpose's `subject`
- * resolver sees him) and for these details.
+ * Protects a route: it runs only with a confirmed confirmation for this purpose, for the caller (as returned by the purpose's
+ * `subject` resolver) and for these details.
  *
- * Over HTTP it answers 403 `confirmation-required`, 409 `confirmation-used` and 400 `invalid-request`. In a resolver, a
- * gateway or a microservice it throws the errors of this package: put `TwoFactorExceptionFilter` there, so that the client
- * can read them, and say `confirmationId`.
+ * Over HTTP a refusal is 403 `confirmation-required`, 409 `confirmation-used` or 400 `invalid-request`. In a resolver, a
+ * gateway or a microservice the decorator throws the errors of this package: add `TwoFactorExceptionFilter`, so that the
+ * client can read them, and the option `confirmationId`.
  *
- * It runs behind all other guards of the method and its class, wherever it stands among them. On a class it asks for a proof
- * on every route of that class.
+ * The guard runs behind all other guards of the method and its class, whatever the order of the decorators. On a class the
+ * decorator requires a proof for every route of that class.
  *
- * With `useIn: 'handler'` one call runs the handler, however many come at once: the others are refused before it. The proof is
- * used for good once the handler has called `use` (in a transaction: once that has committed) or has succeeded. When the
- * handler, a pipe or an interceptor inside of this decorator's fails before that, the proof is usable again; after five to
- * nine such calls it no longer is, so that it is no key for guessing a password that the handler asks for. Call `use` before
- * the effect, or in its transaction: a handler that fails without it gets its proof released, whatever it has done.
+ * With `useIn: 'handler'`, one of several concurrent calls runs the handler; the others are refused. The proof is used when
+ * the handler has called `use` (in a transaction: after its commit) or has succeeded. When the handler, a pipe or an inner
+ * interceptor fails before that, the proof can be used again: at most five to nine times, so that it cannot serve to guess a
+ * password which the handler checks. Call `use` before the effect or in its transaction, because a handler that fails before
+ * `use` gets its proof released although its effect may have happened.
  *
- * A call that ends in any other way leaves the proof used, and the person confirms once more: an interceptor outside of this
- * decorator's that answers from a cache, refuses, repeats the call or gives up waiting; a client that is gone while the answer
- * is awaited; a handler that never ends, or that fails after it began to answer (`@Res()`, a stream); a process that dies. An
- * effect that must happen once although its answer was lost carries the confirmation's id in a unique column.
+ * Every other end of a call leaves the proof used, and the person confirms again: an outer interceptor that responds from a
+ * cache, refuses, repeats the call or times out; a client that disconnects before the response; a handler that never ends, or
+ * that fails after it began to respond (`@Res()`, a stream); a process that crashes. For an effect that must happen once
+ * although its response was lost, store the confirmation's id in a unique column.
  *
  * @example
  * ```ts
@@ -99,7 +99,7 @@ export function RequireConfirmation(
   );
 }
 
-/** One would take the place of the other in silence. On a class and its method the method's counts, and is meant to. */
+/** Refuses two decorators on one target, because the second would replace the first. A method may override its class. */
 function refuseSecond(
   target: object,
   name?: string | symbol,
@@ -113,7 +113,7 @@ function refuseSecond(
   );
 }
 
-/** Keeps the method's name for the boot, and refuses what Nest never calls. */
+/** Records the method for the checks at boot, and refuses methods that Nest never calls. */
 function remember(requirement: ConfirmationRequirement) {
   return (target: object, name?: string | symbol): void => {
     if (name === undefined) return;

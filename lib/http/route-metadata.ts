@@ -1,6 +1,6 @@
 import { isConfirmationFactory } from './confirmation.decorator.js';
 
-/** What the decorators of Nest's transports leave on methods and classes. Nest routes a call by it, and by nothing else. */
+/** The metadata keys of the decorators of Nest's transports. Nest finds routes by this metadata only. */
 const HTTP_PATH = 'path';
 const MESSAGE_PATTERN = 'microservices:handler_type';
 const SOCKET_MESSAGE = 'websockets:message_mapping';
@@ -8,16 +8,16 @@ const SOCKET_GATEWAY = 'websockets:is_gateway';
 const GRAPHQL_OPERATION = 'graphql:resolver_type';
 const GRAPHQL_FIELD = 'graphql:resolve_property';
 const GRAPHQL_REFERENCE = 'graphql:resolve_reference';
-/** All transports keep the parameters of a handler there, on the class and by the method's name. */
+/** The key for the parameters of a handler, on the class and under the method's name, for all transports. */
 const PARAMETERS = '__routeArguments__';
 
-/** How the modules of the application list a class. */
+/** The lists of the application's modules that contain a class. */
 export interface Listing {
   readonly isController: boolean;
   readonly isProvider: boolean;
 }
 
-/** Whether a transport of Nest calls this method of a class that is listed so. */
+/** Whether a transport of Nest calls this method, given the lists that contain its class. */
 export function isRoute(
   type: object,
   method: object,
@@ -28,25 +28,25 @@ export function isRoute(
   return (isController && isOfController) || (isProvider && (isGraphQl(method) || isOfGateway));
 }
 
-/** Whether the method has the decorator of a route, in a class that may not be listed as that needs. */
+/** Whether the method has the decorator of a route. Its class may be in the wrong list, so that no transport calls it. */
 export function looksLikeRoute(method: object): boolean {
   const keys = [HTTP_PATH, MESSAGE_PATTERN, SOCKET_MESSAGE];
   return keys.some((key) => has(key, method)) || isGraphQl(method);
 }
 
-/** Whether GraphQL resolves a field of another type by it, where Nest runs guards only on request. */
+/** Whether the method resolves a field of a GraphQL type. Nest runs guards for fields only if GraphQLModule enables them. */
 export function isField(method: object): boolean {
   return has(GRAPHQL_FIELD, method) || has(GRAPHQL_REFERENCE, method);
 }
 
-/** Whether GraphQL calls the method of this name to find out a type: without guards, whatever it is told. */
+/** Whether GraphQL calls the method to determine a type. Nest never runs guards for it. */
 export function isTypeResolver(name: string): boolean {
   return name === '__resolveType';
 }
 
-/** Whether the method asks for its proof by `@Confirmation()`. */
+/** Whether the method has a parameter with `@Confirmation()`. */
 export function takesProof(type: { readonly prototype: unknown }, name: string): boolean {
-  // A mixin may have copied the method together with the class that keeps its parameters.
+  // A mixin may copy a method into another class; the metadata of its parameters stays on the class that declared it.
   const hosts = [type, (type.prototype as { constructor?: unknown }).constructor];
   return hosts.some((host) => {
     if (typeof host !== 'function') return false;

@@ -16,13 +16,14 @@ import { problemOf, type Problem } from './problem.js';
 import { TwoFactorHttpException } from './two-factor-http.exception.js';
 
 /**
- * Answers the errors of this package with a `Problem`, whose `error` is the slug to switch on; messages and causes stay in
- * the log. The bundled controller has it; give it to whatever else calls the services or has a guarded route.
+ * Responds to the errors of this package with a `Problem`. Its member `error` is the code to switch on; messages and causes go
+ * to the log only. The bundled controller uses the filter. Add it to every other class that calls the services or has a
+ * guarded route.
  *
- * - HTTP: `application/problem+json` with `no-store` and `Retry-After`.
- * - GraphQL: an error with the problem in its `extensions`, whose `code` is the slug.
- * - Microservices: the problem is what the client's observable fails with.
- * - WebSockets: the event `exception` with the problem, and in `cause.pattern` which message it answers.
+ * - HTTP: `application/problem+json` with `no-store` and `Retry-After` (RFC 9457).
+ * - GraphQL: an error with the problem in its `extensions`, where `code` is the error code.
+ * - Microservices: the client's observable fails with the problem.
+ * - WebSockets: an event `exception` with the problem; `cause.pattern` names the message that it belongs to.
  *
  * @example
  * ```ts
@@ -40,7 +41,7 @@ export class TwoFactorExceptionFilter implements ExceptionFilter<
 
   constructor(
     private readonly adapterHost: HttpAdapterHost,
-    // Its clock says how long to wait. A filter made by hand for `useGlobalFilters` may do without.
+    // Needed for its clock, which determines `retryAfter`. Absent in a filter that was created for `useGlobalFilters`.
     @Optional() @Inject(TWO_FACTOR_OPTIONS) private readonly options?: ResolvedOptions,
   ) {}
 
@@ -79,11 +80,11 @@ export class TwoFactorExceptionFilter implements ExceptionFilter<
     return undefined;
   }
 
-  /** The messages tell developers what the answer does not; they never carry a code, a secret or a full token. */
+  /** Logs the message, which the response does not contain. It never contains a code, a secret or a full token. */
   #log({ instance, status }: Problem, exception: Error): void {
     const { name, message, cause } =
       exception.cause instanceof TwoFactorError ? exception.cause : exception;
-    // What the database, a limit store or a provider said: without it an outage has no reason in the log.
+    // The error of the database, a limit store or a provider. Without it, the log would not show the reason of an outage.
     const reason = cause instanceof Error ? ` Cause: ${cause.message}` : '';
     const line = `${instance} ${name}: ${message}${reason}`;
     if (status >= 500) this.#logger.error(line);
@@ -91,7 +92,7 @@ export class TwoFactorExceptionFilter implements ExceptionFilter<
   }
 }
 
-/** GraphQL servers copy message and extensions of what a resolver throws. */
+/** GraphQL servers copy the message and the extensions of a resolver's error into the response. */
 class FieldError extends Error {
   readonly extensions: Readonly<Record<string, unknown>>;
 
@@ -101,7 +102,7 @@ class FieldError extends Error {
   }
 }
 
-/** As Nest's own filter tells a WebSocket client, without the data that came: it may hold a code. */
+/** Emits the event of Nest's own WebSocket filter, but without the received data, which may contain a code. */
 function emit(host: ArgumentsHost, problem: Problem): void {
   const socket = host.switchToWs();
   const client = socket.getClient<{
@@ -111,7 +112,7 @@ function emit(host: ArgumentsHost, problem: Problem): void {
   }>();
   const event = 'exception';
   const data = { ...problem, cause: { pattern: socket.getPattern() } };
-  // A socket of `ws` is an emitter too, but tells only itself.
+  // A socket of the package `ws` is an emitter as well, but its `emit` reaches local listeners only.
   if (typeof client.readyState === 'number') client.send(JSON.stringify({ event, data }));
   else client.emit(event, data);
 }

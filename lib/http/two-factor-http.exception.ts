@@ -4,13 +4,14 @@ import { TwoFactorError } from '../errors/index.js';
 import { problemOf, type Problem } from './problem.js';
 
 /**
- * A refusal over HTTP on a route of the application. Nest's own filter answers it with the problem's status and members;
- * `TwoFactorExceptionFilter` also with `application/problem+json`, `Retry-After` and `no-store`.
+ * An error of this package over HTTP, on a route of the application. Nest's own filter responds with the problem's status and
+ * members; `TwoFactorExceptionFilter` adds `application/problem+json`, `Retry-After` and `no-store`.
  *
  * @publicApi
  */
 export class TwoFactorHttpException extends HttpException {
   constructor(
+    /** The body of the response. */
     readonly problem: Problem,
     cause?: TwoFactorError,
   ) {
@@ -19,13 +20,13 @@ export class TwoFactorHttpException extends HttpException {
   }
 }
 
-/** An error as the transport of this call knows how to answer it. */
+/** Converts an error of this package into one that the transport of this call can send. */
 export function forTransport(error: unknown, context: ExecutionContext): unknown {
   if (!(error instanceof TwoFactorError) || context.getType() !== 'http') return error;
   return new TwoFactorHttpException(problemOf(error), error);
 }
 
-/** Runs `work`, and throws its error as the transport of this call knows how to answer it. */
+/** Runs `work` and converts its error by `forTransport`. */
 export function rethrowFor(context: ExecutionContext, work: () => void): void {
   try {
     work();

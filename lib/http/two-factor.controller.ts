@@ -36,10 +36,10 @@ import { PurposeService } from './purpose.service.js';
 import { RequesterService } from './requester.service.js';
 import { TwoFactorExceptionFilter } from './two-factor-exception.filter.js';
 
-/** The call's context, for the application's resolvers. */
+/** Injects the context of the call, which the application's resolvers receive. */
 const Call = createParamDecorator((_: unknown, context: ExecutionContext) => context);
 
-/** Refusals by status, for the document. */
+/** The errors by status, for the OpenAPI document. */
 const MALFORMED = {
   400: ['invalid-request'],
   415: ['unsupported-media-type'],
@@ -57,8 +57,8 @@ const UNSENT = {
 };
 
 /**
- * The routes over HTTP, with the paths and bodies of the package this one descends from. Always subclassed: see
- * `createTwoFactorController`.
+ * The routes over HTTP. Paths and bodies are those of wc-django-2factor, so that its clients keep working. An application gets
+ * a subclass, from `createTwoFactorController`.
  */
 @ApiGroup('two-factor')
 @UseFilters(TwoFactorExceptionFilter)
@@ -173,7 +173,7 @@ export class TwoFactorController {
     return this.confirmer.verify(id, code, { seen: stateRow(seen) });
   }
 
-  /** @throws TwoFactorNotFoundError for an unknown confirmation and for another subject's alike. */
+  /** @throws TwoFactorNotFoundError for an unknown confirmation and for that of another subject, without a difference. */
   async #accessible(id: string, caller: CallerSubjects): Promise<ConfirmationState> {
     const [state] = await this.confirmer.check(id);
     if (state === null || !this.purposes.isAccessible(state, caller)) throw errorForState(null);
@@ -200,10 +200,10 @@ export class TwoFactorController {
   }
 }
 
-/** Why a confirmation could not be confirmed. */
+/** The error for a confirmation whose code was not compared. */
 function errorForState(state: ConfirmationState | null): Error {
   if (state === null) return new TwoFactorNotFoundError('There is no such confirmation.');
-  // Not pending then, but pending now: its time was over by the clock of one instance and not of another.
+  // The statement found it expired and this state is pending: the clocks of two instances differ.
   const code = state.status === 'pending' ? 'expired' : STATE_CODES[state.status];
   return new TwoFactorStateError(code);
 }

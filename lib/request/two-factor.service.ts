@@ -17,45 +17,48 @@ import type { ResolvedOptions } from '../options/index.js';
 import { resendAt, SenderService } from '../delivery/index.js';
 import { InjectTwoFactorOptions } from '../two-factor.tokens.js';
 
-/** What `request` takes. */
+/** The input of `TwoFactorService.request`. */
 export interface TwoFactorRequestInput extends Omit<
   MakeConfirmationInput,
   'manager' | 'isConfirmed' | 'token'
 > {
-  /** Where the code goes. */
+  /** The address, number or chat id that receives the code, 1 to 320 characters. */
   readonly token: string;
   /**
-   * Who causes the message, 1 to 255 characters: an IP address, or an id of a session or a user. Counted by
-   * `sendsPerRequester` and `sendsPerNetwork` where no subject is given or the client named the token; without it such a
-   * message counts for all unknown requesters together.
+   * The party that causes the message, 1 to 255 characters: an IP address, or the id of a session or a user. It is counted by
+   * `sendsPerRequester` and `sendsPerNetwork` where no subject is given or the client named the token. Without it, all unknown
+   * requesters share one quota.
    */
   readonly requester?: string | undefined;
 }
 
-/** What `resend` takes beside the confirmation. */
+/** The options of `TwoFactorService.resend`. */
 export interface TwoFactorResendInput {
-  /** As of `request`. */
+  /** The party that causes the message, as for `request`. */
   readonly requester?: string | undefined;
 }
 
-/** A confirmation that was asked for, in the words of a client. */
+/** A requested confirmation, with the values that a client needs. */
 export interface TwoFactorRequest {
+  /** The confirmation's id, 36 characters. */
   readonly id: string;
-  /** Until when the code can be confirmed. */
+  /** When the code expires. */
   readonly expiresAt: Date;
-  /** From when on `resend(id)` is accepted. */
+  /** When `resend(id)` is accepted. */
   readonly resendAt: Date;
+  /** Codes that may still be tried. */
   readonly attemptsLeft: number;
-  /** How many characters to ask for. */
+  /** Characters of the code, for the input field. */
   readonly codeLength: number;
-  /** Enough of the token for its owner to know it. */
+  /** The token with most of its characters replaced: its owner recognises it, and no other reader learns it. */
   readonly maskedToken: string;
   /** The confirmation itself. */
   readonly state: ConfirmationState;
 }
 
 /**
- * Makes a confirmation and sends it: what controllers, resolvers and consumers call. It knows nothing of HTTP.
+ * Creates confirmations and sends their codes. Controllers, resolvers and message consumers call it; it does not depend on
+ * HTTP.
  *
  * @publicApi
  */
@@ -69,19 +72,22 @@ export class TwoFactorService {
   ) {}
 
   /**
-   * Makes a confirmation for a token and sends its code. With a `key` the same request makes one confirmation and one
-   * message, however often it is repeated; if that message did not arrive, `resend` it.
+   * Creates a confirmation for a token and sends its code. With an `idempotencyKey`, repeated requests share one confirmation
+   * and one message; call `resend` if that message did not arrive.
    *
-   * @throws TwoFactorInputError for a member of the wrong shape or an unknown sender; nothing was made.
-   * @throws TwoFactorTooManyRequestsError, TwoFactorUnavailableError when a limit is reached; nothing was made.
+   * @throws TwoFactorInputError for a member of the wrong shape or an unknown sender; nothing was created.
+   * @throws TwoFactorTooManyRequestsError, TwoFactorUnavailableError when a limit is reached; nothing was created.
    * @throws TwoFactorRecipientError when the token can never be reached.
-   * @throws TwoFactorSendError when it was made but not delivered: `resend(error.id)` from `error.resendAt` on.
+   * @throws TwoFactorSendError when the confirmation was created but its message was not delivered: call `resend(error.id)`
+   * after `error.resendAt`.
+   * @example
+   * ```ts
+   * const { id, maskedToken } = await twoFactor.request({ way: 'email', token: 'ann@example.com', purpose: 'login' });
+   * ```
    */
   async request(input: TwoFactorRequestInput): Promise<TwoFactorRequest> {
-    if (typeof input !== 'object' || input === null) {
-      throw new TwoFactorInputError('request takes an object.');
-    }
-    // Member by member: what else an untyped caller gives, such as isConfirmed, goes no further.
+    expectObject(input, 'request takes an object.');
+    // Members are picked by name, because an untyped caller could pass `isConfirmed: true`.
     const {
       purpose,
       subject,
@@ -115,24 +121,24 @@ export class TwoFactorService {
   }
 
   /**
-   * Sends a confirmation's code again, once its cooldown is over.
+   * Sends the code of a confirmation again after the cooldown, by the same sender to the same token.
    *
-   * @param seen its row, for a caller inside this package who has just read it.
-   * @throws TwoFactorNotFoundError, TwoFactorStateError, TwoFactorTooManyRequestsError, and as `request`.
+   * @param confirmation Its id or its state.
+   * @param seen Its row, for a caller inside of this package that has just read it.
+   * @throws TwoFactorNotFoundError for an unknown confirmation, TwoFactorStateError for one that is not pending.
+   * @throws TwoFactorTooManyRequestsError also while the cooldown lasts, and as `request`.
    */
   async resend(
     confirmation: ConfirmationReference,
     input: TwoFactorResendInput = {},
     seen?: ConfirmationRow,
   ): Promise<TwoFactorRequest> {
-    if (typeof input !== 'object' || input === null) {
-      throw new TwoFactorInputError('resend takes a confirmation and an object.');
-    }
+    expectObject(input, 'resend takes a confirmation and an object.');
     const requester = parseRequester(input.requester);
     return this.describe(await this.sender.resend(confirmation, requester, seen));
   }
 
-  /** A state in the words of a client. */
+  /** The values of a state that a client needs. */
   describe(state: ConfirmationState): TwoFactorRequest {
     return this.#describe(state, openContent(state));
   }
@@ -153,8 +159,13 @@ export class TwoFactorService {
     };
   }
 
-  /** From when on `resend` of this confirmation is accepted. */
+  /** When `resend` of this confirmation is accepted. */
   resendAt(state: ConfirmationState): Date {
     return new Date(resendAt(stateRow(state), this.options.clock.now(), this.options));
   }
+}
+
+/** Refuses the argument of an untyped caller before a member of it is read. */
+function expectObject(value: unknown, problem: string): asserts value is object {
+  if (typeof value !== 'object' || value === null) throw new TwoFactorInputError(problem);
 }

@@ -5,36 +5,38 @@ import { applyDecorators, Injectable, SetMetadata } from '@nestjs/common';
 import type { ConfirmationState, SendContext } from '../confirmation/index.js';
 
 /**
- * One message to deliver. `code` is the clear code: put it into the message, and nowhere else.
+ * One message to deliver. `code` is the clear code: write it into the message only, never into a log.
  *
  * @publicApi
  */
 export interface Delivery<Options = unknown> {
-  /** Where it goes: address, number, chat id. */
+  /** The recipient: an address, a number or a chat id. */
   readonly token: string;
   /** The clear code. */
   readonly code: string;
-  /** The confirmation: purpose, details, expiry and so on. */
+  /** The confirmation, with its purpose, details and expiry. */
   readonly state: ConfirmationState;
-  /** The sender's name in the options. */
+  /** The sender's name in the option `senders`. */
   readonly name: string;
   /** The sender's own options. */
   readonly options: Options;
-  /** The sender's name for people. */
+  /** The sender's name for display. */
   readonly verboseName: string;
-  /** Whole seconds that the code is still valid. */
+  /** Whole seconds until the code expires. */
   readonly expiresInSeconds: number;
-  /** What was given to `send` or `request`: locale and so on. */
+  /** The `context` of `send` or `request`, such as a locale. */
   readonly context: SendContext;
-  /** Aborted when `sendTimeoutMs` is over. */
+  /** Aborted after `sendTimeoutMs`. */
   readonly signal: AbortSignal;
 }
 
-/** What the class of a sender backend implements. */
+/** The interface of a sender backend class. */
 export interface SenderBackend<Options = unknown> {
   /**
-   * Hands the message to the provider, and ends when that accepted it. Throw `TwoFactorRecipientError` when this token can
-   * never be reached; anything else that is thrown counts as a passing failure and may be resent.
+   * Passes the message to the provider, and returns when the provider has accepted it.
+   *
+   * @throws TwoFactorRecipientError when the token can never be reached. Every other error counts as temporary, and the message
+   * may be sent again.
    */
   send(delivery: Delivery<Options>): unknown;
 }
@@ -47,8 +49,8 @@ export interface SenderBackendMetadata {
 const METADATA = Symbol.for('nestjs-two-factor:sender-backend');
 
 /**
- * Names a class as a sender backend. Provide it in any module; `senders` may name it, and if none does it is a sender by
- * this very name.
+ * Registers a class as a sender backend under a name. Provide the class in any module. An entry of `senders` may refer to the
+ * name; without such an entry the class is a sender of that name.
  *
  * @example
  * ```ts
@@ -73,7 +75,7 @@ export function SenderBackend(
   );
 }
 
-/** The decorator's words on this very class; a subclass needs its own. */
+/** The metadata of this class itself. A subclass does not inherit it, so that it is not a second sender of the same name. */
 export function senderBackendMetadata(type: object): SenderBackendMetadata | undefined {
   return Reflect.getOwnMetadata(METADATA, type) as SenderBackendMetadata | undefined;
 }

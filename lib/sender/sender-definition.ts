@@ -10,39 +10,39 @@ import {
 /** Delivers one message. */
 export type SendFunction<Options = unknown> = (delivery: Delivery<Options>) => unknown;
 
-/** The sender that a factory makes a `send` for. */
+/** The argument of a factory: the sender that it creates a `send` function for. */
 export interface SenderBackendFactoryInput<Options = unknown> {
   readonly name: string;
   readonly options: Options;
   readonly verboseName: string;
 }
 
-/** Called once for each sender, at boot. */
+/** Creates the `send` function of a sender. Called once for each sender, at boot. */
 export type SenderBackendFactory<Options = unknown> = (
   input: SenderBackendFactoryInput<Options>,
 ) => SendFunction<Options> | Promise<SendFunction<Options>>;
 
-/** What a sender's `backend` may be: the name of a decorated class, a class, or a factory. */
+/** The type of a sender's `backend`: the name of a decorated class, a class, or a factory. */
 export type SenderBackendReference<Options = unknown> =
   string | Type<SenderBackend<Options>> | SenderBackendFactory<Options>;
 
 /**
- * One entry of `senders`.
+ * One entry of the option `senders`.
  *
  * @publicApi
  */
 export interface SenderDefinition extends SenderEntry {
-  /** The sender's name for people. @default the decorator's, else the sender's name */
+  /** The sender's name for display. @default the decorator's, else the sender's name */
   readonly verboseName?: string | undefined;
-  // Options differ from sender to sender; `defineSender` checks them against their backend.
-  /** The name of a decorated class, a class, or a factory that makes a `send` for this sender. */
+  // The types of the options differ from sender to sender; `defineSender` checks them against the backend.
+  /** The name of a decorated class, a class, or a factory that creates a `send` function for this sender. */
   readonly backend: string | Type<SenderBackend<never>> | SenderBackendFactory<never>;
-  /** Whatever the backend takes; passed on as it is. */
+  /** The options of the backend; passed on unchanged. */
   readonly options?: unknown;
 }
 
 /**
- * An entry of `senders` whose options are checked against the backend's.
+ * An entry of `senders`, with options that the compiler checks against the backend.
  *
  * @example
  * ```ts
@@ -52,14 +52,14 @@ export interface SenderDefinition extends SenderEntry {
  */
 export function defineSender<Options>(
   backend: Type<SenderBackend<Options>> | SenderBackendFactory<Options>,
-  // The backend alone says what its options are: a misspelt one is an error, not another type.
+  // Without NoInfer, a misspelt option would widen the inferred type instead of failing to compile.
   definition: { readonly options: NoInfer<Options>; readonly verboseName?: string | undefined },
 ): SenderDefinition {
   return { backend, ...definition };
 }
 
 /**
- * Makes a backend of one function, for senders that need neither state nor injection.
+ * Creates a backend from one function, for senders that need neither state nor injection.
  *
  * @example
  * ```ts
@@ -75,7 +75,7 @@ export function functionalSenderBackend<Options = unknown>(
   return () => send;
 }
 
-/** A class is told from a factory by its syntax, by `send` on its prototype, or by our decorator. */
+/** Whether a function is a class and no factory: by class syntax, a method `send` on its prototype, or `@SenderBackend`. */
 export function isBackendClass(backend: unknown): backend is Type<SenderBackend> {
   if (typeof backend !== 'function') return false;
   const prototype = Object.getOwnPropertyDescriptor(backend, 'prototype');

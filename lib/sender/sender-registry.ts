@@ -1,7 +1,7 @@
 import { TwoFactorConfigurationError } from '../errors/index.js';
 import type { SendFunction } from './sender-definition.js';
 
-/** A sender that is ready to deliver. */
+/** A sender whose backend is created and checked. */
 export interface ResolvedSender {
   readonly name: string;
   readonly verboseName: string;
@@ -10,13 +10,13 @@ export interface ResolvedSender {
 }
 
 /**
- * All senders by name; inject it with `@InjectSenderBackends()`.
+ * All senders by name. Inject it with `@InjectSenderBackends()`, and read it in `onApplicationBootstrap` or later.
  *
  * @publicApi
  */
 export type SenderBackends = ReadonlyMap<string, ResolvedSender>;
 
-/** The map behind `SENDER_BACKENDS`. Backends exist only once all providers do, so it is filled in `onModuleInit`. */
+/** The map behind `SENDER_BACKENDS`. It is filled in `onModuleInit`, because before that not all providers exist. */
 export class SenderRegistry implements SenderBackends {
   #senders: ReadonlyMap<string, ResolvedSender> | null = null;
 
