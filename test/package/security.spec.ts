@@ -1,6 +1,6 @@
 // Each clause that docs/security.md calls met names a test that exists, and no page of the repository links to a file that is gone.
 import { execFileSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 
@@ -35,7 +35,7 @@ describe('docs/security.md', () => {
 });
 
 describe('Links between pages', () => {
-  it('lead to files that exist', async () => {
+  it('lead to files and headings that exist', async () => {
     const pages = execFileSync('git', ['ls-files', '-z', '*.md'], { cwd: fileURLToPath(ROOT) })
       .toString()
       .split('\0')
@@ -45,10 +45,12 @@ describe('Links between pages', () => {
     expect(dead.flat()).toEqual([]);
   });
 
-  it('twin: a link to a page that is gone is found', () => {
-    const text = '[a](./gone.md) [b](./limits.md#x) [c](https://example.com/) [d](#here)';
+  it('twin: finds a link to a page or a heading that is gone', () => {
+    const text =
+      '[a](./gone.md) [b](./limits.md#in-redis) [c](./limits.md#gone) [d](https://example.com/)';
     expect(deadLinksOf('docs/guides/events.md', text)).toEqual([
       'docs/guides/events.md: ./gone.md',
+      'docs/guides/events.md: ./limits.md#gone',
     ]);
   });
 });
@@ -56,13 +58,30 @@ describe('Links between pages', () => {
 /** Links into the reference that `npm run docs` generates are checked by its build. */
 const GENERATED = /(?:^|\/)reference\/(?:api|options|errors)/;
 
+/** Links of a page to a file, or to a heading of a page, that does not exist. */
 function deadLinksOf(name: string, text: string): string[] {
-  const links = Array.from(
-    text.matchAll(/\]\((?!https?:|#)([^)#\s]+)[^)]*\)/g),
-    ([, link]) => link!,
-  );
-  return links
-    .filter((link) => !GENERATED.test(link))
-    .filter((link) => !existsSync(fileURLToPath(new URL(link, new URL(name, ROOT)))))
+  return Array.from(text.matchAll(/\]\((?!https?:)([^)\s]+)\)/g), ([, link]) => link!)
+    .filter((link) => !GENERATED.test(link) && !isAlive(link, name, text))
     .map((link) => `${name}: ${link}`);
+}
+
+function isAlive(link: string, name: string, text: string): boolean {
+  const [path, anchor] = link.split('#');
+  const file = fileURLToPath(new URL(path === '' ? name : path!, new URL(name, ROOT)));
+  if (path !== '' && !existsSync(file)) return false;
+  if (anchor === undefined) return true;
+  return anchorsOf(path === '' ? text : readFileSync(file, 'utf8')).has(anchor);
+}
+
+/** The anchors of a page's headings, as GitHub and VitePress make them. */
+function anchorsOf(markdown: string): Set<string> {
+  const headings = Array.from(markdown.matchAll(/^#{1,6} (.+)$/gm), ([, heading]) => heading!);
+  return new Set(
+    headings.map((heading) =>
+      heading
+        .toLowerCase()
+        .replaceAll(/[^\w -]/g, '')
+        .replaceAll(' ', '-'),
+    ),
+  );
 }
