@@ -7,7 +7,7 @@ import { InjectTwoFactorOptions } from '../two-factor.tokens.js';
 import { EventPublisher } from './event-publisher.js';
 import type { ConfirmationRow } from './model/confirmation-record.entity.js';
 import { ConfirmationState, type StateAccess } from './model/confirmation-state.js';
-import { QuotaScopeResolver } from './quota-scope-resolver.js';
+import { QuotaScopeResolver } from './model/quota-scope-resolver.js';
 import { ConfirmationStore } from './store/confirmation.store.js';
 
 /** Makes the states that applications see, and confirms one by hand for `state.confirm()`. */

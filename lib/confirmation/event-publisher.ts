@@ -23,7 +23,7 @@ import { InjectTwoFactorOptions } from '../two-factor.tokens.js';
 import type { StoredBinding } from './model/binding.js';
 import type { ConfirmationRow } from './model/confirmation-record.entity.js';
 import { maskToken } from './model/mask-token.js';
-import { scopeOfContent, QuotaScopeResolver } from './quota-scope-resolver.js';
+import { scopeOfContent, QuotaScopeResolver } from './model/quota-scope-resolver.js';
 
 /** The confirmation of an event, as far as it is known; the id is empty before there is a confirmation. */
 interface EventTarget {

@@ -21,7 +21,7 @@ import {
 } from '../../limits/index.js';
 import type { ResolvedOptions } from '../../options/index.js';
 import type { ConfirmationRow } from '../model/confirmation-record.entity.js';
-import type { QuotaScopeResolver } from '../quota-scope-resolver.js';
+import type { QuotaScopeResolver } from '../model/quota-scope-resolver.js';
 import type {
   ConfirmationWriter,
   Creation,

@@ -1,6 +1,6 @@
 import type { QuotaLedger } from '../../limits/index.js';
 import type { ResolvedOptions } from '../../options/index.js';
-import type { QuotaScopeResolver } from '../quota-scope-resolver.js';
+import type { QuotaScopeResolver } from '../model/quota-scope-resolver.js';
 import { AtomicWriter } from './atomic.writer.js';
 import type { ConfirmationWriter } from './confirmation-writer.js';
 import type { ConfirmationStore } from './confirmation.store.js';

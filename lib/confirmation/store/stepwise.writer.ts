@@ -7,11 +7,11 @@ import {
   type QuotaReceipt,
 } from '../../limits/index.js';
 import { purposeAccess, type PurposeAccess, type ResolvedOptions } from '../../options/index.js';
-import { pollBriefly } from '../create/poll-briefly.js';
+import { pollBriefly } from './poll-briefly.js';
 import type { ConfirmationRow } from '../model/confirmation-record.entity.js';
 import { statusOf } from '../model/confirmation-status.js';
 import { isAccessible } from '../model/is-accessible.js';
-import type { QuotaScopeResolver } from '../quota-scope-resolver.js';
+import type { QuotaScopeResolver } from '../model/quota-scope-resolver.js';
 import type {
   ConfirmationWriter,
   Creation,

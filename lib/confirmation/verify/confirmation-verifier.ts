@@ -10,7 +10,7 @@ import { EventPublisher } from '../event-publisher.js';
 import type { ConfirmationRow } from '../model/confirmation-record.entity.js';
 import { statusOf } from '../model/confirmation-status.js';
 import type { ConfirmationAttempt } from '../model/inputs.interface.js';
-import { QuotaScopeResolver } from '../quota-scope-resolver.js';
+import { QuotaScopeResolver } from '../model/quota-scope-resolver.js';
 import type { Verification } from '../store/confirmation-writer.js';
 import { ConfirmationStore } from '../store/confirmation.store.js';
 import { CODE_METHOD } from './code-method.js';

@@ -1,10 +1,10 @@
 import { Injectable } from '@nestjs/common';
 
-import { openEnvelope, type EnvelopeContent } from '../crypto/index.js';
-import type { QuotaScope } from '../limits/index.js';
-import type { ResolvedOptions } from '../options/index.js';
-import { InjectTwoFactorOptions } from '../two-factor.tokens.js';
-import type { ConfirmationRow } from './model/confirmation-record.entity.js';
+import { openEnvelope, type EnvelopeContent } from '../../crypto/index.js';
+import type { QuotaScope } from '../../limits/index.js';
+import type { ResolvedOptions } from '../../options/index.js';
+import { InjectTwoFactorOptions } from '../../two-factor.tokens.js';
+import type { ConfirmationRow } from './confirmation-record.entity.js';
 
 /** The subject, token and purpose of a stored confirmation, by which the limits count it and the events name it. */
 @Injectable()
