@@ -1,3 +1,4 @@
+export { messageOf } from './message-of.js';
 export { TwoFactorError } from './two-factor.error.js';
 export { TwoFactorCodeMismatchError } from './two-factor-code-mismatch.error.js';
 export { TwoFactorConfigurationError } from './two-factor-configuration.error.js';
