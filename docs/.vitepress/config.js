@@ -90,6 +90,7 @@ export default defineConfig({
           page('Invariants', '/invariants'),
           page('Comparison', '/comparison'),
           page('Speed', '/speed'),
+          page('Statements', '/statements'),
           page('The benchmark', '/project/benchmark'),
         ],
       },

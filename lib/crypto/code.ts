@@ -2,23 +2,25 @@ import { randomInt } from 'node:crypto';
 
 import { TwoFactorInputError } from '../errors/index.js';
 
-/** Draws one code. May be asynchronous; spaces and `-` are only decoration and are not part of the code. */
+/** Draws one code, synchronously or asynchronously. Spaces and `-` are decoration and no part of the code. */
 export type CodeGenerator = () => string | Promise<string>;
 
 const MIN_LENGTH = 6;
 const MAX_ONE_DRAW = 14;
 const MAX_LENGTH = 64;
-/** Longer input is refused unread, so that nothing is ever run over megabytes. */
+/** Longer input is refused before any further check, so that no check runs over megabytes. */
 const MAX_INPUT_LENGTH = 128;
 const DECORATION = /[ \u00a0-]/g;
 const PRINTABLE_ASCII = /^[\x21-\x7e]+$/;
-/** No vowels, so no words; none that look alike (RFC 8628 6.1). */
+/** No vowels, so that no code is a word, and no letters that look alike (RFC 8628 6.1). */
 const BASE_20 = 'BCDFGHJKLMNPQRSTVWXZ';
 
 /**
- * A generator of uniformly drawn decimal codes, leading zeros included (NIST SP 800-63B-4 3.1.3.2 asks for at least 6
+ * Creates a generator of uniformly drawn decimal codes, leading zeros included (NIST SP 800-63B-4 3.1.3.2 requires at least 6
  * digits).
  *
+ * @param length 6 to 64 digits.
+ * @throws RangeError for another length.
  * @example
  * ```ts
  * TwoFactorModule.forRoot({ secret, codeGenerator: digits(8) });
@@ -27,15 +29,21 @@ const BASE_20 = 'BCDFGHJKLMNPQRSTVWXZ';
  */
 export function digits(length = 6): CodeGenerator {
   assertLength(length);
-  // randomInt's range ends below 2^48: a longer code is drawn digit by digit.
+  // The range of randomInt ends at 2^48, so a longer code is drawn digit by digit.
   if (length > MAX_ONE_DRAW) return () => Array.from({ length }, () => randomInt(10)).join('');
   return () => String(randomInt(10 ** length)).padStart(length, '0');
 }
 
 /**
- * A generator of codes from 20 consonants, about 4.3 bits each (RFC 8628 6.1): 8 of them are worth more than 10 digits.
- * They are compared exactly: show an input that turns what is typed into upper case.
+ * Creates a generator of codes from 20 consonants with about 4.3 bits each (RFC 8628 6.1): 8 of them are stronger than 10 digits.
+ * Codes are compared exactly, so use an input field that converts to upper case.
  *
+ * @param length 6 to 64 letters.
+ * @throws RangeError for another length.
+ * @example
+ * ```ts
+ * TwoFactorModule.forRoot({ secret, codeGenerator: letters(8) });
+ * ```
  * @publicApi
  */
 export function letters(length = 8): CodeGenerator {
@@ -49,7 +57,7 @@ function assertLength(length: number): void {
   }
 }
 
-/** The code without its decoration, or `null` when it cannot be one: 6-64 printable ASCII characters. */
+/** The code without decoration; `null` for a text that no code can be. A code has 6 to 64 printable ASCII characters. */
 export function normaliseCode(input: unknown): string | null {
   if (typeof input !== 'string' || input.length > MAX_INPUT_LENGTH) return null;
   const code = input.replace(DECORATION, '');
@@ -58,10 +66,10 @@ export function normaliseCode(input: unknown): string | null {
 }
 
 /**
- * What a person typed, as the code it means: ASCII spaces, no-break spaces and `-` are dropped once, everything else must
- * be printable ASCII. Digits of other scripts, full-width ones included, are refused rather than guessed.
+ * Parses a typed code: removes ASCII spaces, no-break spaces and `-`; all other characters must be printable ASCII. Digits of other
+ * scripts are refused and not converted.
  *
- * @throws TwoFactorInputError for anything that no code can look like.
+ * @throws TwoFactorInputError for anything that cannot be a code.
  */
 export function parseCode(input: unknown): string {
   const code = normaliseCode(input);

@@ -1,6 +1,9 @@
 import { randomFillSync } from 'node:crypto';
 
-/** Random bytes, drawn when they are wanted: a generator that fails makes nothing. One draw of many costs as much as one of few. */
+/**
+ * Draws random bytes when they are needed. They are not kept in a pool, so that a failing generator fails the call that needs
+ * them. One draw of many bytes costs about as much as one of few.
+ */
 export function drawBytes(count: number): Buffer {
   return randomFillSync(Buffer.allocUnsafe(count));
 }

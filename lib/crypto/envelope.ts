@@ -8,18 +8,18 @@ const CIPHER = 'aes-256-gcm';
 export const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
 
-/** What only the application's secret opens: the code and where it goes. */
+/** The content of an envelope: the code, its recipient and the data of a repeated message. Only the secret opens it. */
 export interface EnvelopeContent {
   readonly code: string;
-  /** Absent until the confirmation is bound to an address. */
+  /** Absent until the confirmation is bound to a token. */
   readonly token?: string | undefined;
   /** The sender's name, bound together with the token. */
   readonly way?: string | undefined;
-  /** The sender's extra data (locale and so on), kept for a resend. */
+  /** The data for the sender, such as a locale, kept for a repeated message. */
   readonly context?: { readonly [key: string]: unknown } | undefined;
-  /** `client` when a client named the token; absent when the application did. It decides which counters the row has. */
+  /** `client` when a client named the token; absent when the application did. It selects the counters of the row. */
   readonly tokenFrom?: 'client' | undefined;
-  /** True when the confirmation was made without a message, and so holds a pending slot. */
+  /** True when the confirmation was created without a message and therefore holds a pending slot. */
   readonly hasSlot?: true | undefined;
 }
 
@@ -67,7 +67,7 @@ function fromStored({ c, t, w, x, f, s }: StoredContent): EnvelopeContent {
   };
 }
 
-/** The columns that an envelope is bound to: change one, and it no longer opens. */
+/** The columns that an envelope is bound to. If one of them is changed, the envelope cannot be opened. */
 export interface EnvelopeBinding {
   readonly id: string;
   readonly purpose: string;
@@ -78,16 +78,16 @@ function associatedData(binding: EnvelopeBinding): Buffer {
   return lengthPrefixed('v1', binding.id, binding.purpose, binding.subject);
 }
 
-/** Node skips foreign characters and spare bits of base64url; here only one text stands for the same bytes. */
+/** Decodes base64url strictly. Node ignores invalid characters and spare bits, so several texts would decode to the same bytes. */
 function strictBytes(text: string): Buffer | null {
   const bytes = Buffer.from(text, 'base64url');
   return bytes.toString('base64url') === text ? bytes : null;
 }
 
 /**
- * AES-256-GCM (NIST SP 800-38D) under the ring's current key: `v1.kid.nonce.ciphertext.tag`, base64url.
+ * Seals a content by AES-256-GCM (NIST SP 800-38D) under the ring's current key: `v1.kid.nonce.ciphertext.tag`, in base64url.
  *
- * @param nonce `NONCE_BYTES` that were drawn for this envelope alone.
+ * @param nonce `NONCE_BYTES` random bytes, used for this envelope only.
  */
 export function sealEnvelope(
   ring: KeyRing,
@@ -105,7 +105,7 @@ export function sealEnvelope(
   return ['v1', ring.current.kid, ...parts.map((part) => part.toString('base64url'))].join('.');
 }
 
-/** `null` when the key is gone, the envelope is malformed, or it or its row was changed. */
+/** Opens an envelope; `null` when its key is not in the ring, it is malformed, or it or its row was changed. */
 export function openEnvelope(
   ring: KeyRing,
   envelope: string,
@@ -122,7 +122,7 @@ export function openEnvelope(
     const bytes = [decipher.update(ciphertext), decipher.final()];
     return fromStored(JSON.parse(Buffer.concat(bytes).toString('utf8')) as StoredContent);
   } catch {
-    // GCM refuses whatever was not sealed by us for this very row; why is of no use to anybody.
+    // GCM rejects an envelope that was not sealed for this row. The caller does not need the reason.
     return null;
   }
 }

@@ -9,11 +9,11 @@ const ALPHABET = '0123456789abcdefghijklmnopqrstuv';
 const TIME_BYTES = 6;
 export const ID_RANDOM_BYTES = 16;
 const BYTES = TIME_BYTES + ID_RANDOM_BYTES;
-/** 176 bits in characters of 5: the last character carries one bit. */
+/** 176 bits at 5 bits a character, so that the last character has one bit. */
 const ID = /^[0-9a-v]{35}[0g]$/;
 const ID_LENGTH = 36;
 
-/** Base32hex (RFC 4648 7), lower-case and unpadded: the order of the texts is the order of the bytes. */
+/** Base32hex (RFC 4648 7) in lower case without padding. The texts sort as their bytes do. */
 function base32hex(bytes: Uint8Array): string {
   let text = '';
   let bits = 0;
@@ -31,7 +31,7 @@ function base32hex(bytes: Uint8Array): string {
 }
 
 function withTime(epochMs: number): Buffer {
-  // Buffer would write NaN as zero, and refuses what 48 bits cannot hold by itself.
+  // Buffer would write NaN as zero. It refuses numbers above 48 bits itself.
   if (!Number.isInteger(epochMs)) throw new RangeError(`${epochMs} is not epoch milliseconds.`);
   const bytes = Buffer.alloc(BYTES);
   bytes.writeUIntBE(epochMs, 0, TIME_BYTES);
@@ -39,8 +39,8 @@ function withTime(epochMs: number): Buffer {
 }
 
 /**
- * A confirmation's id: 48 bits of time and 128 random bits in 36 characters. Unguessable, because it is a handle that
- * spends attempts (ASVS 5.0 11.5.1), and ordered by time, because random keys cost an index six times the log.
+ * Creates the id of a confirmation: 48 bits of time and 128 random bits in 36 characters. It is unguessable, because the id is
+ * enough to use up attempts (ASVS 5.0 11.5.1), and ordered by time, because random primary keys write six times as much log.
  */
 export function newId(epochMs: number, random = drawBytes(ID_RANDOM_BYTES)): string {
   const bytes = withTime(epochMs);
@@ -49,8 +49,8 @@ export function newId(epochMs: number, random = drawBytes(ID_RANDOM_BYTES)): str
 }
 
 /**
- * The id that a request key stands for: the same key gives the same id, so the primary key itself refuses the second
- * row. As unguessable as the ring's secret; its time is zero, since a retry does not know when the first call was made.
+ * Derives an id from an idempotency key. The same key gives the same id, so that the primary key of the table refuses a second
+ * row. The id is as unguessable as the secret. Its time is zero, because a repeated call does not know the time of the first.
  */
 export function idFromRequestKey(
   key: RingKey,
@@ -66,7 +66,7 @@ export function idFromRequestKey(
   return base32hex(bytes);
 }
 
-/** Every id made before `epochMs` sorts below this text. */
+/** A lower bound: all ids created before `epochMs` sort below it. */
 export function idBound(epochMs: number): string {
   return base32hex(withTime(epochMs));
 }
@@ -75,14 +75,14 @@ export function isId(value: unknown): value is string {
   return typeof value === 'string' && value.length === ID_LENGTH && ID.test(value);
 }
 
-/** @throws TwoFactorInputError for anything but a well-formed id, before it gets near a database. */
+/** @throws TwoFactorInputError for anything but a well-formed id, so that none reaches the database. */
 export function parseId(value: unknown): string {
   if (!isId(value))
     throw new TwoFactorInputError('A confirmation id is a string of 36 characters, 0-9 and a-v.');
   return value;
 }
 
-/** Enough of an id to find it again in a log, too little to be used as one. */
+/** The beginning of an id for logs: enough to find the confirmation, not enough to use it. */
 export function shortId(id: string): string {
   return `${id.slice(0, 14)}...`;
 }

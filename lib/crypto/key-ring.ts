@@ -1,6 +1,6 @@
 import { createSecretKey, hkdfSync, type KeyObject } from 'node:crypto';
 
-/** The keys derived from one secret. `kid` names them in stored rows and is no secret. */
+/** The keys that are derived from one secret. `kid` identifies them in stored rows and is public. */
 export interface RingKey {
   readonly kid: string;
   readonly mac: KeyObject;
@@ -17,7 +17,7 @@ function derive(secret: Uint8Array, label: string, bytes: number): Buffer {
 }
 
 function ringKey(secret: Uint8Array, application: string): RingKey {
-  // No name has a slash, so no label of one application is the label of another, or of one without a name.
+  // Application names contain no slash, so that the labels of two applications always differ.
   const label = application === '' ? LABEL : `${LABEL}application/${application}/`;
   const key = (purpose: string): KeyObject =>
     createSecretKey(derive(secret, label + purpose, KEY_BYTES));
@@ -30,21 +30,20 @@ function ringKey(secret: Uint8Array, application: string): RingKey {
 }
 
 /**
- * The secrets in use, as keys (HKDF-SHA-256, RFC 5869). The first signs and seals, all verify and open: prepend a new
- * secret to rotate, remove the old one after the longest life of a confirmation.
+ * The keys of all secrets (HKDF-SHA-256, RFC 5869). The first key signs and seals, all keys verify and open. To rotate, prepend a new
+ * secret, and remove the old one after the longest life of a confirmation.
  */
 export class KeyRing {
   private constructor(
-    /** Signs and seals. */
+    /** The key that signs and seals. */
     readonly current: RingKey,
     /** All keys, the current one first. */
     readonly keys: readonly RingKey[],
   ) {}
 
   /**
-   * @param application Keeps applications with the same secrets apart: all their keys differ. Without a name, the keys are
-   * those of the secret alone.
-   * @throws RangeError when there is no secret.
+   * @param application The name of the application. Applications with the same secret and different names have different keys.
+   * @throws RangeError without a secret.
    */
   static fromSecrets(secrets: readonly Uint8Array[], application = ''): KeyRing {
     const keys = secrets.map((secret) => ringKey(secret, application));
@@ -57,7 +56,7 @@ export class KeyRing {
     return this.keys.find((key) => key.kid === kid);
   }
 
-  /** The key that a stored MAC or envelope (`v1.kid....`) names; `undefined` when it is gone or the value is foreign. */
+  /** The key of a stored MAC or envelope (`v1.kid....`); `undefined` for a key that is not in the ring, and for another format. */
   keyOf(stored: string): RingKey | undefined {
     const [version, kid] = stored.split('.', 2);
     return version === 'v1' && kid !== undefined ? this.find(kid) : undefined;

@@ -1,6 +1,6 @@
 const LENGTH_BYTES = 4;
 
-/** Joins texts so that no two different lists give the same bytes: each is preceded by its length in 4 bytes. */
+/** Encodes a list of texts unambiguously: each text is preceded by its length in 4 bytes. */
 export function lengthPrefixed(...parts: readonly string[]): Buffer {
   let size = 0;
   for (const part of parts) size += LENGTH_BYTES + Buffer.byteLength(part);

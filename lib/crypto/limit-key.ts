@@ -3,12 +3,12 @@ import { createHmac } from 'node:crypto';
 import type { RingKey } from './key-ring.js';
 import { lengthPrefixed } from './length-prefixed.js';
 
-/** 128 bits: nobody looks for two values of one key. */
+/** 128 bits are enough, because finding two inputs with one key gives an attacker no advantage. */
 const BYTES = 16;
 
 /**
- * Names what a budget is kept for, without saying it: 32 hexadecimal characters of a keyed hash. A dump of the budgets
- * gives no address, and no list of addresses can be tried on it.
+ * The key of a quota: 32 hexadecimal characters of a keyed hash. A dump of the quotas contains no address, and without the secret a
+ * list of addresses cannot be tested against it.
  */
 export function limitKey(key: RingKey, ...parts: readonly string[]): string {
   const digest = createHmac('sha256', key.limit)

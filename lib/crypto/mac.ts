@@ -9,24 +9,24 @@ function mac(key: RingKey, label: string, ...parts: readonly string[]): string {
 }
 
 /**
- * What is stored instead of the code: bound to the confirmation's id, so that equal codes look different and a code is
- * worthless for any other row. Keyed, because all 10^6 plain hashes of a 6-digit code fall within a second.
+ * The MAC that is stored instead of the code. It includes the confirmation's id, so that equal codes have different MACs and a MAC
+ * is useless in another row. It is keyed, because the 10^6 plain hashes of 6-digit codes are computed within a second.
  */
 export function codeMac(key: RingKey, id: string, code: string): string {
   return mac(key, 'code', id, code);
 }
 
-/** One candidate for each key of the ring, to be compared inside the guarded statement. */
+/** The MACs of a code under all keys of the ring, for the comparison inside of the guarded statement. */
 export function codeMacs(ring: KeyRing, id: string, code: string): string[] {
   return ring.keys.map((key) => codeMac(key, id, code));
 }
 
-/** Binds the approved details to the confirmation; `canonical` is their canonical JSON. */
+/** The MAC that binds details to a confirmation. `canonical` is their canonical JSON. */
 export function detailsMac(key: RingKey, id: string, canonical: string): string {
   return mac(key, 'details', id, canonical);
 }
 
-/** One candidate for each key of the ring. */
+/** The MACs of details under all keys of the ring. */
 export function detailsMacs(ring: KeyRing, id: string, canonical: string): string[] {
   return ring.keys.map((key) => detailsMac(key, id, canonical));
 }

@@ -1,8 +1,7 @@
 import { TwoFactorError } from './two-factor.error.js';
 
 /**
- * A well-formed but wrong code. `ConfirmerService.confirm` answers `[state, false]` instead; the controller turns that
- * into this error. HTTP 422.
+ * The code is well-formed but wrong. The controller throws it; `ConfirmerService.confirm` returns `[state, false]` instead. HTTP 422.
  *
  * @publicApi
  */
@@ -10,7 +9,7 @@ export class TwoFactorCodeMismatchError extends TwoFactorError {
   override readonly code = 'code-mismatch';
 
   constructor(
-    /** Attempts that are left after this one. */
+    /** The number of attempts after this one. */
     readonly attemptsLeft: number,
   ) {
     super('The code is wrong.');

@@ -1,8 +1,8 @@
 import { TwoFactorError } from './two-factor.error.js';
 
 /**
- * An option, a sender backend or the database set-up makes the module unsafe or unable to work. Thrown at boot where
- * it can be known there; the message names the offender and the remedy.
+ * An option, a sender backend or the database makes the module unsafe or unusable. It is thrown at boot where that is possible.
+ * The message names the cause and the remedy.
  *
  * @publicApi
  */

@@ -1,7 +1,7 @@
 import { TwoFactorError } from './two-factor.error.js';
 
 /**
- * A guarded route was called without a proof that fits its purpose, its subject and its details. HTTP 403.
+ * A guarded route was called without a proof for its purpose, its subject and its details. HTTP 403.
  *
  * @publicApi
  */

@@ -1,7 +1,7 @@
 import { TwoFactorError } from './two-factor.error.js';
 
 /**
- * The proof that a guarded route was called with is spent, or ceased to be usable while the route ran. HTTP 409.
+ * The proof of a guarded route was used before, or became unusable while the route ran. HTTP 409.
  *
  * @publicApi
  */

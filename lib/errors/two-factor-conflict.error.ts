@@ -1,8 +1,8 @@
 import { TwoFactorError } from './two-factor.error.js';
 
 /**
- * The caller's transaction lost a race (serialization failure, deadlock, changed snapshot) and is dead: roll back and, if
- * it makes sense, run the whole transaction again. HTTP 409.
+ * The caller's transaction lost a race (serialization failure, deadlock, changed snapshot) and cannot continue. Roll it back and,
+ * if that makes sense, run the whole transaction again. HTTP 409.
  *
  * @publicApi
  */

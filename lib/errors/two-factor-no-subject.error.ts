@@ -1,8 +1,8 @@
 import { TwoFactorError } from './two-factor.error.js';
 
 /**
- * A purpose with a `subject` and a `recipient` resolver was asked for by somebody for whom one of them yields nothing,
- * for instance by a visitor who is not signed in. HTTP 403.
+ * The `subject` or `recipient` resolver of a purpose returned nothing for the caller, for example for a visitor without a session.
+ * HTTP 403.
  *
  * @publicApi
  */

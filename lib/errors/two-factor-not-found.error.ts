@@ -1,7 +1,8 @@
 import { TwoFactorError } from './two-factor.error.js';
 
 /**
- * No such confirmation: unknown, purged, erased, or not the caller's. These are told apart nowhere. HTTP 404.
+ * There is no such confirmation: unknown, purged, erased, or of another subject. The error does not distinguish these
+ * cases. HTTP 404.
  *
  * @publicApi
  */

@@ -1,8 +1,8 @@
 import { TwoFactorError } from './two-factor.error.js';
 
 /**
- * The token can never receive this message: not an address of that kind, refused by the provider, not allowed. Sender
- * backends throw it for permanent failures. HTTP 422.
+ * The token can never receive this message: it is no address of that kind, or the provider refuses it. Sender backends throw this
+ * error for permanent failures. HTTP 422.
  *
  * @publicApi
  */

@@ -1,8 +1,8 @@
 import { TwoFactorError } from './two-factor.error.js';
 
 /**
- * The confirmation exists, but its message was not accepted for delivery (provider down, time-out). Resend it by its id
- * from `resendAt` on. `cause` holds the provider's message with code and token struck out. HTTP 503.
+ * The confirmation exists, but its message was not accepted for delivery, for example because of a time-out. Resend it by its id
+ * after `resendAt`. `cause` has the provider's message without the code and the token. HTTP 503.
  *
  * @publicApi
  */
@@ -11,9 +11,9 @@ export class TwoFactorSendError extends TwoFactorError {
 
   constructor(
     message: string,
-    /** The confirmation that was not delivered. */
+    /** The id of the confirmation. */
     readonly id: string,
-    /** From when on `resend(id)` is accepted. */
+    /** When `resend(id)` is accepted. */
     readonly resendAt: Date,
     options?: ErrorOptions,
   ) {

@@ -1,6 +1,6 @@
 import { TwoFactorError } from './two-factor.error.js';
 
-/** Why a confirmation can not do what it was asked for. */
+/** The state that prevents a step. */
 export type TwoFactorStateCode =
   'already-confirmed' | 'already-used' | 'expired' | 'attempts-exhausted' | 'cancelled';
 
@@ -13,8 +13,7 @@ const MESSAGES: Record<TwoFactorStateCode, string> = {
 };
 
 /**
- * The confirmation is in a state that does not allow the step. HTTP 409 for `already-confirmed` and `already-used`,
- * 410 for the terminal ones.
+ * The state of the confirmation does not allow the step. HTTP 409 for `already-confirmed` and `already-used`, 410 for the others.
  *
  * @publicApi
  */

@@ -1,6 +1,6 @@
 import { TwoFactorError } from './two-factor.error.js';
 
-/** Which limit stands in the way; the options are called alike. */
+/** The limit that refused a call. The options have the same names, in camel case. */
 export type LimitName =
   | 'cooldown'
   | 'max-sends'
@@ -13,7 +13,7 @@ export type LimitName =
   | 'sends-in-total';
 
 /**
- * A cooldown or a budget stands in the way. HTTP 429, with `Retry-After` where waiting helps.
+ * A cooldown or a quota refused the call. HTTP 429, with `Retry-After` where waiting helps.
  *
  * @publicApi
  */
@@ -22,9 +22,9 @@ export class TwoFactorTooManyRequestsError extends TwoFactorError {
 
   constructor(
     message: string,
-    /** Whole seconds until the same call can succeed, at least 1; `null` when it never can. */
+    /** Whole seconds until the same call can succeed, at least 1; `null` when waiting does not help. */
     readonly retryAfterSeconds: number | null,
-    /** Which one; not told over HTTP. */
+    /** The limit that refused the call. It is not part of the HTTP response. */
     readonly limit: LimitName,
   ) {
     super(message);

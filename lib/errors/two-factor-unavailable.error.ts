@@ -2,20 +2,19 @@ import type { LimitName } from './two-factor-too-many-requests.error.js';
 import { TwoFactorError } from './two-factor.error.js';
 
 /**
- * The database or the limit store did not answer in time, is unreachable, read-only, or kept refusing because of others;
- * or the messages of a sender, or of all, are used up. Nothing may be concluded: above all, never success. HTTP 503 with
- * `Retry-After`.
+ * The database or the limit store did not respond in time, is unreachable or read-only, or kept losing races; or the messages of
+ * a sender, or of all senders, are used up. The outcome is unknown: never treat it as success. HTTP 503 with `Retry-After`.
  *
  * @publicApi
  */
 export class TwoFactorUnavailableError extends TwoFactorError {
   override readonly code = 'temporarily-unavailable';
-  /** Whole seconds after which a repeated call has a chance. */
+  /** Whole seconds after which a repeated call may succeed. */
   readonly retryAfterSeconds: number;
-  /** The budget that is used up, if that is why. */
+  /** The quota that is used up; `null` for another reason. */
   readonly limit: LimitName | null;
   /**
-   * When the window of that limit ends, epoch milliseconds: exact, and so never for clients.
+   * When the window of that limit ends, in exact epoch milliseconds. Clients never receive it.
    *
    * @internal
    */

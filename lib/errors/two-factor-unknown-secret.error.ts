@@ -1,8 +1,8 @@
 import { TwoFactorError } from './two-factor.error.js';
 
 /**
- * The row was signed or sealed under a secret that is no longer in the ring, or was changed by hand in the database.
- * It can never be confirmed; ask for a new confirmation. HTTP 410.
+ * The row was signed or sealed under a secret that is no longer in the ring, or was changed in the database. It can never be
+ * confirmed; request a new confirmation. HTTP 410.
  *
  * @publicApi
  */

@@ -1,5 +1,5 @@
 /**
- * Base of every error of this package. `code` is a stable slug to switch on; messages may be reworded in any release.
+ * The base class of all errors of this package. `code` is stable, so switch on it; messages may change in any release.
  *
  * No error carries a one-time code, a secret or a full token (address, phone number).
  *
@@ -15,7 +15,7 @@
  * @publicApi
  */
 export abstract class TwoFactorError extends Error {
-  /** Stable slug, the `error` member of the problem document over HTTP. */
+  /** The stable error code; over HTTP the member `error` of the problem. */
   abstract readonly code: string;
 
   constructor(message: string, options?: ErrorOptions) {

@@ -1,54 +1,55 @@
 import type { LimitName } from '../errors/index.js';
 
-/** What every event about a confirmation says. Neither code nor secret nor full token nor the whole id. */
+/** The members of every event about a confirmation. No event contains a code, a secret, a full token or a whole id. */
 export interface ConfirmationEventBase {
-  /** When, by the clock of the options. */
+  /** The time, by the clock of the options. */
   readonly at: Date;
-  /** The beginning of the confirmation's id, as in the log: enough to find it, too little to use it. */
+  /** The beginning of the confirmation's id, as in the log: enough to find it, not enough to use it. */
   readonly confirmation: string;
-  /** Empty for the nameless purpose. */
+  /** The purpose; empty for the purpose without a name. */
   readonly purpose: string;
-  /** As the application gave it, in full; empty for nobody in particular. */
+  /** The subject as the application gave it, in full; empty for none. */
   readonly subject: string;
-  /** The sender's name; empty until there is one. */
+  /** The sender's name; empty before the first message. */
   readonly way: string;
-  /** Where the code goes; `null` until somebody said it. */
+  /** The token that the code is sent to; `null` before a token is named. */
   readonly recipient: MaskedRecipient | null;
 }
 
-/** A token, as far as it may be told. */
+/** A token that cannot be read from the event. */
 export interface MaskedRecipient {
-  /** As `maskedToken` of an answer: `a***@e***.com`. */
+  /** The masked token, as `maskedToken` of a response: `a***@e***.com`. */
   readonly masked: string;
   /** 16 hexadecimal characters of a keyed hash: equal for equal tokens. */
   readonly key: string;
 }
 
-/** A confirmation was made. */
+/** A confirmation was created. */
 export interface CreatedEvent extends ConfirmationEventBase {
   readonly type: 'created';
 }
 
-/** The backend took the message. */
+/** A backend accepted a message. */
 export interface SentEvent extends ConfirmationEventBase {
   readonly type: 'sent';
-  /** The how-manieth message of this confirmation it is. */
+  /** The number of this message among those of its confirmation, from 1. */
   readonly sends: number;
 }
 
-/** A message was not accepted for delivery, or its token can never be reached. */
+/** A backend did not accept a message. */
 export interface SendFailedEvent extends ConfirmationEventBase {
   readonly type: 'send-failed';
+  /** The number of this message among those of its confirmation, from 1. */
   readonly sends: number;
   /** Whether the token can never be reached. */
   readonly isPermanent: boolean;
 }
 
-/** A limit, or the cooldown, refused a new confirmation or a message. `confirmation` is empty when none was made. */
+/** A limit or the cooldown refused a new confirmation or a message. `confirmation` is empty when none was created. */
 export interface SendBlockedEvent extends ConfirmationEventBase {
   readonly type: 'send-blocked';
   readonly limit: LimitName;
-  /** `null` when waiting does not help. */
+  /** Seconds to wait; `null` when waiting does not help. */
   readonly retryAfterSeconds: number | null;
 }
 
@@ -56,7 +57,7 @@ export interface SendBlockedEvent extends ConfirmationEventBase {
 export interface AttemptBlockedEvent extends ConfirmationEventBase {
   readonly type: 'attempt-blocked';
   readonly limit: LimitName;
-  /** `null` when only `LimitService.reset()` helps. */
+  /** Seconds to wait; `null` when only `LimitService.reset()` helps. */
   readonly retryAfterSeconds: number | null;
 }
 
@@ -67,42 +68,42 @@ export interface AttemptFailedEvent extends ConfirmationEventBase {
   readonly maxAttempts: number;
 }
 
-/** Wrong codes have locked a confirmation for good, or a token or a subject for a time. */
+/** Wrong codes have locked a confirmation permanently, or a token or a subject until `until`. */
 export interface LockedEvent extends ConfirmationEventBase {
   readonly type: 'locked';
   readonly scope: 'confirmation' | 'token' | 'subject';
-  /** `null`: for good. Of a token or a subject: until `LimitService.reset()`. */
+  /** The end of the lock; `null` for a permanent one. That of a token or a subject ends by `LimitService.reset()`. */
   readonly until: Date | null;
 }
 
-/** A confirmation was confirmed, by its code or by hand. */
+/** A confirmation was confirmed, by its code or by `state.confirm()`. */
 export interface ConfirmedEvent extends ConfirmationEventBase {
   readonly type: 'confirmed';
   readonly by: 'code' | 'hand';
   readonly attempts: number;
 }
 
-/** `way` is empty and `recipient` is `null`: to use a proof nothing is read. */
+/** A proof was used. `way` is empty and `recipient` is `null`, because the proof's row is not read for its use. */
 export interface UsedEvent extends ConfirmationEventBase {
   readonly type: 'used';
 }
 
-/** Somebody tried to use a proof that was used before. */
+/** The use of a proof was refused because it was used before. */
 export interface ReuseRefusedEvent extends ConfirmationEventBase {
   readonly type: 'reuse-refused';
 }
 
-/** One code was tried on many confirmations. There is one such event a window and instance. */
+/** One code was tried on many confirmations. There is one such event for each window and application instance. */
 export interface SprayingSuspectedEvent {
   readonly type: 'spraying-suspected';
   readonly at: Date;
-  /** How many confirmations so far. */
+  /** The number of confirmations so far. */
   readonly confirmations: number;
 }
 
 /**
- * The messages of a quota that protects the application's own costs are used up, and requests of that class are answered
- * 503. There is one such event for each window of the quota and instance: raise an alarm.
+ * The messages of a quota that protects the application's costs are used up, and requests of that class fail with 503. There is
+ * one such event for each window of the quota and application instance: raise an alarm.
  */
 export interface BudgetExhaustedEvent {
   readonly type: 'budget-exhausted';
@@ -117,7 +118,7 @@ export interface BudgetExhaustedEvent {
 }
 
 /**
- * What happened. Of what a transaction does, after its commit.
+ * An event of this package. Events of a transaction are emitted after its commit.
  *
  * @publicApi
  */

@@ -5,8 +5,8 @@ import { messageOf } from '../errors/index.js';
 import type { TwoFactorEvent } from './two-factor-event.interface.js';
 
 /**
- * All events of the module, as they happen in this application instance. Nothing is kept: subscribe before, in a
- * constructor or in `onModuleInit`. A subscriber runs while the call that caused the event waits: hand anything slow on.
+ * An observable of all events of this application instance. Past events are not stored, so subscribe early, in a constructor or
+ * in `onModuleInit`. The call that caused an event waits for the subscribers: pass slow work on to a queue.
  *
  * @example
  * ```ts
@@ -35,7 +35,7 @@ export class TwoFactorEvents extends Observable<TwoFactorEvent> implements OnMod
   }
 
   /**
-   * Whether anybody listens.
+   * Whether there are subscribers.
    *
    * @internal
    */
@@ -44,16 +44,16 @@ export class TwoFactorEvents extends Observable<TwoFactorEvent> implements OnMod
   }
 
   /**
-   * Tells it to those who listen; an event that nobody listens to is not even made.
+   * Emits an event. Without subscribers the event is not created.
    *
    * @internal
    */
-  emit(make: () => TwoFactorEvent): void {
+  emit(create: () => TwoFactorEvent): void {
     if (!this.#subject.observed) return;
     try {
-      this.#subject.next(Object.freeze(make()));
+      this.#subject.next(Object.freeze(create()));
     } catch (error) {
-      // What happened has happened: an event that cannot be told must not undo it.
+      // The change that the event reports is committed. An event that cannot be created must not make its call fail.
       this.#logger.warn(`An event was lost: ${messageOf(error)}`);
     }
   }

@@ -17,7 +17,13 @@ export function ApiRoute({ summary, body, answer, refusals }: RouteDocument): Me
     const method = descriptor.value as object;
     const responses = Object.entries(refusals).map(([status, slugs]) => [
       status,
-      { description: slugs.join(', '), content: problemContent(slugs) },
+      {
+        description: slugs.join(', '),
+        // A getter, because only an API document reads the examples.
+        get content() {
+          return problemContent(slugs);
+        },
+      },
     ]);
     Reflect.defineMetadata(`${PREFIX}apiOperation`, { summary }, method);
     Reflect.defineMetadata(

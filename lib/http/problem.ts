@@ -40,13 +40,13 @@ export interface Problem {
 /** Status and title of each error code. An unknown code is an error of the server. */
 const PROBLEMS: Readonly<Record<string, readonly [status: number, title: string]>> = {
   'invalid-request': [400, 'The request is malformed.'],
-  'no-subject': [403, 'There is nobody to ask for this confirmation.'],
+  'no-subject': [403, 'There is no subject for this confirmation.'],
   'confirmation-required': [403, 'This needs a confirmation.'],
   'not-found': [404, 'There is no such confirmation.'],
   'already-confirmed': [409, 'It is already confirmed.'],
   'already-used': [409, 'It is already used.'],
   'confirmation-used': [409, 'The confirmation is already used.'],
-  conflict: [409, 'Somebody else was faster.'],
+  conflict: [409, 'A concurrent call changed the same data.'],
   expired: [410, 'The code has expired.'],
   'attempts-exhausted': [410, 'All attempts are spent.'],
   cancelled: [410, 'It was cancelled.'],

@@ -256,7 +256,7 @@ function requireString(
   if (typeof value === 'string' && value !== '') return value;
   if (value === undefined || value === null || value === '') {
     throw new TwoFactorNoSubjectError(
-      'There is nobody this confirmation could be for. Sign in first.',
+      'There is no subject that this confirmation could be for. Sign in first.',
     );
   }
   throw new TwoFactorConfigurationError(

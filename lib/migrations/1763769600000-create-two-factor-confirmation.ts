@@ -3,7 +3,7 @@ import type { MigrationInterface, QueryRunner } from 'typeorm';
 import { ConfirmationRecord } from '../confirmation/index.js';
 import { createTable, dropTable, type Columns } from './create-table.js';
 
-/** The table as of 0.1.0. Frozen: only its names are looked up, everything else is written here. */
+/** The table of version 0.1.0. Only the names come from the entity, so that later changes of the entity do not change it. */
 const COLUMNS: Columns<ConfirmationRecord> = {
   id: { type: 'varchar', length: '36', isPrimary: true },
   purpose: { type: 'varchar', length: '64', default: "''" },

@@ -10,17 +10,17 @@ import {
 import { assertEntity, dataSourceOf, engineOf } from '../database/index.js';
 
 /**
- * Room on each page for a second version of each of its rows, so that no update has to touch the index: confirmations that
- * were made together are updated together, in one statement.
+ * The percentage of each PostgreSQL page that inserts may fill. The rest has room for a second version of each row, so that a
+ * batch of updates stays in its pages and does not write to the index (HOT).
  */
 const FILL_FACTOR = 50;
 
-/** Columns by property; the names are those that the data source gives them. */
+/** The columns by property. The naming strategy of the data source determines their names. */
 export type Columns<Entity> = Readonly<
   Record<keyof Entity & string, Omit<TableColumnOptions, 'name'>>
 >;
 
-/** Creates an entity's table as a migration has written it down, under the names of this data source. */
+/** Creates the table of an entity with the columns of a migration, under the names of this data source. */
 export async function createTable<Entity extends ObjectLiteral>(
   queryRunner: QueryRunner,
   entity: { readonly name: string } & EntityTarget<Entity>,

@@ -14,7 +14,7 @@ export const TWO_FACTOR_ENTITIES: readonly [typeof ConfirmationRecord, typeof Li
   Object.freeze([ConfirmationRecord, LimitRecord]);
 
 /**
- * The migrations of this package, for the `migrations` of the data source. Their names follow its naming strategy,
+ * The migrations of this package, for the option `migrations` of the data source. Tables and columns follow its naming strategy,
  * schema and entity prefix.
  *
  * @example

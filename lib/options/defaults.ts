@@ -1,6 +1,6 @@
 import { digits } from '../crypto/index.js';
 
-/** The default of every option that has one; said here and nowhere else. */
+/** The default of every option that has one. No other file repeats a default. */
 export const DEFAULTS = {
   application: '',
   defaultSender: 'default',
@@ -14,7 +14,7 @@ export const DEFAULTS = {
   resend: 'same',
   autoPurge: { everySeconds: 600, keepSeconds: 86_400 },
   limits: {
-    // The longest lock is longer than a code lives: each guess under it costs a new message (strangers cannot guess cheaper).
+    // The longest lock lasts longer than a code, so that each guess under it costs an attacker a new message.
     failures: { lockAfter: 10, lockSeconds: 30, maxLockSeconds: 900, permanentLockAfter: 100 },
     pending: { max: 3 },
     sendsPerToken: {

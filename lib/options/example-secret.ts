@@ -1,2 +1,2 @@
-/** The secret that the documentation shows. The module refuses it, since everybody can read it. */
+/** The secret of the documentation's examples. The module refuses it, because it is public. */
 export const EXAMPLE_SECRET = 'ZXhhbXBsZS1vZi10aGUtZG9jcy1ub3QtYS1zZWNyZXQh';

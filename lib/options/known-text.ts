@@ -1,6 +1,6 @@
 /**
- * Common words, likeliest first, for `secret-strength.ts`: what placeholders are made of, the words that are commonest in
- * passwords, and the commonest ones of English. The estimate treats capitals apart.
+ * Common words for `secret-strength.ts`, the likeliest first: words of placeholders, the commonest words of passwords, and the
+ * commonest words of English. The estimate treats capitals separately.
  */
 export const COMMON_WORDS = `
 the of and to in is my for be it me we on no do so at by an or as if not you are this that your with here our new old
@@ -38,7 +38,7 @@ government house each based same station club international town located populat
 church line river member system place century band
 `;
 
-/** Rows and columns of keyboards, the alphabet and the digits. The estimate reads each of them backwards, too. */
+/** Rows and columns of keyboards, the alphabet and the digits. The estimate also reads each of them backwards. */
 export const KNOWN_SEQUENCES: readonly string[] = [
   'abcdefghijklmnopqrstuvwxyz',
   '1234567890-=qwertyuiop[]asdfghjkl;zxcvbnm,./',
@@ -53,9 +53,9 @@ export const KNOWN_SEQUENCES: readonly string[] = [
 ];
 
 /**
- * Texts of 32 bytes and more that are printed in this repository and look random: examples, fixtures and alphabets of
- * tests. Everybody can read them, so they and what is made of them are refused as secrets.
- * `test/package/printed-secrets.spec.ts` searches all files of the repository for others.
+ * Texts of 32 bytes and more in this repository that look random: examples, fixtures and alphabets of tests. They are public, so
+ * they are refused as secrets, as are texts that contain them. `test/package/printed-secrets.spec.ts` searches all files of the
+ * repository for further ones.
  */
 export const PUBLISHED_TEXTS: readonly string[] = [
   'kq3Wm9vXz7Rb1TnYc5Hd8Jf2Lg6Ps0AeUiOyKt4Q',

@@ -1,6 +1,6 @@
 import type { ExecutionContext } from '@nestjs/common';
 
-/** At most `max` messages in a window that begins with the first of them. */
+/** Allows at most `max` messages in a window, which begins with the first of them. */
 export interface SendLimit {
   /** Messages, 1 to 1,000,000. */
   readonly max: number;
@@ -8,99 +8,100 @@ export interface SendLimit {
   readonly perSeconds: number;
 }
 
-/** Messages that the requesters of one network cause. */
+/** Limits the messages that the requesters of one network cause. */
 export interface NetworkSendLimit extends SendLimit {
-  /** Length of the IPv4 prefix that is counted as one network, 8 to 32 bits. Absent: the rule does not count IPv4. */
+  /** Length of the IPv4 prefix that counts as one network, 8 to 32 bits. Absent: the rule does not apply to IPv4. */
   readonly ipv4?: number | undefined;
-  /** Length of the IPv6 prefix that is counted as one network, 16 to 128 bits. Absent: the rule does not count IPv6. */
+  /** Length of the IPv6 prefix that counts as one network, 16 to 128 bits. Absent: the rule does not apply to IPv6. */
   readonly ipv6?: number | undefined;
 }
 
 /**
- * One list for each class of messages. `open`: a client named the token. `bound`: the application named the token for a
- * subject. The two never share a counter, so that strangers cannot use up what belongs to a signed-in user.
+ * The limits of each class of messages. `open`: a client named the token. `bound`: the application named the token for a subject.
+ * The classes have separate counters, so that strangers cannot use up the messages of a signed-in user.
  */
 export interface SendLimitsByClass {
+  /** Limits for messages to tokens that clients name; `false` for none. */
   readonly open?: readonly SendLimit[] | false | undefined;
+  /** Limits for messages to tokens that the application names for a subject; `false` for none. */
   readonly bound?: readonly SendLimit[] | false | undefined;
 }
 
 /**
- * Consecutive wrong codes. They are counted for a token where a client named the token, and for a subject and its token
- * where the application did.
+ * Limits consecutive wrong codes. They are counted for the token if a client named it, and for the subject and its token if the
+ * application named it.
  */
 export interface FailureLimitOptions {
-  /** The wrong code from which on each one locks, 3 to 50. @default 10 */
+  /** The number of wrong codes from which on each one locks, 3 to 50. @default 10 */
   readonly lockAfter?: number | undefined;
-  /** The first lock, 1 to 3,600 seconds; each further wrong code doubles it. @default 30 */
+  /** Length of the first lock, 1 to 3,600 seconds. Each further wrong code doubles it. @default 30 */
   readonly lockSeconds?: number | undefined;
   /**
-   * The longest lock, in seconds: at least `lockSeconds` and the life of a code, so that each guess under the longest lock
-   * costs a new message; at most 86,400. @default 900
+   * Length of the longest lock in seconds, at most 86,400. It must be at least `lockSeconds` and the life of a code, so that each
+   * guess under the longest lock costs a new message. @default 900
    */
   readonly maxLockSeconds?: number | undefined;
-  /** The wrong code after which only `LimitService.reset()` helps, `lockAfter` to 100. @default 100 */
+  /** The number of wrong codes that lock until `LimitService.reset()`, `lockAfter` to 100. @default 100 */
   readonly permanentLockAfter?: number | undefined;
 }
 
-/** One code that is tried on many confirmations, as one application instance sees it. */
+/** Detects one code that is tried on many confirmations, within one application instance. */
 export interface SprayDetectionOptions {
-  /** Different confirmations that one wrong code is tried on, 2 to 10,000. @default 20 */
+  /** The number of confirmations that one wrong code is tried on, 2 to 10,000. @default 20 */
   readonly confirmations?: number | undefined;
-  /** Length of the window, 1 to 86,400 seconds; there is one event in each. @default 600 */
+  /** Length of the window, 1 to 86,400 seconds. There is at most one event for each window. @default 600 */
   readonly perSeconds?: number | undefined;
 }
 
 /**
- * Limits that hold across confirmations. All of them are on unless they are switched off, one by one or with
+ * Limits that apply across confirmations. All of them are on by default. Switch off one of them by `false`, or all of them by
  * `limits: false`.
  *
- * A counter belongs to the party that chose the token. A token that a client names is counted among strangers (class
- * `open`); a token that the application names for a subject is counted for that subject and token (class `bound`).
+ * Messages and failures of a token that a client named count for that token (class `open`). Those of a token that the
+ * application named for a subject count for the subject and the token (class `bound`).
  *
  * @publicApi
  */
 export interface LimitsOptions {
   /**
-   * Locks those whose codes are guessed at (NIST SP 800-63B-4 3.2.2). The count survives resends, new confirmations and
-   * restarts; a right code of the same token ends it. @default {}
+   * Locks a token or a subject after wrong codes (NIST SP 800-63B-4 3.2.2). The count survives resends, new confirmations and
+   * restarts. A right code of the same token resets it. @default {}
    */
   readonly failures?: FailureLimitOptions | false | undefined;
   /**
-   * Pending confirmations of a subject (or, without one, of a token) and a purpose that were made without a message, 1 to
-   * 10. Confirmations that are requested with a message are bounded by `sendsPerToken`. @default { max: 3 }
+   * The most pending confirmations of a subject (or, without one, of a token) and a purpose that were created without a message,
+   * 1 to 10. Confirmations with a message are limited by `sendsPerToken`. @default { max: 3 }
    */
   readonly pending?: { readonly max?: number | undefined } | false | undefined;
   /**
-   * Messages to one token. A list holds for each of the two classes.
+   * Limits the messages to one token. A list applies to each of the two classes.
    *
    * @default both classes 5 in ten minutes; `open` 10 a day, `bound` 20 a day
    */
   readonly sendsPerToken?: SendLimitsByClass | readonly SendLimit[] | false | undefined;
   /**
-   * Messages of the class `open` that one requester causes: an IPv4 address, an IPv6 /64, what `requester` answers, or the
-   * subject who named the token. @default 10 an hour
+   * Limits the messages of the class `open` that one requester causes. The requester is an IPv4 address, an IPv6 /64, the result of
+   * `requester`, or the subject that named the token. @default 10 an hour
    */
   readonly sendsPerRequester?: readonly SendLimit[] | false | undefined;
   /**
-   * Messages of the class `open` that one network causes. Requesters that are unknown share one budget of the rules that
-   * have `ipv4`.
+   * Limits the messages of the class `open` that one network causes. Unknown requesters share one quota of the rules with `ipv4`.
    *
    * @default 60 an hour for an IPv4 /24 and an IPv6 /48, 30 an hour for an IPv6 /56
    */
   readonly sendsPerNetwork?: readonly NetworkSendLimit[] | false | undefined;
-  /** Messages by each sender and class; HTTP 503 beyond. @default false */
+  /** Limits the messages of each sender and class. Further ones fail with HTTP 503. @default false */
   readonly sendsPerSender?: readonly SendLimit[] | false | undefined;
   /**
-   * Messages by all senders together; HTTP 503 beyond. A list holds for each of the two classes.
+   * Limits the messages of all senders together. Further ones fail with HTTP 503. A list applies to each of the two classes.
    *
    * @default `open` 500 an hour (1,000 where no purpose is bound to a subject), `bound` 5,000 an hour
    */
   readonly sendsInTotal?: SendLimitsByClass | readonly SendLimit[] | false | undefined;
   /**
-   * Who causes a message of the class `open` over HTTP: an IP address, or an id of a session or a user; `null` for
-   * unknown. Set `trust proxy` (Express) or `trustProxy` (Fastify) behind a proxy, else all clients have the address of the
-   * proxy. @default the address of the request as Nest sees it
+   * Returns the party that causes a message of the class `open` over HTTP: an IP address, or the id of a session or a user;
+   * `null` when it is unknown. Behind a proxy, set `trust proxy` (Express) or `trustProxy` (Fastify); otherwise all clients have
+   * the address of the proxy. @default the address of the request
    */
   readonly requester?:
     | ((
@@ -108,10 +109,10 @@ export interface LimitsOptions {
       ) => string | null | undefined | Promise<string | null | undefined>)
     | undefined;
   /**
-   * One spelling for all spellings of a token, so that they share one budget. The built-in one knows mail addresses and
-   * E.164 numbers; for national numbers see `nestjs-two-factor/phone`.
+   * Returns one spelling for all spellings of a token, so that they share one quota. The built-in function knows mail addresses
+   * and E.164 numbers; for national numbers see `nestjs-two-factor/phone`.
    */
   readonly normalizeToken?: ((token: string) => string) | undefined;
-  /** Reports one code that is tried on many confirmations: event `spraying-suspected`. @default {} */
+  /** Reports one code that is tried on many confirmations, by the event `spraying-suspected`. @default {} */
   readonly sprayDetection?: SprayDetectionOptions | false | undefined;
 }

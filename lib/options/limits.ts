@@ -5,11 +5,11 @@ import type { LimitsOptions, NetworkSendLimit, SendLimit } from './limits-option
 import type { LimitClass, ResolvedLimits } from './resolved-limits.interface.js';
 import { formatValue } from './settings.js';
 
-/** What the limits depend on beside their own options. */
+/** The facts that the limits depend on beside their own options. */
 export interface LimitsSurroundings {
-  /** The longest life of a code by the options, in seconds. */
+  /** The longest life of a code of any purpose, in seconds. */
   readonly longestTtlSeconds: number;
-  /** Whether a purpose is bound to a subject, so that its messages are counted apart from those of strangers. */
+  /** Whether a purpose is bound to a subject. Its messages are then counted separately from those of strangers. */
   readonly hasBoundPurpose: boolean;
 }
 
@@ -47,7 +47,7 @@ const OFF: ResolvedLimits = Object.freeze({
   sprayDetection: null,
 });
 
-/** @throws TwoFactorConfigurationError naming option, value and remedy. */
+/** @throws TwoFactorConfigurationError; the message names the option, its value and the remedy. */
 export function resolveLimits(input: unknown, surroundings: LimitsSurroundings): ResolvedLimits {
   if (input === false) return OFF;
   const limits = expectObject(
@@ -96,7 +96,7 @@ function resolveFailures(input: unknown, longestTtlSeconds: number): ResolvedLim
   const seconds = integer(`${option}.lockSeconds`, lockSeconds, 1, 3_600);
   const longest = integer(
     `${option}.maxLockSeconds`,
-    // A first lock that is longer than the default of the longest one is meant to be the longest.
+    // A first lock that is longer than the default of the longest lock becomes the longest lock.
     given['maxLockSeconds'] === undefined
       ? Math.max(seconds, Number(maxLockSeconds))
       : maxLockSeconds,
@@ -197,7 +197,7 @@ function budgetOf(
 
 const LIST = 'a list such as [{ max: 5, perSeconds: 3600 }]';
 
-/** @param counters what an entry is counted under; two entries of one list must not count under the same. */
+/** @param counters The names of an entry's counters. Two entries of one list must not share a counter. */
 function resolveList<T extends SendLimit>(
   name: string,
   input: unknown,
@@ -251,7 +251,7 @@ function resolveSprayDetection(input: unknown): ResolvedLimits['sprayDetection']
   });
 }
 
-/** What is given, and the default of what is absent or undefined. */
+/** The given members, with defaults for those that are absent or undefined. */
 function withDefaults<T extends object>(
   given: Readonly<Record<string, unknown>>,
   defaults: T,

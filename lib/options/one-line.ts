@@ -1,6 +1,6 @@
 /**
- * Line separators, other control characters, and the characters that turn the direction of a text around. In a message
- * they forge a line of their own (`@bank.example #123456` in a text message), or make `10.00` read as `00.01`.
+ * Line separators, other control characters, and characters that change the direction of a text. In a message they could add a
+ * forged line (`@bank.example #123456` in a text message) or make `10.00` read as `00.01`.
  */
 const FORGING =
   // oxlint-disable-next-line no-control-regex
@@ -8,7 +8,7 @@ const FORGING =
 
 export const ONE_LINE_RULE = 'one line without control characters and direction marks';
 
-/** Whether a text may stand in a message: it is one line, and reads in the order in which it is stored. */
+/** Whether a text may be part of a message: it is one line, and is displayed in the order in which it is stored. */
 export function isOneLine(text: string): boolean {
   return !FORGING.test(text);
 }

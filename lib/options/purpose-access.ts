@@ -1,18 +1,19 @@
 import type { ResolvedOptions } from './resolved-options.interface.js';
 import type { PurposeDefinition } from './two-factor-options.interface.js';
 
-/** Purposes by who may touch their confirmations over HTTP: whoever has the id, or their subject alone. */
+/** The declared purposes by the access to their confirmations over HTTP. */
 export interface PurposeAccess {
+  /** Purposes whose confirmations every caller with the id may access. */
   readonly open: readonly string[];
+  /** Purposes whose confirmations only their subject may access. */
   readonly bound: readonly string[];
 }
 
 const OPEN: PurposeDefinition = Object.freeze({ open: true });
 
 /**
- * The purpose of that name over HTTP and for the guard; empty for the one without a name. That one exists where it is
- * declared, and where no purpose is: a stranger could otherwise have codes sent, and count failures, past every purpose
- * that the application declares.
+ * The purpose of that name over HTTP and for the guard; the empty string is the purpose without a name. That purpose exists only
+ * when it is declared, or when no purpose is. Otherwise a stranger could have codes sent outside of all declared purposes.
  */
 export function purposeNamed(
   { purposes }: Pick<ResolvedOptions, 'purposes'>,

@@ -12,13 +12,13 @@ import type { PurposeDefinition } from './two-factor-options.interface.js';
 
 const MEMBERS = ['open', 'subject', 'recipient', 'senders', 'details', 'ttlSeconds'];
 
-/** @throws TwoFactorConfigurationError naming purpose, member and remedy. */
+/** @throws TwoFactorConfigurationError; the message names the purpose, the member and the remedy. */
 export function resolvePurposes(input: unknown): ReadonlyMap<string, PurposeDefinition> {
   const purposes = new Map<string, PurposeDefinition>();
   for (const [name, value] of Object.entries(
     expectObject('Option purposes', withDefault(input, {})),
   )) {
-    // The empty name declares the open purpose of requests that name none.
+    // The empty name declares the open purpose for requests without a purpose.
     if (name !== '') assertName('purpose', name);
     const purpose = expectObject(`Purpose ${shown(name)}`, value) as PurposeDefinition;
     refuseUnknown(`member of purpose ${shown(name)}:`, purpose, MEMBERS);
@@ -33,7 +33,7 @@ export function resolvePurposes(input: unknown): ReadonlyMap<string, PurposeDefi
   return purposes;
 }
 
-/** Who names the token, and whom the proof is for. */
+/** @throws TwoFactorConfigurationError unless the purpose is open, or has both a subject and a recipient. */
 function assertParties(name: string, purpose: PurposeDefinition): void {
   const { subject, recipient } = purpose;
   const open: unknown = purpose.open;
@@ -65,7 +65,7 @@ function assertParties(name: string, purpose: PurposeDefinition): void {
   if (subject !== undefined && recipient !== undefined) return;
   const lacks = subject === undefined ? 'subject' : 'recipient';
   throw new TwoFactorConfigurationError(
-    `Purpose ${name} has a ${given} but no ${lacks}: a client could have the code for somebody else sent to itself. Give ` +
+    `Purpose ${name} has a ${given} but no ${lacks}: a client could have the code for another user sent to itself. Give ` +
       "both (recipient: 'client' where the client names the token), or open: true alone for a purpose that proves the " +
       'token and nothing else.',
   );

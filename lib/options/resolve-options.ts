@@ -36,19 +36,20 @@ const KNOWN = Object.keys(SETTINGS).concat([
   'env',
 ]);
 
-/** More gain nothing, and everybody in a statement waits for all of it. */
+/** Larger batches are not faster, and every call of a batch waits for all of it. */
 const DEFAULT_BATCH_SIZE = 128;
 
-/** How many calls at most go as one statement; 1 for never. */
+/** The most calls that one statement executes; 1 when batching is off. */
 export function maxBatchSize({ batching }: Pick<ResolvedOptions, 'batching'>): number {
   if (typeof batching === 'object') return batching.maxSize;
   return batching ? DEFAULT_BATCH_SIZE : 1;
 }
 
 /**
- * Merges code, environment and defaults, checks everything, and freezes the result. Pure: the environment is an argument.
+ * Merges options, environment and defaults, validates them, and freezes the result. It reads the environment from its argument
+ * only.
  *
- * @throws TwoFactorConfigurationError naming option, value and remedy.
+ * @throws TwoFactorConfigurationError; the message names the option, its value and the remedy.
  */
 export function resolveOptions(
   input: unknown,
@@ -132,16 +133,16 @@ function resolveSenders(input: unknown): ReadonlyMap<string, SenderEntry> {
       );
     }
     assertVerboseName(name, entry['verboseName']);
-    // The sender's own options stay as they are: they may hold an SDK's client, which must not be frozen.
+    // The sender's own options are not frozen, because they may contain the client of an SDK.
     senders.set(name, Object.freeze({ ...entry }) as unknown as SenderEntry);
   }
   return senders;
 }
 
 /**
- * Senders print it.
+ * Checks a name that senders print in messages.
  *
- * @throws TwoFactorConfigurationError for one that is not one plain line.
+ * @throws TwoFactorConfigurationError for a name that is not one plain line.
  */
 export function assertVerboseName(sender: string, verboseName: string | undefined): void {
   if (verboseName === undefined || isOneLine(verboseName)) return;

@@ -3,7 +3,7 @@ import type { LimitsOptions, NetworkSendLimit, SendLimit } from './limits-option
 /** `open`: a client named the token. `bound`: the application named the token for a subject. */
 export type LimitClass = 'open' | 'bound';
 
-/** The limits as the services see them; what is switched off is `null` or an empty list. */
+/** The resolved limits. A limit that is switched off is `null` or an empty list. */
 export interface ResolvedLimits {
   readonly failures: {
     readonly lockAfter: number;
@@ -11,7 +11,7 @@ export interface ResolvedLimits {
     readonly maxLockMs: number;
     readonly permanentLockAfter: number;
   } | null;
-  /** How many. */
+  /** The most pending confirmations. */
   readonly pending: number | null;
   readonly sendsPerToken: Readonly<Record<LimitClass, readonly SendLimit[]>>;
   readonly sendsPerRequester: readonly SendLimit[];

@@ -2,12 +2,12 @@ import type { CodeGenerator, KeyRing } from '../crypto/index.js';
 import type { ResolvedLimits } from './resolved-limits.interface.js';
 import type { Clock, PurposeDefinition, SenderEntry } from './two-factor-options.interface.js';
 
-/** The options as the services see them: complete, checked, frozen, and without any raw secret. */
+/** The resolved options: complete, validated, frozen, and without raw secrets. */
 export interface ResolvedOptions {
   readonly keyRing: KeyRing;
-  /** True when the secret was drawn at boot: confirmations do not survive a restart. */
+  /** Whether the secret was drawn at boot, so that confirmations end with the process. */
   readonly secretIsRandom: boolean;
-  /** True when one secret of the environment stands in for another one of the options. */
+  /** Whether a secret of the environment replaces another secret of the options. */
   readonly secretIsReplaced: boolean;
   /** The empty string when the application has no name. */
   readonly application: string;

@@ -2,38 +2,38 @@ import { COMMON_WORDS, KNOWN_SEQUENCES, PUBLISHED_TEXTS } from './known-text.js'
 
 const A = 97;
 const LETTERS = 26;
-/** Before the first letter of a word and after its last one. */
+/** The symbol before the first letter of a word and after its last one. */
 const BOUNDARY = LETTERS;
 const SYMBOLS = LETTERS + 1;
-/** Characters that stand between words. */
+/** Characters between words. */
 const BETWEEN_WORDS = '-_.';
-/** What was never seen is not impossible. */
+/** The count of a pair of letters that no common word has, so that its probability is not zero. */
 const UNSEEN = 0.2;
-/** The first words of the list are not so much likelier than the next ones. */
+/** Added to the ranks, because the first words of the list are not as much likelier as Zipf's law states. */
 const FLATTENS_ZIPF = 20;
 /** The share of words that are written backwards. */
 const BACKWARDS = 0.1;
-/** A stretch of known text has at least so many characters. */
+/** The fewest characters of a stretch of known text. */
 export const SHORTEST_KNOWN = 4;
 export const LONGEST_KNOWN = SHORTEST_KNOWN + 15;
 const HASHES = 1 << 14;
 const NO_WORDS: readonly CommonWord[] = [];
 
-/** A word of `COMMON_WORDS` and the bits that say which it is. */
+/** A word of `COMMON_WORDS` and the bits that select it. */
 export interface CommonWord {
   readonly word: string;
   readonly bits: number;
 }
 
-/** What `secret-strength.ts` knows of texts that people write. All of it is about lower case. */
+/** The statistics of written texts for `secret-strength.ts`, in lower case. */
 export interface SecretModel {
-  /** The common words, forwards and backwards, that begin with the two characters at `at`. */
+  /** The common words, forwards and backwards, that begin with the two characters at the position. */
   wordsFrom(text: string, at: number): readonly CommonWord[];
-  /** The bits that say where in the known text a stretch begins. */
+  /** The bits that select the position of a stretch in the known text. */
   readonly placeBits: number;
-  /** How many characters from `at` on stand somewhere in the known text: none, or 4 to 19. */
+  /** The length of the longest stretch from the position on that the known text contains: 0, or 4 to 19. */
   longestKnown(text: string, at: number): number;
-  /** The bits of a letter, a hyphen, a dot or an underscore, after the character before; infinite for all others. */
+  /** The bits of a letter, a hyphen, a dot or an underscore after the previous character; infinite for all others. */
   bitsAfter(before: number, code: number): number;
 }
 
@@ -68,7 +68,7 @@ export function newSecretModel(): SecretModel {
   };
 }
 
-/** Zipf's law: the share of a word falls with its place in the list. All shares together are 1, with backward words. */
+/** The words by their first two letters. By Zipf's law the share of a word falls with its rank. All shares add up to 1. */
 function byBeginning(words: readonly string[]): readonly CommonWord[][] {
   const shares = words.map((_, rank) => 1 / (rank + FLATTENS_ZIPF));
   const sum = shares.reduce((one, other) => one + other, 0);
@@ -88,7 +88,7 @@ function beginningAt(text: string, at: number): number {
     : -1;
 }
 
-/** `[27 * one + other]`: the bits of a letter, or of the end of the word, after another one. Each row adds up to 1. */
+/** `[27 * one + other]`: the bits of a letter, or of the end of a word, after another. The shares of a row add up to 1. */
 function bitsOfFollowers(words: readonly string[]): Float64Array {
   const counts = new Float64Array(SYMBOLS * SYMBOLS).fill(UNSEEN);
   for (const word of words) {
@@ -99,11 +99,13 @@ function bitsOfFollowers(words: readonly string[]): Float64Array {
       before = symbol;
     }
   }
-  return counts.map((count, at) => {
-    const row = at - (at % SYMBOLS);
-    const sum = counts.subarray(row, row + SYMBOLS).reduce((one, other) => one + other, 0);
-    return -Math.log2(count / sum);
-  });
+  const bits = new Float64Array(counts.length);
+  for (let row = 0; row < counts.length; row += SYMBOLS) {
+    let sum = 0;
+    for (let at = row; at < row + SYMBOLS; at += 1) sum += counts[at]!;
+    for (let at = row; at < row + SYMBOLS; at += 1) bits[at] = -Math.log2(counts[at]! / sum);
+  }
+  return bits;
 }
 
 function symbolOf(code: number): number {

@@ -8,30 +8,30 @@ import {
 } from './secret-model.js';
 
 /**
- * A secret that can be described in fewer bits is refused. 32 random characters of `a-z`, `A-Z`, `0-9` have 190 bits, 32
- * random bytes have 256; 32 hexadecimal digits (16 random bytes) and a UUID have 128 and are refused. A passphrase is
- * judged by its letters, so four uncommon words are refused and six are accepted: draw random bytes instead.
+ * A secret with a shorter description is refused. 32 random characters of `a-z`, `A-Z`, `0-9` have 190 bits, 32 random bytes have
+ * 256. 32 hexadecimal digits (16 random bytes) and a UUID have 128 and are refused. A passphrase is estimated by its letters:
+ * four uncommon words are refused, six are accepted.
  */
 export const MIN_SECRET_BITS = 160;
 
-/** What comes later in a longer secret is not looked at, so that the boot stays short. */
+/** The bytes of a secret that are read. The rest of a longer secret is ignored, so that the boot stays short. */
 const LOOKED_AT = 1_024;
-/** Encodings within encodings, such as the base64 of hexadecimal digits. */
+/** The most nested encodings that are decoded, such as the base64 of hexadecimal digits. */
 const MAX_DECODINGS = 3;
 
-/** How a character was described: alone, as a letter after a letter, as part of a word, or of a longer stretch. */
+/** The description of the previous character: alone, a letter after a letter, part of a word, or part of a longer stretch. */
 const LITERAL = 0;
 const LETTER = 1;
 const WORD = 2;
 const STRETCH = 3;
 type Before = typeof LITERAL | typeof LETTER | typeof WORD | typeof STRETCH;
 const BEFORES = 4;
-/** What may come next. */
+/** Further descriptions of the next characters. */
 const KNOWN = 3;
 const REPETITION = 4;
 const SEQUENCE = 5;
 const CHOICES = 6;
-/** The bits of each choice, a row for each `Before`. The shares of a row add up to 1. */
+/** The bits of each choice, with a row for each `Before`. The shares of a row add up to 1. */
 const NEXT = Float64Array.from(
   [
     [0.86, 0.04, 0.04, 0.02, 0.025, 0.015],
@@ -42,7 +42,7 @@ const NEXT = Float64Array.from(
   (share) => -Math.log2(share),
 );
 
-/** Alphabets that a text may be from, smallest first, by how many characters they have when the case does not count. */
+/** The alphabets of a text, the smallest first, with their numbers of characters without regard to case. */
 const ALPHABETS: readonly (readonly [size: number, RegExp])[] = [
   [10, /^\d+$/],
   [16, /^[\da-f]+$/],
@@ -54,14 +54,14 @@ const ALPHABETS: readonly (readonly [size: number, RegExp])[] = [
 const BYTES = 230;
 const ALPHABET_BITS = Math.log2(ALPHABETS.length + 1);
 
-/** What all characters of an alphabet together count before the first one is seen. */
+/** The count of all characters of an alphabet together before the first character. */
 const UNSEEN_COUNTS = 8;
 
 const MAX_STRIDE = 8;
 const STRIDE_BITS = Math.log2(MAX_STRIDE);
-/** A repetition and what it repeats may lie in the same or in opposite directions, and their capitals may differ. */
+/** The bits of the direction of a repetition, and of whether its capitals differ. */
 const REPETITION_BITS = 2;
-/** How a common word is written. */
+/** The bits of the capitals of a common word. */
 const LOWER_BITS = -Math.log2(0.6);
 const FIRST_UPPER_BITS = -Math.log2(0.2);
 const LAST_UPPER_BITS = -Math.log2(0.05);
@@ -70,7 +70,7 @@ const MIXED_BITS = -Math.log2(0.05);
 
 const UUID = /^[\da-f]{8}-(?:[\da-f]{4}-){3}[\da-f]{12}$/i;
 
-/** Digits and signs that stand for letters in "p4$$w0rd". */
+/** Digits and signs that replace letters, as in "p4$$w0rd". */
 const LEET: Readonly<Record<string, string>> = {
   '0': 'o',
   '1': 'i',
@@ -82,11 +82,11 @@ const LEET: Readonly<Record<string, string>> = {
   $: 's',
   '7': 't',
 };
-/** A shorter word is spelt by chance. */
+/** The shortest word that such signs spell. Shorter ones occur by chance. */
 const SHORTEST_SPELT = 4;
 const LEET_LETTERS = new Set(Object.values(LEET));
 
-/** Made by the first estimate: an application without a secret of its own never needs it. */
+/** Created by the first estimate, because an application with a drawn secret never needs it. */
 let model: SecretModel | undefined;
 
 function modelOf(): SecretModel {
@@ -94,23 +94,23 @@ function modelOf(): SecretModel {
 }
 
 /**
- * How many bits the shortest description has that is found for a secret, up to `MIN_SECRET_BITS`: an upper bound of what
- * an attacker has to guess who tries simple texts first.
+ * Estimates the bits of a secret, up to `MIN_SECRET_BITS`: the length of the shortest description that is found. An attacker that
+ * tries simple texts first needs at most that many bits of guesses.
  *
- * A description names a text from left to right by any mixture of: a character of the text's alphabet, where earlier ones
- * are likelier; a letter, as likely as it is after the letter before in common words; a common word; a stretch of a
- * keyboard's rows or of a text that this repository prints, forwards or backwards; a repetition of what was before,
- * forwards or backwards; the continuation of an arithmetic sequence with a stride of 1 to 8. Digits that stand for letters
- * are described apart. The hexadecimal or base64 text of bytes is also described as these bytes. Dynamic programming finds
- * the shortest way through.
+ * A description consists, from left to right, of any mixture of: a character of the text's alphabet, where characters that
+ * occurred before are likelier; a letter, as likely as it follows the previous letter in common words; a common word; a stretch
+ * of a keyboard's rows or of a text in this repository, forwards or backwards; a repetition of earlier characters, forwards or
+ * backwards; the continuation of an arithmetic sequence with a stride of 1 to 8. Digits that replace letters are described
+ * separately. The hexadecimal or base64 text of bytes is also described as these bytes. Dynamic programming finds the shortest
+ * description.
  *
- * Random bytes are not refused, and that needs no trust in the model. At each character the shares of all choices add up to
- * at most 1, so the descriptions are a prefix code, and at most 2^k texts of one length have one of fewer than k bits
- * (Kraft's inequality). With at most 4 encodings and 2 ways to read each, at most 8 * 2^160 of the 2^256 values of 32 random
- * bytes are refused, in hexadecimal, base64 or base64url just as in bytes: a chance of at most 2^-93.
+ * Random bytes are not refused, and this does not depend on the quality of the model. At each character the shares of all choices
+ * add up to at most 1, so that the descriptions are a prefix code, and at most 2^k texts of one length have a description of
+ * fewer than k bits (Kraft's inequality). With at most 4 encodings and 2 ways to read each, at most 8 * 2^160 of the 2^256 values
+ * of 32 random bytes are refused, in hexadecimal, base64, base64url or bytes: a probability of at most 2^-93.
  *
- * The other direction has no proof: a text that is easy to guess for a reason which is not in the model, such as a line of
- * a poem in Latin or the SHA-256 of a word, has a high estimate.
+ * The converse is not proved: a text that is easy to guess for a reason outside of the model, such as a line of a Latin poem or the
+ * SHA-256 of a word, has a high estimate.
  */
 export function secretBits(secret: Uint8Array): number {
   let bits = MIN_SECRET_BITS;
@@ -122,7 +122,7 @@ export function secretBits(secret: Uint8Array): number {
   return bits;
 }
 
-/** The bytes that a text is the hexadecimal digits or the base64 of; a UUID is digits, too. */
+/** Decodes hexadecimal digits, a UUID or base64; `null` for other texts. */
 function decoded(text: string): string | null {
   const digits = UUID.test(text) ? text.replaceAll('-', '') : text;
   if (digits.length % 2 === 0 && /^[\da-f]+$/i.test(digits)) {
@@ -146,11 +146,11 @@ function bitsOfText(text: string): number {
     if (LEET_LETTERS.has(spelt.charAt(at))) replaceable += 1;
     if (spelt.charAt(at) !== text.charAt(at)) replaced += 1;
   }
-  // One more bit for each: two signs stand for "a", "i" and "s".
+  // One more bit for each replaced letter, because two signs each replace "a", "i" and "s".
   return Math.min(plain, describe(spelt) + bitsOfSelection(replaceable, replaced) + replaced);
 }
 
-/** Whether signs that stand for letters are part of a common word. Random texts are spared the second description. */
+/** Whether signs that replace letters are part of a common word. For random texts this saves the second description. */
 function spellsWord(text: string, spelt: string): boolean {
   if (spelt === text) return false;
   const lower = spelt.toLowerCase();
@@ -163,20 +163,20 @@ function spellsWord(text: string, spelt: string): boolean {
   return false;
 }
 
-/** How many of so many, and which. */
+/** The bits that select `chosen` of `all` positions. */
 function bitsOfSelection(all: number, chosen: number): number {
   let bits = Math.log2(all + 1);
   for (let at = 1; at <= chosen; at += 1) bits += Math.log2((all - chosen + at) / at);
   return bits;
 }
 
-/** The bits of the shortest description of a text in one encoding, as far as they count. */
+/** The bits of the shortest description of a text in one encoding, up to `MIN_SECRET_BITS`. */
 function describe(written: string): number {
   const known = modelOf();
   const text = written.replace(/[A-Z]/g, (letter) => letter.toLowerCase());
   const size = ALPHABETS.find(([, characters]) => characters.test(text))?.[0] ?? BYTES;
   const { length } = text;
-  /** The bits of the capitals before each place, when they are described letter by letter. */
+  /** The bits of the capitals before each position, if they are described letter by letter. */
   const caseBits = bitsOfCase(written);
   const links = previousPlaces(text);
   const ways = new ShortestWays(length);
@@ -186,7 +186,7 @@ function describe(written: string): number {
     const code = text.charCodeAt(at);
     const capital = caseBits[at + 1]! - caseBits[at]!;
     if (!ways.leave(at)) return MIN_SECRET_BITS;
-    // A quarter for any character of the alphabet alike, the rest in proportion to how often each was there before.
+    // Half of the share is uniform over the alphabet, half is proportional to earlier occurrences.
     const often = (counts[code]! + UNSEEN_COUNTS / size) / (at + UNSEEN_COUNTS);
     ways.reach(at + 1, LITERAL, LITERAL, capital - Math.log2(0.5 / size + 0.5 * often));
     counts[code]! += 1;
@@ -197,7 +197,7 @@ function describe(written: string): number {
     for (const { word, bits } of known.wordsFrom(text, at)) {
       if (!text.startsWith(word, at)) continue;
       const end = at + word.length;
-      // One bit says whether a hyphen, dot or underscore follows.
+      // One bit for whether a hyphen, dot or underscore follows.
       const wordBits = bits + bitsOfCapitals(written.slice(at, end)) + 1;
       ways.reach(end, WORD, WORD, wordBits);
       if (isBetweenWords(text.charAt(end))) {
@@ -230,7 +230,7 @@ function describe(written: string): number {
   return ALPHABET_BITS + ways.shortest();
 }
 
-/** The fewest bits that lead to each place of a text, by what the characters before it were described as. */
+/** The fewest bits that describe a text up to each position, by the description of the previous character. */
 class ShortestWays {
   readonly #best: Float64Array;
   readonly #choices = new Float64Array(CHOICES);
@@ -241,7 +241,7 @@ class ShortestWays {
     this.#best[STRETCH] = 0;
   }
 
-  /** Goes on from here; `false` when each way to here and past here is long enough, however it ends. */
+  /** Continues from a position. `false` when every description that reaches it or passes it has `MIN_SECRET_BITS` already. */
   leave(at: number): boolean {
     const best = this.#best;
     let shortest = Infinity;
@@ -259,7 +259,7 @@ class ShortestWays {
     return true;
   }
 
-  /** Notes a way from the place that was left last, if it is the shortest so far. */
+  /** Records a description from the current position to `end`, if it is the shortest so far. */
   reach(end: number, kind: Before, choice: number, bits: number): void {
     const target = BEFORES * end + kind;
     const sum = this.#choices[choice]! + bits;
@@ -275,7 +275,7 @@ class ShortestWays {
 const isUpper = (code: number): boolean => code >= 65 && code <= 90;
 const isLower = (code: number): boolean => code >= 97 && code <= 122;
 
-/** Sums of bits: a letter's case is as likely as it was so far, after a letter of the same case as the one before it. */
+/** Running sums of the bits of each letter's case, by its frequency so far after a letter of the previous letter's case. */
 function bitsOfCase(text: string): Float64Array {
   const sums = new Float64Array(text.length + 1);
   const counts = new Float64Array(6).fill(0.5);
@@ -306,7 +306,7 @@ function bitsOfCapitals(word: string): number {
   return word.slice(0, -1) === lower.slice(0, -1) ? LAST_UPPER_BITS : MIXED_BITS + word.length;
 }
 
-/** For each place the last one before it with the same character, or -1. */
+/** For each position the previous position of the same character, or -1. */
 function previousPlaces(text: string): Int16Array {
   const last = new Int16Array(256).fill(-1);
   const links = new Int16Array(text.length);
@@ -318,7 +318,7 @@ function previousPlaces(text: string): Int16Array {
   return links;
 }
 
-/** How many characters repeat earlier ones, forwards or backwards. */
+/** The length of the longest repetition of earlier characters from the position on, forwards or backwards. */
 function longestRepetition(text: string, links: Int16Array, at: number): number {
   let longest = 0;
   for (let from = links[at]!; from >= 0; from = links[from]!) {
@@ -342,7 +342,7 @@ function longestRepetition(text: string, links: Int16Array, at: number): number 
   return longest;
 }
 
-/** How far the characters from here on continue those before, each with the same step as the one before it had. */
+/** The length of the longest arithmetic sequence that the characters from the position on continue. */
 function longestSequence(text: string, at: number): number {
   let longest = 0;
   for (let stride = 1; stride <= MAX_STRIDE && 2 * stride <= at; stride += 1) {
@@ -358,7 +358,7 @@ function longestSequence(text: string, at: number): number {
   return longest;
 }
 
-/** "0" comes after "9" and "a" after "z"; for all others, the bytes go round. */
+/** The next element of a sequence. "0" follows "9", "a" follows "z", and byte 0 follows byte 255. */
 function stepped(code: number, step: number): number {
   if (code >= 48 && code <= 57) return around(code, step, 48, 10);
   if (isLower(code)) return around(code, step, 97, 26);

@@ -6,7 +6,7 @@ import { EXAMPLE_SECRET } from './example-secret.js';
 import { MIN_SECRET_BITS, secretBits } from './secret-strength.js';
 
 const MIN_BYTES = 32;
-/** As text and as the bytes that it is the base64 of. */
+/** The example secret as text and as the bytes of its base64. */
 const EXAMPLES = [Buffer.from(EXAMPLE_SECRET), Buffer.from(EXAMPLE_SECRET, 'base64')];
 const HOW_TO_DRAW = 'draw one with "openssl rand -base64 32"';
 
@@ -18,14 +18,14 @@ export interface SecretInput {
 export interface ResolvedSecrets {
   readonly keyRing: KeyRing;
   readonly secretIsRandom: boolean;
-  /** One secret of the environment stands in for another one of the options. */
+  /** Whether a secret of the environment replaces another secret of the options. */
   readonly secretIsReplaced: boolean;
 }
 
 /**
- * The ring of the environment's secrets, or else of the options'. The messages never quote a secret.
+ * Creates the key ring of the environment's secrets, or without any of the options' secrets. No error message contains a secret.
  *
- * @param application Part of all derived keys, unless it is empty.
+ * @param application Part of the derivation of all keys, unless it is empty.
  */
 export function resolveSecrets(
   input: SecretInput,
@@ -63,9 +63,9 @@ export function resolveSecrets(
 }
 
 /**
- * Whether the environment's only secret takes the place of the only one of the options, as every variable does.
+ * Whether the single secret of the environment replaces the single secret of the options, as each variable replaces its option.
  *
- * @throws TwoFactorConfigurationError when a ring would lose a secret: confirmations under it are alive.
+ * @throws TwoFactorConfigurationError when a key ring would lose a secret, because confirmations may still depend on it.
  */
 function replaces(given: readonly Named[], coded: readonly Named[]): boolean {
   const missing = coded.filter(

@@ -1,27 +1,27 @@
 import { TwoFactorConfigurationError } from '../errors/index.js';
 import { DEFAULTS } from './defaults.js';
 
-/** One scalar option: how it is checked, how its environment variable is read, and which way it gets less safe. */
+/** A scalar option: its validation, its environment variable, and the order of its values by safety. */
 export interface Setting<T> {
   readonly option: string;
   readonly variable: string;
   readonly default: T;
-  /** Says what is wrong with a value, as the end of a sentence; `null` when nothing is. */
+  /** The remedy for an invalid value, as a sentence; `null` for a valid value. */
   readonly problem: (value: unknown) => string | null;
-  /** Reads the variable strictly; `undefined` for a text that is no such value. */
+  /** Parses the text of the variable; `undefined` for a text that is no such value. */
   readonly parse: (text: string) => T | undefined;
-  /** Whether `other` is less safe than `coded`. */
+  /** Whether `other` is less safe than the value `coded` of the options. */
   weakens(coded: T, other: T): boolean;
 }
 
 const neverWeakens = (): boolean => false;
 
-/** `ttlSeconds` becomes `TWO_FACTOR_TTL_SECONDS`. */
+/** The environment variable of an option: `TWO_FACTOR_TTL_SECONDS` for `ttlSeconds`. */
 export function variableOf(option: string): string {
   return `TWO_FACTOR_${option.replace(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase()}`;
 }
 
-/** Shows an offending value without quoting a page of it. */
+/** An invalid value for an error message, in at most 40 characters. */
 export function formatValue(value: unknown): string {
   if (typeof value === 'string')
     return JSON.stringify(value.length > 40 ? `${value.slice(0, 40)}...` : value);
@@ -133,7 +133,7 @@ function isMaxSize(value: unknown): boolean {
   return isInteger(maxSize, 2, 1_000) && Object.keys(more).length === 0;
 }
 
-/** Names of applications, purposes and senders. */
+/** The rule for names of applications, purposes and senders, as it ends an error message. */
 export const NAME_RULE = '1 to 64 of a-z, 0-9 and "-", not beginning with "-"';
 const NAME = /^[a-z0-9][a-z0-9-]{0,63}$/;
 
@@ -142,9 +142,9 @@ export function isName(value: unknown): value is string {
 }
 
 /**
- * The value of one setting: the environment's, else the code's, else the default.
+ * The value of a setting: that of the environment, or that of the options, or the default.
  *
- * @throws TwoFactorConfigurationError for a value out of range, an unreadable variable, or one that weakens the code.
+ * @throws TwoFactorConfigurationError for an invalid value, and for a variable that is less safe than the option.
  */
 export function readSetting<T>(
   setting: Setting<T>,

@@ -1,11 +1,12 @@
 import { TwoFactorConfigurationError } from '../errors/index.js';
 import { isInteger, isName, NAME_RULE, formatValue } from './settings.js';
 
-/** Only what is absent has a default: `null` was written by somebody, who may have meant "off". */
+/** Replaces `undefined` by the default. `null` is not replaced, because it may have been written to mean "off". */
 export function withDefault<T>(value: T | undefined, fallback: T): T {
   return value === undefined ? fallback : value;
 }
 
+/** @throws TwoFactorConfigurationError for anything but an object; arrays are refused, too. */
 export function expectObject(
   what: string,
   value: unknown,
@@ -17,6 +18,7 @@ export function expectObject(
   return value as Readonly<Record<string, unknown>>;
 }
 
+/** @throws TwoFactorConfigurationError for an unknown member, which is often a misspelt one. */
 export function refuseUnknown(what: string, value: object, known: readonly string[]): void {
   const unknown = Object.keys(value).find((key) => !known.includes(key));
   if (unknown !== undefined) {
@@ -26,6 +28,7 @@ export function refuseUnknown(what: string, value: object, known: readonly strin
   }
 }
 
+/** @throws TwoFactorConfigurationError for anything but a function or `undefined`. */
 export function expectFunction<T>(option: string, value: T | undefined, fallback: T): T {
   if (value === undefined) return fallback;
   if (typeof value !== 'function') {

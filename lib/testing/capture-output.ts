@@ -7,8 +7,8 @@ type Writes = (...words: unknown[]) => unknown;
 const LEVELS = ['log', 'info', 'warn', 'error', 'debug', 'verbose', 'fatal', 'trace'] as const;
 
 /**
- * Everything that is written to the output, the console and Nest's loggers while `work` runs, as one text. It is written
- * none the less.
+ * Runs `work` and returns everything that is written to stdout, stderr, the console and Nest's loggers meanwhile, as one text. The
+ * output is written as well.
  */
 export async function captureOutput(work: () => Promise<unknown>): Promise<string> {
   const lines: string[] = [];
@@ -16,7 +16,8 @@ export async function captureOutput(work: () => Promise<unknown>): Promise<strin
     intercept(stream, 'write', lines),
   );
   for (const level of LEVELS) {
-    // A test runner has a console of its own, and `Test.createTestingModule` a logger that drops what it gets.
+    // The console and the loggers are captured as well, because a test runner replaces the console, and
+    // `Test.createTestingModule` a logger that writes nothing.
     for (const writer of [console, Logger, Logger.prototype]) {
       if (level in writer) restore.push(intercept(writer, level, lines));
     }

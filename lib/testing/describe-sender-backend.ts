@@ -7,43 +7,43 @@ import { assertDevelopment } from './assert-development.js';
 import { sampleDelivery } from './sample-delivery.js';
 import { captureOutput } from './capture-output.js';
 
-/** One message as the provider's double has it. */
+/** A message that the double of a provider has accepted. */
 export interface ProviderMessage {
   readonly token: string;
   readonly text: string;
 }
 
-/** A backend beside a double of its provider, made anew for each test. */
+/** A backend and a double of its provider, created for each test. */
 export interface SenderBackendFixture<Options = unknown> {
-  /** The backend's: `(delivery) => backend.send(delivery)`. */
+  /** Sends by the backend: `(delivery) => backend.send(delivery)`. */
   send(delivery: Delivery<Options>): unknown;
-  /** What the provider has accepted, the oldest first. */
+  /** The messages that the provider has accepted, the oldest first. */
   delivered(): readonly ProviderMessage[];
-  /** Ends what was opened. */
+  /** Closes backend and provider. */
   close?(): unknown;
 }
 
-/** What the suite must know about a backend. What is left out is not tested. */
+/** The properties of a backend that the suite tests. A property that is left out is not tested. */
 export interface SenderBackendContract<Options, Fixture extends SenderBackendFixture<Options>> {
-  /** Opens backend and provider. */
+  /** Creates backend and provider. */
   readonly open: () => Fixture | Promise<Fixture>;
-  /** The n-th of tokens that can all be reached, from 0 to 9; each another one. */
+  /** The n-th of ten different tokens that can be reached, n from 0 to 9. */
   readonly token: (n: number) => string;
-  /** The sender's own options, as they come with each delivery. */
+  /** The sender's own options, for each delivery. */
   readonly options?: Options | undefined;
-  /** Tokens that can never be reached. Leave it out only where every token can be. */
+  /** Tokens that can never be reached. Leave it out only if every token can be reached. */
   readonly unreachable?: readonly string[] | undefined;
-  /** Lets the provider fail in passing with the next message. Leave it out only where nothing can fail. */
+  /** Makes the next message fail temporarily. Leave it out only if no message can fail. */
   readonly failNext?: ((fixture: Fixture) => unknown) | undefined;
-  /** Lets the provider keep silent about the next message. Leave it out only where nothing is waited for. */
+  /** Makes the provider not respond to the next message. Leave it out only if the backend waits for no response. */
   readonly hang?: ((fixture: Fixture) => unknown) | undefined;
   /** Longest wait from the abort to the end of `send`, in milliseconds. @default 1000 */
   readonly settleWithinMs?: number | undefined;
-  /** For a backend whose messages are lines of the log. @default false */
+  /** Whether the backend writes its messages to the log. @default false */
   readonly deliversToLog?: boolean | undefined;
 }
 
-/** The test framework's `describe` and `it`: of Vitest, of Jest, of `node:test`. */
+/** The functions `describe` and `it` of a test framework, such as Vitest, Jest or `node:test`. */
 export interface TestFramework {
   readonly describe: (name: string, body: () => void) => unknown;
   readonly it: (name: string, body: () => Promise<void>) => unknown;
@@ -51,12 +51,12 @@ export interface TestFramework {
 
 const MESSAGES_AT_ONCE = 10;
 const SETTLE_WITHIN_MS = 1_000;
-/** Long enough for a backend to have reached its provider, which keeps silent. */
+/** Long enough for a backend to have called its provider, which does not respond. */
 const ABORT_AFTER_MS = 50;
 
 /**
- * The contract of a sender backend, as tests in your framework. It asserts by `node:assert`, so it takes nothing of the
- * framework but `describe` and `it`.
+ * Defines the tests of the contract of a sender backend in your test framework. It asserts by `node:assert`, so that it needs only
+ * `describe` and `it` of the framework.
  *
  * @throws TwoFactorConfigurationError unless `NODE_ENV` is `development` or `test`.
  * @example
@@ -136,7 +136,7 @@ export function describeSenderBackend<Options, Fixture extends SenderBackendFixt
     });
 
     if (hang) {
-      test('gives up when its signal is aborted', async (fixture) => {
+      test('ends by an error when its signal is aborted', async (fixture) => {
         await hang(fixture);
         const abort = new AbortController();
         const sending = outcomeOf(sent(fixture, sample(0, abort.signal)));
@@ -171,7 +171,7 @@ export function describeSenderBackend<Options, Fixture extends SenderBackendFixt
         equal(outcome.kind, 'failed', 'It ended as if it had delivered.');
         ok(
           !(outcome.kind === 'failed' && outcome.error instanceof TwoFactorRecipientError),
-          'It threw a TwoFactorRecipientError, after which nobody tries again.',
+          'It threw a TwoFactorRecipientError, after which the message is not sent again.',
         );
         const next = sample(1);
         await sent(fixture, next);
@@ -217,7 +217,7 @@ function within(ms: number, sending: Promise<Outcome>): Promise<Outcome | null> 
   return withTimeout(ms, () => sending).catch(() => null);
 }
 
-/** One message for each delivery, to its token, with its code and no other. In any order: some go out at the same time. */
+/** Asserts one message for each delivery, to its token and with its code only. Concurrent messages may have any order. */
 function assertDelivered<Options>(
   fixture: SenderBackendFixture<Options>,
   deliveries: readonly Delivery<Options>[],
@@ -231,7 +231,7 @@ function assertDelivered<Options>(
   deepEqual(facts.toSorted(), wanted.toSorted(), 'The provider has other messages.');
 }
 
-/** Without what a message groups a code by. */
+/** A text without the characters that a message may insert into a code. */
 function bare(text: string): string {
   return text.replace(/[ \u00a0-]/g, '');
 }

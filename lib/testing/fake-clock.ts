@@ -2,7 +2,7 @@ import { TwoFactorInputError } from '../errors/index.js';
 import type { Clock } from '../options/index.js';
 import { assertDevelopment } from './assert-development.js';
 
-/** How far `advance` goes; what is given is added up. */
+/** The time that `advance` adds: the sum of all members. */
 export interface Advance {
   readonly milliseconds?: number | undefined;
   readonly seconds?: number | undefined;
@@ -11,7 +11,7 @@ export interface Advance {
 }
 
 /**
- * A clock that stands still until it is told otherwise: for the option `clock`, to test what expires without waiting.
+ * A clock for the option `clock` that changes only by `advance` and `set`, to test expiry without waiting.
  *
  * @example
  * ```ts
@@ -24,7 +24,7 @@ export class FakeClock implements Clock {
   #now: number;
 
   /**
-   * @param start where it stands. @default the time of the system
+   * @param start The first time. @default the time of the system
    * @throws TwoFactorConfigurationError unless `NODE_ENV` is `development` or `test`.
    */
   constructor(start: Date | number = Date.now()) {
@@ -38,9 +38,9 @@ export class FakeClock implements Clock {
   }
 
   /**
-   * Goes forward.
+   * Moves the clock forward.
    *
-   * @throws TwoFactorInputError for anything but time that passes.
+   * @throws TwoFactorInputError for a sum that is negative or no whole number of milliseconds.
    */
   advance({ milliseconds = 0, seconds = 0, minutes = 0, hours = 0 }: Advance): void {
     const passed = milliseconds + 1_000 * (seconds + 60 * (minutes + 60 * hours));
@@ -52,7 +52,7 @@ export class FakeClock implements Clock {
     this.#now += passed;
   }
 
-  /** Stands at that moment, earlier ones too: as when a machine's clock is corrected. */
+  /** Sets the clock, also to an earlier time, as when the clock of a machine is corrected. */
   set(moment: Date | number): void {
     this.#now = epochMs(moment);
   }

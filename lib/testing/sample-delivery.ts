@@ -6,10 +6,10 @@ import { canonicalToken } from '../limits/index.js';
 import type { Delivery } from '../sender/index.js';
 
 const EXPIRES_IN_SECONDS = 600;
-/** More digits than a default code has: none of them is in a text by chance. */
+/** More digits than a default code has, so that no message contains the code by chance. */
 const CODE_DIGITS = 9;
 
-/** A delivery as the module makes it, for a code that was just drawn. What a backend gets it cannot change. */
+/** A delivery as the module creates it, with a code that was just drawn. It is frozen, as the module's deliveries are read-only. */
 export function sampleDelivery<Options>(
   token: string,
   options: Options,

@@ -3,11 +3,11 @@ import { TwoFactorConfigurationError } from '../errors/index.js';
 import { assertDevelopment } from './assert-development.js';
 
 /**
- * A code generator for tests that must know the code before it is drawn: it counts up, and begins again after the last
- * code of that length. Each one made counts for itself.
+ * Creates a code generator for tests that must know a code before it is drawn. It counts up, and begins again after the last code
+ * of that length. Each generator has its own count.
  *
- * @param first the first code, 6 to 15 digits.
- * @throws TwoFactorConfigurationError unless `NODE_ENV` is `development` or `test`, here and at each code.
+ * @param first The first code, 6 to 15 digits.
+ * @throws TwoFactorConfigurationError unless `NODE_ENV` is `development` or `test`, also for each code.
  * @example
  * ```ts
  * TwoFactorTestingModule.forRoot({ codeGenerator: sequentialCodes('000001') }); // 000001, 000002, ...
@@ -23,7 +23,7 @@ export function sequentialCodes(first: string): CodeGenerator {
   }
   let next = Number(first);
   return () => {
-    // A generator that was made in a test can be carried elsewhere.
+    // Checked again, because a generator that was created in a test can be passed to other code.
     assertDevelopment('sequentialCodes');
     const code = String(next).padStart(first.length, '0');
     next = (next + 1) % 10 ** first.length;

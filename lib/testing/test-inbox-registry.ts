@@ -3,8 +3,8 @@ import { assertDevelopment } from './assert-development.js';
 import type { TestInbox } from './test-inbox.js';
 
 /**
- * The senders of an application as they were found and checked at boot, each of which puts its messages into the inbox.
- * Also those that no option names: a forgotten one would send for real.
+ * The senders of an application after discovery and checks, with a `send` that puts the message into the inbox. It replaces all
+ * senders, also those that no option names, because a forgotten one would send real messages.
  */
 export class TestInboxRegistry extends SenderRegistry {
   readonly #inbox: TestInbox;

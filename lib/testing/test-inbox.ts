@@ -3,11 +3,11 @@ import { TwoFactorConfigurationError } from '../errors/index.js';
 import type { Delivery, SenderDefinition } from '../sender/index.js';
 import { assertDevelopment } from './assert-development.js';
 
-/** One message that an `TestInbox` took instead of a provider. */
+/** A message in a `TestInbox`. */
 export interface CapturedMessage {
   /** The confirmation's id. */
   readonly id: string;
-  /** Where it would have gone. */
+  /** The recipient, as it was given. */
   readonly token: string;
   /** The clear code. */
   readonly code: string;
@@ -20,9 +20,9 @@ export interface CapturedMessage {
   readonly expiresInSeconds: number;
 }
 
-/** How much an `TestInbox` keeps. */
+/** The options of a `TestInbox`. */
 export interface TestInboxOptions {
-  /** Messages that are kept, 1 to 1,000,000; of more the oldest are forgotten. @default 1000 */
+  /** The most messages, 1 to 1,000,000. The oldest ones beyond are removed. @default 1000 */
   readonly max?: number | undefined;
 }
 
@@ -30,9 +30,8 @@ const DEFAULT_MAX = 1_000;
 const MAX = 1_000_000;
 
 /**
- * Keeps messages in memory instead of sending them, so that a test can read the code, which nothing else in the
- * application knows: the database has a keyed MAC and a sealed envelope. Each inbox is one object: two applications with
- * an inbox each do not meet.
+ * Keeps messages in memory instead of sending them, so that a test can read the code. No other place has it in clear: the database
+ * stores a keyed MAC and a sealed envelope. Two applications with an inbox each share no messages.
  *
  * @example
  * ```ts
@@ -52,26 +51,26 @@ export class TestInbox {
     assertDevelopment('TestInbox');
     if (!Number.isInteger(max) || max < 1 || max > MAX) {
       throw new TwoFactorConfigurationError(
-        `An TestInbox keeps a whole number of messages from 1 to ${MAX}. Give { max: ${DEFAULT_MAX} }.`,
+        `A TestInbox keeps a whole number of messages from 1 to ${MAX}. Give { max: ${DEFAULT_MAX} }.`,
       );
     }
     this.#max = max;
   }
 
-  /** What was sent, the oldest first. */
+  /** All messages, the oldest first. */
   get messages(): readonly CapturedMessage[] {
     return [...this.#messages];
   }
 
-  /** What was sent to this token, spelt as it was given, the oldest first. */
+  /** The messages to this token, in its given spelling, the oldest first. */
   to(token: string): readonly CapturedMessage[] {
     return this.#messages.filter((message) => message.token === token);
   }
 
   /**
-   * The clear code of the newest message to this token, or of all.
+   * The clear code of the newest message to this token, or without a token of the newest message.
    *
-   * @throws Error when there is none, saying to whom there are some.
+   * @throws Error when there is none; its message contains the masked tokens of the other messages.
    */
   lastCode(token?: string): string {
     const last = token === undefined ? this.#messages.at(-1) : this.to(token).at(-1);
@@ -79,18 +78,18 @@ export class TestInbox {
     const others = [...new Set(this.#messages.map((message) => maskToken(message.token)))];
     throw new Error(
       `Nothing was sent${token === undefined ? '' : ` to ${maskToken(token)}`}. ` +
-        `In the inbox are messages to: ${others.join(', ') || '(nobody)'}.`,
+        `In the inbox are messages to: ${others.join(', ') || '(none)'}.`,
     );
   }
 
-  /** Forgets all messages, and the failures that are still to come. */
+  /** Removes all messages and all planned failures. */
   clear(): void {
     this.#messages = [];
     this.#failures.length = 0;
   }
 
   /**
-   * Lets the next message fail as a provider would; it is not kept. Called twice, two fail.
+   * Makes the next message fail, as a provider would; the message is not kept. Each call makes one further message fail.
    *
    * @example
    * ```ts
@@ -102,7 +101,7 @@ export class TestInbox {
   }
 
   /**
-   * The backend that puts messages here, for a sender of your own options.
+   * A backend that puts messages into this inbox, for the option `senders`.
    *
    * @example
    * ```ts
@@ -112,7 +111,7 @@ export class TestInbox {
    */
   readonly backend: SenderDefinition['backend'] & (() => TestInbox['send']) = () => this.send;
 
-  /** Takes one message. */
+  /** Puts one message into this inbox. */
   readonly send = (delivery: Delivery): void => {
     assertDevelopment('TestInbox');
     if (this.#failures.length > 0) throw this.#failures.shift();

@@ -16,23 +16,23 @@ import { FakeClock } from './fake-clock.js';
 import { TestInbox } from './test-inbox.js';
 import { TestInboxRegistry } from './test-inbox-registry.js';
 
-/** The options of `TwoFactorTestingModule.forRoot`: those of `TwoFactorModule`, and the doubles. */
+/** The options of `TwoFactorTestingModule.forRoot`: those of `TwoFactorModule`, an inbox and a clock. */
 export interface TwoFactorTestingOptions extends TwoFactorModuleOptions, TwoFactorModuleExtras {
-  /** Where the messages go. @default one of its own: `module.get(TestInbox)` */
+  /** The inbox of all messages. @default a new one: `module.get(TestInbox)` */
   readonly inbox?: TestInbox | undefined;
-  /** Tells the time. @default a `FakeClock` of its own: `module.get(FakeClock)` */
+  /** The source of time. @default a new `FakeClock`: `module.get(FakeClock)` */
   readonly clock?: Clock | undefined;
 }
 
-/** What `TwoFactorTestingModule.override` puts into an application. */
+/** The replacements of `TwoFactorTestingModule.override`. */
 export interface TwoFactorTestingOverrides extends Omit<TwoFactorModuleOptions, 'senders'> {
-  /** Where the messages of all senders go. */
+  /** The inbox of the messages of all senders. */
   readonly inbox: TestInbox;
-  /** Tells the time. @default the application's */
+  /** The source of time. @default that of the application */
   readonly clock?: Clock | undefined;
 }
 
-/** As much of `@nestjs/testing`'s `TestingModuleBuilder` as is wanted, so that the kit does not import that package. */
+/** The method of `TestingModuleBuilder` that is called here, so that the kit does not depend on `@nestjs/testing`. */
 export interface OverridableBuilder {
   overrideProvider(token: symbol): {
     useFactory(options: {
@@ -43,8 +43,8 @@ export interface OverridableBuilder {
 }
 
 /**
- * `TwoFactorModule` as tests want it: a secret of its own, an inbox as sender `default`, a clock that stands still, no
- * purge in the background, and nothing of the environment but `NODE_ENV`. What you give counts more.
+ * `TwoFactorModule` with settings for tests: a drawn secret, an inbox as sender `default`, a clock that stands still, no background
+ * purge, and no environment variables except `NODE_ENV`. The given options take precedence.
  *
  * @example
  * ```ts
@@ -62,12 +62,16 @@ export interface OverridableBuilder {
  */
 @Module({})
 export class TwoFactorTestingModule implements OnModuleInit {
-  /** A configuration that is read at boot may have changed `NODE_ENV`. */
+  /** Checks again, because a configuration that is read at boot may have changed `NODE_ENV`. */
   onModuleInit(): void {
     assertDevelopment('TwoFactorTestingModule');
   }
 
-  /** @throws TwoFactorConfigurationError unless `NODE_ENV` is `development` or `test`. */
+  /**
+   * Configures the module for tests.
+   *
+   * @throws TwoFactorConfigurationError unless `NODE_ENV` is `development` or `test`, and as `TwoFactorModule.forRoot`.
+   */
   static forRoot(options: TwoFactorTestingOptions = {}): DynamicModule {
     assertDevelopment('TwoFactorTestingModule');
     const { inbox = new TestInbox(), clock = new FakeClock(), senders, ...given } = options;
@@ -95,11 +99,10 @@ export class TwoFactorTestingModule implements OnModuleInit {
   }
 
   /**
-   * Puts the doubles into an application that imports `TwoFactorModule` by itself. All its senders stay as they are, found
-   * and checked at boot, but what they send goes to the inbox. Nothing is purged in the background. Further options
-   * replace those of the application.
+   * Replaces providers of an application that imports `TwoFactorModule` itself. Its senders are found and checked at boot as usual,
+   * but their messages are put into the inbox. There is no background purge. Further options replace those of the application.
    *
-   * @returns the builder that was given, to go on with.
+   * @returns the given builder.
    * @throws TwoFactorConfigurationError unless `NODE_ENV` is `development` or `test`.
    * @example
    * ```ts
@@ -127,8 +130,8 @@ export class TwoFactorTestingModule implements OnModuleInit {
 }
 
 function merged(given: unknown, options: TwoFactorModuleOptions): unknown {
-  // What is no object is for `resolveModuleOptions` to complain about.
+  // `resolveModuleOptions` refuses anything but an object.
   if (typeof given !== 'object' || given === null) return given;
-  const said = Object.entries(options).filter(([, value]) => value !== undefined);
-  return { ...given, ...Object.fromEntries(said) };
+  const defined = Object.entries(options).filter(([, value]) => value !== undefined);
+  return { ...given, ...Object.fromEntries(defined) };
 }

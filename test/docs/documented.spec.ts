@@ -35,7 +35,7 @@ describe('The reference', () => {
       ['lib/index.ts', /$/, 'export const secretDoor = true;\n'],
       [
         'lib/options/two-factor-options.interface.ts',
-        /(?=  \/\*\* Tells the time)/,
+        /(?=  \/\*\* The source of time)/,
         'readonly haste?: number;\n',
       ],
       ['lib/errors/two-factor-conflict.error.ts', /\/\*\*[\s\S]*?\*\//, ''],

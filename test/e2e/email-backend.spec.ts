@@ -114,10 +114,10 @@ describe('a code by e-mail', () => {
     expect(code).toHaveLength(20);
     expect(mail?.subject).toBe('Your ACME code');
     expect(mail?.text).toBe(
-      `Your code is ${code}\n\nIt is valid for 10 minutes. Do not share it: nobody from ACME will ask you for it.\n`,
+      `Your code is ${code}\n\nIt is valid for 10 minutes. Do not share it: ACME will never ask you for it.\n`,
     );
     expect(mail?.html).toContain(`>${code}<`);
-    expect(mail?.html).toContain('nobody from ACME will ask you for it.');
+    expect(mail?.html).toContain('ACME will never ask you for it.');
     const headers = mail?.headerLines.map(({ line }) => line).join('\n') ?? '';
     expect(headers).toContain('Subject: Your ACME code');
     expect(headers).not.toContain(code);
@@ -135,7 +135,7 @@ describe('a code by e-mail', () => {
     await app.twoFactor.request({ token: TOKEN, ttlSeconds: 60 });
     expect(server.mails[0]?.subject).toBe('Your code');
     expect(server.mails[0]?.text).toContain(
-      'It is valid for 1 minute. Do not share it: nobody from our service will ask you for it.',
+      'It is valid for 1 minute. Do not share it: our service will never ask you for it.',
     );
   });
 
@@ -166,7 +166,7 @@ describe('a code by e-mail', () => {
     expect(html).toContain('<td>10.00 &lt;b&gt;EUR&lt;/b&gt;</td>');
     expect(html).toContain('<td>Eve &amp; &quot;Sons&quot; &#39;ltd&#39; {{constructor}} %s</td>');
     expect(html).toContain('&lt;script&gt;x&lt;/script&gt;</th>');
-    expect(html).toContain('nobody from A&amp;B &lt;Bank&gt; will ask');
+    expect(html).toContain('A&amp;B &lt;Bank&gt; will never ask');
     for (const tag of ['<script', '<b>', '<i>', '<Bank>', '\u200b']) {
       expect(html).not.toContain(tag);
     }

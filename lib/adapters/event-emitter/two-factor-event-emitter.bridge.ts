@@ -6,7 +6,7 @@ import { TwoFactorEvents, type TwoFactorEvent } from '../../events/index.js';
 
 export const EVENT_PREFIX = Symbol.for('nestjs-two-factor:event-prefix');
 
-/** Hands each event on, from before the first until `TwoFactorEvents` completes at the end of the application. */
+/** Passes each event on to `EventEmitter2`, until `TwoFactorEvents` completes at the end of the application. */
 @Injectable()
 export class TwoFactorEventEmitterBridge {
   readonly #logger = new Logger('TwoFactorEventEmitter');
@@ -16,14 +16,14 @@ export class TwoFactorEventEmitterBridge {
     private readonly emitter: EventEmitter2,
     @Inject(EVENT_PREFIX) private readonly prefix: string,
   ) {
-    events.subscribe((event) => this.#tell(event));
+    events.subscribe((event) => this.#forward(event));
   }
 
-  #tell(event: TwoFactorEvent): void {
+  #forward(event: TwoFactorEvent): void {
     const name = `${this.prefix}${event.type}`;
     const { emitter } = this;
-    // Neither `emit` nor `emitAsync`: one listener that throws would keep the event from those after it, and leave a
-    // rejection of one before it to nobody, which ends the process. Copies, since `once` takes its listener out of the list.
+    // `emit` and `emitAsync` stop at a listener that throws, and leave the rejection of an earlier listener unhandled, which
+    // ends the process. The lists are copied, because `once` removes its listener from the list during the call.
     for (const listener of emitter.listeners(name).slice()) {
       this.#call(name, () => listener.call(emitter, event));
     }

@@ -5,21 +5,21 @@ import { EVENT_PREFIX, TwoFactorEventEmitterBridge } from './two-factor-event-em
 /** The options of `TwoFactorEventEmitterModule.forRoot`. */
 export interface TwoFactorEventEmitterOptions {
   /**
-   * What stands before an event's type, with the delimiter of your `EventEmitterModule`. @default 'two-factor.'
+   * The prefix of the event names, with the delimiter of your `EventEmitterModule`. @default 'two-factor.'
    */
   readonly prefix?: string | undefined;
-  /** The modules that export `TwoFactorEvents` and `EventEmitter2`, where those are not global. @default [] */
+  /** The modules that export `TwoFactorEvents` and `EventEmitter2`, if they are not global. @default [] */
   readonly imports?: ModuleMetadata['imports'] | undefined;
 }
 
 const DEFAULT_PREFIX = 'two-factor.';
 
 /**
- * Tells the events of `TwoFactorEvents` to `EventEmitter2` as `two-factor.<type>`, for listeners that are decorated with
- * `@OnEvent`. For the wildcard `two-factor.*` the emitter must be made with `wildcard: true`.
+ * Forwards the events of `TwoFactorEvents` to `EventEmitter2` as `two-factor.<type>`, for methods with `@OnEvent`. The wildcard
+ * `two-factor.*` needs an emitter with the option `wildcard: true`.
  *
- * Listeners run while the call waits that caused the event, up to their first `await`. What they throw or reject with is
- * logged; the call, and the other listeners, go on.
+ * The call that caused an event waits for each listener up to the listener's first `await`. Errors and rejections of a listener
+ * are logged; the call and the other listeners continue.
  *
  * @example
  * ```ts

@@ -10,22 +10,22 @@ import { canonicalToken } from '../../limits/canonical-token.js';
 /** The options of `phoneNormalizer`. */
 export interface PhoneNormalizerOptions {
   /**
-   * The country of numbers without a country code, as ISO 3166-1 alpha-2: `US`. Leave it out where tokens may be digits
-   * that are no phone number, such as chat ids: those that could be a number of that country would share its budgets.
+   * The country of numbers without a country code, as ISO 3166-1 alpha-2: `US`. Leave it out where tokens may be other digits,
+   * such as chat ids, because a chat id that looks like a number of that country would share the quotas of that number.
    *
-   * @default none: national numbers are what they are
+   * @default none: national numbers stay unchanged
    */
   readonly defaultCountry?: CountryCode | undefined;
 }
 
 /**
- * For the option `limits.normalizeToken`: one budget for all spellings of a phone number. National and international ones,
- * with `+`, `00` or the default country's own prefix, in any digits, with or without an extension, become E.164; everything
- * else, mail addresses above all, is spelt as it is without this function.
+ * Creates a function for the option `limits.normalizeToken`, so that all spellings of a phone number share one quota. National and
+ * international numbers, with `+`, `00` or the default country's own prefix, in any digits, with or without an extension, become
+ * E.164. For all other tokens, such as mail addresses, the result is that of the built-in function.
  *
- * It takes the metadata `min` of `libphonenumber-js` (80 kB): `max` (150 kB) only adds which numbers are assigned and of
- * what type, `mobile` forgets land lines, and neither spells a number in another way. A number need not be assigned: a budget
- * must hold for what cannot be reached, too.
+ * It uses the metadata `min` of `libphonenumber-js` (80 kB). `max` (150 kB) adds only which numbers are assigned and of what
+ * type, and `mobile` omits land lines; neither changes the result. Unassigned numbers are normalised as well, because a quota
+ * must also hold for numbers that cannot be reached.
  *
  * @throws TwoFactorConfigurationError for a country that does not exist.
  * @example
@@ -42,7 +42,7 @@ export function phoneNormalizer({ defaultCountry }: PhoneNormalizerOptions = {})
       `phoneNormalizer knows no country ${String(defaultCountry)}. Write two capital letters: { defaultCountry: 'US' }.`,
     );
   }
-  // All of the token, or it is no phone number.
+  // `extract: false`: the whole token must be a phone number, so that no number is read out of a longer text.
   const how = { extract: false, ...(defaultCountry && { defaultCountry }) };
   return (token) => {
     const text = canonicalToken(token);

@@ -3,7 +3,7 @@ import type { RateLimiterAbstract } from 'rate-limiter-flexible';
 import { TwoFactorConfigurationError } from '../../errors/index.js';
 import { isDevelopment, type Clock } from '../../options/index.js';
 
-/** What is needed of a limiter of `rate-limiter-flexible`. */
+/** The methods of a limiter of `rate-limiter-flexible` that the store calls. */
 export type FlexibleLimiter = Pick<
   RateLimiterAbstract,
   'delete' | 'get' | 'penalty' | 'reward' | 'set'
@@ -12,24 +12,24 @@ export type FlexibleLimiter = Pick<
 /** The options of `rateLimiterFlexibleStore`. */
 export interface RateLimiterFlexibleStoreOptions {
   /**
-   * Any limiter of the package that counts atomically: `RateLimiterRedis`, `RateLimiterValkey`, and so on. Its `keyPrefix`
-   * counts; its `points` and `duration` do not, since every budget brings its own.
+   * A limiter that counts atomically, such as `RateLimiterRedis` or `RateLimiterValkey`. Its `keyPrefix` is used; its `points` and
+   * `duration` are not, because every quota has its own.
    */
   readonly limiter: FlexibleLimiter;
   /**
-   * Says that there is never more than one process. Without it, a limiter that counts in memory (`RateLimiterMemory`,
+   * Whether the application always has one process. Without it, a limiter that counts in memory (`RateLimiterMemory`,
    * `RateLimiterCluster`) is refused unless `NODE_ENV` is `development` or `test`. @default false
    */
   readonly singleProcess?: boolean | undefined;
-  /** The longest wait for one answer, 10 to 60,000 milliseconds; then the call is refused. @default 2000 */
+  /** The longest wait for one command, 10 to 60,000 milliseconds. After it the call is refused. @default 2000 */
   readonly timeoutMs?: number | undefined;
-  /** The clock of the module's options, if that is not the system's. @default the system's */
+  /** The clock of the module's options, if that is another one. @default the system clock */
   readonly clock?: Clock | undefined;
 }
 
 export const DEFAULT_TIMEOUT_MS = 2_000;
 const TIMEOUT_RANGE_MS = { min: 10, max: 60_000 };
-/** @throws TwoFactorConfigurationError for a limiter that does not limit, or not as the built-in store does. */
+/** @throws TwoFactorConfigurationError for a limiter that cannot keep the guarantees of the store. */
 export function checkedOptions(
   options: RateLimiterFlexibleStoreOptions,
 ): RateLimiterFlexibleStoreOptions {
@@ -56,7 +56,7 @@ interface Wrapping {
   readonly insuranceLimiter?: unknown;
 }
 
-/** A limiter, and those that it wraps, as `RLWrapperTimeouts` and `RLWrapperBlackAndWhite` do. */
+/** A limiter and the limiters inside of it, if it is a wrapper such as `RLWrapperTimeouts`. */
 function wrappedIn(limiter: Wrapping): readonly Wrapping[] {
   const all: Wrapping[] = [];
   let next: unknown = limiter;
@@ -67,7 +67,7 @@ function wrappedIn(limiter: Wrapping): readonly Wrapping[] {
   return all;
 }
 
-/** The names of its class and of those that the class extends. */
+/** The names of the limiter's class and its base classes. */
 function classesOf(limiter: object): readonly string[] {
   const names: string[] = [];
   let prototype: unknown = Object.getPrototypeOf(limiter);
@@ -78,7 +78,7 @@ function classesOf(limiter: object): readonly string[] {
   return names;
 }
 
-/** They keep their counts in the memory of a process; `RateLimiterCluster` in that of the primary one of a machine. */
+/** Limiters that count in the memory of a process. `RateLimiterCluster` counts in the primary process of a machine. */
 const IN_MEMORY = /^RateLimiter(?:Memory|Cluster)/;
 
 function assertLimits(limiter: Wrapping, singleProcess: boolean): void {

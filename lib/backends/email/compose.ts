@@ -1,6 +1,6 @@
 import type { Delivery } from '../../sender/index.js';
 
-/** The text of one message. The code belongs into text and HTML, never into the subject, which lock screens show. */
+/** The content of one message. The code belongs into text and HTML, never into the subject, because lock screens show it. */
 export interface EmailMessage {
   readonly subject: string;
   readonly text: string;
@@ -22,12 +22,12 @@ function escapeHtml(text: string): string {
   return text.replace(/[&<>"']/g, (character) => HTML[character] ?? character);
 }
 
-/** One line without anything that hides or turns text around. */
+/** The value as one line, without invisible characters and direction marks, which could make it read as another value. */
 function oneLine(value: unknown): string {
   return (typeof value === 'string' ? value : JSON.stringify(value)).replace(INVISIBLE, ' ');
 }
 
-/** `Amount: 10.00` for each of the details, so that people see what they approve. */
+/** One line such as `Amount: 10.00` for each member of the details, so that the recipient sees what the code approves. */
 function detailLines(details: unknown): (readonly [name: string, value: string])[] {
   if (typeof details !== 'object' || details === null)
     return details === null ? [] : [['Details', oneLine(details)]];
@@ -37,14 +37,14 @@ function detailLines(details: unknown): (readonly [name: string, value: string])
   });
 }
 
-/** The default message, in English: what is approved, the code, and that it is nobody else's business. */
+/** The default message, in English: the details that the code approves, the code, and the advice not to share it. */
 export function composeEmail(
   { code, state, expiresInSeconds }: Delivery,
   product?: string,
 ): EmailMessage {
   const minutes = Math.max(1, Math.round(expiresInSeconds / 60));
   const lines = detailLines(state.details);
-  const advice = `It is valid for ${minutes} ${minutes === 1 ? 'minute' : 'minutes'}. Do not share it: nobody from ${product ?? 'our service'} will ask you for it.`;
+  const advice = `It is valid for ${minutes} ${minutes === 1 ? 'minute' : 'minutes'}. Do not share it: ${product ?? 'our service'} will never ask you for it.`;
   const approves = lines.length > 0 ? 'Enter this code only if you want to approve:' : '';
   const text = [
     `Your code is ${code}`,

@@ -12,23 +12,25 @@ export type { EmailMessage } from './compose.js';
 
 /** The options of an e-mail sender. */
 export interface EmailOptions {
-  /** `smtp://user:password@host:587`, nodemailer's SMTP options, or a transport that you made. */
+  /** `smtp://user:password@host:587`, nodemailer's SMTP options, or a transport of nodemailer. */
   readonly transport: string | SmtpOptions | Transporter;
   /** The sender's address: `ACME Bank <no-reply@acme.example>`. */
   readonly from: string;
-  /** The name that the default message speaks of; without one it is "our service". */
+  /** The name of your product in the default message. @default 'our service' */
   readonly product?: string | undefined;
-  /** Another message: your words, your language (see `delivery.context`). */
+  /** Composes another message, for example in the language of `delivery.context`. @default a message in English */
   readonly compose?:
     ((delivery: Delivery<EmailOptions>) => EmailMessage | Promise<EmailMessage>) | undefined;
 }
 
-/** Less than the module's `sendTimeoutMs`, so that the socket is closed and not only forgotten. */
+/** Less than the default of `sendTimeoutMs`, so that the socket is closed before the call times out. */
 const SOCKET_TIMEOUT_MS = 9_000;
 
 /**
- * Sends codes by e-mail, through nodemailer. An e-mail may prove an address; it is no out-of-band authenticator (NIST SP
- * 800-63B-4 3.1.3.1, ASVS 5.0 6.3.6).
+ * Creates a sender that sends codes by e-mail, through nodemailer. A code by e-mail proves an address; it is no out-of-band
+ * authenticator (NIST SP 800-63B-4 3.1.3.1, ASVS 5.0 6.3.6).
+ *
+ * @throws TwoFactorConfigurationError at boot without `transport` or `from`, or without the package nodemailer.
  *
  * @example
  * ```ts
@@ -126,7 +128,7 @@ async function loadNodemailer(): Promise<typeof import('nodemailer')> {
   }
 }
 
-/** 5xx to RCPT TO: no mailbox there, and never will be. */
+/** Whether the server rejected the recipient permanently: a 5xx reply to RCPT TO (RFC 5321 4.2.1). */
 function isRefusedRecipient(error: unknown): boolean {
   const { responseCode, command } = error as { responseCode?: number; command?: string };
   return command === 'RCPT TO' && responseCode !== undefined && responseCode >= 500;

@@ -6,11 +6,13 @@ import { NOT_DEVELOPMENT, type ResolvedOptions } from '../../options/index.js';
 import { SenderBackend, type Delivery } from '../../sender/index.js';
 import { TWO_FACTOR_OPTIONS } from '../../two-factor.tokens.js';
 
-/** A phone number as people write it, or a chat id. */
+/** A phone number with separators, or a chat id. */
 const NUMBER = /^[+\d ().-]{1,40}$/;
 
 /**
- * Writes codes to the log, for development: it refuses to boot unless `NODE_ENV` is `development` or `test`.
+ * Writes codes to the log, for development.
+ *
+ * @throws TwoFactorConfigurationError at boot unless `NODE_ENV` is `development` or `test`.
  *
  * @example
  * ```ts
@@ -34,7 +36,7 @@ export class LoggerBackend implements SenderBackend, OnModuleInit {
 
   send({ token, code, name, signal }: Delivery): void {
     signal.throwIfAborted();
-    // It delivers to anything: what is neither a mailbox nor a number may be a text that a stranger wants in the log.
+    // A token that is neither a mailbox nor a number is masked, because a stranger could write any text into the log with it.
     const isPlain = isEmailAddress(token) || NUMBER.test(token);
     this.#logger.log(`${name} to ${isPlain ? token : maskToken(token)}: ${code}`);
   }

@@ -5,11 +5,11 @@ const TIME = { type: String, format: 'date-time', example: '2026-11-22T12:00:00.
 const ID_EXAMPLE = '06jk5q3v2o8s1g7h4n9t0c6m2e8p5r1vdq3g';
 const STATUSES = ['pending', 'confirmed', 'used', 'expired', 'locked', 'cancelled'] as const;
 
-/** Answer of `POST request-confirmation` and `POST resend`. */
+/** The response of `POST request-confirmation` and `POST resend`. */
 export class RequestConfirmationAnswer {
   @ApiMember({
     type: String,
-    description: 'Handle of the confirmation: keep it, and show it to nobody else.',
+    description: 'Handle of the confirmation. Keep it secret.',
     example: ID_EXAMPLE,
   })
   id!: string;
@@ -41,7 +41,7 @@ export class RequestConfirmationAnswer {
   code?: string;
 }
 
-/** Answer of `POST confirm`. */
+/** The response of `POST confirm`. */
 export class ConfirmAnswer {
   @ApiMember({
     type: String,
@@ -65,7 +65,7 @@ export class ConfirmAnswer {
   code?: string;
 }
 
-/** Answer of `POST check`. */
+/** The response of `POST check`. */
 export class CheckAnswer {
   @ApiMember({ type: String, description: 'The confirmation.', example: ID_EXAMPLE })
   id!: string;
@@ -88,7 +88,7 @@ export class CheckAnswer {
   resendAt!: string;
 }
 
-/** A refusal, as `TwoFactorExceptionFilter` answers it. */
+/** An error response of `TwoFactorExceptionFilter`. */
 export class ProblemAnswer implements Problem {
   @ApiMember({ type: String, description: 'The slug as a URN.' })
   type!: string;

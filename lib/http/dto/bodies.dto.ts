@@ -2,7 +2,7 @@ import { IsObject, IsOptional, IsString, MaxLength, MinLength } from 'class-vali
 
 import { ApiMember } from '../open-api.js';
 
-/** `POST request-confirmation` */
+/** The body of `POST request-confirmation`. */
 export class RequestConfirmationBody {
   @ApiMember({
     type: String,
@@ -52,7 +52,7 @@ export class RequestConfirmationBody {
   details?: Record<string, unknown>;
 }
 
-/** `POST resend`, `POST check` */
+/** The body of `POST resend` and `POST check`. */
 export class ConfirmationIdBody {
   @ApiMember({
     type: String,
@@ -65,7 +65,7 @@ export class ConfirmationIdBody {
   id!: string;
 }
 
-/** `POST confirm` */
+/** The body of `POST confirm`. */
 export class ConfirmBody extends ConfirmationIdBody {
   @ApiMember({
     type: String,

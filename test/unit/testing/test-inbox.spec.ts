@@ -45,7 +45,7 @@ describe('an inbox', () => {
   it('says to whom it has messages when there is no code, and names nobody in full', () => {
     const inbox = new TestInbox();
     expect(() => inbox.lastCode()).toThrow(
-      'Nothing was sent. In the inbox are messages to: (nobody).',
+      'Nothing was sent. In the inbox are messages to: (none).',
     );
     put(inbox, BOB);
     put(inbox, BOB);
@@ -103,7 +103,7 @@ describe('an inbox', () => {
   it.each([0, -1, 1.5, Number.NaN, 1_000_001, '5'])('does not keep %j messages', (max) => {
     expect(() => new TestInbox({ max: max as number })).toThrow(
       new TwoFactorConfigurationError(
-        'An TestInbox keeps a whole number of messages from 1 to 1000000. Give { max: 1000 }.',
+        'A TestInbox keeps a whole number of messages from 1 to 1000000. Give { max: 1000 }.',
       ),
     );
   });
