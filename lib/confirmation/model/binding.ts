@@ -51,7 +51,7 @@ function parseDetails(details: unknown): string {
   return json;
 }
 
-/** @throws TwoFactorInputError for anything but a non-empty string; the empty one would mean "nobody". */
+/** @throws TwoFactorInputError for anything but a non-empty string; an empty subject stands for no user. */
 export function parseSubject(subject: unknown): string {
   if (
     typeof subject !== 'string' ||

@@ -54,7 +54,7 @@ export class ConfirmationState {
     return typeof value === 'object' && value !== null && #row in value;
   }
 
-  /** 36 characters, unguessable: whoever knows it may spend attempts. */
+  /** 36 characters, unguessable, because a client that knows the id may use up attempts. */
   get id(): string {
     return this.#row.id;
   }
@@ -64,7 +64,7 @@ export class ConfirmationState {
     return this.#row.purpose;
   }
 
-  /** Whom the proof is for; empty for nobody in particular. */
+  /** The user that the proof is for; empty when it is for no user in particular. */
   get subject(): string {
     return this.#row.subject;
   }
