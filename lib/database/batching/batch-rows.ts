@@ -28,7 +28,7 @@ export function asBatchColumns(clause: string, types: BatchColumnTypes): string 
 
 /**
  * A subquery of PostgreSQL with one row per call, made of an array per value. Arrays instead of one JSON object a call,
- * because parsing JSON took a tenth of the server's time for the statement (bench/RESULTS.md).
+ * because parsing JSON took a tenth of the server's time for the statement. bench/FINDINGS.md has the figures of a cycle.
  *
  * The condition on `given_id` is always true, and makes the planner expect one row. Otherwise it plans a sequential scan of
  * a table that was small when the plan was made, and plans anew for every length of the arrays.
