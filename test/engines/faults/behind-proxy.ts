@@ -11,7 +11,7 @@ import { startApp, TestClock, type TestApp, type TestAppInput } from '../../supp
 
 /** The statements of the store, on PostgreSQL and on MariaDB, for one and joined. */
 export const STATEMENTS = {
-  insert: /^(WITH given .* )?INSERT INTO .two_factor_confirmation/,
+  insert: /^(WITH given .*[ (])?INSERT INTO .two_factor_confirmation/,
   find: /^SELECT .* FROM .two_factor_confirmation. WHERE/,
   confirm: /^(WITH given .*[()] )?UPDATE .two_factor_confirmation. SET .attempts. = /,
   use: /^(WITH given .*[()] )?UPDATE .two_factor_confirmation. SET .used_at. = (?!NULL)/,
