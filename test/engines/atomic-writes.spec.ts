@@ -221,7 +221,7 @@ describe.each(engines.filter((engine) => engine === 'postgres'))('On %s', () => 
     expect(await failures(renewed, token)).toBe(0);
   });
 
-  it('the last wrong code frees the place, and so does the right one', async () => {
+  it('the last wrong code frees the slot, and so does the right one', async () => {
     const test = await start({ limits: { pending: { max: 1 } }, maxAttempts: 2 });
     const make = (): ReturnType<typeof test.confirmer.makeConfirmation> =>
       test.confirmer.makeConfirmation({ token });
