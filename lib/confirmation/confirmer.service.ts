@@ -2,7 +2,6 @@ import { Injectable } from '@nestjs/common';
 
 import { ConfirmationStates } from './confirmation-states.js';
 import { ConfirmationCreator } from './create/confirmation-creator.js';
-import { parseSubject } from './model/binding.js';
 import type { ConfirmationRow } from './model/confirmation-record.entity.js';
 import type { ConfirmationState } from './model/confirmation-state.js';
 import type {
@@ -13,9 +12,8 @@ import type {
   MakeConfirmationInput,
   UseInput,
 } from './model/inputs.interface.js';
-import { assertInput, idOf } from './model/parse-input.js';
+import { idOf } from './model/parse-input.js';
 import { PurgeService, type PurgeInput } from './purge/purge.service.js';
-import { ConfirmationStore } from './store/confirmation.store.js';
 import { ConfirmationRedeemer } from './use/confirmation-redeemer.js';
 import type { ProofReservation } from './use/proof-reservation.js';
 import { ConfirmationVerifier, type VerifyOptions } from './verify/confirmation-verifier.js';
@@ -43,7 +41,6 @@ export class ConfirmerService {
     private readonly verifier: ConfirmationVerifier,
     private readonly redeemer: ConfirmationRedeemer,
     private readonly states: ConfirmationStates,
-    private readonly store: ConfirmationStore,
     private readonly purger: PurgeService,
   ) {}
 
@@ -135,7 +132,7 @@ export class ConfirmerService {
    * @returns how many there were.
    */
   async erase(input: { readonly subject: string }): Promise<number> {
-    return this.store.erase(parseSubject(assertInput('erase', input).subject));
+    return this.redeemer.erase(input);
   }
 
   /**

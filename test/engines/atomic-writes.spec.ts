@@ -1,6 +1,7 @@
 // Limits without a price: PostgreSQL charges them in the statement that makes, or that compares.
 import { afterEach, describe, expect, it } from 'vitest';
 
+import { ConfirmationCreator, ConfirmationStore } from '../../lib/confirmation/index.js';
 import {
   LimitService,
   TwoFactorUnavailableError,
@@ -221,7 +222,48 @@ describe.each(engines.filter((engine) => engine === 'postgres'))('On %s', () => 
     expect(await failures(renewed, token)).toBe(0);
   });
 
-  it('the last wrong code frees the place, and so does the right one', async () => {
+  it('creates one confirmation for concurrent repeats of one idempotency key on two instances', async () => {
+    const first = await start();
+    const second = await start({}, first);
+    const input = { token, subject: 'ann', idempotencyKey: 'one-key-for-both-instances' };
+    const message = { way: 'default', requester: undefined };
+    const creators = [first, second].map(({ app }) => app.get(ConfirmationCreator));
+
+    const made = await Promise.all(
+      Array.from({ length: 12 }, (_, index) => creators[index % 2]!.create(input, message)),
+    );
+
+    expect(new Set(made.map(({ state }) => state.id)).size).toBe(1);
+    expect(made.filter(({ receipt }) => receipt !== null)).toHaveLength(1);
+    // What the others had consumed was refunded.
+    const amounts = (await first.dataSource.query(
+      "SELECT DISTINCT amount FROM two_factor_limit WHERE kind = 'window'",
+    )) as unknown[];
+    expect(amounts).toEqual([{ amount: 1 }]);
+  });
+
+  it('replaces the failure keys of another ring, but not those that a message has written since', async () => {
+    const test = await start();
+    const state = await test.confirmer.makeConfirmation({ token });
+    const store = test.app.get(ConfirmationStore);
+    const keys = async (): Promise<unknown> =>
+      test.dataSource.query('SELECT failure_keys FROM two_factor_confirmation');
+    const seen = (await store.find(state.id))!;
+    const before = await keys();
+    await test.sender.send(null, token, state);
+
+    await store.updateFailureKeys(seen, 'older');
+
+    expect(await keys()).toEqual(before);
+    await store.updateFailureKeys((await store.find(state.id))!, 'newer');
+    expect(await keys()).toEqual([{ failure_keys: 'newer' }]);
+    // The ring of these keys is unknown, so that the next attempt replaces them and is counted.
+    await test.confirmer.confirm(state.id, WRONG_CODE);
+    expect(await keys()).toEqual(before);
+    expect(await failures(test, token)).toBe(1);
+  });
+
+  it('the last wrong code frees the slot, and so does the right one', async () => {
     const test = await start({ limits: { pending: { max: 1 } }, maxAttempts: 2 });
     const make = (): ReturnType<typeof test.confirmer.makeConfirmation> =>
       test.confirmer.makeConfirmation({ token });

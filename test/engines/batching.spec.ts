@@ -353,7 +353,7 @@ describe.each(engines.filter((engine) => engine === 'postgres'))('On %s', () => 
     const charges = /INSERT INTO "two_factor_limit"/;
 
     const statements = await log.during(() => many(16, make));
-    // Two places are left to each, and three more calls each want one.
+    // Two units are left to each, and three more calls each want one.
     const answers = await Promise.allSettled(Array.from({ length: 48 }, (_, index) => make(index)));
 
     expect(statements.filter(({ sql }) => charges.test(sql)).length).toBeLessThanOrEqual(3);

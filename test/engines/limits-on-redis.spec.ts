@@ -150,7 +150,7 @@ describe.each(redisEngines)('Limits in Redis, confirmations on %s', (engine) => 
     await second.confirm();
     await makeLogin();
     expect(await refusal(makeLogin())).toEqual(full);
-    // The first one's place is somebody else's now.
+    // Another owner holds the slot of the first one now.
     await test.confirmer.cancel(first.id);
     expect(await refusal(makeLogin())).toEqual(full);
     await test.confirmer.cancel(fourth.id);

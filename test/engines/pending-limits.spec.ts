@@ -1,4 +1,4 @@
-// Pending confirmations that were made without a message, and the places that they hold.
+// Pending confirmations that were made without a message, and the slots that they hold.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 import { TwoFactorRecipientError, type ConfirmationState } from '../../lib/index.js';
@@ -37,7 +37,7 @@ describe.each(engines)('Pending confirmations on %s', (engine) => {
     const elsewhere = { token, subject, purpose: 'transfer' };
     expect(await refusal(test.confirmer.makeConfirmation(elsewhere))).toBe('accepted');
 
-    // Confirmed by the code, by hand, cancelled, expired: each frees its own place.
+    // Confirmed by the code, by hand, cancelled, expired: each frees its own slot.
     await test.confirmer.confirm(second.id, second.code!);
     const fourth = await test.confirmer.makeConfirmation(login);
     expect(await refusal(test.confirmer.makeConfirmation(login))).toEqual([429, 'pending', 540]);
@@ -54,7 +54,7 @@ describe.each(engines)('Pending confirmations on %s', (engine) => {
     expect((await test.confirmer.check(fifth.id))[0]?.status).toBe('pending');
   });
 
-  it("take and free no place when the code is sent with the request, and none of a subject's when strangers make them", async () => {
+  it("take and free no slot when the code is sent with the request, and none of a subject's when strangers make them", async () => {
     const login = { token: somebody(), subject: somebody(), purpose: 'login' };
     const requested = await test.twoFactor.request(login);
     for (let time = 0; time < 3; time += 1) await test.confirmer.makeConfirmation(login);
@@ -75,7 +75,7 @@ describe.each(engines)('Pending confirmations on %s', (engine) => {
   });
 
   it.each(['application', 'client'] as const)(
-    'keep their place when the code is sent later, until they end, to a token that the %s names',
+    'keep their slot when the code is sent later, until they end, to a token that the %s names',
     async (tokenFrom) => {
       const login = { subject: somebody(), purpose: 'login', tokenFrom };
       const states = [
@@ -93,7 +93,7 @@ describe.each(engines)('Pending confirmations on %s', (engine) => {
     },
   );
 
-  it('take no place in a transaction of the application, and are refused there while the token is locked', async () => {
+  it('take no slot in a transaction of the application, and are refused there while the token is locked', async () => {
     const login = { token: somebody(), subject: somebody(), purpose: 'login' };
     const inTransaction = async (): Promise<ConfirmationState> =>
       test.dataSource.transaction((manager) =>
@@ -108,7 +108,7 @@ describe.each(engines)('Pending confirmations on %s', (engine) => {
     expect(await refusal(inTransaction())).toEqual([429, 'failures', 30]);
   });
 
-  it('free their place when they can no longer be confirmed', async () => {
+  it('free their slot when they can no longer be confirmed', async () => {
     const login = { subject: somebody(), purpose: 'login' };
     for (const _ of [1, 2, 3]) {
       const state = await test.confirmer.makeConfirmation(login);
@@ -126,12 +126,12 @@ describe.each(engines)('Pending confirmations on %s', (engine) => {
     expect(await refusal(test.confirmer.makeConfirmation(login))).toBe('accepted');
   });
 
-  it('give a place back with its whole life before it', async () => {
+  it('give a slot back with its whole life before it', async () => {
     const login = { subject: somebody(), purpose: 'login' };
     for (const _ of [1, 2]) await test.confirmer.makeConfirmation(login);
     const key = `key-of-${login.subject}-0001`;
     const keyed = { ...login, idempotencyKey: key };
-    // Two at once under one key: the loser takes a place and gives it back.
+    // Two at once under one key: the loser takes a slot and gives it back.
     await Promise.all([1, 2].map(() => test.confirmer.makeConfirmation(keyed)));
     test.clock.advance(590);
     expect(await refusal(test.confirmer.makeConfirmation(login))).toEqual([429, 'pending', 10]);

@@ -66,7 +66,6 @@ async function confirmersOf({ app, dataSource }: TestApp, count: number): Promis
       new ConfirmationVerifier(store, methods, states, scopes, publisher, options),
       new ConfirmationRedeemer(store, states, publisher, options),
       states,
-      store,
       new PurgeService(store, ledger, options),
     );
   };

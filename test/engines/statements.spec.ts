@@ -123,7 +123,7 @@ describe.each(engines)('Statements with default limits on %s', (engine) => {
       cancel: await count(() => test.confirmer.cancel(test.inbox.deliveries[0]!.state.id)),
     };
 
-    // A confirmation that was made without a message gives its place back.
+    // A confirmation that was made without a message gives its slot back.
     const made = await test.confirmer.makeConfirmation(login);
     expect(await count(() => test.confirmer.cancel(made.id))).toBe(COUNTS[engine].cancel + 1);
     process.stdout.write(`Statements on ${engine}: ${JSON.stringify(counted)}\n`);

@@ -145,14 +145,14 @@ export class LimitsModel {
       sends,
     }: { opens?: { id: string; ttlMs: number } | undefined; sends?: Message | undefined },
   ): Charged | Blocked {
-    // A message is bounded by its own quotas: only what is made without one takes a place.
-    const hasPlace = opens !== undefined && sends === undefined;
-    const places = hasPlace ? this.#places(ring, party, opens.ttlMs) : [];
+    // A message is bounded by its own quotas: only what is made without one takes a slot.
+    const takesSlot = opens !== undefined && sends === undefined;
+    const slots = takesSlot ? this.#slots(ring, party, opens.ttlMs) : [];
     const fixed = [
       ...this.#failures(ring, party, true),
       ...(sends === undefined ? [] : this.#sends(ring, party, sends)),
     ];
-    return this.#charge(fixed, places, opens?.id ?? '');
+    return this.#charge(fixed, slots, opens?.id ?? '');
   }
 
   refund(charges: Charged): void {
@@ -166,16 +166,16 @@ export class LimitsModel {
     }
   }
 
-  /** A right code: no failures any more, and the place is free. */
+  /** A right code: no failures any more, and the slot is free. */
   succeed(ring: Ring, party: Party, id: string): void {
     for (const { key } of this.#failures(ring, party, false)) this.#levels.delete(key);
     this.end(ring, party, id);
   }
 
-  /** Nobody can confirm it by its code any more: its place is free, what was guessed still counts. */
+  /** Nobody can confirm it by its code any more: its slot is free, what was guessed still counts. */
   end(ring: Ring, party: Party, id: string): void {
     if (!party.hasSlot) return;
-    for (const { key } of this.#places(ring, party, 0).flat()) {
+    for (const { key } of this.#slots(ring, party, 0).flat()) {
       if (this.#levels.get(key)?.owner === id) this.#levels.delete(key);
     }
   }
@@ -204,14 +204,14 @@ export class LimitsModel {
 
   #charge(
     fixed: readonly Budget[],
-    places: readonly (readonly Budget[])[],
+    slots: readonly (readonly Budget[])[],
     owner: string,
   ): Charged | Blocked {
     const spent = fixed.filter((budget) => this.#isSpent(budget));
     if (spent.length > 0) return this.#blocked(spent);
-    const place = places.find((budgets) => !budgets.some((budget) => this.#isSpent(budget)));
-    if (place === undefined && places.length > 0) return this.#soonest(places);
-    const charges = place === undefined ? fixed : [...fixed, ...place];
+    const slot = slots.find((budgets) => !budgets.some((budget) => this.#isSpent(budget)));
+    if (slot === undefined && slots.length > 0) return this.#soonest(slots);
+    const charges = slot === undefined ? fixed : [...fixed, ...slot];
     for (const budget of charges) if (!budget.checkOnly) this.#spend(budget, owner);
     return charges;
   }
@@ -236,9 +236,9 @@ export class LimitsModel {
     return windowMs === null ? isRunning || level.amount >= max : isRunning && level.amount >= max;
   }
 
-  /** The place that is free first; each when all that it is counted under is. */
-  #soonest(places: readonly (readonly Budget[])[]): Blocked {
-    const waits = places.map((budgets) =>
+  /** The slot that is free first; each when all that it is counted under is. */
+  #soonest(slots: readonly (readonly Budget[])[]): Blocked {
+    const waits = slots.map((budgets) =>
       Math.max(
         ...budgets.filter((budget) => this.#isSpent(budget)).map((budget) => this.#waitMs(budget)),
       ),
@@ -284,13 +284,13 @@ export class LimitsModel {
     return ring.map((secret) => JSON.stringify([secret, 'failures', nameOf(scope)]));
   }
 
-  #places(ring: Ring, party: Party, windowMs: number): Budget[][] {
+  #slots(ring: Ring, party: Party, windowMs: number): Budget[][] {
     const { token, subject, purpose } = party;
     if (subject === '' && token === undefined) return [];
     const owner = subject === '' ? { token: canonicalToken(token!) } : { subject };
-    return Array.from({ length: LIMITS.pending.max }, (_, place) =>
+    return Array.from({ length: LIMITS.pending.max }, (_, slot) =>
       ring.map((secret) => ({
-        key: JSON.stringify([secret, 'pending', isOpen(party), purpose, owner, place]),
+        key: JSON.stringify([secret, 'pending', isOpen(party), purpose, owner, slot]),
         name: 'pending',
         windowMs,
         max: 1,

@@ -344,7 +344,7 @@ export class Model {
     if (!isConfirmed) {
       const { subject, purpose } = made;
       const party = { token, subject, purpose, isClientNamed, hasSlot };
-      // One that is made in a transaction of the application takes no place.
+      // One that is made in a transaction of the application takes no slot.
       const opens = call.transaction ? undefined : { id: id!, ttlMs: made.ttlMs };
       this.#assertCharged(this.#limits?.chargeRequest(this.ring, party, { opens, sends }));
     }
@@ -560,7 +560,7 @@ export class Model {
     );
   }
 
-  /** Token, who named it and whether there is a place are sealed: they are lost with the secret. */
+  /** Token, who named it and whether there is a slot are sealed: they are lost with the secret. */
   #partyOf({ token, subject, purpose, codeSecret, code, isClientNamed, hasSlot }: Row): Party {
     if (code === undefined || !this.#has(codeSecret)) {
       return { token: undefined, subject, purpose, isClientNamed: false, hasSlot: false };

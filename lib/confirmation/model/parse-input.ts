@@ -27,7 +27,7 @@ export interface ParsedInput {
 const MAX_META_BYTES = 16_384;
 const MAX_CONTEXT_BYTES = 4_096;
 const KEY = /^[\x21-\x7e]{16,128}$/;
-const TTL_SECONDS = { min: 30, max: 86_400 } as const;
+const CONFIRMATION_TTL_SECONDS = { min: 30, max: 86_400 } as const;
 
 /** @throws TwoFactorInputError for a member of the wrong shape, and for members that exclude each other. */
 export function parseMakeInput(
@@ -129,7 +129,7 @@ function parseTtlSeconds(
   options: Pick<ResolvedOptions, 'ttlSeconds'>,
 ): number {
   if (ttlSeconds === undefined) return options.ttlSeconds;
-  const { min, max } = TTL_SECONDS;
+  const { min, max } = CONFIRMATION_TTL_SECONDS;
   if (Number.isInteger(ttlSeconds) && ttlSeconds >= min && ttlSeconds <= max) return ttlSeconds;
   throw new TwoFactorInputError(`ttlSeconds is a whole number from ${min} to ${max}.`);
 }

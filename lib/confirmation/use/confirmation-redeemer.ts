@@ -5,7 +5,7 @@ import type { ResolvedOptions } from '../../options/index.js';
 import { InjectTwoFactorOptions } from '../../two-factor.tokens.js';
 import { ConfirmationStates } from '../confirmation-states.js';
 import { EventPublisher } from '../event-publisher.js';
-import { parseBinding, type StoredBinding } from '../model/binding.js';
+import { parseBinding, parseSubject, type StoredBinding } from '../model/binding.js';
 import { bindingMacs, matchesBinding } from '../model/binding-match.js';
 import type { ConfirmationRow } from '../model/confirmation-record.entity.js';
 import type { CheckInput, ConfirmationResult, UseInput } from '../model/inputs.interface.js';
@@ -20,7 +20,7 @@ interface ParsedCheck {
   readonly ways: readonly string[] | null;
 }
 
-/** Checks proofs, uses each of them once, and cancels confirmations. */
+/** Checks proofs, uses each of them once, and cancels and erases confirmations. */
 @Injectable()
 export class ConfirmationRedeemer {
   constructor(
@@ -83,6 +83,10 @@ export class ConfirmationRedeemer {
     if (row === null) return false;
     await this.states.releasePendingSlot(row);
     return true;
+  }
+
+  async erase(input: { readonly subject: string }): Promise<number> {
+    return this.store.erase(parseSubject(assertInput('erase', input).subject));
   }
 
   #parseCheck(input: CheckInput): ParsedCheck {

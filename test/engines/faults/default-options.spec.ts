@@ -198,7 +198,7 @@ interface Fault {
   readonly mayBeDone?: boolean;
 }
 
-/** What touches the confirmation alone. A confirmation by hand or a cancelled one tries to free its place, and gives up. */
+/** What touches the confirmation alone. A confirmation by hand or a cancelled one tries to free its slot, and gives up. */
 const SPARED_BY_LIMITS = [
   'check',
   'POST check',
