@@ -5,7 +5,7 @@ import type { BatchSpec } from './batching/batch-spec.js';
 import { Capabilities } from './capabilities.js';
 import type { StatementResult } from './drivers/statement-result.js';
 import { engineOf, type Engine } from './engine.js';
-import { databaseTimeoutError, Deadlines, type Deadline } from './execution/deadline.js';
+import { databaseTimeoutError, Deadline, Deadlines } from './execution/deadline.js';
 import { KeyedMutex } from './execution/keyed-mutex.js';
 import {
   OwnConnectionExecutor,
@@ -43,47 +43,66 @@ export class StatementRunner {
   }
 
   /**
-   * Without `manager`: committed when it returns, retried when it lost a race, refused after `databaseTimeoutMs`. With it:
-   * part of that transaction, and never retried. A row whose id is taken is not inserted, and 0 rows are affected then.
+   * In a transaction of the caller: part of it, and never retried. Otherwise: committed when it returns, retried when it lost
+   * a race, refused after `databaseTimeoutMs`. A row whose id is taken is not inserted, and 0 rows are affected then.
    *
+   * @param scope the manager of the caller's transaction, or the deadline of `within` that the statement is part of.
    * @param values called when the statement is issued, so that a time in the values is the time of the statement.
    * @param batch how the call may be batched with others; not inside a transaction.
    */
   run(
     statement: Statement,
     values: () => SqlValues,
-    manager?: EntityManager,
+    scope?: EntityManager | Deadline,
     batch?: BatchSpec | null,
   ): Promise<StatementResult> {
-    if (manager !== undefined) return this.#transaction.run(statement, values, manager);
-    return this.#deadlines.run((deadline) =>
-      this.#runOrEnqueue(statement, values, deadline, batch),
+    if (scope !== undefined && !(scope instanceof Deadline)) {
+      return this.#transaction.run(statement, values, scope);
+    }
+    return this.#deadlines.run(
+      (deadline) => this.#runOrEnqueue(statement, values, deadline, batch),
+      scope,
     );
   }
 
-  /** As `run` without a manager, after the earlier calls with the same key: they would wait for the same row lock. */
+  /**
+   * As `run` without a manager, after the earlier calls with the same key: they would wait for the same row lock.
+   *
+   * @param outer the deadline of `within` that the statement is part of.
+   */
   runExclusive(
     key: string,
     statement: Statement,
     values: () => SqlValues,
     batch?: BatchSpec | null,
+    outer?: Deadline,
   ): Promise<StatementResult> {
-    return this.#deadlines.run((deadline) =>
-      this.#mutex.run(key, () => this.#runOrEnqueue(statement, values, deadline, batch), deadline),
+    return this.#deadlines.run(
+      (deadline) =>
+        this.#mutex.run(
+          key,
+          () => this.#runOrEnqueue(statement, values, deadline, batch),
+          deadline,
+        ),
+      outer,
     );
   }
 
   /**
    * Runs several statements of one call within the time that one of them may take. Otherwise each would wait anew, and a
-   * slow database would keep the caller several times as long. `work` reads `expired` before each step, so that nothing is
-   * done for a caller that has been refused.
+   * slow database would keep the caller several times as long. `work` passes the deadline to each statement, and reads
+   * `expired` before each step, so that nothing is done for a caller that has been refused.
    */
   within<T>(work: (deadline: Deadline) => Promise<T>): Promise<T> {
     return this.#deadlines.run(work);
   }
 
-  /** Runs `work` after earlier work with the same key. The wait has a deadline, the work has none. */
-  async serialize<T>(key: string, work: () => Promise<T>): Promise<T> {
+  /**
+   * Runs `work` after earlier work with the same key. The wait has a deadline, the work has none.
+   *
+   * @param outer the deadline of `within` that the wait is part of.
+   */
+  async serialize<T>(key: string, work: () => Promise<T>, outer?: Deadline): Promise<T> {
     let begin: (() => void) | undefined;
     const begins = new Promise<void>((resolve) => {
       begin = resolve;
@@ -95,7 +114,7 @@ export class StatementRunner {
       return work();
     });
     try {
-      await this.#deadlines.run(() => begins);
+      await this.#deadlines.run(() => begins, outer);
     } catch (error) {
       isLate = true;
       done.catch(() => undefined);

@@ -118,7 +118,7 @@ export class DeliveryRecorder {
         throw error;
       }
       if (consumed === null) {
-        const quotas = await this.#consumeQuotas(row, content, plan);
+        const quotas = await this.#consumeQuotas(row, content, plan, deadline);
         if ('recorded' in quotas) return { row: quotas.recorded, content: null };
         consumed = quotas;
       }
@@ -126,16 +126,20 @@ export class DeliveryRecorder {
         await this.ledger.refundMessage(consumed);
         throw databaseTimeoutError();
       }
-      const bound = await this.store.bind(row, {
-        way: plan.sender.name,
-        envelope: sealEnvelope(this.options.keyRing, content, row),
-        codeMac: codeMac(this.options.keyRing.current, row.id, content.code),
-        ...this.#failureKeys(row, content),
-        maxSends: this.options.maxSends,
-        cooldownMs: plan.kind === 'again' ? cooldownMs(row.sends, this.options) : 0,
-      });
+      const bound = await this.store.bind(
+        row,
+        {
+          way: plan.sender.name,
+          envelope: sealEnvelope(this.options.keyRing, content, row),
+          codeMac: codeMac(this.options.keyRing.current, row.id, content.code),
+          ...this.#failureKeys(row, content),
+          maxSends: this.options.maxSends,
+          cooldownMs: plan.kind === 'again' ? cooldownMs(row.sends, this.options) : 0,
+        },
+        deadline,
+      );
       if (bound !== null) return { row: bound, content };
-      const current = await this.store.find(row.id);
+      const current = await this.store.find(row.id, deadline);
       if (current === null) {
         await this.ledger.refundMessage(consumed);
         throw notFound();
@@ -151,11 +155,12 @@ export class DeliveryRecorder {
     row: ConfirmationRow,
     content: AddressedContent,
     { requester, kind }: MessagePlan,
+    deadline: Deadline,
   ): Promise<QuotaReceipt | { readonly recorded: ConfirmationRow }> {
     const scope = scopeOfContent(row, content);
     const { way } = content;
     try {
-      return await this.ledger.consumeForRequest({ ...scope, sends: { way, requester } });
+      return await this.ledger.consumeForRequest({ ...scope, sends: { way, requester } }, deadline);
     } catch (error) {
       // The last unit may have gone to a concurrent call of the same first message, which has not recorded it yet.
       const recorded =

@@ -2,7 +2,7 @@ import { Inject, Injectable, Logger } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 
 import { limitKey } from '../crypto/index.js';
-import type { SqlValues } from '../database/index.js';
+import type { Deadline, SqlValues } from '../database/index.js';
 import { TwoFactorError, TwoFactorUnavailableError } from '../errors/index.js';
 import type { ResolvedOptions } from '../options/index.js';
 import { InjectTwoFactorOptions, TWO_FACTOR_LIMIT_STORE } from '../two-factor.tokens.js';
@@ -19,7 +19,12 @@ import { DatabaseLimitStore } from './store/database-limit.store.js';
 import { quotaRow, failureValues, type QuotaRow } from './store/dialects/quota-values.js';
 import type { LimitClauses } from './store/dialects/limit-clauses.js';
 import { isExhausted } from './store/limit-rules.js';
-import type { LimitStore, QuotaRequest, QuotaUsage } from './store/limit-store.interface.js';
+import type {
+  ConsumeResult,
+  LimitStore,
+  QuotaRequest,
+  QuotaUsage,
+} from './store/limit-store.interface.js';
 import { NO_OWNER, ownerOf } from './store/slot-owner.js';
 
 /** A new confirmation, a message, or both. */
@@ -64,6 +69,15 @@ export type QuotaKeys = {
   readonly slotKeys: string | null;
 };
 
+/** A store of the application ends each call in its own time; `DatabaseLimitStore` ends it with the whole call. */
+interface TimedLimitStore extends LimitStore {
+  consume(
+    charges: readonly QuotaRequest[],
+    owner: string,
+    deadline?: Deadline,
+  ): Promise<ConsumeResult>;
+}
+
 const NOTHING: QuotaReceipt = { charges: [], levels: [] };
 
 /** Whether an attempt consumes a quota, or ends one. */
@@ -80,7 +94,7 @@ export class QuotaLedger {
   readonly planner: QuotaPlanner;
   readonly #logger = new Logger(QuotaLedger.name);
   readonly #clauseValues: SqlValues;
-  private readonly store: LimitStore;
+  private readonly store: TimedLimitStore;
 
   constructor(
     @Inject(TWO_FACTOR_LIMIT_STORE) store: LimitStore,
@@ -167,8 +181,8 @@ export class QuotaLedger {
    *
    * @throws TwoFactorTooManyRequestsError while it is locked; nothing is consumed then.
    */
-  async consumeFailure(scope: QuotaScope): Promise<QuotaReceipt> {
-    return this.#consume(this.planner.failures(scope, false), [], null);
+  async consumeFailure(scope: QuotaScope, deadline?: Deadline): Promise<QuotaReceipt> {
+    return this.#consume(this.planner.failures(scope, false), [], null, deadline);
   }
 
   /**
@@ -176,9 +190,10 @@ export class QuotaLedger {
    *
    * @throws TwoFactorTooManyRequestsError, TwoFactorUnavailableError; nothing is consumed then.
    */
-  async consumeForRequest(demand: QuotaDemand): Promise<QuotaReceipt> {
+  async consumeForRequest(demand: QuotaDemand, deadline?: Deadline): Promise<QuotaReceipt> {
     const unconditional = this.planner.request(demand, demand.sends);
-    return this.#consume(unconditional, this.#slots(demand), demand.opens?.id ?? null);
+    const id = demand.opens?.id ?? null;
+    return this.#consume(unconditional, this.#slots(demand), id, deadline);
   }
 
   /**
@@ -258,6 +273,7 @@ export class QuotaLedger {
     unconditional: readonly NamedQuota[],
     slots: readonly (readonly NamedQuota[])[],
     id: string | null,
+    deadline: Deadline | undefined,
   ): Promise<QuotaReceipt> {
     if (unconditional.length === 0 && slots.length === 0) return NOTHING;
     const owner = id === null ? NO_OWNER : ownerOf(id);
@@ -266,7 +282,7 @@ export class QuotaLedger {
     for (const slot of slots.length > 0 ? slots : [[]]) {
       const charges = [...unconditional, ...slot].toSorted(byKey);
       const { exhausted, consumed } = await this.#orUnavailable(() =>
-        this.store.consume(charges, owner),
+        this.store.consume(charges, owner, deadline),
       );
       if (exhausted.length === 0) return { charges, levels: consumed };
       const now = this.options.clock.now();

@@ -73,7 +73,7 @@ export class ConfirmationCreator {
     // A caller's transaction has a time limit of its own, and no call may use it after that caller was answered.
     return parsed.manager === undefined
       ? this.store.within((deadline) => this.#create(deadline, parsed, code, message))
-      : this.#create({ expired: false }, parsed, code, message);
+      : this.#create(undefined, parsed, code, message);
   }
 
   /**
@@ -92,7 +92,7 @@ export class ConfirmationCreator {
   }
 
   async #create(
-    deadline: Pick<Deadline, 'expired'>,
+    deadline: Deadline | undefined,
     parsed: ParsedInput,
     code: string | null,
     message: InitialMessage | undefined,
@@ -121,7 +121,7 @@ export class ConfirmationCreator {
     if (creation.outcome === 'repeated') return this.#replay(row, binding, token, creation.row);
     const { receipt } = creation;
     // The caller was refused meanwhile, and no other call can know a drawn id. A request with a key will be repeated.
-    if (deadline.expired && keyIds.length === 0 && receipt) await this.ledger.refund(receipt);
+    if (deadline?.expired && keyIds.length === 0 && receipt) await this.ledger.refund(receipt);
     this.publisher.created(row, demand, manager);
     const state = this.states.stateOf(rowAfterInsert(row));
     return { state, pendingMessage: isToBeSent ? content : null, receipt };

@@ -125,7 +125,7 @@ export class AtomicWriter implements ConfirmationWriter {
           throw this.ledger.creationError(plan, exhausted);
         }
       }
-      if (request.deadline.expired) throw databaseTimeoutError();
+      if (request.deadline?.expired) throw databaseTimeoutError();
     }
     throw new TwoFactorUnavailableError('The limits are contended. Try again.');
   }
@@ -137,7 +137,7 @@ export class AtomicWriter implements ConfirmationWriter {
   async #createNew(
     one: AtomicStatements['one'],
     many: AtomicStatements['many'] | null,
-    { row }: CreationRequest,
+    { row, deadline }: CreationRequest,
     quota: CreationQuota,
   ): Promise<CreationAttempt> {
     const keyed = { ...row, ...this.ledger.quotaKeys(quota.charges) };
@@ -147,7 +147,7 @@ export class AtomicWriter implements ConfirmationWriter {
     const { rows } = await this.store.runner.run(
       one.create,
       () => values(this.#shared()),
-      undefined,
+      deadline,
       many && {
         batchStatement: many.create,
         keys: [row.id, ...quota.exclusive],
@@ -161,15 +161,16 @@ export class AtomicWriter implements ConfirmationWriter {
   /** Never in a batch: it may wait for a concurrent repeat, and a batch must wait for no row. */
   async #createOnce(
     one: AtomicStatements['one'],
-    { row, keyIds }: CreationRequest,
+    { row, keyIds, deadline }: CreationRequest,
     quota: CreationQuota,
   ): Promise<CreationAttempt> {
     const keyed = { ...row, ...this.ledger.quotaKeys(quota.charges) };
-    const { rows } = await this.store.runner.run(one.createOnce, () => {
+    const values = (): SqlValues => {
       const { owner } = quota;
       const charges = this.#rowsOf(quota);
       return { owner, charges, ...this.#shared(), ...keyed, ...listValues('keyId', keyIds) };
-    });
+    };
+    const { rows } = await this.store.runner.run(one.createOnce, values, deadline);
     return attemptOf(rows[0], quota);
   }
 
@@ -187,15 +188,15 @@ export class AtomicWriter implements ConfirmationWriter {
       if (outcome === 'locked') {
         return { outcome, row, error: this.ledger.lockError(scopeOf(), usages) };
       }
-      if (request.deadline.expired) throw databaseTimeoutError();
-      await this.store.updateFailureKeys(row, this.#currentKeys(row));
+      if (request.deadline?.expired) throw databaseTimeoutError();
+      await this.store.updateFailureKeys(row, this.#currentKeys(row), request.deadline);
     }
     throw new TwoFactorUnavailableError('Instances with different secrets compete. Try again.');
   }
 
   async #verifyOnce(
     { one, many }: AtomicStatements,
-    { id, macs, scopedSubject }: VerificationRequest,
+    { id, macs, scopedSubject, deadline }: VerificationRequest,
   ): Promise<{
     outcome: VerifyOutcome;
     record: Readonly<Record<string, unknown>>;
@@ -215,6 +216,7 @@ export class AtomicWriter implements ConfirmationWriter {
         values: () => values(),
         sharedValues: () => this.#shared(),
       },
+      deadline,
     );
     const [record = {}] = rows;
     const { outcome = 'unknown', usages } = record as {

@@ -13,7 +13,8 @@ export interface CreationRequest {
   /** The ids that the idempotency key stands for, that of the signing secret first; empty without a key. */
   readonly keyIds: readonly string[];
   readonly manager: EntityManager | undefined;
-  readonly deadline: Pick<Deadline, 'expired'>;
+  /** Of the whole call; `undefined` where the caller's transaction, or the one statement, has a limit of its own. */
+  readonly deadline: Deadline | undefined;
 }
 
 /**
@@ -35,7 +36,8 @@ export interface VerificationRequest {
   readonly scopedSubject: string | null;
   /** The row, when the caller has just read it and may access it. It saves a read where one is needed. */
   readonly seen: ConfirmationRow | undefined;
-  readonly deadline: Pick<Deadline, 'expired'>;
+  /** Of the whole call; `undefined` where the caller's transaction, or the one statement, has a limit of its own. */
+  readonly deadline: Deadline | undefined;
 }
 
 /**

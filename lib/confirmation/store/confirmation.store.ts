@@ -114,19 +114,23 @@ export class ConfirmationStore {
    * @param isNew whether the id was drawn for this row. An id that stands for an idempotency key may belong to a concurrent
    * repeat, and the statement then waits for its commit.
    */
-  async insert(row: NewConfirmation, isNew: boolean, manager?: EntityManager): Promise<boolean> {
+  async insert(
+    row: NewConfirmation,
+    isNew: boolean,
+    scope?: EntityManager | Deadline,
+  ): Promise<boolean> {
     const values = (): SqlValues => row;
     const { insert, insertUnlessTaken } = this.statements;
     const result = isNew
-      ? await this.runner.run(insert, values, manager, this.#batchOf('insert', row.id, values))
-      : await this.runner.run(insertUnlessTaken, values, manager);
+      ? await this.runner.run(insert, values, scope, this.#batchOf('insert', row.id, values))
+      : await this.runner.run(insertUnlessTaken, values, scope);
     return hasAffectedRow(result);
   }
 
-  async find(id: string, manager?: EntityManager): Promise<ConfirmationRow | null> {
+  async find(id: string, scope?: EntityManager | Deadline): Promise<ConfirmationRow | null> {
     const values = (): SqlValues => ({ id });
     const join = this.#batchOf('find', id, values);
-    const { rows } = await this.runner.run(this.statements.find, values, manager, join);
+    const { rows } = await this.runner.run(this.statements.find, values, scope, join);
     return rows[0] ? rowFromRecord(rows[0]) : null;
   }
 
@@ -142,6 +146,7 @@ export class ConfirmationStore {
     id: string,
     macs: readonly string[],
     scopedSubject: string | null,
+    deadline?: Deadline,
   ): Promise<{ row: ConfirmationRow; isConfirmed: boolean } | null> {
     let { now, useBefore } = this.times();
     const values = (): SqlValues => {
@@ -149,8 +154,9 @@ export class ConfirmationStore {
       return { id, now, useBefore, scopedSubject, ...listValues('codeMac', macs) };
     };
     const join = this.#batchOf('confirm', id, values);
-    const result = await this.runner.runExclusive(id, this.statements.confirm, values, join);
-    const row = await this.#affectedRow(result, id);
+    const { confirm } = this.statements;
+    const result = await this.runner.runExclusive(id, confirm, values, join, deadline);
+    const row = await this.#affectedRow(result, id, deadline);
     if (row === null) return null;
     // Where a second statement reads the row, the row may have changed since. But a confirmed row keeps its MAC, so this is
     // our code and our time, or those of another caller with the same right code in the same millisecond.
@@ -161,9 +167,14 @@ export class ConfirmationStore {
    * Writes the quota keys of the current key ring into a row, unless a message was sent since it was read: that has written
    * the keys of the token, which may have been unknown before.
    */
-  async updateFailureKeys({ id, sends }: ConfirmationRow, failureKeys: string): Promise<void> {
+  async updateFailureKeys(
+    { id, sends }: ConfirmationRow,
+    failureKeys: string,
+    deadline?: Deadline,
+  ): Promise<void> {
     const values = { id, failureKeys, seenSends: sends };
-    await this.runner.runExclusive(id, this.statements.updateFailureKeys, () => values);
+    const { updateFailureKeys } = this.statements;
+    await this.runner.runExclusive(id, updateFailureKeys, () => values, null, deadline);
   }
 
   /** Gives several statements of one call the time that one statement may take. */
@@ -172,8 +183,8 @@ export class ConfirmationStore {
   }
 
   /** Runs the attempts of this process at one confirmation one after the other. A call that waits too long is refused. */
-  async serializeAttempts<T>(id: string, work: () => Promise<T>): Promise<T> {
-    return this.runner.serialize(`attempt ${id}`, work);
+  async serializeAttempts<T>(id: string, work: () => Promise<T>, deadline?: Deadline): Promise<T> {
+    return this.runner.serialize(`attempt ${id}`, work, deadline);
   }
 
   async confirmByHand(id: string): Promise<ConfirmationRow | null> {
@@ -229,15 +240,21 @@ export class ConfirmationStore {
   }
 
   /** Counts one message. `null` when another message was faster, or the confirmation is not to be sent. */
-  async bind(seen: ConfirmationRow, values: BindValues): Promise<ConfirmationRow | null> {
+  async bind(
+    seen: ConfirmationRow,
+    given: BindValues,
+    deadline?: Deadline,
+  ): Promise<ConfirmationRow | null> {
     const { id, sends: seenSends, createdAt: seenCreatedAt } = seen;
-    const { cooldownMs, ...rest } = values;
-    const bound = await this.runner.runExclusive(id, this.statements.bind, () => {
+    const { cooldownMs, ...rest } = given;
+    const values = (): SqlValues => {
       const now = this.options.clock.now();
       const sentBefore = cooldownMs === 0 ? Number.MAX_SAFE_INTEGER : now - cooldownMs;
       return { id, seenSends, seenCreatedAt, ...rest, now, sentBefore };
-    });
-    return this.#affectedRow(bound, id);
+    };
+    const { bind } = this.statements;
+    const bound = await this.runner.runExclusive(id, bind, values, null, deadline);
+    return this.#affectedRow(bound, id, deadline);
   }
 
   /** Lets a message that was not accepted be repeated before its cooldown is over. */
@@ -303,9 +320,13 @@ export class ConfirmationStore {
   }
 
   /** The row that an UPDATE has affected: as it returned it, or read after it where the engine returns none. */
-  async #affectedRow(result: StatementResult, id: string): Promise<ConfirmationRow | null> {
+  async #affectedRow(
+    result: StatementResult,
+    id: string,
+    deadline?: Deadline,
+  ): Promise<ConfirmationRow | null> {
     if (!hasAffectedRow(result)) return null;
-    return result.rows[0] ? rowFromRecord(result.rows[0]) : this.find(id);
+    return result.rows[0] ? rowFromRecord(result.rows[0]) : this.find(id, deadline);
   }
 }
 

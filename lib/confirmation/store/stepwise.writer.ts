@@ -49,7 +49,7 @@ export class StepwiseWriter implements ConfirmationWriter {
       // A confirmation without a code is the application's own decision, and no lock of the token concerns it.
       if (demand !== null && manager !== undefined)
         await this.ledger.assertUnlocked(demand, manager);
-      else if (demand !== null) receipt = await this.ledger.consumeForRequest(demand);
+      else if (demand !== null) receipt = await this.ledger.consumeForRequest(demand, deadline);
     } catch (error) {
       // A concurrent repeat may have consumed the quota, and not yet inserted its row.
       const mayBeRepeated = keyIds.length > 0 && isHeldByConcurrentRepeat(error);
@@ -59,12 +59,12 @@ export class StepwiseWriter implements ConfirmationWriter {
       if (concurrent !== null) return concurrent;
       throw error;
     }
-    if (deadline.expired) {
+    if (deadline?.expired) {
       if (receipt) await this.ledger.refund(receipt);
       throw databaseTimeoutError();
     }
     if (await this.#insert(request, receipt)) return { outcome: 'created', receipt };
-    const repeated = await this.store.find(row.id, manager);
+    const repeated = await this.store.find(row.id, manager ?? deadline);
     return repeated === null ? { outcome: 'invisible' } : { outcome: 'repeated', row: repeated };
   }
 
@@ -72,17 +72,21 @@ export class StepwiseWriter implements ConfirmationWriter {
     const { id, deadline, scopedSubject } = request;
     if (!this.#isVerifyLimited) return this.#compare(request, null);
     // One after the other in this process: the second call finds the confirmation ended before it consumes a failure.
-    return this.store.serializeAttempts(id, async () => {
-      if (deadline.expired) throw databaseTimeoutError();
-      const row = request.seen ?? (await this.store.find(id));
-      if (row === null || !isAccessible(row, scopedSubject, this.#access)) {
-        return { outcome: 'unknown' };
-      }
-      if (row.codeMac === null || statusOf(row, this.options.clock.now()) !== 'pending') {
-        return { outcome: 'ended', row };
-      }
-      return this.#verifyLimited(request, row, row.codeMac);
-    });
+    return this.store.serializeAttempts(
+      id,
+      async () => {
+        if (deadline?.expired) throw databaseTimeoutError();
+        const row = request.seen ?? (await this.store.find(id, deadline));
+        if (row === null || !isAccessible(row, scopedSubject, this.#access)) {
+          return { outcome: 'unknown' };
+        }
+        if (row.codeMac === null || statusOf(row, this.options.clock.now()) !== 'pending') {
+          return { outcome: 'ended', row };
+        }
+        return this.#verifyLimited(request, row, row.codeMac);
+      },
+      deadline,
+    );
   }
 
   async #verifyLimited(
@@ -95,12 +99,12 @@ export class StepwiseWriter implements ConfirmationWriter {
     try {
       // A code that can no longer be compared is no guess.
       const isComparable = this.options.keyRing.keyOf(mac) !== undefined;
-      if (isComparable) failure = await this.ledger.consumeFailure(scope);
+      if (isComparable) failure = await this.ledger.consumeFailure(scope, request.deadline);
     } catch (error) {
       if (error instanceof TwoFactorTooManyRequestsError) return { outcome: 'locked', row, error };
       throw error;
     }
-    if (request.deadline.expired) {
+    if (request.deadline?.expired) {
       if (failure) await this.ledger.refund(failure);
       throw databaseTimeoutError();
     }
@@ -116,19 +120,19 @@ export class StepwiseWriter implements ConfirmationWriter {
   }
 
   async #compare(
-    { id, macs, scopedSubject }: VerificationRequest,
+    { id, macs, scopedSubject, deadline }: VerificationRequest,
     failure: QuotaReceipt | null,
   ): Promise<Verification> {
-    const compared = await this.store.confirm(id, macs, scopedSubject);
+    const compared = await this.store.confirm(id, macs, scopedSubject, deadline);
     if (compared !== null) return { outcome: 'compared', ...compared, failure };
-    const row = await this.store.find(id);
+    const row = await this.store.find(id, deadline);
     return row === null || !isAccessible(row, scopedSubject, this.#access)
       ? { outcome: 'unknown' }
       : { outcome: 'ended', row };
   }
 
   async #insert(
-    { row, demand, keyIds, manager }: CreationRequest,
+    { row, demand, keyIds, manager, deadline }: CreationRequest,
     receipt: QuotaReceipt | null,
   ): Promise<boolean> {
     const keys =
@@ -137,16 +141,20 @@ export class StepwiseWriter implements ConfirmationWriter {
         : this.ledger.quotaKeys(receipt?.charges ?? this.ledger.failuresOf(demand));
     let isInserted = false;
     try {
-      isInserted = await this.store.insert({ ...row, ...keys }, keyIds.length === 0, manager);
+      const scope = manager ?? deadline;
+      isInserted = await this.store.insert({ ...row, ...keys }, keyIds.length === 0, scope);
       return isInserted;
     } finally {
       if (!isInserted && receipt) await this.ledger.refund(receipt);
     }
   }
 
-  async #findRepeated({ keyIds, manager }: CreationRequest, from = 0): Promise<Creation | null> {
+  async #findRepeated(
+    { keyIds, manager, deadline }: CreationRequest,
+    from = 0,
+  ): Promise<Creation | null> {
     for (const id of keyIds.slice(from)) {
-      const row = await this.store.find(id, manager);
+      const row = await this.store.find(id, manager ?? deadline);
       if (row !== null) return { outcome: 'repeated', row };
     }
     return null;

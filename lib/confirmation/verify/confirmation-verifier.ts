@@ -58,11 +58,9 @@ export class ConfirmationVerifier {
     if (seen && statusOf(seen, this.options.clock.now()) !== 'pending') {
       return { state: this.states.stateOf(seen), outcome: 'refused' };
     }
-    const charge = (deadline: Pick<Deadline, 'expired'>): Promise<Verification> =>
+    const charge = (deadline?: Deadline): Promise<Verification> =>
       method.charge(parsed, { id, scopedSubject: scopedSubject ?? null, seen, deadline });
-    const charged = this.#isLimited
-      ? await this.store.within(charge)
-      : await charge({ expired: false });
+    const charged = this.#isLimited ? await this.store.within(charge) : await charge();
     return charged.outcome === 'compared'
       ? this.#judge(method, parsed, charged)
       : this.#refuse(charged);

@@ -6,17 +6,25 @@ import type { HolderState } from './keyed-mutex.js';
 /** The time by which a caller gets an answer, whatever the call waits for: the mutex, the pool, a row lock, the server. */
 export class Deadline implements HolderState {
   /** In milliseconds of `performance.now()`, which a change of the system clock does not move. */
-  readonly startedAt = performance.now();
+  readonly startedAt: number;
   expired = false;
   /** The deadline expired while the server was executing the statement. */
   timedOutOnServer = false;
   /** Called when the deadline expires; `null` for nothing to do. */
   onExpire: (() => void) | null = null;
-  /** The neighbours in the list of `Deadlines`. */
+  /** The list that the deadline is in, until the call ends or the deadline expires. */
+  list: Deadlines | null = null;
+  /** The neighbours in the list. */
   before: Deadline | null = null;
   after: Deadline | null = null;
 
-  constructor(private readonly reject: (error: unknown) => void) {}
+  /** @param outer the deadline of the whole call, for one of its statements. Both expire together. */
+  constructor(
+    private readonly reject: (error: unknown) => void,
+    outer: Deadline | undefined,
+  ) {
+    this.startedAt = outer?.list ? outer.startedAt : performance.now();
+  }
 
   expire(): void {
     this.expired = true;
@@ -40,22 +48,39 @@ export class Deadlines {
 
   constructor(private readonly timeoutMs: number) {}
 
-  /** @throws TwoFactorUnavailableError when `work` takes too long. It is not stopped: it reads `expired` before each step. */
-  run<T>(work: (deadline: Deadline) => Promise<T>): Promise<T> {
+  /**
+   * @param outer the deadline of the whole call, when `work` is a part of it. The part expires in the same tick. With a full
+   * time of its own it would outlive the call by some milliseconds, and a connection that the pool hands out just then would
+   * execute a statement for a caller that has been refused.
+   * @throws TwoFactorUnavailableError when `work` takes too long. It is not stopped: it reads `expired` before each step.
+   */
+  run<T>(work: (deadline: Deadline) => Promise<T>, outer?: Deadline): Promise<T> {
+    if (outer?.expired) return Promise.reject(databaseTimeoutError());
+    const list = outer?.list ?? this;
     return new Promise((resolve, reject) => {
-      const deadline = new Deadline(reject);
-      this.#add(deadline);
+      const deadline = new Deadline(reject, outer);
+      list.#add(deadline, outer);
       const inTime =
         <A>(settle: (answer: A) => void) =>
         (answer: A): void => {
-          if (!deadline.expired) this.#remove(deadline);
+          if (!deadline.expired) list.#remove(deadline);
           settle(answer);
         };
       work(deadline).then(inTime(resolve), inTime(reject));
     });
   }
 
-  #add(deadline: Deadline): void {
+  #add(deadline: Deadline, outer: Deadline | undefined): void {
+    deadline.list = this;
+    if (outer?.list === this) {
+      // Behind the outer one, so that the list remains in the order of the starts.
+      deadline.before = outer;
+      deadline.after = outer.after;
+      if (outer.after === null) this.#last = deadline;
+      else outer.after.before = deadline;
+      outer.after = deadline;
+      return;
+    }
     if (this.#last === null) {
       // The fake timers of a test may have discarded the timer.
       const isLost = deadline.startedAt > this.#wakesAt;
@@ -76,7 +101,7 @@ export class Deadlines {
     else before.after = after;
     if (after === null) this.#last = before;
     else after.before = before;
-    deadline.before = deadline.after = null;
+    deadline.list = deadline.before = deadline.after = null;
     if (this.#first === null) this.#timer?.unref();
   }
 

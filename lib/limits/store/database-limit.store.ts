@@ -9,6 +9,7 @@ import {
   listValues,
   StatementRunner,
   tableNames,
+  type Deadline,
   type SqlValues,
   type StatementRunnerOptions,
 } from '../../database/index.js';
@@ -62,22 +63,27 @@ export class DatabaseLimitStore implements LimitStore {
     return this.statements.clauses;
   }
 
-  async consume(charges: readonly QuotaRequest[], owner: string): Promise<ConsumeResult> {
+  /** @param deadline of the call that consumes the quotas: none is consumed after it. */
+  async consume(
+    charges: readonly QuotaRequest[],
+    owner: string,
+    deadline?: Deadline,
+  ): Promise<ConsumeResult> {
     const consuming = charges.filter(({ checkOnly }) => !checkOnly);
     // No further statement is issued when the caller has already timed out.
     const endsAt = performance.now() + this.timeoutMs;
     for (let round = 0; round < ROUNDS && performance.now() < endsAt; round += 1) {
       if (round > 0) await sleep(Math.random() * MAX_PAUSE_MS);
       if (consuming.length === 0 || !this.statements.consumesAllOrNothing) {
-        const exhausted = await this.#exhaustedOf(charges);
+        const exhausted = await this.#exhaustedOf(charges, deadline);
         if (exhausted.length > 0 || consuming.length === 0) return { exhausted, consumed: [] };
       }
-      const consumed = await this.#tryConsume(charges, owner);
+      const consumed = await this.#tryConsume(charges, owner, deadline);
       if (consumed.length === consuming.length) return { exhausted: [], consumed };
       // A concurrent call consumed the last unit of one of them after this one had checked it.
       const keys = new Set(consumed.map(({ key }) => key));
       await this.refund(consuming.filter(({ key }) => keys.has(key)));
-      const exhausted = await this.#exhaustedOf(charges);
+      const exhausted = await this.#exhaustedOf(charges, deadline);
       if (exhausted.length > 0) return { exhausted, consumed: [] };
     }
     throw new TwoFactorUnavailableError('The limits are contended. Try again.');
@@ -99,12 +105,12 @@ export class DatabaseLimitStore implements LimitStore {
     await this.runner.run(statement, () => ({ ...keyValues(keys), owner: owner ?? '' }));
   }
 
-  async read(keys: readonly string[], manager?: EntityManager): Promise<QuotaUsage[]> {
+  async read(keys: readonly string[], scope?: EntityManager | Deadline): Promise<QuotaUsage[]> {
     if (keys.length === 0) return [];
     const { rows } = await this.runner.run(
       this.statements.read(keys.length),
       () => keyValues(keys),
-      manager,
+      scope,
     );
     return rows.map(levelOf);
   }
@@ -122,7 +128,11 @@ export class DatabaseLimitStore implements LimitStore {
     return isMore;
   }
 
-  async #tryConsume(charges: readonly QuotaRequest[], holder: string): Promise<QuotaUsage[]> {
+  async #tryConsume(
+    charges: readonly QuotaRequest[],
+    holder: string,
+    deadline: Deadline | undefined,
+  ): Promise<QuotaUsage[]> {
     const { consumesAllOrNothing } = this.statements;
     const sent = consumesAllOrNothing ? charges : charges.filter(({ checkOnly }) => !checkOnly);
     // The owner and the call: two calls may have the same owner.
@@ -135,13 +145,17 @@ export class DatabaseLimitStore implements LimitStore {
       });
       return Object.assign({ now, owner, ...failureValues(failureRuleOf(sent)) }, ...rows);
     };
-    const result = await this.runner.run(this.statements.consume(sent.length), values);
+    const result = await this.runner.run(this.statements.consume(sent.length), values, deadline);
     // MariaDB also returns rows that refused; those still carry the owner of another call.
     return result.rows.filter((row) => (row['owner'] ?? owner) === owner).map(levelOf);
   }
 
-  async #exhaustedOf(charges: readonly QuotaRequest[]): Promise<QuotaUsage[]> {
-    const levels = await this.read(charges.map(({ key }) => key));
+  async #exhaustedOf(
+    charges: readonly QuotaRequest[],
+    deadline: Deadline | undefined,
+  ): Promise<QuotaUsage[]> {
+    const keys = charges.map(({ key }) => key);
+    const levels = await this.read(keys, deadline);
     const now = this.clock.now();
     const byKey = new Map(charges.map((charge) => [charge.key, charge]));
     return levels.filter((level) => isExhausted(level, byKey.get(level.key)!, now));

@@ -1,5 +1,4 @@
 // A database that answers late: what the caller is told in time, what happens later, and what the pool is worth then.
-import { setTimeout as sleep } from 'node:timers/promises';
 
 import type { QueryRunner } from 'typeorm';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -117,8 +116,6 @@ describe.each(servers)('Late answers on %s', (engine) => {
       outcomeOf(confirmer.makeConfirmation()),
       outcomeOf(test.sender.send(null, 'ann@example.com', guessed)),
     ]);
-    // The statements of a call begin a moment after the call, and wait for the pool until their own deadlines pass.
-    await sleep(100);
     proxy.passed.length = 0;
     await runner.release();
     // The pool serves in order: whatever was still waiting has had its turn before this one.

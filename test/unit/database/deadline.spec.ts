@@ -91,6 +91,51 @@ describe('Deadlines', () => {
     expect(onPass).toHaveBeenCalledOnce();
   });
 
+  it('expire a part of a call together with the call, also when it begins later and among others', async () => {
+    const { deadlines, waiting, refused } = start();
+    const others = new Deadlines(10 * MS);
+    const refusedAs = (name: string) => (): number => refused.push(name);
+    let beginPart: (() => void) | undefined;
+    const begins = new Promise<void>((resolve) => {
+      beginPart = resolve;
+    });
+    const whole = deadlines.run(async (outer) => {
+      await begins;
+      await others.run(never, outer).catch(refusedAs('part'));
+      await deadlines.run(() => Promise.resolve(), outer).catch(refusedAs('too late'));
+    });
+    whole.catch(refusedAs('whole'));
+    await vi.advanceTimersByTimeAsync(100);
+    waiting('another call');
+    await vi.advanceTimersByTimeAsync(200);
+    beginPart!();
+
+    await vi.advanceTimersByTimeAsync(MS - 301);
+    expect(refused).toEqual([]);
+    await vi.advanceTimersByTimeAsync(1);
+    expect(refused.toSorted()).toEqual(['part', 'too late', 'whole']);
+    await vi.advanceTimersByTimeAsync(99);
+    expect(refused).toHaveLength(3);
+    await vi.advanceTimersByTimeAsync(1);
+    expect(refused.at(-1)).toBe('another call');
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
+  it('give a part that begins after its call has ended a time of its own', async () => {
+    const { deadlines, refused } = start();
+    let ended: Deadline | undefined;
+    await deadlines.run(async (deadline) => {
+      ended = deadline;
+    });
+    await vi.advanceTimersByTimeAsync(500);
+    deadlines.run(never, ended).catch(() => refused.push('part'));
+
+    await vi.advanceTimersByTimeAsync(MS - 1);
+    expect(refused).toEqual([]);
+    await vi.advanceTimersByTimeAsync(1);
+    expect(refused).toEqual(['part']);
+  });
+
   it('keep the process alive as long as somebody waits, and no longer', async () => {
     const setting = vi.spyOn(globalThis, 'setTimeout');
     const deadlines = new Deadlines(MS);
