@@ -75,7 +75,7 @@ async function openStore(
 /** A factory, because Nest runs it before any transport reads the guards of its routes; lifecycle hooks run after that. */
 function orderedRoutes(modules: ModulesContainer): GuardedRouteExplorer {
   const explorer = new GuardedRouteExplorer(modules);
-  explorer.orderEnhancers();
+  explorer.moveGuardsLast();
   return explorer;
 }
 

@@ -1,11 +1,11 @@
 import { createHmac } from 'node:crypto';
 
 import { TwoFactorInputError } from '../errors/index.js';
-import type { RingKey } from './key-ring.js';
+import type { DerivedKeys } from './key-ring.js';
 import { drawBytes } from './draw-bytes.js';
 import { lengthPrefixed } from './length-prefixed.js';
 
-const ALPHABET = '0123456789abcdefghijklmnopqrstuv';
+const ID_ALPHABET = '0123456789abcdefghijklmnopqrstuv';
 const TIME_BYTES = 6;
 export const ID_RANDOM_BYTES = 16;
 const BYTES = TIME_BYTES + ID_RANDOM_BYTES;
@@ -23,11 +23,11 @@ function base32hex(bytes: Uint8Array): string {
     bits += 8;
     while (bits >= 5) {
       bits -= 5;
-      text += ALPHABET[(value >>> bits) & 31];
+      text += ID_ALPHABET[(value >>> bits) & 31];
     }
     value &= (1 << bits) - 1;
   }
-  return bits > 0 ? text + ALPHABET[(value << (5 - bits)) & 31] : text;
+  return bits > 0 ? text + ID_ALPHABET[(value << (5 - bits)) & 31] : text;
 }
 
 function withTime(epochMs: number): Buffer {
@@ -53,7 +53,7 @@ export function newId(epochMs: number, random = drawBytes(ID_RANDOM_BYTES)): str
  * row. The id is as unguessable as the secret. Its time is zero, because a repeated call does not know the time of the first.
  */
 export function idFromRequestKey(
-  key: RingKey,
+  key: DerivedKeys,
   requestKey: string,
   purpose: string,
   subject: string,

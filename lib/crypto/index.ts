@@ -8,6 +8,6 @@ export {
   type EnvelopeContent,
 } from './envelope.js';
 export { ID_RANDOM_BYTES, idBound, idFromRequestKey, isId, newId, parseId, shortId } from './id.js';
-export { KeyRing, type RingKey } from './key-ring.js';
+export { KeyRing, type DerivedKeys } from './key-ring.js';
 export { limitKey } from './limit-key.js';
 export { codeMac, codeMacs, detailsMac, detailsMacs } from './mac.js';

@@ -1,7 +1,7 @@
 import { createSecretKey, hkdfSync, type KeyObject } from 'node:crypto';
 
 /** The keys that are derived from one secret. `kid` identifies them in stored rows and is public. */
-export interface RingKey {
+export interface DerivedKeys {
   readonly kid: string;
   readonly mac: KeyObject;
   readonly seal: KeyObject;
@@ -16,7 +16,7 @@ function derive(secret: Uint8Array, label: string, bytes: number): Buffer {
   return Buffer.from(hkdfSync('sha256', secret, '', label, bytes));
 }
 
-function ringKey(secret: Uint8Array, application: string): RingKey {
+function ringKey(secret: Uint8Array, application: string): DerivedKeys {
   // Application names contain no slash, so that the labels of two applications always differ.
   const label = application === '' ? LABEL : `${LABEL}application/${application}/`;
   const key = (purpose: string): KeyObject =>
@@ -36,9 +36,9 @@ function ringKey(secret: Uint8Array, application: string): RingKey {
 export class KeyRing {
   private constructor(
     /** The key that signs and seals. */
-    readonly current: RingKey,
+    readonly current: DerivedKeys,
     /** All keys, the current one first. */
-    readonly keys: readonly RingKey[],
+    readonly keys: readonly DerivedKeys[],
   ) {}
 
   /**
@@ -52,12 +52,12 @@ export class KeyRing {
     return new KeyRing(current, Object.freeze(keys));
   }
 
-  find(kid: string): RingKey | undefined {
+  find(kid: string): DerivedKeys | undefined {
     return this.keys.find((key) => key.kid === kid);
   }
 
   /** The key of a stored MAC or envelope (`v1.kid....`); `undefined` for a key that is not in the ring, and for another format. */
-  keyOf(stored: string): RingKey | undefined {
+  keyOf(stored: string): DerivedKeys | undefined {
     const [version, kid] = stored.split('.', 2);
     return version === 'v1' && kid !== undefined ? this.find(kid) : undefined;
   }

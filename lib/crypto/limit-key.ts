@@ -1,6 +1,6 @@
 import { createHmac } from 'node:crypto';
 
-import type { RingKey } from './key-ring.js';
+import type { DerivedKeys } from './key-ring.js';
 import { lengthPrefixed } from './length-prefixed.js';
 
 /** 128 bits are enough, because finding two inputs with one key gives an attacker no advantage. */
@@ -10,7 +10,7 @@ const BYTES = 16;
  * The key of a quota: 32 hexadecimal characters of a keyed hash. A dump of the quotas contains no address, and without the secret a
  * list of addresses cannot be tested against it.
  */
-export function limitKey(key: RingKey, ...parts: readonly string[]): string {
+export function limitKey(key: DerivedKeys, ...parts: readonly string[]): string {
   const digest = createHmac('sha256', key.limit)
     .update(lengthPrefixed(...parts))
     .digest();

@@ -1,9 +1,9 @@
 import { createHmac } from 'node:crypto';
 
-import type { KeyRing, RingKey } from './key-ring.js';
+import type { KeyRing, DerivedKeys } from './key-ring.js';
 import { lengthPrefixed } from './length-prefixed.js';
 
-function mac(key: RingKey, label: string, ...parts: readonly string[]): string {
+function mac(key: DerivedKeys, label: string, ...parts: readonly string[]): string {
   const digest = createHmac('sha256', key.mac).update(lengthPrefixed(label, ...parts));
   return `v1.${key.kid}.${digest.digest('base64url')}`;
 }
@@ -12,7 +12,7 @@ function mac(key: RingKey, label: string, ...parts: readonly string[]): string {
  * The MAC that is stored instead of the code. It includes the confirmation's id, so that equal codes have different MACs and a MAC
  * is useless in another row. It is keyed, because the 10^6 plain hashes of 6-digit codes are computed within a second.
  */
-export function codeMac(key: RingKey, id: string, code: string): string {
+export function codeMac(key: DerivedKeys, id: string, code: string): string {
   return mac(key, 'code', id, code);
 }
 
@@ -22,7 +22,7 @@ export function codeMacs(ring: KeyRing, id: string, code: string): string[] {
 }
 
 /** The MAC that binds details to a confirmation. `canonical` is their canonical JSON. */
-export function detailsMac(key: RingKey, id: string, canonical: string): string {
+export function detailsMac(key: DerivedKeys, id: string, canonical: string): string {
   return mac(key, 'details', id, canonical);
 }
 

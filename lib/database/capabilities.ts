@@ -20,7 +20,7 @@ export class Capabilities {
   readonly preparedStatements: boolean = true;
   readonly #logger = new Logger(Capabilities.name);
 
-  static of(dataSource: DataSource): Capabilities {
+  static forDataSource(dataSource: DataSource): Capabilities {
     let capabilities = this.#shared.get(dataSource);
     if (capabilities === undefined) {
       capabilities = new Capabilities();

@@ -27,7 +27,11 @@ export async function assertServerSettings(dataSource: DataSource): Promise<void
   }
 }
 
-/** @throws TwoFactorConfigurationError for a MySQL server, which has no INSERT ... RETURNING. */
+/**
+ * Limits in the database need `INSERT ... RETURNING`.
+ *
+ * @throws TwoFactorConfigurationError for MySQL, and for MariaDB before 10.5.
+ */
 export async function assertReturning(dataSource: DataSource): Promise<void> {
   if (engineOf(dataSource) !== 'mysql') return;
   const rows: { version: string }[] = await dataSource.query('SELECT VERSION() AS version');

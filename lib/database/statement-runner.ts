@@ -34,7 +34,7 @@ export class StatementRunner {
 
   constructor(dataSource: DataSource, options: StatementRunnerOptions) {
     this.engine = engineOf(dataSource);
-    this.capabilities = Capabilities.of(dataSource);
+    this.capabilities = Capabilities.forDataSource(dataSource);
     this.#deadlines = new Deadlines(options.timeoutMs);
     this.#transaction = new TransactionExecutor(dataSource);
     this.#ownConnection = new OwnConnectionExecutor(dataSource, this.capabilities, options);

@@ -19,7 +19,7 @@ function proofOfCall(_: unknown, context: ExecutionContext): ConfirmationProof {
 Object.defineProperty(proofOfCall, IS_CONFIRMATION, { value: true });
 
 /** Whether a parameter's factory belongs to `@Confirmation()`. */
-export function isConfirmationFactory(factory: unknown): boolean {
+export function isProofParameterFactory(factory: unknown): boolean {
   return typeof factory === 'function' && IS_CONFIRMATION in factory;
 }
 

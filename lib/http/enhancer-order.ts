@@ -41,7 +41,7 @@ export const HANDLER_WATCH: NestInterceptor = {
 
 /** Postpones a check to `LAST_GUARD`. False when the method has no such guard; the check must then run at once. */
 export function postpone(context: ExecutionContext, check: () => Promise<void>): boolean {
-  if (!listOf(GUARDS, context.getHandler()).includes(LAST_GUARD)) return false;
+  if (!enhancersOf(GUARDS, context.getHandler()).includes(LAST_GUARD)) return false;
   postponed.set(context, check);
   return true;
 }
@@ -75,15 +75,15 @@ export function watchHandler(method: object): void {
 }
 
 function putLast(key: string, method: object, last: object): void {
-  const others = listOf(key, method).filter((each) => each !== last);
+  const others = enhancersOf(key, method).filter((each) => each !== last);
   Reflect.defineMetadata(key, [...others, last], method);
 }
 
 /** The guards or interceptors of class and method, in the order in which Nest runs them. */
 function effective(key: string, type: object, method: object): readonly unknown[] {
-  return [...listOf(key, type), ...listOf(key, method)];
+  return [...enhancersOf(key, type), ...enhancersOf(key, method)];
 }
 
-function listOf(key: string, target: object): readonly unknown[] {
+function enhancersOf(key: string, target: object): readonly unknown[] {
   return (Reflect.getMetadata(key, target) as readonly unknown[] | undefined) ?? [];
 }

@@ -24,7 +24,7 @@ export class GuardedRouteExplorer implements OnModuleInit {
    * Called while Nest creates the providers: all classes are known by then, and no transport has read the guards of its routes.
    * `onModuleInit` would be too late, because HTTP, WebSockets and microservices read the guards earlier.
    */
-  orderEnhancers(): void {
+  moveGuardsLast(): void {
     for (const guarded of guardedClasses(this.modules)) {
       for (const { method, requirement } of guardedMethods(guarded)) {
         putGuardLast(guarded.type, method, ConfirmationGuard);

@@ -95,7 +95,11 @@ export class PurposeService implements OnModuleInit {
     const { subject, recipient, ttlSeconds } = definition;
     if (!subject || !recipient) {
       if (token === undefined) throw new TwoFactorInputError('The body has no token.');
-      return { token, details: await this.#requested(purpose, details, context), ttlSeconds };
+      return {
+        token,
+        details: await this.#requestedDetails(purpose, details, context),
+        ttlSeconds,
+      };
     }
     if (recipient === 'client') {
       const resolved = requireString(await subject(context), 'subject', purpose);
@@ -104,7 +108,7 @@ export class PurposeService implements OnModuleInit {
         subject: resolved,
         token,
         tokenFrom: 'client',
-        details: await this.#requested(purpose, details, context),
+        details: await this.#requestedDetails(purpose, details, context),
         ttlSeconds,
       };
     }
@@ -116,7 +120,7 @@ export class PurposeService implements OnModuleInit {
     return {
       subject: requireString(await subject(context), 'subject', purpose),
       token: requireString(await recipient(context, way), 'recipient', purpose),
-      details: await this.#requested(purpose, details, context),
+      details: await this.#requestedDetails(purpose, details, context),
       ttlSeconds,
     };
   }
@@ -182,7 +186,7 @@ export class PurposeService implements OnModuleInit {
     return purposeNamed(this.options, purpose);
   }
 
-  async #requested(
+  async #requestedDetails(
     purpose: string | undefined,
     given: unknown,
     context: ExecutionContext,

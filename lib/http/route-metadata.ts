@@ -1,4 +1,4 @@
-import { isConfirmationFactory } from './confirmation.decorator.js';
+import { isProofParameterFactory } from './confirmation.decorator.js';
 
 /** The metadata keys of the decorators of Nest's transports. Nest finds routes by this metadata only. */
 const HTTP_PATH = 'path';
@@ -52,7 +52,7 @@ export function takesProof(type: { readonly prototype: unknown }, name: string):
     if (typeof host !== 'function') return false;
     const parameters = Reflect.getMetadata(PARAMETERS, host, name) as
       Readonly<Record<string, { readonly factory?: unknown }>> | undefined;
-    return Object.values(parameters ?? {}).some(({ factory }) => isConfirmationFactory(factory));
+    return Object.values(parameters ?? {}).some(({ factory }) => isProofParameterFactory(factory));
   });
 }
 

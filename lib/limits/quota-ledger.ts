@@ -126,7 +126,10 @@ export class QuotaLedger {
     return this.#clauseValues;
   }
 
-  /** What a statement that creates a confirmation consumes by itself. */
+  /**
+   * The quotas that the statement which inserts a confirmation consumes with it: those of its message, and one of the free
+   * pending slots (a candidate for each slot).
+   */
   planCreation(demand: QuotaDemand & { readonly opens: PendingSlotRequest }): CreationPlan {
     const unconditional = this.planner.request(demand, demand.sends);
     const slots = this.#slots(demand);

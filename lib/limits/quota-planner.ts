@@ -47,7 +47,7 @@ export interface NamedQuota extends QuotaRequest {
   readonly limitClass: LimitClass;
 }
 
-/** What the keys of a scope's counters begin with: its class, and the names that the class counts by. */
+/** The part of a counter's key that names its scope: `open` and the token, or `bound`, the subject and the token. */
 type ScopeNames = readonly [limitClass: LimitClass, ...names: string[]];
 
 const UNKNOWN_REQUESTER = 'unknown';

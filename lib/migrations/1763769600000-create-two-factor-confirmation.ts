@@ -1,10 +1,10 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 
 import { ConfirmationRecord } from '../confirmation/index.js';
-import { createTable, dropTable, type Columns } from './create-table.js';
+import { createTable, dropTable, type ColumnDefinitions } from './create-table.js';
 
 /** The table of version 0.1.0. Only the names come from the entity, so that later changes of the entity do not change it. */
-const COLUMNS: Columns<ConfirmationRecord> = {
+const COLUMNS: ColumnDefinitions<ConfirmationRecord> = {
   id: { type: 'varchar', length: '36', isPrimary: true },
   purpose: { type: 'varchar', length: '64', default: "''" },
   subject: { type: 'varchar', length: '255', default: "''" },

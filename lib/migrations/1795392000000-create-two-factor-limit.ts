@@ -1,14 +1,14 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 
 import { LimitRecord } from '../limits/index.js';
-import { createTable, dropTable, type Columns } from './create-table.js';
+import { createTable, dropTable, type ColumnDefinitions } from './create-table.js';
 
 /** The table of version 0.1.0. Only the names come from the entity, so that later changes of the entity do not change it. */
-const COLUMNS: Columns<LimitRecord> = {
+const COLUMNS: ColumnDefinitions<LimitRecord> = {
   id: { type: 'varchar', length: '32', isPrimary: true },
   kind: { type: 'varchar', length: '8' },
   amount: { type: 'int' },
-  allowed: { type: 'int' },
+  maxAmount: { type: 'int' },
   endsAt: { type: 'bigint' },
   owner: { type: 'varchar', length: '32', default: "''" },
 };

@@ -16,7 +16,7 @@ import { assertEntity, dataSourceOf, engineOf } from '../database/index.js';
 const FILL_FACTOR = 50;
 
 /** The columns by property. The naming strategy of the data source determines their names. */
-export type Columns<Entity> = Readonly<
+export type ColumnDefinitions<Entity> = Readonly<
   Record<keyof Entity & string, Omit<TableColumnOptions, 'name'>>
 >;
 
@@ -24,7 +24,7 @@ export type Columns<Entity> = Readonly<
 export async function createTable<Entity extends ObjectLiteral>(
   queryRunner: QueryRunner,
   entity: { readonly name: string } & EntityTarget<Entity>,
-  columns: Columns<Entity>,
+  columns: ColumnDefinitions<Entity>,
 ): Promise<void> {
   const dataSource = dataSourceOf(queryRunner);
   assertEntity(dataSource, entity);

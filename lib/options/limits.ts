@@ -70,7 +70,7 @@ export function resolveLimits(input: unknown, surroundings: LimitsSurroundings):
       limits.sendsPerRequester,
       DEFAULTS.limits.sendsPerRequester,
     ),
-    sendsPerNetwork: resolveNetworks(limits.sendsPerNetwork),
+    sendsPerNetwork: resolveNetworkLimits(limits.sendsPerNetwork),
     sendsPerSender: resolveBudgets('sendsPerSender', limits.sendsPerSender, []),
     sendsInTotal: resolveClasses(
       'sendsInTotal',
@@ -147,7 +147,7 @@ function resolveClasses(
   });
 }
 
-function resolveNetworks(input: unknown): readonly NetworkSendLimit[] {
+function resolveNetworkLimits(input: unknown): readonly NetworkSendLimit[] {
   return resolveList<NetworkSendLimit>(
     'sendsPerNetwork',
     input,

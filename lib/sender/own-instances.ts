@@ -13,7 +13,7 @@ export type LifecycleHook =
   | 'onApplicationShutdown';
 
 /** The metadata key under which `@Injectable({ scope })` stores its options. */
-const SCOPE_METADATA = 'scope:options';
+const INJECTION_SCOPE_METADATA = 'scope:options';
 
 /**
  * The backends whose classes only the option `senders` names. No module provides them, so this package creates one instance
@@ -25,10 +25,11 @@ export class OwnInstances {
   constructor(private readonly moduleRef: ModuleRef) {}
 
   /** The one instance of a class; created, and initialised by `onModuleInit`, at the first call. */
-  async get(type: Type<SenderBackend>): Promise<Candidate> {
+  async getOrCreate(type: Type<SenderBackend>): Promise<Candidate> {
     const known = this.#instances.get(type);
     if (known !== undefined) return known;
-    const scope = Reflect.getMetadata(SCOPE_METADATA, type) as { scope?: Scope } | undefined;
+    const scope = Reflect.getMetadata(INJECTION_SCOPE_METADATA, type) as
+      { scope?: Scope } | undefined;
     assertSingleton(type, (scope?.scope ?? Scope.DEFAULT) !== Scope.DEFAULT);
     const instance = await this.#create(type);
     const candidate: Candidate = { type, instance, moduleName: 'TwoFactorModule' };

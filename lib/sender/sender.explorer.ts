@@ -133,7 +133,7 @@ export class SenderExplorer
       );
     }
     if (match !== undefined) return match;
-    if (typeof backend !== 'string') return this.#ownInstances.get(backend);
+    if (typeof backend !== 'string') return this.#ownInstances.getOrCreate(backend);
     throw new TwoFactorConfigurationError(
       `Sender ${name} names the backend "${backend}", which no module provides: provide a class decorated with ` +
         `@SenderBackend(${JSON.stringify(backend)}) in a module (found: ${decoratedNames(candidates)}).`,

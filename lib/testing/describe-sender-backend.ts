@@ -39,7 +39,7 @@ export interface SenderBackendContract<Options, Fixture extends SenderBackendFix
   readonly hang?: ((fixture: Fixture) => unknown) | undefined;
   /** Longest wait from the abort to the end of `send`, in milliseconds. @default 1000 */
   readonly settleWithinMs?: number | undefined;
-  /** Whether the backend writes its messages to the log. @default false */
+  /** Whether the backend delivers by writing to the log. The test that code and token stay out of the log is then left out. @default false */
   readonly deliversToLog?: boolean | undefined;
 }
 

@@ -59,15 +59,15 @@ export function bindArrays(
 }
 
 /** For each placeholder of a statement the name of the value whose array it takes; `null` for a shared value. */
-const ARRAY_NAMES = new WeakMap<Statement, readonly (string | null)[]>();
+const VALUE_NAMES_BY_STATEMENT = new WeakMap<Statement, readonly (string | null)[]>();
 
 function arrayNamesOf(statement: Statement): readonly (string | null)[] {
-  let names = ARRAY_NAMES.get(statement);
+  let names = VALUE_NAMES_BY_STATEMENT.get(statement);
   if (names === undefined) {
     names = statement.order.map((place) =>
       place.startsWith(ARRAY) ? place.slice(ARRAY.length) : null,
     );
-    ARRAY_NAMES.set(statement, names);
+    VALUE_NAMES_BY_STATEMENT.set(statement, names);
   }
   return names;
 }

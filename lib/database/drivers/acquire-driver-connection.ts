@@ -3,7 +3,7 @@ import type { DataSource } from 'typeorm';
 import type { Engine } from '../engine.js';
 import type { ConnectionLease } from './connection-lease.js';
 import { MysqlConnection, type MysqlClient } from './mysql-connection.js';
-import { PgConnection, type ObtainedPg } from './pg-connection.js';
+import { PgConnection, type AcquiredPgClient } from './pg-connection.js';
 
 /** The part of TypeORM's drivers for servers that is used here. */
 interface PooledDriver {
@@ -22,6 +22,6 @@ export async function acquireDriverConnection(
   // `master`, because a replica may lag behind: a used confirmation would look unused there.
   const obtained = await (driver as unknown as PooledDriver).obtainMasterConnection();
   return engine === 'postgres'
-    ? new PgConnection(obtained as ObtainedPg)
+    ? new PgConnection(obtained as AcquiredPgClient)
     : new MysqlConnection(obtained as MysqlClient);
 }

@@ -16,14 +16,15 @@ interface PgClient {
   removeListener(event: 'error', listener: () => void): unknown;
 }
 
-export type ObtainedPg = readonly [client: PgClient, release: () => void];
+/** A client of the pool of `pg`, and the function that gives it back. */
+export type AcquiredPgClient = readonly [client: PgClient, release: () => void];
 
 export class PgConnection implements ConnectionLease {
   readonly raw: PgClient;
   readonly usesPreparedStatements = true;
   readonly #release: () => void;
 
-  constructor([client, release]: ObtainedPg) {
+  constructor([client, release]: AcquiredPgClient) {
     this.raw = client;
     this.#release = release;
     // Without a listener, an 'error' event would crash the process. The statement fails by itself, and the pool checks each

@@ -15,7 +15,7 @@ export class TypeOrmConnection implements ConnectionLease {
   ) {}
 
   /** @param usesPreparedStatements only for `pg`, which prepares a query that is an object with a name. */
-  static async lease(
+  static async acquire(
     dataSource: DataSource,
     usesPreparedStatements: boolean,
   ): Promise<TypeOrmConnection> {

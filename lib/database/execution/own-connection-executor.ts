@@ -134,7 +134,7 @@ export class OwnConnectionExecutor {
     if (engine !== 'sqlite' && this.canBypassTypeOrm) {
       return acquireDriverConnection(this.dataSource, engine);
     }
-    return TypeOrmConnection.lease(
+    return TypeOrmConnection.acquire(
       this.dataSource,
       engine === 'postgres' && this.#preparesStatements,
     );

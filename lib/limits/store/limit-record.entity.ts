@@ -21,7 +21,7 @@ export class LimitRecord {
 
   /** The units that may be consumed, by the rule of the last consumption. */
   @Column({ name: 'allowed', type: 'int' })
-  allowed!: number;
+  maxAmount!: number;
 
   /** End of the window, or of the lock: epoch milliseconds. */
   @Column({ name: 'ends_at', type: 'bigint', transformer: epochMs })

@@ -91,7 +91,7 @@ export function batchStatements(terms: StatementContext): BatchStatements | null
     const updated = update(clause, types, returned);
     return {
       one: updateOne(clause, returned),
-      // Without a second part the server need not materialize the returned rows first.
+      // Ends with the UPDATE itself. A SELECT after it, as in `rest`, would make the server collect all returned rows first.
       many: statement(`${locked(types)} ${updated}`),
       rest: statement(
         `${locked(types)}, updated AS (${updated}) SELECT * FROM updated UNION ALL ${nothing(nulls)}`,

@@ -42,8 +42,8 @@ const SQL_NO_OWNER = `'${NO_OWNER}'`;
 
 export function limitClauses(names: LimitTable): LimitClauses {
   const { table, column: c } = names;
-  const columns = `${c.id}, ${c.kind}, ${c.amount}, ${c.allowed}, ${c.endsAt}, ${c.owner}`;
-  const own = terms(names, 'own', `excluded.${c.allowed}`, `excluded.${c.endsAt}`);
+  const columns = `${c.id}, ${c.kind}, ${c.amount}, ${c.maxAmount}, ${c.endsAt}, ${c.owner}`;
+  const own = terms(names, 'own', `excluded.${c.maxAmount}`, `excluded.${c.endsAt}`);
   const failed = (row: string): string =>
     isExhausted({ ...terms(names, row, int(':permanentLockAfter'), '0'), kind: "'failures'" });
   const next = `own.${c.amount} + 1`;
@@ -54,8 +54,8 @@ export function limitClauses(names: LimitTable): LimitClauses {
       ON CONFLICT (${c.id}) DO UPDATE SET
         ${c.amount} = CASE WHEN ${isActive(own)} THEN own.${c.amount} ELSE 0 END + excluded.${c.amount},
         ${c.endsAt} = CASE WHEN ${isActive(own)} THEN own.${c.endsAt} ELSE excluded.${c.endsAt} END,
-        ${c.allowed} = excluded.${c.allowed}, ${c.owner} = excluded.${c.owner}
-      WHERE NOT ${isActive(own)} OR own.${c.amount} + excluded.${c.amount} <= excluded.${c.allowed}
+        ${c.maxAmount} = excluded.${c.maxAmount}, ${c.owner} = excluded.${c.owner}
+      WHERE NOT ${isActive(own)} OR own.${c.amount} + excluded.${c.amount} <= excluded.${c.maxAmount}
       RETURNING ${c.id} AS id)`;
   const isSeenExhausted = `
     FROM wanted JOIN ${table} AS seen ON seen.${c.id} = wanted.id
@@ -74,7 +74,7 @@ export function limitClauses(names: LimitTable): LimitClauses {
       ON CONFLICT (${c.id}) DO UPDATE SET
         ${c.amount} = CASE WHEN excluded.${c.amount} = 0 THEN 0 ELSE ${next} END,
         ${c.endsAt} = CASE WHEN excluded.${c.amount} = 0 THEN 0 ELSE ${lockEnd(next, int, bigint)} END,
-        ${c.allowed} = excluded.${c.allowed}, ${c.owner} = excluded.${c.owner}
+        ${c.maxAmount} = excluded.${c.maxAmount}, ${c.owner} = excluded.${c.owner}
       WHERE NOT ${failed('own')}
       RETURNING ${c.id} AS id, ${c.amount} AS amount, ${c.endsAt} AS ends_at)`;
 

@@ -26,7 +26,7 @@ export const mysqlDialect: LimitDialect = {
       kind: c.kind,
       amount: c.amount,
       endsAt: c.endsAt,
-      allowed: given(c.allowed),
+      allowed: given(c.maxAmount),
       newEnd: given(c.endsAt),
       now: ':now',
       maxLockMs: ':maxLockMs',
@@ -34,14 +34,14 @@ export const mysqlDialect: LimitDialect = {
     // The owner of this call is in no row before this statement.
     const isConsumed = `${c.owner} = ${given(c.owner)}`;
     return `
-      INSERT INTO ${table} (${c.id}, ${c.kind}, ${c.amount}, ${c.allowed}, ${c.endsAt}, ${c.owner})
+      INSERT INTO ${table} (${c.id}, ${c.kind}, ${c.amount}, ${c.maxAmount}, ${c.endsAt}, ${c.owner})
       VALUES ${wanted.join(', ')}
       ON DUPLICATE KEY UPDATE
         ${c.owner} = IF(${isExhausted(own)}, ${c.owner}, ${given(c.owner)}),
         ${c.amount} = IF(${isConsumed}, IF(${c.kind} = 'failures' OR ${isActive(own)}, ${c.amount} + 1, 1), ${c.amount}),
         ${c.endsAt} = IF(${isConsumed}, CASE WHEN ${c.kind} = 'failures' THEN ${lockEnd(c.amount, asIs, asIs)}
           WHEN ${isActive(own)} THEN ${c.endsAt} ELSE ${own.newEnd} END, ${c.endsAt}),
-        ${c.allowed} = ${own.allowed}
+        ${c.maxAmount} = ${own.allowed}
       RETURNING ${c.id} AS id, ${c.amount} AS amount, ${c.endsAt} AS endsAt, ${c.owner} AS owner,
         @@in_transaction AS inTransaction`;
   },

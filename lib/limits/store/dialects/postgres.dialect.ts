@@ -30,19 +30,19 @@ export function terms(
 }
 
 function insertInto({ table, column: c }: LimitTable): string {
-  return `INSERT INTO ${table} AS limits (${c.id}, ${c.kind}, ${c.amount}, ${c.allowed}, ${c.endsAt}, ${c.owner})`;
+  return `INSERT INTO ${table} AS limits (${c.id}, ${c.kind}, ${c.amount}, ${c.maxAmount}, ${c.endsAt}, ${c.owner})`;
 }
 
 function onConflictConsume(names: LimitTable): string {
   const { column: c } = names;
-  const own = terms(names, 'limits', `excluded.${c.allowed}`, `excluded.${c.endsAt}`);
+  const own = terms(names, 'limits', `excluded.${c.maxAmount}`, `excluded.${c.endsAt}`);
   const next = `${own.amount} + 1`;
   return `
     ON CONFLICT (${c.id}) DO UPDATE SET
       ${c.amount} = CASE WHEN ${own.kind} = 'failures' OR ${isActive(own)} THEN ${next} ELSE 1 END,
       ${c.endsAt} = CASE WHEN ${own.kind} = 'failures' THEN ${lockEnd(next, int, bigint)}
         WHEN ${isActive(own)} THEN ${own.endsAt} ELSE ${own.newEnd} END,
-      ${c.allowed} = ${own.allowed}, ${c.owner} = excluded.${c.owner}
+      ${c.maxAmount} = ${own.allowed}, ${c.owner} = excluded.${c.owner}
     WHERE NOT ${isExhausted(own)}
     RETURNING ${c.id} AS "id", ${c.amount} AS "amount", ${c.endsAt} AS "endsAt"`;
 }

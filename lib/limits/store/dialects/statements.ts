@@ -71,7 +71,7 @@ export function limitStatements(engine: Engine, names: LimitTable): LimitStateme
         names,
         `${c.id} > :after AND ${c.id} <= :last AND ${c.endsAt} + ${CLOCK_MARGIN_MS} <= :now ` +
           `AND (${c.kind} <> 'failures' OR ${c.amount} = 0 ` +
-          `OR (${c.amount} < ${c.allowed} AND ${c.endsAt} + ${FAILURES_KEPT_MS} <= :now))`,
+          `OR (${c.amount} < ${c.maxAmount} AND ${c.endsAt} + ${FAILURES_KEPT_MS} <= :now))`,
       ),
     ),
     clauses: engine === 'postgres' ? limitClauses(names) : null,
