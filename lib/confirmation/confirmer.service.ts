@@ -69,9 +69,10 @@ export class ConfirmerService {
   }
 
   /**
-   * Confirms by the code. Charges one failure of the token, then one attempt with the comparison, each in one
-   * committed statement on a connection of its own: also when it is called inside a transaction. A right code gives the
-   * failures back.
+   * Confirms by the code. Charges one attempt with the comparison, and one failure of the token for a wrong code: in one
+   * statement on PostgreSQL, in two on other engines and where the limits are kept elsewhere. There the failure is charged
+   * before the comparison, whatever the code is. A right code ends the failures of the token. The statements commit on a
+   * connection of their own, also when the call is made inside a transaction.
    *
    * @returns whether this call confirmed it: `[state, false]` for a wrong code (see `attemptsLeft`) and for one that is
    * confirmed, used, cancelled, locked or expired (see `status`); `[null, false]` for an unknown id.

@@ -40,8 +40,8 @@ export class DetailsSchema {
     // Without target and value, an application that logs these errors does not log the values of the client.
     const errors = await validate(dto, { validationError: { target: false, value: false } });
     if (errors.length > 0) throw this.#refusal(errors, dto as Members);
-    const budget = { members: MAX_MEMBERS };
-    const details = this.#plain(dto as Members, this.#root.members, budget);
+    const remaining = { members: MAX_MEMBERS };
+    const details = this.#plain(dto as Members, this.#root.members, remaining);
     if (Buffer.byteLength(JSON.stringify(details)) > MAX_BYTES) {
       throw this.#error(`have more than ${MAX_BYTES} bytes`);
     }
@@ -66,19 +66,19 @@ export class DetailsSchema {
   #plain(
     dto: Members,
     members: DetailsMembers,
-    budget: { members: number },
+    remaining: { members: number },
   ): Record<string, JsonValue> {
     const plain: Record<string, JsonValue> = {};
     for (const [name, nested] of members) {
       const value = dto[name];
       if (value === undefined || value === null) continue;
       if (nested !== null) {
-        plain[name] = this.#plain(value as Members, nested.members, budget);
+        plain[name] = this.#plain(value as Members, nested.members, remaining);
         continue;
       }
       const leaves: readonly unknown[] = Array.isArray(value) ? value : [value];
-      budget.members -= leaves.length;
-      if (budget.members < 0) throw this.#error(`have more than ${MAX_MEMBERS} members`);
+      remaining.members -= leaves.length;
+      if (remaining.members < 0) throw this.#error(`have more than ${MAX_MEMBERS} members`);
       if (!leaves.every(isPrintable)) {
         throw this.#error(`have a text that no message can take in ${name}`);
       }

@@ -80,7 +80,7 @@ export class RequesterService {
     this.#hasWarned = true;
     this.#logger.warn(
       'Requests come from a proxy with a private address, and the application does not trust it, so that all clients ' +
-        "share the budget of unknown requesters. Set app.set('trust proxy', ...) on Express or trustProxy on Fastify, or " +
+        "share the quota of unknown requesters. Set app.set('trust proxy', ...) on Express or trustProxy on Fastify, or " +
         'give limits.requester.',
     );
   }

@@ -16,8 +16,7 @@ export interface FailureCount {
 }
 
 /**
- * Budgets that hold across confirmations. Charged before what they limit, all that a call needs at once, and given back
- * when that does not happen. A store that does not answer refuses.
+ * Reads and resets what the limits count. A store that does not answer is a `TwoFactorUnavailableError`.
  *
  * @publicApi
  */

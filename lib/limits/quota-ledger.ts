@@ -332,7 +332,7 @@ export class QuotaLedger {
     try {
       await work();
     } catch (error) {
-      this.#logger.warn(`A budget stays charged: ${messageOf(error)}`);
+      this.#logger.warn(`A quota stays charged: ${messageOf(error)}`);
     }
   }
 }

@@ -54,7 +54,7 @@ export function refusalError(refusal: Refusal, { now, pending }: RefusalContext)
   if (SERVER_SIDE_LIMITS.has(limit)) {
     const retryAfterSeconds = seconds ?? 1;
     return new TwoFactorUnavailableError(
-      `The messages of the budget ${limit} are used up. Raise it under limits, or wait ${retryAfterSeconds} seconds.`,
+      `The messages of the quota ${limit} are used up. Raise it under limits, or wait ${retryAfterSeconds} seconds.`,
       { retryAfterSeconds, limit, limitEndsAt: now + (exactMs ?? 0) },
     );
   }

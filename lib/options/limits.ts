@@ -65,13 +65,13 @@ export function resolveLimits(input: unknown, surroundings: LimitsSurroundings):
       limits.sendsPerToken,
       DEFAULTS.limits.sendsPerToken,
     ),
-    sendsPerRequester: resolveBudgets(
+    sendsPerRequester: resolveQuotas(
       'sendsPerRequester',
       limits.sendsPerRequester,
       DEFAULTS.limits.sendsPerRequester,
     ),
     sendsPerNetwork: resolveNetworkLimits(limits.sendsPerNetwork),
-    sendsPerSender: resolveBudgets('sendsPerSender', limits.sendsPerSender, []),
+    sendsPerSender: resolveQuotas('sendsPerSender', limits.sendsPerSender, []),
     sendsInTotal: resolveClasses(
       'sendsInTotal',
       limits.sendsInTotal,
@@ -132,7 +132,7 @@ function resolveClasses(
 ): Readonly<Record<LimitClass, readonly SendLimit[]>> {
   if (input === false) return NO_CLASS;
   if (Array.isArray(input)) {
-    const both = resolveBudgets(name, input, []);
+    const both = resolveQuotas(name, input, []);
     return Object.freeze({ open: both, bound: both });
   }
   const given = expectObject(
@@ -142,8 +142,8 @@ function resolveClasses(
   );
   refuseUnknown(`member of limits.${name}:`, given, ['open', 'bound']);
   return Object.freeze({
-    open: resolveBudgets(`${name}.open`, given['open'], defaults.open),
-    bound: resolveBudgets(`${name}.bound`, given['bound'], defaults.bound),
+    open: resolveQuotas(`${name}.open`, given['open'], defaults.open),
+    bound: resolveQuotas(`${name}.bound`, given['bound'], defaults.bound),
   });
 }
 
@@ -152,15 +152,15 @@ function resolveNetworkLimits(input: unknown): readonly NetworkSendLimit[] {
     'sendsPerNetwork',
     input,
     DEFAULTS.limits.sendsPerNetwork,
-    (option, budget) => {
-      const ipv4 = optionalInteger(`${option}.ipv4`, budget['ipv4'], 8, 32);
-      const ipv6 = optionalInteger(`${option}.ipv6`, budget['ipv6'], 16, 128);
+    (option, quota) => {
+      const ipv4 = optionalInteger(`${option}.ipv4`, quota['ipv4'], 8, 32);
+      const ipv6 = optionalInteger(`${option}.ipv6`, quota['ipv6'], 16, 128);
       if (ipv4 === undefined && ipv6 === undefined) {
         throw new TwoFactorConfigurationError(
           `Option ${option} counts no network. Give ipv4, ipv6 or both: the length of the prefix in bits.`,
         );
       }
-      return { ipv4, ipv6, ...budgetOf(option, budget, ['ipv4', 'ipv6']) };
+      return { ipv4, ipv6, ...quotaOf(option, quota, ['ipv4', 'ipv6']) };
     },
     ({ ipv4, ipv6, perSeconds }) => [
       ...(ipv4 === undefined ? [] : [`ipv4/${ipv4}/${perSeconds}`]),
@@ -169,7 +169,7 @@ function resolveNetworkLimits(input: unknown): readonly NetworkSendLimit[] {
   );
 }
 
-function resolveBudgets(
+function resolveQuotas(
   name: string,
   input: unknown,
   defaults: readonly SendLimit[],
@@ -178,20 +178,20 @@ function resolveBudgets(
     name,
     input,
     defaults,
-    (option, budget) => budgetOf(option, budget, []),
+    (option, quota) => quotaOf(option, quota, []),
     ({ perSeconds }) => [String(perSeconds)],
   );
 }
 
-function budgetOf(
+function quotaOf(
   option: string,
-  budget: Readonly<Record<string, unknown>>,
+  quota: Readonly<Record<string, unknown>>,
   more: readonly string[],
 ): SendLimit {
-  refuseUnknown(`member of ${option}:`, budget, ['max', 'perSeconds', ...more]);
+  refuseUnknown(`member of ${option}:`, quota, ['max', 'perSeconds', ...more]);
   return {
-    max: integer(`${option}.max`, budget['max'], 1, MAX_SENDS),
-    perSeconds: integer(`${option}.perSeconds`, budget['perSeconds'], 1, THIRTY_DAYS_SECONDS),
+    max: integer(`${option}.max`, quota['max'], 1, MAX_SENDS),
+    perSeconds: integer(`${option}.perSeconds`, quota['perSeconds'], 1, THIRTY_DAYS_SECONDS),
   };
 }
 
@@ -202,26 +202,26 @@ function resolveList<T extends SendLimit>(
   name: string,
   input: unknown,
   defaults: readonly T[],
-  resolve: (option: string, budget: Readonly<Record<string, unknown>>) => T,
-  counters: (budget: T) => readonly string[],
+  resolve: (option: string, quota: Readonly<Record<string, unknown>>) => T,
+  counters: (quota: T) => readonly string[],
 ): readonly T[] {
   if (input === false) return [];
   if (input === undefined && defaults.length === 0) return [];
-  const budgets: unknown = withDefault(input, defaults);
-  if (!Array.isArray(budgets) || budgets.length === 0) {
+  const quotas: unknown = withDefault(input, defaults);
+  if (!Array.isArray(quotas) || quotas.length === 0) {
     throw new TwoFactorConfigurationError(
-      `Option limits.${name} is ${Array.isArray(budgets) ? 'an empty list' : formatValue(budgets)}. Give ${LIST}, or false.`,
+      `Option limits.${name} is ${Array.isArray(quotas) ? 'an empty list' : formatValue(quotas)}. Give ${LIST}, or false.`,
     );
   }
   const resolved = Object.freeze(
-    budgets.map((each: unknown, index) => {
+    quotas.map((each: unknown, index) => {
       const option = `limits.${name}[${index}]`;
       return Object.freeze(resolve(option, expectObject(`Option ${option}`, each)));
     }),
   );
-  const twin = resolved.find((budget, index) =>
+  const twin = resolved.find((quota, index) =>
     resolved.some(
-      (other, at) => at < index && counters(other).some((each) => counters(budget).includes(each)),
+      (other, at) => at < index && counters(other).some((each) => counters(quota).includes(each)),
     ),
   );
   if (twin === undefined) return resolved;

@@ -4,7 +4,7 @@ import { readFile } from 'node:fs/promises';
 
 import { describe, expect, it } from 'vitest';
 
-import { missingPaths, namedPaths } from '../support/named-paths.js';
+import { FOLDERS, missingPaths, namedPaths } from '../support/named-paths.js';
 
 const PAGES = [
   'CONTRIBUTING.md',
@@ -17,9 +17,15 @@ const PAGES = [
 describe.each(PAGES)('%s', (name) => {
   it('names only files and tests that exist', async () => {
     const page = await readFile(new URL(`../../${name}`, import.meta.url), 'utf8');
-    const files = namedPaths(page, 'lib');
-    const tests = namedPaths(page, 'test');
-    expect(tests).not.toEqual([]);
-    expect(missingPaths([...files, ...tests])).toEqual([]);
+    expect(namedPaths(page, 'test')).not.toEqual([]);
+    expect(missingPaths(FOLDERS.flatMap((folder) => namedPaths(page, folder)))).toEqual([]);
   });
+});
+
+it('finds a path that is gone in each of the folders', () => {
+  const page = FOLDERS.map((folder) => `\`${folder}/gone.md\``).join(', ');
+
+  expect(missingPaths(FOLDERS.flatMap((folder) => namedPaths(page, folder)))).toHaveLength(
+    FOLDERS.length,
+  );
 });

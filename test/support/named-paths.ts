@@ -2,10 +2,13 @@ import { existsSync } from 'node:fs';
 
 const ROOT = new URL('../../', import.meta.url);
 
+/** The folders whose paths the pages name in full. */
+export const FOLDERS = ['lib', 'test', 'build', 'docs', 'bench'] as const;
+
 /** The paths below a folder that a text names in backticks, such as `test/engines/race`. */
-export function namedPaths(text: string, folder: 'lib' | 'test'): string[] {
-  return Array.from(text.matchAll(/`((?:lib|test)\/[\w./-]+)`/g), ([, path]) => path!).filter(
-    (path) => path.startsWith(`${folder}/`),
+export function namedPaths(text: string, folder: (typeof FOLDERS)[number]): string[] {
+  return Array.from(text.matchAll(/`(\w+\/[\w./-]+)`/g), ([, path]) => path!).filter((path) =>
+    path.startsWith(`${folder}/`),
   );
 }
 

@@ -13,8 +13,8 @@ const FORBIDDEN_KEYS = new Set(['__proto__', 'constructor', 'prototype']);
  * @throws TwoFactorInputError for anything but plain JSON, for 32 levels, for more than `maxBytes`.
  */
 export function canonicalJson(what: string, value: unknown, maxBytes: number): string {
-  const budget = { characters: maxBytes };
-  const text = write(what, value, 0, budget);
+  const remaining = { characters: maxBytes };
+  const text = write(what, value, 0, remaining);
   if (Buffer.byteLength(text) > maxBytes) throw tooLarge(what);
   return text;
 }
@@ -47,12 +47,12 @@ function write(
   what: string,
   value: unknown,
   depth: number,
-  budget: { characters: number },
+  remaining: { characters: number },
 ): string {
   if (depth > MAX_DEPTH) throw refuse(what, `more than ${MAX_DEPTH} levels`);
   // Every value takes at least one character, so that a huge or cyclic value ends here before it fills the memory.
-  budget.characters -= typeof value === 'string' ? value.length + 1 : 1;
-  if (budget.characters < 0) throw tooLarge(what);
+  remaining.characters -= typeof value === 'string' ? value.length + 1 : 1;
+  if (remaining.characters < 0) throw tooLarge(what);
   switch (typeof value) {
     case 'string':
       if (!value.isWellFormed()) throw refuse(what, 'half a surrogate pair');
@@ -65,8 +65,8 @@ function write(
     case 'object':
       if (value === null) return 'null';
       return Array.isArray(value)
-        ? writeArray(what, value, depth, budget)
-        : writeObject(what, value, depth, budget);
+        ? writeArray(what, value, depth, remaining)
+        : writeObject(what, value, depth, remaining);
     default:
       throw refuse(what, `a ${typeof value}`);
   }
@@ -76,11 +76,11 @@ function writeArray(
   what: string,
   value: readonly unknown[],
   depth: number,
-  budget: { characters: number },
+  remaining: { characters: number },
 ): string {
-  if (value.length > budget.characters) throw tooLarge(what);
+  if (value.length > remaining.characters) throw tooLarge(what);
   // Not value.map, which skips holes, and which the caller may have replaced.
-  const items = Array.from(value, (item) => write(what, item, depth + 1, budget));
+  const items = Array.from(value, (item) => write(what, item, depth + 1, remaining));
   return `[${items.join(',')}]`;
 }
 
@@ -88,7 +88,7 @@ function writeObject(
   what: string,
   value: object,
   depth: number,
-  budget: { characters: number },
+  remaining: { characters: number },
 ): string {
   const prototype: unknown = Object.getPrototypeOf(value);
   // The root prototype of any realm: test runners and `vm` have realms of their own.
@@ -97,7 +97,7 @@ function writeObject(
   }
   const names = Object.getOwnPropertyNames(value);
   // Before any member is read: a body of one megabyte may have a hundred thousand members.
-  if (names.length > budget.characters) throw tooLarge(what);
+  if (names.length > remaining.characters) throw tooLarge(what);
   const members = names.map((key) => {
     if (FORBIDDEN_KEYS.has(key)) throw refuse(what, `the member ${key}`);
     const property = Object.getOwnPropertyDescriptor(value, key);
@@ -110,15 +110,19 @@ function writeObject(
     .filter(([, member]) => member !== undefined)
     .map(
       ([key, member]) =>
-        `${JSON.stringify(key)}:${write(what, member, depth + 1, spend(what, key, budget))}`,
+        `${JSON.stringify(key)}:${write(what, member, depth + 1, spend(what, key, remaining))}`,
     );
   return `{${written.join(',')}}`;
 }
 
-function spend(what: string, key: string, budget: { characters: number }): { characters: number } {
+function spend(
+  what: string,
+  key: string,
+  remaining: { characters: number },
+): { characters: number } {
   if (!key.isWellFormed()) throw refuse(what, 'half a surrogate pair');
-  budget.characters -= key.length;
-  return budget;
+  remaining.characters -= key.length;
+  return remaining;
 }
 
 /**

@@ -108,6 +108,7 @@ export class StepwiseWriter implements ConfirmationWriter {
       if (failure) await this.ledger.refund(failure);
       throw databaseTimeoutError();
     }
+    // An error leaves the failure charged: whether the code was compared is unknown, and a refund could make a guess free.
     const verification = await this.#compare(request, failure);
     if (verification.outcome !== 'compared') {
       if (failure) await this.ledger.refund(failure);

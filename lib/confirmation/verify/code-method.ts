@@ -22,7 +22,10 @@ export const CODE_METHOD = 'code';
 
 const RIGHT_CODE: Evidence = Object.freeze({});
 
-/** A code that was sent. The statement of `charge` counts the attempt, compares the code and confirms. */
+/**
+ * A code that was sent. `charge` counts the attempt, compares the code and confirms in one statement, so that `verify` and
+ * `settle` only read its result. The `StepwiseWriter` charges the failure by a statement before it.
+ */
 @Injectable()
 export class CodeMethod implements ConfirmationMethod<string> {
   readonly name = CODE_METHOD;

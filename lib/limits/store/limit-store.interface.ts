@@ -40,14 +40,14 @@ export interface ConsumeResult {
 }
 
 /**
- * Where budgets are kept. The built-in one is the application's own database; replace it by the extra `limitStore`. All
- * methods reject when the store cannot be reached: the call that wanted it is refused then (HTTP 503).
+ * Keeps the quotas. The built-in store is the application's own database; replace it by the extra `limitStore`. All methods
+ * reject when the store cannot be reached: the call that needed it is refused then (HTTP 503).
  *
  * @publicApi
  */
 export interface LimitStore {
   /**
-   * Charges all or nothing; no two calls ever get the last unit of a budget.
+   * Charges all or nothing; no two calls ever get the last unit of a quota.
    *
    * @param charges ordered by key, each key once.
    * @param owner names whom it is charged for: 16 hexadecimal characters.
@@ -64,7 +64,7 @@ export interface LimitStore {
    */
   read(keys: readonly string[], manager?: EntityManager): Promise<readonly QuotaUsage[]>;
   /**
-   * Looks at the next `limit` budgets and forgets those of which nothing is spent any more. True as long as there are more
+   * Looks at the next `limit` quotas and forgets those of which nothing is consumed any more. True as long as there are more
    * to look at; absent where the store forgets by itself.
    */
   purge?(limit: number): Promise<boolean>;
