@@ -2,7 +2,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 import { WRONG_CODE } from '../support/canaries.js';
 import { adapters, type Answer, type HttpTestApp } from '../support/http.js';
-import { UNKNOWN_ID, ROUTES, startControllerApp } from './controller-fixtures.js';
+import { UNKNOWN_ID } from '../support/unknown-id.js';
+import { ROUTES, startControllerApp } from './controller-fixtures.js';
 
 /** Codes that are none, whatever they are asked for. */
 const IMPOSSIBLE_CODES: readonly (readonly [what: string, code: unknown])[] = [

@@ -4,7 +4,6 @@ import type { AbstractHttpAdapter } from '@nestjs/core';
 import type { PurposeDefinition } from '../../lib/index.js';
 import { startHttpApp, type HttpTestApp } from '../support/http.js';
 
-export const UNKNOWN_ID = '06jk5q3v2o8s1g7h4n9t0c6m2e8p5r1vdq30';
 export const ROUTES = ['request-confirmation', 'confirm', 'resend', 'check'] as const;
 
 export const inSeconds = (app: HttpTestApp, seconds: number): string =>

@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 import { adapters, comparable, type HttpTestApp } from '../support/http.js';
-import { UNKNOWN_ID, inSeconds, seen, startControllerApp } from './controller-fixtures.js';
+import { UNKNOWN_ID } from '../support/unknown-id.js';
+import { inSeconds, seen, startControllerApp } from './controller-fixtures.js';
 
 describe.each(adapters)('The bundled controller on $name', ({ create }) => {
   let app: HttpTestApp;

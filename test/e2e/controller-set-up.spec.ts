@@ -19,7 +19,8 @@ import { TwoFactorModule } from '../../lib/index.js';
 import { drawCanaryCode } from '../support/canaries.js';
 import { adapters, startHttpApp, type Answer, type HttpTestApp } from '../support/http.js';
 import { SECRET } from '../support/test-app.js';
-import { UNKNOWN_ID, ROUTES, header } from './controller-fixtures.js';
+import { UNKNOWN_ID } from '../support/unknown-id.js';
+import { ROUTES, header } from './controller-fixtures.js';
 
 /** Starts an application, lets it be looked at, and ends it. */
 async function withApp(

@@ -4,7 +4,8 @@ import { TwoFactorRecipientError } from '../../lib/index.js';
 import { WRONG_CODE } from '../support/canaries.js';
 import { adapters, startHttpApp, type Answer, type HttpTestApp } from '../support/http.js';
 import { SECRET } from '../support/test-app.js';
-import { UNKNOWN_ID, ROUTES, inSeconds, startControllerApp } from './controller-fixtures.js';
+import { UNKNOWN_ID } from '../support/unknown-id.js';
+import { ROUTES, inSeconds, startControllerApp } from './controller-fixtures.js';
 
 const ID = expect.stringMatching(/^[0-9a-v]{36}$/) as string;
 

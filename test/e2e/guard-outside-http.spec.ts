@@ -20,7 +20,8 @@ import {
   type RequireConfirmationOptions,
 } from '../../lib/http/index.js';
 import { startApp } from '../support/test-app.js';
-import { purposes, UNKNOWN_ID } from './guarded-routes.js';
+import { UNKNOWN_ID } from '../support/unknown-id.js';
+import { purposes } from './guarded-routes.js';
 
 const fromData = (context: ExecutionContext): unknown =>
   context.switchToRpc().getData<{ proof?: unknown }>().proof;

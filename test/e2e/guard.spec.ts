@@ -1,13 +1,13 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 import { adapters, startHttpApp, type HttpTestApp } from '../support/http.js';
+import { UNKNOWN_ID } from '../support/unknown-id.js';
 import {
   AccountController,
   DETAILS,
   guardedCaller,
   purposes,
   TransferController,
-  UNKNOWN_ID,
 } from './guarded-routes.js';
 
 describe.each(adapters)('A guarded route on $name', ({ create }) => {

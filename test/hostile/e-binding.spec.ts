@@ -14,8 +14,7 @@ import { doors, FAILURES_ONLY, httpDoors, services, type Entrance } from '../sup
 import { engines, type EngineName } from '../support/engines.js';
 import { comparable, type Answer } from '../support/http.js';
 import { startApp } from '../support/test-app.js';
-
-const UNKNOWN_ID = '06jk5q3v2o8s1g7h4n9t0c6m2e8p5r1vdq30';
+import { UNKNOWN_ID } from '../support/unknown-id.js';
 
 const userOf = (context: ExecutionContext): string | undefined =>
   context.switchToHttp().getRequest<{ headers: Record<string, string | undefined> }>().headers[

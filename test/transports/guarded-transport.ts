@@ -4,7 +4,8 @@ import type { Problem } from '../../lib/index.js';
 import { WRONG_CODE, recordOutput } from '../support/canaries.js';
 import { engines, type EngineName } from '../support/engines.js';
 import type { TestApp } from '../support/test-app.js';
-import { Bank, INNER_SECRET, prove, TEN, UNKNOWN_ID, type RouteName } from './transfers.js';
+import { UNKNOWN_ID } from '../support/unknown-id.js';
+import { Bank, INNER_SECRET, prove, TEN, type RouteName } from './transfers.js';
 
 /** What a client got: a value, or a refusal. */
 export interface Outcome {
