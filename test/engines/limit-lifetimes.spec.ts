@@ -10,7 +10,7 @@ import {
 } from '../../lib/index.js';
 import { WRONG_CODE } from '../support/canaries.js';
 import { engines } from '../support/engines.js';
-import { failureCharge, newHolder, windowCharge } from '../support/limit-store-contract.js';
+import { failureCharge, newHolder, windowCharge } from '../support/quotas.js';
 import { refusal } from '../support/refusal.js';
 import { secretOf } from '../support/secret.js';
 import { SECRET, startApp, type TestApp } from '../support/test-app.js';

@@ -12,7 +12,7 @@ import {
   type FlexibleLimiter,
 } from '../../../lib/adapters/rate-limiter-flexible/index.js';
 import { TwoFactorConfigurationError, type LimitStore } from '../../../lib/index.js';
-import { failureCharge, newHolder, windowCharge } from '../../support/limit-store-contract.js';
+import { failureCharge, newHolder, windowCharge } from '../../support/quotas.js';
 
 type Command = keyof FlexibleLimiter;
 
