@@ -108,7 +108,7 @@ describe.each(adapters)('The bundled controller on $name', ({ create }) => {
       },
     );
 
-    it('lets nobody touch a confirmation of nobody for a purpose with subjects', async () => {
+    it('answers 404 to a check without a subject when the purpose needs one', async () => {
       const state = await app.confirmer.makeConfirmation({ purpose: 'nobody' });
       expect(await app.post('/2factor/check', { id: state.id })).toBeProblem(404, 'not-found');
     });

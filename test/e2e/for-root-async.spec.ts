@@ -140,7 +140,7 @@ describe('forRootAsync', () => {
     expect((get(Gateway) as Gateway).delivered).toEqual([]);
   });
 
-  it('makes a class that nobody provides, with its lifecycle hooks, like forRoot', async () => {
+  it('instantiates a class with its lifecycle hooks when no module provides it, like forRoot', async () => {
     const made: PlainBackend[] = [];
     class Counted extends PlainBackend {
       constructor() {
@@ -222,7 +222,7 @@ describe('two instances of the module', () => {
     expect(boxes.map(({ deliveries }) => deliveries.length)).toEqual([1, 2]);
   });
 
-  it('make a class that nobody provides once for each of them', async () => {
+  it('instantiate a class once for each of them when no module provides it', async () => {
     const made: PlainBackend[] = [];
     @SenderBackend('each')
     class Each extends PlainBackend {

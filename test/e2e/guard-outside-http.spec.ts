@@ -147,7 +147,7 @@ describe('A guarded handler outside of HTTP', () => {
     expect(await lastValueFrom(answer)).toBe('done');
   });
 
-  it('refuses a guard that nobody told what to ask for', async () => {
+  it('refuses a guard when the handler has no decorator that configures it', async () => {
     const error = await failureOf(guard.canActivate(contextOf('rpc', [{}, {}])));
     expect(error).toBeInstanceOf(TwoFactorConfigurationError);
   });

@@ -71,7 +71,7 @@ describe('TwoFactorTestingModule', () => {
     expect(await confirmer.use(id)).toBe(true);
   });
 
-  it('lets time pass only when it is told to', async () => {
+  it('lets time pass only when the test advances the clock', async () => {
     const { inbox, clock, twoFactor, confirmer } = await start();
     const first = await twoFactor.request({ token: ANN });
     clock.advance({ seconds: 599 });

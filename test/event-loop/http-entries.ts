@@ -15,7 +15,7 @@ import { fresh, type Entry } from './entry.js';
 
 interface Adapter {
   readonly create: () => AbstractHttpAdapter;
-  /** What it reads of a body unless it is told otherwise. */
+  /** The largest body that it reads by default. */
   readonly maxBytes: number;
 }
 

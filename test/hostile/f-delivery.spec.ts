@@ -157,7 +157,7 @@ describe.each(doors)('Delivery, at the door of $name:', ({ open }) => {
     expect(signals.map(({ aborted }) => aborted)).toStrictEqual([true]);
   });
 
-  it('63 takes a malformed stored MAC for nobody’s, charges the attempt, and does not fail', async () => {
+  it('63 matches no code when the stored MAC is malformed, charges the attempt, and does not fail', async () => {
     // More requests for one token than its limit.
     door = await open({ options: { maxAttempts: 10, limits: FAILURES_ONLY } });
     const { dataSource } = door.test;

@@ -177,7 +177,7 @@ describe.each(httpDoors)('Delivery, over HTTP on $name:', ({ open }) => {
           });
           expect(answer.status).toBe(415);
         }
-        // For JSON the browser asks first, and nobody says yes.
+        // For JSON the browser sends a preflight request first, and the server does not allow it.
         const preflight = await http!.call(`/2factor/${route}`, {
           method: 'OPTIONS',
           headers: {
@@ -198,7 +198,7 @@ describe.each(httpDoors)('Delivery, over HTTP on $name:', ({ open }) => {
 });
 
 describe('Delivery:', () => {
-  it('64 tells code, recipient, MAC and envelope to nobody in a whole life with its failures', async () => {
+  it('64 discloses no code, recipient, MAC or envelope in a whole life with its failures', async () => {
     const since = await outputSoFar();
     door = await httpDoors[0]!.open({
       options: { purposes: { login: { open: true, details: () => ({ payee: 'Bob' }) } } },
@@ -225,7 +225,7 @@ describe('Delivery:', () => {
     expect(lines.filter((line) => secrets.some((secret) => line.includes(secret)))).toStrictEqual(
       [],
     );
-    // The database, and nobody else, is told what is stored.
+    // Only the database gets what is stored.
     const stored = lines.filter((line) => line.includes(codeMac!) || line.includes(envelope!));
     expect(stored.length).toBeGreaterThan(0);
     expect(stored.filter((line) => !line.startsWith('[sql]'))).toStrictEqual([]);

@@ -15,7 +15,7 @@ export interface FuzzRequest extends RawRequest {
   readonly route: Route;
 }
 
-/** What a stranger could know: real ids. The pending one of nobody in particular may be touched by anyone who has it. */
+/** Real ids, which a stranger could know. The pending one has no subject, so that any client with its id may act on it. */
 interface Ids {
   readonly open: string;
   readonly others: readonly string[];

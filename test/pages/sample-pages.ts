@@ -328,7 +328,7 @@ describe.each(hasChromium ? [CHROMIUM] : [])('The pages in %s', (executablePath)
     }).length`);
     expect(moving).toBe(0);
 
-    // 1.4.12: nobody's own spacing breaks it; 1.4.4: nor twice the size of the text.
+    // 1.4.12: wider text spacing does not break it; 1.4.4: nor does twice the size of the text.
     await page.evaluate(`
       for (const each of document.querySelectorAll('*')) {
         each.style.lineHeight = '1.5';

@@ -56,7 +56,7 @@ describe.each(propertyEngines)('On %s', (engine) => {
   const row = async (id: string) => (await world.rows()).get(id)!;
 
   it(
-    'I1 single use: whoever uses a proof, and with whatever keys, one caller or one key gets it',
+    'I1 single use: gives a proof to one caller or one key, however many callers use it with whatever keys',
     async () => {
       const uses = batches(fc.record({ key, isRight: fc.boolean() }));
       await fc.assert(

@@ -14,7 +14,7 @@ import { type Request, type Wire, PostgresWire, MysqlWire } from './fault-wires.
  * - `half-close`: as `lose-answer`, but the application sees an orderly end of what the server sends, and nothing more.
  * - `hold-request`: it waits in the network until it is released.
  * - `hold-answer`: the server has done it; its answer waits until it is released.
- * - `refused`: the server does not get it; the application is told this SQLSTATE (PostgreSQL) or error number (MariaDB).
+ * - `refused`: the server does not get it; the application gets this SQLSTATE (PostgreSQL) or error number (MariaDB).
  */
 export type Fault =
   | 'cut-before'

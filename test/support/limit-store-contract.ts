@@ -48,7 +48,7 @@ export function describeLimitStore(open: () => Promise<LimitStoreUnderTest>): vo
     return level ?? { key, amount: 0, endsAt: 0 };
   };
   const amountOf = async (budget: QuotaRequest): Promise<number> => (await levelOf(budget)).amount;
-  /** What is told of levels: key, amount, seconds to go. */
+  /** What a store reports of quotas: key, amount, seconds to go. */
   const told = (levels: readonly QuotaUsage[]): [string, number, number][] =>
     levels.map(({ key, amount, endsAt }) => [key, amount, secondsTo(endsAt)]);
   const secondsTo = (endsAt: number): number =>
@@ -115,7 +115,7 @@ export function describeLimitStore(open: () => Promise<LimitStoreUnderTest>): vo
       expect(await chargedAtOnce(test.store, [budget])).toBe(2);
     });
 
-    it('stays what it was under the hands of somebody else', async () => {
+    it('does not change when another owner releases it', async () => {
       const [many, place] = [windowCharge(3), windowCharge(1)];
       await chargeTimes(3, many);
       await chargeTimes(1, place);
@@ -131,7 +131,7 @@ export function describeLimitStore(open: () => Promise<LimitStoreUnderTest>): vo
   });
 
   describe('everything', () => {
-    it('ends by hand, whoever charged it', async () => {
+    it('ends by a reset, also when another owner charged it', async () => {
       const [many, place, failures] = [windowCharge(3), windowCharge(1), failureCharge()];
       const all = together(many, place, failures);
       await chargeTimes(2, many, failures);
@@ -300,7 +300,7 @@ export function describeLimitStore(open: () => Promise<LimitStoreUnderTest>): vo
       expect(await chargedAtOnce(test.store, [budget])).toBe(6);
     });
 
-    it('end with a success, whoever charged them', async () => {
+    it('end with a success, also when another owner charged them', async () => {
       const [locked, stopped] = [failureCharge(), failureCharge()];
       await failUntil(6, locked);
       await chargeTimes(1, locked);

@@ -23,7 +23,7 @@ export interface TransportClient {
 }
 
 export interface RunningTransport extends TestApp {
-  /** Connects somebody. */
+  /** Connects a user. */
   connect(user?: string): Promise<TransportClient>;
 }
 
@@ -93,7 +93,7 @@ export function describeTransport(
 
         it.each([
           ['another purpose', { purpose: 'delete-account' }],
-          ['somebody else', { subject: 'eve' }],
+          ['another user', { subject: 'eve' }],
           ['less money', { details: { ...TEN, amount: '1.00' } }],
           ['another payee', { details: { ...TEN, payee: 'eve@bank.example' } }],
         ])('refuses a proof for %s, and leaves it', async (_, binding) => {
@@ -102,7 +102,7 @@ export function describeTransport(
           expect(await isUsed(proof)).toBe(false);
         });
 
-        it('refuses a thief who brings the proof on a connection of his own', async () => {
+        it('refuses a thief who sends the proof on another connection', async () => {
           const proof = await prove(app.confirmer);
           const eve = await app.connect('eve');
           try {
@@ -116,11 +116,11 @@ export function describeTransport(
 
         it('refuses who is not signed in', async () => {
           const proof = await prove(app.confirmer);
-          const nobody = await app.connect();
+          const anonymous = await app.connect();
           try {
-            expect(await call(route, { ...TEN, proof }, nobody)).toBeRefused('no-subject');
+            expect(await call(route, { ...TEN, proof }, anonymous)).toBeRefused('no-subject');
           } finally {
-            await nobody.close();
+            await anonymous.close();
           }
           expect(await isUsable(proof)).toBe(true);
         });

@@ -57,7 +57,7 @@ export async function prove(
   return id;
 }
 
-/** In the cause of an error, and nobody's business. */
+/** A text in the cause of an error, which no client may see. */
 export const INNER_SECRET = 'smtp://user:INNERSECRET@mail.internal';
 
 export function purposesFor(

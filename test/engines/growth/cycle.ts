@@ -44,7 +44,7 @@ export async function cycle({ app }: TestApp, subject: string = PAYMENT.subject)
 
 let people = 0;
 
-/** Of somebody new, whom no limit keeps from it. */
+/** A cycle of a new subject, so that no limit refuses it. */
 export async function newcomersCycle(app: TestApp): Promise<string> {
   people += 1;
   return cycle(app, `user-${people}`);

@@ -360,7 +360,7 @@ describe('The generic plan of every statement that the library has prepared', ()
     await rowsOf('ANALYZE');
   });
 
-  it('goes by the primary key when all are dead, when many live that nobody counted, and when they were counted', async () => {
+  it('uses the primary key when all rows are dead, when many live rows are not yet in the statistics, and when they are', async () => {
     const apps = [test, single, limited];
     for (const [at, app] of apps.entries()) await sayAll(app, `dead-${at}`);
     const texts = (await genericPlans(test.dataSource, POOL)).map(({ text }) => text);

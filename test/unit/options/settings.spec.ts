@@ -45,7 +45,7 @@ describe('batching', () => {
     }
   });
 
-  it('is how many go together, 1 for nobody with anybody', () => {
+  it('is the largest number of calls in a batch, 1 when batching is off', () => {
     const sizes = [true, false, { maxSize: 7 }].map((join) => maxBatchSize({ batching: join }));
 
     expect(sizes).toEqual([128, 1, 7]);
