@@ -3,7 +3,8 @@ import { describe, expect, it } from 'vitest';
 
 import { RequireConfirmation, TwoFactorConfigurationError } from '../../lib/index.js';
 import { startApp } from '../support/test-app.js';
-import { purposes, UNKNOWN_ID } from './guarded-routes.js';
+import { UNKNOWN_ID } from '../support/unknown-id.js';
+import { purposes } from './guarded-routes.js';
 
 const boot = async (controller: Type<unknown>): Promise<unknown> =>
   startApp({ options: { purposes }, controllers: [controller] }).then((app) => app.close());

@@ -20,7 +20,8 @@ import {
   type RequireConfirmationOptions,
 } from '../../lib/http/index.js';
 import { startApp } from '../support/test-app.js';
-import { purposes, UNKNOWN_ID } from './guarded-routes.js';
+import { UNKNOWN_ID } from '../support/unknown-id.js';
+import { purposes } from './guarded-routes.js';
 
 const fromData = (context: ExecutionContext): unknown =>
   context.switchToRpc().getData<{ proof?: unknown }>().proof;
@@ -146,7 +147,7 @@ describe('A guarded handler outside of HTTP', () => {
     expect(await lastValueFrom(answer)).toBe('done');
   });
 
-  it('refuses a guard that nobody told what to ask for', async () => {
+  it('refuses a guard when the handler has no decorator that configures it', async () => {
     const error = await failureOf(guard.canActivate(contextOf('rpc', [{}, {}])));
     expect(error).toBeInstanceOf(TwoFactorConfigurationError);
   });

@@ -1,13 +1,13 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 import { adapters, startHttpApp, type HttpTestApp } from '../support/http.js';
+import { UNKNOWN_ID } from '../support/unknown-id.js';
 import {
   AccountController,
   DETAILS,
   guardedCaller,
   purposes,
   TransferController,
-  UNKNOWN_ID,
 } from './guarded-routes.js';
 
 describe.each(adapters)('A guarded route on $name', ({ create }) => {
@@ -87,7 +87,7 @@ describe.each(adapters)('A guarded route on $name', ({ create }) => {
       expect(await call(route, id)).toMatchObject({ status: 403 });
     });
 
-    it('refuses when nobody is signed in', async () => {
+    it('refuses when no user is signed in', async () => {
       const id = await prove();
       const answer = await app.post(`/${route}`, {}, { 'x-confirmation-id': id });
       expect(answer).toMatchObject({ status: 403, body: { error: 'no-subject' } });
@@ -137,7 +137,7 @@ describe.each(adapters)('A guarded route on $name', ({ create }) => {
       expect(await isUsable(id)).toBe(false);
     });
 
-    it('takes the id from where it is told to', async () => {
+    it('takes the id from the configured place', async () => {
       const id = await prove();
       expect(await call('transfers/in-body', id)).toMatchObject({ status: 403 });
       for (const proof of [7, [id], { id }, 'nonsense']) {

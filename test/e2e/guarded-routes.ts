@@ -20,7 +20,6 @@ import {
 } from '../../lib/index.js';
 import type { Answer, HttpTestApp } from '../support/http.js';
 
-export const UNKNOWN_ID = '06jk5q3v2o8s1g7h4n9t0c6m2e8p5r1vdq30';
 export const DETAILS = { amount: '10.00', payee: 'Bob' };
 
 export interface Request {

@@ -13,7 +13,7 @@ import { quietly } from '../engines/faults/behind-proxy.js';
 
 const TIMEOUT_MS = 200;
 
-/** Works until it is told how to answer instead. */
+/** Works normally until a test sets another answer. */
 class MisbehavingStore {
   answer: (() => unknown) | undefined;
 

@@ -14,7 +14,7 @@ import {
 } from '../../lib/index.js';
 import { startApp, type TestApp } from '../support/test-app.js';
 
-/** A store that forgets everything, and fails when it is told to. */
+/** A store that keeps nothing, and fails when a test asks for a failure. */
 class BrokenStore implements LimitStore {
   isDown = false;
   readonly calls: string[] = [];

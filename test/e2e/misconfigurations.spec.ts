@@ -229,7 +229,7 @@ describe.each(engines)('a missing table on %s', (engine) => {
   it.each([
     ['two_factor_limit', undefined],
     ['two_factor_confirmation', false],
-  ] as const)('(%s) is told at the first call', async (table, limits) => {
+  ] as const)('(%s) is reported at the first call', async (table, limits) => {
     const database = await openDatabase(engine);
     ends.push(() => database.drop());
     const words = new RegExp(`${table}['"]?( does not exist| doesn't exist)?$`);

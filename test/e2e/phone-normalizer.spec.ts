@@ -61,7 +61,7 @@ describe('The spellings of a phone number', () => {
     }
   });
 
-  it('do not, as long as nobody says of which country they are', async () => {
+  it('are not normalized when no country is configured', async () => {
     await start({});
 
     const answers: unknown[] = [];

@@ -129,7 +129,7 @@ describe.each(servers)('The requester of a message over HTTP on $name', ({ creat
     expect(await ask(forwarded('2001:db8:1:4::1'))).toBe('sends-per-network');
     expect(await ask(forwarded('2001:db8:2:4::1'))).toBe(200);
     // What a client writes into the header counts nothing: the proxy appends the address that it sees.
-    // Of the two limits that 198.51.100.1 has used up, the first by name is told.
+    // Of the two limits that 198.51.100.1 has used up, the first by name is reported.
     expect(await ask(forwarded('203.0.113.77, 198.51.100.1'))).toBe('sends-per-network');
     expect(await ask(forwarded('no address'))).toBe(200);
   });

@@ -110,7 +110,7 @@ class CallsController {
   @UseInterceptors(hides)
   @RequireConfirmation('transfer', { useIn: 'handler' })
   hiddenFailure(@Confirmation() _proof: ConfirmationProof): never {
-    throw new BadRequestException('nobody reads this');
+    throw new BadRequestException('no client reads this');
   }
 
   @Post('cached')

@@ -30,7 +30,7 @@ import {
   TwoFactorUnknownSecretError,
 } from '../../lib/index.js';
 import { adapters, startHttpApp, type HttpTestApp } from '../support/http.js';
-import { UNKNOWN_ID } from './guarded-routes.js';
+import { UNKNOWN_ID } from '../support/unknown-id.js';
 
 /** What an application's own route may throw. */
 const ERRORS: Readonly<Record<string, readonly [Error, number, string, object?]>> = {

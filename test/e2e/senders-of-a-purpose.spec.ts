@@ -107,7 +107,7 @@ describe.each(adapters)('The senders of a purpose over HTTP on $name', ({ create
   it.each(['/transfers', '/transfers/handler'])(
     'refuses at %s a proof whose code went out by another way, and takes one by an allowed way',
     async (path) => {
-      // By a statement of somebody else's, or by a version of the application that allowed it.
+      // By another program's statement, or by a version of the application that allowed it.
       const id = await confirmed({ purpose: 'transfer', way: 'sms' });
       const query = 'UPDATE two_factor_confirmation SET way = ? WHERE id = ?';
       await app.dataSource.query(query, ['email', id]);

@@ -542,7 +542,7 @@ describe('a failed send', () => {
       Object.assign(new TypeError(), { message: {} }),
       'TypeError',
     ],
-  ])('is told when what is thrown is %s', async (_, thrown, words) => {
+  ])('is reported when what is thrown is %s', async (_, thrown, words) => {
     const app = await startWithBackend(() => {
       throw thrown;
     });

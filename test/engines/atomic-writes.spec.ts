@@ -66,24 +66,27 @@ async function whileHeld<T>(
 describe.each(engines.filter((engine) => engine === 'postgres'))('On %s', () => {
   const token = 'ann@example.com';
 
-  it.each([true, false])('what comes at once goes together, with join: %s', async (join) => {
-    const { confirmer, log } = await start({ batching: join });
-    const people = Array.from({ length: 40 }, (_, index) => `user-${index}@example.com`);
+  it.each([true, false])(
+    'sends one statement for each batch of concurrent calls, with batching: %s',
+    async (join) => {
+      const { confirmer, log } = await start({ batching: join });
+      const people = Array.from({ length: 40 }, (_, index) => `user-${index}@example.com`);
 
-    const made = await log.during(() =>
-      Promise.all(people.map((each) => confirmer.makeConfirmation({ token: each }))),
-    );
-    const states = await Promise.all(
-      people.map((each) => confirmer.makeConfirmation({ token: each, purpose: 'login' })),
-    );
-    const confirmed = await log.during(async () => {
-      const answers = states.map((state) => confirmer.confirm(state.id, state.code!));
-      expect((await Promise.all(answers)).every(([, done]) => done)).toBe(true);
-    });
+      const made = await log.during(() =>
+        Promise.all(people.map((each) => confirmer.makeConfirmation({ token: each }))),
+      );
+      const states = await Promise.all(
+        people.map((each) => confirmer.makeConfirmation({ token: each, purpose: 'login' })),
+      );
+      const confirmed = await log.during(async () => {
+        const answers = states.map((state) => confirmer.confirm(state.id, state.code!));
+        expect((await Promise.all(answers)).every(([, done]) => done)).toBe(true);
+      });
 
-    // Two go at once, the others while those are on their way.
-    expect([made.length, confirmed.length]).toEqual(join ? [3, 3] : [40, 40]);
-  });
+      // Two go at once, the others while those are on their way.
+      expect([made.length, confirmed.length]).toEqual(join ? [3, 3] : [40, 40]);
+    },
+  );
 
   it('two confirmations of one token do not share a guess', async () => {
     const test = await start({ batching: true });
@@ -114,7 +117,7 @@ describe.each(engines.filter((engine) => engine === 'postgres'))('On %s', () => 
     expect(await failures(test, token)).toBe(1);
   });
 
-  it('a confirmation that ends meanwhile costs nobody anything', async () => {
+  it('charges no quota when the confirmation ends meanwhile', async () => {
     const test = await start();
     const state = await test.confirmer.makeConfirmation({ token });
     const cancel = 'UPDATE two_factor_confirmation SET cancelled_at = 1 WHERE id = $1';

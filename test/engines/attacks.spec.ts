@@ -73,7 +73,7 @@ describe.each(engines)('Found while the design was attacked, on %s:', (engine) =
     await http('/2factor/request-confirmation')
       .send({ purpose: 'transfer', token: 'thief@evil.example' })
       .expect(400);
-    // A proof of his own mailbox, open purpose, is worth nothing at the guarded route either.
+    // A proof of the attacker's own mailbox, with an open purpose, is worth nothing at the guarded route either.
     const own = await test.twoFactor.request({ token: 'thief@evil.example' });
     await test.confirmer.confirm(own.id, test.inbox.lastCode);
     await http('/transfers').set('x-confirmation-id', own.id).send({ amount: '10' }).expect(403);

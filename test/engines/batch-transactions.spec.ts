@@ -1,4 +1,4 @@
-// Calls of several kinds go in one go where nobody is told of statements: the same answers, whoever they meet in it.
+// Calls of several kinds share one transaction when TypeORM logs no statement. Each must get the answer that it gets alone.
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { Client, Connection } from 'pg';
@@ -78,7 +78,7 @@ function mixed(
 }
 
 describe.each(engines.filter((engine) => engine === 'postgres'))('On %s', () => {
-  it('what comes at once goes in one transaction, whatever it is', async () => {
+  it('runs concurrent calls of all kinds in one transaction', async () => {
     await start();
     const [used, tried] = [await confirmed(3), await make(3)];
     const counted = goes();
@@ -93,7 +93,7 @@ describe.each(engines.filter((engine) => engine === 'postgres'))('On %s', () => 
     for (const answer of answers.slice(6)) expect(answer).toMatchObject({ status: 'pending' });
   });
 
-  it('many of a kind go as one statement beside the others', async () => {
+  it('runs many calls of a kind as one statement in the shared transaction', async () => {
     await start();
     const [used, tried] = [await confirmed(20), await make(3)];
     const counted = goes();
@@ -103,7 +103,7 @@ describe.each(engines.filter((engine) => engine === 'postgres'))('On %s', () => 
     expect(counted).toEqual([7]);
   });
 
-  it('each gets the answer that is its own', async () => {
+  it('returns to each call its own answer when calls share a transaction', async () => {
     const { confirmer } = await start();
     const [first, wrong, right, locked] = (await make(4, {
       purpose: 'login',
@@ -154,7 +154,7 @@ describe.each(engines.filter((engine) => engine === 'postgres'))('On %s', () => 
     expect(answers[8]).toMatchObject({ subject: 'bob', status: 'pending' });
   });
 
-  /** @returns how many of the others were answered while somebody held the row of one. */
+  /** @returns how many of the other calls were answered while another client locked the row of one call. */
   async function answeredBesideLocked(count: number): Promise<number> {
     const { dataSource } = await start({ databaseTimeoutMs: 1_500 });
     const [used, tried] = [await confirmed(count), await make(count)];
@@ -175,14 +175,14 @@ describe.each(engines.filter((engine) => engine === 'postgres'))('On %s', () => 
   }
 
   it.each([3, 12])(
-    'a locked row keeps its own caller waiting, and none of %i of a kind',
+    'delays only the call of a locked row among %i calls of a kind',
     async (count) => {
       expect(await answeredBesideLocked(count)).toBe(3 * count - 1);
     },
   );
 
   it.each([3, 12])(
-    'which without SKIP LOCKED, the naive twin, %i of a kind would not do',
+    'delays all of %i calls of a kind in the naive twin, which has no SKIP LOCKED',
     async (count) => {
       rewrite((text) => text.replace('SKIP LOCKED', ''));
 
@@ -229,17 +229,17 @@ describe.each(engines.filter((engine) => engine === 'postgres'))('On %s', () => 
     return refusing.mock.calls.map(([error]) => (error as { code?: unknown }).code);
   }
 
-  it('two processes that want the same rows in other orders never wait for each other', async () => {
+  it('never deadlocks when two processes want the same rows in different orders', async () => {
     expect(await refusedToTwo()).toEqual([]);
   });
 
-  it('which without SKIP LOCKED, the naive twin, would end in deadlocks', async () => {
+  it('deadlocks in the naive twin, which has no SKIP LOCKED', async () => {
     rewrite((text) => text.replace('SKIP LOCKED', ''));
 
     expect(await refusedToTwo()).toContain('40P01');
   });
 
-  it('whoever spoils a transaction spoils it for nobody else', async () => {
+  it('rejects only the call whose statement fails when calls share a transaction', async () => {
     const { confirmer, dataSource } = await start();
     await dataSource.query(`CREATE FUNCTION spoil() RETURNS trigger AS $$ BEGIN
       IF NEW.subject = 'spoiler' THEN RAISE 'spoiled'; END IF; RETURN NEW; END $$ LANGUAGE plpgsql`);
@@ -266,7 +266,7 @@ describe.each(engines.filter((engine) => engine === 'postgres'))('On %s', () => 
     }
   });
 
-  it.each([3, 20])('%i calls that are refused take no connection each', async (count) => {
+  it.each([3, 20])('takes no connection for each of %i refused calls', async (count) => {
     const { confirmer } = await start();
     const used = await confirmed(count);
     await Promise.all(used.map((state) => confirmer.use(state)));
@@ -279,7 +279,7 @@ describe.each(engines.filter((engine) => engine === 'postgres'))('On %s', () => 
     expect(counted).toEqual([count === 3 ? 3 : 1, 1]);
   });
 
-  it('whose values cannot be said keeps nobody else from going', async () => {
+  it('rejects only the call whose values cannot be serialized', async () => {
     let left = 0;
     const now = (): number => {
       left -= 1;
@@ -296,28 +296,28 @@ describe.each(engines.filter((engine) => engine === 'postgres'))('On %s', () => 
     expect(answers).toEqual(used.map(() => true));
   });
 
-  it('who waited long for his turn leaves the others their time', async () => {
+  it('gives other calls their full timeout when one call has waited long', async () => {
     const { confirmer, dataSource, database } = await start(
       { databaseTimeoutMs: 600 },
       { poolSize: 2 },
     );
     const [busy] = await make(1);
-    const somebody = new Client((database.options as { url: string }).url);
-    await somebody.connect();
+    const locker = new Client((database.options as { url: string }).url);
+    await locker.connect();
     const taken = (): Promise<void> =>
       dataSource.transaction(async (manager) => {
         await manager.query('SELECT pg_sleep(0.3)');
       });
     try {
-      await somebody.query('BEGIN');
-      await somebody.query('SELECT 1 FROM two_factor_confirmation FOR UPDATE');
+      await locker.query('BEGIN');
+      await locker.query('SELECT 1 FROM two_factor_confirmation FOR UPDATE');
       const first = confirmer.confirm(busy!.id, WRONG_CODE);
       const late = confirmer.confirm(busy!.id, WRONG_CODE).catch(() => undefined);
       await sleep(450);
       // The whole pool is taken as soon as the row is free, for longer than the second one still has.
       const pool = [taken(), taken()];
       await sleep(5);
-      await somebody.query('ROLLBACK');
+      await locker.query('ROLLBACK');
       const fresh = Array.from({ length: 6 }, () => confirmer.makeConfirmation());
 
       const answers = await Promise.allSettled(fresh);
@@ -325,11 +325,11 @@ describe.each(engines.filter((engine) => engine === 'postgres'))('On %s', () => 
       expect(answers.map(({ status }) => status)).toEqual(fresh.map(() => 'fulfilled'));
       await Promise.all([first, late, ...pool]);
     } finally {
-      await somebody.end();
+      await locker.end();
     }
   });
 
-  it('of a transaction that got no answer nobody is told that it did nothing', async () => {
+  it('reports no call as undone when a transaction gets no answer', async () => {
     const { confirmer } = await start();
     const [used, tried] = [await confirmed(4), await make(4)];
     const { prototype } = Client as unknown as { prototype: { query(query: unknown): unknown } };
@@ -369,7 +369,7 @@ describe.each(engines.filter((engine) => engine === 'postgres'))('On %s', () => 
     }
   });
 
-  it('a server that does not know SKIP LOCKED is asked once', async () => {
+  it('tries SKIP LOCKED once when the server does not know it', async () => {
     const { confirmer } = await start();
     const [used, tried] = [await confirmed(6), await make(6)];
     let asked = 0;
@@ -392,7 +392,7 @@ describe.each(engines.filter((engine) => engine === 'postgres'))('On %s', () => 
     });
   });
 
-  it('a pooler that refuses prepared statements is met with texts, and everything is done once', async () => {
+  it('sends plain texts when a pooler refuses prepared statements, and does everything once', async () => {
     const { confirmer } = await start();
     const [used, tried] = [await confirmed(4), await make(4)];
     // As one that hands each transaction to another server, where the name is taken already.
@@ -417,7 +417,7 @@ describe.each(engines.filter((engine) => engine === 'postgres'))('On %s', () => 
     }
   });
 
-  it('clients in a pipeline, which take one at a time, get one of each kind', async () => {
+  it('sends one statement of each kind when the client pipelines', async () => {
     await start({}, { extra: { pipeline: true } });
     const [used, tried] = [await confirmed(6), await make(6)];
 
@@ -433,7 +433,7 @@ describe.each(engines.filter((engine) => engine === 'postgres'))('On %s', () => 
     );
   });
 
-  it('reads wait for no commit: they go among themselves', async () => {
+  it('batches reads apart from writes, so that a read waits for no commit', async () => {
     const { confirmer } = await start();
     const [used, tried] = [await confirmed(3), await make(3)];
     const counted = goes();

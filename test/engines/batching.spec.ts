@@ -1,4 +1,4 @@
-// Joined calls: the same answers as one statement each, whoever they meet in it.
+// Batched calls: each gets the answer that it gets alone.
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { IsNull } from 'typeorm';
@@ -59,7 +59,7 @@ describe.each(engines.filter((engine) => engine === 'postgres'))('On %s', () => 
     expect(made).toBe(40);
   });
 
-  it('each gets the answer that is its own', async () => {
+  it('returns to each call its own answer when calls share a transaction', async () => {
     const { confirmer, clock } = await start();
     const expired = await confirmer.makeConfirmation();
     clock.advance(700);
@@ -209,11 +209,11 @@ describe.each(engines.filter((engine) => engine === 'postgres'))('On %s', () => 
       states.map(({ id }, index) => `${id.slice(0, 19)}${index.toString(16)}${'0'.repeat(16)}`),
     );
 
-    // One for those whom it touches, and one that knows why it touched nobody.
+    // One statement for the calls whose rows it changes, and one that learns why it changed no row.
     expect([foreign, spent, unknown]).toEqual([2, 2, 2]);
   });
 
-  it('a locked row keeps its own caller waiting, and nobody that came with it', async () => {
+  it('delays only the call of a locked row, and no other call of its batch', async () => {
     const { confirmer, dataSource } = await start();
     const states = await many(40, () => confirmer.makeConfirmation({ isConfirmed: true }));
     const [locked, ...others] = states;
@@ -248,7 +248,7 @@ describe.each(engines.filter((engine) => engine === 'postgres'))('On %s', () => 
     expect(refused.filter(({ status }) => status === 'rejected').length).toBeGreaterThan(10);
   });
 
-  it('whoever spoils a statement spoils it for nobody else', async () => {
+  it('rejects only the call that makes the statement of its batch fail', async () => {
     const { confirmer, dataSource, log } = await start();
     await dataSource.query(`CREATE FUNCTION spoil() RETURNS trigger AS $$ BEGIN
       IF NEW.subject = 'spoiler' THEN RAISE 'spoiled'; END IF; RETURN NEW; END $$ LANGUAGE plpgsql`);
@@ -272,7 +272,7 @@ describe.each(engines.filter((engine) => engine === 'postgres'))('On %s', () => 
     expect(answers[10]).toMatchObject({ reason: expect.any(TwoFactorUnavailableError) as unknown });
   });
 
-  it('of a statement that got no answer nobody is told that it did nothing', async () => {
+  it('reports no call as undone when a statement gets no answer', async () => {
     const { confirmer, dataSource } = await start();
     const states = await many(20, () => confirmer.makeConfirmation({ isConfirmed: true }));
     interceptStatements(dataSource, async (sql, run) => {
@@ -302,7 +302,7 @@ describe.each(engines.filter((engine) => engine === 'postgres'))('On %s', () => 
     }
   });
 
-  it('a server that does not know SKIP LOCKED is asked once', async () => {
+  it('tries SKIP LOCKED once when the server does not know it', async () => {
     const { confirmer, dataSource } = await start();
     let joined = 0;
     interceptStatements(dataSource, async (sql, run) => {

@@ -1,4 +1,4 @@
-// Statements of which nobody is told go to the driver straight from TypeORM's pool.
+// Statements that TypeORM does not log are sent to the driver on a connection of TypeORM's pool.
 import mysql from 'mysql2';
 import { Client, Connection, types } from 'pg';
 import { afterEach, describe, expect, it, vi } from 'vitest';
@@ -128,10 +128,10 @@ describe.each(servers)('On %s', (engine) => {
     expect((await confirmer.confirm(state, 'WRONGCODE'))[0]).toMatchObject({ attemptsLeft: 4 });
   });
 
-  it('a server that does not even roll back is given up in time, and keeps nobody from ending', async () => {
+  it('gives up in time when the server does not even roll back, and lets the application close', async () => {
     await start(engine, { poolSize: 1 }, { databaseTimeoutMs: 300, limits: false });
     const { dataSource, confirmer } = test;
-    // Somebody's forgotten transaction.
+    // A transaction that the application forgot to end.
     await dataSource.query('BEGIN');
     const { prototype } = (engine === 'postgres' ? Client : mysql.PoolConnection) as unknown as {
       prototype: { query(...args: unknown[]): unknown };

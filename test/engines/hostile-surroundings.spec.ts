@@ -121,7 +121,7 @@ describe.each(engines)('On %s', (engine) => {
     expect(inbox.deliveries).toHaveLength(0);
   });
 
-  it('JSON null is told from nothing, also by a request key', async () => {
+  it('tells JSON null from absent details, also when a request is repeated by its key', async () => {
     const { confirmer } = await start(engine);
     const input = { details: null, idempotencyKey: 'a-request-key-0001' };
     const state = await confirmer.makeConfirmation(input);

@@ -130,7 +130,7 @@ describe.each(engines)('The life of a confirmation on %s', (engine) => {
     expect(await test.confirmer.use(state, reordered)).toBe(true);
   });
 
-  it('knows nothing of an id that nobody made, and refuses what is no id', async () => {
+  it('answers that an unknown id does not exist, and refuses a malformed one', async () => {
     const { id } = await test.confirmer.makeConfirmation();
     const unknown = `${id.slice(0, 12)}${'0'.repeat(24)}`;
 

@@ -10,7 +10,7 @@ import {
 } from '../../lib/index.js';
 import { WRONG_CODE } from '../support/canaries.js';
 import { engines } from '../support/engines.js';
-import { failureCharge, newHolder, windowCharge } from '../support/limit-store-contract.js';
+import { failureCharge, newHolder, windowCharge } from '../support/quotas.js';
 import { refusal } from '../support/refusal.js';
 import { secretOf } from '../support/secret.js';
 import { SECRET, startApp, type TestApp } from '../support/test-app.js';
@@ -23,7 +23,7 @@ describe.each(engines)('The rows of the limits on %s', (engine) => {
   let store: LimitStore;
   let next = 0;
 
-  const somebody = (): string => `user${(next += 1)}@example.com`;
+  const newAddress = (): string => `user${(next += 1)}@example.com`;
   const rows = async (): Promise<LimitRecord[]> =>
     test.dataSource.getRepository(LimitRecord).find({ order: { id: 'ASC' } });
   const count = async (token: string): Promise<number> => (await limits.failures({ token })).count;
@@ -43,7 +43,7 @@ describe.each(engines)('The rows of the limits on %s', (engine) => {
   afterAll(() => test.close());
 
   it('are forgotten when their time has run out, but for failures', async () => {
-    const token = somebody();
+    const token = newAddress();
     await guess(token, 3);
     await test.twoFactor.request({ token });
     test.clock.advance(3 * DAY_SECONDS);
@@ -55,7 +55,7 @@ describe.each(engines)('The rows of the limits on %s', (engine) => {
   });
 
   it('of failures are forgotten when nothing touched them for a year, and not before', async () => {
-    const [few, locked, kept] = [somebody(), somebody(), somebody()];
+    const [few, locked, kept] = [newAddress(), newAddress(), newAddress()];
     await guess(few, 3);
     await guess(locked, 10);
     await guess(kept, 3);
@@ -84,7 +84,7 @@ describe.each(engines)('The rows of the limits on %s', (engine) => {
       options: { limits: { failures: { lockAfter: 3, permanentLockAfter: 4 } } },
     });
     const ofStrict = strict.app.get(LimitService, { strict: false });
-    const token = somebody();
+    const token = newAddress();
     await guess(token, 3, strict);
     strict.clock.advance(30);
     await guess(token, 1, strict);
@@ -172,7 +172,7 @@ describe.each(engines.filter((engine) => engine !== 'sqljs'))(
     let test: TestApp;
     let limits: LimitService;
     let next = 0;
-    const somebody = (): string => `user${(next += 1)}@example.com`;
+    const newAddress = (): string => `user${(next += 1)}@example.com`;
 
     beforeAll(async () => {
       test = await startApp({ engine, options: { limits: {} } });
@@ -193,8 +193,8 @@ describe.each(engines.filter((engine) => engine !== 'sqljs'))(
             database: test.database,
             options: { secret: undefined, secrets, limits: { pending: false }, clock: test.clock },
           });
-        const token = somebody();
-        const scope = isBound ? { token, subject: somebody() } : { token };
+        const token = newAddress();
+        const scope = isBound ? { token, subject: newAddress() } : { token };
         let purposes = 0;
         const guessAt = async (app: TestApp, times: number): Promise<unknown> => {
           let last: unknown;
@@ -222,7 +222,7 @@ describe.each(engines.filter((engine) => engine !== 'sqljs'))(
     it.each([0.05, 5, 600])(
       'are no lock when the clock of another instance is %d seconds behind',
       async (seconds) => {
-        const [token, subject] = [somebody(), somebody()];
+        const [token, subject] = [newAddress(), newAddress()];
         const behind = await startApp({
           engine,
           database: test.database,
@@ -242,7 +242,7 @@ describe.each(engines.filter((engine) => engine !== 'sqljs'))(
     );
 
     it('are not refused for years when the clock of one machine was ten years ahead', async () => {
-      const [token, subject] = [somebody(), somebody()];
+      const [token, subject] = [newAddress(), newAddress()];
       const ahead = await startApp({
         engine,
         database: test.database,

@@ -183,7 +183,7 @@ describe.each(engines)('Races for a budget on %s', (engine) => {
       });
     });
 
-    // Of one /64 both are used up, and the first by name is told.
+    // Of one /64 both are used up, and the first by name is reported.
     it.each<[string, string, (index: number) => string | undefined]>([
       ['an IPv4 /24', 'sends-per-network', (index) => `198.51.100.${index}`],
       ['an IPv6 /48', 'sends-per-network', (index) => `2001:db8:7:${index * 100}::1`],

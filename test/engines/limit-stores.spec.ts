@@ -4,13 +4,8 @@ import { describe, expect, it } from 'vitest';
 import { rateLimiterFlexibleStore } from '../../lib/adapters/rate-limiter-flexible/index.js';
 import { TWO_FACTOR_LIMIT_STORE, type QuotaUsage, type LimitStore } from '../../lib/index.js';
 import { engines, found, type EngineName } from '../support/engines.js';
-import {
-  chargedAtOnce,
-  describeLimitStore,
-  failureCharge,
-  windowCharge,
-  type LimitStoreUnderTest,
-} from '../support/limit-store-contract.js';
+import { describeLimitStore, type LimitStoreUnderTest } from '../support/limit-store-contract.js';
+import { chargedAtOnce, failureCharge, windowCharge } from '../support/quotas.js';
 import { openRedis } from '../support/redis.js';
 import { startApp, TestClock } from '../support/test-app.js';
 

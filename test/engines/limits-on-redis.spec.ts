@@ -42,7 +42,7 @@ describe.each(redisEngines)('Limits in Redis, confirmations on %s', (engine) => 
   let limits: LimitService;
   let next = 0;
 
-  const somebody = (): string => `user${(next += 1)}@example.com`;
+  const newAddress = (): string => `user${(next += 1)}@example.com`;
   const start = (options: LimitsOptions): Promise<TestApp> =>
     startApp({
       engine,
@@ -68,7 +68,7 @@ describe.each(redisEngines)('Limits in Redis, confirmations on %s', (engine) => 
   });
 
   it('locks a token with the tenth wrong code, and a right one ends it', async () => {
-    const token = somebody();
+    const token = newAddress();
     const states = [await make(token), await make(token), await make(token)] as const;
     for (const [state, times] of [
       [states[0], 5],
@@ -101,7 +101,7 @@ describe.each(redisEngines)('Limits in Redis, confirmations on %s', (engine) => 
   });
 
   it('ends a lock by hand, and leaves the one of the other class', async () => {
-    const [token, subject] = [somebody(), somebody()];
+    const [token, subject] = [newAddress(), newAddress()];
     const makeBound = (): Promise<ConfirmationState> =>
       test.confirmer.makeConfirmation({ token, subject });
     for (let each = 0; each < 2; each += 1) {
@@ -121,7 +121,7 @@ describe.each(redisEngines)('Limits in Redis, confirmations on %s', (engine) => 
   });
 
   it("sends a subject's codes when strangers have used up and locked the same token", async () => {
-    const [token, subject] = [somebody(), somebody()];
+    const [token, subject] = [newAddress(), newAddress()];
     const ids: string[] = [];
     for (let each = 0; each < 5; each += 1) {
       ids.push((await test.twoFactor.request({ token, requester: '192.0.2.1' })).id);
@@ -136,7 +136,7 @@ describe.each(redisEngines)('Limits in Redis, confirmations on %s', (engine) => 
   });
 
   it('keeps at most three confirmations of a subject and purpose alive that were made without a message', async () => {
-    const login = { token: somebody(), subject: somebody(), purpose: 'login' };
+    const login = { token: newAddress(), subject: newAddress(), purpose: 'login' };
     const makeLogin = (): Promise<ConfirmationState> => test.confirmer.makeConfirmation(login);
     const full = [429, 'pending', expect.any(Number)];
     const [first, second, third] = [await makeLogin(), await makeLogin(), await makeLogin()];
@@ -150,7 +150,7 @@ describe.each(redisEngines)('Limits in Redis, confirmations on %s', (engine) => 
     await second.confirm();
     await makeLogin();
     expect(await refusal(makeLogin())).toEqual(full);
-    // Another owner holds the slot of the first one now.
+    // The slot of the first confirmation belongs to another one now.
     await test.confirmer.cancel(first.id);
     expect(await refusal(makeLogin())).toEqual(full);
     await test.confirmer.cancel(fourth.id);
@@ -162,7 +162,7 @@ describe.each(redisEngines)('Limits in Redis, confirmations on %s', (engine) => 
   });
 
   it('takes three of many that are made at once for one subject', async () => {
-    const login = { subject: somebody(), purpose: 'login' };
+    const login = { subject: newAddress(), purpose: 'login' };
 
     const answers = await Promise.all(
       Array.from({ length: 20 }, () => refusal(test.confirmer.makeConfirmation(login))),
@@ -172,7 +172,7 @@ describe.each(redisEngines)('Limits in Redis, confirmations on %s', (engine) => 
   });
 
   it('sends five messages in ten minutes to one token', async () => {
-    const token = somebody();
+    const token = newAddress();
     const sent = test.inbox.deliveries.length;
     const send = async (): Promise<unknown> => {
       const state = await test.confirmer.makeConfirmation();
@@ -190,7 +190,7 @@ describe.each(redisEngines)('Limits in Redis, confirmations on %s', (engine) => 
 
   it('compares exactly ten of 100 wrong codes on 20 confirmations of one token', async () => {
     const wide = await start({ pending: false });
-    const token = somebody();
+    const token = newAddress();
     const states = await Promise.all(
       Array.from({ length: 20 }, () => wide.confirmer.makeConfirmation({ token })),
     );
@@ -209,8 +209,8 @@ describe.each(redisEngines)('Limits in Redis, confirmations on %s', (engine) => 
     await wide.close();
   });
 
-  it('leaves the table of the database empty, and knows nobody by name', async () => {
-    const token = somebody();
+  it('leaves the table of the database empty, and stores no token or subject in clear', async () => {
+    const token = newAddress();
     await test.twoFactor.request({ token, subject: 'ann' });
 
     expect(await test.dataSource.getRepository(LimitRecord).count()).toBe(0);
@@ -229,7 +229,7 @@ describe.each(found.redis ? ['redis'] : [])('A lost %s', () => {
   it('that falls silent refuses what it limits, charges nothing, and is taken up again', async () => {
     const redis = openRedis();
     const proxy = await startTcpProxy(new URL(found.redis!));
-    // As ioredis is when nobody says anything: with an offline queue.
+    // The default of ioredis: with an offline queue.
     const client = new Redis(proxy.port, '127.0.0.1');
     client.on('error', () => undefined);
     const test = await startHttpApp({

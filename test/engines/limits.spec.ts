@@ -57,7 +57,7 @@ describe.each(engines)('Failures on %s', (engine) => {
   interface Counted {
     readonly who: string;
     readonly told: (seconds: number) => number;
-    /** The confirmation of somebody new, and the scope that it is counted under. */
+    /** The confirmation of a new token, and the scope that it is counted under. */
     readonly someone: () => { input: MakeConfirmationInput; scope: FailureScope };
   }
 

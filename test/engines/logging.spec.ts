@@ -1,4 +1,4 @@
-// Whoever asks TypeORM for what is said to the database hears all of it; who does not is not kept waiting by the telling.
+// An application that has TypeORM log statements gets all of them; one that does not pays nothing for logging.
 import { afterEach, describe, expect, it } from 'vitest';
 
 import { TwoFactorUnavailableError } from '../../lib/index.js';
@@ -46,7 +46,7 @@ const firstWord = (sql: string): string => sql.split(' ')[0]!;
 
 // Which statements are logged is the same with limits, and their list is longer: `limits: false` keeps it readable.
 describe.each(servers)('On %s', (engine) => {
-  it('nothing is said to a data source that logs nothing, and all of it is done', async () => {
+  it('executes everything and logs nothing when the data source logs no statement', async () => {
     test = await startApp({ engine, dataSource: SILENT, options: { limits: false } });
     const heard = hear(test);
 
@@ -54,7 +54,7 @@ describe.each(servers)('On %s', (engine) => {
     expect(heard).toEqual([]);
   });
 
-  it('without prepared statements it is said to TypeORM', async () => {
+  it('runs statements through TypeORM when prepared statements are off', async () => {
     const options = { preparedStatements: false };
     test = await startApp({ engine, dataSource: SILENT, options: { ...options, limits: false } });
     const heard = hear(test);

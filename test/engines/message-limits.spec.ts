@@ -63,7 +63,7 @@ describe.each(engines)('Messages on %s', (engine) => {
     };
 
     for (let index = 0; index < 5; index += 1) expect(await send(index)).toBe('accepted');
-    // A stranger does not learn when another one asked: the wait is told in steps of five minutes.
+    // A stranger must not learn when another one asked, so that the wait is rounded up to steps of five minutes.
     for (const [seconds, told] of [
       [0, 600],
       [1, 600],

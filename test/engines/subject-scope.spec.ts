@@ -31,7 +31,7 @@ describe.each(engines)('On %s', (engine) => {
         user === undefined ? {} : { 'x-user': encodeURIComponent(user) },
       );
 
-    it('somebody else, nobody, and one whose proof is for nobody get nothing, and pay nothing', async () => {
+    it('refuses another user, an anonymous client and a confirmation without a subject, and charges none of them', async () => {
       await start({ transfer: { subject: userOf, recipient }, open: { open: true } });
       const { id, code } = await http.request({ purpose: 'transfer' }, { 'x-user': 'ann' });
       const ofNobody = await http.confirmer.makeConfirmation({ purpose: 'transfer' });
@@ -63,7 +63,7 @@ describe.each(engines)('On %s', (engine) => {
       expect(await confirm(id, code, 'ann')).toBeProblem(409, 'already-confirmed');
     });
 
-    it('an open purpose asks nobody who he is', async () => {
+    it('asks for no subject when the purpose is open', async () => {
       await start({
         transfer: { subject: userOf, recipient },
         open: { open: true },

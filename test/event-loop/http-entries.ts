@@ -9,12 +9,13 @@ import { IsString, MaxLength } from 'class-validator';
 import { RequireConfirmation, type JsonValue, type PurposeDefinition } from '../../lib/index.js';
 import { listen } from '../support/listen.js';
 import { portOf, rawCall } from '../support/raw-http.js';
+import { UNKNOWN_ID } from '../support/unknown-id.js';
 import { openApplication } from './application.js';
 import { fresh, type Entry } from './entry.js';
 
 interface Adapter {
   readonly create: () => AbstractHttpAdapter;
-  /** What it reads of a body unless it is told otherwise. */
+  /** The largest body that it reads by default. */
   readonly maxBytes: number;
 }
 
@@ -22,7 +23,6 @@ const ADAPTERS: Readonly<Record<string, Adapter>> = {
   Express: { create: () => new ExpressAdapter(), maxBytes: 102_400 },
   Fastify: { create: () => new FastifyAdapter(), maxBytes: 1_048_576 },
 };
-const UNKNOWN_ID = '06jk5q3v2o8s1g7h4n9t0c6m2e8p5r1vdq30';
 /** As many as there are in 100 kB. In one megabyte there are so many that the parser of JSON itself takes long. */
 const MAX_MEMBERS = 6_000;
 const MAX_HEADER = 4_000;

@@ -1,10 +1,9 @@
 import { phoneNormalizer } from '../../lib/adapters/phone/index.js';
+import { UNKNOWN_ID } from '../support/unknown-id.js';
 import { openApplication, type Application } from './application.js';
 import { fresh, type Entry } from './entry.js';
 
 const TOKEN = 'ann@example.com';
-/** A well-formed id that is in no table. */
-const UNKNOWN_ID = '06jk5q3v2o8s1g7h4n9t0c6m2e8p5r1vdq30';
 
 /** The methods of the four services, each argument by itself. */
 export async function serviceEntries(): Promise<Entry[]> {

@@ -126,7 +126,7 @@ describe.each(doors)('Guessing and budgets, at the door of $name:', ({ open }) =
     }
 
     expect(waits).toStrictEqual([30, 60, 120, 240, 480, 700, 700, null]);
-    // Strangers share this counter, so that the time is told in steps of five minutes.
+    // Strangers share this counter, so that the wait is rounded up to steps of five minutes.
     expect(told).toStrictEqual([
       ...[300, 300, 300, 300, 600, 900, 900].map((seconds) => `${LIMITED}, in ${seconds} s`),
       LIMITED,
@@ -215,7 +215,7 @@ describe.each(doors)('Guessing and budgets, at the door of $name:', ({ open }) =
     expect(await limitsOf().failures(phone)).toMatchObject({ count: 10 });
   });
 
-  it('21 tells once of one guess that is tried on many confirmations, and locks nobody for it', async () => {
+  it('21 reports once one guess that is tried on many confirmations, and locks no token for it', async () => {
     door = await open({ options: { limits: FAILURES_ONLY } });
     const told = eventsOf();
     const suspected = () => told.filter(({ type }) => type === 'spraying-suspected');

@@ -258,7 +258,7 @@ describe.each(engines)('Replay, at the services on %s:', (engine) => {
     expect(test.inbox.deliveries).toHaveLength(1);
     expect(await test.dataSource.getRepository(ConfirmationRecord).count()).toBe(1);
 
-    // The key is no way into what somebody else asked for.
+    // The key gives no access to a confirmation that another client requested.
     await expect(
       test.twoFactor.request({ ...input, token: 'eve@example.com', idempotencyKey: key }),
     ).rejects.toThrow(/another request/);

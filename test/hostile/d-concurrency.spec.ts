@@ -194,7 +194,7 @@ describe.each(engines)('Concurrency on %s:', (engine) => {
     return states;
   }
 
-  it('49 purges beside confirm and use: the living all succeed, the dead are gone, and nobody gets an error', async () => {
+  it('49 purges beside confirm and use: live confirmations all succeed, dead ones are gone, and no call fails', async () => {
     const first = await start(engine, 3);
     const dead = await Promise.all(
       Array.from({ length: 60 }, () => first.confirmer.makeConfirmation()),
@@ -329,7 +329,7 @@ describe.each(engines.filter((engine) => engine === 'better-sqlite3'))(
       const naivelyUsed = await winners(100, () => naive.use(twin.id));
       const noiseWrites = await noise.stop();
 
-      // Nobody was told that the file is busy: each call had its answer.
+      // No call failed because the file was busy: each call had its answer.
       expect({ used, confirmed, others }).toStrictEqual({ used: 1, confirmed: 0, others: 100 });
       expect(await loggedAttempts(first.dataSource, guessed.id)).toBe(5);
       expect(noiseWrites).toBeGreaterThan(1);

@@ -14,8 +14,7 @@ import { doors, FAILURES_ONLY, httpDoors, services, type Entrance } from '../sup
 import { engines, type EngineName } from '../support/engines.js';
 import { comparable, type Answer } from '../support/http.js';
 import { startApp } from '../support/test-app.js';
-
-const UNKNOWN_ID = '06jk5q3v2o8s1g7h4n9t0c6m2e8p5r1vdq30';
+import { UNKNOWN_ID } from '../support/unknown-id.js';
 
 const userOf = (context: ExecutionContext): string | undefined =>
   context.switchToHttp().getRequest<{ headers: Record<string, string | undefined> }>().headers[
@@ -189,13 +188,13 @@ describe.each(settings)('Binding, over HTTP on $name with $with:', ({ open, limi
       expect(await confirmer.purge({ olderThan: new Date(clock.now()) })).toBeGreaterThan(0);
       ids["another subject's"] = (await door.http!.request({ purpose: 'login' }, ann)).id;
       const { lastCode: code } = inbox;
-      ids["somebody's who must sign in"] = (
+      ids["another user's, of a purpose with sign-in"] = (
         await door.http!.request({ purpose: 'sign-in-first' }, ann)
       ).id;
       const undeclared = await confirmer.makeConfirmation({ purpose: 'elsewhere' });
       await sender.send(null, 'ann@example.com', undeclared);
       ids["another purpose's"] = undeclared.id;
-      ids["nobody's, of a purpose with subjects"] = (
+      ids['one without a subject, of a purpose with subjects'] = (
         await confirmer.makeConfirmation({ purpose: 'login' })
       ).id;
       const erased = await door.http!.request({ purpose: 'login' }, { 'x-user': 'erased' });
@@ -260,7 +259,7 @@ describe('Binding, at the services:', () => {
         }
         return seen;
       };
-      // By the id alone there is nobody to be foreign to: the binding says for whom one asks.
+      // An id alone names no subject: the binding of the call names it.
       const bound = (id: string) => [
         () => confirmer.check(id, binding),
         () => confirmer.use(id, binding),

@@ -266,7 +266,7 @@ describe.each(servers)('Reliability, with %s behind HTTP:', (engine) => {
     let door: Entrance;
     afterEach(() => door.close());
 
-    it('82 answers 503 while somebody holds the row, and serves everybody else and its health', async () => {
+    it('82 answers 503 while another client locks the row, and serves all other callers and its health route', async () => {
       door = await open({
         engine,
         controllers: [HealthController],

@@ -24,7 +24,7 @@ describe('A command of the matrix', () => {
   });
 
   it('is ended with all that it started when it takes too long', async () => {
-    // Whoever holds its output keeps it from ending: the grandchild here, for ever.
+    // A process that holds its output keeps it from ending: the grandchild here, for ever.
     const forever = `['-e', 'setInterval(() => {}, 1e6)'], { stdio: 'inherit' }`;
     const script = `child_process.spawn(process.execPath, ${forever}); console.log('begun');`;
 

@@ -10,7 +10,7 @@ export interface Binding {
 
 /** Which confirmation is meant: the n-th that was made, by its id or by the state that was held on to. */
 export interface Target {
-  /** Below zero: an id that nobody made. */
+  /** Below zero: an id that was never made. */
   readonly ref: number;
   readonly by: 'id' | 'state';
 }
@@ -84,7 +84,7 @@ export type Call =
 /** Which code is typed. `other`: that of another confirmation; `old`: one before a rotation. */
 export type CodeChoice = 'right' | 'decorated' | 'old' | 'wrong' | 'other' | 'malformed';
 
-/** What a proof is said to be for: what it was made for, with or without one member changed. */
+/** The binding that a call gives: the one that the proof was made for, with or without one member changed. */
 export type BindingChoice = 'same' | 'reordered' | 'purpose' | 'subject' | 'details' | 'none';
 
 export type Moment =

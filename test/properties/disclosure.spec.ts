@@ -36,7 +36,7 @@ const OPERATIONS = [
   'wait',
 ] as const;
 
-/** Everything that a line of somebody's log could say of a value. */
+/** Every text in which a line of a log could show a value. */
 function textsOf(value: unknown): string[] {
   const texts = [
     inspect(value, { depth: 8, showHidden: true, maxStringLength: null }),

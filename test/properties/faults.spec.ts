@@ -33,7 +33,7 @@ class InjectedFault extends Error {
   }
 }
 
-/** Breaks the statements it is told to; one for one data source. */
+/** Breaks the statements that a test names; one for one data source. */
 class Faults {
   #fault: Fault | undefined;
   #seen = 0;
@@ -49,7 +49,7 @@ class Faults {
         if (kind === undefined || (isEmbedded && isOfTheDriver(kind, sql))) return run();
         this.hits += 1;
         if (kind === 'lost race') throw new InjectedFault(lostRace);
-        // The database did it, and nobody was told.
+        // The database committed, and the answer was lost.
         if (kind === 'lost answer') await run();
         throw new InjectedFault('ECONNRESET');
       },
@@ -287,7 +287,7 @@ describe.each(configurations)('On $engine $with', ({ engine, limits }) => {
     DEADLINE_MS,
   );
 
-  it('hits the statement that it is told to, or the property above shows nothing', async () => {
+  it('breaks the named statement, or the property above shows nothing', async () => {
     await world.clear();
     const made = await app.confirmer.makeConfirmation({ isConfirmed: true });
 

@@ -1,4 +1,4 @@
-// I10: over HTTP nobody learns whether an id that is not his exists.
+// I10: over HTTP a client cannot learn whether a confirmation of another subject exists.
 import type { ExecutionContext } from '@nestjs/common';
 import * as fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -35,7 +35,7 @@ describe.each(adapters)('On $name', ({ create }) => {
   afterAll(() => test.close());
 
   it(
-    "I10 indistinguishability: a stranger's id and one that nobody made are answered alike, and nothing happens",
+    "I10 indistinguishability: answers a stranger's id and an unknown one alike, and changes nothing",
     async () => {
       const input = fc.record({
         route: fc.constantFrom('confirm', 'resend', 'check'),

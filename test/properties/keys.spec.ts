@@ -1,4 +1,4 @@
-// I15: what the ring of secrets holds can be verified, what it does not hold cannot, and a row that somebody rewrote by
+// I15: what the ring of secrets holds can be verified, what it does not hold cannot, and a row that was rewritten by
 // SQL is worth nothing.
 import * as fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';

@@ -98,7 +98,7 @@ interface Budget {
   readonly checkOnly: boolean;
   /** Whose fault it is that it is spent. */
   readonly isOurs: boolean;
-  /** Whether strangers share it, so that the wait is told in steps of five minutes. */
+  /** Whether strangers share it, so that the wait is rounded up to steps of five minutes. */
   readonly isCoarse: boolean;
 }
 
@@ -172,7 +172,7 @@ export class LimitsModel {
     this.end(ring, party, id);
   }
 
-  /** Nobody can confirm it by its code any more: its slot is free, what was guessed still counts. */
+  /** It cannot be confirmed by its code any more: its slot is free, and its wrong codes still count. */
   end(ring: Ring, party: Party, id: string): void {
     if (!party.hasSlot) return;
     for (const { key } of this.#slots(ring, party, 0).flat()) {
@@ -258,7 +258,7 @@ export class LimitsModel {
     return { isOurs, retryAfterSeconds: wait === Infinity ? null : seconds };
   }
 
-  /** The time that is told. */
+  /** The wait that the refusal reports. */
   #waitMs({ key, windowMs, max, isCoarse }: Budget): number {
     const { amount, endsAt } = this.#levels.get(key)!;
     if (windowMs === null && amount >= max) return Infinity;
@@ -327,7 +327,7 @@ export class LimitsModel {
 
 const FIVE_MINUTES_MS = 300_000;
 
-/** A token that a client named is a stranger's, whoever is signed in. */
+/** A token that a client named counts as a stranger's, also when a user is signed in. */
 function isOpen({ subject, isClientNamed }: Party): boolean {
   return subject === '' || isClientNamed;
 }

@@ -315,7 +315,7 @@ describe.each(propertyEngines)('With limits on %s,', (engine) => {
   );
 
   it(
-    'L2 liveness: whoever has to wait for a slot is told when there is one',
+    'L2 liveness: reports to a caller that must wait when a slot becomes free',
     async () => {
       const ttlSeconds = fc.integer({ min: 30, max: 600 });
       await fc.assert(

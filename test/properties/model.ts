@@ -340,7 +340,7 @@ export class Model {
       .find((ref) => ref !== undefined && this.row(ref) !== null);
     if (known !== undefined) return { ref: this.#repeated(known, call, made), isNew: false };
 
-    // What is confirmed by hand is the application's own decision, whoever guesses meanwhile.
+    // A confirmation by hand is the application's own decision, and counts also while wrong codes are tried.
     if (!isConfirmed) {
       const { subject, purpose } = made;
       const party = { token, subject, purpose, isClientNamed, hasSlot };

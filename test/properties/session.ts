@@ -13,13 +13,13 @@ import type { Call, Target } from './calls.js';
 import type { Answer, Drawn, Model, Row } from './model.js';
 import { fingerprint, KIDS, numberOf, ringOf, type RawRow, type World } from './world.js';
 
-/** Somebody's transaction that ends without having happened. */
+/** A transaction of the application that is rolled back. */
 class RolledBack extends Error {}
 
 /** One run: the real services, and the states that its callers hold on to. */
 export class Session {
   readonly #states = new Map<number, ConfirmationState>();
-  /** An id that nobody made. */
+  /** An id that was never made. */
   readonly #unknown: string;
 
   private constructor(

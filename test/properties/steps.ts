@@ -43,7 +43,7 @@ const way: fc.Arbitrary<string> = fc.oneof(
   { weight: 8, arbitrary: fc.constantFrom('default', 'other') },
   { weight: 1, arbitrary: fc.constant('unknown') },
 );
-/** The newest ones most of the time, so that calls meet; now and then one that nobody made. */
+/** The newest ones most of the time, so that calls meet; now and then one that was never made. */
 const ref = fc.oneof(
   { weight: 12, arbitrary: fc.nat({ max: 2 }) },
   { weight: 1, arbitrary: fc.constant(-1) },
@@ -229,7 +229,7 @@ export class Step implements fc.AsyncCommand<Model, Observed> {
     const { call } = this;
     if (call.op === 'rotateKey') return model.ring.length === 1;
     if (call.op === 'dropKey') return model.ring.length === 2;
-    // The refs of a short history are few: what nobody can have made yet is not asked for.
+    // The refs of a short history are few: an id that cannot exist yet is not drawn.
     if ('target' in call) return call.target.ref < model.rows.length;
     return true;
   }
@@ -272,7 +272,7 @@ function messageOf({ name, token, code, state, context }: Delivery): Answer {
   return { name, token, code: fingerprint(code), id: state.id, context };
 }
 
-/** A message for every row whose `sends` moved: to its token and nobody else, with the code that now counts. */
+/** A message for every row whose `sends` moved: to its token alone, with the code that now counts. */
 function expectedMessages(before: ReadonlyMap<number, Row | null>, model: Model): Answer[] {
   return model.rows.flatMap((row, ref) => {
     if (row === null || row.sends === (before.get(ref)?.sends ?? 0)) return [];

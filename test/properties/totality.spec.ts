@@ -41,7 +41,7 @@ const member = fc.oneof(
     () => undefined,
     Promise.resolve('x'),
     'x'.repeat(20_000),
-    // What looks like somebody's transaction.
+    // What looks like a transaction of the application.
     { queryRunner: { isTransactionActive: true } },
     { queryRunner: null },
   ),

@@ -60,7 +60,7 @@ export class SharedClock implements Clock {
   }
 }
 
-/** What a backend is told to do with the next message. */
+/** What a backend is to do with the next message. */
 export type Failure = 'none' | 'transient' | 'permanent';
 
 /** One row as the database has it. */

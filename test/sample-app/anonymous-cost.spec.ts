@@ -140,7 +140,7 @@ describe('Three hundred anonymous sign-ins at once', () => {
 });
 
 describe('The queue', () => {
-  /** Work that ends when it is told to. */
+  /** Work that ends when the test ends it. */
   const held = (): { work: () => Promise<string>; end: (error?: Error) => void } => {
     let end: (error?: Error) => void = () => undefined;
     const promise = new Promise<string>((resolve, reject) => {

@@ -116,7 +116,7 @@ describe('A request from another site', () => {
     },
   );
 
-  it('is told from one of the own page', async () => {
+  it('is distinguished from a request of the own page', async () => {
     for (const headers of [{ 'sec-fetch-site': 'same-origin' }, { origin: bank.url }]) {
       const found = await faults(
         withBody(),

@@ -13,7 +13,7 @@ export class CountReporter implements Reporter {
     const tests = all.filter(({ fullName }) => this.only?.test(fullName) ?? true);
     const passed = tests.filter((test) => test.result().state === 'passed').length;
     const failed = tests.length - passed;
-    // A file that could not be loaded, or an error of nobody's test, is a failure too.
+    // A file that could not be loaded, or an error outside of any test, is a failure too.
     const broken = modules.some((module) => module.state() === 'failed') || errors.length > 0;
     process.stdout.write(
       `${this.round}: ${passed} passed, ${failed === 0 && (broken || passed === 0) ? 1 : failed} failed\n`,

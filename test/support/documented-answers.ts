@@ -73,7 +73,8 @@ const NEVER = ['location', 'refresh', 'set-cookie', 'access-control-allow-origin
 
 /**
  * Fails unless the answer has exactly the documented members, each of its type, and headers that fit; then tells the slug
- * of the refusal, `done` for a success. What is not the controller's (no JSON, no route, too large) is told as its status.
+ * of the refusal, `done` for a success. An answer that is not the controller's
+ * (no JSON, no route, too large) is reported as its status.
  */
 export function documentedOutcome(route: Route, answer: Answer): string {
   const { status, headers, body } = answer;

@@ -27,7 +27,7 @@ export interface Entrance {
   /** Answers the status where it is done. */
   check(id: unknown): Promise<string>;
   row(id: string): Promise<ConfirmationRecord>;
-  /** Runs it, fails if any row changed, and tells what was said to the database. */
+  /** Runs it, fails if any row changed, and returns the statements that were sent to the database. */
   unchanged(work: () => Promise<unknown>): Promise<LoggedStatement[]>;
   close(): Promise<void>;
 }

@@ -18,14 +18,14 @@ export interface InterceptOptions {
 
 /**
  * Puts `around` around every statement that goes through the query runners of a data source, and around the taking of a
- * connection where `connects` is said. What is inside a transaction is told by `runner.isTransactionActive`.
+ * connection where `connects` is set. `runner.isTransactionActive` tells whether a statement is inside a transaction.
  */
 export function interceptStatements(
   dataSource: DataSource,
   around: AroundStatement,
   { connects = false, all = true }: InterceptOptions = {},
 ): void {
-  // Another logger than its own silent one is told, and telling is done by the runners.
+  // TypeORM logs through its query runners when the logger is not its own silent one.
   if (all) dataSource.logger = Object.create(dataSource.logger) as typeof dataSource.logger;
   const known = new WeakSet<QueryRunner>();
   const create = dataSource.createQueryRunner.bind(dataSource);

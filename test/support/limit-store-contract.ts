@@ -1,18 +1,22 @@
 // What every `LimitStore` promises. Times are told to ten seconds: a store with a clock of its own counts on while it is
 // asked.
-import { randomBytes } from 'node:crypto';
-
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 import type {
   Clock,
-  FailureRule,
   ConsumeResult,
   QuotaRequest,
   QuotaUsage,
   LimitStore,
-  WindowRule,
 } from '../../lib/index.js';
+import {
+  AT_ONCE,
+  newHolder,
+  windowCharge,
+  failureCharge,
+  together,
+  chargedAtOnce,
+} from './quotas.js';
 
 export interface LimitStoreUnderTest {
   readonly store: LimitStore;
@@ -21,45 +25,7 @@ export interface LimitStoreUnderTest {
   advance(seconds: number): Promise<void>;
   close(): Promise<void>;
 }
-
-const AT_ONCE = 100;
 const WEEK_SECONDS = 604_800;
-
-const FAILURES: FailureRule = {
-  kind: 'failures',
-  max: 8,
-  lockAfter: 4,
-  lockMs: 100_000,
-  maxLockMs: 400_000,
-};
-
-const newKey = (): string => randomBytes(16).toString('hex');
-export const newHolder = (): string => randomBytes(8).toString('hex');
-
-export function windowCharge(max: number, seconds = 1_000): QuotaRequest {
-  const rule: WindowRule = { kind: 'window', max, windowMs: seconds * 1_000 };
-  return { key: newKey(), rule, checkOnly: false };
-}
-
-export function failureCharge(rule: Partial<FailureRule> = {}): QuotaRequest {
-  return { key: newKey(), rule: { ...FAILURES, ...rule }, checkOnly: false };
-}
-
-/** As `LimitService` hands them over. */
-const together = (...charges: readonly QuotaRequest[]): QuotaRequest[] =>
-  charges.toSorted((one, other) => (one.key < other.key ? -1 : 1));
-
-/** So many calls at once; how many of them got through. */
-export async function chargedAtOnce(
-  store: Pick<LimitStore, 'consume'>,
-  charges: readonly QuotaRequest[],
-  calls = AT_ONCE,
-): Promise<number> {
-  const answers = await Promise.all(
-    Array.from({ length: calls }, () => store.consume(charges, newHolder())),
-  );
-  return answers.filter(({ exhausted }) => exhausted.length === 0).length;
-}
 
 export function describeLimitStore(open: () => Promise<LimitStoreUnderTest>): void {
   let test: LimitStoreUnderTest;
@@ -82,7 +48,7 @@ export function describeLimitStore(open: () => Promise<LimitStoreUnderTest>): vo
     return level ?? { key, amount: 0, endsAt: 0 };
   };
   const amountOf = async (budget: QuotaRequest): Promise<number> => (await levelOf(budget)).amount;
-  /** What is told of levels: key, amount, seconds to go. */
+  /** What a store reports of quotas: key, amount, seconds to go. */
   const told = (levels: readonly QuotaUsage[]): [string, number, number][] =>
     levels.map(({ key, amount, endsAt }) => [key, amount, secondsTo(endsAt)]);
   const secondsTo = (endsAt: number): number =>
@@ -149,7 +115,7 @@ export function describeLimitStore(open: () => Promise<LimitStoreUnderTest>): vo
       expect(await chargedAtOnce(test.store, [budget])).toBe(2);
     });
 
-    it('stays what it was under the hands of somebody else', async () => {
+    it('does not change when another owner releases it', async () => {
       const [many, place] = [windowCharge(3), windowCharge(1)];
       await chargeTimes(3, many);
       await chargeTimes(1, place);
@@ -165,7 +131,7 @@ export function describeLimitStore(open: () => Promise<LimitStoreUnderTest>): vo
   });
 
   describe('everything', () => {
-    it('ends by hand, whoever charged it', async () => {
+    it('ends by a reset, also when another owner charged it', async () => {
       const [many, place, failures] = [windowCharge(3), windowCharge(1), failureCharge()];
       const all = together(many, place, failures);
       await chargeTimes(2, many, failures);
@@ -334,7 +300,7 @@ export function describeLimitStore(open: () => Promise<LimitStoreUnderTest>): vo
       expect(await chargedAtOnce(test.store, [budget])).toBe(6);
     });
 
-    it('end with a success, whoever charged them', async () => {
+    it('end with a success, also when another owner charged them', async () => {
       const [locked, stopped] = [failureCharge(), failureCharge()];
       await failUntil(6, locked);
       await chargeTimes(1, locked);

@@ -16,7 +16,7 @@ type Rows = readonly Readonly<Record<string, unknown>>[];
 /** A server of ours: to be stopped, started, frozen and set up as no server of others may be. */
 export interface OwnServer {
   readonly engine: 'postgres' | 'mariadb';
-  /** To an empty database, as the user `application`, who may do there what he likes and nothing else. */
+  /** To an empty database, as the user `application`, which has all rights in that database and none elsewhere. */
   readonly url: string;
   /** Ends all connections and the server; the data stay. */
   readonly stop: (signal?: NodeJS.Signals) => Promise<void>;

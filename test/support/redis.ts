@@ -4,11 +4,11 @@ import { Redis } from 'ioredis';
 
 import { found } from './engines.js';
 
-/** A part of the Redis of this machine that is nobody else's. */
+/** A part of the Redis of this machine that no other test uses. */
 export interface TestRedis {
   readonly client: Redis;
   readonly keyPrefix: string;
-  /** All its keys live `seconds` less. Redis' own clock is nobody's to move. */
+  /** All its keys live `seconds` less. The clock of Redis cannot be moved. */
   advance(seconds: number): Promise<void>;
   close(): Promise<void>;
 }

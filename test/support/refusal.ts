@@ -1,6 +1,6 @@
 import { TwoFactorTooManyRequestsError, TwoFactorUnavailableError } from '../../lib/index.js';
 
-/** What a limit says, as far as it is told. */
+/** The refusal of a limit, as far as it is disclosed. */
 export async function refusal(call: Promise<unknown>): Promise<unknown> {
   return call.then(
     () => 'accepted',

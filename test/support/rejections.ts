@@ -1,4 +1,4 @@
-/** Notes every rejection that nobody handled, from now until `stop` hands them over. */
+/** Collects every unhandled rejection from now until `stop` returns them. */
 export function watchRejections(): { stop: () => readonly unknown[] } {
   const seen: unknown[] = [];
   const note = (reason: unknown): void => {

@@ -4,7 +4,7 @@ import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 /** A server on loopback between a client and its server, which can fall silent. */
 export interface TcpProxy {
   readonly port: number;
-  /** Nothing more goes through, and nobody is told. */
+  /** Forwards nothing more, without closing any connection. */
   silence(): void;
   /** What was held up goes on. */
   resume(): void;

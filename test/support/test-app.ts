@@ -26,10 +26,10 @@ import { secretOf } from './secret.js';
 
 export const SECRET = secretOf('the application');
 
-/** A data source that tells nobody of its statements, so that they may go to the driver past TypeORM. */
+/** A data source that logs no statement, so that statements may bypass TypeORM's query runner. */
 export const SILENT = { logger: 'advanced-console', logging: false } as const;
 
-/** A clock that stands still until it is told otherwise. */
+/** A clock that stands still until a test advances it. */
 export class TestClock implements Clock {
   #now = Date.now();
 
@@ -42,7 +42,7 @@ export class TestClock implements Clock {
   }
 }
 
-/** Keeps what was sent instead of sending it; fails as often as it is told to. */
+/** Keeps messages instead of sending them; fails as often as a test asks for. */
 export class TestInbox {
   readonly deliveries: Delivery[] = [];
   readonly #failures: unknown[] = [];
@@ -69,7 +69,7 @@ export interface LoggedStatement {
   readonly parameters: readonly unknown[];
 }
 
-/** Counts what is said to the database, and gives it to the search for codes. */
+/** Counts the statements that are sent to the database, and passes them to the search for codes. */
 export class StatementLog implements TypeOrmLogger {
   readonly statements: LoggedStatement[] = [];
 
@@ -146,7 +146,7 @@ export interface TestApp {
   readonly twoFactor: TwoFactorService;
   readonly inbox: TestInbox;
   readonly clock: TestClock;
-  /** Whoever looks at it is told of statements from then on, if he was not before. */
+  /** Reading it turns the recording of statements on. */
   readonly log: StatementLog;
   /** Ends the application and drops its database. */
   close(): Promise<void>;

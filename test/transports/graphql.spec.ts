@@ -297,7 +297,7 @@ class GuardedFields {
   }
 }
 
-/** GraphQL calls both without guards, the second one whatever it is told. */
+/** GraphQL calls both without guards, and the second one despite its options. */
 @Resolver(() => Account)
 class GuardedReference {
   @ResolveReference()
@@ -368,7 +368,7 @@ describe('A guard that Nest would never run', () => {
     },
   );
 
-  it('stops the boot on a resolver of types, whatever GraphQL is told', async () => {
+  it('stops the boot on a resolver of types, with any options of GraphQL', async () => {
     await expect(boot([GuardedTypeResolver], ['guards', 'interceptors'])).rejects.toMatchObject({
       code: 'invalid-configuration',
       message:
@@ -376,7 +376,7 @@ describe('A guard that Nest would never run', () => {
     });
   });
 
-  it('guards fields where Nest is told to run it', async () => {
+  it('guards fields when Nest is configured to run guards on fields', async () => {
     const app = await start('sqljs', {
       providers: [GuardedField],
       enhancers: ['guards', 'interceptors', 'filters'],

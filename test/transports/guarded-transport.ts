@@ -4,7 +4,8 @@ import type { Problem } from '../../lib/index.js';
 import { WRONG_CODE, recordOutput } from '../support/canaries.js';
 import { engines, type EngineName } from '../support/engines.js';
 import type { TestApp } from '../support/test-app.js';
-import { Bank, INNER_SECRET, prove, TEN, UNKNOWN_ID, type RouteName } from './transfers.js';
+import { UNKNOWN_ID } from '../support/unknown-id.js';
+import { Bank, INNER_SECRET, prove, TEN, type RouteName } from './transfers.js';
 
 /** What a client got: a value, or a refusal. */
 export interface Outcome {
@@ -22,7 +23,7 @@ export interface TransportClient {
 }
 
 export interface RunningTransport extends TestApp {
-  /** Connects somebody. */
+  /** Connects a user. */
   connect(user?: string): Promise<TransportClient>;
 }
 
@@ -92,7 +93,7 @@ export function describeTransport(
 
         it.each([
           ['another purpose', { purpose: 'delete-account' }],
-          ['somebody else', { subject: 'eve' }],
+          ['another user', { subject: 'eve' }],
           ['less money', { details: { ...TEN, amount: '1.00' } }],
           ['another payee', { details: { ...TEN, payee: 'eve@bank.example' } }],
         ])('refuses a proof for %s, and leaves it', async (_, binding) => {
@@ -101,7 +102,7 @@ export function describeTransport(
           expect(await isUsed(proof)).toBe(false);
         });
 
-        it('refuses a thief who brings the proof on a connection of his own', async () => {
+        it('refuses a thief who sends the proof on another connection', async () => {
           const proof = await prove(app.confirmer);
           const eve = await app.connect('eve');
           try {
@@ -115,11 +116,11 @@ export function describeTransport(
 
         it('refuses who is not signed in', async () => {
           const proof = await prove(app.confirmer);
-          const nobody = await app.connect();
+          const anonymous = await app.connect();
           try {
-            expect(await call(route, { ...TEN, proof }, nobody)).toBeRefused('no-subject');
+            expect(await call(route, { ...TEN, proof }, anonymous)).toBeRefused('no-subject');
           } finally {
-            await nobody.close();
+            await anonymous.close();
           }
           expect(await isUsable(proof)).toBe(true);
         });

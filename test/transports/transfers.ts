@@ -12,6 +12,7 @@ import {
   type PurposeDefinition,
 } from '../../lib/index.js';
 import { Barrier } from '../support/barrier.js';
+import { UNKNOWN_ID } from '../support/unknown-id.js';
 
 /** What a call brings, over any transport. */
 export interface TransferCall {
@@ -56,7 +57,7 @@ export async function prove(
   return id;
 }
 
-/** In the cause of an error, and nobody's business. */
+/** A text in the cause of an error, which no client may see. */
 export const INNER_SECRET = 'smtp://user:INNERSECRET@mail.internal';
 
 export function purposesFor(
@@ -132,5 +133,3 @@ export class Bank {
     throw new TwoFactorConfigurationError(`SmsBackend wants ${INNER_SECRET}.`);
   }
 }
-
-export const UNKNOWN_ID = '06jk5q3v2o8s1g7h4n9t0c6m2e8p5r1vdq30';

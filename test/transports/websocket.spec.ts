@@ -29,7 +29,7 @@ import {
 import { transferRoutes } from './transfer-routes.js';
 import { Bank, prove, purposesFor, TEN, type TransferCall } from './transfers.js';
 
-/** Whoever connects says in the address who he is; a real gateway looks at his session. */
+/** The user's name is in the address; a real gateway would read the session. */
 const users = new WeakMap<object, string>();
 const userOf = (context: ExecutionContext): string | undefined =>
   users.get(context.switchToWs().getClient<object>());

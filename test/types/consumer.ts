@@ -2,66 +2,40 @@
  * The public API as an application writes it. Never run: `npm run typecheck` compiles it, and what is expected to be an
  * error must be one.
  */
-import { Controller, Injectable, Module, Post, type ExecutionContext } from '@nestjs/common';
+import * as nodeTest from 'node:test';
+
+import { Controller, Injectable, Post } from '@nestjs/common';
 import {
   Confirmation,
   ConfirmationProof,
   ConfirmationState,
   ConfirmerService,
-  defineSender,
-  digits,
-  functionalSenderBackend,
   InjectSenderBackends,
-  letters,
-  LoggerBackend,
   RequireConfirmation,
-  SENDER_BACKENDS,
-  SenderBackend,
   SenderService,
   TWO_FACTOR_ENTITIES,
   TwoFactorCodeMismatchError,
   TwoFactorError,
   twoFactorMigrations,
-  TwoFactorModule,
   TwoFactorSendError,
   TwoFactorService,
   TwoFactorStateError,
   TwoFactorTooManyRequestsError,
-  type AutoPurgeOptions,
-  type Clock,
-  type CodeGenerator,
   type ConfirmationReference,
   type ConfirmationResult,
   type ConfirmationStatus,
-  type ControllerOptions,
-  type Delivery,
   type JsonValue,
   type MakeConfirmationInput,
   type ProofBinding,
   type PurgeInput,
-  type PurposeDefinition,
   type ResolvedSender,
-  type SendFunction,
   type SendContext,
-  type SenderBackendFactory,
-  type SenderBackendFactoryInput,
-  type SenderBackendReference,
   type SenderBackends,
-  type SenderDefinition,
-  type TwoFactorModuleExtras,
-  type TwoFactorModuleOptions,
-  type TwoFactorOptions,
-  type TwoFactorOptionsFactory,
   type TwoFactorRequest,
   type TwoFactorRequestInput,
   type TwoFactorStateCode,
   type UseInput,
 } from 'nestjs-two-factor';
-import {
-  emailBackend,
-  type EmailMessage,
-  type EmailOptions,
-} from 'nestjs-two-factor/backends/email';
 import {
   describeSenderBackend,
   FakeClock,
@@ -72,278 +46,12 @@ import {
   type SenderBackendFixture,
   type TestFramework,
 } from 'nestjs-two-factor/testing';
-import * as nodeTest from 'node:test';
 import { Test, type TestingModuleBuilder } from '@nestjs/testing';
 import type { DataSource, DataSourceOptions } from 'typeorm';
 import * as vitest from 'vitest';
 
-/** Whether both types are the same, `any` told apart from all others. */
-// oxlint-disable typescript/no-unnecessary-type-parameters
-type Same<One, Other> =
-  (<T>() => T extends One ? 1 : 2) extends <T>() => T extends Other ? 1 : 2 ? true : false;
-// oxlint-enable typescript/no-unnecessary-type-parameters
-
-function same<One, Other>(answer: Same<One, Other>): boolean {
-  return answer;
-}
-
-// Backends ------------------------------------------------------------------------------------------------------------
-
-interface SmsOptions {
-  readonly from: string;
-  readonly retries?: number | undefined;
-}
-
-@SenderBackend('sms', { verboseName: 'Text message' })
-class SmsBackend implements SenderBackend<SmsOptions> {
-  async send({ token, code, options, context, signal }: Delivery<SmsOptions>): Promise<void> {
-    const locale: JsonValue | undefined = context['locale'];
-    await fetch('https://sms.example', {
-      method: 'POST',
-      body: JSON.stringify([options.from, `${token}: ${code}`, locale]),
-      signal,
-    });
-  }
-}
-
-@SenderBackend('plain')
-class PlainBackend implements SenderBackend {
-  send({ state }: Delivery): void {
-    same<typeof state, ConfirmationState>(true);
-  }
-}
-
-@SenderBackend('unnamed', { verboseName: undefined })
-export class UnnamedBackend implements SenderBackend {
-  send(): void {}
-}
-
-// @ts-expect-error a backend sends
-export class Mute implements SenderBackend {
-  post(): void {}
-}
-
-export class Wrong implements SenderBackend<SmsOptions> {
-  // @ts-expect-error a backend takes its own options
-  send(_delivery: Delivery<{ readonly topic: number }>): void {}
-}
-
-const factory: SenderBackendFactory<SmsOptions> = ({ name, options, verboseName }) => {
-  same<typeof options, SmsOptions>(true);
-  return ({ token }) => `${name} ${verboseName} ${options.from} ${token}`;
-};
-const asyncFactory =
-  async (input: SenderBackendFactoryInput<SmsOptions>): Promise<SendFunction<SmsOptions>> =>
-  async ({ options }) =>
-    `${options.from} ${input.name}`;
-const functional = functionalSenderBackend<SmsOptions>(({ options }) => options.from);
-export const anyFunction = functionalSenderBackend(({ options }) =>
-  same<typeof options, unknown>(true),
-);
-export const references: SenderBackendReference<SmsOptions>[] = [
-  'sms',
-  SmsBackend,
-  factory,
-  asyncFactory,
-];
-
-// defineSender --------------------------------------------------------------------------------------------------------
-
-export const senders = {
-  class: defineSender(SmsBackend, { options: { from: 'ACME' } }),
-  full: defineSender(SmsBackend, {
-    options: { from: 'ACME', retries: undefined },
-    verboseName: undefined,
-  }),
-  factory: defineSender(factory, { options: { from: 'ACME' }, verboseName: 'Phone' }),
-  asyncFactory: defineSender(asyncFactory, { options: { from: 'ACME', retries: 2 } }),
-  functional: defineSender(functional, { options: { from: 'ACME' } }),
-  untyped: defineSender(PlainBackend, { options: undefined }),
-  email: defineSender(emailBackend, {
-    options: {
-      transport: 'smtp://localhost',
-      from: 'a@b.example',
-      product: undefined,
-      compose: undefined,
-    },
-  }),
-  named: { backend: 'sms', options: { anything: true } },
-  bare: { backend: PlainBackend },
-  explicit: { backend: SmsBackend, options: undefined, verboseName: undefined },
-  log: { backend: LoggerBackend },
-  inline: { backend: () => () => undefined },
-} satisfies Record<string, SenderDefinition>;
-
-// @ts-expect-error the option `from` is missing
-defineSender(SmsBackend, { options: {} });
-// @ts-expect-error the option `from` is of another type
-defineSender(SmsBackend, { options: { from: 5 } });
-// @ts-expect-error the options are missing
-defineSender(SmsBackend, {});
-// @ts-expect-error there is no option `form`
-defineSender(SmsBackend, { options: { from: 'ACME', form: 'ACME' } });
-// @ts-expect-error there is no option `form`
-defineSender(factory, { options: { from: 'ACME', form: 'ACME' } });
-// @ts-expect-error the option `from` is missing
-defineSender(asyncFactory, { options: { retries: 1 } });
-// @ts-expect-error the option `from` is missing
-defineSender(functional, { options: {} });
-// @ts-expect-error the option `from` is missing
-defineSender(emailBackend, { options: { transport: 'smtp://localhost' } });
-// @ts-expect-error a name has no options to be checked
-defineSender('sms', { options: {} });
-// @ts-expect-error an instance is no backend
-export const instance: SenderDefinition = { backend: new PlainBackend() };
-// @ts-expect-error a sender needs a backend
-export const backendless: SenderDefinition = { verboseName: 'Nothing' };
-
-export const message = ({ code }: Delivery<EmailOptions>): EmailMessage => ({
-  subject: 'Code',
-  text: code,
-  html: undefined,
-});
-
-// Options -------------------------------------------------------------------------------------------------------------
-
-const clock: Clock = { now: () => 0 };
-const generators: CodeGenerator[] = [digits(8), letters(), () => '123456', async () => '123456'];
-const autoPurge: AutoPurgeOptions = { everySeconds: undefined, keepSeconds: undefined };
-const purposes: Record<string, PurposeDefinition> = {
-  open: {},
-  'sign-up': {
-    open: true,
-    senders: ['email'],
-    details: (context) => ({ of: userOf(context)!.id }),
-  },
-  'change-phone': { subject: (context) => userOf(context)?.id, recipient: 'client' },
-  absent: { subject: undefined, recipient: undefined, ttlSeconds: undefined },
-  transfer: {
-    subject: (context: ExecutionContext) => userOf(context)?.id,
-    recipient: async (context, way) => (way === 'sms' ? userOf(context)?.phone : null),
-    ttlSeconds: 60,
-  },
-};
-
-function userOf(
-  context: ExecutionContext,
-): { readonly id: string; readonly phone: string } | undefined {
-  return context.switchToHttp().getRequest<{ user?: { id: string; phone: string } }>().user;
-}
-
-/** Everything that may be absent, said to be absent. */
-export const allUndefined = {
-  secret: undefined,
-  secrets: undefined,
-  application: undefined,
-  senders: undefined,
-  defaultSender: undefined,
-  codeGenerator: undefined,
-  debugCodeResponse: undefined,
-  purposes: undefined,
-  ttlSeconds: undefined,
-  useWithinSeconds: undefined,
-  maxAttempts: undefined,
-  maxSends: undefined,
-  cooldownSeconds: undefined,
-  resend: undefined,
-  autoPurge: undefined,
-  limits: undefined,
-  databaseTimeoutMs: undefined,
-  sendTimeoutMs: undefined,
-  preparedStatements: undefined,
-  batching: undefined,
-  clock: undefined,
-  env: undefined,
-} satisfies TwoFactorModuleOptions satisfies Record<keyof TwoFactorOptions, undefined>;
-
-const noExtras = {
-  isGlobal: undefined,
-  controller: undefined,
-  dataSource: undefined,
-  limitStore: undefined,
-  senderBackends: undefined,
-} satisfies TwoFactorModuleExtras satisfies Record<keyof TwoFactorModuleExtras, undefined>;
-
-const controller: ControllerOptions = {
-  path: undefined,
-  guards: undefined,
-  interceptors: undefined,
-  decorators: undefined,
-};
-
-const everything: TwoFactorModuleOptions = {
-  secrets: ['text', new Uint8Array(32), Buffer.alloc(32)],
-  senders,
-  defaultSender: 'class',
-  codeGenerator: generators[0],
-  debugCodeResponse: false,
-  purposes,
-  ttlSeconds: 600,
-  useWithinSeconds: 300,
-  maxAttempts: 5,
-  maxSends: 5,
-  cooldownSeconds: [30, 60] as const,
-  resend: 'rotate',
-  autoPurge,
-  databaseTimeoutMs: 5_000,
-  sendTimeoutMs: 10_000,
-  preparedStatements: true,
-  batching: { maxSize: 64 },
-  clock,
-  env: true,
-};
-
-// @ts-expect-error there is no such option
-export const misspelt: TwoFactorModuleOptions = { maxAttemps: 5 };
-// @ts-expect-error a number is needed
-export const text: TwoFactorModuleOptions = { maxAttempts: '5' };
-// @ts-expect-error `true` would say neither how often nor how long
-export const purgeTrue: TwoFactorModuleOptions = { autoPurge: true };
-// @ts-expect-error there are two ways to resend
-export const resendNever: TwoFactorModuleOptions = { resend: 'never' };
-// @ts-expect-error a generator answers text
-export const numbers: TwoFactorModuleOptions = { codeGenerator: () => 123_456 };
-// @ts-expect-error options are read-only
-everything.maxAttempts = 6;
-
-class OptionsFactory implements TwoFactorOptionsFactory {
-  async createTwoFactorOptions(): Promise<TwoFactorModuleOptions> {
-    return everything;
-  }
-}
-
-@Module({
-  imports: [
-    TwoFactorModule.forRoot({}),
-    TwoFactorModule.forRoot({ ...allUndefined, ...noExtras }),
-    TwoFactorModule.forRoot({
-      ...everything,
-      isGlobal: false,
-      controller: true,
-      dataSource: 'second',
-    }),
-    TwoFactorModule.forRoot({
-      controller,
-      senderBackends: { provide: SENDER_BACKENDS, useValue: new Map<string, ResolvedSender>() },
-    }),
-    TwoFactorModule.forRootAsync({ useFactory: () => everything }),
-    TwoFactorModule.forRootAsync({
-      ...noExtras,
-      imports: [],
-      inject: ['config'],
-      useFactory: async (config: { secret: string }) => ({ ...everything, secret: config.secret }),
-    }),
-    TwoFactorModule.forRootAsync({ useClass: OptionsFactory, controller: { path: 'codes' } }),
-    TwoFactorModule.forRootAsync({ useExisting: OptionsFactory, isGlobal: false }),
-  ],
-})
-export class AppModule {}
-
-// @ts-expect-error a factory makes options
-TwoFactorModule.forRootAsync({ useFactory: () => ({ maxAttempts: '5' }) });
-class NoFactory {}
-// @ts-expect-error a class makes options by createTwoFactorOptions
-TwoFactorModule.forRootAsync({ useClass: NoFactory });
+import { type SmsOptions, SmsBackend } from './senders.js';
+import { same } from './same.js';
 
 export const dataSourceOptions: DataSourceOptions = {
   type: 'postgres',

@@ -30,7 +30,7 @@ describe('The search for issued codes in all output', () => {
   });
 
   it('finds nothing in clean output', async () => {
-    await output('[log] a code of 20 consonants that nobody issued: BBBBBBBBBBBBBBBBBBBB');
+    await output('[log] a code of 20 consonants that was never issued: BBBBBBBBBBBBBBBBBBBB');
 
     expect((await searchForCodes(folder)).found).toEqual([]);
   });

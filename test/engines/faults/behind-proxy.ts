@@ -23,7 +23,7 @@ export const STATEMENTS = {
   commit: /^COMMIT/,
 } as const;
 
-/** An application whose way to the database breaks when it is told to, and another one whose way never does. */
+/** An application whose connections a test can break, and a second one that connects directly. */
 export interface BehindProxy {
   readonly test: TestApp;
   readonly direct: TestApp;

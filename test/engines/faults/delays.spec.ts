@@ -1,4 +1,5 @@
-// A database that answers late: what the caller is told in time, what happens later, and what the pool is worth then.
+// A database that answers late: which error the caller gets in time, what is done later, and whether the pool works then.
+import { setTimeout as sleep } from 'node:timers/promises';
 
 import type { QueryRunner } from 'typeorm';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -50,7 +51,7 @@ const start = async (input: TestAppInput): Promise<Awaited<ReturnType<typeof sta
   return test;
 };
 
-/** Somebody else's session that holds rows and does not come back. */
+/** A session of another program that locks rows and does not release them. */
 async function lockRows(
   { dataSource }: Pick<BehindProxy['direct'], 'dataSource'>,
   ...ids: readonly string[]
@@ -86,7 +87,7 @@ describe.each(servers)('Late answers on %s', (engine) => {
     expect(await test.confirmer.use(id, { idempotencyKey: KEY })).toBe(true);
   });
 
-  it('82: a statement that is on its way when the caller is told may still be done, once', async () => {
+  it('82: executes a sent statement at most once when its caller has already timed out', async () => {
     const { test, proxy, row } = await startBehind(engine, { poolSize: 1 });
     const { id } = await test.confirmer.makeConfirmation({ isConfirmed: true });
     const trap = proxy.trap(STATEMENTS.use, 'hold-request');
@@ -101,7 +102,7 @@ describe.each(servers)('Late answers on %s', (engine) => {
     expect(Number(other) + Number(same)).toBe(1);
   });
 
-  it('83: a call whose deadline passes while it waits for the pool is never said to the server', async () => {
+  it('83: never sends a call whose deadline passes while it waits for the pool', async () => {
     const { test, proxy, row } = await startBehind(engine, { poolSize: 1 });
     const { confirmer } = test;
     const { id } = await confirmer.makeConfirmation({ isConfirmed: true });

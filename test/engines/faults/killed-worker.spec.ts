@@ -153,7 +153,7 @@ describe.each(servers)('A process that is killed -9 on %s', (engine) => {
     const { confirmer } = behind.direct;
 
     expect(await confirmer.use(usedAnswered.id)).toBe(false);
-    expect(await confirmer.use(usedAnswered.id, { idempotencyKey: 'key-of-somebody-else' })).toBe(
+    expect(await confirmer.use(usedAnswered.id, { idempotencyKey: 'key-of-another-caller' })).toBe(
       false,
     );
     expect(await confirmer.use(usedAnswered.id, { idempotencyKey: 'key-of-the-killed' })).toBe(

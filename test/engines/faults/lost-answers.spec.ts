@@ -1,4 +1,4 @@
-// The server did it, and nobody was told: what a reset connection, a failing network card or a failover leaves behind.
+// The server committed and the answer was lost, as after a reset connection, a failing network card or a failover.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 import { ConfirmationRecord, TwoFactorUnavailableError } from '../../../lib/index.js';
@@ -70,7 +70,7 @@ describe.each(ways)('Lost answers on $engine, joined: $join', ({ engine, join })
     proxy.calm();
     const again = (input: (id: string) => { idempotencyKey?: string }): Promise<string[]> =>
       inGroups(COUNT, (at) => outcomeOf(test.confirmer.use(ids[at]!, input(ids[at]!))));
-    expect(tally(await again(() => ({ idempotencyKey: 'somebody-elses-key' })))).toEqual({
+    expect(tally(await again(() => ({ idempotencyKey: 'key-of-another-caller' })))).toEqual({
       false: COUNT,
     });
     expect(tally(await again(() => ({})))).toEqual({ false: COUNT });

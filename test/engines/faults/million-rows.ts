@@ -54,7 +54,7 @@ async function writeDead({ engine, options }: TestDatabase, from: number): Promi
 expectNoStrayRejections();
 
 describe.each(servers)(`${DEAD} dead rows on %s`, (engine) => {
-  it('84: are purged while confirmations run, nobody who lives is touched, and an interrupted purge is harmless', async () => {
+  it('84: are purged while confirmations run, no live row is changed, and an interrupted purge is harmless', async () => {
     const database = await openDatabase(engine);
     const clock = new TestClock();
     const options = { clock, useWithinSeconds: 900, databaseTimeoutMs: 60_000 };

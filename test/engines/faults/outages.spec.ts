@@ -35,7 +35,7 @@ async function prepare({ confirmer }: HttpTestApp): Promise<Prepared> {
   return { proof: proof.id, id: state.id, code: state.code!, token };
 }
 
-/** What every call that writes is told, and what a reading one. */
+/** The error of every call that writes, and of every call that reads. */
 async function attempts(http: HttpTestApp, { proof, id, code, token }: Prepared): Promise<unknown> {
   const sent = http.inbox.deliveries.length;
   const { confirmer, sender } = http;
@@ -161,10 +161,10 @@ describe.each(ownServers)('An outage of $engine', ({ engine, launch }) => {
     const after = await inGroups(150, async (at) => {
       const row = await http.row(proofs[at]!.id);
       const other = await http.confirmer.use(proofs[at]!, {
-        idempotencyKey: 'key-of-somebody-else',
+        idempotencyKey: 'key-of-another-caller',
       });
       const same = await http.confirmer.use(proofs[at]!, { idempotencyKey: keyOf(at) });
-      // One of the two got it, whatever happened; and he who was told true keeps it.
+      // One of the two callers got the proof, and the caller that was answered true keeps it.
       return `${outcomes[at] === 'true' && row.usedAt === null ? 'lost' : 'kept'} ${Number(other) + Number(same)}`;
     });
     expect(tally(after)).toEqual({ 'kept 1': 150 });

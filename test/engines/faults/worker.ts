@@ -1,4 +1,4 @@
-// A process of the application, to be killed. It does what it is told and reports nothing: who kills it knows from the
+// A process of the application, to be killed. It runs its commands and reports nothing: the test that kills it knows from the
 // database's side how far it got.
 import 'reflect-metadata';
 
@@ -84,6 +84,6 @@ async function obey(order: Order): Promise<void> {
 process.on('message', (order: Order) => {
   void obey(order);
 });
-// The one who started it is gone: nobody is left to kill it.
+// The parent process is gone, so that no process is left to kill this one.
 process.on('disconnect', () => process.exit());
 process.send?.('ready');

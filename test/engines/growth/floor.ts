@@ -27,7 +27,7 @@ export interface FloorInput {
   readonly id?: () => string;
 }
 
-/** What nobody can do with less: prepared statements over `pg`, written by hand, for rows like those of the library. */
+/** The lower bound of the costs: prepared statements over `pg`, written by hand, for rows like those of the library. */
 export class Floor {
   readonly #statements: Readonly<
     Record<'insert' | 'confirm' | 'use', { name: string; text: string }>

@@ -5,12 +5,7 @@ import { randomBytes } from 'node:crypto';
 import { Client } from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
-import {
-  ConfirmationRecord,
-  ConfirmerService,
-  TWO_FACTOR_LIMIT_STORE,
-  type LimitStore,
-} from '../../../lib/index.js';
+import { ConfirmationRecord, TWO_FACTOR_LIMIT_STORE, type LimitStore } from '../../../lib/index.js';
 import { WRONG_CODE } from '../../support/canaries.js';
 import type { TestDatabase } from '../../support/engines.js';
 import { NaiveConfirmer } from '../../support/naive-confirmer.js';
@@ -19,6 +14,7 @@ import { startApp, type TestApp, type TestAppInput } from '../../support/test-ap
 import { fill, keepPattern, launchQuietServer, POOL, TABLE } from './big-table.js';
 import { Floor, type FloorInput } from './floor.js';
 import { genericPlans } from './plans.js';
+import { PREPARED, MADE, cycle, newcomersCycle } from './cycle.js';
 
 const FEW = 10_000;
 const MANY = Number(process.env['TEST_GROWTH_ROWS'] ?? 5_000_000);
@@ -30,30 +26,6 @@ const CYCLES = 600;
 const CROWDED_CYCLES = 20 * CYCLES;
 const WARM_UP = 60;
 const CALLERS = 32;
-/** What the library prepares at the least, alone and together. */
-const PREPARED = [
-  /^INSERT /,
-  /^UPDATE \S+ SET "attempts"/,
-  /^UPDATE \S+ SET "used_at"/,
-  /^UPDATE \S+ SET "way"/,
-  /^UPDATE \S+ SET "cancelled_at"/,
-  /^SELECT .* WHERE "id" = \$1$/,
-  /^SELECT .* OFFSET \$4$/,
-  /^DELETE .* WHERE "id" > \$1 AND "id" <= \$2/,
-  /^WITH given .* INSERT /,
-  /^WITH given .* SET "attempts"/,
-  /^WITH given .* SET "used_at"/,
-  /^WITH given .* updated AS .* SET "attempts"/,
-  /^WITH given .* updated AS .* SET "used_at"/,
-];
-
-/** Makes a row of 600 bytes. */
-const PAYMENT = {
-  purpose: 'transfer',
-  subject: 'user-0123456789abcdef',
-  details: { amount: '1250.00', currency: 'EUR', payee: 'DE02 1203 0000 0000 2020 51' },
-} as const;
-const MADE = { ...PAYMENT, meta: { session: 'x'.repeat(40) } };
 
 let server: OwnServer;
 /** As users have it, and with one statement for each call. */
@@ -77,26 +49,6 @@ const open = (options: TestAppInput['options'] = {}): Promise<TestApp> => {
   const clock = { now: () => Date.now() };
   return startApp({ database, options: { clock, databaseTimeoutMs: 60_000, ...options } });
 };
-
-/** A whole life, and the id of who lived it. */
-async function cycle({ app }: TestApp, subject: string = PAYMENT.subject): Promise<string> {
-  const confirmer = app.get(ConfirmerService, { strict: false });
-  const token = `${subject}@mail.example`;
-  const state = await confirmer.makeConfirmation({ ...MADE, subject, token });
-  const [, wrong] = await confirmer.confirm(state.id, WRONG_CODE);
-  const [, right] = await confirmer.confirm(state.id, state.code!);
-  const used = await confirmer.use(state.id, { ...PAYMENT, subject });
-  expect([wrong, right, used]).toEqual([false, true, true]);
-  return state.id;
-}
-
-let people = 0;
-
-/** Of somebody new, whom no limit keeps from it. */
-async function newcomersCycle(app: TestApp): Promise<string> {
-  people += 1;
-  return cycle(app, `user-${people}`);
-}
 
 async function times(count: number, work: () => Promise<unknown>, callers = 1): Promise<void> {
   let left = count;
@@ -408,7 +360,7 @@ describe('The generic plan of every statement that the library has prepared', ()
     await rowsOf('ANALYZE');
   });
 
-  it('goes by the primary key when all are dead, when many live that nobody counted, and when they were counted', async () => {
+  it('uses the primary key when all rows are dead, when many live rows are not yet in the statistics, and when they are', async () => {
     const apps = [test, single, limited];
     for (const [at, app] of apps.entries()) await sayAll(app, `dead-${at}`);
     const texts = (await genericPlans(test.dataSource, POOL)).map(({ text }) => text);

@@ -34,7 +34,7 @@ describe('A register that can be taken once', () => {
   });
 
   it('does not explain that nobody won, or that somebody was turned away before the winner began', () => {
-    expect(oneShotFaults([answer(0, 1, lost)])).toEqual(['nobody won']);
+    expect(oneShotFaults([answer(0, 1, lost)])).toEqual(['no call won']);
     expect(
       oneShotFaults([
         answer(0, 1, lost),

@@ -37,7 +37,7 @@ export function oneShotFaults(answers: readonly Answer[]): string[] {
   const [winner, ...others] = answers
     .filter(hasWon)
     .toSorted((one, other) => one.startedAt - other.startedAt);
-  if (winner === undefined) return ['nobody won'];
+  if (winner === undefined) return ['no call won'];
   const faults = others.map((other): string =>
     other.startedAt > winner.endedAt
       ? 'a call won that began after another had won'

@@ -11,7 +11,8 @@ import { openApplication, type RaceApplication } from './application.js';
 import { CELLS, endServers, type Cell, type OpenCell } from './cells.js';
 import { Crew } from './crew.js';
 import { processesAtOnce } from './history.js';
-import { SCENARIOS, type Round, type Scenario } from './scenarios.js';
+import type { Round, Scenario } from './round.js';
+import { SCENARIOS } from './scenarios.js';
 import { Stage } from './stage.js';
 import { type Row, tables } from './table.js';
 

@@ -238,5 +238,5 @@ process.on('message', (message: ToWorker) => {
     (error: unknown) => process.send?.({ type: 'failed', what: described(error) }),
   );
 });
-// Whoever started this process is gone.
+// The process that started this one is gone.
 process.once('disconnect', () => process.exit(0));

@@ -1,4 +1,4 @@
-// What the contract cannot meet by chance: somebody else comes in between two commands of one call.
+// What the contract cannot meet by chance: another process sends a command between two commands of one call.
 import {
   RateLimiterCluster,
   RateLimiterMemory,
@@ -12,7 +12,7 @@ import {
   type FlexibleLimiter,
 } from '../../../lib/adapters/rate-limiter-flexible/index.js';
 import { TwoFactorConfigurationError, type LimitStore } from '../../../lib/index.js';
-import { failureCharge, newHolder, windowCharge } from '../../support/limit-store-contract.js';
+import { failureCharge, newHolder, windowCharge } from '../../support/quotas.js';
 
 type Command = keyof FlexibleLimiter;
 
@@ -84,7 +84,7 @@ describe('A limit store on rate-limiter-flexible', () => {
     expect(await secondsLeft(`${budget.key}:lock`)).toBe(200);
   });
 
-  it('lets nobody past the last failure', async () => {
+  it('lets no call pass the last failure', async () => {
     const budget = failureCharge({ max: 4 });
     for (let time = 0; time < 3; time += 1) await charge(budget);
     interrupt('penalty', ':lock', async () => {
@@ -151,7 +151,7 @@ describe('A limit store on rate-limiter-flexible', () => {
     expect((await store.consume([place], owner)).exhausted).toEqual([]);
   });
 
-  it('locks for a time also while somebody else puts a counter right', async () => {
+  it('locks for a time also while another process corrects a counter', async () => {
     const budget = failureCharge();
     for (let time = 0; time < 3; time += 1) await charge(budget);
     await memory.set(`${budget.key}:locking`, -1, 0);

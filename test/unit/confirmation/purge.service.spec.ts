@@ -81,7 +81,7 @@ describe('a purge on demand', () => {
     expect(calls.map(({ before }) => before)).toEqual([NOW - 5, NOW, 0]);
   });
 
-  it('stops between two batches when it is told to', async () => {
+  it('stops between two batches when its signal aborts', async () => {
     const abort = new AbortController();
     const { store, calls } = storeOf((call) => {
       if (call === 2) abort.abort();
@@ -93,7 +93,7 @@ describe('a purge on demand', () => {
     expect(calls).toHaveLength(2);
   });
 
-  it('leaves the rest to whoever deleted a whole batch before it could', async () => {
+  it('leaves the rest to the process that deleted a whole batch first', async () => {
     const calls: string[] = [];
     const purge = async (_: number, __: number, after: string): Promise<PurgedBatch> => {
       calls.push(after);
@@ -138,7 +138,7 @@ describe('a purge on demand', () => {
       expect(calls).toHaveLength(3);
     });
 
-    it('and stops in the middle of a rest when it is told to, however long that is', async () => {
+    it('stops in the middle of a rest when its signal aborts, however long that is', async () => {
       const abort = new AbortController();
       const { store, calls } = storeThatTakes(3_600_000, Infinity);
       const done = serviceOf(store).purge({ signal: abort.signal });

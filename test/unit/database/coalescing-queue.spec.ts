@@ -15,7 +15,7 @@ describe('A line', () => {
   let line: CoalescingQueue<Call>;
   const answer = async (): Promise<void> => {
     answers.shift()!();
-    // What comes in the same tick goes together.
+    // Calls of the same tick are one batch.
     await vi.advanceTimersByTimeAsync(0);
   };
 
@@ -96,7 +96,7 @@ describe('A line', () => {
     expect(sent.slice(3)).toEqual([['e', 'f']]);
   });
 
-  it('lets whoever was just answered go with those that wait', async () => {
+  it('puts a call of a caller that was just answered into the batch of the waiting calls', async () => {
     for (const key of 'abc') line.add(call(key));
     answers.shift()!();
     await Promise.resolve();
@@ -107,7 +107,7 @@ describe('A line', () => {
     expect(sent.slice(2)).toEqual([['c', 'again']]);
   });
 
-  it('lets nobody wait for longer than 2 ms behind few', async () => {
+  it('lets no call wait for longer than 2 ms behind few', async () => {
     for (const key of 'abcd') line.add(call(key));
     await vi.advanceTimersByTimeAsync(1);
     expect(sent).toHaveLength(2);
@@ -122,7 +122,7 @@ describe('A line', () => {
     await vi.advanceTimersByTimeAsync(2);
     line.add(call('e'));
     line.add(call('f'));
-    // Those two hold nobody back since.
+    // Those two no longer delay other calls.
     await answer();
     await answer();
     expect(sent).toEqual([['a'], ['b'], ['c', 'd']]);
@@ -159,7 +159,7 @@ describe('A line', () => {
       expect(sent.slice(1)).toEqual([['b', 'a']]);
     });
 
-    it('lets nobody wait for longer than 2 ms behind a lone one', async () => {
+    it('lets no call wait for longer than 2 ms behind a single one', async () => {
       for (const key of 'abc') line.add(call(key));
       await vi.advanceTimersByTimeAsync(2);
 
@@ -188,7 +188,7 @@ describe('A line', () => {
       expect(sent).toEqual([many(32), many(32, 32)]);
     });
 
-    it('lets nobody wait for longer than 20 ms behind them', async () => {
+    it('lets no call wait for longer than 20 ms behind them', async () => {
       for (const key of many(24)) line.add(call(key));
       await vi.advanceTimersByTimeAsync(0);
       line.add(call('next'));

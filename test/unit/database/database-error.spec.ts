@@ -13,7 +13,7 @@ import {
 import { TwoFactorUnavailableError } from '../../../lib/index.js';
 
 describe('What the server certainly did not do', () => {
-  it.each(['23505', '0A000', '22012', 'P0001', 'HV00N'])('is told by SQLSTATE %s', (code) => {
+  it.each(['23505', '0A000', '22012', 'P0001', 'HV00N'])('is recognised by SQLSTATE %s', (code) => {
     expect(isRolledBack(Object.assign(new Error('refused'), { code }))).toBe(true);
   });
 

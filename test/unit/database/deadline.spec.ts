@@ -28,7 +28,7 @@ describe('Deadlines', () => {
     return { deadlines, waiting, refused };
   }
 
-  it('refuse everybody after his own time, with one timer for all', async () => {
+  it('refuse each call after its own time, with one timer for all', async () => {
     const { waiting, refused } = start();
     waiting('first');
     await vi.advanceTimersByTimeAsync(300);
@@ -51,16 +51,16 @@ describe('Deadlines', () => {
     expect(vi.getTimerCount()).toBe(0);
   });
 
-  it('give whoever comes later all of his time, whatever the timer was for', async () => {
+  it('give a later call its full time when the timer was set for an earlier one', async () => {
     const { deadlines, waiting, refused } = start();
     await deadlines.run(() => Promise.resolve());
     await vi.advanceTimersByTimeAsync(900);
-    waiting('somebody');
+    waiting('later');
 
     await vi.advanceTimersByTimeAsync(999);
     expect(refused).toEqual([]);
     await vi.advanceTimersByTimeAsync(1);
-    expect(refused).toEqual(['somebody']);
+    expect(refused).toEqual(['later']);
   });
 
   it('answer what comes in time, errors too', async () => {
@@ -136,7 +136,7 @@ describe('Deadlines', () => {
     expect(refused).toEqual(['part']);
   });
 
-  it('keep the process alive as long as somebody waits, and no longer', async () => {
+  it('keep the process alive as long as a call waits, and no longer', async () => {
     const setting = vi.spyOn(globalThis, 'setTimeout');
     const deadlines = new Deadlines(MS);
     let answer: (() => void) | undefined;
@@ -159,7 +159,7 @@ describe('Deadlines', () => {
     clearTimeout(timer);
   });
 
-  it('keep nobody as long as others come', async () => {
+  it('keep no async context of a caller in their timer', async () => {
     const callers = new AsyncLocalStorage<string>();
     const contexts: (string | undefined)[] = [];
     const { setTimeout: set } = globalThis;

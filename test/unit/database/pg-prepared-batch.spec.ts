@@ -85,7 +85,7 @@ describe('A named query', () => {
     );
   });
 
-  it('fails when rows come that nobody described', () => {
+  it('fails when rows come without a description', () => {
     expect(answered(statement(), null, ['1']).error).toBeInstanceOf(TypeError);
   });
 

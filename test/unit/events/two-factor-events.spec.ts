@@ -23,7 +23,7 @@ describe('TwoFactorEvents', () => {
     expect(Object.isFrozen(told[0])).toBe(true);
   });
 
-  it('makes no event that nobody listens to', () => {
+  it('makes no event when there is no listener', () => {
     const make = vi.fn<() => TwoFactorEvent>(() => event);
     new TwoFactorEvents().emit(make);
     expect(make).not.toHaveBeenCalled();

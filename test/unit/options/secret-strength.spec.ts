@@ -64,7 +64,7 @@ describe('100,000 secrets of 32 random bytes', () => {
 describe('The 10,000 most common passwords', () => {
   const passwords = dictionary['passwords-common'].slice(0, 10_000);
 
-  it('are what they are said to be', () => {
+  it('are as strong as their table lists', () => {
     expect(passwords).toHaveLength(10_000);
     expect(passwords.slice(0, 3)).toEqual(['123456', 'password', '12345678']);
   });

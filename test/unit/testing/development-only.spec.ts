@@ -1,4 +1,4 @@
-// The kit reads codes: nothing of it may work in production, nor where nobody said what this is.
+// The kit reads codes: nothing of it may work in production, nor where NODE_ENV is not set.
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

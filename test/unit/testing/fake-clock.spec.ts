@@ -6,7 +6,7 @@ import { FakeClock } from '../../../lib/testing/index.js';
 const START = Date.UTC(2026, 0, 1);
 
 describe('a fake clock', () => {
-  it('stands at the time of the system, or where it is told', () => {
+  it('stands at the time of the system, or at the given time', () => {
     const before = Date.now();
     const now = new FakeClock().now();
     expect(now).toBeGreaterThanOrEqual(before);

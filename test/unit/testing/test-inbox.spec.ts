@@ -42,7 +42,7 @@ describe('an inbox', () => {
     });
   });
 
-  it('says to whom it has messages when there is no code, and names nobody in full', () => {
+  it('says to whom it has messages when there is no code, and masks every recipient', () => {
     const inbox = new TestInbox();
     expect(() => inbox.lastCode()).toThrow(
       'Nothing was sent. In the inbox are messages to: (none).',
@@ -73,7 +73,7 @@ describe('an inbox', () => {
     expect(byDefault.messages).toHaveLength(1_000);
   });
 
-  it('fails as often as it is told to, with what it is told, and keeps none of it', () => {
+  it('fails as often as asked, with the given error, and keeps no failed message', () => {
     const inbox = new TestInbox();
     const refused = new Error('refused');
     inbox.failNext(refused);
