@@ -1,5 +1,4 @@
 // A database that answers late: which error the caller gets in time, what is done later, and whether the pool works then.
-import { setTimeout as sleep } from 'node:timers/promises';
 
 import type { QueryRunner } from 'typeorm';
 import { afterEach, describe, expect, it } from 'vitest';
