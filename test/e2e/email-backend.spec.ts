@@ -395,7 +395,7 @@ describe('a mail server', () => {
   it.each([
     [550, 'no such user here: ann@example.com'],
     [553, 'mailbox name not allowed'],
-    [500, 'never'],
+    [551, 'user not local'],
   ])('that refuses the recipient by %i ends the matter', async (responseCode, text) => {
     const server = await startMailServer({ responseCode, text });
     const app = await startWith({ transport: server.url, from: FROM });

@@ -7,6 +7,7 @@ import { isOneLine, ONE_LINE_RULE } from '../../options/one-line.js';
 import type { Delivery, SendFunction, SenderBackendFactoryInput } from '../../sender/index.js';
 import { untilAborted } from '../../with-timeout.js';
 import { composeEmail, type EmailMessage } from './compose.js';
+import { mailError } from './mail-error.js';
 
 export type { EmailMessage } from './compose.js';
 
@@ -73,9 +74,7 @@ export async function emailBackend(
       // nodemailer takes no signal: the call ends at the abort, and the socket at its own time-out.
       await untilAborted(signal, () => transporter.sendMail(mail));
     } catch (error) {
-      throw isRefusedRecipient(error)
-        ? new TwoFactorRecipientError('The mail server refuses this address.')
-        : error;
+      throw mailError(error, delivery);
     }
   };
 }
@@ -126,10 +125,4 @@ async function loadNodemailer(): Promise<typeof import('nodemailer')> {
       { cause },
     );
   }
-}
-
-/** Whether the server rejected the recipient permanently: a 5xx reply to RCPT TO (RFC 5321 4.2.1). */
-function isRefusedRecipient(error: unknown): boolean {
-  const { responseCode, command } = error as { responseCode?: number; command?: string };
-  return command === 'RCPT TO' && responseCode !== undefined && responseCode >= 500;
 }
