@@ -470,6 +470,40 @@ describe('the set-up of an e-mail sender', () => {
     );
   });
 
+  it.each([
+    'ACME Bank',
+    'ACME Bank <>',
+    'ACME Bank <no-reply>',
+    '<no-reply@acme.example',
+    'no-reply@acme.example>',
+    'no-reply@',
+    '@acme.example',
+    'a@acme.example, b@acme.example',
+    'ACME <a@acme.example>, B <b@acme.example>',
+    'ACME, Inc. <no-reply@acme.example>',
+    'ACME <no-reply@acme.example@evil.example>',
+  ])('is refused at boot with the from %s, which is not one address', async (from) => {
+    const error = await failure(startWith({ transport: 'smtp://127.0.0.1:1', from }));
+    expect(error).toBeInstanceOf(TwoFactorConfigurationError);
+    expect((error as Error).message).toBe(
+      `The option from of sender default is ${JSON.stringify(from)}, which is not one address: write 'Name <address>' or an ` +
+        'address alone, and set a name with a comma in double quotes.',
+    );
+  });
+
+  it.each([
+    ['no-reply@localhost', '', 'no-reply@localhost'],
+    ['<no-reply@acme.example>', '', 'no-reply@acme.example'],
+    ['ACME Bank <no-reply@acme.example>', 'ACME Bank', 'no-reply@acme.example'],
+    ['"ACME, Inc. <Bank>" <no-reply@acme.example>', 'ACME, Inc. <Bank>', 'no-reply@acme.example'],
+    ['Банк <no-reply@банк.example>', 'Банк', 'no-reply@банк.example'],
+  ])('takes the from %s', async (from, name, address) => {
+    const server = await startMailServer();
+    const app = await startWith({ transport: server.url, from });
+    await app.twoFactor.request({ token: TOKEN });
+    expect(server.mails[0]?.from?.value).toEqual([{ name, address }]);
+  });
+
   it('says which package is missing', async () => {
     vi.doMock('nodemailer', () => {
       throw new Error("Cannot find package 'nodemailer'");

@@ -8,6 +8,7 @@ import type { Delivery, SendFunction, SenderBackendFactoryInput } from '../../se
 import { untilAborted } from '../../with-timeout.js';
 import { composeEmail, type EmailMessage } from './compose.js';
 import { mailError } from './mail-error.js';
+import { isMailbox } from './mailbox.js';
 
 export type { EmailMessage } from './compose.js';
 
@@ -31,7 +32,8 @@ const SOCKET_TIMEOUT_MS = 9_000;
  * Creates a sender that sends codes by e-mail, through nodemailer. A code by e-mail proves an address; it is no out-of-band
  * authenticator (NIST SP 800-63B-4 3.1.3.1, ASVS 5.0 6.3.6).
  *
- * @throws TwoFactorConfigurationError at boot without `transport` or `from`, or without the package nodemailer.
+ * @throws TwoFactorConfigurationError at boot without `transport`, with a `from` that is not one address, or without the package
+ * nodemailer.
  *
  * @example
  * ```ts
@@ -90,6 +92,12 @@ function checked({ name, options }: SenderBackendFactoryInput<EmailOptions>): Em
   if (!isOneLine(from) || typeof product !== 'string' || !isOneLine(product)) {
     throw new TwoFactorConfigurationError(
       `The options from and product of sender ${name} stand in each message. Give texts of ${ONE_LINE_RULE}.`,
+    );
+  }
+  if (!isMailbox(from)) {
+    throw new TwoFactorConfigurationError(
+      `The option from of sender ${name} is ${JSON.stringify(from)}, which is not one address: write 'Name <address>' or an ` +
+        'address alone, and set a name with a comma in double quotes.',
     );
   }
   return given as EmailOptions;
