@@ -7,6 +7,7 @@ import { isOneLine, ONE_LINE_RULE } from '../../options/one-line.js';
 import type { Delivery, SendFunction, SenderBackendFactoryInput } from '../../sender/index.js';
 import { untilAborted } from '../../with-timeout.js';
 import { composeEmail, type EmailMessage } from './compose.js';
+import { headersOf } from './headers.js';
 import { mailError } from './mail-error.js';
 import { isMailbox } from './mailbox.js';
 
@@ -50,7 +51,7 @@ export async function emailBackend(
 ): Promise<SendFunction<EmailOptions>> {
   const { transport, from, product, compose } = checked(input);
   const transporter = isTransporter(transport) ? transport : await createTransporter(transport);
-  return async (delivery) => {
+  const send: SendFunction<EmailOptions> = async (delivery) => {
     const { token, signal } = delivery;
     if (!isEmailAddress(token))
       throw new TwoFactorRecipientError('The token is not a plain e-mail address.');
@@ -65,6 +66,9 @@ export async function emailBackend(
       // A message that was composed with further recipients must not carry the code to them.
       cc: undefined,
       bcc: undefined,
+      envelope: undefined,
+      raw: undefined,
+      headers: headersOf(delivery.name, message.headers),
       from,
       // An object, because a string would be parsed as a list of addresses.
       to: { name: '', address: token },
@@ -79,6 +83,9 @@ export async function emailBackend(
       throw mailError(error, delivery);
     }
   };
+  if (isTransporter(transport)) return send;
+  // The idle connections of a pool would keep the process alive. A transport of the application is the application's to close.
+  return Object.assign(send, { onApplicationShutdown: () => transporter.close() });
 }
 
 function checked({ name, options }: SenderBackendFactoryInput<EmailOptions>): EmailOptions {
