@@ -52,9 +52,12 @@ export class BackendCaller {
   }
 
   #failure(error: unknown, { sender, content, state }: RecordedMessage): BackendFailure {
-    const reason = redact(describeThrown(error), content.code, content.token);
+    const { code, token } = content;
+    const reason = redact(describeThrown(error), code, token);
+    const cause = causeOf(error);
+    const why = cause === null ? reason : `${reason} (${redact(cause, code, token)})`;
     this.#logger.warn(
-      `Sender ${sender.name} did not deliver confirmation ${shortId(state.id)}: ${reason}`,
+      `Sender ${sender.name} did not deliver confirmation ${shortId(state.id)}: ${why}`,
     );
     return { kind: kindOf(error), reason };
   }
@@ -63,6 +66,18 @@ export class BackendCaller {
 function kindOf(error: unknown): BackendFailure['kind'] {
   if (isInstance(error, TwoFactorRecipientError)) return 'recipient';
   return isInstance(error, TwoFactorConfigurationError) ? 'configuration' : 'temporary';
+}
+
+/** What the provider answered, when a backend tells callers less than that. It belongs into the log only. */
+function causeOf(error: unknown): string | null {
+  if (!isInstance(error, TwoFactorRecipientError)) return null;
+  try {
+    const { cause } = error as Error;
+    return cause === undefined ? null : describeThrown(cause);
+  } catch {
+    // The cause of a backend's own class may be a getter that throws.
+    return null;
+  }
 }
 
 function isInstance(thrown: unknown, type: new (...args: never[]) => Error): boolean {

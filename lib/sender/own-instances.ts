@@ -58,7 +58,12 @@ export class OwnInstances {
   }
 }
 
-async function callHook(instance: unknown, hook: LifecycleHook, signal?: string): Promise<void> {
+/** Calls a lifecycle hook of an object or a function that has it. */
+export async function callHook(
+  instance: unknown,
+  hook: LifecycleHook,
+  signal?: string,
+): Promise<void> {
   const hooks = instance as Partial<Record<LifecycleHook, (signal?: string) => unknown>>;
   await hooks[hook]?.(signal);
 }

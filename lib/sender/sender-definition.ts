@@ -17,7 +17,10 @@ export interface SenderBackendFactoryInput<Options = unknown> {
   readonly verboseName: string;
 }
 
-/** Creates the `send` function of a sender. Called once for each sender, at boot. */
+/**
+ * Creates the `send` function of a sender. Called once for each sender, at boot. If the function has a method
+ * `onApplicationShutdown`, that is called at shutdown: `Object.assign(send, { onApplicationShutdown: () => pool.close() })`.
+ */
 export type SenderBackendFactory<Options = unknown> = (
   input: SenderBackendFactoryInput<Options>,
 ) => SendFunction<Options> | Promise<SendFunction<Options>>;

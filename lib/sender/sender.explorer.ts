@@ -19,7 +19,7 @@ import {
   type SenderEntry,
 } from '../options/index.js';
 import { InjectTwoFactorOptions, SENDER_BACKENDS } from '../two-factor.tokens.js';
-import { OwnInstances } from './own-instances.js';
+import { callHook, OwnInstances } from './own-instances.js';
 import { senderBackendMetadata } from './sender-backend.decorator.js';
 import {
   candidatesOf,
@@ -46,6 +46,8 @@ export class SenderExplorer
     OnApplicationShutdown
 {
   readonly #ownInstances: OwnInstances;
+  /** The functions that factories returned. */
+  readonly #functions: unknown[] = [];
 
   constructor(
     private readonly discovery: DiscoveryService,
@@ -87,6 +89,7 @@ export class SenderExplorer
 
   async onApplicationShutdown(signal?: string): Promise<void> {
     await this.#ownInstances.callHooks('onApplicationShutdown', signal);
+    for (const send of this.#functions) await callHook(send, 'onApplicationShutdown', signal);
   }
 
   async #resolve(
@@ -104,6 +107,7 @@ export class SenderExplorer
           `The backend of sender ${name} is a factory that did not return a function. Return (delivery) => ... from it.`,
         );
       }
+      this.#functions.push(send);
       return Object.freeze({ name, verboseName, options, send });
     }
     const candidate = await this.#find(name, backend, candidates);

@@ -29,13 +29,21 @@ interface MailServer {
   /** The envelopes: who the mails were really handed to. */
   readonly recipients: string[];
   connections: number;
+  /** The connections that are open now. */
+  open(): number;
 }
 
 async function startMailServer(refusal?: {
   readonly responseCode: number;
   readonly text: string;
 }): Promise<MailServer> {
-  const kept: MailServer = { url: '', mails: [], recipients: [], connections: 0 };
+  const kept: MailServer = {
+    url: '',
+    mails: [],
+    recipients: [],
+    connections: 0,
+    open: () => server.connections.size,
+  };
   const server = new SMTPServer({
     authOptional: true,
     disabledCommands: ['AUTH', 'STARTTLS'],
@@ -239,6 +247,89 @@ describe('a code by e-mail', () => {
     expect((error as Error).message).toContain('one line without control characters');
   });
 
+  it.each([
+    ['a line break in the value', { 'X-Tag': 'a\r\nBcc: eve@evil.example' }],
+    ['a line feed in the name', { 'X-Tag\nBcc': 'eve@evil.example' }],
+    ['a colon in the name', { 'Bcc: eve@evil.example\r\nX': 'a' }],
+    ['an empty name', { '': 'a' }],
+    ['a value that is no text', { 'X-Tag': ['a', 'b'] }],
+    ['another recipient', { bCC: 'eve@evil.example' }],
+    ['another sender', { From: 'eve@evil.example' }],
+    ['another content', { 'content-type': 'text/html' }],
+    ['another way to answer', { 'Auto-Submitted': 'no' }],
+  ])('is not sent with a composed header of %s', async (_, headers) => {
+    const server = await startMailServer();
+    const app = await startWith({
+      transport: server.url,
+      from: FROM,
+      compose: ({ code }) => ({
+        subject: 'Hello',
+        text: code,
+        headers: headers as unknown as Record<string, string>,
+      }),
+    });
+    const error = await failure(app.twoFactor.request({ token: TOKEN }));
+    expect(error).toBeInstanceOf(TwoFactorConfigurationError);
+    expect((error as Error).message).toMatch(
+      /^The compose of sender default made the header ".*", which it may not set/,
+    );
+    expect(server.connections).toBe(0);
+  });
+
+  it('has composed headers, and asks for no automatic answer', async () => {
+    const server = await startMailServer();
+    const app = await startWith({
+      transport: server.url,
+      from: FROM,
+      compose: ({ code }) => ({
+        subject: 'Hello',
+        text: code,
+        headers: { 'X-Entity-Ref-ID': 'order 7' },
+      }),
+    });
+    await app.twoFactor.request({ token: TOKEN });
+    const plain = await startWith({ transport: server.url, from: FROM });
+    await plain.twoFactor.request({ token: TOKEN });
+    expect(server.mails[0]?.headers.get('x-entity-ref-id')).toBe('order 7');
+    for (const { headers } of server.mails) {
+      expect(headers.get('auto-submitted')).toBe('auto-generated');
+      expect(headers.get('x-auto-response-suppress')).toBe('All');
+    }
+    expect(server.mails).toHaveLength(2);
+  });
+
+  it('goes to the token alone when an envelope or a whole message is composed', async () => {
+    const server = await startMailServer();
+    const app = await startWith({
+      transport: server.url,
+      from: FROM,
+      compose: ({ code }) => {
+        const message = {
+          subject: 'Hello',
+          text: code,
+          envelope: { from: 'eve@evil.example', to: ['eve@evil.example'] },
+          raw: 'To: eve@evil.example\r\n\r\nHello',
+        };
+        return message;
+      },
+    });
+    await app.twoFactor.request({ token: TOKEN });
+    expect(server.recipients).toEqual([TOKEN]);
+    expect(server.mails[0]?.subject).toBe('Hello');
+  });
+
+  it('has HTML with a title, a language and a direction, for light and dark, and no phone links', async () => {
+    const server = await startMailServer();
+    const app = await startWith({ transport: server.url, from: FROM, product: 'A&B' });
+    await app.twoFactor.request({ token: TOKEN });
+    const html = String(server.mails[0]?.html);
+    expect(html).toContain('<html lang="en" dir="ltr">');
+    expect(html).toContain('<title>Your A&amp;B code</title>');
+    expect(html).toContain('<meta name="color-scheme" content="light dark">');
+    expect(html).toMatch(/<meta name="format-detection" content="telephone=no[^"]*">/);
+    expect(html).toMatch(/^<!doctype html>/);
+  });
+
   it('reads no file and fetches no URL for a composed message', async () => {
     const server = await startMailServer();
     const app = await startWith({
@@ -271,7 +362,7 @@ describe('a mail server', () => {
   it.each([
     [550, 'no such user here: ann@example.com'],
     [553, 'mailbox name not allowed'],
-    [500, 'never'],
+    [551, 'user not local'],
   ])('that refuses the recipient by %i ends the matter', async (responseCode, text) => {
     const server = await startMailServer({ responseCode, text });
     const app = await startWith({ transport: server.url, from: FROM });
@@ -324,6 +415,42 @@ describe('a mail server', () => {
   });
 });
 
+describe('a pool of connections', () => {
+  it.each([
+    [
+      'by its options',
+      (server: MailServer) => ({ host: '127.0.0.1', port: portOf(server), pool: true }),
+    ],
+    ['by its URL', (server: MailServer) => `${server.url}?pool=true`],
+  ])('that the module made %s is closed at shutdown', async (_, transportOf) => {
+    const server = await startMailServer();
+    const app = await startApp({ options: { senders: senderOf(transportOf(server)) } });
+    await app.twoFactor.request({ token: TOKEN });
+    expect(server.open()).toBe(1);
+    await app.close();
+    await vi.waitFor(() => expect(server.open()).toBe(0), 2_000);
+  });
+
+  it('that the application made stays open', async () => {
+    const server = await startMailServer();
+    const transport = createTransport({ host: '127.0.0.1', port: portOf(server), pool: true });
+    ends.push(async () => transport.close());
+    const app = await startApp({ options: { senders: senderOf(transport) } });
+    await app.twoFactor.request({ token: TOKEN });
+    await app.close();
+    await transport.sendMail({ from: FROM, to: TOKEN, subject: 's', text: 't' });
+    expect(server.mails).toHaveLength(2);
+  });
+});
+
+function portOf({ url }: MailServer): number {
+  return Number(new URL(url).port);
+}
+
+function senderOf(transport: EmailOptions['transport']): TwoFactorModuleOptions['senders'] {
+  return { default: defineSender(emailBackend, { options: { transport, from: FROM } }) };
+}
+
 describe('the set-up of an e-mail sender', () => {
   it.each<[string, unknown]>([
     ['nothing', undefined],
@@ -344,6 +471,40 @@ describe('the set-up of an e-mail sender', () => {
     expect((error as Error).message).toBe(
       "Sender default needs the options transport and from. Write options: { transport: 'smtp://...', from: '...' }.",
     );
+  });
+
+  it.each([
+    'ACME Bank',
+    'ACME Bank <>',
+    'ACME Bank <no-reply>',
+    '<no-reply@acme.example',
+    'no-reply@acme.example>',
+    'no-reply@',
+    '@acme.example',
+    'a@acme.example, b@acme.example',
+    'ACME <a@acme.example>, B <b@acme.example>',
+    'ACME, Inc. <no-reply@acme.example>',
+    'ACME <no-reply@acme.example@evil.example>',
+  ])('is refused at boot with the from %s, which is not one address', async (from) => {
+    const error = await failure(startWith({ transport: 'smtp://127.0.0.1:1', from }));
+    expect(error).toBeInstanceOf(TwoFactorConfigurationError);
+    expect((error as Error).message).toBe(
+      `The option from of sender default is ${JSON.stringify(from)}, which is not one address: write 'Name <address>' or an ` +
+        'address alone, and set a name with a comma in double quotes.',
+    );
+  });
+
+  it.each([
+    ['no-reply@localhost', '', 'no-reply@localhost'],
+    ['<no-reply@acme.example>', '', 'no-reply@acme.example'],
+    ['ACME Bank <no-reply@acme.example>', 'ACME Bank', 'no-reply@acme.example'],
+    ['"ACME, Inc. <Bank>" <no-reply@acme.example>', 'ACME, Inc. <Bank>', 'no-reply@acme.example'],
+    ['Банк <no-reply@банк.example>', 'Банк', 'no-reply@банк.example'],
+  ])('takes the from %s', async (from, name, address) => {
+    const server = await startMailServer();
+    const app = await startWith({ transport: server.url, from });
+    await app.twoFactor.request({ token: TOKEN });
+    expect(server.mails[0]?.from?.value).toEqual([{ name, address }]);
   });
 
   it('says which package is missing', async () => {

@@ -117,6 +117,16 @@ const PLANTS: Readonly<Record<number, Plant>> = {
   11: { options: { senders: { email, phone: { backend: 'smss' } } }, imports: [SmsModule] },
   12: { options: { senders: { email, sms: email } }, imports: [SmsModule] },
   13: { imports: [SmsModule], way: 'fax' },
+  14: {
+    options: {
+      senders: {
+        email: defineSender(emailBackend, {
+          options: { transport: 'smtp://127.0.0.1:9', from: 'ACME Bank' },
+        }),
+      },
+    },
+    words: /^<address>$/,
+  },
 };
 
 async function boot(plant: Plant): Promise<INestApplication> {

@@ -5,6 +5,8 @@ export interface EmailMessage {
   readonly subject: string;
   readonly text: string;
   readonly html?: string | undefined;
+  /** Further headers, such as `List-Id`: one line each, and none that says who sends, who receives or what the content is. */
+  readonly headers?: Readonly<Record<string, string>> | undefined;
 }
 
 const INVISIBLE =
@@ -57,14 +59,21 @@ export function composeEmail(
     ([name, value]) =>
       `<tr><th align="left" scope="row">${escapeHtml(name)}</th><td>${escapeHtml(value)}</td></tr>`,
   );
+  const subject = product === undefined ? 'Your code' : `Your ${product} code`;
   const html = [
-    '<!doctype html><html lang="en"><body style="font-family:sans-serif;line-height:1.5">',
+    '<!doctype html><html lang="en" dir="ltr"><head><meta charset="utf-8">',
+    // Both schemes, so that a dark mail client chooses the colours itself instead of inverting some of them.
+    '<meta name="color-scheme" content="light dark">',
+    '<meta name="supported-color-schemes" content="light dark">',
+    // Without it iOS makes a link to a phone number of the code, and a tap on the code calls a stranger.
+    '<meta name="format-detection" content="telephone=no,date=no,address=no,email=no">',
+    `<title>${escapeHtml(subject)}</title></head>`,
+    '<body style="font-family:sans-serif;line-height:1.5;color-scheme:light dark">',
     '<p>Your code is</p>',
     `<p style="font-size:28px;font-weight:bold;letter-spacing:4px;margin:0">${escapeHtml(code)}</p>`,
     ...(approves ? [`<p>${approves}</p><table cellpadding="4">${rows.join('')}</table>`] : []),
     `<p>${escapeHtml(advice)}</p>`,
     '</body></html>',
   ];
-  const subject = product === undefined ? 'Your code' : `Your ${product} code`;
   return { subject, text: text.join('\n'), html: html.join('\n') };
 }

@@ -7,6 +7,9 @@ import { isOneLine, ONE_LINE_RULE } from '../../options/one-line.js';
 import type { Delivery, SendFunction, SenderBackendFactoryInput } from '../../sender/index.js';
 import { untilAborted } from '../../with-timeout.js';
 import { composeEmail, type EmailMessage } from './compose.js';
+import { headersOf } from './headers.js';
+import { mailError } from './mail-error.js';
+import { isMailbox } from './mailbox.js';
 
 export type { EmailMessage } from './compose.js';
 
@@ -30,7 +33,8 @@ const SOCKET_TIMEOUT_MS = 9_000;
  * Creates a sender that sends codes by e-mail, through nodemailer. A code by e-mail proves an address; it is no out-of-band
  * authenticator (NIST SP 800-63B-4 3.1.3.1, ASVS 5.0 6.3.6).
  *
- * @throws TwoFactorConfigurationError at boot without `transport` or `from`, or without the package nodemailer.
+ * @throws TwoFactorConfigurationError at boot without `transport`, with a `from` that is not one address, or without the package
+ * nodemailer.
  *
  * @example
  * ```ts
@@ -47,7 +51,7 @@ export async function emailBackend(
 ): Promise<SendFunction<EmailOptions>> {
   const { transport, from, product, compose } = checked(input);
   const transporter = isTransporter(transport) ? transport : await createTransporter(transport);
-  return async (delivery) => {
+  const send: SendFunction<EmailOptions> = async (delivery) => {
     const { token, signal } = delivery;
     if (!isEmailAddress(token))
       throw new TwoFactorRecipientError('The token is not a plain e-mail address.');
@@ -62,6 +66,9 @@ export async function emailBackend(
       // A message that was composed with further recipients must not carry the code to them.
       cc: undefined,
       bcc: undefined,
+      envelope: undefined,
+      raw: undefined,
+      headers: headersOf(delivery.name, message.headers),
       from,
       // An object, because a string would be parsed as a list of addresses.
       to: { name: '', address: token },
@@ -73,11 +80,12 @@ export async function emailBackend(
       // nodemailer takes no signal: the call ends at the abort, and the socket at its own time-out.
       await untilAborted(signal, () => transporter.sendMail(mail));
     } catch (error) {
-      throw isRefusedRecipient(error)
-        ? new TwoFactorRecipientError('The mail server refuses this address.')
-        : error;
+      throw mailError(error, delivery);
     }
   };
+  if (isTransporter(transport)) return send;
+  // The idle connections of a pool would keep the process alive. A transport of the application is the application's to close.
+  return Object.assign(send, { onApplicationShutdown: () => transporter.close() });
 }
 
 function checked({ name, options }: SenderBackendFactoryInput<EmailOptions>): EmailOptions {
@@ -91,6 +99,12 @@ function checked({ name, options }: SenderBackendFactoryInput<EmailOptions>): Em
   if (!isOneLine(from) || typeof product !== 'string' || !isOneLine(product)) {
     throw new TwoFactorConfigurationError(
       `The options from and product of sender ${name} stand in each message. Give texts of ${ONE_LINE_RULE}.`,
+    );
+  }
+  if (!isMailbox(from)) {
+    throw new TwoFactorConfigurationError(
+      `The option from of sender ${name} is ${JSON.stringify(from)}, which is not one address: write 'Name <address>' or an ` +
+        'address alone, and set a name with a comma in double quotes.',
     );
   }
   return given as EmailOptions;
@@ -126,10 +140,4 @@ async function loadNodemailer(): Promise<typeof import('nodemailer')> {
       { cause },
     );
   }
-}
-
-/** Whether the server rejected the recipient permanently: a 5xx reply to RCPT TO (RFC 5321 4.2.1). */
-function isRefusedRecipient(error: unknown): boolean {
-  const { responseCode, command } = error as { responseCode?: number; command?: string };
-  return command === 'RCPT TO' && responseCode !== undefined && responseCode >= 500;
 }

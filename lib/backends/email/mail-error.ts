@@ -1,0 +1,77 @@
+import { domainToASCII } from 'node:url';
+
+import { describeThrown, redact } from '../../delivery/redact.js';
+import {
+  TwoFactorConfigurationError,
+  TwoFactorError,
+  TwoFactorRecipientError,
+} from '../../errors/index.js';
+import type { Delivery } from '../../sender/index.js';
+import { smtpFaultOf, type SmtpFault } from './smtp-answer.js';
+
+/** What the server refuses, and the remedy. Before the server's words, because a long line is shortened at its end. */
+const OURS: Readonly<Record<Exclude<SmtpFault, 'recipient' | 'rate' | 'transient'>, string>> = {
+  login: 'the login. Check user, password and encryption in its option transport',
+  sender: 'the address in its option from. Give one that this server accepts from this account',
+  relaying:
+    'to pass mail on for this account. Give a login in its option transport, or permit relaying',
+  protocol: 'a command. Check host, port and encryption in its option transport',
+  policy: 'the message by a rule of its own. Check what it permits this account to send',
+};
+
+/**
+ * The error that the e-mail backend throws for a failure of the transport. The recipient is blamed only for what is wrong with
+ * the address: a wrong password would otherwise make each caller believe that the address does not exist.
+ */
+export function mailError(thrown: unknown, delivery: Delivery): unknown {
+  // A transport of the application may have decided already.
+  if (!(thrown instanceof Error) || thrown instanceof TwoFactorError) return thrown;
+  const words = wordsWithoutAddress(thrown, delivery);
+  const fault = smtpFaultOf(thrown);
+  switch (fault) {
+    case 'recipient':
+      return new TwoFactorRecipientError('The mail server refuses this address.', {
+        cause: new Error(words),
+      });
+    case 'rate':
+      return new Error(`The mail server limits how much may be sent. It answered: ${words}`);
+    case 'transient':
+      return new Error(words);
+    default:
+      return new TwoFactorConfigurationError(
+        `The mail server of sender ${delivery.name} refuses ${OURS[fault]}. It answered: ${words}`,
+      );
+  }
+}
+
+/** A shorter domain, such as `t.co`, is struck as a word only, because its letters occur in other words by chance. */
+const MIN_DOMAIN = 8;
+const WORD = /[\p{L}\p{N}!#$%&'*+=?^_`{|}~.-]+/gu;
+const EDGE = "'`.*";
+
+/**
+ * The server's words without the code and the address. A server may write the domain in ASCII (`xn--...`), or name the two parts of
+ * the address alone: `user ann unknown`.
+ */
+function wordsWithoutAddress(thrown: Error, { code, token }: Delivery): string {
+  const at = token.lastIndexOf('@');
+  const local = token.slice(0, at);
+  const domain = token.slice(at + 1);
+  // Empty for a domain that has no ASCII form.
+  const domains = [domain, domainToASCII(domain) || domain];
+  const addresses = domains.map((each) => `${local}@${each}`);
+  const long = domains.filter(({ length }) => length >= MIN_DOMAIN);
+  const parts = new Set([local, ...domains].map((part) => part.toLowerCase()));
+  return redact(describeThrown(thrown), code, ...addresses, ...long).replaceAll(WORD, (word) => {
+    const core = withoutEdges(word);
+    return parts.has(core.toLowerCase()) ? word.replace(core, '***') : word;
+  });
+}
+
+function withoutEdges(word: string): string {
+  let start = 0;
+  let end = word.length;
+  while (start < end && EDGE.includes(word[start]!)) start += 1;
+  while (start < end && EDGE.includes(word[end - 1]!)) end -= 1;
+  return word.slice(start, end);
+}

@@ -1,0 +1,202 @@
+import { ConsoleLogger } from '@nestjs/common';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+
+import { emailBackend } from '../../lib/backends/email/index.js';
+import { smtpFaultOf, type SmtpFault } from '../../lib/backends/email/smtp-answer.js';
+import {
+  defineSender,
+  TwoFactorConfigurationError,
+  TwoFactorRecipientError,
+  TwoFactorSendError,
+  type TwoFactorError,
+} from '../../lib/index.js';
+import { drawCanaryCode } from '../support/canaries.js';
+import {
+  startScriptedSmtpServer,
+  type ScriptedSmtpServer,
+  type SmtpStep,
+} from '../support/scripted-smtp-server.js';
+import { secretOf } from '../support/secret.js';
+import { RECIPIENT, SENDER_ADDRESS, SMTP_ANSWERS } from '../support/smtp-answers.js';
+import { startApp, type TestApp } from '../support/test-app.js';
+
+const CODE = drawCanaryCode();
+const logged: string[] = [];
+
+class LogRecorder extends ConsoleLogger {
+  override warn(message: unknown): void {
+    logged.push(String(message));
+  }
+}
+
+let server: ScriptedSmtpServer;
+let app: TestApp;
+
+beforeAll(async () => {
+  server = await startScriptedSmtpServer();
+  const transport = {
+    host: '127.0.0.1',
+    port: server.port,
+    auth: { user: 'acme', pass: secretOf('the mail account') },
+  };
+  app = await startApp({
+    override: (builder) => builder.setLogger(new LogRecorder()),
+    options: {
+      limits: false,
+      codeGenerator: () => CODE,
+      senders: {
+        default: defineSender(emailBackend, { options: { transport, from: SENDER_ADDRESS } }),
+      },
+    },
+  });
+});
+
+afterAll(async () => {
+  await app.close();
+  await server.close();
+});
+
+beforeEach(() => logged.splice(0));
+
+/** The error of one request whose message the server refuses, and the code that the message would have carried. */
+async function refusedBy(
+  step: SmtpStep,
+  answer: string,
+  token = RECIPIENT,
+): Promise<TwoFactorError> {
+  server.refuse(step, answer);
+  return app.twoFactor.request({ token }).then(
+    () => expect.fail('The server accepted the message.'),
+    (error: unknown) => error as TwoFactorError,
+  );
+}
+
+/** What the caller sees of each fault, and the first words of the log. */
+const SEEN: Readonly<Record<SmtpFault, readonly [type: unknown, log: string]>> = {
+  recipient: [TwoFactorRecipientError, 'The mail server refuses this address. ('],
+  login: [
+    TwoFactorConfigurationError,
+    'The mail server of sender default refuses the login. Check',
+  ],
+  sender: [
+    TwoFactorConfigurationError,
+    'The mail server of sender default refuses the address in its option from. Give',
+  ],
+  relaying: [
+    TwoFactorConfigurationError,
+    'The mail server of sender default refuses to pass mail on for this account. Give',
+  ],
+  protocol: [
+    TwoFactorConfigurationError,
+    'The mail server of sender default refuses a command. Check host, port',
+  ],
+  policy: [
+    TwoFactorConfigurationError,
+    'The mail server of sender default refuses the message by a rule of its own. Check',
+  ],
+  rate: [TwoFactorSendError, 'The mail server limits how much may be sent. It answered: '],
+  transient: [TwoFactorSendError, ''],
+};
+
+describe('the answer of a mail server', () => {
+  it('stands in the table for each kind of fault, in at least 40 rows', () => {
+    expect(SMTP_ANSWERS.length).toBeGreaterThanOrEqual(40);
+    expect(new Set(SMTP_ANSWERS.map(([, , , fault]) => fault))).toEqual(new Set(Object.keys(SEEN)));
+  });
+
+  it.each(SMTP_ANSWERS)('%s, %s: %s is the fault: %s', async (_, step, answer, fault) => {
+    const error = await refusedBy(step, answer);
+    const [type, log] = SEEN[fault];
+    expect(error).toBeInstanceOf(type);
+    expect(logged).toHaveLength(1);
+    const [, line = ''] = /^Sender default did not deliver confirmation \w+\.\.\.: (.*)$/.exec(
+      logged[0]!,
+    )!;
+    expect(line).toMatch(log);
+    const words = answer
+      .replaceAll(RECIPIENT, '***')
+      .replaceAll(/\bann\b|\bexample\.com\b/g, '***')
+      .split('\r\n')[0]!;
+    expect(line).toContain(words.slice(0, 60));
+    // A caller that passes the message on tells no client what the mail server wrote.
+    if (fault === 'recipient') expect(error.message).toBe('The mail server refuses this address.');
+    for (const text of [line, error.message, String((error.cause as Error | undefined)?.message)]) {
+      expect(text).not.toMatch(/\bann\b|example\.com\b/);
+    }
+  });
+
+  it('loses the address in the log in the other spellings that servers use', async () => {
+    await refusedBy(
+      'RCPT',
+      "550 5.1.1 no such user: 'ANN', Ann@Example.com, domain EXAMPLE.COM. Annual plan, see http://mx.test/ann",
+    );
+    expect(logged[0]).toContain(
+      "no such user: '***', ***, domain ***. Annual plan, see http://mx.test/***",
+    );
+    await refusedBy(
+      'RCPT',
+      '550 5.1.1 <zoe@xn--exmple-cua.example>: unknown',
+      'zoe@exämple.example',
+    );
+    expect(logged[1]).toContain('550 5.1.1 <***>: unknown');
+  });
+
+  it('loses the code in the log', async () => {
+    const error = await refusedBy('END', `554 5.7.1 The words "code ${CODE}" look like spam`);
+    expect(logged[0]).toContain('The words "code ***" look like spam');
+    expect(error.message).not.toContain(CODE);
+  });
+});
+
+describe('smtpFaultOf', () => {
+  const faultOf = (members: object): SmtpFault =>
+    smtpFaultOf(Object.assign(new Error('x'), members));
+
+  it.each<[string, object, SmtpFault]>([
+    ['no answer', { code: 'ECONNECTION', command: 'CONN' }, 'transient'],
+    ['a transport without a password', { code: 'EAUTH', command: 'API' }, 'login'],
+    ['a token that could not be fetched', { code: 'EAUTH', command: 'AUTH XOAUTH2' }, 'transient'],
+    ['an answer without its text', { responseCode: 550, command: 'RCPT TO' }, 'recipient'],
+    [
+      'a command that the server does not know',
+      { responseCode: 500, response: '500 unrecognized', command: 'RCPT TO' },
+      'protocol',
+    ],
+    ['no command', { responseCode: 550, response: '550 5.1.1 unknown' }, 'policy'],
+    [
+      'an enhanced code of another class',
+      { responseCode: 550, response: '550 4.2.1 later', command: 'RCPT TO' },
+      'transient',
+    ],
+    [
+      'a reply code of another class',
+      { responseCode: 450, response: '450 5.1.1 unknown', command: 'RCPT TO' },
+      'transient',
+    ],
+    [
+      'an enhanced code that does not exist',
+      { responseCode: 550, response: '550 5.9.9 unknown', command: 'RCPT TO' },
+      'recipient',
+    ],
+    [
+      'an address in letters that the server cannot pass on',
+      { responseCode: 553, response: '553 5.6.7 not ASCII', command: 'RCPT TO' },
+      'recipient',
+    ],
+    [
+      'a refusal of the greeting',
+      { responseCode: 554, response: '554 no', command: 'CONN' },
+      'policy',
+    ],
+  ])('reads %s', (_, members, fault) => {
+    expect(faultOf(members)).toBe(fault);
+  });
+
+  it('takes linear time for long answers', () => {
+    const startedAt = performance.now();
+    for (const unit of ['relay ', 'sender ', 'a', '(#5.', '550 5.']) {
+      faultOf({ responseCode: 550, response: unit.repeat(200_000), command: 'RCPT TO' });
+    }
+    expect(performance.now() - startedAt).toBeLessThan(200);
+  });
+});

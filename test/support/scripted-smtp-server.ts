@@ -1,0 +1,68 @@
+import { once } from 'node:events';
+import { createServer, type AddressInfo, type Socket } from 'node:net';
+
+/** Where the server refuses: `END` is the end of the message, after DATA was accepted. */
+export type SmtpStep = 'GREETING' | 'AUTH' | 'MAIL' | 'RCPT' | 'DATA' | 'END';
+
+export interface ScriptedSmtpServer {
+  readonly port: number;
+  /** The next refusals: at one step, with these lines. */
+  refuse(step: SmtpStep, answer: string): void;
+  close(): Promise<void>;
+}
+
+/** A mail server that accepts everything but one step, where it answers with the given lines unchanged. */
+export async function startScriptedSmtpServer(): Promise<ScriptedSmtpServer> {
+  let refusal: { step: SmtpStep; answer: string } | undefined;
+  const sockets = new Set<Socket>();
+  const server = createServer((socket) => {
+    sockets.add(socket);
+    socket.on('close', () => sockets.delete(socket));
+    socket.on('error', () => undefined);
+    serve(socket, (step, usual) => (refusal?.step === step ? refusal.answer : usual));
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  return {
+    port: (server.address() as AddressInfo).port,
+    refuse: (step, answer) => {
+      refusal = { step, answer };
+    },
+    close: async () => {
+      for (const socket of sockets) socket.destroy();
+      server.close();
+      await once(server, 'close');
+    },
+  };
+}
+
+function serve(socket: Socket, answerOf: (step: SmtpStep, usual: string) => string): void {
+  let unread = '';
+  let isMessage = false;
+  const say = (answer: string): void => void socket.write(`${answer}\r\n`);
+  const take = (line: string): void => {
+    if (isMessage) {
+      if (line !== '.') return;
+      isMessage = false;
+      say(answerOf('END', '250 2.0.0 queued'));
+      return;
+    }
+    const command = line.slice(0, 4).toUpperCase();
+    if (command === 'EHLO') say('250-mx.acme.example\r\n250 AUTH PLAIN');
+    else if (command === 'AUTH') say(answerOf('AUTH', '235 2.7.0 accepted'));
+    else if (command === 'MAIL') say(answerOf('MAIL', '250 2.1.0 ok'));
+    else if (command === 'RCPT') say(answerOf('RCPT', '250 2.1.5 ok'));
+    else if (command === 'DATA') {
+      const answer = answerOf('DATA', '354 go ahead');
+      isMessage = answer.startsWith('354');
+      say(answer);
+    } else say('250 2.0.0 ok');
+  };
+  socket.setEncoding('utf8');
+  socket.on('data', (chunk) => {
+    const lines = (unread + String(chunk)).split('\r\n');
+    unread = lines.pop() ?? '';
+    for (const line of lines) take(line);
+  });
+  say(answerOf('GREETING', '220 mx.acme.example ESMTP'));
+}
