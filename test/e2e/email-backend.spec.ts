@@ -7,11 +7,13 @@ import { createTransport } from 'nodemailer';
 import { SMTPServer } from 'smtp-server';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 
-import { emailBackend } from '../../lib/backends/email/index.js';
+import { emailBackend, type EmailOptions } from '../../lib/backends/email/index.js';
 import {
+  defineSender,
   TwoFactorConfigurationError,
   TwoFactorRecipientError,
   TwoFactorSendError,
+  type TwoFactorModuleOptions,
 } from '../../lib/index.js';
 import { startApp } from '../support/test-app.js';
 import { FROM, ends, startWith, failure, countingTransport } from './email-fixtures.js';
