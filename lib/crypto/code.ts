@@ -2,7 +2,7 @@ import { randomInt } from 'node:crypto';
 
 import { TwoFactorInputError } from '../errors/index.js';
 
-/** Draws one code, synchronously or asynchronously. Spaces and `-` are decoration and no part of the code. */
+/** Draws one code, synchronously or asynchronously. Spaces and dashes are decoration and no part of the code. */
 export type CodeGenerator = () => string | Promise<string>;
 
 const MIN_LENGTH = 6;
@@ -10,8 +10,19 @@ const MAX_ONE_DRAW = 14;
 const MAX_LENGTH = 64;
 /** Longer input is refused before any further check, so that no check runs over megabytes. */
 const MAX_INPUT_LENGTH = 128;
-const DECORATION = /[ \u00a0-]/g;
+/**
+ * What a copied code may carry beside its characters: all spaces, tab and line breaks, all dashes and the minus sign, the soft
+ * hyphen, zero-width characters, and the marks and embeddings that mail programs put around digits in a text from right to left.
+ */
+const DECORATION =
+  /[\t\n\r \u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060\u2066-\u2069\ufeff\p{Pd}\u2212]/gu;
 const PRINTABLE_ASCII = /^[\x21-\x7e]+$/;
+/** Digits of keyboards that are not Latin: Arabic-Indic, Persian, Devanagari and full-width. */
+const FOREIGN_DIGIT = /[\u0660-\u0669\u06f0-\u06f9\u0966-\u096f\uff10-\uff19]/g;
+const FOREIGN_ZEROS = [0x06_60, 0x06_f0, 0x09_66, 0xff_10] as const;
+const RULE =
+  `A code is a string of ${MIN_LENGTH} to ${MAX_LENGTH} letters, digits or other printable ASCII characters. Spaces, line breaks, ` +
+  'dashes and invisible marks do not count; digits may be Arabic-Indic, Persian, Devanagari or full-width.';
 /** No vowels, so that no code is a word, and no letters that look alike (RFC 8628 6.1). */
 const BASE_20 = 'BCDFGHJKLMNPQRSTVWXZ';
 
@@ -57,26 +68,33 @@ function assertLength(length: number): void {
   }
 }
 
-/** The code without decoration; `null` for a text that no code can be. A code has 6 to 64 printable ASCII characters. */
+/**
+ * The code that a person typed or pasted: without decoration, its digits in ASCII; `null` for a text that no code can be. A code
+ * has 6 to 64 printable ASCII characters.
+ *
+ * Each text means at most one code, and only decoration and the script of a digit are ignored. So two different codes never
+ * become equal, and an attempt still compares one code.
+ */
 export function normaliseCode(input: unknown): string | null {
   if (typeof input !== 'string' || input.length > MAX_INPUT_LENGTH) return null;
-  const code = input.replace(DECORATION, '');
+  const code = input.replace(DECORATION, '').replace(FOREIGN_DIGIT, asciiDigit);
   if (code.length < MIN_LENGTH || code.length > MAX_LENGTH) return null;
   return PRINTABLE_ASCII.test(code) ? code : null;
 }
 
+function asciiDigit(digit: string): string {
+  const point = digit.charCodeAt(0);
+  const zero = FOREIGN_ZEROS.find((first) => point >= first && point < first + 10)!;
+  return String(point - zero);
+}
+
 /**
- * Parses a typed code: removes ASCII spaces, no-break spaces and `-`; all other characters must be printable ASCII. Digits of other
- * scripts are refused and not converted.
+ * Parses a typed or pasted code, as `normaliseCode` does.
  *
  * @throws TwoFactorInputError for anything that cannot be a code.
  */
 export function parseCode(input: unknown): string {
   const code = normaliseCode(input);
-  if (code === null) {
-    throw new TwoFactorInputError(
-      `A code is a string of ${MIN_LENGTH} to ${MAX_LENGTH} printable ASCII characters; spaces and "-" do not count.`,
-    );
-  }
+  if (code === null) throw new TwoFactorInputError(RULE);
   return code;
 }

@@ -30,7 +30,13 @@ describe('I14 codec:', () => {
     fc.assert(
       fc.property(
         code,
-        fc.array(fc.tuple(fc.nat(), fc.constantFrom(' ', '\u00a0', '-')), { maxLength: 20 }),
+        fc.array(
+          fc.tuple(
+            fc.nat(),
+            fc.constantFrom(' ', '\u00a0', '-', '\n', '\u2013', '\u200b', '\u2067'),
+          ),
+          { maxLength: 20 },
+        ),
         (code, decoration) => {
           const typed = decoration.reduce((text, [at, mark]) => {
             const place = at % (text.length + 1);
