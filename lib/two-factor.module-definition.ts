@@ -67,7 +67,7 @@ const NO_EXTRAS: { [Extra in keyof TwoFactorModuleExtras]-?: TwoFactorModuleExtr
 };
 
 /** The names that a factory must not return. Nest needs these options before it runs the factory, and would ignore them. */
-const EXTRAS = Object.keys(NO_EXTRAS);
+const MODULE_EXTRA_NAMES = Object.keys(NO_EXTRAS);
 
 export const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN, OPTIONS_TYPE, ASYNC_OPTIONS_TYPE } =
   new ConfigurableModuleBuilder<TwoFactorModuleOptions>({
@@ -85,7 +85,7 @@ export const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN, OPTIONS_TYPE, ASYN
  */
 export function resolveModuleOptions(given: unknown): ResolvedOptions {
   const members = typeof given === 'object' && given !== null ? given : {};
-  const extra = EXTRAS.find((name) => name in members);
+  const extra = MODULE_EXTRA_NAMES.find((name) => name in members);
   if (extra !== undefined) {
     throw new TwoFactorConfigurationError(
       `The factory of TwoFactorModule returned ${extra}, which shapes the module and must be known before: write it ` +

@@ -8,7 +8,7 @@ export interface DerivedKeys {
   readonly limit: KeyObject;
 }
 
-const LABEL = 'nestjs-two-factor/v1/';
+const LABEL_PREFIX = 'nestjs-two-factor/v1/';
 const KID_BYTES = 6;
 const KEY_BYTES = 32;
 
@@ -18,7 +18,7 @@ function derive(secret: Uint8Array, label: string, bytes: number): Buffer {
 
 function ringKey(secret: Uint8Array, application: string): DerivedKeys {
   // Application names contain no slash, so that the labels of two applications always differ.
-  const label = application === '' ? LABEL : `${LABEL}application/${application}/`;
+  const label = application === '' ? LABEL_PREFIX : `${LABEL_PREFIX}application/${application}/`;
   const key = (purpose: string): KeyObject =>
     createSecretKey(derive(secret, label + purpose, KEY_BYTES));
   return Object.freeze({

@@ -132,6 +132,6 @@ export class StatementRunner {
     if (!batch || !this.#batches.isEnabled) {
       return this.#ownConnection.run(statement, values, deadline);
     }
-    return this.#batches.run(statement, values, deadline, batch);
+    return this.#batches.enqueue(statement, values, deadline, batch);
   }
 }

@@ -13,10 +13,10 @@ const MAX_STRING_LENGTH = 1_024;
  * as absent.
  */
 export class BodyPipe<Body extends object> implements PipeTransform<unknown, Promise<Body>> {
-  readonly #members: readonly string[];
+  readonly #memberNames: readonly string[];
 
   constructor(private readonly type: Type<Body>) {
-    this.#members = membersOf(type);
+    this.#memberNames = membersOf(type);
   }
 
   async transform(body: unknown): Promise<Body> {
@@ -25,7 +25,7 @@ export class BodyPipe<Body extends object> implements PipeTransform<unknown, Pro
     }
     const dto = new this.type();
     const given = body as Readonly<Record<string, unknown>>;
-    for (const member of this.#members) {
+    for (const member of this.#memberNames) {
       const value = Object.hasOwn(given, member) ? given[member] : null;
       // Checked before class-validator, whose length check takes 0.1 s for one megabyte.
       if (typeof value === 'string' && value.length > MAX_STRING_LENGTH) throw unacceptable(member);

@@ -56,7 +56,7 @@ export class ConfirmationInterceptor implements NestInterceptor {
       ).pipe(
         catchError(async (error: unknown) => {
           // After the response has begun, the effect of the handler counts as done.
-          if (!this.#hasAnswered(context)) await reservation.release();
+          if (!this.#areHeadersSent(context)) await reservation.release();
           reservation.leave();
           throw error;
         }),
@@ -65,7 +65,7 @@ export class ConfirmationInterceptor implements NestInterceptor {
     });
   }
 
-  #hasAnswered(context: ExecutionContext): boolean {
+  #areHeadersSent(context: ExecutionContext): boolean {
     if (context.getType() !== 'http') return false;
     const response: unknown = context.switchToHttp().getResponse();
     return this.adapterHost?.httpAdapter?.isHeadersSent(response) ?? false;

@@ -22,7 +22,7 @@ type Members = Readonly<Record<string, unknown>>;
 export class DetailsSchema {
   readonly #root: NestedDetails;
 
-  /** @throws TwoFactorConfigurationError for a class that accepts texts of any length. */
+  /** @throws TwoFactorConfigurationError when the details class has a member that accepts a text of any length. */
   constructor(
     private readonly purpose: string,
     type: Type<object>,

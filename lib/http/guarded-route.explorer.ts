@@ -34,11 +34,11 @@ export class GuardedRouteExplorer implements OnModuleInit {
   }
 
   onModuleInit(): void {
-    for (const guarded of guardedClasses(this.modules)) this.#assertGuarded(guarded);
+    for (const guarded of guardedClasses(this.modules)) this.#assertGuardsWillRun(guarded);
     this.#refuseObjects();
   }
 
-  #assertGuarded(guarded: GuardedClass): void {
+  #assertGuardsWillRun(guarded: GuardedClass): void {
     const { type, module, listing, ofClass } = guarded;
     refuseLostDecorators(guarded);
     // An application may have several instances of this package. The module of the class imports one of them.

@@ -42,7 +42,9 @@ export class RequesterService {
   }
 
   /**
-   * @returns `undefined` for an unknown requester. All unknown requesters share one quota.
+   * The party that causes the call: the result of `limits.requester` or, without that option, the address of the request.
+   *
+   * @returns `undefined` when it is unknown. All unknown requesters share one quota.
    * @throws TwoFactorConfigurationError when `limits.requester` returns anything but a string, `null` or `undefined`.
    */
   async requesterOf(context: ExecutionContext): Promise<string | undefined> {

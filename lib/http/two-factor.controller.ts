@@ -130,7 +130,7 @@ export class TwoFactorController {
     @Body(new BodyPipe(ConfirmationIdBody)) body: unknown,
     @Call() context: ExecutionContext,
   ): Promise<RequestConfirmationAnswer> {
-    const state = await this.#find((body as ConfirmationIdBody).id, context);
+    const state = await this.#findAccessible((body as ConfirmationIdBody).id, context);
     const requester = await this.requesters.requesterOf(context);
     return this.#requested(await this.twoFactor.resend(state, { requester }, stateRow(state)));
   }
@@ -145,7 +145,7 @@ export class TwoFactorController {
     @Body(new BodyPipe(ConfirmationIdBody)) body: unknown,
     @Call() context: ExecutionContext,
   ): Promise<CheckAnswer> {
-    const state = await this.#find((body as ConfirmationIdBody).id, context);
+    const state = await this.#findAccessible((body as ConfirmationIdBody).id, context);
     const { id, status, attemptsLeft, expiresAt } = state;
     const resendAt = this.twoFactor.resendAt(state);
     return {
@@ -180,7 +180,7 @@ export class TwoFactorController {
     return state;
   }
 
-  async #find(id: string, context: ExecutionContext): Promise<ConfirmationState> {
+  async #findAccessible(id: string, context: ExecutionContext): Promise<ConfirmationState> {
     const parsed = parseId(id);
     return this.#accessible(parsed, await this.purposes.callerSubjects(context));
   }

@@ -16,7 +16,7 @@ import {
 import { longestWait, refusalError, shortestWait, type Refusal } from './quota-refusal.js';
 import { checkedLimitStore } from './store/checked-limit-store.js';
 import { DatabaseLimitStore } from './store/database-limit.store.js';
-import { quotaRow, failureValues, type QuotaRow } from './store/dialects/quota-values.js';
+import { quotaRow, failureRuleValues, type QuotaRow } from './store/dialects/quota-values.js';
 import type { LimitClauses } from './store/dialects/limit-clauses.js';
 import { isExhausted } from './store/limit-rules.js';
 import type {
@@ -105,7 +105,7 @@ export class QuotaLedger {
     const rule = this.planner.failureRule;
     const kids = options.keyRing.keys.map(({ kid }) => kid);
     this.#clauseValues = {
-      ...failureValues(rule ?? undefined),
+      ...failureRuleValues(rule ?? undefined),
       ring: [...kids, rule === null ? 'off' : 'on'].join(','),
     };
   }
@@ -153,7 +153,7 @@ export class QuotaLedger {
 
   /** The error for an attempt that a statement refused because of these failure quotas. */
   lockError(scope: QuotaScope, exhausted: readonly QuotaUsage[]): Error {
-    const [quota] = this.planner.failures(scope, false);
+    const [quota] = this.planner.failureQuotas(scope, false);
     // By what the statement found rather than by today's keys: they differ while normalizeToken is being changed.
     const quotas = quota === undefined ? [] : exhausted.map(({ key }) => ({ ...quota, key }));
     const refusal = longestWait(quotas, exhausted, this.options.clock.now());
@@ -162,7 +162,7 @@ export class QuotaLedger {
 
   /** What is consumed for a wrong code. */
   failuresOf(scope: QuotaScope): QuotaReceipt['charges'] {
-    return this.planner.failures(scope, false);
+    return this.planner.failureQuotas(scope, false);
   }
 
   /** Under which keys a confirmation is counted, by its failures and its slot among the quotas. */
@@ -185,7 +185,7 @@ export class QuotaLedger {
    * @throws TwoFactorTooManyRequestsError while it is locked; nothing is consumed then.
    */
   async consumeFailure(scope: QuotaScope, deadline?: Deadline): Promise<QuotaReceipt> {
-    return this.#consume(this.planner.failures(scope, false), [], null, deadline);
+    return this.#consume(this.planner.failureQuotas(scope, false), [], null, deadline);
   }
 
   /**
@@ -206,7 +206,7 @@ export class QuotaLedger {
    * @throws TwoFactorTooManyRequestsError
    */
   async assertUnlocked(scope: QuotaScope, manager: EntityManager): Promise<void> {
-    const failures = this.planner.failures(scope, true);
+    const failures = this.planner.failureQuotas(scope, true);
     if (failures.length === 0) return;
     const levels = await this.read(
       failures.map(({ key }) => key),
@@ -232,7 +232,7 @@ export class QuotaLedger {
 
   /** Ends the failures of the token and frees the slot, after a right code. Never throws, as `refund`. */
   async resetAfterSuccess(scope: QuotaScope, id: string): Promise<void> {
-    const failures = this.planner.failures(scope, false).map(({ key }) => key);
+    const failures = this.planner.failureQuotas(scope, false).map(({ key }) => key);
     await this.#releaseOwned([...failures, ...this.#slotKeys(scope)], id);
   }
 
@@ -245,7 +245,7 @@ export class QuotaLedger {
   receiptOf(scope: () => QuotaScope, levels: readonly QuotaUsage[]): QuotaReceipt {
     return levels.length === 0
       ? NOTHING
-      : { charges: this.planner.failures(scope(), false), levels };
+      : { charges: this.planner.failureQuotas(scope(), false), levels };
   }
 
   /** The lock that a failure has caused, if it caused one. */

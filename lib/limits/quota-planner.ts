@@ -70,7 +70,7 @@ export class QuotaPlanner {
   }
 
   /** The failure quota of a token, or of a subject and its token; none while neither is known. */
-  failures(scope: QuotaScope, checkOnly: boolean): NamedQuota[] {
+  failureQuotas(scope: QuotaScope, checkOnly: boolean): NamedQuota[] {
     const names = this.#namesOf(scope);
     if (this.failureRule === null || names === null) return [];
     return this.#failures(this.failureRule, names, checkOnly);

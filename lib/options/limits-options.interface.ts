@@ -85,7 +85,7 @@ export interface LimitsOptions {
    */
   readonly sendsPerRequester?: readonly SendLimit[] | false | undefined;
   /**
-   * Limits the messages of the class `open` that one network causes. Unknown requesters share one quota of the rules with `ipv4`.
+   * Limits the messages that one network causes to tokens that a client named (class `open`). Unknown requesters share one quota of the rules with `ipv4`.
    *
    * @default 60 an hour for an IPv4 /24 and an IPv6 /48, 30 an hour for an IPv6 /56
    */

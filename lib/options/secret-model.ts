@@ -37,7 +37,7 @@ export interface SecretModel {
   bitsAfter(before: number, code: number): number;
 }
 
-export function isBetweenWords(character: string): boolean {
+export function isWordSeparator(character: string): boolean {
   return character !== '' && BETWEEN_WORDS.includes(character);
 }
 
@@ -61,7 +61,7 @@ export function newSecretModel(): SecretModel {
     bitsAfter: (before, code) => {
       const row = SYMBOLS * symbolOf(before);
       if (symbolOf(code) !== BOUNDARY) return follows[row + symbolOf(code)]!;
-      return isBetweenWords(String.fromCharCode(code))
+      return isWordSeparator(String.fromCharCode(code))
         ? follows[row + BOUNDARY]! + BETWEEN_WORDS_BITS
         : Number.POSITIVE_INFINITY;
     },

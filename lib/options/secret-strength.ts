@@ -1,6 +1,6 @@
 import {
   BETWEEN_WORDS_BITS,
-  isBetweenWords,
+  isWordSeparator,
   LONGEST_KNOWN,
   newSecretModel,
   SHORTEST_KNOWN,
@@ -43,7 +43,7 @@ const NEXT = Float64Array.from(
 );
 
 /** The alphabets of a text, the smallest first, with their numbers of characters without regard to case. */
-const ALPHABETS: readonly (readonly [size: number, RegExp])[] = [
+const SECRET_ALPHABETS: readonly (readonly [size: number, RegExp])[] = [
   [10, /^\d+$/],
   [16, /^[\da-f]+$/],
   [26, /^[a-z]+$/],
@@ -52,7 +52,7 @@ const ALPHABETS: readonly (readonly [size: number, RegExp])[] = [
   [69, /^[ -~]+$/],
 ];
 const BYTES = 230;
-const ALPHABET_BITS = Math.log2(ALPHABETS.length + 1);
+const ALPHABET_BITS = Math.log2(SECRET_ALPHABETS.length + 1);
 
 /** The count of all characters of an alphabet together before the first character. */
 const UNSEEN_COUNTS = 8;
@@ -174,7 +174,7 @@ function bitsOfSelection(all: number, chosen: number): number {
 function describe(written: string): number {
   const known = modelOf();
   const text = written.replace(/[A-Z]/g, (letter) => letter.toLowerCase());
-  const size = ALPHABETS.find(([, characters]) => characters.test(text))?.[0] ?? BYTES;
+  const size = SECRET_ALPHABETS.find(([, characters]) => characters.test(text))?.[0] ?? BYTES;
   const { length } = text;
   /** The bits of the capitals before each position, if they are described letter by letter. */
   const caseBits = bitsOfCase(written);
@@ -200,7 +200,7 @@ function describe(written: string): number {
       // One bit for whether a hyphen, dot or underscore follows.
       const wordBits = bits + bitsOfCapitals(written.slice(at, end)) + 1;
       ways.reach(end, WORD, WORD, wordBits);
-      if (isBetweenWords(text.charAt(end))) {
+      if (isWordSeparator(text.charAt(end))) {
         ways.reach(end + 1, WORD, WORD, wordBits + BETWEEN_WORDS_BITS);
       }
     }

@@ -188,7 +188,7 @@ export function describeSenderBackend<Options, Fixture extends SenderBackendFixt
           await outcomeOf(sent(fixture, deliveries[1]!));
         });
         for (const { code, token: to } of deliveries) {
-          ok(!bare(written).includes(code), 'It wrote the code.');
+          ok(!withoutCodeSeparators(written).includes(code), 'It wrote the code.');
           ok(!written.includes(to), 'It wrote the token.');
         }
       });
@@ -223,7 +223,7 @@ function assertDelivered<Options>(
   deliveries: readonly Delivery<Options>[],
 ): void {
   const codesIn = (text: string): string[] =>
-    deliveries.flatMap(({ code }) => (bare(text).includes(code) ? [code] : []));
+    deliveries.flatMap(({ code }) => (withoutCodeSeparators(text).includes(code) ? [code] : []));
   const facts = fixture
     .delivered()
     .map(({ token, text }) => `to ${token} with ${codesIn(text).join(', ') || 'no code'}`);
@@ -231,7 +231,7 @@ function assertDelivered<Options>(
   deepEqual(facts.toSorted(), wanted.toSorted(), 'The provider has other messages.');
 }
 
-/** A text without the characters that a message may insert into a code. */
-function bare(text: string): string {
+/** The text without blanks and hyphens, so that a code that a message prints as `123 456` is found in it. */
+function withoutCodeSeparators(text: string): string {
   return text.replace(/[ \u00a0-]/g, '');
 }

@@ -77,7 +77,7 @@ export class ProofReservation {
     this.#isUnderWay = false;
   }
 
-  /** Between `begin` and `leave`. */
+  /** Whether the call that holds this reservation has begun and has not ended yet. */
   get isUnderWay(): boolean {
     return this.#isUnderWay;
   }

@@ -43,7 +43,7 @@ export class BatchDispatcher {
     return this.maxBatchSize > 1 && this.capabilities.batching;
   }
 
-  run(
+  enqueue(
     statement: Statement,
     values: () => SqlValues,
     deadline: Deadline,

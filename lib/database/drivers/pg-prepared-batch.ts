@@ -25,12 +25,12 @@ interface Columns {
   readonly blank: Readonly<Row>;
 }
 
-const json = (text: string): unknown => JSON.parse(text);
+const parseJson = (text: string): unknown => JSON.parse(text);
 /** By the OID of a type. Only bool, json and jsonb are converted. */
 const READERS = new Map<number, (text: string) => unknown>([
   [16, (text) => text === 't'],
-  [114, json],
-  [3802, json],
+  [114, parseJson],
+  [3802, parseJson],
 ]);
 const asIs = (text: string): string => text;
 
@@ -112,7 +112,7 @@ export class PgPreparedBatch {
       wire.sync();
       wire.stream.uncork?.();
     }
-    this.#expectColumns();
+    this.#useKnownColumns();
     return null;
   }
 
@@ -143,7 +143,7 @@ export class PgPreparedBatch {
     this.#affected += Number(command.slice(command.lastIndexOf(' ') + 1));
     if (this.#failure === undefined) COLUMNS.set(this.#current, this.#columns);
     this.#index += 1;
-    this.#expectColumns();
+    this.#useKnownColumns();
   }
 
   handleReadyForQuery(): void {
@@ -161,7 +161,7 @@ export class PgPreparedBatch {
   /** Required by `pg`. The server sends it for an empty text only, which no statement has. */
   handleEmptyQuery(): void {}
 
-  #expectColumns(): void {
+  #useKnownColumns(): void {
     this.#columns = COLUMNS.get(this.#current) ?? NO_COLUMNS;
   }
 }

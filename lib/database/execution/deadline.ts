@@ -5,7 +5,7 @@ import type { HolderState } from './keyed-mutex.js';
 
 /** The time by which a caller gets an answer, whatever the call waits for: the mutex, the pool, a row lock, the server. */
 export class Deadline implements HolderState {
-  /** In milliseconds of `performance.now()`, which a change of the system clock does not move. */
+  /** When the call began, in milliseconds of `performance.now()`, which a change of the system clock does not move. */
   readonly startedAt: number;
   expired = false;
   /** The deadline expired while the server was executing the statement. */

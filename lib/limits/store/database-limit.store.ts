@@ -15,7 +15,7 @@ import {
 } from '../../database/index.js';
 import { TwoFactorUnavailableError } from '../../errors/index.js';
 import type { Clock } from '../../options/index.js';
-import { quotaRow, failureRuleOf, failureValues } from './dialects/quota-values.js';
+import { quotaRow, failureRuleOf, failureRuleValues } from './dialects/quota-values.js';
 import { limitStatements, type LimitStatements } from './dialects/statements.js';
 import { LimitRecord } from './limit-record.entity.js';
 import { isExhausted, UNLOCKED_MS } from './limit-rules.js';
@@ -80,7 +80,8 @@ export class DatabaseLimitStore implements LimitStore {
       }
       const consumed = await this.#tryConsume(charges, owner, deadline);
       if (consumed.length === consuming.length) return { exhausted: [], consumed };
-      // A concurrent call consumed the last unit of one of them after this one had checked it.
+      // A concurrent call consumed the last unit of one of them after this one had checked it. What this call has consumed of
+      // the others is given back.
       const keys = new Set(consumed.map(({ key }) => key));
       await this.refund(consuming.filter(({ key }) => keys.has(key)));
       const exhausted = await this.#exhaustedOf(charges, deadline);
@@ -143,7 +144,7 @@ export class DatabaseLimitStore implements LimitStore {
         const row = Object.entries(quotaRow(charge, now));
         return Object.fromEntries(row.map(([name, value]) => [`${name}${index}`, value]));
       });
-      return Object.assign({ now, owner, ...failureValues(failureRuleOf(sent)) }, ...rows);
+      return Object.assign({ now, owner, ...failureRuleValues(failureRuleOf(sent)) }, ...rows);
     };
     const result = await this.runner.run(this.statements.consume(sent.length), values, deadline);
     // MariaDB also returns rows that refused; those still carry the owner of another call.

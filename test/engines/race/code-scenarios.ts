@@ -18,7 +18,7 @@ export const CODE_SCENARIOS: readonly Scenario[] = [
   {
     name: 'use',
     allowed: null,
-    limits: false,
+    needsLimits: false,
     async play(stage, isNaive) {
       const { id } = await stage.director.confirmer.makeConfirmation({ isConfirmed: true });
 
@@ -37,7 +37,7 @@ export const CODE_SCENARIOS: readonly Scenario[] = [
   {
     name: 'use in a transaction',
     allowed: null,
-    limits: false,
+    needsLimits: false,
     async play(stage, isNaive) {
       const { id } = await stage.director.confirmer.makeConfirmation({ isConfirmed: true });
 
@@ -63,7 +63,7 @@ export const CODE_SCENARIOS: readonly Scenario[] = [
   {
     name: 'confirm right',
     allowed: MAX_ATTEMPTS,
-    limits: false,
+    needsLimits: false,
     async play(stage, isNaive) {
       const { id, codes } = await pending(stage);
 
@@ -92,7 +92,7 @@ export const CODE_SCENARIOS: readonly Scenario[] = [
   {
     name: 'confirm wrong',
     allowed: MAX_ATTEMPTS,
-    limits: false,
+    needsLimits: false,
     async play(stage, isNaive) {
       const { id, codes } = await pending(stage);
 
@@ -126,7 +126,7 @@ export const CODE_SCENARIOS: readonly Scenario[] = [
   {
     name: 'confirm mixed',
     allowed: MAX_ATTEMPTS,
-    limits: false,
+    needsLimits: false,
     async play(stage, isNaive, round) {
       const { id, codes } = await pending(stage);
       const right: Call = { verb: 'confirm', id, isNaive, isRight: true };
@@ -171,7 +171,7 @@ export const CODE_SCENARIOS: readonly Scenario[] = [
     // Every application asks about all of them at once, each in another order: what goes together is never the same.
     name: 'crowd',
     allowed: CROWD,
-    limits: false,
+    needsLimits: false,
     async play(stage, isNaive, round) {
       const crowd = await Promise.all(Array.from({ length: CROWD }, () => pending(stage)));
       const codes = Object.assign({}, ...crowd.map((each) => each.codes)) as Codes;

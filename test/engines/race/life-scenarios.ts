@@ -23,7 +23,7 @@ export const LIFE_SCENARIOS: readonly Scenario[] = [
   {
     name: 'resend',
     allowed: null,
-    limits: false,
+    needsLimits: false,
     async play(stage, isNaive) {
       const { id } = await stage.director.twoFactor.request({ token: 'ann@example.com' });
 
@@ -53,7 +53,7 @@ export const LIFE_SCENARIOS: readonly Scenario[] = [
   {
     name: 'cancel, confirm, use',
     allowed: MAX_ATTEMPTS,
-    limits: false,
+    needsLimits: false,
     async play(stage, isNaive, round) {
       const { id, codes } = await pending(stage);
       const call = (verb: Verb): Call => ({ verb, id, isNaive, isRight: verb === 'confirm' });
@@ -92,7 +92,7 @@ export const LIFE_SCENARIOS: readonly Scenario[] = [
   {
     name: 'purge, confirm, use',
     allowed: 24 + 1,
-    limits: false,
+    needsLimits: false,
     async play(stage, isNaive, round) {
       const { records, confirmer } = stage.director;
       await records.createQueryBuilder().delete().execute();
@@ -165,7 +165,7 @@ export const LIFE_SCENARIOS: readonly Scenario[] = [
   {
     name: 'limits',
     allowed: FAILURE_LIMIT,
-    limits: true,
+    needsLimits: true,
     async play(stage, isNaive, round) {
       const token = `ann-${isNaive ? 'naive-' : ''}${round}@example.com`;
       const { confirmer, dataSource } = stage.director;
@@ -225,7 +225,7 @@ export const LIFE_SCENARIOS: readonly Scenario[] = [
   {
     name: 'requests',
     allowed: null,
-    limits: true,
+    needsLimits: true,
     async play(stage, isNaive, round) {
       const token = `bob-${isNaive ? 'naive-' : ''}${round}@example.com`;
       const { dataSource } = stage.director;

@@ -24,8 +24,8 @@ export interface Scenario {
   readonly name: string;
   /** Comparisons that a round may make. */
   readonly allowed: number | null;
-  /** Whether the failure budget is on. */
-  readonly limits: boolean;
+  /** Whether it is about the limits, and is left out of a run without them. */
+  readonly needsLimits: boolean;
   /** Plays a round on a confirmation of its own. `round` counts from 0. */
   play(stage: Stage, isNaive: boolean, round: number): Promise<Round>;
 }

@@ -38,10 +38,15 @@ const { values: options } = parseArgs({
     /** Parts of names: only what has them is run. */
     cell: { type: 'string', default: '' },
     scenario: { type: 'string', default: '' },
+    /** Without limits: another path through the store. The default is what an application gets without options. */
+    'without-limits': { type: 'boolean', default: false },
   },
 });
 const rounds = Number(options.rounds);
-const scenarios = SCENARIOS.filter(({ name }) => name.includes(options.scenario));
+const limits = !options['without-limits'];
+const scenarios = SCENARIOS.filter(
+  ({ name, needsLimits }) => name.includes(options.scenario) && (limits || !needsLimits),
+);
 const cells = CELLS.filter(({ engine, isolation }) =>
   `${engine} ${isolation}`.includes(options.cell),
 );
@@ -63,21 +68,17 @@ async function runCell(cell: Cell, rows: Row[]): Promise<string | undefined> {
   const crew = new Crew(PROCESSES);
   let director: RaceApplication | undefined;
   try {
-    director = await openApplication(open.director, { migrates: true });
+    director = await openApplication(open.director, { limits, migrates: true });
     await installAttemptTrigger(director.dataSource);
     for (const table of TABLES) await director.dataSource.query(`CREATE TABLE ${table}`);
     await director.dataSource.query('INSERT INTO race_account (balance) VALUES (100)');
     await open.begin();
     const stage = new Stage(crew, director, open.opening.applications);
-    for (const limits of [false, true]) {
-      for (const isNaive of [false, true]) {
-        const here = scenarios.filter((scenario) => scenario.limits === limits);
-        if (here.length === 0) continue;
-        // The twins get applications of their own: what they leave of a connection is not what we are judged by.
-        await crew.open({ ...open.opening, limits });
-        for (const scenario of here) {
-          rows.push(await runScenario(cell, open, stage, scenario, isNaive));
-        }
+    for (const isNaive of [false, true]) {
+      // The twins get applications of their own: what they leave of a connection is not what we are judged by.
+      await crew.open({ ...open.opening, limits });
+      for (const scenario of scenarios) {
+        rows.push(await runScenario(cell, open, stage, scenario, isNaive));
       }
     }
     await crew.close();

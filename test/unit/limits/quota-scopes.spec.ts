@@ -18,8 +18,8 @@ describe('The failures of a wrong code', () => {
       0,
     ],
   ])('are of %s in as many rows as there are secrets', (_, party, rows) => {
-    expect(quotas(planner().failures(party, false))).toEqual(Array(rows).fill('failures'));
-    expect(planner({}, 2).failures(party, false)).toHaveLength(2 * rows);
+    expect(quotas(planner().failureQuotas(party, false))).toEqual(Array(rows).fill('failures'));
+    expect(planner({}, 2).failureQuotas(party, false)).toHaveLength(2 * rows);
   });
 
   it('are the ones that a request looks at and that a scope names', () => {
@@ -31,7 +31,7 @@ describe('The failures of a wrong code', () => {
       [{ ...BOUND, token: null }, { subject: 'ann' }],
     ];
     for (const [party, scope] of scopes) {
-      const keys = keysOf(plan.failures(party, false));
+      const keys = keysOf(plan.failureQuotas(party, false));
       expect(keysOf(plan.request(party, undefined))).toEqual(keys);
       expect(plan.failureKeys(scope)).toEqual(keys);
       const ofToken = plan
@@ -120,10 +120,10 @@ describe('The option normalizeToken', () => {
   ])('is refused without the token when it %s', (_, normalizeToken, sentence) => {
     const plan = planner({ normalizeToken });
 
-    expect(() => plan.failures(STRANGER, false)).toThrow(TwoFactorConfigurationError);
-    expect(() => plan.failures(STRANGER, false)).toThrow(
+    expect(() => plan.failureQuotas(STRANGER, false)).toThrow(TwoFactorConfigurationError);
+    expect(() => plan.failureQuotas(STRANGER, false)).toThrow(
       `The option limits.normalizeToken ${sentence}`,
     );
-    expect(() => plan.failures(STRANGER, false)).not.toThrow('ann@example.com');
+    expect(() => plan.failureQuotas(STRANGER, false)).not.toThrow('ann@example.com');
   });
 });

@@ -23,7 +23,7 @@ export function quotaRow({ key, rule, checkOnly }: QuotaRequest, now: number): Q
 }
 
 /** The values of the failure rule, which is the same for all quotas of an application. */
-export function failureValues(rule: FailureRule | undefined): SqlValues {
+export function failureRuleValues(rule: FailureRule | undefined): SqlValues {
   if (rule === undefined)
     return { lockAfter: 0, lockMs: 0, maxLockMs: 0, doublings: 0, permanentLockAfter: 0 };
   const { lockAfter, lockMs, maxLockMs, max } = rule;

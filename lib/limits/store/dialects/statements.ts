@@ -18,7 +18,7 @@ export interface LimitStatements {
   consume(count: number): Statement;
   read(count: number): Statement;
   refund(count: number): Statement;
-  /** Ends failures, and frees windows that `:owner` consumed last. */
+  /** Sets counts of failures to zero, and empties those slots that the confirmation `:owner` was the last to take. */
   clear(count: number): Statement;
   clearAll(count: number): Statement;
   readonly keysAfter: Statement;
