@@ -76,8 +76,8 @@ export class Session {
     const { model, world } = this;
     switch (call.op) {
       case 'make': {
-        const { op: _op, binding, transaction, ...rest } = call;
-        const input = { ...binding, ...rest };
+        const { op: _op, binding, transaction, key: idempotencyKey, ...rest } = call;
+        const input = { ...binding, ...rest, idempotencyKey };
         const state =
           transaction === undefined
             ? await confirmer.makeConfirmation(input)
@@ -88,11 +88,11 @@ export class Session {
         return { state: viewOf(state) };
       }
       case 'request': {
-        const { op: _op, binding, failure, ...rest } = call;
+        const { op: _op, binding, failure, key: idempotencyKey, ...rest } = call;
         world.failure = failure;
         const known = world.deliveries.length;
         try {
-          const request = await twoFactor.request({ ...binding, ...rest });
+          const request = await twoFactor.request({ ...binding, ...rest, idempotencyKey });
           this.#keep(request.state, made, true);
           return described(request);
         } catch (error) {
