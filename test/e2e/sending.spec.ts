@@ -750,7 +750,7 @@ describe('request', () => {
     ]) {
       const error = await failure(TwoFactorInputError, app.twoFactor.request(other));
       expect(error.message).toBe(
-        'The request key stands for another request. Draw a new one for each.',
+        'The idempotencyKey stands for another request. Draw a new one for each request.',
       );
     }
     expect(await rows(app)).toBe(1);

@@ -155,14 +155,14 @@ export class ConfirmationCreator {
       (token === undefined || madeFor === undefined || madeFor === token);
     if (isSame) return { state, pendingMessage: null, receipt: null };
     throw new TwoFactorInputError(
-      'The request key stands for another request. Draw a new one for each.',
+      'The idempotencyKey stands for another request. Draw a new one for each request.',
     );
   }
 }
 
 function invisibleError(): TwoFactorConflictError {
   return new TwoFactorConflictError(
-    'The request key was used by a transaction that this one cannot see. Roll it back.',
+    'The idempotencyKey was used by a transaction that this one cannot see. Roll it back.',
   );
 }
 

@@ -79,7 +79,7 @@ export function assertInput<T>(method: string, input: T): T {
 export function parseKey(key: unknown): string {
   if (typeof key === 'string' && key.length <= 128 && KEY.test(key)) return key;
   throw new TwoFactorInputError(
-    'A key is a string of 16 to 128 printable ASCII characters without spaces.',
+    'An idempotencyKey is a string of 16 to 128 printable ASCII characters without spaces.',
   );
 }
 
