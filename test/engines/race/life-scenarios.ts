@@ -24,8 +24,9 @@ export const LIFE_SCENARIOS: readonly Scenario[] = [
     name: 'resend',
     allowed: null,
     needsLimits: false,
-    async play(stage, isNaive) {
-      const { id } = await stage.director.twoFactor.request({ token: 'ann@example.com' });
+    async play(stage, isNaive, round) {
+      const token = `resend-${isNaive ? 'naive-' : ''}${round}@example.com`;
+      const { id } = await stage.director.twoFactor.request({ token });
 
       const { answers } = await stage.race(
         times(40, [{ verb: 'resend', id, isNaive }]),
