@@ -102,7 +102,7 @@ export class ConfirmerService {
    * Spends the proof: true for exactly one caller, ever. Purpose, subject and details must be those it was made for;
    * absent means none. A refused call leaves the proof as it was.
    *
-   * @throws TwoFactorInputError for a malformed id, binding or key, and for both `key` and `manager`.
+   * @throws TwoFactorInputError for a malformed id, binding or key, and for both `idempotencyKey` and `manager`.
    * @throws TwoFactorConflictError when the manager's transaction lost a race.
    */
   async use(confirmation: ConfirmationReference, input: UseInput = {}): Promise<boolean> {

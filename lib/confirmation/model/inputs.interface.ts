@@ -10,11 +10,15 @@ export interface MakeConfirmationInput extends ProofBinding {
   readonly meta?: JsonValue | undefined;
   /** Confirmed from the start: there is no code then. @default false */
   readonly isConfirmed?: boolean | undefined;
-  /** Where the code will go; else the first `SenderService.send` says it. */
+  /**
+   * The address, number or chat id that will receive the code, 1 to 320 characters. Without it, the first call of
+   * `SenderService.send` names the token, and binds the confirmation to it.
+   */
   readonly token?: string | undefined;
   /**
-   * Who named the token. A token that a client named for a subject (a new phone number) is counted as a stranger's, so that
-   * it neither uses up nor locks what the subject's own token has. @default 'application'
+   * The party that named the token. Messages and wrong codes for a token that a client named, such as a new phone number, are
+   * counted apart from those for the subject's own token. Otherwise a client could name tokens until the subject's own token
+   * gets no more messages or is locked. @default 'application'
    */
   readonly tokenFrom?: 'client' | 'application' | undefined;
   /** The sender's name. */
@@ -24,36 +28,42 @@ export interface MakeConfirmationInput extends ProofBinding {
   /** Extra data for the sender (locale and so on): plain JSON up to 4 kB, sealed, and kept for a resend. */
   readonly context?: SendContext | undefined;
   /**
-   * 16 to 128 characters: the same key, purpose and subject make one confirmation, however often they are asked for,
-   * until that is purged. Draw a new one for each request.
+   * 16 to 128 characters. Repeated calls with the same key, purpose and subject return the confirmation that the first call
+   * made, until it is purged. Draw a new key for each request.
    */
   readonly idempotencyKey?: string | undefined;
   /**
-   * Makes it part of this manager's transaction. Send only after that has committed. It takes no pending slot: one would
-   * keep others waiting for the end of the transaction.
+   * Makes the confirmation in the transaction of this manager. Send the code only after the commit, because a rollback
+   * cannot undo a message. The confirmation takes no pending slot: the row of the slot would stay locked until the end of
+   * the transaction, and other requests would wait for it.
    */
   readonly manager?: EntityManager | undefined;
 }
 
-/** The application's words to a sender backend: the recipient's locale, a template's name, and so on. */
+/** Data that the application passes to a sender backend, such as the recipient's locale or a template's name. */
 export interface SendContext {
   readonly [key: string]: JsonValue;
 }
 
-/** What a proof must have been made for, and by which way its code must have gone out. */
+/** What a proof must have been made for, and which senders may have sent its code. */
 export interface CheckInput extends ProofBinding {
   /**
-   * The only senders whose codes are a proof, by their names; of those that the purpose allows, if it declares some.
-   * @default these, else all
+   * Names of senders. Only a code that one of them sent is a proof. Where the purpose declares senders, a name that it does
+   * not declare is ignored.
+   *
+   * @default the senders of the purpose; all senders, when it declares none
    */
   readonly senders?: readonly string[] | undefined;
 }
 
 /** What `use` takes beside the confirmation: what the proof must have been made for, and how it is spent. */
 export interface UseInput extends CheckInput {
-  /** Spends the proof in the transaction of this manager, together with what it protects. Excludes `key`. */
+  /** Spends the proof in the transaction of this manager, together with what it protects. Excludes `idempotencyKey`. */
   readonly manager?: EntityManager | undefined;
-  /** 16 to 128 characters: the same key is answered true again, after an answer was lost. Excludes `manager`. */
+  /**
+   * 16 to 128 characters. A call with the key of the call that used the proof returns true again, so that a call whose answer
+   * was lost can be repeated. Excludes `manager`.
+   */
   readonly idempotencyKey?: string | undefined;
 }
 

@@ -23,7 +23,11 @@ import {
 
 /** How an attempt is restricted, and what its caller knows. */
 export interface VerifyOptions {
-  /** The subject of the caller, to which confirmations of other subjects are unknown; empty for none. Absent: any. */
+  /**
+   * The subject of the caller, empty for a caller without one. In purposes that are bound to a subject, a confirmation of
+   * another subject is answered as an unknown one, so that a client does not learn that its id exists. Absent: the call is
+   * the application's own, and may reach every confirmation.
+   */
   readonly scopedSubject?: string | undefined;
   /** The row, when the caller has just read it and may access it. */
   readonly seen?: ConfirmationRow | undefined;
