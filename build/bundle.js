@@ -5,10 +5,12 @@ import { isAbsolute, resolve } from 'node:path';
 
 import { rolldown } from 'rolldown';
 
+import { withoutIndentation } from './indentation.js';
+
 /**
  * @param {string} compiledFolder where tsc wrote
  * @param {readonly string[]} entries paths of the entries in it, the root entry being `index.js`
- * @returns the chunks, as rolldown describes them
+ * @returns the name, the code and the map of each chunk
  */
 export async function bundle(compiledFolder, entries) {
   const shared = new Set();
@@ -43,7 +45,9 @@ export async function bundle(compiledFolder, entries) {
     codeSplitting: { groups: [{ name: 'shared', test: (id) => shared.has(id) }] },
   });
   await build.close();
-  return output.filter(({ type }) => type === 'chunk');
+  return output
+    .filter(({ type }) => type === 'chunk')
+    .map(({ fileName, code, map }) => ({ fileName, code: withoutIndentation(code), map }));
 }
 
 /** A compiled file and its map, which leads to lib/. */

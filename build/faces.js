@@ -56,9 +56,12 @@ export function entryCommon({ imports, exports, body }) {
   };
 }
 
+/** `import(...)`, and neither a call of a method with this name nor its definition. */
+const DYNAMIC_IMPORT = /(?<!\.)\bimport\((?![^)]*\) \{)/;
+
 /** The one copy of what entries share. It imports nothing itself: Node is slow at importing a large CommonJS module. */
 export function core({ imports, exports, body }) {
-  if (body.some((line) => /\bimport\(/.test(line))) raise('Only entries may import() a package.');
+  if (body.some((line) => DYNAMIC_IMPORT.test(line))) raise('Only entries may import() a package.');
   const names = imports.flatMap(given);
   return {
     head: ["'use strict';", `const ${braced(names)} = require("./packages.cjs").packages;`],

@@ -6,6 +6,7 @@
 import { readFile, rm } from 'node:fs/promises';
 import { relative } from 'node:path';
 
+import { writeBrowserEntries } from './browser.js';
 import { bundle } from './bundle.js';
 import {
   importFromDeclaringFiles,
@@ -25,9 +26,14 @@ import { write } from './write-file.js';
 
 const COMPILED = '.tmp/build';
 const { exports: entries } = JSON.parse(await readFile('package.json', 'utf8'));
-const files = Object.values(entries)
-  .filter((entry) => typeof entry === 'object')
-  .map((entry) => relative('dist', entry.import.default));
+const faces = Object.values(entries).filter((entry) => typeof entry === 'object');
+const files = faces.flatMap((entry) => entry.import ?? []).map(pathInDist);
+/** Entries for browsers are ES modules alone. */
+const browserFiles = faces.filter((entry) => entry.import === undefined).map(pathInDist);
+
+function pathInDist(face) {
+  return relative('dist', face.default);
+}
 
 for (const { fileName, code, map } of await bundle(COMPILED, files)) {
   const parts = partsOf(code);
@@ -42,6 +48,7 @@ for (const { fileName, code, map } of await bundle(COMPILED, files)) {
     await writeCommonDeclarations(fileName);
   }
 }
+await writeBrowserEntries(COMPILED, browserFiles);
 await importFromDeclaringFiles();
-await removeUnreachable(files);
+await removeUnreachable([...files, ...browserFiles]);
 await rm(COMPILED, { recursive: true });

@@ -1,12 +1,27 @@
-import { ConfigurableModuleBuilder, type DynamicModule, type Provider } from '@nestjs/common';
+import {
+  ConfigurableModuleBuilder,
+  forwardRef,
+  type DynamicModule,
+  type InjectionToken,
+  type Provider,
+  type Type,
+} from '@nestjs/common';
+import { ModulesContainer } from '@nestjs/core';
 import { getDataSourceToken, TypeOrmModule } from '@nestjs/typeorm';
 import type { DataSource } from 'typeorm';
 
 import { TwoFactorConfigurationError } from './errors/index.js';
-import { createTwoFactorController, type ControllerOptions } from './http/index.js';
+import { foreignServices } from './foreign-services.js';
+import {
+  createFactorsController,
+  createTwoFactorController,
+  type ControllerOptions,
+} from './http/index.js';
 import { DatabaseLimitStore, NoLimitStore, type LimitStore } from './limits/index.js';
+import { DefaultMessageRenderer } from './messages/index.js';
 import { TWO_FACTOR_ENTITIES } from './migrations/index.js';
 import {
+  FACTORS_PURPOSE,
   maxBatchSize,
   limitsSends,
   resolveOptions,
@@ -15,6 +30,7 @@ import {
 } from './options/index.js';
 import { SenderRegistry, type SenderDefinition } from './sender/index.js';
 import {
+  MESSAGE_RENDERER,
   SENDER_BACKENDS,
   TWO_FACTOR_DATA_SOURCE,
   TWO_FACTOR_LIMIT_STORE,
@@ -51,6 +67,11 @@ export interface TwoFactorModuleExtras {
   readonly limitStore?: Provider | undefined;
   /** A provider of `SENDER_BACKENDS` that replaces the senders which the module finds. */
   readonly senderBackends?: Provider | undefined;
+  /**
+   * A provider of `MESSAGE_RENDERER` that writes the messages, such as one that reads the texts of `nestjs-i18n`.
+   * @default the provider of `DefaultMessageRenderer`
+   */
+  readonly messageRenderer?: Provider | undefined;
 }
 
 /** A class that creates the options, for `forRootAsync({ useClass })`. */
@@ -64,6 +85,7 @@ const NO_EXTRAS: { [Extra in keyof TwoFactorModuleExtras]-?: TwoFactorModuleExtr
   dataSource: undefined,
   limitStore: undefined,
   senderBackends: undefined,
+  messageRenderer: undefined,
 };
 
 /** The names that a factory must not return. Nest needs these options before it runs the factory, and would ignore them. */
@@ -96,37 +118,95 @@ export function resolveModuleOptions(given: unknown): ResolvedOptions {
 }
 
 function shapeModule(definition: DynamicModule, extras: TwoFactorModuleExtras): DynamicModule {
-  const { isGlobal = true, controller, dataSource, limitStore, senderBackends } = extras;
+  const {
+    isGlobal = true,
+    controller,
+    dataSource,
+    limitStore,
+    senderBackends,
+    messageRenderer,
+  } = extras;
+  const dataSourceToken = getDataSourceToken(dataSource);
+  // Called for its effect on autoLoadEntities. It is not imported, because its repositories, which are not needed, would hide
+  // a missing data source behind an error of their own.
+  TypeOrmModule.forFeature([...TWO_FACTOR_ENTITIES], dataSource);
+  const controllers = controller ? bundledControllers(controller === true ? {} : controller) : [];
   return {
     ...definition,
     global: isGlobal,
-    imports: [
-      ...(definition.imports ?? []),
-      TypeOrmModule.forFeature([...TWO_FACTOR_ENTITIES], dataSource),
-    ],
-    controllers: controller
-      ? [createTwoFactorController(controller === true ? {} : controller)]
-      : [],
+    // A reference, because another copy may be loaded after this call: Nest resolves it when it scans the application.
+    imports: [...(definition.imports ?? []), forwardRef(foreignServices)],
+    controllers,
     providers: [
       ...(definition.providers ?? []),
-      { provide: TWO_FACTOR_DATA_SOURCE, useExisting: getDataSourceToken(dataSource) },
+      {
+        provide: FACTOR_ROUTES,
+        useFactory: (modules: ModulesContainer, options: ResolvedOptions) =>
+          removeUnneeded(controllers, modules, options),
+        inject: [ModulesContainer, TWO_FACTOR_OPTIONS],
+      },
+      {
+        provide: TWO_FACTOR_DATA_SOURCE,
+        useFactory: (modules: ModulesContainer, found?: DataSource) =>
+          found ?? missingDataSource(modules, dataSourceToken, dataSource),
+        inject: [ModulesContainer, { token: dataSourceToken, optional: true }],
+      },
       limitStore ?? {
         provide: TWO_FACTOR_LIMIT_STORE,
         useFactory: openLimitStore,
         inject: [TWO_FACTOR_DATA_SOURCE, TWO_FACTOR_OPTIONS],
       },
       senderBackends ?? { provide: SENDER_BACKENDS, useClass: SenderRegistry },
+      messageRenderer ?? { provide: MESSAGE_RENDERER, useExisting: DefaultMessageRenderer },
     ],
   };
+}
+
+/** Injects nothing: its factory decides whether there are routes of the factors. */
+const FACTOR_ROUTES = Symbol('FactorRoutes');
+
+function bundledControllers(options: ControllerOptions): Type[] {
+  return [createTwoFactorController(options), createFactorsController(options)];
+}
+
+/**
+ * Removes the routes of the factors from an application without methods, or without the purpose that says whose factors they
+ * change. A factory of options decides that, and Nest wants the controllers before it runs. It reads them again when it
+ * registers the routes.
+ */
+function removeUnneeded(
+  controllers: readonly Type[],
+  modules: ModulesContainer,
+  { methods, purposes }: ResolvedOptions,
+): void {
+  if (methods.size > 0 && purposes.has(FACTORS_PURPOSE)) return;
+  const [, factorRoutes] = controllers;
+  if (factorRoutes === undefined) return;
+  for (const module of modules.values()) module.controllers.delete(factorRoutes);
+}
+
+/**
+ * @returns a promise that never settles when there is a data source whose initialization failed. Nest reports that failure,
+ * and stops the boot.
+ * @throws TwoFactorConfigurationError when no module provides the data source.
+ */
+function missingDataSource(
+  modules: ModulesContainer,
+  token: InjectionToken,
+  name = '',
+): Promise<never> {
+  const isProvided = [...modules.values()].some(({ providers }) => providers.has(token));
+  if (isProvided) return new Promise(() => undefined);
+  throw new TwoFactorConfigurationError(
+    `TwoFactorModule finds no TypeORM data source${name && ` of the name "${name}"`}: import TypeOrmModule.forRoot({ ... }` +
+      `${name && `, '${name}'`}) in the root module.`,
+  );
 }
 
 /** Attempts for a statement that loses a race to another statement of this package. In practice the deadline comes first. */
 const LIMIT_TRIES = 50;
 
-async function openLimitStore(
-  dataSource: DataSource,
-  options: ResolvedOptions,
-): Promise<LimitStore> {
+function openLimitStore(dataSource: DataSource, options: ResolvedOptions): LimitStore {
   const { limits, databaseTimeoutMs: timeoutMs, preparedStatements, clock } = options;
   if (limits.failures === null && limits.pending === null && !limitsSends(limits)) {
     return new NoLimitStore();

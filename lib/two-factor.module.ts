@@ -1,4 +1,10 @@
-import { Logger, Module, type DynamicModule, type OnModuleInit } from '@nestjs/common';
+import {
+  Logger,
+  Module,
+  type DynamicModule,
+  type OnApplicationBootstrap,
+  type OnModuleInit,
+} from '@nestjs/common';
 import { DiscoveryModule, ModulesContainer } from '@nestjs/core';
 import type { DataSource } from 'typeorm';
 
@@ -13,26 +19,59 @@ import {
   ConfirmationVerifier,
   ConfirmerService,
   EventPublisher,
+  type ConfirmationMethod,
   type ConfirmationMethods,
+  DELIVERY_UPKEEP,
+  FACTOR_UPKEEP,
   openWriter,
+  PrefixWatch,
   QuotaScopeResolver,
   PurgeService,
+  TestRecipients,
 } from './confirmation/index.js';
-import { AfterCommit } from './database/index.js';
+import { AfterCommit, warnOfClockSkew } from './database/index.js';
 import {
   BackendCaller,
   DELIVERY_QUEUE,
   DeliveryRecorder,
+  DeliveryService,
+  DeliveryStore,
+  deliveryTable,
+  openDeliveries,
+  DeliveryWorker,
   DirectDelivery,
+  MessageWriter,
+  MessageDelivery,
+  QueuedDelivery,
   SenderService,
 } from './delivery/index.js';
-import { TwoFactorConfigurationError } from './errors/index.js';
+import {
+  COPIES_REMEDY,
+  copiesHint,
+  otherCopies,
+  registerCopy,
+  TwoFactorConfigurationError,
+} from './errors/index.js';
 import { TwoFactorEvents } from './events/index.js';
-import { GuardedRouteExplorer, PurposeService, RequesterService } from './http/index.js';
+import {
+  FactorChangesService,
+  GuardedRouteExplorer,
+  PurposeService,
+  RequesterService,
+} from './http/index.js';
 import { LimitService, QuotaLedger } from './limits/index.js';
-import { maxBatchSize, purposeAccess, type ResolvedOptions } from './options/index.js';
-import { TwoFactorService } from './request/index.js';
+import { DefaultMessageRenderer } from './messages/index.js';
+import {
+  FactorConfirmationMethod,
+  FactorEvents,
+  FactorMethod,
+  FactorService,
+  FactorStore,
+} from './methods/index.js';
+import { DEFAULTS, maxBatchSize, purposeAccess, type ResolvedOptions } from './options/index.js';
+import { MethodChooser, TwoFactorService } from './request/index.js';
 import { SenderExplorer } from './sender/index.js';
+import { SingletonCheck } from './singletons.js';
 import {
   ASYNC_OPTIONS_TYPE,
   ConfigurableModuleClass,
@@ -46,6 +85,7 @@ import {
   TWO_FACTOR_DATA_SOURCE,
   TWO_FACTOR_OPTIONS,
 } from './two-factor.tokens.js';
+import { warnAtBoot } from './warn-at-boot.js';
 
 async function openStore(
   dataSource: DataSource,
@@ -59,6 +99,8 @@ async function openStore(
     clock,
     useWithinSeconds,
   } = options;
+  // A clock of the application may differ on purpose.
+  if (clock === DEFAULTS.clock) await warnOfClockSkew(dataSource, new Logger(TwoFactorModule.name));
   return ConfirmationStore.open(dataSource, {
     timeoutMs,
     preparedStatements,
@@ -66,13 +108,50 @@ async function openStore(
     tries: maxAttempts + 1,
     keys: keyRing.keys.length,
     purposes: purposeAccess(options),
-    hasWays: [...options.purposes.values()].some(({ senders }) => senders !== undefined),
+    hasMethods: options.methods.size > 0,
+    hasSenderRules: [...options.purposes.values()].some(({ senders }) => senders !== undefined),
+    queue: options.delivery === 'queued' ? deliveryTable(dataSource) : null,
     clock,
     useWithinMs: useWithinSeconds * 1_000,
   });
 }
 
-/** A factory, because Nest runs it before any transport reads the guards of its routes; lifecycle hooks run after that. */
+/** `null` without the option `methods`, so that no statement touches the table of the factors. */
+function openFactors(
+  dataSource: DataSource,
+  confirmations: ConfirmationStore,
+  options: ResolvedOptions,
+): FactorStore | null {
+  return options.methods.size === 0 ? null : FactorStore.open(dataSource, confirmations, options);
+}
+
+function allMethods(
+  code: CodeMethod,
+  factors: FactorStore | null,
+  confirmations: ConfirmationStore,
+  ledger: QuotaLedger,
+  scopes: QuotaScopeResolver,
+  events: FactorEvents,
+  options: ResolvedOptions,
+): ConfirmationMethods {
+  const methods = new Map<string, ConfirmationMethod>([[code.name, code]]);
+  if (factors === null) return methods;
+  const parts = { factors, confirmations, ledger, scopes, events, options };
+  for (const [name, method] of options.methods) {
+    if (!(method instanceof FactorMethod)) {
+      throw new TwoFactorConfigurationError(
+        `The method ${name} is none of this package. Give what totp(), passkeys(), recoveryCodes() or rememberedDevices() returns.${copiesHint()}`,
+      );
+    }
+    methods.set(name, new FactorConfirmationMethod(method, parts));
+  }
+  return methods;
+}
+
+/**
+ * Moves our guards behind the other guards of each route, and returns the explorer that did it. This is a provider factory,
+ * because Nest runs it before any transport reads the guards of its routes. Lifecycle hooks run after that.
+ */
 function orderedRoutes(modules: ModulesContainer): GuardedRouteExplorer {
   const explorer = new GuardedRouteExplorer(modules);
   explorer.moveGuardsLast();
@@ -118,9 +197,29 @@ function orderedRoutes(modules: ModulesContainer): GuardedRouteExplorer {
     },
     {
       provide: CONFIRMATION_METHODS,
-      useFactory: (code: CodeMethod): ConfirmationMethods => new Map([[code.name, code]]),
-      inject: [CodeMethod],
+      useFactory: allMethods,
+      inject: [
+        CodeMethod,
+        FactorStore,
+        ConfirmationStore,
+        QuotaLedger,
+        QuotaScopeResolver,
+        FactorEvents,
+        TWO_FACTOR_OPTIONS,
+      ],
     },
+    {
+      provide: FactorStore,
+      useFactory: openFactors,
+      inject: [TWO_FACTOR_DATA_SOURCE, ConfirmationStore, TWO_FACTOR_OPTIONS],
+    },
+    {
+      provide: FactorEvents,
+      useFactory: (...parts: [TwoFactorEvents, AfterCommit, ResolvedOptions]) =>
+        new FactorEvents(...parts),
+      inject: [TwoFactorEvents, AfterCommit, TWO_FACTOR_OPTIONS],
+    },
+    { provide: FACTOR_UPKEEP, useExisting: FactorStore },
     {
       provide: AfterCommit,
       useFactory: (dataSource: DataSource) => new AfterCommit(dataSource),
@@ -131,7 +230,23 @@ function orderedRoutes(modules: ModulesContainer): GuardedRouteExplorer {
       useFactory: orderedRoutes,
       inject: [ModulesContainer],
     },
-    { provide: DELIVERY_QUEUE, useClass: DirectDelivery },
+    {
+      provide: DefaultMessageRenderer,
+      useFactory: ({ messages }: ResolvedOptions) => new DefaultMessageRenderer(messages),
+      inject: [TWO_FACTOR_OPTIONS],
+    },
+    {
+      provide: DeliveryStore,
+      useFactory: openDeliveries,
+      inject: [TWO_FACTOR_DATA_SOURCE, ConfirmationStore, TWO_FACTOR_OPTIONS],
+    },
+    { provide: DELIVERY_UPKEEP, useExisting: DeliveryStore },
+    {
+      provide: DELIVERY_QUEUE,
+      useFactory: (direct: DirectDelivery, queued: QueuedDelivery, options: ResolvedOptions) =>
+        options.delivery === 'queued' ? queued : direct,
+      inject: [DirectDelivery, QueuedDelivery, TWO_FACTOR_OPTIONS],
+    },
     BackendCaller,
     CodeMethod,
     ConfirmationCreator,
@@ -140,20 +255,34 @@ function orderedRoutes(modules: ModulesContainer): GuardedRouteExplorer {
     ConfirmationVerifier,
     ConfirmerService,
     DeliveryRecorder,
+    DeliveryService,
+    DeliveryWorker,
+    DirectDelivery,
     EventPublisher,
+    FactorChangesService,
+    FactorService,
     LimitService,
+    MessageWriter,
+    MessageDelivery,
+    MethodChooser,
+    PrefixWatch,
     QuotaLedger,
     QuotaScopeResolver,
     PurgeService,
     PurposeService,
+    QueuedDelivery,
     RequesterService,
     SenderExplorer,
     SenderService,
+    SingletonCheck,
+    TestRecipients,
     TwoFactorEvents,
     TwoFactorService,
   ],
   exports: [
     ConfirmerService,
+    DeliveryService,
+    FactorService,
     LimitService,
     PurposeService,
     SENDER_BACKENDS,
@@ -163,7 +292,10 @@ function orderedRoutes(modules: ModulesContainer): GuardedRouteExplorer {
     TwoFactorService,
   ],
 })
-export class TwoFactorModule extends ConfigurableModuleClass implements OnModuleInit {
+export class TwoFactorModule
+  extends ConfigurableModuleClass
+  implements OnModuleInit, OnApplicationBootstrap
+{
   readonly #logger = new Logger(TwoFactorModule.name);
 
   /** @internal It is injected. */
@@ -185,7 +317,7 @@ export class TwoFactorModule extends ConfigurableModuleClass implements OnModule
 
   /**
    * Configures the module by a factory, a class or an existing provider. The options `isGlobal`, `controller`, `dataSource`,
-   * `limitStore` and `senderBackends` stand beside it.
+   * `limitStore`, `senderBackends` and `messageRenderer` stand beside it.
    *
    * @throws TwoFactorConfigurationError at boot, as `forRoot`.
    * @example
@@ -202,6 +334,7 @@ export class TwoFactorModule extends ConfigurableModuleClass implements OnModule
   }
 
   onModuleInit(): void {
+    this.#refuseOtherCopies();
     const instances = [...this.modules.values()].filter(
       ({ metatype }) => metatype === TwoFactorModule,
     );
@@ -211,22 +344,43 @@ export class TwoFactorModule extends ConfigurableModuleClass implements OnModule
           'both, and import each where it is used.',
       );
     }
-    // The key names are no secret. Compare them between instances: a code is confirmed only where its key is known.
-    const kids = this.options.keyRing.keys.map(({ kid }) => kid);
-    this.#logger.debug(`Keys by their names, the first one signs: ${kids.join(', ')}.`);
-    if (this.options.secretIsRandom) {
-      this.#logger.warn(
-        'There is no secret: drew one for development. Confirmations end with this process.',
-      );
-    }
-    if (this.options.secretIsReplaced) {
-      this.#logger.warn(
-        'TWO_FACTOR_SECRET stands in for the option secret, which is another one: confirmations under the option are ' +
-          'void. Set one of them, or list both in TWO_FACTOR_SECRETS.',
-      );
-    }
-    if (this.options.debugCodeResponse) {
-      this.#logger.warn('debugCodeResponse is on: the controller answers the codes.');
+    warnAtBoot(this.#logger, this.options);
+  }
+
+  /** @throws TwoFactorConfigurationError when a method lacks its package: the boot must fail then, and not the first login. */
+  async onApplicationBootstrap(): Promise<void> {
+    for (const method of this.options.methods.values()) {
+      if (method instanceof FactorMethod) await method.prepare?.();
     }
   }
+
+  /** Two copies share the names of their tables and of their tokens, so that one would read what the other has provided. */
+  #refuseOtherCopies(): void {
+    const others = otherCopies();
+    if (others.length === 0) return;
+    const isImported = [...this.modules.values()].some(({ metatype }) =>
+      others.some(({ module }) => module === metatype),
+    );
+    if (isImported) {
+      throw new TwoFactorConfigurationError(
+        `The application imports TwoFactorModule from two copies of nestjs-two-factor. ${COPIES_REMEDY}`,
+      );
+    }
+    this.#logger.warn(
+      `Another copy of nestjs-two-factor is loaded in this process, whose services this application cannot inject. ${COPIES_REMEDY}`,
+    );
+  }
 }
+
+registerCopy({
+  module: TwoFactorModule,
+  services: [
+    ConfirmerService,
+    FactorService,
+    LimitService,
+    PurposeService,
+    SenderService,
+    TwoFactorEvents,
+    TwoFactorService,
+  ],
+});

@@ -27,3 +27,6 @@ export const InjectTwoFactorDataSource = (): ParameterDecorator & PropertyDecora
 
 /** The store of the quotas (`LimitStore`). */
 export const TWO_FACTOR_LIMIT_STORE = Symbol.for('nestjs-two-factor:limit-store');
+
+/** The writer of the messages (`MessageRenderer`). */
+export const MESSAGE_RENDERER = Symbol.for('nestjs-two-factor:message-renderer');

@@ -12,4 +12,45 @@ export const EXTENDED = [
   'test/hostile/fuzz.spec.ts',
   'test/package/published.spec.ts',
   'test/docs/documented.spec.ts',
+  'test/docs/front-end.spec.ts',
+  'test/docs/guide-series.spec.ts',
+];
+
+/**
+ * Specs of the servers that take long on each of them, MySQL among them: left out of `npm test` for the same reason, and run by
+ * `npm run test:servers`.
+ */
+export const ON_ALL_SERVERS = [
+  'test/engines/charsets.spec.ts',
+  'test/engines/joined-writes.spec.ts',
+  'test/engines/read-splitter.spec.ts',
+  'test/engines/faults/migrations-at-once.spec.ts',
+  'test/engines/faults/outages.spec.ts',
+  'test/engines/faults/killed-settle.spec.ts',
+  'test/engines/faults/killed-settle-on-a-file.spec.ts',
+  'test/engines/factor-guesses.spec.ts',
+  'test/engines/factor-isolation.spec.ts',
+  'test/engines/passkey-attacks.spec.ts',
+  'test/engines/bullmq.spec.ts',
+  'test/engines/queue-storm.spec.ts',
+  'test/engines/prefix-counts.spec.ts',
+  'test/engines/toll-fraud.spec.ts',
+  'test/engines/reseal.spec.ts',
+];
+
+/**
+ * Specs that wait for a server that does not answer, or for processes that are killed. `npm run test:servers` runs them with the
+ * default options instead of `npm test`; `npm run test:unbatched` and `npm run test:unlogged` run them once more, with other options.
+ */
+export const SLOW_FAULTS = [
+  'test/engines/faults/default-options.spec.ts',
+  'test/engines/faults/delays.spec.ts',
+  'test/engines/faults/killed-call.spec.ts',
+  'test/engines/faults/killed-worker.spec.ts',
+  'test/engines/faults/lost-answers.spec.ts',
+  'test/engines/faults/refusals.spec.ts',
+  'test/engines/faults/refusals-by-cause.spec.ts',
+  'test/engines/faults/slow-factors.spec.ts',
+  'test/engines/faults/stuck-connections.spec.ts',
+  'test/hostile/h-reliability.spec.ts',
 ];

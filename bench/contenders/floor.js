@@ -20,7 +20,7 @@ const USE = `
 
 /**
  * The floor: `pg`, and one prepared statement for each step, on the table of the package with its MACs and envelopes.
- * Nobody who keeps these promises can do with less.
+ * No implementation that keeps these promises can do with less.
  *
  * @returns {Promise<import('./contender.js').Contender & { pool: Pool }>}
  */

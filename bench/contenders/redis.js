@@ -7,7 +7,7 @@ import { drawCode } from '../measure/cycle.js';
 const TTL_SECONDS = 600;
 
 /**
- * The tutorial with Redis: the code under a key that expires, compared by the application, deleted by whoever uses it. It
+ * The tutorial with Redis: the code under a key that expires, compared by the application, deleted by the call that uses it. It
  * counts no attempts.
  *
  * @returns {Promise<import('./contender.js').Contender>}

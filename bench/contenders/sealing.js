@@ -8,7 +8,7 @@ import {
   randomFillSync,
 } from 'node:crypto';
 
-/** The package's ids, MACs and envelopes, as somebody writes them who writes for one case; keys are derived once. */
+/** The package's ids, MACs and envelopes, as an application writes them for one case; keys are derived once. */
 const secret = randomBytes(32);
 const derived = (label, bytes) => hkdfSync('sha256', secret, '', `bench/${label}`, bytes);
 const macKey = createSecretKey(Buffer.from(derived('mac', 32)));

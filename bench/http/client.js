@@ -52,7 +52,7 @@ function expect({ status, body }, wanted) {
 
 /** By the port of the server. */
 const pools = new Map();
-/** Less than what any server waits before it hangs up on somebody who is silent. */
+/** Less than the time after which any server closes an idle connection. */
 const KEPT_MS = 1_000;
 
 /** Kept open from the warm-up to the measurement, as keep-alive means it. */

@@ -35,5 +35,5 @@ export async function openSteps({ url }) {
   };
 }
 
-/** The message: nobody is sent anything here. */
+/** The message: none is sent here. */
 async function deliver() {}

@@ -1,15 +1,15 @@
 import { randomBytes, randomInt } from 'node:crypto';
 
 /**
- * The right code of every confirmation: so nobody needs a way to learn it that users do not have. It is drawn all the
- * same, see `drawCode`.
+ * The right code of every confirmation, so that the benchmark needs no way to learn it that users do not
+ * have. It is drawn all the same, see `drawCode`.
  */
 export const CODE = '271828';
 
 const RUN = randomBytes(5).toString('hex');
 let people = 0;
 
-/** Somebody new, so that no limit is ever reached. */
+/** A new person, so that no limit is ever reached. */
 export function newPerson() {
   people += 1;
   return { subject: `user-${RUN}-${people}`, token: `${RUN}-${people}@example.com` };

@@ -18,6 +18,11 @@ export function serverCpuMs(pid) {
   return ticks * MS_A_TICK;
 }
 
+/** CPU time of some processes, in milliseconds: those of the connections of one database, so that no other one counts. */
+export function cpuMsOf(pids) {
+  return pids.reduce((sum, pid) => sum + (timesOf(pid)?.own ?? 0), 0) * MS_A_TICK;
+}
+
 /** proc(5): the name in parentheses may hold blanks, so the fields are counted after it. */
 function timesOf(pid) {
   try {

@@ -13,6 +13,8 @@ import { Child } from '../process/child.js';
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const FOLDER = join(ROOT, '.tmp/paired');
 const CALLERS = [1, 16, 64];
+const MAX_CALLERS = 64;
+const REQUESTS = 5_000;
 const WARM_UP_SECONDS = 3;
 const [commit = 'HEAD~1', rounds = '5', seconds = '1.5'] = process.argv.slice(2);
 
@@ -52,6 +54,12 @@ for (let round = 0; round < Number(rounds); round += 1) {
   }
 }
 const [old, current] = sides;
+const cpu = new Map(sides.map(({ name }) => [name, []]));
+for (let round = 0; round < Number(rounds); round += 1) {
+  for (const { name, child } of sides) {
+    cpu.get(name).push(await child.call('requestCpu', MAX_CALLERS, REQUESTS));
+  }
+}
 write(
   `\nRequest, wrong code, right code, use; default limits; PostgreSQL; ${rounds} rounds of ${seconds} s.`,
 );
@@ -66,6 +74,13 @@ for (const callers of CALLERS) {
     `| ${callers} | ${median(before).toFixed(0)} | ${median(after).toFixed(0)} | ` +
       `${show(median(ratios))} (${show(Math.min(...ratios))}-${show(Math.max(...ratios))}) |`,
   );
+}
+write(
+  `\nCPU of the server for a first request, ${MAX_CALLERS} callers, ${REQUESTS} requests a round:`,
+);
+for (const [name, values] of cpu) {
+  const all = values.map((value) => value.toFixed(0)).join(', ');
+  write(`${name} ${median(values).toFixed(0)} us (${all})`);
 }
 for (const { name, child } of sides) {
   write(`\nStatements of one cycle, ${name}: ${JSON.stringify(await child.call('statements'))}`);

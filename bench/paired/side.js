@@ -9,6 +9,8 @@ import { TypeOrmModule } from '@nestjs/typeorm';
 import { Client, Connection } from 'pg';
 import { DataSource } from 'typeorm';
 
+import { cpuMsOf } from '../measure/process-cpu.js';
+
 const ADMIN = process.env.TEST_POSTGRES_URL ?? 'postgres://postgres@127.0.0.1:5432/postgres';
 const CODE = '271828';
 const PLENTY = [{ max: 1_000_000, perSeconds: 60 }];
@@ -119,6 +121,42 @@ async function measure(callers, seconds) {
   return cycles / ((performance.now() - startedAt) / 1_000);
 }
 
+async function connectionPids() {
+  const sql = 'SELECT pid FROM pg_stat_activity WHERE datname = current_database()';
+  const rows = await application.get(DataSource).query(sql);
+  return rows.map(({ pid }) => pid);
+}
+
+/** CPU time of the server for one first request of a person, in microseconds. */
+async function requestCpu(callers, requests) {
+  const request = () => {
+    people += 1;
+    const subject = `user-${RUN}-${people}`;
+    const token = `${RUN}-${people}@example.com`;
+    return twoFactor.request({ purpose: 'login', subject, token });
+  };
+  // Opens all connections of the pool, and prepares the statements on each.
+  for (let call = 0; call < 20; call += 1) {
+    await Promise.all(Array.from({ length: callers }, request));
+  }
+  const pids = await connectionPids();
+  const before = cpuMsOf(pids);
+  let left = requests;
+  await Promise.all(
+    Array.from({ length: callers }, async () => {
+      while (left > 0) {
+        left -= 1;
+        await request();
+      }
+    }),
+  );
+  const used = cpuMsOf(pids) - before;
+  // The pool has replaced a connection, whose process no longer tells its time.
+  const now = new Set(await connectionPids());
+  if (!pids.every((pid) => now.has(pid))) return requestCpu(callers, requests);
+  return (used * 1_000) / requests;
+}
+
 async function statements() {
   const counts = {};
   let before = executed;
@@ -129,7 +167,7 @@ async function statements() {
   return counts;
 }
 
-const methods = { open, measure, statements, close: () => application?.close() };
+const methods = { open, measure, requestCpu, statements, close: () => application?.close() };
 
 async function answer({ call, method, args }) {
   try {

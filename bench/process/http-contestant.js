@@ -9,8 +9,8 @@ export function startHttpClient() {
 }
 
 /**
- * A server in a process of its own; its load comes from another process, the client, whose use of the machine is nobody's
- * and the same for all.
+ * A server in a process of its own; its load comes from another process, the client, whose use of the machine is counted
+ * for no contender and is the same for all.
  *
  * @returns {Promise<import('./contestant.js').Contestant & { child: Child }>}
  */

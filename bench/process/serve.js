@@ -3,7 +3,7 @@ export function serve(methods) {
   process.on('message', ({ call, method, args }) => {
     void answer(methods[method], args).then((answered) => process.send({ call, ...answered }));
   });
-  // Whoever started us is gone.
+  // The process that started this one has ended.
   process.on('disconnect', () => process.exit());
 }
 

@@ -7,7 +7,7 @@ const atMost = (wanted, unit = '') => ({
 });
 const exactly = (wanted) => ({
   says: String(wanted),
-  // The first cycles after a start may also prepare, and somebody else's transaction may fall among ours.
+  // The first cycles after a start may also prepare, and a transaction of another client may be counted among the benchmark's own.
   holds: (value) => Math.abs(value - wanted) < 0.05,
 });
 

@@ -5,7 +5,7 @@ import { fsyncMicroseconds } from '../measure/fsync.js';
 import { ROOT } from '../setup/prepare.js';
 import { table } from './table.js';
 
-/** What the numbers are about, so that nobody compares them with those of another machine. */
+/** The machine of the numbers, so that a reader does not compare them with those of another machine. */
 export async function describeMachine(folder, { postgres, redis }, options) {
   const { rounds, seconds, firstSeconds, warmUpSeconds } = options.sizes;
   return table(

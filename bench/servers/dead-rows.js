@@ -28,7 +28,7 @@ export async function addDeadRows(postgres, database, from, to) {
        SELECT n, (extract(epoch FROM now()) * 1000)::bigint - ${FIRST_AGE_MS} + n::bigint * ${MS_A_ROW} AS t
        FROM generate_series(${from}::int, ${to}::int) AS n
      ) AS made`,
-    // As autovacuum would have left it by then: nothing of it is work for whoever comes next.
+    // As autovacuum would have left it by then, so that none of this work falls to the next contender.
     'VACUUM (FREEZE, ANALYZE) two_factor_confirmation',
     'CHECKPOINT',
   );

@@ -11,7 +11,7 @@ import { freePort } from './free-port.js';
 const SETTINGS = {
   // Pools of 10 for each contender of a round.
   max_connections: 300,
-  // A checkpoint is begun by us, between two measurements, and not in somebody's seconds.
+  // The benchmark starts checkpoints between two measurements, so that none falls into the seconds of one contender.
   checkpoint_timeout: '1h',
   max_wal_size: '8GB',
   listen_addresses: '127.0.0.1',

@@ -7,6 +7,7 @@ export const PARTS = [
   'service',
   'http',
   'mariadb',
+  'mysql',
   'locked-row',
   'growth',
   'purge',
@@ -25,7 +26,7 @@ const QUICK_PARTS = ['size', 'boot', 'service', 'http'];
  * @property {number} warmUpSeconds before each measurement
  * @property {number[]} callers
  * @property {number[]} connections over HTTP
- * @property {number[]} mariadbCallers
+ * @property {number[]} mariadbCallers also on MySQL
  * @property {number} boots of each application
  * @property {number[]} growthRows
  * @property {number} purgeRows
@@ -41,7 +42,7 @@ const FULL = {
   warmUpSeconds: 0.7,
   callers: [1, 4, 16, 64],
   connections: [16, 64],
-  mariadbCallers: [1, 16],
+  mariadbCallers: [1, 16, 64],
   boots: 21,
   growthRows: [10_000, 1_000_000, 5_000_000],
   purgeRows: 2_000_000,

@@ -11,7 +11,7 @@ const LOCKED = serviceEntries('floor', 'ours', 'ours-joined');
 const CALLERS = 63;
 const SECONDS = 2;
 
-/** What it does to 63 callers that somebody's transaction holds the row of a 64th for two seconds. */
+/** How 63 callers fare while the transaction of another client locks the row of a 64th for two seconds. */
 export async function run({ sizes, servers }) {
   const rows = [];
   const ratios = {};
@@ -39,27 +39,27 @@ export async function run({ sizes, servers }) {
 
 async function roundsOf(entry, servers, { lockRounds, firstSeconds }) {
   const contestant = await startContestant(entry, servers);
-  const somebody = new Client(servers.postgres.url(contestant.database));
-  await somebody.connect();
+  const other = new Client(servers.postgres.url(contestant.database));
+  await other.connect();
   const rounds = [];
   await contestant.load({ callers: CALLERS, seconds: firstSeconds });
   for (let round = 1; round <= lockRounds; round += 1) {
     progress(`locked row, round ${round} of ${lockRounds}: ${entry.id}`);
     const { p99: quiet } = await contestant.load({ callers: CALLERS, seconds: SECONDS });
     const made = await contestant.child.call('make');
-    await somebody.query('BEGIN');
+    await other.query('BEGIN');
     const lock = 'SELECT FROM two_factor_confirmation WHERE id = $1 FOR UPDATE';
-    await somebody.query(lock, [made.id]);
+    await other.query(lock, [made.id]);
     const since = performance.now();
     const load = contestant.load({ callers: CALLERS, seconds: SECONDS });
     const blocked = contestant.child
       .call('confirm', made, wrongCode())
       .then(() => performance.now() - since);
     const { p99: locked } = await load;
-    await somebody.query('ROLLBACK');
+    await other.query('ROLLBACK');
     rounds.push({ quiet, locked, waited: await blocked });
   }
-  await somebody.end();
+  await other.end();
   await contestant.stop();
   return rounds;
 }

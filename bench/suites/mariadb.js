@@ -7,18 +7,24 @@ import { Contest, contestTables } from '../report/contest.js';
 import { startMariadb } from '../servers/mariadb.js';
 import { createMigrated } from '../servers/migrate.js';
 import { chosen } from './chosen.js';
+import { profileOf } from './profile.js';
 
-/** What prepared statements are worth on MariaDB. Its server is there for this part alone. */
+/** What prepared statements are worth on MariaDB, and how far it is from the floor. Its server is there for this part alone. */
 export async function run(bench) {
   const mariadb = await startMariadb(bench.folder);
   if (mariadb === null) return { title: 'MariaDB', text: 'Absent: there is no `mariadbd` here.' };
+  return runOn('MariaDB', mariadb, bench);
+}
+
+/** The contest on a server of MariaDB or MySQL, which it stops at the end. */
+export async function runOn(name, server, bench) {
   try {
-    await createMigrated(mariadb);
-    return { title: `MariaDB ${mariadb.version}`, ...(await contestOn(mariadb, bench)) };
+    await createMigrated(server);
+    return { title: `${name} ${server.version}`, ...(await contestOn(server, bench)) };
   } finally {
     // Those of a round that failed still hold connections.
     await Child.stopAll();
-    await mariadb.stop();
+    await server.stop();
   }
 }
 
@@ -35,6 +41,10 @@ async function contestOn(mariadb, bench) {
       start: (entry) => startContestant(entry, servers),
     }),
   );
-  const text = contestTables(contest, entries, sizes.mariadbCallers, 'caller', ON_MARIADB);
-  return { text, contest };
+  const tables = contestTables(contest, entries, sizes.mariadbCallers, 'caller', ON_MARIADB);
+  const profiled = entries.find(({ id }) => id === 'ours-prepared-limits');
+  if (profiled === undefined) return { text: tables, contest };
+  const start = () => startContestant(profiled, servers);
+  const profile = await profileOf(profiled, '16 callers', 16, sizes, start);
+  return { text: [tables, ...profile].join('\n\n'), contest };
 }

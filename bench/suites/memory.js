@@ -7,7 +7,7 @@ import { chosen } from './chosen.js';
 /** The first one is measured in any case. */
 const MEASURED = serviceEntries('ours-joined', 'ours-joined-limits', 'ours');
 const CALLERS = 64;
-/** So many at once, so that the list of their latencies does not grow. */
+/** How many calls one batch has: few enough that the list of their latencies does not grow. */
 const BATCH = 10_000;
 
 /** What a process holds after its first cycles, and after very many. */

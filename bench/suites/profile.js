@@ -18,22 +18,26 @@ const TOP = 10;
 const BOOTS = 15;
 const BOOT_DATABASE = 'bench_boot_profile';
 
+/** The profile of one entry under load, as the rows of a report. */
+export async function profileOf(entry, name, callers, sizes, start) {
+  mkdirSync(FOLDER, { recursive: true });
+  const { profile, perSecond } = await underLoad(await start(), callers, sizes);
+  const top = topFunctions(profile, TOP);
+  return [
+    `### ${entry.name}, ${name}, ${Math.round(perSecond)} cycles/s`,
+    table(
+      ['function', 'where', 'self'],
+      top.map(({ name: it, where, share }) => [it, where, percent(share)]),
+    ),
+    kept(`${entry.id}-${callers}`, profile),
+  ];
+}
+
 /** Where our own time goes: of the services, over HTTP, and of a boot. */
 export async function run({ sizes, servers }) {
-  mkdirSync(FOLDER, { recursive: true });
   const parts = [];
-  const add = async (name, entry, callers, start) => {
-    const { profile, perSecond } = await underLoad(await start(), callers, sizes);
-    const top = topFunctions(profile, TOP);
-    parts.push(
-      `### ${entry.name}, ${name}, ${Math.round(perSecond)} cycles/s`,
-      table(
-        ['function', 'where', 'self'],
-        top.map(({ name: it, where, share }) => [it, where, percent(share)]),
-      ),
-      kept(`${entry.id}-${callers}`, profile),
-    );
-  };
+  const add = async (name, entry, callers, start) =>
+    parts.push(...(await profileOf(entry, name, callers, sizes, start)));
 
   const [plain, joined] = serviceEntries('ours', 'ours-joined');
   for (const { entry, callers } of [

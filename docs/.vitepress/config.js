@@ -9,28 +9,50 @@ import { COPIES } from '../generate/pages.js';
 const DOCS = fileURLToPath(new URL('..', import.meta.url));
 
 const GUIDES = {
+  'The guides, in order': {
+    'a-small-bank': 'A small bank: where they begin',
+    'verify-a-phone-number': '1. Verify a phone number',
+    'two-step-login': '2. Two-step login',
+    'step-up-for-a-payment': '3. Step-up for a payment',
+    'authenticator-app': '4. Authenticator apps (TOTP)',
+    passkeys: '5. Passkeys',
+    'queued-sms': '6. Queued text messages',
+  },
   Do: {
-    'a-small-bank': 'A small bank, file by file',
     'use-a-proof': 'Use a proof',
-    'verify-a-phone-number': 'Verify a phone number',
-    'two-step-login': 'Two-step login with Passport and JWT',
-    'step-up-for-a-payment': 'Step-up for a payment',
+    'remembered-devices': 'Remembered devices',
+    'two-factor-per-user': 'Switch it on and off per user',
+    'ready-made-senders': 'Ready-made senders',
+    'front-end': 'Front end',
     'write-a-sender': 'Write a sender',
+    'message-texts': 'Message texts',
+    'send-after-the-commit': 'Send after the commit',
+    'wake-workers-with-bullmq': 'Wake workers with BullMQ',
+    'double-clicks-and-reloads': 'Double clicks and reloads',
     limits: 'Limits',
+    'sms-costs': 'Keep SMS costs under control',
     events: 'Events',
     testing: 'Test your application',
+    'app-review': 'Let app reviewers sign in',
   },
   Fit: {
+    'sign-in-that-you-have': 'Session, JWT, API key',
+    'two-step-login-with-jwt': 'Two-step login with JWT',
+    'several-tenants': 'Several tenants',
+    captcha: 'CAPTCHA',
     fastify: 'Fastify',
     graphql: 'GraphQL',
     microservices: 'Microservices',
     'several-data-sources': 'Several data sources',
     migrations: 'Migrations',
+    deploy: 'Deploying',
     'scaling-out': 'Scaling out',
+    'operate-it': 'Operate it',
   },
   'Move over': {
     'from-wc-django-2factor': 'From wc-django-2factor',
     'from-a-table-of-your-own': 'From a table of your own',
+    'from-your-totp': 'TOTP secrets: speakeasy, better-auth',
   },
 };
 
@@ -44,7 +66,7 @@ const page = (text, link) => ({ text, link });
 export default defineConfig({
   title: 'nestjs-two-factor',
   description:
-    'A NestJS module that proves phone numbers and mailboxes with one-time codes, and lets an application use each proof exactly once.',
+    'A NestJS module that proves by a sent code, an authenticator app or a passkey who is acting, and lets an application use each proof exactly once.',
   lang: 'en',
   base: process.env.DOCS_BASE ?? '/',
   srcExclude: ['node_modules/**'],
@@ -52,15 +74,16 @@ export default defineConfig({
   // A dead link fails the build. These are addresses on the reader's machine.
   ignoreDeadLinks: [/^https?:\/\/localhost/],
   head: [['link', { rel: 'icon', href: 'data:,' }]],
-  markdown: { config: mapLinks },
+  markdown: { config: extendMarkdown },
   themeConfig: {
     search: { provider: 'local' },
     outline: [2, 3],
     nav: [
       page('Start', '/start'),
-      page('Guides', '/guides/verify-a-phone-number'),
+      page('Guides', '/guides/a-small-bank'),
       page('Options', '/options'),
       page('API', '/reference/api/'),
+      // More links than these are cut off on a screen of 768 pixels.
       page('Security', '/security'),
     ],
     sidebar: [
@@ -76,15 +99,21 @@ export default defineConfig({
           page('Errors', '/errors'),
           page('HTTP', '/reference/http'),
           page('Versions', '/versions'),
+          page('Upgrading', '/upgrading'),
           page('What may be set up wrong', '/misconfigurations'),
           page('Every option, from the source', '/reference/options'),
-          page('Every error, from the source', '/reference/errors'),
+          {
+            ...page('Every error, from the source', '/reference/errors'),
+            items: slugItems(),
+            collapsed: true,
+          },
           { ...page('API', '/reference/api/'), items: apiItems(), collapsed: true },
         ],
       },
       {
         text: 'Decide',
         items: [
+          page('How it works', '/how-it-works'),
           page('Security', '/security'),
           page('Threats', '/threats'),
           page('Invariants', '/invariants'),
@@ -107,17 +136,36 @@ export default defineConfig({
   },
 });
 
+/** The pages of the slugs, which the build has written. */
+function slugItems() {
+  const folder = join(DOCS, 'reference/errors');
+  if (!existsSync(folder)) return [];
+  const slugs = readdirSync(folder).map((file) => file.replace(/\.md$/, ''));
+  return slugs.toSorted().map((slug) => page(slug, `/reference/errors/${slug}`));
+}
+
 /** The entries of the reference that typedoc wrote, and what each of them exports, by kind. */
 function apiItems() {
   const root = 'reference/api/nestjs-two-factor';
   if (!existsSync(join(DOCS, root))) return [];
   const entries = [
     '',
+    'aws-sns',
     'backends/email',
+    'bullmq',
+    'client',
+    'client/element',
     'event-emitter',
+    'failover',
+    'opentelemetry',
+    'passkeys',
     'phone',
     'rate-limiter-flexible',
+    'telegram',
+    'terminus',
     'testing',
+    'twilio',
+    'webhook',
   ];
   return entries
     .filter((entry) => existsSync(join(DOCS, root, entry, 'index.md')))
@@ -138,6 +186,27 @@ function exportsBelow(folder) {
       .map((file) =>
         page(file.replace(/\.md$/, ''), `/${folder}/${kind}/${file.replace(/\.md$/, '')}`),
       );
+  });
+}
+
+function extendMarkdown(md) {
+  mapLinks(md);
+  nameColumns(md);
+}
+
+/** On a phone each cell stands below the other, and says its column (`theme/style.css`). */
+function nameColumns(md) {
+  md.core.ruler.push('columns-of-cells', ({ tokens }) => {
+    let names = [];
+    let column = 0;
+    for (const [index, { type }] of tokens.entries()) {
+      if (type === 'table_open') names = [];
+      if (type === 'th_open') names.push(tokens[index + 1].content.replaceAll('`', ''));
+      if (type === 'tr_open') column = 0;
+      if (type !== 'td_open') continue;
+      if (names[column]) tokens[index].attrSet('data-column', names[column]);
+      column += 1;
+    }
   });
 }
 

@@ -17,7 +17,8 @@ export async function writeApi(source) {
   const app = await Application.bootstrapWithPlugins({
     plugin: ['typedoc-plugin-markdown'],
     entryPoints: source.entries.map(({ file }) => file),
-    tsconfig: join(ROOT, 'tsconfig.build.json'),
+    // With the front end, which the build compiles apart: its types are those of browsers.
+    tsconfig: join(ROOT, 'docs/generate/tsconfig.json'),
     out: API,
     router: 'member',
     readme: 'none',

@@ -18,6 +18,7 @@ export const COPIES = {
 export function writePages(source) {
   write('reference/options.md', optionsPage(source.options));
   write('reference/errors.md', errorsPage(source.errors));
+  for (const [path, text] of slugPages(source.errors)) write(path, text);
   for (const [from, to] of Object.entries(COPIES)) write(to, copy(from, to));
 }
 
@@ -78,14 +79,14 @@ export function errorsPage({ classes, others }) {
   const rows = classes.flatMap(({ name, text, codes }) =>
     codes.map(({ code, status, title }, index) =>
       line([
-        `${index === 0 ? `[\`${name}\`](#${name.toLowerCase()})<br>` : ''}\`${code}\``,
+        `${index === 0 ? `[\`${name}\`](#${name.toLowerCase()})<br>` : ''}${slugLink(code)}`,
         status === 500 ? 'boot, 500' : String(status),
         cell(index === 0 ? firstSentence(text) : title),
       ]),
     ),
   );
   const withoutClass = others.map(({ code, status, title }) =>
-    line([`\`${code}\``, String(status), cell(title)]),
+    line([slugLink(code), String(status), cell(title)]),
   );
   return `${head('stacked errors')}# Errors
 
@@ -117,6 +118,83 @@ resend and \`resendAt\`.
 ${classes.map(errorSection).join('\n')}`;
 }
 
+/**
+ * A page for each slug: its facts from the source, and its cause and remedy from `docs/errors.md`, the one place where they are
+ * written.
+ *
+ * @returns {[path: string, text: string][]}
+ * @throws {Error} for a slug without a cause and a remedy there, and for a section without a slug.
+ */
+export function slugPages(
+  { classes, others },
+  text = readFileSync(join(DOCS, 'errors.md'), 'utf8'),
+) {
+  const written = remediesOf(text);
+  const slugs = [
+    ...classes.flatMap(({ name, codes }) => codes.map((each) => ({ ...each, class: name }))),
+    ...others,
+  ];
+  const known = new Set(slugs.map(({ code }) => code));
+  const missing = [...known].filter((code) => !written.has(code));
+  const unknown = [...written.keys()].filter((code) => !known.has(code));
+  if (missing.length + unknown.length > 0) {
+    throw new Error(
+      `docs/errors.md lacks cause and remedy of ${missing.join(', ') || 'none'}, and describes ${unknown.join(', ') || 'none'}, which is no slug.`,
+    );
+  }
+  return slugs.map((slug) => [
+    `reference/errors/${slug.code}.md`,
+    slugPage(slug, written.get(slug.code)),
+  ]);
+}
+
+/** The sections `### slug` of the page of errors. Links are those of a page two folders deeper. */
+function remediesOf(text) {
+  const sections = text.split(/^(?=#{2,3} )/m).filter((section) => /^### [a-z-]+\n/.test(section));
+  return new Map(
+    sections.map((section) => {
+      const [heading, ...lines] = section.trim().split('\n');
+      const body = lines
+        .join('\n')
+        .trim()
+        .replaceAll('](./', '](../../')
+        .replaceAll('](#', '](../../errors.md#');
+      return [heading.slice('### '.length), body];
+    }),
+  );
+}
+
+/** As `lib/http/refusal-log.ts` logs it. */
+function levelOf(code, status) {
+  if (status >= 500) return 'error';
+  return code === 'unknown-secret' ? 'warn' : 'debug';
+}
+
+function slugPage({ code, status, title, class: name }, body) {
+  const thrown =
+    name === undefined
+      ? ''
+      : ` In code: [\`${name}\`](../errors.md#${name.toLowerCase()}), \`error.code === '${code}'\`.`;
+  return `${head('slug')}# ${code}
+
+HTTP ${status}: “${title}”${thrown}
+
+${body}
+
+\`\`\`json
+{
+  "type": "urn:nestjs-two-factor:${code}",
+  "title": "${title}",
+  "status": ${status},
+  "error": "${code}",
+  "instance": "urn:uuid:7f3c1f0e-6f0c-4a58-9b7b-0c6b1a0a4f52"
+}
+\`\`\`
+
+Search the log for \`instance\`: it has the reason beside it, at the level ${levelOf(code, status)}. [All errors](../errors.md)
+`;
+}
+
 function errorSection({ name, text, codes, facts }) {
   const list = facts.map((fact) => `- \`${fact.name}\`: ${escape(fact.text)}`).join('\n');
   const problems = codes
@@ -129,6 +207,8 @@ ${escape(text)}
 - ${problems}
 ${list === '' ? '' : `${list}\n`}`;
 }
+
+const slugLink = (code) => `[\`${code}\`](./errors/${code}.md)`;
 
 const head = (pageClass) => `---
 pageClass: ${pageClass}

@@ -1,22 +1,30 @@
 import { Injectable } from '@nestjs/common';
 
+import { expectInput, inputMembers } from '../errors/index.js';
 import { ConfirmationStates } from './confirmation-states.js';
 import { ConfirmationCreator } from './create/confirmation-creator.js';
 import type { ConfirmationRow } from './model/confirmation-record.entity.js';
 import type { ConfirmationState } from './model/confirmation-state.js';
 import type {
+  ChallengeInput,
   CheckInput,
   ConfirmationAttempt,
   ConfirmationReference,
   ConfirmationResult,
   MakeConfirmationInput,
+  MethodResponse,
   UseInput,
 } from './model/inputs.interface.js';
 import { idOf } from './model/parse-input.js';
+import type { PasskeyRequestOptions } from './model/passkey-json.js';
 import { PurgeService, type PurgeInput } from './purge/purge.service.js';
 import { ConfirmationRedeemer } from './use/confirmation-redeemer.js';
+import type { ProofRefusal } from './use/proof-refusal.js';
 import type { ProofReservation } from './use/proof-reservation.js';
+import type { ProofSpending } from './use/proof-spending.js';
 import { ConfirmationVerifier, type VerifyOptions } from './verify/confirmation-verifier.js';
+
+const CHALLENGE_MEMBERS = inputMembers<ChallengeInput>({ method: true });
 
 /**
  * Makes, checks, confirms, uses and cancels confirmations. Outcomes are values; a broken contract is a
@@ -48,7 +56,8 @@ export class ConfirmerService {
    * Makes a pending confirmation with a fresh code. Nothing is sent.
    *
    * @throws TwoFactorInputError for a member of the wrong shape, or a key that stands for another request.
-   * @throws TwoFactorTooManyRequestsError when the token is locked, or there are too many pending confirmations.
+   * @throws TwoFactorTooManyRequestsError when the phone number or address is locked, or there are too many pending
+   * confirmations.
    */
   async makeConfirmation(input: MakeConfirmationInput = {}): Promise<ConfirmationState> {
     const { state } = await this.creator.create(input);
@@ -69,33 +78,75 @@ export class ConfirmerService {
   }
 
   /**
-   * Confirms by the code. Charges one attempt with the comparison, and one failure of the token for a wrong code: in one
-   * statement on PostgreSQL, in two on other engines and where the limits are kept elsewhere. There the failure is charged
-   * before the comparison, whatever the code is. A right code ends the failures of the token. The statements commit on a
-   * connection of their own, also when the call is made inside a transaction.
+   * What the browser needs to answer with a passkey: give it to `PublicKeyCredential.parseRequestOptionsFromJSON` and
+   * `navigator.credentials.get`. It is the same for each call on one confirmation, and nothing is stored or charged.
+   *
+   * @throws TwoFactorInputError for a method that is not configured, or a malformed id.
+   * @throws TwoFactorNotFoundError for an unknown confirmation.
+   * @throws TwoFactorStateError for a confirmation that is not pending; `method-not-allowed` when it was not made with this
+   * method, or its subject had no passkey then.
+   * @throws TwoFactorUnknownSecretError when the secret that it was made under is gone from the ring.
+   * @example
+   * ```ts
+   * const options = await confirmer.challenge(state.id, { method: 'passkey' });
+   * // ... the browser answers, and sends `credential.toJSON()`:
+   * await confirmer.confirm(state.id, { method: 'passkey', response });
+   * ```
+   */
+  async challenge(
+    confirmation: ConfirmationReference,
+    input: ChallengeInput,
+  ): Promise<PasskeyRequestOptions> {
+    expectInput('challenge', input, CHALLENGE_MEMBERS);
+    return (await this.challengeBy(confirmation, input.method)) as PasskeyRequestOptions;
+  }
+
+  /**
+   * As `challenge`, for a caller with a subject.
+   *
+   * @internal
+   */
+  async challengeBy(
+    confirmation: ConfirmationReference,
+    method: string,
+    options?: VerifyOptions,
+  ): Promise<object> {
+    return this.verifier.challenge(idOf(confirmation), method, options);
+  }
+
+  /**
+   * Confirms by the code, or by the response to another method: `{ method: 'totp', code }`. Charges one attempt with the
+   * comparison, and one failure of the phone number or address for a wrong code: in one statement on PostgreSQL, MySQL and
+   * MariaDB, in two on SQLite and where the limits are kept elsewhere. There the failure is charged
+   * before the comparison, whatever the code is. A right code ends the failures of the phone number or address. The statements
+   * commit on a connection of their own, also when the call is made inside a transaction.
    *
    * @returns whether this call confirmed it: `[state, false]` for a wrong code (see `attemptsLeft`) and for one that is
    * confirmed, used, cancelled, locked or expired (see `status`); `[null, false]` for an unknown id.
    * @throws TwoFactorInputError for what cannot be a code or an id; nothing is charged.
-   * @throws TwoFactorTooManyRequestsError while the token is locked; nothing is compared, and nothing charged.
+   * @throws TwoFactorStateError `method-not-allowed` for a method that the confirmation was not made with; nothing is charged.
+   * @throws TwoFactorTooManyRequestsError while the phone number or address is locked; nothing is compared, and nothing charged.
    * @throws TwoFactorUnknownSecretError when the secret is gone from the ring; the attempt is charged.
    */
-  async confirm(confirmation: ConfirmationReference, code: string): Promise<ConfirmationResult> {
-    const { state, outcome } = await this.verify(confirmation, code);
+  async confirm(
+    confirmation: ConfirmationReference,
+    response: MethodResponse | string,
+  ): Promise<ConfirmationResult> {
+    const { state, outcome } = await this.verify(confirmation, response);
     return outcome === 'confirmed' ? [state, true] : [state, false];
   }
 
   /**
-   * As `confirm`, but distinguishes a wrong code from a confirmation that could not be confirmed.
+   * As `confirm`, but distinguishes a wrong response from a confirmation that could not be confirmed.
    *
    * @internal
    */
   async verify(
     confirmation: ConfirmationReference,
-    code: string,
+    response: MethodResponse | string,
     options?: VerifyOptions,
   ): Promise<ConfirmationAttempt> {
-    return this.verifier.verify(idOf(confirmation), code, options);
+    return this.verifier.verify(idOf(confirmation), response, options);
   }
 
   /**
@@ -121,13 +172,31 @@ export class ConfirmerService {
     return this.redeemer.reserve(idOf(confirmation), input);
   }
 
+  /**
+   * As `use`, in a transaction of this package, together with the change of a factor.
+   *
+   * @internal
+   */
+  spending(confirmation: ConfirmationReference, input: CheckInput): ProofSpending {
+    return this.redeemer.spending(idOf(confirmation), input);
+  }
+
+  /**
+   * Why `use` or `reserve` refused a proof, for the guard.
+   *
+   * @internal
+   */
+  async explain(confirmation: ConfirmationReference, input: CheckInput): Promise<ProofRefusal> {
+    return this.redeemer.explain(idOf(confirmation), input);
+  }
+
   /** Ends a confirmation that is not used yet. @returns whether this call did. */
   async cancel(confirmation: ConfirmationReference): Promise<boolean> {
     return this.redeemer.cancel(idOf(confirmation));
   }
 
   /**
-   * Deletes all confirmations of a subject, alive or not (GDPR art. 17). There is no index on the subject: on a large
+   * Deletes all confirmations of a subject, alive or not (GDPR art. 17), and before them its factors. There is no index on the subject: on a large
    * table this reads it all.
    *
    * @returns how many there were.

@@ -3,20 +3,25 @@ import type { EntityManager } from 'typeorm';
 
 import { limitKey, shortId } from '../crypto/index.js';
 import { AfterCommit } from '../database/index.js';
-import { TwoFactorUnavailableError } from '../errors/index.js';
+import { TwoFactorUnavailableError, type MethodName } from '../errors/index.js';
 import {
   TwoFactorEvents,
   type BudgetExhaustedEvent,
   type ConfirmedEvent,
+  type DeliveryDroppedEvent,
+  type DeliveryFailedEvent,
   type ConfirmationEventBase,
+  type SenderBrokenEvent,
 } from '../events/index.js';
 import {
   classOf,
   SprayDetector,
   limitOf,
   QuotaLedger,
+  type PrefixLedger,
   type QuotaReceipt,
   type QuotaScope,
+  type Tally,
 } from '../limits/index.js';
 import type { ResolvedOptions } from '../options/index.js';
 import { InjectTwoFactorOptions } from '../two-factor.tokens.js';
@@ -25,17 +30,28 @@ import type { ConfirmationRow } from './model/confirmation-record.entity.js';
 import { maskToken } from './model/mask-token.js';
 import { scopeOfContent, QuotaScopeResolver } from './model/quota-scope-resolver.js';
 
+/** Why a message that waited is not sent: its confirmation waits for it no longer. */
+export type DeliveryDropReason = DeliveryDroppedEvent['reason'];
+
+/** The pause between two events about one broken provider. */
+const BROKEN_EVERY_MS = 60_000;
+
 /** The confirmation of an event, as far as it is known; the id is empty before there is a confirmation. */
 interface EventTarget {
   readonly id: string;
   readonly way: string;
 }
 
-/** Publishes the events. An event carries no code, no secret and no full token, and is not emitted before its commit. */
+/**
+ * Publishes the events. An event carries no code, no secret and no full phone number or address, and is not emitted before its
+ * commit.
+ */
 @Injectable()
 export class EventPublisher {
   readonly #logger = new Logger(EventPublisher.name);
   readonly #sprayDetector: SprayDetector;
+  /** When each broken provider was last reported, epoch milliseconds. */
+  readonly #brokenAt = new Map<string, number>();
   /** When the window of each exhausted quota ends, epoch milliseconds: one event for each window. */
   readonly #exhaustedUntil = new Map<string, number>();
 
@@ -65,9 +81,33 @@ export class EventPublisher {
     this.events.emit(() => ({ type: 'sent', sends, ...this.#factsOf(row) }));
   }
 
+  testRecipientUsed(row: ConfirmationRow): void {
+    const { sends } = row;
+    this.events.emit(() => ({ type: 'test-recipient-used', sends, ...this.#factsOf(row) }));
+  }
+
   sendFailed(row: ConfirmationRow, isPermanent: boolean): void {
     const { sends } = row;
     this.events.emit(() => ({ type: 'send-failed', sends, isPermanent, ...this.#factsOf(row) }));
+  }
+
+  deliveryFailed(row: ConfirmationRow, reason: DeliveryFailedEvent['reason']): void {
+    const { sends } = row;
+    this.events.emit(() => ({ type: 'delivery-failed', sends, reason, ...this.#factsOf(row) }));
+  }
+
+  deliveryDropped(row: ConfirmationRow, sends: number, reason: DeliveryDropReason): void {
+    this.events.emit(() => ({ type: 'delivery-dropped', sends, reason, ...this.#factsOf(row) }));
+  }
+
+  /** Publishes a provider that refuses the application: at most once a minute, because every message would repeat it. */
+  senderBroken(facts: Omit<SenderBrokenEvent, 'type' | 'at'>): void {
+    const now = this.options.clock.now();
+    const provider = `${facts.way} ${facts.provider}`;
+    const last = this.#brokenAt.get(provider);
+    if (last !== undefined && Math.abs(now - last) < BROKEN_EVERY_MS) return;
+    this.#brokenAt.set(provider, now);
+    this.events.emit(() => ({ type: 'sender-broken', at: new Date(now), ...facts }));
   }
 
   /** Publishes a refused request or message, if a limit has refused it. */
@@ -97,19 +137,59 @@ export class EventPublisher {
     this.events.emit(() => ({ type: 'budget-exhausted', at: new Date(now), ...facts }));
   }
 
+  /** Reports numbers whose codes hardly any recipient confirms. The prefix is no number of a person. */
+  tollFraudSuspected(tally: Tally, { counts }: PrefixLedger): void {
+    const { limitClass, country, prefix } = tally.area;
+    const { sent, confirmed, failed } = counts.countsOf(tally);
+    const messages = sent - failed;
+    const isRefused = prefix !== null && counts.rule.mode === 'deny';
+    const until = new Date(tally.endsAt);
+    this.#logger.warn(
+      `Of ${messages} messages to numbers of ${prefix === null ? country : `${prefix} (${country})`} (${limitClass}) ${confirmed} were ` +
+        `confirmed in this window: this may be toll fraud.${isRefused ? ` Further ones are refused until ${until.toISOString()}.` : ''}`,
+    );
+    this.events.emit(() => ({
+      type: 'toll-fraud-suspected',
+      at: new Date(this.options.clock.now()),
+      country,
+      prefix,
+      limitClass,
+      messages,
+      confirmed,
+      isRefused,
+      until,
+    }));
+  }
+
   /** Publishes a refused attempt, if a limit has refused it. */
-  attemptBlocked(error: unknown, confirmation: EventTarget, scope: QuotaScope): void {
+  attemptBlocked(
+    error: unknown,
+    method: MethodName,
+    confirmation: EventTarget,
+    scope: QuotaScope,
+  ): void {
     const refusal = limitOf(error);
     if (refusal === null) return;
     const facts = (): ConfirmationEventBase => this.#facts(confirmation, scope);
-    this.events.emit(() => ({ type: 'attempt-blocked', ...refusal, ...facts() }));
+    this.events.emit(() => ({ type: 'attempt-blocked', method, ...refusal, ...facts() }));
   }
 
   /** @param failure what the wrong code has consumed, if failures are counted. */
-  attemptFailed(row: ConfirmationRow, failure: QuotaReceipt | null, guess: string | null): void {
+  attemptFailed(
+    row: ConfirmationRow,
+    method: MethodName,
+    failure: QuotaReceipt | null,
+    guess: string | null,
+  ): void {
     const { attempts, maxAttempts } = row;
     const facts = (): ConfirmationEventBase => this.#factsOf(row);
-    this.events.emit(() => ({ type: 'attempt-failed', attempts, maxAttempts, ...facts() }));
+    this.events.emit(() => ({
+      type: 'attempt-failed',
+      method,
+      attempts,
+      maxAttempts,
+      ...facts(),
+    }));
     if (attempts >= maxAttempts) {
       this.events.emit(() => ({ type: 'locked', scope: 'confirmation', until: null, ...facts() }));
     }
@@ -120,8 +200,8 @@ export class EventPublisher {
   }
 
   confirmed(row: ConfirmationRow, by: ConfirmedEvent['by']): void {
-    const { attempts } = row;
-    this.events.emit(() => ({ type: 'confirmed', by, attempts, ...this.#factsOf(row) }));
+    const { attempts, factorId: factor } = row;
+    this.events.emit(() => ({ type: 'confirmed', by, factor, attempts, ...this.#factsOf(row) }));
   }
 
   /** @param committed is called when the event is emitted: never when the transaction is rolled back. */

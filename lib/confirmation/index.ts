@@ -8,39 +8,66 @@ export {
 } from './model/confirmation-state.js';
 export { STATE_CODES, statusOf, type ConfirmationStatus } from './model/confirmation-status.js';
 export { ConfirmationStates } from './confirmation-states.js';
+export { PrefixWatch } from './prefix-watch.js';
 export {
   ConfirmationCreator,
   type CreatedConfirmation,
   type InitialMessage,
 } from './create/confirmation-creator.js';
+export { TestRecipients } from './create/test-recipients.js';
 export { ConfirmationStore, type PurgedBatch } from './store/confirmation.store.js';
-export { CONFIRMATION_WRITER, type ConfirmationWriter } from './store/confirmation-writer.js';
+export {
+  CONFIRMATION_WRITER,
+  type ConfirmationWriter,
+  type Verification,
+} from './store/confirmation-writer.js';
 export { openWriter } from './store/open-writer.js';
+export { rowFromRecord } from './store/row-mapping.js';
+export type { QueuedMessage } from './store/dialects/queue-clauses.js';
+export type { StatementContext } from './store/dialects/confirmation-dialect.js';
+export { DIALECTS, pendingClause } from './store/dialects/statements.js';
 export { ConfirmationRedeemer } from './use/confirmation-redeemer.js';
 export { CodeMethod } from './verify/code-method.js';
 export {
   CONFIRMATION_METHODS,
+  type Attempt,
+  type ChargedAttempt,
   type ConfirmationMethod,
   type ConfirmationMethods,
 } from './verify/confirmation-method.js';
-export { ConfirmationVerifier } from './verify/confirmation-verifier.js';
+export { ConfirmationVerifier, type VerifyOptions } from './verify/confirmation-verifier.js';
 export { ConfirmerService } from './confirmer.service.js';
 export type {
   CheckInput,
+  ChallengeInput,
   ConfirmationAttempt,
   ConfirmationReference,
   ConfirmationResult,
   MakeConfirmationInput,
+  MethodResponse,
   SendContext,
   UseInput,
 } from './model/inputs.interface.js';
-export { idOf, parseContext } from './model/parse-input.js';
+export { idOf, parseContext, parseIdempotencyKey } from './model/parse-input.js';
+export { DELIVERY_UPKEEP, type DeliveryUpkeep } from './model/delivery-upkeep.js';
+export { FACTOR_UPKEEP, type FactorUpkeep, type IdWindow } from './model/factor-upkeep.js';
+export type {
+  PasskeyAssertionResponse,
+  PasskeyCreationOptions,
+  PasskeyDescriptor,
+  PasskeyRegistrationResponse,
+  PasskeyRequestOptions,
+} from './model/passkey-json.js';
+export { isAccessible } from './model/is-accessible.js';
+export { subjectColumn, subjectFromColumn, subjectInColumn } from './model/ascii-columns.js';
+export { allowsMethod, CODE_METHOD, methodsOf } from './model/methods.js';
 export { isEmailAddress } from './model/email-address.js';
-export { EventPublisher } from './event-publisher.js';
+export { EventPublisher, type DeliveryDropReason } from './event-publisher.js';
 export { maskToken } from './model/mask-token.js';
 export { scopeOfContent, QuotaScopeResolver } from './model/quota-scope-resolver.js';
 export { type JsonValue } from './model/plain-json.js';
 export { ProofReservation } from './use/proof-reservation.js';
+export type { ProofSpending } from './use/proof-spending.js';
 export { PurgeService, type PurgeInput } from './purge/purge.service.js';
 export { pollBriefly } from './store/poll-briefly.js';
 export { kindOf, type TokenKind } from './model/token-kind.js';

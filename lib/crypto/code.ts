@@ -77,9 +77,14 @@ function assertLength(length: number): void {
  */
 export function normaliseCode(input: unknown): string | null {
   if (typeof input !== 'string' || input.length > MAX_INPUT_LENGTH) return null;
-  const code = input.replace(DECORATION, '').replace(FOREIGN_DIGIT, asciiDigit);
+  const code = withAsciiDigits(input.replace(DECORATION, ''));
   if (code.length < MIN_LENGTH || code.length > MAX_LENGTH) return null;
   return PRINTABLE_ASCII.test(code) ? code : null;
+}
+
+/** The text with Arabic-Indic, Persian, Devanagari and full-width digits in ASCII. */
+export function withAsciiDigits(text: string): string {
+  return text.replace(FOREIGN_DIGIT, asciiDigit);
 }
 
 function asciiDigit(digit: string): string {
@@ -95,6 +100,6 @@ function asciiDigit(digit: string): string {
  */
 export function parseCode(input: unknown): string {
   const code = normaliseCode(input);
-  if (code === null) throw new TwoFactorInputError(RULE);
+  if (code === null) throw new TwoFactorInputError(RULE, { detail: RULE });
   return code;
 }

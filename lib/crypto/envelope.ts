@@ -1,26 +1,29 @@
-import { createCipheriv, createDecipheriv } from 'node:crypto';
-
-import { drawBytes } from './draw-bytes.js';
 import type { KeyRing } from './key-ring.js';
 import { lengthPrefixed } from './length-prefixed.js';
-
-const CIPHER = 'aes-256-gcm';
-export const NONCE_BYTES = 12;
-const TAG_BYTES = 16;
+import { openText, sealText } from './sealed-text.js';
 
 /** The content of an envelope: the code, its recipient and the data of a repeated message. Only the secret opens it. */
 export interface EnvelopeContent {
   readonly code: string;
-  /** Absent until the confirmation is bound to a token. */
+  /** Absent until the confirmation is bound to a phone number or address. */
   readonly token?: string | undefined;
-  /** The sender's name, bound together with the token. */
+  /** The sender's name, bound together with the phone number or address. */
   readonly way?: string | undefined;
   /** The data for the sender, such as a locale, kept for a repeated message. */
   readonly context?: { readonly [key: string]: unknown } | undefined;
-  /** `client` when a client named the token; absent when the application did. It selects the counters of the row. */
+  /**
+   * `client` when a client named the phone number or address; absent when the application did. It selects the counters of the
+   * row.
+   */
   readonly tokenFrom?: 'client' | undefined;
   /** True when the confirmation was created without a message and therefore holds a pending slot. */
   readonly hasSlot?: true | undefined;
+  /** Digests of the idempotency keys of repeated messages, so that the same key sends no second one. */
+  readonly resendKeys?: readonly string[] | undefined;
+  /** The party that caused a queued message, whose quotas the worker charges; absent for other messages. */
+  readonly requester?: string | undefined;
+  /** True when the code is the fixed one of a test recipient, to which nothing is sent. */
+  readonly isTest?: true | undefined;
 }
 
 /**
@@ -32,10 +35,14 @@ interface StoredContent {
   readonly t?: string | undefined;
   readonly w?: string | undefined;
   readonly x?: { readonly [key: string]: unknown } | undefined;
-  /** 1 when a client named the token. */
+  /** 1 when a client named the phone number or address. */
   readonly f?: 1 | undefined;
   /** 1 when the confirmation holds a pending slot. */
   readonly s?: 1 | undefined;
+  readonly k?: readonly string[] | undefined;
+  readonly r?: string | undefined;
+  /** 1 when the code is fixed and nothing is sent. */
+  readonly n?: 1 | undefined;
 }
 
 function toStored({
@@ -45,6 +52,9 @@ function toStored({
   context,
   tokenFrom,
   hasSlot,
+  resendKeys,
+  requester,
+  isTest,
 }: EnvelopeContent): StoredContent {
   return {
     c: code,
@@ -53,10 +63,13 @@ function toStored({
     x: context,
     f: tokenFrom === 'client' ? 1 : undefined,
     s: hasSlot ? 1 : undefined,
+    k: resendKeys,
+    r: requester,
+    n: isTest ? 1 : undefined,
   };
 }
 
-function fromStored({ c, t, w, x, f, s }: StoredContent): EnvelopeContent {
+function fromStored({ c, t, w, x, f, s, k, r, n }: StoredContent): EnvelopeContent {
   return {
     code: c,
     ...(t !== undefined && { token: t }),
@@ -64,6 +77,9 @@ function fromStored({ c, t, w, x, f, s }: StoredContent): EnvelopeContent {
     ...(x !== undefined && { context: x }),
     ...(f === 1 && { tokenFrom: 'client' }),
     ...(s === 1 && { hasSlot: true }),
+    ...(k !== undefined && { resendKeys: k }),
+    ...(r !== undefined && { requester: r }),
+    ...(n === 1 && { isTest: true }),
   };
 }
 
@@ -78,14 +94,8 @@ function associatedData(binding: EnvelopeBinding): Buffer {
   return lengthPrefixed('v1', binding.id, binding.purpose, binding.subject);
 }
 
-/** Decodes base64url strictly. Node ignores invalid characters and spare bits, so several texts would decode to the same bytes. */
-function strictBytes(text: string): Buffer | null {
-  const bytes = Buffer.from(text, 'base64url');
-  return bytes.toString('base64url') === text ? bytes : null;
-}
-
 /**
- * Seals a content by AES-256-GCM (NIST SP 800-38D) under the ring's current key: `v1.kid.nonce.ciphertext.tag`, in base64url.
+ * Seals a content under the ring's current key.
  *
  * @param nonce `NONCE_BYTES` random bytes, used for this envelope only.
  */
@@ -93,16 +103,9 @@ export function sealEnvelope(
   ring: KeyRing,
   content: EnvelopeContent,
   binding: EnvelopeBinding,
-  nonce = drawBytes(NONCE_BYTES),
+  nonce?: Buffer,
 ): string {
-  const cipher = createCipheriv(CIPHER, ring.current.seal, nonce, { authTagLength: TAG_BYTES });
-  cipher.setAAD(associatedData(binding));
-  const ciphertext = Buffer.concat([
-    cipher.update(JSON.stringify(toStored(content)), 'utf8'),
-    cipher.final(),
-  ]);
-  const parts = [nonce, ciphertext, cipher.getAuthTag()];
-  return ['v1', ring.current.kid, ...parts.map((part) => part.toString('base64url'))].join('.');
+  return sealText(ring, JSON.stringify(toStored(content)), associatedData(binding), nonce);
 }
 
 /** Opens an envelope; `null` when its key is not in the ring, it is malformed, or it or its row was changed. */
@@ -111,18 +114,6 @@ export function openEnvelope(
   envelope: string,
   binding: EnvelopeBinding,
 ): EnvelopeContent | null {
-  const key = ring.keyOf(envelope);
-  const [, , ...texts] = envelope.split('.');
-  const [nonce, ciphertext, tag, ...rest] = texts.map(strictBytes);
-  if (!key || !nonce || !ciphertext || !tag || rest.length > 0) return null;
-  try {
-    const decipher = createDecipheriv(CIPHER, key.seal, nonce, { authTagLength: TAG_BYTES });
-    decipher.setAAD(associatedData(binding));
-    decipher.setAuthTag(tag);
-    const bytes = [decipher.update(ciphertext), decipher.final()];
-    return fromStored(JSON.parse(Buffer.concat(bytes).toString('utf8')) as StoredContent);
-  } catch {
-    // GCM rejects an envelope that was not sealed for this row. The caller does not need the reason.
-    return null;
-  }
+  const text = openText(ring, envelope, associatedData(binding));
+  return text === null ? null : fromStored(JSON.parse(text) as StoredContent);
 }

@@ -1,4 +1,4 @@
-import { createHmac } from 'node:crypto';
+import { createHash, createHmac } from 'node:crypto';
 
 import { TwoFactorInputError } from '../errors/index.js';
 import type { DerivedKeys } from './key-ring.js';
@@ -61,6 +61,24 @@ export function idFromRequestKey(
   const bytes = withTime(0);
   createHmac('sha256', key.mac)
     .update(lengthPrefixed('request', requestKey, purpose, subject))
+    .digest()
+    .copy(bytes, TIME_BYTES, 0, ID_RANDOM_BYTES);
+  return base32hex(bytes);
+}
+
+/**
+ * Derives the id of a row that exists once for these texts. It is no secret, and no key decides it: a rotated secret must not
+ * lead to a second row. Its time is zero, so that it sorts before all drawn ids.
+ */
+export function idFromHash(...parts: readonly string[]): string {
+  return idAt(0, ...parts);
+}
+
+/** Derives an id as `idFromHash` does, but with a time, so that the id sorts among those that were drawn at that time. */
+export function idAt(epochMs: number, ...parts: readonly string[]): string {
+  const bytes = withTime(epochMs);
+  createHash('sha256')
+    .update(lengthPrefixed(...parts))
     .digest()
     .copy(bytes, TIME_BYTES, 0, ID_RANDOM_BYTES);
   return base32hex(bytes);

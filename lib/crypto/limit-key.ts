@@ -3,7 +3,7 @@ import { createHmac } from 'node:crypto';
 import type { DerivedKeys } from './key-ring.js';
 import { lengthPrefixed } from './length-prefixed.js';
 
-/** 128 bits are enough, because finding two inputs with one key gives an attacker no advantage. */
+/** 128 bits are enough, because an attacker gains nothing from two inputs whose quotas get the same key. */
 const BYTES = 16;
 
 /**

@@ -20,7 +20,7 @@ export class AfterCommit {
 
   constructor(private readonly dataSource: DataSource) {}
 
-  /** Without a manager `callback` is called at once. */
+  /** Calls `callback` after the commit of the transaction of `manager`, and without a manager immediately. */
   run(manager: EntityManager | undefined, callback: () => void): void {
     const runner = manager?.queryRunner;
     if (!runner) {

@@ -4,6 +4,13 @@ import {
   TwoFactorError,
   TwoFactorUnavailableError,
 } from '../errors/index.js';
+import {
+  codeLabelOf,
+  isOfServer,
+  refusalOf,
+  type ReportedError,
+  UNKNOWN_REFUSAL,
+} from './refusals.js';
 
 /** division_by_zero: a statement of this package raises it to roll itself back when a concurrent call came in between. */
 const SELF_ROLLBACK_SQLSTATE = '22012';
@@ -21,17 +28,24 @@ const SERIALIZATION_FAILURE = new Set<unknown>([
 ]);
 /**
  * PostgreSQL duplicate_prepared_statement, invalid_sql_statement_name, feature_not_supported; MySQL unknown prepared
- * statement, not preparable, too many prepared statements, to be prepared again. All are reported before execution.
+ * statement, not preparable, too many prepared statements. All are reported before execution.
  */
-const PREPARED_REFUSED = new Set<unknown>(['42P05', '26000', '0A000', 1243, 1295, 1461, 1615]);
+const PREPARED_REFUSED = new Set<unknown>(['42P05', '26000', '0A000', 1243, 1295, 1461]);
+/** MySQL: the statement must be prepared again. PostgreSQL says so by `OUTDATED_PLAN_ROUTINE`. */
+const OUTDATED_PLAN = new Set<unknown>([1615]);
+/** The function of PostgreSQL that raises "cached plan must not change result type", a sentence that servers translate. */
+const OUTDATED_PLAN_ROUTINE = 'RevalidateCachedQuery';
+/** Galera: the node has left its cluster, and takes no statement before it has joined again. */
+const NODE_NOT_READY = new Set<unknown>([1047]);
 /** PostgreSQL read_only_sql_transaction; MySQL --read-only, read-only transaction, read-only mode. */
 const READ_ONLY = new Set<unknown>(['25006', 1290, 1792, 1836]);
 /** PostgreSQL syntax_error, feature_not_supported, undefined_function. */
 const BATCH_UNSUPPORTED = new Set<unknown>(['42601', '0A000', '42883']);
-/** PostgreSQL unique_violation; MySQL duplicate entry; SQLite. */
+/** PostgreSQL unique_violation; MySQL duplicate entry, whose name stays in a translated error; SQLite. */
 const DUPLICATE_KEY = new Set<unknown>([
   '23505',
   1062,
+  'ER_DUP_ENTRY',
   'SQLITE_CONSTRAINT_PRIMARYKEY',
   'SQLITE_CONSTRAINT_UNIQUE',
 ]);
@@ -42,17 +56,11 @@ const SQLSTATE = /^[0-9A-Z]{5}$/;
 const UNKNOWN_OUTCOME = /^(?:08|57P|58|XX|40003)/;
 const SCHEMA_MISSING_SQLITE = /no such (table|column)|has no column named/;
 
-interface DriverError {
-  readonly code?: unknown;
-  readonly errno?: unknown;
-  readonly message: string;
-}
-
 /**
  * The error of the driver, which TypeORM wraps. Accepts any value, because a driver may reject with one, or with none: a
  * TypeError here would hide the outage.
  */
-function driverErrorOf(error: unknown): DriverError {
+function driverErrorOf(error: unknown): ReportedError {
   const wrapped = error as { driverError?: unknown } | null | undefined;
   const driverError = wrapped?.driverError ?? error;
   return driverError instanceof Error ? driverError : { message: driverMessageOf(driverError) };
@@ -93,41 +101,82 @@ export const isBatchUnsupported = (error: unknown): boolean => isOneOf(BATCH_UNS
 
 /** `isBatchUnsupported` for an error that `translateDatabaseError` has returned. */
 export const isStatementUnsupported = (error: unknown): boolean =>
-  error instanceof TwoFactorUnavailableError && isOneOf(BATCH_UNSUPPORTED, error.cause);
+  error instanceof TwoFactorError && isOneOf(BATCH_UNSUPPORTED, error.cause);
 
-/** The id is the only unique column, so that a row with this id exists. */
+/** A row with this id exists, or a factor with this handle. */
 export const isDuplicateKey = (error: unknown): boolean => isOneOf(DUPLICATE_KEY, error);
+
+/** `isDuplicateKey` for an error that `translateDatabaseError` has returned. */
+export const isTakenKey = (error: unknown): boolean =>
+  error instanceof TwoFactorError && isOneOf(DUPLICATE_KEY, error.cause);
 
 /** The server of this connection accepts no writes. After a failover another server does. */
 export const isReadOnly = (error: unknown): boolean => isOneOf(READ_ONLY, error);
+
+/** The server ended the transaction of a COMMIT, because it lost a race or because its node has left the cluster. */
+export const isCommitRefused = (error: unknown): boolean =>
+  isSerializationFailure(error) || isOneOf(NODE_NOT_READY, error);
+
+/**
+ * The table was altered after this connection had prepared the statement. Nothing was executed, and a connection that prepares
+ * it anew executes it.
+ */
+export function isPlanOutdated(error: unknown): boolean {
+  const { routine } = driverErrorOf(error) as { readonly routine?: unknown };
+  return routine === OUTDATED_PLAN_ROUTINE || isOneOf(OUTDATED_PLAN, error);
+}
+
+/** Whether a driver reported an error in words of its own: no server has sent it, and it is no lost connection either. */
+export function isInWordsOfDriver(error: unknown): boolean {
+  if (error instanceof TwoFactorError) return false;
+  const reported = driverErrorOf(error);
+  return !isOfServer(reported) && refusalOf(reported) === UNKNOWN_REFUSAL;
+}
 
 /** A pooler in transaction mode sends the statement to a server session that has not prepared it. */
 export const isPreparedStatementRefused = (error: unknown): boolean =>
   isOneOf(PREPARED_REFUSED, error);
 
+/** The code and the words of a driver's error, for a log line. */
+export function describeDatabaseError(error: unknown): string {
+  const reported = driverErrorOf(error);
+  return `${codeLabelOf(reported)}: ${reported.message}`;
+}
+
 /**
- * The error of this package for one of the database. Its cause has code and message only: TypeORM's error carries statement
- * and parameters, and an application would log them.
+ * The error of this package for one of the database: its message names the cause and the code of the server. Only what a
+ * repeated call may get over asks for one. Its own cause has code and message only: TypeORM's error carries statement and
+ * parameters, and an application would log them.
  */
 export function translateDatabaseError(
   error: unknown,
   inCallersTransaction: boolean,
 ): TwoFactorError {
   if (error instanceof TwoFactorError) return error;
-  const { code, errno, message } = driverErrorOf(error);
+  const reported = driverErrorOf(error);
+  const { code, errno, message } = reported;
+  const label = codeLabelOf(reported);
   const cause = Object.assign(new Error(message), { code: code ?? errno });
   if (isOneOf(SCHEMA_MISSING, error) || SCHEMA_MISSING_SQLITE.test(message)) {
     return new TwoFactorConfigurationError(
-      `The database lacks a table of this package as it should be (${message}): run the migrations, that is, add ` +
-        '...twoFactorMigrations to the migrations of the data source, and set migrationsRun: true.',
+      `The database lacks a table of this package as it should be (${label}: ${message}): run the migrations, that is, ` +
+        'add ...twoFactorMigrations to the migrations of the data source, and set migrationsRun: true; for tables in ' +
+        'another schema, set the schema of the data source.',
       { cause },
     );
   }
-  if (inCallersTransaction && isSerializationFailure(error)) {
+  if (inCallersTransaction && (isSerializationFailure(error) || isDuplicateKey(error))) {
     return new TwoFactorConflictError(
-      'The transaction lost a race against another one and is dead. Roll it back; run it again if that makes sense.',
+      `The transaction lost a race against another one and is dead (${label}). Roll it back; run it again if that makes ` +
+        'sense.',
       { cause },
     );
   }
-  return new TwoFactorUnavailableError('The database could not do it now. Try again.', { cause });
+  const refusal = refusalOf(reported);
+  const sentence = `${refusal.cause} (${label}). ${refusal.advice}`;
+  if (refusal.remedy === 'set-up') return new TwoFactorConfigurationError(sentence, { cause });
+  return new TwoFactorUnavailableError(sentence, {
+    cause,
+    ...(refusal.remedy === 'operator' && { retryAfterSeconds: null }),
+  });
 }

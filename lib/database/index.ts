@@ -1,13 +1,16 @@
 export { AfterCommit } from './after-commit.js';
 export type { StatementResult } from './drivers/statement-result.js';
-export { isStatementUnsupported } from './database-error.js';
+export { isStatementUnsupported, isTakenKey } from './database-error.js';
 export { databaseTimeoutError, type Deadline } from './execution/deadline.js';
+export { warnOfClockSkew } from './clock-skew.js';
 export { dataSourceOf } from './data-source-of.js';
 export { epochMs } from './epoch-ms.js';
+export { MYSQL_ALL_ROWS, mysqlOnPrimary } from './mysql-clauses.js';
 export { engineOf, type Engine } from './engine.js';
 export { batchRowsSql, asBatchColumns, type BatchColumnTypes } from './batching/batch-rows.js';
 export { listValues, placeholders, type SqlValue, type SqlValues, Statement } from './statement.js';
-export { assertReturning, assertServerSettings } from './server-settings.js';
+export { assertServerSettings } from './server-settings.js';
+export type { TransactionStep, TransactionSteps } from './execution/transaction-steps.js';
 export { StatementRunner, type StatementRunnerOptions } from './statement-runner.js';
 export type { BatchSpec } from './batching/batch-spec.js';
 export type { Capabilities, Capability } from './capabilities.js';

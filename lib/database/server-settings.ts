@@ -26,19 +26,3 @@ export async function assertServerSettings(dataSource: DataSource): Promise<void
     );
   }
 }
-
-/**
- * Limits in the database need `INSERT ... RETURNING`.
- *
- * @throws TwoFactorConfigurationError for MySQL, and for MariaDB before 10.5.
- */
-export async function assertReturning(dataSource: DataSource): Promise<void> {
-  if (engineOf(dataSource) !== 'mysql') return;
-  const rows: { version: string }[] = await dataSource.query('SELECT VERSION() AS version');
-  const [, major = 0, minor = 0] = /^(\d+)\.(\d+)\..*MariaDB/i.exec(rows[0]?.version ?? '') ?? [];
-  if (Number(major) * 100 + Number(minor) >= 1005) return;
-  throw new TwoFactorConfigurationError(
-    'Limits in the database need MariaDB 10.5 or later, which this server is not. Keep them elsewhere (the extra ' +
-      'limitStore), or switch them off (limits: false) and put a rate limiter before this module.',
-  );
-}

@@ -1,10 +1,12 @@
 import type { DataSource, EntityManager } from 'typeorm';
 
+import { TwoFactorConfigurationError } from '../errors/index.js';
 import { BatchDispatcher } from './batching/batch-dispatcher.js';
 import type { BatchSpec } from './batching/batch-spec.js';
 import { Capabilities } from './capabilities.js';
 import type { StatementResult } from './drivers/statement-result.js';
 import { engineOf, type Engine } from './engine.js';
+import { driverOfChangingSource } from './data-source-of.js';
 import { databaseTimeoutError, Deadline, Deadlines } from './execution/deadline.js';
 import { KeyedMutex } from './execution/keyed-mutex.js';
 import {
@@ -12,6 +14,7 @@ import {
   type OwnConnectionOptions,
 } from './execution/own-connection-executor.js';
 import { TransactionExecutor } from './execution/transaction-executor.js';
+import type { TransactionSteps } from './execution/transaction-steps.js';
 import type { SqlValues, Statement } from './statement.js';
 
 export interface StatementRunnerOptions extends OwnConnectionOptions {
@@ -31,8 +34,14 @@ export class StatementRunner {
   readonly #ownConnection: OwnConnectionExecutor;
   readonly #transaction: TransactionExecutor;
   readonly #batches: BatchDispatcher;
+  /** `null` for a data source that leads to one database for ever. */
+  readonly #driverAtBoot: DataSource['driver'] | null;
 
-  constructor(dataSource: DataSource, options: StatementRunnerOptions) {
+  constructor(
+    private readonly dataSource: DataSource,
+    options: StatementRunnerOptions,
+  ) {
+    this.#driverAtBoot = driverOfChangingSource(dataSource);
     this.engine = engineOf(dataSource);
     this.capabilities = Capabilities.forDataSource(dataSource);
     this.#deadlines = new Deadlines(options.timeoutMs);
@@ -56,11 +65,29 @@ export class StatementRunner {
     scope?: EntityManager | Deadline,
     batch?: BatchSpec | null,
   ): Promise<StatementResult> {
+    if (this.#leadsElsewhere) return Promise.reject(changingSourceError());
     if (scope !== undefined && !(scope instanceof Deadline)) {
       return this.#transaction.run(statement, values, scope);
     }
     return this.#deadlines.run(
       (deadline) => this.#runOrEnqueue(statement, values, deadline, batch),
+      scope,
+    );
+  }
+
+  /**
+   * Executes several statements in one transaction: in that of the caller, or in one of its own that is committed when this
+   * returns, and repeated from its start when it lost a race.
+   *
+   * @throws what the steps throw; a transaction of its own is rolled back then.
+   */
+  transaction<T>(steps: () => TransactionSteps<T>, scope?: EntityManager | Deadline): Promise<T> {
+    if (this.#leadsElsewhere) return Promise.reject(changingSourceError());
+    if (scope !== undefined && !(scope instanceof Deadline)) {
+      return this.#transaction.runSteps(steps(), scope);
+    }
+    return this.#deadlines.run(
+      (deadline) => this.#ownConnection.transaction(steps, deadline),
       scope,
     );
   }
@@ -77,6 +104,7 @@ export class StatementRunner {
     batch?: BatchSpec | null,
     outer?: Deadline,
   ): Promise<StatementResult> {
+    if (this.#leadsElsewhere) return Promise.reject(changingSourceError());
     return this.#deadlines.run(
       (deadline) =>
         this.#mutex.run(
@@ -123,6 +151,10 @@ export class StatementRunner {
     return done;
   }
 
+  get #leadsElsewhere(): boolean {
+    return this.#driverAtBoot !== null && this.dataSource.driver !== this.#driverAtBoot;
+  }
+
   #runOrEnqueue(
     statement: Statement,
     values: () => SqlValues,
@@ -134,4 +166,12 @@ export class StatementRunner {
     }
     return this.#batches.enqueue(statement, values, deadline, batch);
   }
+}
+
+function changingSourceError(): TwoFactorConfigurationError {
+  return new TwoFactorConfigurationError(
+    'The data source leads to another database than when the application started, as one that is chosen for each request ' +
+      'or tenant does. Calls of several tenants would share a batch. Import TwoFactorModule once for each database, with ' +
+      'isGlobal: false and the extra dataSource, or keep the confirmations of all tenants in one database.',
+  );
 }

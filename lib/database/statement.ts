@@ -73,6 +73,10 @@ export function bindValues(statement: Statement, values: SqlValues): SqlValue[] 
 export function valueOf(values: SqlValues, name: string): SqlValue {
   const value = values[name];
   if (value === undefined) throw new TypeError(`The statement's value ${name} is missing.`);
+  // A Date of a clock of the application: MySQL would take it for the number 20260131120000.
+  if (typeof value === 'object' && value !== null) {
+    throw new TypeError(`The statement's value ${name} is neither a text nor a number.`);
+  }
   return value;
 }
 

@@ -1,6 +1,6 @@
 import type { DataSource, EntityTarget, ObjectLiteral } from 'typeorm';
 
-import { TwoFactorConfigurationError } from '../errors/index.js';
+import { copiesHint, TwoFactorConfigurationError } from '../errors/index.js';
 
 /** The names of an entity's table and columns in this database, escaped. */
 export interface TableNames<Property extends string> {
@@ -40,14 +40,21 @@ export function tableNames<Entity extends ObjectLiteral>(
   };
 }
 
-/** @throws TwoFactorConfigurationError when the data source does not have the entity. */
+/** @throws TwoFactorConfigurationError when the data source does not have the entity, or is not connected. */
 export function assertEntity(
   dataSource: DataSource,
   entity: { readonly name: string } & EntityTarget<ObjectLiteral>,
 ): void {
   if (dataSource.hasMetadata(entity)) return;
+  // It has no metadata before it is initialized, so that the advice below would not help.
+  if (!dataSource.isInitialized) {
+    throw new TwoFactorConfigurationError(
+      'The data source is not initialized when the application starts: leave manualInitialization out of TypeOrmModule, or ' +
+        'give it a dataSourceFactory that initializes the data source.',
+    );
+  }
   throw new TwoFactorConfigurationError(
     `The data source does not know the entity ${entity.name}: add ...TWO_FACTOR_ENTITIES to its entities, or set ` +
-      'autoLoadEntities: true.',
+      `autoLoadEntities: true.${copiesHint()}`,
   );
 }

@@ -1,6 +1,8 @@
 import { Injectable } from '@nestjs/common';
 
 import {
+  allowsMethod,
+  CODE_METHOD,
   ConfirmationStore,
   ConfirmerService,
   EventPublisher,
@@ -9,7 +11,9 @@ import {
   scopeOfContent,
   STATE_CODES,
   statusOf,
+  TestRecipients,
   type ConfirmationRow,
+  type QueuedMessage,
   type SendContext,
 } from '../confirmation/index.js';
 import { codeMac, openEnvelope, sealEnvelope, type EnvelopeContent } from '../crypto/index.js';
@@ -29,12 +33,12 @@ import { InjectTwoFactorOptions } from '../two-factor.tokens.js';
 import { cooldownMs, resendAt } from './cooldown.js';
 import type { AddressedContent } from './message.js';
 
-/** A message that is to be recorded. */
+/** A message that is to be recorded: counted in the row of its confirmation and in the quotas, before it is delivered. */
 export interface MessagePlan {
   readonly sender: ResolvedSender;
-  /** Absent: the token that the confirmation is bound to. */
+  /** The phone number or address; absent for the one that the confirmation is bound to. */
   readonly token?: string | undefined;
-  /** Absent: the context of the last message. */
+  /** The data for the sender; absent for those of the last message. */
   readonly context?: SendContext | undefined;
   /**
    * `first`: of concurrent callers one records it, and the others find it recorded. `again`: waits for the cooldown. `any`:
@@ -42,22 +46,27 @@ export interface MessagePlan {
    */
   readonly kind: 'any' | 'first' | 'again';
   readonly requester?: string | undefined;
+  /** With `again`: the digest of the caller's idempotency key. Of all calls with one key one records a message. */
+  readonly key?: string | undefined;
   /** The quotas that were consumed for this message before; `null` for none. */
   readonly consumed: QuotaReceipt | null;
+  /** Its row in the queue; `null` for a message that is sent immediately. */
+  readonly queued: QueuedMessage | null;
 }
 
 /** A confirmation after its message was recorded. */
 export interface RecordedRow {
   readonly row: ConfirmationRow;
-  /** What to deliver; `null` for a first message that another call has recorded. */
+  /** What to deliver; `null` for a message that another call of the same request has recorded. */
   readonly content: AddressedContent | null;
 }
 
 type FailureKeys = Pick<QuotaKeys, 'failureKeys'>;
 
 /**
- * Records a message before it is delivered: binds token and sender, consumes the quotas, and counts the message in one
- * guarded statement. A crash between the recording and the delivery therefore costs a message and never sends one for free.
+ * Records a message before it is delivered: binds the confirmation to its phone number or address and its sender, consumes the
+ * quotas, and counts the message in one guarded statement. A crash between the recording and the delivery therefore costs a
+ * message and never sends one for free.
  */
 @Injectable()
 export class DeliveryRecorder {
@@ -67,6 +76,7 @@ export class DeliveryRecorder {
     private readonly ledger: QuotaLedger,
     private readonly scopes: QuotaScopeResolver,
     private readonly publisher: EventPublisher,
+    private readonly testRecipients: TestRecipients,
     @InjectTwoFactorOptions() private readonly options: ResolvedOptions,
   ) {}
 
@@ -78,13 +88,15 @@ export class DeliveryRecorder {
   }
 
   /**
-   * The code, the token and the sender of a pending confirmation.
+   * The code, the phone number or address and the sender of a confirmation that is pending, or whose message this key has caused.
    *
-   * @throws TwoFactorStateError when it is not pending, TwoFactorUnknownSecretError when its envelope cannot be opened.
+   * @throws TwoFactorStateError when it is neither, TwoFactorUnknownSecretError when its envelope cannot be opened.
    */
-  contentOf(row: ConfirmationRow): EnvelopeContent {
-    assertPending(row, this.options.clock.now());
-    return this.#open(row);
+  contentOf(row: ConfirmationRow, key: string | undefined): EnvelopeContent {
+    if (key === undefined) assertPending(row, this.options.clock.now());
+    const content = this.#open(row);
+    if (!isSentBy(content, key)) assertPending(row, this.options.clock.now());
+    return content;
   }
 
   /** @throws TwoFactorUnavailableError when that takes longer than `databaseTimeoutMs`, and as `SenderService.send`. */
@@ -104,13 +116,17 @@ export class DeliveryRecorder {
     for (let round = 0; round <= this.options.maxSends + 1; round += 1) {
       let content: AddressedContent;
       try {
-        if (plan.kind === 'first' && row.sends > 0) {
+        if (this.#isRecorded(row, plan)) {
           if (consumed) await this.ledger.refundMessage(consumed);
           return { row, content: null };
         }
         const now = this.options.clock.now();
         assertPending(row, now);
         content = await this.#contentFor(row, plan);
+        // Before anything is counted. Nothing is sent to a test recipient.
+        if (content.isTest !== true) {
+          this.ledger.destinations.assertAllowed(content.way, content.token);
+        }
         this.#assertMayBeSent(row, now, plan);
       } catch (error) {
         if (consumed) await this.ledger.refundMessage(consumed);
@@ -137,6 +153,7 @@ export class DeliveryRecorder {
           cooldownMs: plan.kind === 'again' ? cooldownMs(row.sends, this.options) : 0,
         },
         deadline,
+        plan.queued,
       );
       if (bound !== null) return { row: bound, content };
       const current = await this.store.find(row.id, deadline);
@@ -154,24 +171,27 @@ export class DeliveryRecorder {
   async #consumeQuotas(
     row: ConfirmationRow,
     content: AddressedContent,
-    { requester, kind }: MessagePlan,
+    plan: MessagePlan,
     deadline: Deadline,
   ): Promise<QuotaReceipt | { readonly recorded: ConfirmationRow }> {
     const scope = scopeOfContent(row, content);
     const { way } = content;
+    const { requester, kind, key } = plan;
     try {
       return await this.ledger.consumeForRequest({ ...scope, sends: { way, requester } }, deadline);
     } catch (error) {
-      // The last unit may have gone to a concurrent call of the same first message, which has not recorded it yet.
-      const recorded =
-        kind === 'first' ? await pollBriefly(() => this.#findRecorded(row.id)) : null;
+      // The last unit may have gone to a concurrent call of the same message, which has not recorded it yet.
+      const mayBeRecorded = kind === 'first' || key !== undefined;
+      const recorded = mayBeRecorded
+        ? await pollBriefly(() => this.#findRecorded(row.id, plan))
+        : null;
       if (recorded !== null) return { recorded };
       this.publisher.sendBlocked(error, { id: row.id, way }, scope);
       throw error;
     }
   }
 
-  /** Written with each message, because a confirmation may have been made without a token. */
+  /** Written with each message, because a confirmation may have been made without a phone number or address. */
   #failureKeys(row: ConfirmationRow, content: AddressedContent): FailureKeys {
     const { failureKeys } = this.ledger.quotaKeys(
       this.ledger.failuresOf(scopeOfContent(row, content)),
@@ -179,9 +199,15 @@ export class DeliveryRecorder {
     return { failureKeys };
   }
 
-  async #findRecorded(id: string): Promise<ConfirmationRow | null> {
+  async #findRecorded(id: string, plan: MessagePlan): Promise<ConfirmationRow | null> {
     const row = await this.store.find(id);
-    return row !== null && row.sends > 0 ? row : null;
+    return row !== null && this.#isRecorded(row, plan) ? row : null;
+  }
+
+  /** Whether another call of the same request has recorded the message. */
+  #isRecorded(row: ConfirmationRow, { kind, key }: MessagePlan): boolean {
+    if (kind === 'first') return row.sends > 0;
+    return key !== undefined && isSentBy(this.#open(row), key);
   }
 
   #open(row: ConfirmationRow): EnvelopeContent {
@@ -204,7 +230,10 @@ export class DeliveryRecorder {
       );
     }
     const rotates = plan.kind === 'again' && this.options.resend === 'rotate' && row.sends > 0;
-    const code = rotates ? await this.confirmer.drawCode() : sealed.code;
+    const fixed = this.testRecipients.codeOf(token, row.purpose);
+    // The code of a recipient that is a test recipient no longer is known to others, and is never sent.
+    const isNew = rotates || sealed.isTest === true;
+    const code = fixed ?? (isNew ? await this.confirmer.drawCode() : sealed.code);
     return {
       code,
       token,
@@ -212,6 +241,10 @@ export class DeliveryRecorder {
       context: plan.context ?? (sealed.context as SendContext | undefined),
       tokenFrom: sealed.tokenFrom,
       hasSlot: sealed.hasSlot,
+      requester: plan.queued === null ? undefined : plan.requester,
+      isTest: fixed === null ? undefined : true,
+      resendKeys:
+        plan.key === undefined ? sealed.resendKeys : [...(sealed.resendKeys ?? []), plan.key],
     };
   }
 
@@ -235,11 +268,17 @@ export class DeliveryRecorder {
   }
 }
 
+function isSentBy({ resendKeys }: EnvelopeContent, key: string | undefined): boolean {
+  return key !== undefined && resendKeys?.includes(key) === true;
+}
+
 function notFound(): TwoFactorNotFoundError {
   return new TwoFactorNotFoundError('There is no such confirmation.');
 }
 
+/** @throws TwoFactorStateError for one that has ended, and for one that other methods confirm: it has no code. */
 function assertPending(row: ConfirmationRow, now: number): void {
   const status = statusOf(row, now);
   if (status !== 'pending') throw new TwoFactorStateError(STATE_CODES[status]);
+  if (!allowsMethod(row, CODE_METHOD)) throw new TwoFactorStateError('method-not-allowed');
 }

@@ -5,6 +5,7 @@ import {
   ConfirmationStore,
   ConfirmerService,
   EventPublisher,
+  PrefixWatch,
   refreshState,
   stateRow,
   type ConfirmationState,
@@ -22,10 +23,10 @@ import { cooldownMs, resendAt } from './cooldown.js';
 import type { DeliveryQueue, DeliveryReceipt } from './delivery-queue.js';
 import type { RecordedMessage } from './message.js';
 
-/** The longest pause after a first message that failed. The usual first pause is made for messages that arrive. */
+/** The pause after a first message that failed, unless its provider asks for a longer one. The usual first pause is made for messages that arrive. */
 const EARLY_RETRY_MS = 5_000;
 
-/** Delivers each message at once, while the caller waits, and stores nothing for later. */
+/** Delivers each message immediately, while the caller waits, and stores nothing for later. */
 @Injectable()
 export class DirectDelivery implements DeliveryQueue {
   constructor(
@@ -33,24 +34,30 @@ export class DirectDelivery implements DeliveryQueue {
     private readonly confirmer: ConfirmerService,
     private readonly store: ConfirmationStore,
     private readonly publisher: EventPublisher,
+    private readonly prefixes: PrefixWatch,
     @InjectTwoFactorOptions() private readonly options: ResolvedOptions,
   ) {}
 
-  async enqueue(message: RecordedMessage, manager?: EntityManager): Promise<DeliveryReceipt> {
+  admit(_: string, manager?: EntityManager): null {
     // A provider takes part in no transaction: a rollback could not undo the message.
-    if (manager !== undefined) {
-      throw new TwoFactorInputError(
-        'A message cannot be delivered inside of a transaction. Send it after the commit.',
-      );
-    }
+    if (manager === undefined) return null;
+    throw new TwoFactorInputError(
+      "A message cannot be delivered inside of a transaction. Send it after the commit, or set delivery: 'queued'.",
+    );
+  }
+
+  nextTryOf(): Promise<null> {
+    return Promise.resolve(null);
+  }
+
+  async enqueue(message: RecordedMessage, manager?: EntityManager): Promise<DeliveryReceipt> {
+    this.admit('', manager);
     const { row } = message;
     const failure = await this.backend.call(message);
-    if (failure === null) {
-      this.publisher.sent(row);
-      return { error: null };
-    }
+    if (failure === null) return { error: null };
     const isPermanent = failure.kind === 'recipient';
     this.publisher.sendFailed(row, isPermanent);
+    if (!failure.mayHaveArrived) this.prefixes.failed(row);
     // A confirmation whose only message cannot arrive is never confirmed. Its pending slot is freed, because the next
     // request of the subject may name a better address.
     if (isPermanent && row.sends === 1) await this.confirmer.releasePendingSlot(row);
@@ -58,7 +65,7 @@ export class DirectDelivery implements DeliveryQueue {
   }
 
   async #errorOf(
-    { kind, reason }: BackendFailure,
+    { kind, reason, retryAfterSeconds }: BackendFailure,
     { sender, state }: RecordedMessage,
   ): Promise<Error> {
     switch (kind) {
@@ -66,11 +73,12 @@ export class DirectDelivery implements DeliveryQueue {
         return new TwoFactorRecipientError(reason);
       case 'configuration':
         return new TwoFactorConfigurationError(reason);
+      case 'rate-limited':
       case 'temporary':
         return new TwoFactorSendError(
           `Sender ${sender.name} did not deliver the code. It can be resent.`,
           state.id,
-          await this.#retryAt(state),
+          await this.#retryAt(state, retryAfterSeconds),
           { cause: new Error(reason) },
         );
       default:
@@ -78,17 +86,21 @@ export class DirectDelivery implements DeliveryQueue {
     }
   }
 
-  /** When the message may be sent again: soon after a first failure, and after the usual pause when failures continue. */
-  async #retryAt(state: ConfirmationState): Promise<Date> {
+  /**
+   * When the message may be sent again: soon after a first failure, and after the usual pause when failures continue. A provider
+   * that asks for a longer wait gets it, up to the usual pause.
+   */
+  async #retryAt(state: ConfirmationState, retryAfterSeconds: number | null): Promise<Date> {
     const row = stateRow(state);
     const now = this.options.clock.now();
     const pause = cooldownMs(row.sends, this.options);
-    if (row.sends > 1 || pause <= EARLY_RETRY_MS) return new Date(resendAt(row, now, this.options));
+    const earlyMs = Math.max(EARLY_RETRY_MS, (retryAfterSeconds ?? 0) * 1_000);
+    if (row.sends > 1 || pause <= earlyMs) return new Date(resendAt(row, now, this.options));
     try {
-      const lastSentAt = now + EARLY_RETRY_MS - pause;
+      const lastSentAt = now + earlyMs - pause;
       await this.store.retrySooner(row, lastSentAt);
       refreshState(state, { ...row, lastSentAt });
-      return new Date(now + EARLY_RETRY_MS);
+      return new Date(now + earlyMs);
     } catch {
       // The database failed as well. The caller still learns that the provider failed, and the usual pause holds.
       return new Date(resendAt(row, now, this.options));

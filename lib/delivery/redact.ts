@@ -1,7 +1,7 @@
-/** Characters that are read. The rest is dropped, so that a provider cannot make the process spend time on a long text. */
+/** The characters of a provider's text that are read. The rest is dropped, so that a long text cannot occupy the process. */
 const MAX_READ = 5_000;
 const MAX_LENGTH = 500;
-/** A number with fewer digits is not searched for, because it occurs in many texts by chance. */
+/** A phone number with fewer digits is not searched for in a provider's text, because so few digits occur there by chance. */
 const MIN_DIGITS = 6;
 // oxlint-disable-next-line no-control-regex
 const LINE_BREAKS = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]+/g;
@@ -9,10 +9,10 @@ const LINE_BREAKS = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]+/g;
 const GROUPING = /^[\s().\p{Pd}\p{Cc}\p{Cf}]$/u;
 
 /**
- * Replaces the code and the token in a provider's text by `***`, because a provider may echo them: in another case or Unicode
- * form, grouped, in a URL, in JSON. The result is one line of at most 500 characters.
+ * Replaces the code and the phone number or address in a provider's text by `***`, because a provider may echo them: in another
+ * case or Unicode form, grouped, in a URL, in JSON. The result is one line of at most 500 characters.
  *
- * No regular expression is built from the secrets. One that allowed grouping characters took exponential time for a token of
+ * No regular expression is built from the secrets. One that allowed grouping characters took exponential time for an address of
  * hyphens, and a single request stopped the process. Here each step takes time in proportion to the text and the secrets.
  */
 export function redact(text: string, ...secrets: readonly string[]): string {

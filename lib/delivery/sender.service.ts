@@ -1,10 +1,12 @@
-import { Inject, Injectable } from '@nestjs/common';
+import { Inject, Injectable, Logger } from '@nestjs/common';
+import type { EntityManager } from 'typeorm';
 
 import {
   ConfirmationState,
   ConfirmerService,
   idOf,
   parseContext,
+  parseIdempotencyKey,
   parseToken,
   parseWay,
   refreshState,
@@ -12,14 +14,23 @@ import {
   type ConfirmationReference,
   type ConfirmationRow,
   type CreatedConfirmation,
+  type InitialMessage,
+  type QueuedMessage,
   type SendContext,
 } from '../confirmation/index.js';
-import { TwoFactorInputError } from '../errors/index.js';
+import { keyDigest, shortId } from '../crypto/index.js';
+import {
+  expectInput,
+  inputMembers,
+  TwoFactorInputError,
+  TwoFactorStateError,
+} from '../errors/index.js';
 import { parseRequester } from '../limits/index.js';
 import type { ResolvedOptions } from '../options/index.js';
 import type { ResolvedSender, SenderBackends } from '../sender/index.js';
 import { InjectTwoFactorOptions, SENDER_BACKENDS } from '../two-factor.tokens.js';
 import { DELIVERY_QUEUE, type DeliveryQueue } from './delivery-queue.js';
+import { cooldownMs } from './cooldown.js';
 import { DeliveryRecorder, type MessagePlan } from './delivery-recorder.js';
 import type { AddressedContent, RecordedMessage } from './message.js';
 
@@ -29,6 +40,22 @@ export interface SendOptions {
   readonly requester?: string | undefined;
 }
 
+/** What `SenderService.repeat` repeats, or sends for the first time. */
+interface Repetition {
+  readonly requester?: string | undefined;
+  readonly idempotencyKey?: string | undefined;
+  /** The recipient and the sender of the first message. */
+  readonly first?: {
+    readonly token?: string | undefined;
+    readonly way?: string | undefined;
+    readonly context?: SendContext | undefined;
+  };
+  /** The row, if the caller has just read it. */
+  readonly seen?: ConfirmationRow | undefined;
+}
+
+const SEND_MEMBERS = inputMembers<SendOptions>({ requester: true });
+
 /**
  * Sends codes. Each message is counted before the provider is called, and the provider is never called inside of a
  * transaction. A code may therefore arrive twice after a lost answer, and no message is sent without being counted.
@@ -37,6 +64,8 @@ export interface SendOptions {
  */
 @Injectable()
 export class SenderService {
+  readonly #logger = new Logger(SenderService.name);
+
   /** @internal It is injected. */
   constructor(
     private readonly confirmer: ConfirmerService,
@@ -49,8 +78,8 @@ export class SenderService {
   /**
    * Sends the code of a confirmation.
    *
-   * The first call binds the confirmation to the token. A later call may name another sender for the same token; make sure
-   * that the token belongs to the same person there.
+   * The first call binds the confirmation to the phone number or address (`token`). A later call may name another sender for the
+   * same one; make sure that it belongs to the same person there.
    *
    * @param name The sender's name; `null` for the default sender, or for the first sender that the purpose allows.
    * @param token The address, number or chat id that receives the code, 1 to 320 characters.
@@ -58,12 +87,12 @@ export class SenderService {
    * @param context Data for the sender, such as a locale. Absent: the context of the last message.
    * @returns the state after this message; a state that was given is refreshed and returned.
    * @throws TwoFactorInputError for an unknown sender, one that the purpose does not allow, a malformed token or context,
-   * and a second token.
+   * and a second phone number or address.
    * @throws TwoFactorNotFoundError for an unknown confirmation, TwoFactorStateError for one that is not pending.
-   * @throws TwoFactorTooManyRequestsError when `maxSends` or a quota is used up, or the token is locked.
+   * @throws TwoFactorTooManyRequestsError when `maxSends` or a quota is used up, or the phone number or address is locked.
    * @throws TwoFactorUnavailableError when the messages of the sender, or of all senders, are used up.
-   * @throws TwoFactorRecipientError when the token can never be reached, TwoFactorSendError when the delivery failed this
-   * time.
+   * @throws TwoFactorRecipientError when the phone number or address can never be reached, TwoFactorSendError when the delivery
+   * failed this time.
    * @example
    * ```ts
    * const state = await confirmer.makeConfirmation({ purpose: 'login', subject: user.id });
@@ -75,12 +104,13 @@ export class SenderService {
     token: string,
     confirmation: ConfirmationReference,
     context?: SendContext,
-    { requester }: SendOptions = {},
+    options: SendOptions = {},
   ): Promise<ConfirmationState> {
+    expectInput('send', options, SEND_MEMBERS);
     const plan = {
       token: parseToken(token),
       context: parseContext(context),
-      requester: parseRequester(requester),
+      requester: parseRequester(options.requester),
       consumed: null,
     };
     if (name !== null) this.sender(name);
@@ -88,12 +118,13 @@ export class SenderService {
       ? stateRow(confirmation)
       : await this.recorder.find(idOf(confirmation));
     const sender = this.senderFor(row.purpose, name);
-    return this.#send(confirmation, row, { ...plan, sender, kind: 'any' });
+    const queued = this.queue.admit(sender.name);
+    return this.#send(confirmation, row, { ...plan, sender, queued, kind: 'any' });
   }
 
   /**
-   * Sends the first message of a confirmation that has its token. Of several concurrent calls one sends it, and the others
-   * return the state with that message: a repeated request with the same idempotency key needs this.
+   * Sends the first message of a confirmation whose phone number or address is known. Of several concurrent calls one sends it,
+   * and the others return the state with that message: a repeated request with the same idempotency key needs this.
    *
    * @throws as `send`.
    * @internal
@@ -101,39 +132,92 @@ export class SenderService {
   async sendInitial(
     { state, pendingMessage, receipt }: CreatedConfirmation,
     sender: ResolvedSender,
-    requester: string | undefined,
+    { requester, queued }: InitialMessage,
+    manager?: EntityManager,
   ): Promise<ConfirmationState> {
     const row = stateRow(state);
     if (pendingMessage === null) {
-      return this.#send(state, row, { sender, kind: 'first', requester, consumed: receipt });
+      // What an earlier request has made is not changed in the transaction of this one.
+      if (manager !== undefined) return state;
+      const plan = { sender, kind: 'first', requester, consumed: receipt, queued } as const;
+      return this.#send(state, row, plan);
     }
-    // The statement that created the confirmation has recorded the message.
-    return this.#deliver({ state, row, content: pendingMessage as AddressedContent, sender });
+    // Addressed, because the statement that created the confirmation has recorded its first message.
+    const content = pendingMessage as AddressedContent;
+    return this.#deliver({ state, row, content, sender, queued }, manager);
   }
 
   /**
-   * Sends the code again after the cooldown, by the same sender to the same token: the same code, or a new one with the
-   * option `resend: 'rotate'`. The expiry and the number of attempts stay.
+   * The row in the queue of a message that is to be sent; `null` when messages are sent at once.
    *
-   * @param seen The row, for a caller inside of this package that has just read it. Otherwise the row is read again, because
-   * a given state may be older than the last message.
+   * @throws TwoFactorInputError for a manager, when messages are sent at once.
+   * @internal
+   */
+  admit(way: string, manager?: EntityManager): QueuedMessage | null {
+    return this.queue.admit(way, manager);
+  }
+
+  /**
+   * Sends the code again after the cooldown, by the same sender to the same phone number or address: the same code, or a new one
+   * with the option `resend: 'rotate'`. The expiry and the number of attempts stay.
+   *
+   * @param requester The party that causes the message, as for `send`.
+   * @param idempotencyKey Of several calls with one key and one confirmation, one sends.
    * @throws TwoFactorTooManyRequestsError also while the cooldown lasts, and as `send`.
    */
   async resend(
     confirmation: ConfirmationReference,
     requester?: string,
-    seen?: ConfirmationRow,
+    idempotencyKey?: string,
   ): Promise<ConfirmationState> {
+    return this.repeat(confirmation, { requester, idempotencyKey });
+  }
+
+  /**
+   * As `resend`, or the first message of a confirmation that has no token yet.
+   *
+   * @internal
+   */
+  async repeat(
+    confirmation: ConfirmationReference,
+    { requester, idempotencyKey, first, seen }: Repetition,
+  ): Promise<ConfirmationState> {
+    const key =
+      idempotencyKey === undefined ? undefined : keyDigest(parseIdempotencyKey(idempotencyKey));
+    const plan = { requester: parseRequester(requester), key };
+    const asked = {
+      token: first?.token === undefined ? undefined : parseToken(first.token),
+      way: first?.way === undefined ? undefined : parseWay(first.way),
+      context: parseContext(first?.context),
+    };
+    // Read again, because a given state may be older than the last message.
     const row = seen ?? (await this.recorder.find(idOf(confirmation)));
-    // The way of the envelope is authenticated; the column can be changed in the database.
-    const { way, token } = this.recorder.contentOf(row);
-    if (token === undefined || way === undefined) {
+    // The sender (`way`) is read from the envelope, which is authenticated; the column could have been changed in the database.
+    const { way, token } = this.recorder.contentOf(row, key);
+    const isUnsent = token === undefined || way === undefined;
+    if (isUnsent && asked.token === undefined) {
       throw new TwoFactorInputError(
         'The confirmation was never sent, so there is nothing to repeat. Send it first.',
       );
     }
-    const sender = this.sender(way);
-    return this.#send(confirmation, row, { sender, kind: 'again', requester, consumed: null });
+    if (isUnsent) {
+      const sender = this.senderFor(row.purpose, asked.way ?? null);
+      const { token: given, context } = asked;
+      const message = { token: given, context, sender, kind: 'first', consumed: null } as const;
+      return this.#send(confirmation, row, {
+        ...plan,
+        ...message,
+        queued: this.queue.admit(sender.name),
+      });
+    }
+    assertSame('token', asked.token, token);
+    assertSame('sender', asked.way, way);
+    const sender = this.#senderOf(row.id, way);
+    const queued = this.queue.admit(sender.name);
+    const nextTry = queued === null ? null : await this.queue.nextTryOf(row);
+    if (nextTry !== null) return this.#waiting(confirmation, row, nextTry);
+    const message = { sender, kind: 'again', consumed: null, queued } as const;
+    return this.#send(confirmation, row, { ...plan, ...message });
   }
 
   /**
@@ -165,6 +249,29 @@ export class SenderService {
     throw new TwoFactorInputError(detail, { detail });
   }
 
+  /** The sender that has sent a confirmation before. It may be gone, or have another name, since a deployment. */
+  #senderOf(id: string, way: string): ResolvedSender {
+    const sender = this.backends.get(way);
+    if (sender !== undefined) return sender;
+    this.#logger.warn(
+      `The confirmation ${shortId(id)} was sent by "${way}", and this instance has no sender of that name: it was removed ` +
+        'or renamed. Keep the old name in senders until its confirmations have ended.',
+    );
+    throw new TwoFactorStateError('sender-removed');
+  }
+
+  /** The state of a message that is still in the queue: nothing is written or counted, and it can be resent after its next try. */
+  #waiting(
+    confirmation: ConfirmationReference,
+    row: ConfirmationRow,
+    nextTry: number,
+  ): ConfirmationState {
+    const shown = { ...row, lastSentAt: nextTry - cooldownMs(row.sends, this.options) };
+    const state = ConfirmationState.is(confirmation) ? confirmation : this.confirmer.stateOf(shown);
+    refreshState(state, shown);
+    return state;
+  }
+
   async #send(
     confirmation: ConfirmationReference,
     seen: ConfirmationRow,
@@ -174,11 +281,12 @@ export class SenderService {
     const state = ConfirmationState.is(confirmation) ? confirmation : this.confirmer.stateOf(row);
     refreshState(state, row);
     if (content === null) return state;
-    return this.#deliver({ state, row, content, sender: plan.sender });
+    const { sender, queued } = plan;
+    return this.#deliver({ state, row, content, sender, queued });
   }
 
-  async #deliver(message: RecordedMessage): Promise<ConfirmationState> {
-    const { error } = await this.queue.enqueue(message);
+  async #deliver(message: RecordedMessage, manager?: EntityManager): Promise<ConfirmationState> {
+    const { error } = await this.queue.enqueue(message, manager);
     if (error !== null) throw error;
     return message.state;
   }
@@ -187,4 +295,11 @@ export class SenderService {
 function unknownSender(way: string, backends: SenderBackends): TwoFactorInputError {
   const names = [...backends.keys()].join(', ') || '(none found)';
   return new TwoFactorInputError(`There is no sender "${way}": name one of ${names}.`);
+}
+
+/** @throws TwoFactorInputError when a call names another one than the first message had. */
+function assertSame(what: string, asked: string | undefined, bound: string): void {
+  if (asked === undefined || asked === bound) return;
+  const detail = `The code went by another ${what} before. Request a new confirmation for this one.`;
+  throw new TwoFactorInputError(detail, { detail });
 }

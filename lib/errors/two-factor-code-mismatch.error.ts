@@ -1,3 +1,4 @@
+import { brand } from './brand.js';
 import { TwoFactorError } from './two-factor.error.js';
 
 /**
@@ -6,6 +7,10 @@ import { TwoFactorError } from './two-factor.error.js';
  * @publicApi
  */
 export class TwoFactorCodeMismatchError extends TwoFactorError {
+  static {
+    brand(this, 'TwoFactorCodeMismatchError');
+  }
+
   override readonly code = 'code-mismatch';
 
   constructor(

@@ -1,3 +1,4 @@
+import { brand } from './brand.js';
 import { TwoFactorError } from './two-factor.error.js';
 
 /**
@@ -7,5 +8,9 @@ import { TwoFactorError } from './two-factor.error.js';
  * @publicApi
  */
 export class TwoFactorConfigurationError extends TwoFactorError {
+  static {
+    brand(this, 'TwoFactorConfigurationError');
+  }
+
   override readonly code = 'invalid-configuration';
 }

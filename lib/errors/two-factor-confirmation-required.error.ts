@@ -1,3 +1,4 @@
+import { brand } from './brand.js';
 import { TwoFactorError } from './two-factor.error.js';
 
 /**
@@ -6,5 +7,9 @@ import { TwoFactorError } from './two-factor.error.js';
  * @publicApi
  */
 export class TwoFactorConfirmationRequiredError extends TwoFactorError {
+  static {
+    brand(this, 'TwoFactorConfirmationRequiredError');
+  }
+
   override readonly code = 'confirmation-required';
 }

@@ -1,3 +1,4 @@
+import { brand } from './brand.js';
 import { TwoFactorError } from './two-factor.error.js';
 
 /**
@@ -6,5 +7,9 @@ import { TwoFactorError } from './two-factor.error.js';
  * @publicApi
  */
 export class TwoFactorConfirmationUsedError extends TwoFactorError {
+  static {
+    brand(this, 'TwoFactorConfirmationUsedError');
+  }
+
   override readonly code = 'confirmation-used';
 }

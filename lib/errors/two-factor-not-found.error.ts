@@ -1,3 +1,4 @@
+import { brand } from './brand.js';
 import { TwoFactorError } from './two-factor.error.js';
 
 /**
@@ -7,5 +8,9 @@ import { TwoFactorError } from './two-factor.error.js';
  * @publicApi
  */
 export class TwoFactorNotFoundError extends TwoFactorError {
+  static {
+    brand(this, 'TwoFactorNotFoundError');
+  }
+
   override readonly code = 'not-found';
 }

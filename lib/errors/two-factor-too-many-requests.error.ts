@@ -1,3 +1,5 @@
+import { brand } from './brand.js';
+import type { MethodName } from './method-name.js';
 import { TwoFactorError } from './two-factor.error.js';
 
 /** The limit that refused a call. The options have the same names, in camel case. */
@@ -8,7 +10,9 @@ export type LimitName =
   | 'pending'
   | 'sends-per-token'
   | 'sends-per-requester'
+  | 'requests-per-requester'
   | 'sends-per-network'
+  | 'sends-per-prefix'
   | 'sends-per-sender'
   | 'sends-in-total';
 
@@ -18,6 +22,10 @@ export type LimitName =
  * @publicApi
  */
 export class TwoFactorTooManyRequestsError extends TwoFactorError {
+  static {
+    brand(this, 'TwoFactorTooManyRequestsError');
+  }
+
   override readonly code = 'too-many-requests';
 
   constructor(
@@ -26,6 +34,11 @@ export class TwoFactorTooManyRequestsError extends TwoFactorError {
     readonly retryAfterSeconds: number | null,
     /** The limit that refused the call. It is not part of the HTTP response. */
     readonly limit: LimitName,
+    /**
+     * The methods that cannot be guessed, and by which the subject can confirm in spite of its lock: name one of them in another
+     * request. Absent where there is none.
+     */
+    readonly methods?: readonly MethodName[],
   ) {
     super(message);
   }

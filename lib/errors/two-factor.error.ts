@@ -1,7 +1,10 @@
+import { brand } from './brand.js';
+
 /**
  * The base class of all errors of this package. `code` is stable, so switch on it; messages may change in any release.
  *
- * No error carries a one-time code, a secret or a full token (address, phone number).
+ * No error carries a one-time code, a secret or a full phone number or address. `instanceof` also recognises the errors of
+ * another copy of this package in the process.
  *
  * @example
  * ```ts
@@ -15,6 +18,10 @@
  * @publicApi
  */
 export abstract class TwoFactorError extends Error {
+  static {
+    brand(this, 'TwoFactorError');
+  }
+
   /** The stable error code; over HTTP the member `error` of the problem. */
   abstract readonly code: string;
 

@@ -1,4 +1,4 @@
-import { Injectable, Logger, type OnModuleDestroy } from '@nestjs/common';
+import { Injectable, Logger, type OnApplicationShutdown } from '@nestjs/common';
 import { Observable, Subject } from 'rxjs';
 
 import { messageOf } from '../errors/index.js';
@@ -20,7 +20,7 @@ import type { TwoFactorEvent } from './two-factor-event.interface.js';
  * @publicApi
  */
 @Injectable()
-export class TwoFactorEvents extends Observable<TwoFactorEvent> implements OnModuleDestroy {
+export class TwoFactorEvents extends Observable<TwoFactorEvent> implements OnApplicationShutdown {
   readonly #logger = new Logger(TwoFactorEvents.name);
   readonly #subject: Subject<TwoFactorEvent>;
 
@@ -30,7 +30,8 @@ export class TwoFactorEvents extends Observable<TwoFactorEvent> implements OnMod
     this.#subject = subject;
   }
 
-  onModuleDestroy(): void {
+  /** Ends the events in this last hook of the shutdown. Earlier, messages that were still being sent would not be reported. */
+  onApplicationShutdown(): void {
     this.#subject.complete();
   }
 

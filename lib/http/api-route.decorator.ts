@@ -2,17 +2,31 @@ import { ProblemAnswer } from './dto/answers.dto.js';
 import { PREFIX } from './open-api.js';
 import { problem } from './problem.js';
 
+/** The description of a header that a client may send. */
+export interface HeaderDocument {
+  readonly name: string;
+  readonly description: string;
+  readonly example: string;
+}
+
 /** The description of a route in an OpenAPI document. */
 export interface RouteDocument {
   readonly summary: string;
   readonly body: unknown;
   readonly answer: unknown;
+  readonly headers?: readonly HeaderDocument[];
   /** The error codes by HTTP status. */
   readonly refusals: Readonly<Record<number, readonly string[]>>;
 }
 
 /** Describes one route: its summary, body, response and errors. */
-export function ApiRoute({ summary, body, answer, refusals }: RouteDocument): MethodDecorator {
+export function ApiRoute({
+  summary,
+  body,
+  answer,
+  headers = [],
+  refusals,
+}: RouteDocument): MethodDecorator {
   return (_target, _property, descriptor: PropertyDescriptor) => {
     const method = descriptor.value as object;
     const responses = Object.entries(refusals).map(([status, slugs]) => [
@@ -28,7 +42,10 @@ export function ApiRoute({ summary, body, answer, refusals }: RouteDocument): Me
     Reflect.defineMetadata(`${PREFIX}apiOperation`, { summary }, method);
     Reflect.defineMetadata(
       `${PREFIX}apiParameters`,
-      [{ in: 'body', type: body, required: true }],
+      [
+        { in: 'body', type: body, required: true },
+        ...headers.map((header) => ({ in: 'header', type: String, required: false, ...header })),
+      ],
       method,
     );
     Reflect.defineMetadata(

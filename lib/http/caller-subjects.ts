@@ -1,6 +1,7 @@
 import { HttpException, type ExecutionContext } from '@nestjs/common';
 
 import type { PurposeDefinition } from '../options/index.js';
+import { callResolver } from './resolvers.js';
 
 export type SubjectResolver = NonNullable<PurposeDefinition['subject']>;
 
@@ -45,13 +46,13 @@ export class CallerSubjects {
 
 async function answerOf(resolver: SubjectResolver, context: ExecutionContext): Promise<Answer> {
   try {
-    const subject: unknown = await resolver(context);
+    const subject = await callResolver('subject resolver of a purpose', () => resolver(context));
     // PostgreSQL rejects a parameter with a NUL character. No confirmation has such a subject.
     return { subject: typeof subject === 'string' && !subject.includes('\0') ? subject : '' };
   } catch (error) {
     // A refusal such as "sign in first" means that there is no subject. Passed on to the client, it would show that the id
     // exists.
-    const isRefusal = error instanceof HttpException && error.getStatus() < 500;
-    return isRefusal ? { subject: '' } : { error };
+    const isTransportRefusal = error instanceof HttpException && error.getStatus() < 500;
+    return isTransportRefusal ? { subject: '' } : { error };
   }
 }

@@ -2,8 +2,10 @@ import type { ExecutionContext } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 
 import type { ConfirmationState, ProofReservation } from '../confirmation/index.js';
-import { TwoFactorConfigurationError } from '../errors/index.js';
+import { brand, expectInput, inputMembers, TwoFactorConfigurationError } from '../errors/index.js';
 import { forTransport } from './two-factor-http.exception.js';
+
+const USE_MEMBERS = inputMembers<{ manager: EntityManager }>({ manager: true });
 
 let reservationOf: (proof: ConfirmationProof) => ProofReservation;
 
@@ -18,6 +20,7 @@ export class ConfirmationProof {
   readonly #context: ExecutionContext;
 
   static {
+    brand(this, 'ConfirmationProof');
     reservationOf = (proof) => proof.#reservation;
   }
 
@@ -43,7 +46,7 @@ export class ConfirmationProof {
   }
 
   /**
-   * Uses the proof: with `manager` in its transaction, otherwise at once.
+   * Uses the proof: with `manager` in its transaction, otherwise immediately.
    *
    * Call it before the effect of the handler, or in the transaction of the effect. When a handler fails before this call, its
    * proof is released and can be used again. After this call only a rollback of the transaction releases the proof.
@@ -59,9 +62,10 @@ export class ConfirmationProof {
    * });
    * ```
    */
-  async use({ manager }: { readonly manager?: EntityManager | undefined } = {}): Promise<void> {
+  async use(input: { readonly manager?: EntityManager | undefined } = {}): Promise<void> {
     try {
-      await this.#reservation.use(manager);
+      expectInput('proof.use', input, USE_MEMBERS);
+      await this.#reservation.use(input.manager);
     } catch (error) {
       throw forTransport(error, this.#context);
     }
@@ -80,8 +84,13 @@ function callIdentity(context: ExecutionContext): object | undefined {
   return typeof call === 'object' && call !== null ? call : undefined;
 }
 
-/** @throws TwoFactorConfigurationError for a call that cannot carry a proof, before a proof is reserved for it. */
-export function assertCarriesProof(context: ExecutionContext): void {
+/**
+ * Checks that the call has an object to which a proof can be attached for the handler. It is called before a proof is reserved,
+ * because the handler could never use that proof.
+ *
+ * @throws TwoFactorConfigurationError for a call without one.
+ */
+export function assertCanCarryProof(context: ExecutionContext): void {
   if (callIdentity(context) !== undefined) return;
   throw new TwoFactorConfigurationError(
     `A call over ${context.getType()} without an object as its second argument cannot carry a proof. Use useIn: 'guard'.`,

@@ -1,5 +1,7 @@
 import type { ExecutionContext } from '@nestjs/common';
 
+import type { ConfirmedBy } from '../errors/index.js';
+
 /** The metadata of `@RequireConfirmation`. */
 export interface ConfirmationRequirement {
   readonly purpose: string;
@@ -8,24 +10,26 @@ export interface ConfirmationRequirement {
   readonly confirmationId: ((context: ExecutionContext) => unknown) | undefined;
   readonly details: ((context: ExecutionContext) => unknown) | undefined;
   readonly senders: readonly string[] | undefined;
+  readonly confirmedBy: readonly ConfirmedBy[] | undefined;
 }
 
 /** The metadata key of the requirement, on the method or the class. */
 export const CONFIRMATION_REQUIREMENT = Symbol.for('nestjs-two-factor:requirement');
 
 /**
- * The metadata key of the decorated methods, on the prototype. This metadata stays when another decorator or a subclass replaces
- * the method, so that the boot finds the lost requirement.
+ * The metadata key of the methods with `@RequireConfirmation`, on the prototype. This metadata stays when another decorator or a
+ * subclass replaces the method and thereby loses its guard. From it the check at boot knows the lost requirement, and refuses to
+ * start an application whose route would run without a proof.
  */
 const DECORATED_METHODS = Symbol.for('nestjs-two-factor:decorated-methods');
 
-/** The requirement of a decorated method, and the prototype of the class that declares it. */
+/** A method with `@RequireConfirmation`: its requirement, and the prototype of the class that declares it. */
 export interface DecoratedMethod {
   readonly requirement: ConfirmationRequirement;
   readonly prototype: object;
 }
 
-/** The decorated methods by name. */
+/** The methods with `@RequireConfirmation` by name. */
 export type DecoratedMethods = ReadonlyMap<string, DecoratedMethod>;
 
 export function rememberDecorated(

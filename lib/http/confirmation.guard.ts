@@ -2,14 +2,14 @@ import { Injectable, type CanActivate, type ExecutionContext } from '@nestjs/com
 import { Reflector } from '@nestjs/core';
 
 import { ConfirmerService, type CheckInput } from '../confirmation/index.js';
-import { parseId } from '../crypto/index.js';
 import {
   TwoFactorConfigurationError,
   TwoFactorConfirmationRequiredError,
   TwoFactorConfirmationUsedError,
   TwoFactorError,
 } from '../errors/index.js';
-import { assertCarriesProof, attachProof } from './confirmation-proof.js';
+import { proofIdOf } from './confirmation-id.js';
+import { assertCanCarryProof, attachProof } from './confirmation-proof.js';
 import {
   CONFIRMATION_REQUIREMENT,
   type ConfirmationRequirement,
@@ -18,14 +18,19 @@ import { postpone } from './enhancer-order.js';
 import { PurposeService } from './purpose.service.js';
 import { forTransport } from './two-factor-http.exception.js';
 
-const ID_HEADER = 'x-confirmation-id';
-
-/** The guard of `@RequireConfirmation`: uses the proof of a call, or reserves it for the handler. */
+/**
+ * The guard of `@RequireConfirmation`: uses the proof of a call, or reserves it for the handler. It is exported for tests, which
+ * override it: `overrideGuard(ConfirmationGuard).useValue({ canActivate: () => true })`. A handler that takes `@Confirmation()`
+ * needs a proof instead: `confirmer.makeConfirmation({ purpose, subject, details, isConfirmed: true })`.
+ *
+ * @publicApi
+ */
 @Injectable()
 export class ConfirmationGuard implements CanActivate {
   /** The contexts that passed. A guard on a class and on its method runs twice for one call, and must use one proof. */
   readonly #passed = new WeakSet<ExecutionContext>();
 
+  /** @internal It is injected. */
   constructor(
     private readonly reflector: Reflector,
     private readonly confirmer: ConfirmerService,
@@ -47,7 +52,10 @@ export class ConfirmationGuard implements CanActivate {
     this.#passed.add(context);
   }
 
-  /** @throws TwoFactorConfigurationError when the purpose of a route cannot be guarded. */
+  /**
+   * @throws TwoFactorConfigurationError when the purpose of a route cannot be guarded.
+   * @internal
+   */
   assertGuardable(requirement: ConfirmationRequirement, where: string): void {
     this.purposes.assertGuardable(requirement.purpose, where);
   }
@@ -62,13 +70,13 @@ export class ConfirmationGuard implements CanActivate {
         'ConfirmationGuard works through @RequireConfirmation. Use that.',
       );
     }
-    const { purpose, useIn, senders } = requirement;
+    const { purpose, useIn, senders, confirmedBy } = requirement;
     const id = await idOf(requirement, context);
     const subject = await this.purposes.subject(purpose, context);
     const details = await this.purposes.routeDetails(purpose, requirement.details, context);
-    const binding: CheckInput = { purpose, subject, details, senders };
+    const binding: CheckInput = { purpose, subject, details, senders, confirmedBy };
     if (useIn === 'handler') {
-      assertCarriesProof(context);
+      assertCanCarryProof(context);
       const reservation = await this.confirmer.reserve(id, binding);
       if (reservation === null) throw await this.#refusal(id, binding);
       attachProof(context, reservation);
@@ -77,12 +85,12 @@ export class ConfirmationGuard implements CanActivate {
     }
   }
 
-  /** The reason of a refusal, read after it. The proof may have become usable in between. */
+  /** The reason of a refusal, read after it. */
   async #refusal(id: string, binding: CheckInput): Promise<TwoFactorError> {
-    const [state] = await this.confirmer.check(id, binding);
-    return state?.isUsed
-      ? new TwoFactorConfirmationUsedError('The proof is used, or reserved by a call that runs.')
-      : new TwoFactorConfirmationRequiredError('There is no proof that fits. Confirm first.');
+    const { isUsed, reason } = await this.confirmer.explain(id, binding);
+    return isUsed
+      ? new TwoFactorConfirmationUsedError(reason)
+      : new TwoFactorConfirmationRequiredError(reason);
   }
 }
 
@@ -95,15 +103,5 @@ async function idOf(
       `Over ${context.getType()} there are no headers. Give @RequireConfirmation a confirmationId: (context) => id.`,
     );
   }
-  const id: unknown = await (confirmationId ? confirmationId(context) : headerOf(context));
-  if (id === undefined || id === null || id === '') {
-    throw new TwoFactorConfirmationRequiredError('No confirmation id was given. Confirm first.');
-  }
-  return parseId(id);
-}
-
-function headerOf(context: ExecutionContext): unknown {
-  return context.switchToHttp().getRequest<{ headers: Record<string, unknown> }>().headers[
-    ID_HEADER
-  ];
+  return proofIdOf(context, confirmationId);
 }

@@ -72,11 +72,15 @@ export class ConfirmationInterceptor implements NestInterceptor {
   }
 }
 
-/** Refuses a handler that uses its proof itself when no guard has run, for example in a transport without guards. */
+/**
+ * Refuses the call of a handler with `useIn: 'handler'` when `ConfirmationGuard` did not run before it, for example in a transport
+ * that runs no guards. The handler would otherwise run without a proof.
+ */
 function assertGuarded(context: ExecutionContext): void {
   const requirement = requirementOf(context.getHandler()) ?? requirementOf(context.getClass());
   if (requirement?.useIn !== 'handler') return;
   throw new TwoFactorConfigurationError(
-    'The guard of @RequireConfirmation did not run before the handler. Let the transport run guards.',
+    'The guard of @RequireConfirmation did not run before the handler. Let the transport run guards. A test ' +
+      'that overrides ConfirmationGuard calls such a handler with a proof: makeConfirmation({ isConfirmed: true }).',
   );
 }

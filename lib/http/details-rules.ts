@@ -23,7 +23,7 @@ type Rule = ReturnType<
   ReturnType<typeof getMetadataStorage>['getTargetValidationMetadatas']
 >[number];
 
-/** Decorators that accept no text. */
+/** The decorators of class-validator that accept no text. A member with one of them cannot carry a message of a stranger. */
 const WITHOUT_TEXT = new Set(['isBoolean', 'isInt', 'isNumber']);
 const NESTED = 'nestedValidation';
 const MAX_DEPTH = 3;

@@ -39,7 +39,7 @@ export const HANDLER_WATCH: NestInterceptor = {
   },
 };
 
-/** Postpones a check to `LAST_GUARD`. False when the method has no such guard; the check must then run at once. */
+/** Postpones a check to `LAST_GUARD`. False when the method has no such guard; the check must then run immediately. */
 export function postpone(context: ExecutionContext, check: () => Promise<void>): boolean {
   if (!enhancersOf(GUARDS, context.getHandler()).includes(LAST_GUARD)) return false;
   postponed.set(context, check);
@@ -62,7 +62,10 @@ export function isEnhanced(
   );
 }
 
-/** Adds `LAST_GUARD` behind the guards of the method, if another guard of the method or its class follows `guard`. */
+/**
+ * Adds `LAST_GUARD`, which runs the postponed check of `guard`, behind the guards of the method if another guard of the method or
+ * its class follows `guard`.
+ */
 export function putGuardLast(type: object, method: object, guard: object): void {
   const all = effective(GUARDS, type, method);
   const isFollowed = all.includes(guard) && all.indexOf(guard) < all.length - 1;

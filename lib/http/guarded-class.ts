@@ -11,7 +11,10 @@ import type { Listing } from './route-metadata.js';
 
 export type NestModule = ModulesContainer extends Map<string, infer Module> ? Module : never;
 
-/** A class that has `@RequireConfirmation`, on itself or on a method, and that one module lists. */
+/**
+ * A class with `@RequireConfirmation`, on itself or on a method, as one module lists it. A class that several modules list has
+ * one entry for each of them, because Nest creates one instance for each.
+ */
 export interface GuardedClass {
   readonly type: Type<object>;
   readonly module: NestModule;

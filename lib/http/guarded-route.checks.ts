@@ -1,4 +1,4 @@
-import { TwoFactorConfigurationError } from '../errors/index.js';
+import { copiesHint, TwoFactorConfigurationError } from '../errors/index.js';
 import { ConfirmationGuard } from './confirmation.guard.js';
 import { ConfirmationInterceptor } from './confirmation.interceptor.js';
 import { ownerOf, requirementOf } from './confirmation-requirement.js';
@@ -52,7 +52,7 @@ export function assertRoute(
   if (!isEnhanced(type, method, ConfirmationGuard, ConfirmationInterceptor)) {
     throw new TwoFactorConfigurationError(
       `${where} has @RequireConfirmation, and another decorator has removed its guard or its interceptor. Put ` +
-        '@RequireConfirmation above that decorator.',
+        `@RequireConfirmation above that decorator.${copiesHint()}`,
     );
   }
   const called = calledFunction(instance, name) ?? method;

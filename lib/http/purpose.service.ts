@@ -1,23 +1,36 @@
 import { Injectable, Logger, type ExecutionContext, type OnModuleInit } from '@nestjs/common';
 
-import type { ConfirmationState, JsonValue } from '../confirmation/index.js';
+import {
+  parseSubject,
+  parseToken,
+  type ConfirmationState,
+  type JsonValue,
+} from '../confirmation/index.js';
 import {
   TwoFactorConfigurationError,
   TwoFactorInputError,
+  TwoFactorNoRecipientError,
   TwoFactorNoSubjectError,
+  type MethodName,
 } from '../errors/index.js';
 import {
   DEFAULTS,
+  FACTORS_PURPOSE,
   isName,
   NAME_RULE,
   purposeNamed,
   type PurposeDefinition,
   type ResolvedOptions,
 } from '../options/index.js';
+import type { MethodDemand } from '../request/index.js';
 import { InjectTwoFactorOptions } from '../two-factor.tokens.js';
 import { CallerSubjects, type SubjectResolver } from './caller-subjects.js';
 import { isDetailsClass } from './details-rules.js';
+import { deviceTokenOf } from './device-token.js';
 import { DetailsSchema } from './details-schema.js';
+import { FactorDetails } from './factor-details.js';
+import { hasJsonBody } from './json-only.guard.js';
+import { callResolver, resolvedValue } from './resolvers.js';
 
 /** The members of a client's request that its purpose decides about. */
 export interface PurposeRequest {
@@ -28,8 +41,9 @@ export interface PurposeRequest {
 
 /** The subject, the recipient and the details of a requested confirmation. */
 export interface PurposeTarget {
-  readonly token: string;
-  /** `client` when the client named the token although the confirmation is for a subject. */
+  /** The recipient of the code; absent for a method that sends nothing. */
+  readonly token?: string | undefined;
+  /** `client` when the client named the phone number or address although the confirmation is for a subject. */
   readonly tokenFrom?: 'client' | undefined;
   readonly subject?: string | undefined;
   readonly details?: JsonValue | undefined;
@@ -42,7 +56,7 @@ export class PurposeService implements OnModuleInit {
   readonly #logger = new Logger(PurposeService.name);
   readonly #subjects: ReadonlySet<SubjectResolver>;
   /** The schemas of the purposes whose details a class declares. */
-  readonly #schemas: ReadonlyMap<string, DetailsSchema>;
+  readonly #schemas: ReadonlyMap<string, DetailsParser>;
 
   /** @throws TwoFactorConfigurationError for a details class that accepts texts of any length. */
   constructor(@InjectTwoFactorOptions() private readonly options: ResolvedOptions) {
@@ -50,7 +64,7 @@ export class PurposeService implements OnModuleInit {
     this.#subjects = new Set(resolvers);
     this.#schemas = new Map(
       [...options.purposes].flatMap(([name, definition]) => {
-        const schema = schemaOf(name, definition);
+        const schema = schemaOf(name, definition, options);
         return schema ? [[name, schema] as const] : [];
       }),
     );
@@ -79,21 +93,22 @@ export class PurposeService implements OnModuleInit {
 
   /**
    * Determines subject, recipient and details of a request over HTTP. For a purpose with a recipient resolver the client cannot
-   * name the token. Otherwise an attacker with a stolen session could confirm a transfer from another mailbox.
+   * name the phone number or address. Otherwise an attacker with a stolen session could confirm a transfer from another mailbox.
    *
-   * @throws TwoFactorInputError for an undeclared purpose, a missing token, a token that the client may not name, and details
-   * that the purpose does not declare.
-   * @throws TwoFactorNoSubjectError when a resolver returns nothing.
+   * @param way The sender's name; `null` for a request that sends nothing.
+   * @throws TwoFactorInputError for an undeclared purpose, a missing phone number or address, one that the client may not name,
+   * and details that the purpose does not declare.
+   * @throws TwoFactorNoSubjectError, TwoFactorNoRecipientError when a resolver returns nothing.
    */
   async target(
     { purpose, token, details }: PurposeRequest,
-    way: string,
+    way: string | null,
     context: ExecutionContext,
   ): Promise<PurposeTarget> {
     const definition = this.#definition(purpose ?? '');
     if (definition === undefined) throw unknownPurpose(purpose);
     const { subject, recipient, ttlSeconds } = definition;
-    if (!subject || !recipient) {
+    if (!subject) {
       if (token === undefined) throw new TwoFactorInputError('The body has no token.');
       return {
         token,
@@ -102,7 +117,7 @@ export class PurposeService implements OnModuleInit {
       };
     }
     if (recipient === 'client') {
-      const resolved = requireString(await subject(context), 'subject', purpose);
+      const resolved = await this.#subjectOf(subject, purpose, context);
       if (token === undefined) throw new TwoFactorInputError('The body has no token.');
       return {
         subject: resolved,
@@ -118,10 +133,54 @@ export class PurposeService implements OnModuleInit {
       );
     }
     return {
-      subject: requireString(await subject(context), 'subject', purpose),
-      token: requireString(await recipient(context, way), 'recipient', purpose),
+      subject: await this.#subjectOf(subject, purpose, context),
+      token:
+        way === null || recipient === undefined
+          ? undefined
+          : await this.#recipientOf(() => recipient(context, way), purpose, way),
       details: await this.#requestedDetails(purpose, details, context),
       ttlSeconds,
+    };
+  }
+
+  /**
+   * Where the first code of a confirmation goes that was begun by another method; `undefined` where the application does not know
+   * that. The caller is the subject of the confirmation.
+   *
+   * @throws TwoFactorNoRecipientError when the resolver returns nothing.
+   */
+  async recipient(
+    purpose: string,
+    way: string,
+    context: ExecutionContext,
+  ): Promise<string | undefined> {
+    const { recipient } = this.#definition(purpose) ?? {};
+    if (recipient === undefined || recipient === 'client') return undefined;
+    return this.#recipientOf(() => recipient(context, way), purpose, way);
+  }
+
+  /**
+   * The methods of a purpose for the caller, by what the caller has; `null` for a purpose that declares none, whose
+   * confirmations a code confirms.
+   *
+   * @throws TwoFactorNoSubjectError when the resolver returns nothing.
+   */
+  async methods(
+    purpose: string | undefined,
+    context: ExecutionContext,
+  ): Promise<Omit<MethodDemand, 'asked'> | null> {
+    const { methods, subject, recipient } = this.#definition(purpose ?? '') ?? {};
+    if (methods === undefined || subject === undefined) return null;
+    const name = `methods function of purpose "${purpose ?? ''}"`;
+    return {
+      subject: await this.#subjectOf(subject, purpose, context),
+      deviceToken: await deviceTokenOf(this.options.methods, context),
+      allowed:
+        typeof methods === 'function'
+          ? async (enrolled) =>
+              (await callResolver(name, () => methods(context, enrolled))) as readonly MethodName[]
+          : methods,
+      canSend: recipient !== undefined,
     };
   }
 
@@ -166,7 +225,7 @@ export class PurposeService implements OnModuleInit {
    */
   async subject(purpose: string, context: ExecutionContext): Promise<string> {
     this.assertGuardable(purpose, 'A route');
-    return requireString(await this.#definition(purpose)?.subject?.(context), 'subject', purpose);
+    return this.#subjectOf(this.#definition(purpose)?.subject, purpose, context);
   }
 
   /** @throws TwoFactorConfigurationError for a purpose without a subject, because its proofs would be valid for every caller. */
@@ -176,10 +235,45 @@ export class PurposeService implements OnModuleInit {
     throw new TwoFactorConfigurationError(
       `${where} requires a confirmation for "${purpose}", ` +
         (definition
-          ? "which has no subject resolver: anybody could bring anybody's proof."
-          : 'which is not declared.') +
-        ` Give it subject and recipient under purposes in the options.`,
+          ? "which has no subject resolver, so that anybody could bring anybody's proof: give it subject and recipient "
+          : `which is not declared: ${this.#namedInstead()}give it subject and recipient `) +
+        'under purposes in the options.',
     );
+  }
+
+  async #subjectOf(
+    resolve: SubjectResolver | undefined,
+    purpose: string | undefined,
+    context: ExecutionContext,
+  ): Promise<string> {
+    const name = `subject resolver of purpose "${purpose ?? ''}"`;
+    const found = requireString(await callResolver(name, () => resolve?.(context)), name);
+    if (found === null) {
+      throw new TwoFactorNoSubjectError(
+        `The ${name} returned nothing for this caller: let your sign-in run before it, which is a guard in ` +
+          'controller: { guards } for the routes of this package, and @UseGuards or a middleware for your own.',
+      );
+    }
+    return resolvedValue(name, () => parseSubject(found));
+  }
+
+  async #recipientOf(
+    resolve: () => unknown,
+    purpose: string | undefined,
+    way: string,
+  ): Promise<string> {
+    const name = `recipient resolver of purpose "${purpose ?? ''}"`;
+    const found = requireString(await callResolver(name, resolve), name);
+    if (found === null) {
+      throw new TwoFactorNoRecipientError(`The ${name} returned nothing for the way "${way}".`);
+    }
+    return resolvedValue(name, () => parseToken(found));
+  }
+
+  /** The remedy for a misspelt purpose. */
+  #namedInstead(): string {
+    const names = [...this.options.purposes.keys()].filter((name) => name !== '');
+    return names.length === 0 ? '' : `write one of ${names.join(', ')}, or `;
   }
 
   #definition(purpose: string): PurposeDefinition | undefined {
@@ -206,12 +300,19 @@ export class PurposeService implements OnModuleInit {
   }
 }
 
+/** Checks the details that a client gives. */
+interface DetailsParser {
+  parse(given: unknown): JsonValue | Promise<JsonValue>;
+}
+
 type DetailsFunction = (context: ExecutionContext) => unknown;
 
 function schemaOf(
   name: string,
   { details, subject, recipient }: PurposeDefinition,
-): DetailsSchema | undefined {
+  { methods }: ResolvedOptions,
+): DetailsParser | undefined {
+  if (name === FACTORS_PURPOSE && methods.size > 0) return new FactorDetails(methods);
   if (details === undefined || !isDetailsClass(details)) return undefined;
   if (subject && recipient !== 'client') return new DetailsSchema(name, details);
   throw new TwoFactorConfigurationError(
@@ -236,15 +337,32 @@ async function resolveDetails(
   resolve: (context: ExecutionContext) => unknown,
   context: ExecutionContext,
 ): Promise<JsonValue> {
-  const found = (await resolve(context)) as JsonValue | undefined;
+  const found = (await callResolver('details function', () => resolve(context))) as
+    JsonValue | undefined;
   // Without this check, a call without details would pass with a proof that was made without details.
   if (found === undefined) throw new TwoFactorInputError('The call lacks the details to confirm.');
   return found;
 }
 
+/** The members of a request from which its parsed body is read, and by which an absent body is recognised. */
+interface ParsedRequest {
+  readonly body?: unknown;
+  readonly headers: Readonly<Record<string, string | undefined>>;
+}
+
+/** The handler would find no body either, so that it is not read here. */
+function unparsedBody(purpose: string): TwoFactorConfigurationError {
+  return new TwoFactorConfigurationError(
+    `No parser has read the body of this request, which has the details of "${purpose}": leave bodyParser: false out of ` +
+      'NestFactory.create, or let a parser such as express.json() run for this route.',
+  );
+}
+
 function bodyOf(purpose: string, context: ExecutionContext): unknown {
   if (context.getType() === 'http') {
-    return context.switchToHttp().getRequest<{ readonly body?: unknown }>().body;
+    const { body, headers } = context.switchToHttp().getRequest<ParsedRequest>();
+    if (body === undefined && hasJsonBody(headers)) throw unparsedBody(purpose);
+    return body;
   }
   throw new TwoFactorConfigurationError(
     `Over ${context.getType()} there is no body. Give @RequireConfirmation('${purpose}') where its details are: ` +
@@ -252,18 +370,11 @@ function bodyOf(purpose: string, context: ExecutionContext): unknown {
   );
 }
 
-function requireString(
-  value: unknown,
-  resolver: 'subject' | 'recipient',
-  purpose?: string,
-): string {
-  if (typeof value === 'string' && value !== '') return value;
-  if (value === undefined || value === null || value === '') {
-    throw new TwoFactorNoSubjectError(
-      'There is no subject that this confirmation could be for. Sign in first.',
-    );
-  }
+/** @returns the text; `null` for nothing. */
+function requireString(value: unknown, name: string): string | null {
+  if (value === undefined || value === null || value === '') return null;
+  if (typeof value === 'string') return value;
   throw new TwoFactorConfigurationError(
-    `The ${resolver} resolver of purpose "${purpose}" answered a ${typeof value}. Let it answer a string.`,
+    `The ${name} answered a ${typeof value}. Let it answer a string.`,
   );
 }

@@ -3,9 +3,10 @@ import { BlockList } from 'node:net';
 import { Injectable, Logger, type ExecutionContext } from '@nestjs/common';
 
 import { TwoFactorConfigurationError } from '../errors/index.js';
-import { parseAddress } from '../limits/index.js';
+import { parseAddress, parseRequester } from '../limits/index.js';
 import type { ResolvedOptions } from '../options/index.js';
 import { InjectTwoFactorOptions } from '../two-factor.tokens.js';
+import { callResolver, resolvedValue } from './resolvers.js';
 
 /** The members of an Express or Fastify request that contain the client's address. */
 interface AddressedRequest {
@@ -27,6 +28,8 @@ const PRIVATE_NETWORKS = [
   ['fc00::', 7, 'ipv6'],
   ['fe80::', 10, 'ipv6'],
 ] as const;
+
+const REQUESTER = 'resolver limits.requester';
 
 /** Determines the requester of a message over HTTP: the result of `limits.requester`, or the address of the request. */
 @Injectable()
@@ -50,9 +53,11 @@ export class RequesterService {
   async requesterOf(context: ExecutionContext): Promise<string | undefined> {
     const { requester: resolve } = this.options.limits;
     if (resolve === undefined) return this.#addressOf(context);
-    const requester: unknown = await resolve(context);
+    const requester = await callResolver(REQUESTER, () => resolve(context));
     if (requester === undefined || requester === null || requester === '') return undefined;
-    if (typeof requester === 'string') return requester;
+    if (typeof requester === 'string') {
+      return resolvedValue(REQUESTER, () => parseRequester(requester));
+    }
     throw new TwoFactorConfigurationError(
       `The resolver limits.requester returned a ${typeof requester}. Let it return a string, or null for unknown.`,
     );
@@ -72,6 +77,7 @@ export class RequesterService {
     return undefined;
   }
 
+  /** Whether an address is in a private network, as that of a reverse proxy usually is. A client on the Internet has none. */
   #isPrivate(ip: string): boolean {
     const address = ip.split('%', 1)[0]!.replace(/^::ffff:(?=\d)/i, '');
     return this.#private.check(address, address.includes(':') ? 'ipv6' : 'ipv4');
@@ -82,7 +88,7 @@ export class RequesterService {
     this.#hasWarned = true;
     this.#logger.warn(
       'Requests come from a proxy with a private address, and the application does not trust it, so that all clients ' +
-        "share the quota of unknown requesters. Set app.set('trust proxy', ...) on Express or trustProxy on Fastify, or " +
+        "share the quota of unknown requesters: call app.set('trust proxy', ...) on Express, set trustProxy on Fastify, or " +
         'give limits.requester.',
     );
   }

@@ -6,9 +6,11 @@ import {
   type ExecutionContext,
 } from '@nestjs/common';
 
-import { isName, NAME_RULE } from '../options/index.js';
+import type { ConfirmedBy } from '../errors/index.js';
+import { isName, NAME_RULE, refuseUnknown } from '../options/index.js';
 import { ConfirmationGuard } from './confirmation.guard.js';
 import { ConfirmationInterceptor } from './confirmation.interceptor.js';
+import { addRefusalFilter } from './guard-refusal.filter.js';
 import {
   CONFIRMATION_REQUIREMENT,
   rememberDecorated,
@@ -38,24 +40,35 @@ export interface RequireConfirmationOptions {
   readonly details?: ((context: ExecutionContext) => unknown) | undefined;
   /** The names of the senders whose codes count here. @default the senders that the purpose allows */
   readonly senders?: readonly string[] | undefined;
+  /** The methods one of which must have confirmed the proof, `hand` for the application itself. @default any */
+  readonly confirmedBy?: readonly ConfirmedBy[] | undefined;
 }
+
+const KNOWN = [
+  'useIn',
+  'isCustomRoute',
+  'confirmationId',
+  'details',
+  'senders',
+  'confirmedBy',
+] satisfies (keyof RequireConfirmationOptions)[];
 
 /**
  * Protects a route: it runs only with a confirmed confirmation for this purpose, for the caller (as returned by the purpose's
  * `subject` resolver) and for these details.
  *
  * Over HTTP a refusal is 403 `confirmation-required`, 409 `confirmation-used` or 400 `invalid-request`. In a resolver, a
- * gateway or a microservice the decorator throws the errors of this package: add `TwoFactorExceptionFilter`, so that the
- * client can read them, and the option `confirmationId`.
+ * gateway or a microservice it is answered in the form of that transport, as `TwoFactorExceptionFilter` answers it; the option
+ * `confirmationId` is required there. Add the filter for the errors of the handler itself.
  *
  * The guard runs behind all other guards of the method and its class, whatever the order of the decorators. On a class the
  * decorator requires a proof for every route of that class.
  *
  * With `useIn: 'handler'`, one of several concurrent calls runs the handler; the others are refused. The proof is used when
  * the handler has called `use` (in a transaction: after its commit) or has succeeded. When the handler, a pipe or an inner
- * interceptor fails before that, the proof can be used again: at most five to nine times, so that it cannot serve to guess a
- * password which the handler checks. Call `use` before the effect or in its transaction, because a handler that fails before
- * `use` gets its proof released although its effect may have happened.
+ * interceptor fails before that, the proof can be used again, five times at least and nine times at most, so that it cannot serve
+ * to guess a password which the handler checks. Call `use` before the effect or in its transaction, because a handler that fails
+ * before `use` gets its proof released although its effect may have happened.
  *
  * Every other end of a call leaves the proof used, and the person confirms again: an outer interceptor that responds from a
  * cache, refuses, repeats the call or times out; a client that disconnects before the response; a handler that never ends, or
@@ -81,7 +94,10 @@ export function RequireConfirmation(
 ): MethodDecorator & ClassDecorator {
   if (!isName(purpose))
     throw new TypeError(`The purpose of @RequireConfirmation is not ${NAME_RULE}.`);
-  const { useIn = 'guard', isCustomRoute = false, confirmationId, details, senders } = options;
+  // A misspelt `senders` or `details` would ask for less than was meant.
+  refuseUnknown('option of @RequireConfirmation:', options, KNOWN);
+  const { useIn = 'guard', isCustomRoute = false } = options;
+  const { confirmationId, details, senders, confirmedBy } = options;
   const requirement: ConfirmationRequirement = {
     purpose,
     useIn,
@@ -89,6 +105,7 @@ export function RequireConfirmation(
     confirmationId,
     details,
     senders,
+    confirmedBy,
   };
   return applyDecorators(
     refuseSecond,
@@ -96,7 +113,12 @@ export function RequireConfirmation(
     SetMetadata(CONFIRMATION_REQUIREMENT, requirement),
     UseGuards(ConfirmationGuard),
     UseInterceptors(ConfirmationInterceptor),
+    answerRefusals,
   );
+}
+
+function answerRefusals(target: object): void {
+  addRefusalFilter(typeof target === 'function' ? target : target.constructor);
 }
 
 /** Refuses two decorators on one target, because the second would replace the first. A method may override its class. */

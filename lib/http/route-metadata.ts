@@ -46,7 +46,8 @@ export function isTypeResolver(name: string): boolean {
 
 /** Whether the method has a parameter with `@Confirmation()`. */
 export function takesProof(type: { readonly prototype: unknown }, name: string): boolean {
-  // A mixin may copy a method into another class; the metadata of its parameters stays on the class that declared it.
+  // The metadata of parameters is on the class that declared the method. A mixin that copies the members of a prototype into
+  // another class copies its `constructor` too, which is that class.
   const hosts = [type, (type.prototype as { constructor?: unknown }).constructor];
   return hosts.some((host) => {
     if (typeof host !== 'function') return false;

@@ -12,7 +12,9 @@ import { throwError } from 'rxjs';
 import { TwoFactorError } from '../errors/index.js';
 import type { ResolvedOptions } from '../options/index.js';
 import { TWO_FACTOR_OPTIONS } from '../two-factor.tokens.js';
+import { grpcStatus, isGrpcMetadata } from './grpc-status.js';
 import { problemOf, type Problem } from './problem.js';
+import { logRefusal } from './refusal-log.js';
 import { TwoFactorHttpException } from './two-factor-http.exception.js';
 
 /**
@@ -23,7 +25,9 @@ import { TwoFactorHttpException } from './two-factor-http.exception.js';
  * - HTTP: `application/problem+json` with `no-store` and `Retry-After` (RFC 9457).
  * - GraphQL: an error with the problem in its `extensions`, where `code` is the error code.
  * - Microservices: the client's observable fails with the problem.
- * - WebSockets: an event `exception` with the problem; `cause.pattern` names the message that it belongs to.
+ * - gRPC: the status code, and the trailers `two-factor-error`, `retry-after` and `two-factor-problem`.
+ * - WebSockets: an event `exception` with the problem; `cause.pattern` names the message that it belongs to. A Socket.IO client
+ *   that waits for an acknowledgement receives the problem as that.
  *
  * @example
  * ```ts
@@ -50,12 +54,12 @@ export class TwoFactorExceptionFilter implements ExceptionFilter<
       exception instanceof TwoFactorHttpException
         ? exception.problem
         : problemOf(exception, this.options?.clock.now());
-    this.#log(problem, exception);
+    logRefusal(this.#logger, problem, exception);
     switch (host.getType<string>()) {
       case 'http':
         return this.#reply(host.switchToHttp().getResponse(), problem);
       case 'rpc':
-        return throwError(() => problem);
+        return throwError(() => answerOf(host, problem));
       case 'ws':
         return emit(host, problem);
       case 'graphql':
@@ -79,17 +83,12 @@ export class TwoFactorExceptionFilter implements ExceptionFilter<
     httpAdapter.reply(response, JSON.stringify(problem), problem.status);
     return undefined;
   }
+}
 
-  /** Logs the message, which the response does not contain. It never contains a code, a secret or a full token. */
-  #log({ instance, status }: Problem, exception: Error): void {
-    const { name, message, cause } =
-      exception.cause instanceof TwoFactorError ? exception.cause : exception;
-    // The error of the database, a limit store or a provider. Without it, the log would not show the reason of an outage.
-    const reason = cause instanceof Error ? ` Cause: ${cause.message}` : '';
-    const line = `${instance} ${name}: ${message}${reason}`;
-    if (status >= 500) this.#logger.error(line);
-    else this.#logger.debug(line);
-  }
+/** What the client of a message receives: the problem, or over gRPC a status that has it in its trailers. */
+function answerOf(host: ArgumentsHost, problem: Problem): unknown {
+  const received: unknown = host.switchToRpc().getContext();
+  return isGrpcMetadata(received) ? grpcStatus(problem, received) : problem;
 }
 
 /** GraphQL servers copy the message and the extensions of a resolver's error into the response. */
@@ -102,8 +101,16 @@ class FieldError extends Error {
   }
 }
 
-/** Emits the event of Nest's own WebSocket filter, but without the received data, which may contain a code. */
+/**
+ * Acknowledges the message with the problem, where Socket.IO's client waits for that. Otherwise emits the event of Nest's own
+ * WebSocket filter, but without the received data, which may contain a code.
+ */
 function emit(host: ArgumentsHost, problem: Problem): void {
+  const acknowledge: unknown = host.getArgByIndex(2);
+  if (typeof acknowledge === 'function') {
+    acknowledge(problem);
+    return;
+  }
   const socket = host.switchToWs();
   const client = socket.getClient<{
     readonly readyState?: unknown;

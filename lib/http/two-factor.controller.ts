@@ -1,59 +1,75 @@
 import {
-  Body,
-  createParamDecorator,
   Inject,
+  SerializeOptions,
   UseFilters,
   UseGuards,
   type ExecutionContext,
+  type OnApplicationBootstrap,
 } from '@nestjs/common';
 
 import {
+  allowsMethod,
+  CODE_METHOD,
   ConfirmerService,
   STATE_CODES,
   stateRow,
-  type ConfirmationAttempt,
   type ConfirmationState,
+  type MethodResponse,
+  type VerifyOptions,
 } from '../confirmation/index.js';
 import { parseCode, parseId } from '../crypto/index.js';
 import {
   TwoFactorCodeMismatchError,
+  TwoFactorInputError,
   TwoFactorNotFoundError,
   TwoFactorStateError,
 } from '../errors/index.js';
-import type { ResolvedOptions } from '../options/index.js';
-import { TwoFactorService, type TwoFactorRequest } from '../request/index.js';
-import { SenderService } from '../delivery/index.js';
+import { isName, NAME_RULE, type ResolvedOptions } from '../options/index.js';
+import {
+  MethodChooser,
+  TwoFactorService,
+  type MethodChoice,
+  type RequestedConfirmation,
+  type TwoFactorResendInput,
+} from '../request/index.js';
+import { DeliveryService, SenderService } from '../delivery/index.js';
+import { SenderExplorer } from '../sender/index.js';
 import { InjectTwoFactorOptions } from '../two-factor.tokens.js';
-import { BodyPipe } from './body.pipe.js';
 import type { CallerSubjects } from './caller-subjects.js';
-import { CheckAnswer, ConfirmAnswer, RequestConfirmationAnswer } from './dto/answers.dto.js';
-import { ConfirmationIdBody, ConfirmBody, RequestConfirmationBody } from './dto/bodies.dto.js';
+import {
+  ChallengeAnswer,
+  CheckAnswer,
+  ConfirmAnswer,
+  RequestConfirmationAnswer,
+} from './dto/answers.dto.js';
+import {
+  ChallengeBody,
+  ConfirmationIdBody,
+  ConfirmBody,
+  RequestConfirmationBody,
+  ResendBody,
+} from './dto/bodies.dto.js';
+import { deviceTokenOf } from './device-token.js';
+import { IDEMPOTENCY_KEY, idempotencyKeyOf } from './idempotency-key.js';
 import { JsonOnlyGuard } from './json-only.guard.js';
+import { languageOf, type LanguageResolver } from './language.js';
 import { JsonRoute } from './json-route.decorator.js';
 import { NoStoreGuard } from './no-store.guard.js';
 import { ApiGroup } from './open-api.js';
 import { PurposeService } from './purpose.service.js';
 import { RequesterService } from './requester.service.js';
+import { MALFORMED, SERIALIZE_ALL } from './controller-defaults.js';
 import { TwoFactorExceptionFilter } from './two-factor-exception.filter.js';
 
-/** Injects the context of the call, which the application's resolvers receive. */
-const Call = createParamDecorator((_: unknown, context: ExecutionContext) => context);
-
-/** The errors by status, for the OpenAPI document. */
-const MALFORMED = {
-  400: ['invalid-request'],
-  415: ['unsupported-media-type'],
-  503: ['temporarily-unavailable'],
-};
 const UNKNOWN = { 404: ['not-found'] };
 const ENDED = {
-  409: ['already-confirmed', 'already-used'],
+  409: ['already-confirmed', 'already-used', 'method-not-allowed'],
   410: ['expired', 'attempts-exhausted', 'cancelled', 'unknown-secret'],
 };
 const UNSENT = {
   422: ['recipient-not-allowed'],
   429: ['too-many-requests'],
-  503: ['send-failed', 'temporarily-unavailable'],
+  503: ['send-failed', 'temporarily-unavailable', 'out-of-service'],
 };
 
 /**
@@ -63,37 +79,61 @@ const UNSENT = {
 @ApiGroup('two-factor')
 @UseFilters(TwoFactorExceptionFilter)
 @UseGuards(NoStoreGuard, JsonOnlyGuard)
-export class TwoFactorController {
+@SerializeOptions(SERIALIZE_ALL)
+export class TwoFactorController implements OnApplicationBootstrap {
+  /** The option of the controller; absent for the language of `Accept-Language`. */
+  protected readonly language: LanguageResolver | false | undefined = undefined;
+
+  /** @internal */
   constructor(
     @Inject(TwoFactorService) private readonly twoFactor: TwoFactorService,
     @Inject(ConfirmerService) private readonly confirmer: ConfirmerService,
     @Inject(SenderService) private readonly sender: SenderService,
     @Inject(PurposeService) private readonly purposes: PurposeService,
     @Inject(RequesterService) private readonly requesters: RequesterService,
-    @InjectTwoFactorOptions() private readonly options: ResolvedOptions,
+    @Inject(MethodChooser) private readonly chooser: MethodChooser,
+    @Inject(SenderExplorer) private readonly explorer: SenderExplorer,
+    @Inject(DeliveryService) private readonly deliveries: DeliveryService,
+    @InjectTwoFactorOptions() readonly options: ResolvedOptions,
   ) {}
+
+  onApplicationBootstrap(): void {
+    this.explorer.assertAnySender();
+  }
 
   @JsonRoute('request-confirmation', {
     summary: 'Sends a code',
     body: RequestConfirmationBody,
     answer: RequestConfirmationAnswer,
-    refusals: { ...MALFORMED, ...UNSENT, 403: ['no-subject'] },
+    headers: [IDEMPOTENCY_KEY],
+    refusals: {
+      ...MALFORMED,
+      ...UNSENT,
+      403: ['no-subject', 'no-method'],
+      409: ['method-not-allowed'],
+      422: ['no-recipient', ...UNSENT[422], 'idempotency-key-reused'],
+    },
   })
   async requestConfirmation(
-    @Body(new BodyPipe(RequestConfirmationBody)) body: unknown,
-    @Call() context: ExecutionContext,
+    body: RequestConfirmationBody,
+    context: ExecutionContext,
   ): Promise<RequestConfirmationAnswer> {
-    const { way, purpose, ...given } = body as RequestConfirmationBody;
-    const sender = this.sender.senderFor(purpose, way ?? null);
-    const target = await this.purposes.target({ purpose, ...given }, sender.name, context);
-    return this.#requested(
-      await this.twoFactor.request({
-        way: sender.name,
-        purpose,
-        requester: await this.requesters.requesterOf(context),
-        ...target,
-      }),
-    );
+    const { way, purpose, method, ...given } = body;
+    const idempotencyKey = idempotencyKeyOf(context);
+    const language = await languageOf(this.language, context);
+    const choice = await this.#choose(purpose, this.#named(method), context);
+    const sends = choice === null || choice.method === CODE_METHOD;
+    const sender = sends ? this.sender.senderFor(purpose, way ?? null).name : null;
+    const target = await this.purposes.target({ purpose, ...given }, sender, context);
+    const request = await this.twoFactor.requestBy(choice, {
+      ...(sender !== null && { way: sender }),
+      purpose,
+      requester: await this.requesters.requesterOf(context),
+      idempotencyKey,
+      context: language === undefined ? undefined : { language },
+      ...target,
+    });
+    return this.#requested(request, choice !== null);
   }
 
   @JsonRoute('confirm', {
@@ -108,31 +148,70 @@ export class TwoFactorController {
       429: ['too-many-requests'],
     },
   })
-  async confirm(
-    @Body(new BodyPipe(ConfirmBody)) body: unknown,
-    @Call() context: ExecutionContext,
-  ): Promise<ConfirmAnswer> {
-    const { id, code } = body as ConfirmBody;
-    parseCode(code);
-    const { state, outcome } = await this.#attempt(parseId(id), code, context);
+  async confirm(body: ConfirmBody, context: ExecutionContext): Promise<ConfirmAnswer> {
+    const { id, code, response, method: named } = body;
+    const method = this.#named(named) ?? CODE_METHOD;
+    if (method === CODE_METHOD) parseCode(code);
+    const options = await this.#restricted(parseId(id), context);
+    // A name that is none, and a response of another shape, are refused by the verifier.
+    const token = await deviceTokenOf(this.options.methods, context);
+    const given = { method, code, response, token } as MethodResponse;
+    const { state, outcome } = await this.confirmer.verify(id, given, options);
     if (outcome === 'confirmed') return { id, confirmed: true, ...this.#debugCode(state) };
     if (outcome === 'mismatched') throw new TwoFactorCodeMismatchError(state.attemptsLeft);
     throw errorForState(state);
   }
 
-  @JsonRoute('resend', {
-    summary: 'Sends the code again',
-    body: ConfirmationIdBody,
-    answer: RequestConfirmationAnswer,
-    refusals: { ...MALFORMED, ...UNKNOWN, ...ENDED, ...UNSENT },
+  @JsonRoute('challenge', {
+    summary: 'Answers what the browser needs to confirm with a passkey',
+    body: ChallengeBody,
+    answer: ChallengeAnswer,
+    refusals: { ...MALFORMED, ...UNKNOWN, ...ENDED },
   })
-  async resend(
-    @Body(new BodyPipe(ConfirmationIdBody)) body: unknown,
-    @Call() context: ExecutionContext,
-  ): Promise<RequestConfirmationAnswer> {
-    const state = await this.#findAccessible((body as ConfirmationIdBody).id, context);
+  async challenge(body: ChallengeBody, context: ExecutionContext): Promise<ChallengeAnswer> {
+    const id = parseId(body.id);
+    const method = this.#named(body.method);
+    // Without the option `methods` no factors can exist, so that no statement is executed.
+    if (method === undefined) throw errorForState(null);
+    const options = await this.#restricted(id, context);
+    return (await this.confirmer.challengeBy(id, method, options)) as ChallengeAnswer;
+  }
+
+  @JsonRoute('resend', {
+    summary: 'Sends the code again, or for the first time after another method',
+    body: ResendBody,
+    answer: RequestConfirmationAnswer,
+    headers: [IDEMPOTENCY_KEY],
+    refusals: {
+      ...MALFORMED,
+      ...UNKNOWN,
+      ...ENDED,
+      ...UNSENT,
+      410: [...ENDED[410], 'sender-removed'],
+      422: ['no-recipient', ...UNSENT[422]],
+    },
+  })
+  async resend(body: ResendBody, context: ExecutionContext): Promise<RequestConfirmationAnswer> {
+    const idempotencyKey = idempotencyKeyOf(context);
+    const state = await this.#findAccessible(body.id, context);
     const requester = await this.requesters.requesterOf(context);
-    return this.#requested(await this.twoFactor.resend(state, { requester }, stateRow(state)));
+    const first = isUnsent(state)
+      ? await this.#firstMessage(state.purpose, body.way, context)
+      : { way: body.way };
+    const input = { requester, idempotencyKey, ...first };
+    return this.#requested(await this.twoFactor.resend(state, input, stateRow(state)));
+  }
+
+  /** The first message of a confirmation that was begun by another method. The client chooses the way, and never the token. */
+  async #firstMessage(
+    purpose: string,
+    asked: string | undefined,
+    context: ExecutionContext,
+  ): Promise<TwoFactorResendInput> {
+    const way = this.sender.senderFor(purpose, asked ?? null).name;
+    const token = await this.purposes.recipient(purpose, way, context);
+    const language = await languageOf(this.language, context);
+    return { way, token, context: language === undefined ? undefined : { language } };
   }
 
   @JsonRoute('check', {
@@ -141,11 +220,8 @@ export class TwoFactorController {
     answer: CheckAnswer,
     refusals: { ...MALFORMED, ...UNKNOWN },
   })
-  async check(
-    @Body(new BodyPipe(ConfirmationIdBody)) body: unknown,
-    @Call() context: ExecutionContext,
-  ): Promise<CheckAnswer> {
-    const state = await this.#findAccessible((body as ConfirmationIdBody).id, context);
+  async check(body: ConfirmationIdBody, context: ExecutionContext): Promise<CheckAnswer> {
+    const state = await this.#findAccessible(body.id, context);
     const { id, status, attemptsLeft, expiresAt } = state;
     const resendAt = this.twoFactor.resendAt(state);
     return {
@@ -154,23 +230,43 @@ export class TwoFactorController {
       attemptsLeft,
       expiresAt: expiresAt.toISOString(),
       resendAt: resendAt.toISOString(),
+      ...(this.options.methods.size > 0 && { confirmedBy: state.confirmedBy }),
+      ...(await this.deliveries.statusOf(state)),
     };
   }
 
   /**
-   * Where all purposes resolve the caller to the same subject, the statement that compares also checks the access. Otherwise
-   * the confirmation is read first.
+   * Returns the method that the client names. Applications without the option `methods` ignore the member, as they ignore every unknown
+   * member of a body.
    */
-  async #attempt(
-    id: string,
-    code: string,
+  #named(method: unknown): string | undefined {
+    if (method === undefined || this.options.methods.size === 0) return undefined;
+    if (isName(method)) return method;
+    throw new TwoFactorInputError(`A method is ${NAME_RULE}.`);
+  }
+
+  /** The methods of a request; `null` where the purpose declares none. */
+  async #choose(
+    purpose: string | undefined,
+    asked: string | undefined,
     context: ExecutionContext,
-  ): Promise<ConfirmationAttempt> {
+  ): Promise<MethodChoice | null> {
+    const demand = await this.purposes.methods(purpose, context);
+    if (demand !== null) return this.chooser.choose({ ...demand, asked });
+    if (asked === undefined || asked === CODE_METHOD) return null;
+    throw new TwoFactorStateError('method-not-allowed');
+  }
+
+  /**
+   * How a call is restricted to the confirmations of its caller. Where all purposes resolve the caller to the same subject,
+   * the statement that compares also checks the access. Otherwise the confirmation is read first.
+   */
+  async #restricted(id: string, context: ExecutionContext): Promise<VerifyOptions> {
     const caller = await this.purposes.callerSubjects(context);
     const subject = caller.common;
-    if (subject !== null) return this.confirmer.verify(id, code, { scopedSubject: subject });
-    const seen = await this.#accessible(id, caller);
-    return this.confirmer.verify(id, code, { seen: stateRow(seen) });
+    return subject === null
+      ? { seen: stateRow(await this.#accessible(id, caller)) }
+      : { scopedSubject: subject };
   }
 
   /** @throws TwoFactorNotFoundError for an unknown confirmation and for that of another subject, without a difference. */
@@ -185,19 +281,34 @@ export class TwoFactorController {
     return this.#accessible(parsed, await this.purposes.callerSubjects(context));
   }
 
-  #requested(request: TwoFactorRequest): RequestConfirmationAnswer {
-    const { id, attemptsLeft, codeLength, maskedToken, state } = request;
-    const times = {
-      expiresAt: request.expiresAt.toISOString(),
-      resendAt: request.resendAt.toISOString(),
-    };
-    return { id, ...times, attemptsLeft, codeLength, maskedToken, ...this.#debugCode(state) };
+  /** @param namesMethods whether the purpose has methods, which the client then chooses from. */
+  #requested(request: RequestedConfirmation, namesMethods = false): RequestConfirmationAnswer {
+    const { id, attemptsLeft, codeLength, maskedToken, state, method, methods } = request;
+    const expiresAt = request.expiresAt.toISOString();
+    const named = namesMethods ? { method, methods: [...methods] } : {};
+    // The other methods send no message whose delivery could be reported.
+    if (method !== CODE_METHOD) return { id, expiresAt, attemptsLeft, ...named };
+    const resendAt = request.resendAt.toISOString();
+    const message = { expiresAt, resendAt, attemptsLeft, codeLength, maskedToken };
+    const delivery = request.delivery && { delivery: request.delivery };
+    return { id, ...message, ...named, ...delivery, ...this.#debugCode(state) };
   }
 
   #debugCode(state: ConfirmationState): { code?: string } {
     const code = this.options.debugCodeResponse ? state.code : null;
     return code === null ? {} : { code };
   }
+}
+
+/** Whether it waits for a response of any method, and no code of it was sent yet. */
+function isUnsent(state: ConfirmationState): boolean {
+  const row = stateRow(state);
+  return (
+    state.status === 'pending' &&
+    row.way === '' &&
+    row.methods !== null &&
+    allowsMethod(row, CODE_METHOD)
+  );
 }
 
 /** The error for a confirmation whose code was not compared. */

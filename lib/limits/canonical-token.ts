@@ -1,5 +1,7 @@
 import { domainToASCII } from 'node:url';
 
+import { withAsciiDigits } from '../crypto/index.js';
+
 /** The `5` of `ext. 5`, `extension 5`, `x5`, `#5`, `,5` after a number; the next expression matches the sign before it. */
 const EXTENSION_DIGITS = /\d{1,7}$/;
 const EXTENSION_SIGN = /(?:ext(?:ension|n)?\.?|x|#|,{1,3})$/i;
@@ -13,7 +15,8 @@ const DOMAIN = /^[\p{L}\p{N}\p{M}.\u3002-]+$/u;
 const QUOTED_WORD = /^"([\w.+-]+)"$/;
 
 /**
- * One spelling for all spellings of a mailbox or a number, so that they share one quota. Every other token stays as it is.
+ * One spelling for all spellings of a mailbox or a number, so that they share one quota. Every other text, such as a chat id,
+ * stays as it is.
  *
  * - A mail address: case does not count, on either side of the `@` (a server may distinguish `Ann` from `ann`, hardly any
  *   does, and a shared quota is the safe side); a domain is its ASCII form (UTS 46) without the last dot. `+tags` and dots count.
@@ -35,7 +38,7 @@ function canonicalMailbox(text: string, at: number): string {
   return `${local}@${ascii || domain}`.toLowerCase();
 }
 
-/** A loop, because an expression for dots at the end tries each run of dots from each of its dots. */
+/** A loop instead of a regular expression for dots at the end, which takes quadratic time for a text of many dots. */
 function withoutLastDots(domain: string): string {
   let end = domain.length;
   while (domain[end - 1] === '.' || domain[end - 1] === '\u3002') end -= 1;
@@ -45,11 +48,14 @@ function withoutLastDots(domain: string): string {
 function canonicalNumber(text: string): string {
   // What follows a semicolon are parameters (RFC 3966): `;ext=5`, `;phone-context=example.com`.
   const [number = ''] = text.replace(/^tel:/i, '').split(';', 1);
-  const digits = withoutExtension(number).replace(PHONE_DECORATION, '').replace(/^00/, '+');
+  const typed = withAsciiDigits(number);
+  const digits = withoutExtension(typed)
+    .replace(PHONE_DECORATION, '')
+    .replace(/^\+?00/, '+');
   return E164.test(digits) || DIGITS.test(digits) ? digits : text;
 }
 
-/** In steps, because one expression for all of it tries each run of blanks from each of its blanks. */
+/** Removes the extension in steps, because one regular expression takes quadratic time for a text of many blanks. */
 function withoutExtension(text: string): string {
   const number = text.replace(EXTENSION_DIGITS, '');
   if (number === text) return text;

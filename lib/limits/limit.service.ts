@@ -1,12 +1,15 @@
 import { Injectable, Logger } from '@nestjs/common';
 
+import { expectInput, inputMembers } from '../errors/index.js';
 import type { ResolvedOptions } from '../options/index.js';
 import { InjectTwoFactorOptions } from '../two-factor.tokens.js';
 import { QuotaLedger } from './quota-ledger.js';
 import type { FailureScope } from './quota-planner.js';
 import { isActive } from './store/limit-rules.js';
 
-/** Consecutive wrong codes of a token, or of a subject and a token. */
+const SCOPE_MEMBERS = inputMembers<FailureScope>({ token: true, subject: true, method: true });
+
+/** Consecutive wrong codes of a phone number or address, or of a subject together with it. */
 export interface FailureCount {
   readonly count: number;
   /** `null` when it is not locked, or stopped for good. */
@@ -31,14 +34,15 @@ export class LimitService {
   ) {}
 
   /**
-   * Ends the lock, also the permanent one, and the messages of a token that clients name, or of a subject and the token
-   * that the application names for it. The two are counted apart: `reset({ token })` does not reach what was counted for a
-   * subject. Writes a line to the log.
+   * Ends the lock, also the permanent one, and the messages of a phone number or address that clients name, or of a subject and
+   * the one that the application names for it, or the lock of a subject's method. All are counted apart: `reset({ token })` does
+   * not reach what was counted for a subject. Writes a line to the log.
    *
-   * @param scope `{ token }`, or `{ subject, token }`; `{ subject }` for codes that the application delivers itself.
+   * @param scope `{ token }`, `{ subject, token }` or `{ subject, method }`; `{ subject }` for codes that the application delivers itself.
    * @throws TwoFactorInputError for anything else.
    */
   async reset(scope: FailureScope): Promise<void> {
+    expectInput('reset', scope, SCOPE_MEMBERS);
     const { planner } = this.ledger;
     const failures = planner.failureKeys(scope);
     const messages = planner.messageKeys(scope);
@@ -58,6 +62,7 @@ export class LimitService {
    * @throws TwoFactorInputError for anything else.
    */
   async failures(scope: FailureScope): Promise<FailureCount> {
+    expectInput('failures', scope, SCOPE_MEMBERS);
     const { planner } = this.ledger;
     const levels = await this.ledger.read(planner.failureKeys(scope));
     const rule = planner.failureRule;

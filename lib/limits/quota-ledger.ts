@@ -3,84 +3,62 @@ import type { EntityManager } from 'typeorm';
 
 import { limitKey } from '../crypto/index.js';
 import type { Deadline, SqlValues } from '../database/index.js';
-import { TwoFactorError, TwoFactorUnavailableError } from '../errors/index.js';
+import {
+  messageAndCauseOf,
+  messageOf,
+  TwoFactorError,
+  TwoFactorUnavailableError,
+} from '../errors/index.js';
 import type { ResolvedOptions } from '../options/index.js';
 import { InjectTwoFactorOptions, TWO_FACTOR_LIMIT_STORE } from '../two-factor.tokens.js';
 import { locksOf, type LockReport } from './lock-report.js';
+import { Destinations } from './prefixes/destinations.js';
+import { PrefixLedger, type PrefixedMessage } from './prefixes/prefix-ledger.js';
+import type {
+  CreationPlan,
+  CreationQuota,
+  PendingSlotRequest,
+  QuotaDemand,
+  QuotaKeys,
+  QuotaReceipt,
+} from './quota-demand.js';
+import { classOf, QuotaPlanner, type NamedQuota, type QuotaScope } from './quota-planner.js';
 import {
-  QuotaPlanner,
-  type LimitedMessage,
-  type NamedQuota,
-  type QuotaScope,
-} from './quota-planner.js';
-import { longestWait, refusalError, shortestWait, type Refusal } from './quota-refusal.js';
+  exhaustedOf,
+  longestWait,
+  refusalError,
+  refusalOrder,
+  shortestWait,
+  type Refusal,
+} from './quota-refusal.js';
 import { checkedLimitStore } from './store/checked-limit-store.js';
-import { DatabaseLimitStore } from './store/database-limit.store.js';
+import {
+  DatabaseLimitStore,
+  type ConsumeOptions,
+  type DatabaseConsumeResult,
+} from './store/database-limit.store.js';
 import { quotaRow, failureRuleValues, type QuotaRow } from './store/dialects/quota-values.js';
 import type { LimitClauses } from './store/dialects/limit-clauses.js';
-import { isExhausted } from './store/limit-rules.js';
-import type {
-  ConsumeResult,
-  LimitStore,
-  QuotaRequest,
-  QuotaUsage,
-} from './store/limit-store.interface.js';
+import type { LimitJoins } from './store/dialects/limit-joins.js';
+import { lockMsAfter } from './store/limit-rules.js';
+import type { LimitStore, QuotaRequest, QuotaUsage } from './store/limit-store.interface.js';
 import { NO_OWNER, ownerOf } from './store/slot-owner.js';
 
-/** A new confirmation, a message, or both. */
-export interface QuotaDemand extends QuotaScope {
-  /** The confirmation that is created. Without a message it takes one of the pending slots. */
-  readonly opens?: PendingSlotRequest | undefined;
-  readonly sends?: LimitedMessage | undefined;
-}
-
-/** The confirmation that will hold a slot, and for how long. */
-export interface PendingSlotRequest {
-  readonly id: string;
-  readonly ttlMs: number;
-}
-
-/** What a call has consumed, to be refunded if what it was for does not happen. */
-export interface QuotaReceipt {
-  readonly charges: readonly NamedQuota[];
-  readonly levels: readonly QuotaUsage[];
-}
-
-/** What a new confirmation consumes in its own statement, with one of the slots that would do. */
-export interface CreationQuota {
-  readonly charges: readonly NamedQuota[];
-  readonly owner: string;
-  readonly rows: (now: number) => readonly QuotaRow[];
-  /** The keys of its slot: two calls that want the same slot are not batched together. */
-  readonly exclusive: readonly string[];
-}
-
-/** What a new confirmation needs: quotas that every attempt consumes, and one candidate for each slot. */
-export interface CreationPlan {
-  readonly unconditional: readonly NamedQuota[];
-  readonly slots: readonly (readonly NamedQuota[])[];
-  /** At least one; without slots it has the unconditional quotas alone. */
-  readonly candidates: readonly CreationQuota[];
-}
-
-/** Under which keys a confirmation is counted, for its own statements; `null` where they count nothing. */
-export type QuotaKeys = {
-  readonly failureKeys: string | null;
-  readonly slotKeys: string | null;
-};
-
-/** A store of the application ends each call in its own time; `DatabaseLimitStore` ends it with the whole call. */
-interface TimedLimitStore extends LimitStore {
+/**
+ * A limit store whose `consume` takes options beside the two arguments of the interface. `DatabaseLimitStore` saves statements by
+ * them; a store of the application ignores them.
+ */
+interface LimitStoreWithOptions extends LimitStore {
   consume(
     charges: readonly QuotaRequest[],
     owner: string,
-    deadline?: Deadline,
-  ): Promise<ConsumeResult>;
+    options?: ConsumeOptions,
+  ): Promise<DatabaseConsumeResult>;
 }
 
 const NOTHING: QuotaReceipt = { charges: [], levels: [] };
 
-/** Whether an attempt consumes a quota, or ends one. */
+/** Whether an attempt at a code changes any quota: it counts a failure, resets the count, or frees a pending slot. */
 export function limitsApplyToVerify({ limits: { failures, pending } }: ResolvedOptions): boolean {
   return failures !== null || pending !== null;
 }
@@ -92,16 +70,21 @@ export function limitsApplyToVerify({ limits: { failures, pending } }: ResolvedO
 @Injectable()
 export class QuotaLedger {
   readonly planner: QuotaPlanner;
+  readonly destinations: Destinations;
+  /** `null` where no prefix of phone numbers is counted. */
+  readonly prefixes: PrefixLedger | null;
   readonly #logger = new Logger(QuotaLedger.name);
   readonly #clauseValues: SqlValues;
-  private readonly store: TimedLimitStore;
+  private readonly store: LimitStoreWithOptions;
 
   constructor(
     @Inject(TWO_FACTOR_LIMIT_STORE) store: LimitStore,
     @InjectTwoFactorOptions() private readonly options: ResolvedOptions,
   ) {
     this.store = checkedLimitStore(store, options.databaseTimeoutMs);
-    this.planner = new QuotaPlanner(options);
+    this.destinations = new Destinations(options);
+    this.prefixes = PrefixLedger.open(this.store, this.destinations, options);
+    this.planner = new QuotaPlanner(options, this.prefixes);
     const rule = this.planner.failureRule;
     const kids = options.keyRing.keys.map(({ kid }) => kid);
     this.#clauseValues = {
@@ -118,6 +101,11 @@ export class QuotaLedger {
     return this.store instanceof DatabaseLimitStore ? this.store.clauses : null;
   }
 
+  /** Parts of the UPDATE by which MySQL and MariaDB charge the quotas of an attempt; `null` in all other cases. */
+  get joins(): LimitJoins | null {
+    return this.store instanceof DatabaseLimitStore ? this.store.joins : null;
+  }
+
   /**
    * Values of the `clauses`, the same for all calls. The failure keys of a confirmation begin with `ring`, which tells
    * whether they were made under the current secrets and rules.
@@ -131,7 +119,7 @@ export class QuotaLedger {
    * pending slots (a candidate for each slot).
    */
   planCreation(demand: QuotaDemand & { readonly opens: PendingSlotRequest }): CreationPlan {
-    const unconditional = this.planner.request(demand, demand.sends);
+    const unconditional = this.planner.request(demand, demand.sends, demand.unsent);
     const slots = this.#slots(demand);
     const owner = ownerOf(demand.opens.id);
     const candidates = (slots.length > 0 ? slots : [[]]).map((slot): CreationQuota => {
@@ -167,36 +155,56 @@ export class QuotaLedger {
 
   /** Under which keys a confirmation is counted, by its failures and its slot among the quotas. */
   quotaKeys(charges: QuotaReceipt['charges']): QuotaKeys {
-    if (this.clauses === null) return { failureKeys: null, slotKeys: null };
+    if (this.clauses === null && this.joins === null) return { failureKeys: null, slotKeys: null };
+    // The row of a request by another method names no keys: the first code for it finds them missing, and writes its own.
+    const isOfMethod = charges.some((quota) => quota.isOfMethod);
     const keysOf = (limit: string): string =>
       charges
         .filter((quota) => quota.limit === limit)
         .map(({ key }) => key)
         .join(',');
     return {
-      failureKeys: `${this.#clauseValues['ring']}|${keysOf('failures')}`,
+      failureKeys:
+        this.clauses === null || isOfMethod
+          ? null
+          : `${this.#clauseValues['ring']}|${keysOf('failures')}`,
       slotKeys: keysOf('pending') || null,
     };
   }
 
   /**
-   * Consumes one failure of the token, or of the subject and its token, before a code is compared.
+   * Consumes one failure of the phone number or address, or of the subject together with it, before a code is compared. Without
+   * it, concurrent guesses would be compared before any of them is counted.
    *
    * @throws TwoFactorTooManyRequestsError while it is locked; nothing is consumed then.
    */
   async consumeFailure(scope: QuotaScope, deadline?: Deadline): Promise<QuotaReceipt> {
-    return this.#consume(this.planner.failureQuotas(scope, false), [], null, deadline);
+    return this.#consume(this.planner.failureQuotas(scope, false), [], null, {
+      deadline,
+      reportsUsage: true,
+    });
   }
 
   /**
-   * Consumes the pending slot or the message before a confirmation is created or sent, unless the token is locked.
+   * Consumes the pending slot or the message before a confirmation is created or sent, unless the phone number or address is
+   * locked.
    *
    * @throws TwoFactorTooManyRequestsError, TwoFactorUnavailableError; nothing is consumed then.
    */
   async consumeForRequest(demand: QuotaDemand, deadline?: Deadline): Promise<QuotaReceipt> {
-    const unconditional = this.planner.request(demand, demand.sends);
-    const id = demand.opens?.id ?? null;
-    return this.#consume(unconditional, this.#slots(demand), id, deadline);
+    return this.retrying(demand, () => {
+      const unconditional = this.planner.request(demand, demand.sends, demand.unsent);
+      const id = demand.opens?.id ?? null;
+      const given = { deadline, reportsUsage: false };
+      return this.#consume(unconditional, this.#slots(demand), id, given);
+    });
+  }
+
+  /** Repeats a call that the prefix of its number refused, if other instances have counted enough confirmed codes since. */
+  async retrying<T>(demand: QuotaDemand, work: () => Promise<T>): Promise<T> {
+    return this.prefixes === null
+      ? work()
+      : this.prefixes.retrying(prefixedMessage(demand, demand.sends?.way), work);
   }
 
   /**
@@ -213,9 +221,7 @@ export class QuotaLedger {
       manager,
     );
     const now = this.options.clock.now();
-    const byKey = new Map(failures.map((quota) => [quota.key, quota]));
-    const exhausted = levels.filter((usage) => isExhausted(usage, byKey.get(usage.key)!, now));
-    const refusal = longestWait(failures, exhausted, now);
+    const refusal = longestWait(failures, exhaustedOf(failures, levels, now), now);
     if (refusal !== null) throw this.#refusalError(refusal);
   }
 
@@ -230,7 +236,7 @@ export class QuotaLedger {
     await this.refund({ charges: charges.filter(({ limit }) => limit.startsWith('sends-')) });
   }
 
-  /** Ends the failures of the token and frees the slot, after a right code. Never throws, as `refund`. */
+  /** Ends the failures of the phone number or address and frees the slot, after a right code. Never throws, as `refund`. */
   async resetAfterSuccess(scope: QuotaScope, id: string): Promise<void> {
     const failures = this.planner.failureQuotas(scope, false).map(({ key }) => key);
     await this.#releaseOwned([...failures, ...this.#slotKeys(scope)], id);
@@ -248,15 +254,24 @@ export class QuotaLedger {
       : { charges: this.planner.failureQuotas(scope(), false), levels };
   }
 
+  /** @param amount how many consecutive failures there are after the attempt; 0 after a right code. */
+  failureReceipt(charges: QuotaReceipt['charges'], amount: number, now: number): QuotaReceipt {
+    const { failureRule } = this.planner;
+    const lockMs = failureRule === null ? 0 : lockMsAfter(amount, failureRule);
+    if (lockMs === 0) return NOTHING;
+    const endsAt = now + lockMs;
+    return { charges, levels: charges.map(({ key }) => ({ key, amount, endsAt })) };
+  }
+
   /** The lock that a failure has caused, if it caused one. */
   locksOf(receipt: QuotaReceipt): LockReport[] {
     return locksOf(receipt, this.options.clock.now());
   }
 
-  /** 16 hexadecimal characters that stand for a token. */
+  /** 16 hexadecimal characters that stand for a phone number or address, so that events and logs need not contain it. */
   tokenKey(token: string): string {
     const { current } = this.options.keyRing;
-    return limitKey(current, 'recipient', this.planner.normalize(token)).slice(0, 16);
+    return limitKey(current, 'recipient', this.planner.nameOf(token)).slice(0, 16);
   }
 
   async read(keys: readonly string[], manager?: EntityManager): Promise<readonly QuotaUsage[]> {
@@ -276,18 +291,33 @@ export class QuotaLedger {
     unconditional: readonly NamedQuota[],
     slots: readonly (readonly NamedQuota[])[],
     id: string | null,
-    deadline: Deadline | undefined,
+    given: Pick<ConsumeOptions, 'deadline' | 'reportsUsage'>,
   ): Promise<QuotaReceipt> {
     if (unconditional.length === 0 && slots.length === 0) return NOTHING;
     const owner = id === null ? NO_OWNER : ownerOf(id);
+    const options: ConsumeOptions = {
+      ...given,
+      alternatives: slots.length > 0 ? slots.flat().map(({ key }) => key) : undefined,
+      refusalOrder: refusalOrder(unconditional),
+    };
     const taken: Refusal[] = [];
-    // Any of the slots will do: the next one is tried when only the slot refused.
+    let others: readonly QuotaUsage[] = [];
+    // Any of the slots will do: the next one is tried when only the slot refused, unless the refusal has shown it taken.
     for (const slot of slots.length > 0 ? slots : [[]]) {
-      const charges = [...unconditional, ...slot].toSorted(byKey);
-      const { exhausted, consumed } = await this.#orUnavailable(() =>
-        this.store.consume(charges, owner, deadline),
+      const shown = longestWait(
+        slot,
+        exhaustedOf(slot, others, this.options.clock.now()),
+        this.options.clock.now(),
       );
+      if (shown !== null) {
+        taken.push(shown);
+        continue;
+      }
+      const charges = [...unconditional, ...slot].toSorted(byKey);
+      const result = await this.#orUnavailable(() => this.store.consume(charges, owner, options));
+      const { exhausted, consumed } = result;
       if (exhausted.length === 0) return { charges, levels: consumed };
+      others = result.others ?? [];
       const now = this.options.clock.now();
       const refusal = longestWait(unconditional, exhausted, now);
       if (refusal !== null) throw this.#refusalError(refusal);
@@ -297,10 +327,11 @@ export class QuotaLedger {
     throw this.#refusalError(shortestWait(taken)!);
   }
 
-  /** Only a confirmation that is created without a message takes a pending slot: messages are bounded by their own quotas. */
+  /** Only a confirmation that the application makes without a message takes a pending slot. Requests of clients have own quotas. */
   #slots(demand: QuotaDemand): NamedQuota[][] {
-    const { opens, sends } = demand;
-    return opens && sends === undefined ? this.planner.slots(demand, opens.ttlMs) : [];
+    const { opens, sends, unsent } = demand;
+    const takesSlot = sends === undefined && unsent === undefined;
+    return opens && takesSlot ? this.planner.slots(demand, opens.ttlMs) : [];
   }
 
   #slotKeys(scope: QuotaScope): string[] {
@@ -332,13 +363,18 @@ export class QuotaLedger {
     try {
       await work();
     } catch (error) {
-      this.#logger.warn(`A quota stays charged: ${messageOf(error)}`);
+      this.#logger.warn(`A quota stays charged: ${messageAndCauseOf(error)}`);
     }
   }
 }
 
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : 'unknown';
+/** A message as its prefix counts it; `null` for none. */
+export function prefixedMessage(
+  scope: QuotaScope,
+  way: string | undefined,
+): PrefixedMessage | null {
+  const { token } = scope;
+  return way === undefined || token === null ? null : { way, token, limitClass: classOf(scope) };
 }
 
 /** The one order in which a call locks its quotas: calls that lock the same quotas in two orders would deadlock. */

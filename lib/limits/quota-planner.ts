@@ -3,6 +3,7 @@ import {
   TwoFactorConfigurationError,
   TwoFactorInputError,
   type LimitName,
+  type MethodName,
 } from '../errors/index.js';
 import type {
   LimitClass,
@@ -13,20 +14,27 @@ import type {
 } from '../options/index.js';
 import { canonicalToken } from './canonical-token.js';
 import type { FailureRule, QuotaRequest } from './store/limit-store.interface.js';
+import type { PrefixLedger } from './prefixes/prefix-ledger.js';
+import { subscriberOf } from './subscriber.js';
 import { customerOf, networkOf, parseAddress, type Address } from './networks.js';
 
 /** What a confirmation is about, as far as it is known. */
 export interface QuotaScope {
-  /** `null` until the confirmation is bound to a token. */
+  /** `null` until the confirmation is bound to a phone number or address. */
   readonly token: string | null;
-  /** The side that named the token. */
+  /** The side that named the phone number or address. */
   readonly tokenFrom: 'client' | 'application';
   /** Empty for no subject. */
   readonly subject: string;
   /** Empty for the nameless purpose. */
   readonly purpose: string;
-  /** Whether the confirmation was made without a message, and so holds one of the pending slots. */
+  /**
+   * Whether the confirmation holds one of the slots of `limits.pending`. It holds one when it was made without a message, so that
+   * no quota of messages limits how many codes there are to guess at.
+   */
   readonly hasSlot: boolean;
+  /** The method of the response that is counted, such as `totp`; absent for a code that was sent. */
+  readonly method?: string | undefined;
 }
 
 /** A message that is to be sent. */
@@ -36,53 +44,77 @@ export interface LimitedMessage {
   readonly requester: string | undefined;
 }
 
-/** The failures of a token that clients name, or of a subject and the token that the application names. */
+/** A confirmation that a client begins without a message, by a method other than a code. */
+export interface UnsentRequest {
+  /** An IP address or another name of the requester; `undefined` for unknown. */
+  readonly requester: string | undefined;
+  /** Whether the client has narrowed it to one method that cannot be guessed, which no lock refuses. */
+  readonly isNarrowed: boolean;
+}
+
+/**
+ * The failures of a phone number or address that clients name, or of a subject and the phone number or address that the
+ * application names.
+ */
 export type FailureScope =
-  | { readonly token: string; readonly subject?: undefined }
-  | { readonly subject: string; readonly token?: string | undefined };
+  | { readonly token: string; readonly subject?: undefined; readonly method?: undefined }
+  | { readonly subject: string; readonly token?: string | undefined; readonly method?: undefined }
+  | { readonly subject: string; readonly method: MethodName; readonly token?: undefined };
 
 /** A quota and its name in errors and events. */
 export interface NamedQuota extends QuotaRequest {
   readonly limit: LimitName;
   readonly limitClass: LimitClass;
+  /** Whether it counts responses to a method beside codes. A code for the same confirmation is counted elsewhere. */
+  readonly isOfMethod?: boolean | undefined;
 }
 
-/** The part of a counter's key that names its scope: `open` and the token, or `bound`, the subject and the token. */
-type ScopeNames = readonly [limitClass: LimitClass, ...names: string[]];
+/**
+ * The part of a counter's key that names its scope: `open` and the phone number or address; `bound`, the subject and the phone
+ * number or address; or `method`, the subject and the method. The codes of an authenticator app are counted apart, so that wrong
+ * sent codes never lock the app.
+ */
+type ScopeNames = readonly [scope: LimitClass | 'method', ...names: string[]];
 
 const UNKNOWN_REQUESTER = 'unknown';
+/** How many times as much as one requester all unknown ones together may request by methods that cannot be guessed. */
+const UNKNOWN_SHARE = 10;
 
 /**
  * Which quotas a request needs, and under which keys. It reads options only, and no store.
  *
- * A counter belongs to the side that chose the token: `open` where a client named it, `bound` where the application named
- * it for a subject. The class is part of each key, so that nothing is shared between strangers and signed-in users.
+ * A counter belongs to the side that chose the phone number or address: `open` where a client named it, `bound` where the
+ * application named it for a subject. The class is part of each key, so that nothing is shared between strangers and signed-in
+ * users.
  */
 export class QuotaPlanner {
   readonly failureRule: FailureRule | null;
   readonly #limits: ResolvedLimits;
   readonly #keyRing: KeyRing;
 
-  constructor({ limits, keyRing }: Pick<ResolvedOptions, 'limits' | 'keyRing'>) {
+  constructor(
+    { limits, keyRing }: Pick<ResolvedOptions, 'limits' | 'keyRing'>,
+    private readonly prefixes: PrefixLedger | null = null,
+  ) {
     this.#limits = limits;
     this.#keyRing = keyRing;
     this.failureRule = failureRuleOf(limits);
   }
 
-  /** The failure quota of a token, or of a subject and its token; none while neither is known. */
+  /** The failure quota of a phone number or address, or of a subject together with it; none while neither is known. */
   failureQuotas(scope: QuotaScope, checkOnly: boolean): NamedQuota[] {
     const names = this.#namesOf(scope);
     if (this.failureRule === null || names === null) return [];
     return this.#failures(this.failureRule, names, checkOnly);
   }
 
-  /** @throws TwoFactorInputError for anything but a token, a subject, or both. */
+  /** @throws TwoFactorInputError for anything but a phone number or address, a subject, or both. */
   failureKeys(scope: FailureScope): string[] {
     const parsed = this.#parseScope(scope);
     return this.#keyRing.keys.map((ringKey) => limitKey(ringKey, 'failures', ...parsed)).toSorted();
   }
 
-  /** The keys of the messages to a token. @throws as `failureKeys`. */
+  /** The keys of the quotas of messages to a phone number or address. @throws as `failureKeys`. */
   messageKeys(scope: FailureScope): string[] {
     const parsed = this.#parseScope(scope);
     return this.#sendsPerToken(parsed)
@@ -90,29 +122,42 @@ export class QuotaPlanner {
       .toSorted();
   }
 
-  /** What a new confirmation or a message needs, slots aside: no lock, and one message of each quota that counts it. */
-  request(scope: QuotaScope, message: LimitedMessage | undefined): NamedQuota[] {
+  /**
+   * What a new confirmation or a message needs, slots aside: no lock, and one message of each quota that counts it. A request
+   * that begins without a message is counted for its requester, and never for the subject alone: otherwise a thief of a password
+   * could use up what the owner needs to sign in. No lock refuses one that is narrowed to a method which cannot be guessed.
+   */
+  request(
+    scope: QuotaScope,
+    message: LimitedMessage | undefined,
+    unsent?: UnsentRequest,
+  ): NamedQuota[] {
+    if (unsent?.isNarrowed) return this.#unsent(unsent);
     const names = this.#namesOf(scope);
     const failures =
       this.failureRule === null || names === null
         ? []
         : this.#failures(this.failureRule, names, true);
+    // The people of an office share an address, and each of them signs in by an app.
+    if (unsent !== undefined)
+      return [...failures, ...this.#unsent(unsent, 'subject', scope.subject)];
     return message === undefined
       ? failures
       : [...failures, ...this.#message(scope, names, message)];
   }
 
   /**
-   * The slots of a confirmation that is made without a message, any of which will do. A confirmation of no subject and to no
-   * token takes none.
+   * The pending slots of a confirmation that is made without a message; it takes any one of them. A confirmation without a
+   * subject and without a phone number or address takes none.
    */
   slots(scope: QuotaScope, ttlMs: number): NamedQuota[][] {
     const { pending } = this.#limits;
     const { subject, token, purpose } = scope;
     if (pending === null || (subject === '' && token === null)) return [];
     const limitClass = classOf(scope);
-    // A subject keeps its slots when the token becomes known later, so that the end of a confirmation frees the right one.
-    const owner = subject === '' ? ['token', this.normalize(token!)] : ['subject', subject];
+    // By the subject alone: the phone number or address may become known later, and the end of a confirmation must free its own
+    // slot.
+    const owner = subject === '' ? ['token', this.nameOf(token!)] : ['subject', subject];
     const rule = { kind: 'window', max: 1, windowMs: ttlMs } as const;
     return Array.from({ length: pending }, (_, slot) =>
       this.#quotas({ limit: 'pending', limitClass, rule, checkOnly: false }, [
@@ -125,14 +170,19 @@ export class QuotaPlanner {
     );
   }
 
-  /** One spelling for all spellings of a token. */
+  /** The name under which a phone number or address is counted. It may be no number to dial: see `subscriberOf`. */
+  nameOf(token: string): string {
+    return subscriberOf(this.normalize(token));
+  }
+
+  /** One spelling for all spellings of a phone number or address. */
   normalize(token: string): string {
     const { normalizeToken = canonicalToken } = this.#limits;
     let normalized: unknown;
     try {
       normalized = normalizeToken(token);
     } catch {
-      // The message of its error may quote the token.
+      // Its error is not the cause of this one, because its message may quote the phone number or address.
       throw new TwoFactorConfigurationError(
         'The option limits.normalizeToken threw. Let it return a string for every token.',
       );
@@ -145,28 +195,37 @@ export class QuotaPlanner {
   }
 
   #namesOf(scope: QuotaScope): ScopeNames | null {
-    const { subject, token } = scope;
+    const { subject, token, method } = scope;
+    if (method !== undefined) return ['method', subject, method];
     if (classOf(scope) === 'bound') {
-      return ['bound', subject, token === null ? '' : this.normalize(token)];
+      return ['bound', subject, token === null ? '' : this.nameOf(token)];
     }
-    return token === null ? null : ['open', this.normalize(token)];
+    return token === null ? null : ['open', this.nameOf(token)];
   }
 
   #parseScope(scope: FailureScope): ScopeNames {
-    const { token, subject } = (scope as Partial<FailureScope> | null) ?? {};
+    const { token, subject, method } = (scope as Partial<FailureScope> | null) ?? {};
     const isName = (value: unknown): boolean => typeof value === 'string' && value !== '';
-    const isAbsentOrName = [token, subject].every((value) => value === undefined || isName(value));
-    if (!isAbsentOrName || (token === undefined && subject === undefined)) {
+    const isAbsentOrName = [token, subject, method].every(
+      (value) => value === undefined || isName(value),
+    );
+    const isNamed = method === undefined ? (token ?? subject) : subject;
+    if (!isAbsentOrName || isNamed === undefined || (method !== undefined && token !== undefined)) {
       throw new TwoFactorInputError(
-        'Give a token that clients name, { token }, or a subject with the token of its codes, { subject, token }.',
+        'Give a token that clients name, { token }, or a subject with the token of its codes, { subject, token }, or with ' +
+          "the method of its responses, { subject, method: 'totp' }.",
       );
     }
-    const normalized = token === undefined ? '' : this.normalize(token);
+    if (method !== undefined) return ['method', subject!, method];
+    const normalized = token === undefined ? '' : this.nameOf(token);
     return subject === undefined ? ['open', normalized] : ['bound', subject, normalized];
   }
 
   #failures(rule: FailureRule, names: ScopeNames, checkOnly: boolean): NamedQuota[] {
-    return this.#quotas({ limit: 'failures', limitClass: names[0], rule, checkOnly }, [
+    const [scope] = names;
+    const limitClass = scope === 'open' ? scope : 'bound';
+    const isOfMethod = scope === 'method' || undefined;
+    return this.#quotas({ limit: 'failures', limitClass, rule, checkOnly, isOfMethod }, [
       'failures',
       ...names,
     ]);
@@ -182,20 +241,51 @@ export class QuotaPlanner {
     return [
       ...(names === null || scope.token === null ? [] : this.#sendsPerToken(names)),
       ...(limitClass === 'open' ? this.#requester(scope.subject, requester) : []),
+      ...this.#prefixes(scope.token, limitClass, way),
       ...this.#windows('sends-per-sender', limitClass, sendsPerSender, way, limitClass),
       ...this.#windows('sends-in-total', limitClass, sendsInTotal[limitClass], limitClass),
     ];
   }
 
+  /**
+   * The quotas that count the messages to the prefix and to the country of a phone number. Their windows begin at fixed times, the
+   * same for all numbers.
+   */
+  #prefixes(token: string | null, limitClass: LimitClass, way: string): NamedQuota[] {
+    const { prefixes } = this;
+    if (prefixes === null || token === null) return [];
+    return prefixes.talliesOf({ way, token, limitClass }).flatMap((tally) =>
+      tally.keys.map(({ sent }, index) => ({
+        key: sent,
+        rule: prefixes.counts.ruleOf(tally, index),
+        limit: 'sends-per-prefix' as const,
+        limitClass,
+        checkOnly: false,
+      })),
+    );
+  }
+
   #sendsPerToken(names: ScopeNames): NamedQuota[] {
     const [limitClass] = names;
+    // Responses to other methods are no messages.
+    if (limitClass === 'method') return [];
     const rules = this.#limits.sendsPerToken[limitClass];
     return this.#windows('sends-per-token', limitClass, rules, ...names);
   }
 
+  #unsent({ requester }: UnsentRequest, ...within: readonly string[]): NamedQuota[] {
+    const rules = this.#limits.requestsPerRequester;
+    const names = [...namesOfRequester(requester), ...within];
+    const own =
+      requester === undefined
+        ? rules.map(({ max, perSeconds }) => ({ max: max * UNKNOWN_SHARE, perSeconds }))
+        : rules;
+    return this.#windows('requests-per-requester', 'open', own, ...names);
+  }
+
   /**
-   * The quotas of the requester of a message of the class `open`, and of its networks. A subject that names a token is a
-   * requester itself, and counts in its widest network only: more addresses give it no more messages.
+   * The quotas of the requester of a message of the class `open`, and of its networks. A subject that names a phone number or
+   * address is a requester itself, and counts in its widest network only: more addresses give it no more messages.
    */
   #requester(subject: string, requester: string | undefined): NamedQuota[] {
     const perRequester = (...names: string[]): NamedQuota[] =>
@@ -205,10 +295,9 @@ export class QuotaPlanner {
     if (subject !== '') {
       return [...perRequester('subject', subject), ...networks.slice(0, 1).flat()];
     }
-    if (requester === undefined)
-      return this.#unknownRequesters() ?? perRequester(UNKNOWN_REQUESTER);
-    if (address === null) return perRequester('name', requester);
-    return [...perRequester('address', customerOf(address)), ...networks.flat()];
+    const own = perRequester(...namesOfRequester(requester));
+    if (requester === undefined) return this.#unknownRequesters() ?? own;
+    return [...own, ...networks.flat()];
   }
 
   /** Requesters that the application does not know share one quota, so that none goes uncounted. */
@@ -271,11 +360,20 @@ export class QuotaPlanner {
       limit: quota.limit,
       limitClass: quota.limitClass,
       checkOnly: quota.checkOnly,
+      isOfMethod: quota.isOfMethod,
     }));
   }
 }
 
-/** The class `open` for a client that names the token: it is a stranger to that token even when it is signed in. */
+function namesOfRequester(requester: string | undefined): readonly string[] {
+  if (requester === undefined) return [UNKNOWN_REQUESTER];
+  const address = parseAddress(requester);
+  return address === null ? ['name', requester] : ['address', customerOf(address)];
+}
+
+/**
+ * The class `open` where a client names the phone number or address: it need not be the client's own, even of a signed-in user.
+ */
 export function classOf({ subject, tokenFrom }: QuotaScope): LimitClass {
   return subject === '' || tokenFrom === 'client' ? 'open' : 'bound';
 }

@@ -4,8 +4,9 @@ import {
   type LimitName,
 } from '../errors/index.js';
 import type { NamedQuota } from './quota-planner.js';
-import { waitMs } from './store/limit-rules.js';
-import type { QuotaUsage } from './store/limit-store.interface.js';
+import { isExhausted, waitMs } from './store/limit-rules.js';
+import type { RefusalOrder } from './store/dialects/mysql-answer.js';
+import type { QuotaRequest, QuotaUsage } from './store/limit-store.interface.js';
 
 /** A quota that refused a call, and for how long. */
 export interface Refusal {
@@ -15,7 +16,7 @@ export interface Refusal {
   readonly exactMs: number | null;
 }
 
-/** What the error of a refusal needs beside it. */
+/** The values from which the error of a refusal is made, beside the exhausted quotas. */
 export interface RefusalContext {
   readonly now: number;
   /** The configured number of pending slots. */
@@ -25,6 +26,17 @@ export interface RefusalContext {
 /** Limits on the whole service. Their refusal is a 503, because the client did nothing wrong. */
 const SERVER_SIDE_LIMITS: ReadonlySet<LimitName> = new Set(['sends-per-sender', 'sends-in-total']);
 const COARSE_WAIT_MS = 300_000;
+
+/** The usages of those quotas that are exhausted at the time `now`. */
+export function exhaustedOf(
+  quotas: readonly QuotaRequest[],
+  usages: readonly QuotaUsage[],
+  now: number,
+): QuotaUsage[] {
+  return usages.filter((usage) =>
+    quotas.some((quota) => quota.key === usage.key && isExhausted(usage, quota, now)),
+  );
+}
 
 /** The refusal with the longest wait; `null` when none of the quotas is exhausted. */
 export function longestWait(
@@ -46,6 +58,13 @@ export function longestWait(
 export function shortestWait(refusals: readonly Refusal[]): Refusal | null {
   const [shortest = null] = refusals.toSorted((one, other) => lengthOf(one) - lengthOf(other));
   return shortest;
+}
+
+/** The same choice as `longestWait`, for a statement that answers with one of the exhausted quotas. */
+export function refusalOrder(quotas: readonly NamedQuota[]): RefusalOrder {
+  const isCoarse = quotas.some(({ limitClass }) => limitClass === 'open');
+  const byName = quotas.toSorted((one, other) => one.limit.localeCompare(other.limit));
+  return { precedence: byName.map(({ key }) => key), unitMs: isCoarse ? COARSE_WAIT_MS : 1 };
 }
 
 export function refusalError(refusal: Refusal, { now, pending }: RefusalContext): Error {
@@ -71,9 +90,9 @@ function lengthOf({ waitMs: wait }: Refusal): number {
 }
 
 /**
- * The wait that the refusal reports. Strangers share the counters of the class `open`, so that it is rounded up to five
- * minutes, but not beyond the window: the exact time would tell one stranger when another one requested a code or guessed
- * at one.
+ * The wait that the refusal reports. Strangers share the counters of the class `open`, in which a client names the phone number or
+ * address. The wait of this class is rounded up to five minutes, but not beyond the window: the exact time would reveal to one
+ * stranger when another one requested a code or guessed at one.
  */
 function reportedWaitMs(
   { limit, limitClass, rule }: NamedQuota,

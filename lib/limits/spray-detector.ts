@@ -4,7 +4,7 @@ import type { ResolvedLimits } from '../options/index.js';
 const MAX_CODES = 10_000;
 
 /**
- * Detects one code that is tried on many confirmations, which no quota of a single token or subject can show. It works in
+ * Detects one code that is tried on many confirmations, which no quota of a single recipient or subject can show. It works in
  * the memory of one instance: it warns, and limits nothing.
  */
 export class SprayDetector {

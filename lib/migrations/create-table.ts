@@ -1,5 +1,6 @@
 import {
   Table,
+  TableIndex,
   type ColumnType,
   type EntityTarget,
   type ObjectLiteral,
@@ -8,6 +9,7 @@ import {
 } from 'typeorm';
 
 import { assertEntity, dataSourceOf, engineOf } from '../database/index.js';
+import { TwoFactorConfigurationError } from '../errors/index.js';
 
 /**
  * The percentage of each PostgreSQL page that inserts may fill. The rest has room for a second version of each row, so that a
@@ -20,33 +22,105 @@ export type ColumnDefinitions<Entity> = Readonly<
   Record<keyof Entity & string, Omit<TableColumnOptions, 'name'>>
 >;
 
-/** Creates the table of an entity with the columns of a migration, under the names of this data source. */
+/** An index by the properties of its columns. The naming strategy of the data source determines its name. */
+export interface IndexDefinition<Entity> {
+  readonly properties: readonly (keyof Entity & string)[];
+  readonly isUnique: boolean;
+}
+
+/**
+ * Creates the table of an entity with the columns of a migration, under the names of this data source. Instances that start
+ * together run the same migration at the same time, and MariaDB commits a table before the migration is recorded: a table that
+ * is there with all columns is taken as the work of another one. Its indexes may be missing, because PostgreSQL creates them by
+ * statements of their own.
+ */
 export async function createTable<Entity extends ObjectLiteral>(
   queryRunner: QueryRunner,
   entity: { readonly name: string } & EntityTarget<Entity>,
   columns: ColumnDefinitions<Entity>,
+  indices: readonly IndexDefinition<Entity>[] = [],
 ): Promise<void> {
   const dataSource = dataSourceOf(queryRunner);
   assertEntity(dataSource, entity);
   const { tablePath, columns: known } = dataSource.getMetadata(entity);
   const nameOf = new Map(known.map((column) => [column.propertyName, column.databaseName]));
-  await queryRunner.createTable(
-    new Table({
-      name: tablePath,
-      columns: Object.entries<Omit<TableColumnOptions, 'name'>>(columns).map(
-        ([property, column]) => ({
-          ...column,
-          // `int` is `integer` on PostgreSQL and SQLite.
-          type: dataSource.driver.normalizeType({ type: column.type as ColumnType }),
-          name: nameOf.get(property) ?? property,
-        }),
-      ),
-    }),
+  const columnName = (property: string): string => nameOf.get(property) ?? property;
+  const wanted = indices.map(
+    ({ properties, isUnique }) =>
+      new TableIndex({ columnNames: properties.map(columnName), isUnique }),
   );
-  if (engineOf(dataSource) === 'postgres') {
-    const table = tablePath.split('.').map((name) => dataSource.driver.escape(name));
-    await queryRunner.query(`ALTER TABLE ${table.join('.')} SET (fillfactor = ${FILL_FACTOR})`);
+  const unlock = await lockMigrations(queryRunner);
+  try {
+    const existing = await queryRunner.getTable(tablePath);
+    if (existing !== undefined) {
+      assertColumns(existing, Object.keys(columns).map(columnName));
+      await queryRunner.createIndices(existing, missingIndices(existing, wanted));
+      return;
+    }
+    await queryRunner.createTable(
+      new Table({
+        name: tablePath,
+        columns: Object.entries<Omit<TableColumnOptions, 'name'>>(columns).map(
+          ([property, column]) => ({
+            ...column,
+            // `int` is `integer` on PostgreSQL and SQLite.
+            type: dataSource.driver.normalizeType({ type: column.type as ColumnType }),
+            name: columnName(property),
+          }),
+        ),
+        indices: wanted,
+      }),
+    );
+    if (engineOf(dataSource) === 'postgres') {
+      const table = tablePath.split('.').map((name) => dataSource.driver.escape(name));
+      await queryRunner.query(`ALTER TABLE ${table.join('.')} SET (fillfactor = ${FILL_FACTOR})`);
+    }
+  } finally {
+    await unlock();
   }
+}
+
+function assertColumns({ name, columns }: Table, expected: readonly string[]): void {
+  const found = new Set(columns.map((column) => column.name));
+  const missing = expected.filter((column) => !found.has(column));
+  if (missing.length === 0) return;
+  throw new TwoFactorConfigurationError(
+    `There is a table ${name} already, and it lacks the columns ${missing.join(', ')}: rename or drop it, or set an ` +
+      'entityPrefix or a schema for the tables of this package.',
+  );
+}
+
+function missingIndices({ indices }: Table, wanted: readonly TableIndex[]): TableIndex[] {
+  const nameOf = ({ columnNames, isUnique }: TableIndex): string =>
+    `${columnNames.join()} ${isUnique}`;
+  const found = new Set(indices.map(nameOf));
+  return wanted.filter((index) => !found.has(nameOf(index)));
+}
+
+const LOCK = { number: 3_486_093_527, name: 'two_factor_migrations', seconds: 60 } as const;
+
+/**
+ * Waits for migrations of other instances. On PostgreSQL inside a transaction until its commit: before it, the table of
+ * another transaction cannot be seen, and a second one cannot be created.
+ *
+ * @returns what releases the lock.
+ */
+async function lockMigrations(queryRunner: QueryRunner): Promise<() => Promise<unknown>> {
+  const engine = engineOf(dataSourceOf(queryRunner));
+  if (engine === 'mysql') {
+    await queryRunner.query(`SELECT GET_LOCK('${LOCK.name}', ${LOCK.seconds})`);
+    // MySQL reads the list of tables by the snapshot of the transaction, in which a table that was made during the wait is
+    // not there. Nothing is given up by it: each CREATE TABLE commits as well.
+    await queryRunner.query('COMMIT');
+    return () => queryRunner.query(`SELECT RELEASE_LOCK('${LOCK.name}')`);
+  }
+  if (engine === 'postgres' && queryRunner.isTransactionActive) {
+    await queryRunner.query(`SELECT pg_advisory_xact_lock(${LOCK.number})`);
+  } else if (engine === 'postgres') {
+    await queryRunner.query(`SELECT pg_advisory_lock(${LOCK.number})`);
+    return () => queryRunner.query(`SELECT pg_advisory_unlock(${LOCK.number})`);
+  }
+  return () => Promise.resolve();
 }
 
 export async function dropTable<Entity extends ObjectLiteral>(

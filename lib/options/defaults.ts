@@ -28,10 +28,12 @@ export const DEFAULTS = {
       ],
     },
     sendsPerRequester: [{ max: 10, perSeconds: 3_600 }],
+    requestsPerRequester: [{ max: 60, perSeconds: 3_600 }],
     sendsPerNetwork: [
       { ipv4: 24, ipv6: 48, max: 60, perSeconds: 3_600 },
       { ipv6: 56, max: 30, perSeconds: 3_600 },
     ],
+    sendsPerPrefix: { mode: 'record', prefixDigits: 3, min: 50, ratio: 0.2, perSeconds: 3_600 },
     sendsInTotal: {
       open: [{ max: 500, perSeconds: 3_600 }],
       openWithoutBoundPurposes: [{ max: 1_000, perSeconds: 3_600 }],
@@ -41,6 +43,8 @@ export const DEFAULTS = {
   },
   databaseTimeoutMs: 5_000,
   sendTimeoutMs: 10_000,
+  delivery: 'inline',
+  worker: { concurrency: 4, pollSeconds: 5 },
   preparedStatements: true,
   batching: true,
   clock: { now: () => Date.now() },

@@ -6,6 +6,11 @@ export function isDevelopment(environment: NodeJS.ProcessEnv = environmentOfProc
   return ['development', 'test'].includes(environment['NODE_ENV'] ?? '');
 }
 
+/** Whether problem documents show the reason of a refusal: in development, and not in tests, which then see what clients see. */
+export function showsReasons(): boolean {
+  return environmentOfProcess()['NODE_ENV'] === 'development';
+}
+
 function environmentOfProcess(): NodeJS.ProcessEnv {
   // Bundlers replace the expression `process.env.NODE_ENV` by the value of the build, which is often "development".
   const { env } = process;

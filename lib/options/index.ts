@@ -1,11 +1,20 @@
+export {
+  DEVICE_METHOD,
+  FACTORS_PURPOSE,
+  type ConfiguredMethods,
+  type MethodDefinition,
+} from './methods.js';
 export { DEFAULTS } from './defaults.js';
-export { isDevelopment, NOT_DEVELOPMENT } from './development.js';
+export type { Destination, DestinationRefusal, DestinationRules } from './destinations.js';
+export { isDevelopment, NOT_DEVELOPMENT, showsReasons } from './development.js';
+export { hasStrong } from './factors-purpose.js';
 export { EXAMPLE_SECRET } from './example-secret.js';
 export type {
   FailureLimitOptions,
   SprayDetectionOptions,
   LimitsOptions,
   NetworkSendLimit,
+  PrefixLimitOptions,
   SendLimit,
   SendLimitsByClass,
 } from './limits-options.interface.js';
@@ -13,13 +22,18 @@ export { limitsSends, type LimitClass, type ResolvedLimits } from './resolved-li
 export { assertVerboseName, maxBatchSize, resolveOptions } from './resolve-options.js';
 export type { ResolvedOptions } from './resolved-options.interface.js';
 export { isName, NAME_RULE } from './settings.js';
+export type { ResolvedMessages } from './messages.js';
 export type { JsonValue } from './json-value.js';
 export { isOneLine, ONE_LINE_RULE } from './one-line.js';
 export type {
   AutoPurgeOptions,
+  WorkerOptions,
   Clock,
+  MessagesOptions,
   PurposeDefinition,
   SenderEntry,
+  TestRecipientOptions,
   TwoFactorOptions,
 } from './two-factor-options.interface.js';
+export { refuseUnknown } from './validate.js';
 export { purposeNamed, purposeAccess, type PurposeAccess } from './purpose-access.js';

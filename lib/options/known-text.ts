@@ -35,7 +35,7 @@ national made known under many university united while part season team these am
 states through being including both north high however people family early history album area series against until
 since district county name work group music following number several called played released career league game
 government house each based same station club international town located population general college east found began
-church line river member system place century band
+church line river member system place century band create delivery migration
 `;
 
 /** Rows and columns of keyboards, the alphabet and the digits. The estimate also reads each of them backwards. */

@@ -1,5 +1,11 @@
 import { TwoFactorConfigurationError } from '../errors/index.js';
-import { expectFunction, integer, withDefault, expectObject, refuseUnknown } from './validate.js';
+import {
+  expectFunction,
+  expectInteger,
+  withDefault,
+  expectObject,
+  refuseUnknown,
+} from './validate.js';
 import { DEFAULTS } from './defaults.js';
 import type { LimitsOptions, NetworkSendLimit, SendLimit } from './limits-options.interface.js';
 import type { LimitClass, ResolvedLimits } from './resolved-limits.interface.js';
@@ -11,6 +17,8 @@ export interface LimitsSurroundings {
   readonly longestTtlSeconds: number;
   /** Whether a purpose is bound to a subject. Its messages are then counted separately from those of strangers. */
   readonly hasBoundPurpose: boolean;
+  /** Whether a sender has rules for phone numbers. Only its messages have a prefix. */
+  readonly hasDestinations: boolean;
 }
 
 const KNOWN = [
@@ -18,7 +26,9 @@ const KNOWN = [
   'pending',
   'sendsPerToken',
   'sendsPerRequester',
+  'requestsPerRequester',
   'sendsPerNetwork',
+  'sendsPerPrefix',
   'sendsPerSender',
   'sendsInTotal',
   'requester',
@@ -28,6 +38,8 @@ const KNOWN = [
 const OBJECT_OR_FALSE = 'Give an object or false.';
 const MAX_SENDS = 1_000_000;
 const THIRTY_DAYS_SECONDS = 2_592_000;
+const MIN_RATIO = 0.01;
+const MAX_RATIO = 0.9;
 
 const NO_CLASS: Readonly<Record<LimitClass, readonly SendLimit[]>> = Object.freeze({
   open: Object.freeze([]),
@@ -39,7 +51,9 @@ const OFF: ResolvedLimits = Object.freeze({
   pending: null,
   sendsPerToken: NO_CLASS,
   sendsPerRequester: [],
+  requestsPerRequester: [],
   sendsPerNetwork: [],
+  sendsPerPrefix: null,
   sendsPerSender: [],
   sendsInTotal: NO_CLASS,
   requester: undefined,
@@ -70,7 +84,13 @@ export function resolveLimits(input: unknown, surroundings: LimitsSurroundings):
       limits.sendsPerRequester,
       DEFAULTS.limits.sendsPerRequester,
     ),
+    requestsPerRequester: resolveQuotas(
+      'requestsPerRequester',
+      limits.requestsPerRequester,
+      DEFAULTS.limits.requestsPerRequester,
+    ),
     sendsPerNetwork: resolveNetworkLimits(limits.sendsPerNetwork),
+    sendsPerPrefix: resolvePrefixes(limits.sendsPerPrefix, surroundings.hasDestinations),
     sendsPerSender: resolveQuotas('sendsPerSender', limits.sendsPerSender, []),
     sendsInTotal: resolveClasses(
       'sendsInTotal',
@@ -92,9 +112,9 @@ function resolveFailures(input: unknown, longestTtlSeconds: number): ResolvedLim
     given,
     DEFAULTS.limits.failures,
   );
-  const from = integer(`${option}.lockAfter`, lockAfter, 3, 50);
-  const seconds = integer(`${option}.lockSeconds`, lockSeconds, 1, 3_600);
-  const longest = integer(
+  const from = expectInteger(`${option}.lockAfter`, lockAfter, 3, 50);
+  const seconds = expectInteger(`${option}.lockSeconds`, lockSeconds, 1, 3_600);
+  const longest = expectInteger(
     `${option}.maxLockSeconds`,
     // A first lock that is longer than the default of the longest lock becomes the longest lock.
     given['maxLockSeconds'] === undefined
@@ -114,15 +134,26 @@ function resolveFailures(input: unknown, longestTtlSeconds: number): ResolvedLim
     lockAfter: from,
     lockMs: seconds * 1_000,
     maxLockMs: longest * 1_000,
-    permanentLockAfter: integer(`${option}.permanentLockAfter`, permanentLockAfter, from, 100),
+    permanentLockAfter: expectInteger(
+      `${option}.permanentLockAfter`,
+      permanentLockAfter,
+      from,
+      100,
+    ),
   });
 }
 
+/** How many confirmations of one subject or token may be pending, from the option `limits.pending`; `null` for any number. */
 function resolvePending(input: unknown): number | null {
   if (input === false) return null;
   const pending = expectObject('Option limits.pending', withDefault(input, {}), OBJECT_OR_FALSE);
   refuseUnknown('member of limits.pending:', pending, ['max']);
-  return integer('limits.pending.max', withDefaults(pending, DEFAULTS.limits.pending).max, 1, 10);
+  return expectInteger(
+    'limits.pending.max',
+    withDefaults(pending, DEFAULTS.limits.pending).max,
+    1,
+    10,
+  );
 }
 
 function resolveClasses(
@@ -190,8 +221,8 @@ function quotaOf(
 ): SendLimit {
   refuseUnknown(`member of ${option}:`, quota, ['max', 'perSeconds', ...more]);
   return {
-    max: integer(`${option}.max`, quota['max'], 1, MAX_SENDS),
-    perSeconds: integer(`${option}.perSeconds`, quota['perSeconds'], 1, THIRTY_DAYS_SECONDS),
+    max: expectInteger(`${option}.max`, quota['max'], 1, MAX_SENDS),
+    perSeconds: expectInteger(`${option}.perSeconds`, quota['perSeconds'], 1, THIRTY_DAYS_SECONDS),
   };
 }
 
@@ -236,7 +267,45 @@ function optionalInteger(
   min: number,
   max: number,
 ): number | undefined {
-  return value === undefined ? undefined : integer(option, value, min, max);
+  return value === undefined ? undefined : expectInteger(option, value, min, max);
+}
+
+function resolvePrefixes(
+  input: unknown,
+  hasDestinations: boolean,
+): ResolvedLimits['sendsPerPrefix'] {
+  if (input === false) return null;
+  const option = 'limits.sendsPerPrefix';
+  if (!hasDestinations) {
+    if (input === undefined) return null;
+    throw new TwoFactorConfigurationError(
+      `Option ${option} counts messages to phone numbers, and no sender has destinations, so that it would count none. Give ` +
+        'one destinations: phoneDestinations({ countries }) of nestjs-two-factor/phone, or remove the option.',
+    );
+  }
+  const given = expectObject(`Option ${option}`, withDefault(input, {}), OBJECT_OR_FALSE);
+  refuseUnknown(`member of ${option}:`, given, Object.keys(DEFAULTS.limits.sendsPerPrefix));
+  const { mode, prefixDigits, min, ratio, perSeconds } = withDefaults(
+    given,
+    DEFAULTS.limits.sendsPerPrefix,
+  );
+  if (mode !== 'record' && mode !== 'deny') {
+    throw new TwoFactorConfigurationError(
+      `Option ${option}.mode is ${formatValue(mode)}. Give 'record' or 'deny'.`,
+    );
+  }
+  if (typeof ratio !== 'number' || !(ratio >= MIN_RATIO && ratio <= MAX_RATIO)) {
+    throw new TwoFactorConfigurationError(
+      `Option ${option}.ratio is ${formatValue(ratio)}. Give a number from ${MIN_RATIO} to ${MAX_RATIO}: 0.2 for 20 percent.`,
+    );
+  }
+  return Object.freeze({
+    mode,
+    prefixDigits: expectInteger(`${option}.prefixDigits`, prefixDigits, 1, 7),
+    min: expectInteger(`${option}.min`, min, 10, MAX_SENDS),
+    ratio,
+    windowMs: expectInteger(`${option}.perSeconds`, perSeconds, 60, 86_400) * 1_000,
+  });
 }
 
 function resolveSprayDetection(input: unknown): ResolvedLimits['sprayDetection'] {
@@ -246,8 +315,8 @@ function resolveSprayDetection(input: unknown): ResolvedLimits['sprayDetection']
   refuseUnknown(`member of ${option}:`, given, Object.keys(DEFAULTS.limits.sprayDetection));
   const { confirmations, perSeconds } = withDefaults(given, DEFAULTS.limits.sprayDetection);
   return Object.freeze({
-    confirmations: integer(`${option}.confirmations`, confirmations, 2, 10_000),
-    perMs: integer(`${option}.perSeconds`, perSeconds, 1, 86_400) * 1_000,
+    confirmations: expectInteger(`${option}.confirmations`, confirmations, 2, 10_000),
+    perMs: expectInteger(`${option}.perSeconds`, perSeconds, 1, 86_400) * 1_000,
   });
 }
 

@@ -1,34 +1,58 @@
-import { TwoFactorConfigurationError } from '../errors/index.js';
+import { TwoFactorConfigurationError, type MethodName } from '../errors/index.js';
 import {
   assertName,
   expectFunction,
-  integer,
+  expectInteger,
   withDefault,
   expectObject,
   refuseUnknown,
 } from './validate.js';
+import { assertNoFirstFactor, factorsPurpose } from './factors-purpose.js';
+import { FACTORS_PURPOSE, type ConfiguredMethods } from './methods.js';
 import { isName, NAME_RULE, formatValue, TTL_SECONDS } from './settings.js';
 import type { PurposeDefinition } from './two-factor-options.interface.js';
 
-const MEMBERS = ['open', 'subject', 'recipient', 'senders', 'details', 'ttlSeconds'];
+const MEMBERS = [
+  'open',
+  'subject',
+  'recipient',
+  'senders',
+  'methods',
+  'firstFactor',
+  'details',
+  'detailsText',
+  'ttlSeconds',
+];
 
 /** @throws TwoFactorConfigurationError; the message names the purpose, the member and the remedy. */
-export function resolvePurposes(input: unknown): ReadonlyMap<string, PurposeDefinition> {
+export function resolvePurposes(
+  input: unknown,
+  configured: ConfiguredMethods,
+): ReadonlyMap<string, PurposeDefinition> {
   const purposes = new Map<string, PurposeDefinition>();
   for (const [name, value] of Object.entries(
     expectObject('Option purposes', withDefault(input, {})),
   )) {
     // The empty name declares the open purpose for requests without a purpose.
     if (name !== '') assertName('purpose', name);
-    const purpose = expectObject(`Purpose ${shown(name)}`, value) as PurposeDefinition;
-    refuseUnknown(`member of purpose ${shown(name)}:`, purpose, MEMBERS);
+    const given = expectObject(`Purpose ${shown(name)}`, value) as PurposeDefinition;
+    refuseUnknown(`member of purpose ${shown(name)}:`, given, MEMBERS);
+    const isOfFactors = name === FACTORS_PURPOSE && configured.size > 0;
+    if (!isOfFactors) assertNoFirstFactor(name, given);
+    const purpose = isOfFactors ? factorsPurpose(given, configured) : given;
     assertParties(name, purpose);
+    const methods = resolvePurposeMethods(name, purpose, configured);
     expectFunction(`purposes.${name}.details`, purpose.details, undefined);
+    expectFunction(`purposes.${name}.detailsText`, purpose.detailsText, undefined);
     const { ttlSeconds } = purpose;
     const { min, max } = TTL_SECONDS;
-    if (ttlSeconds !== undefined) integer(`purposes.${name}.ttlSeconds`, ttlSeconds, min, max);
-    const senders = resolveSendersOf(name, purpose.senders);
-    purposes.set(name, Object.freeze({ ...purpose, ...(senders && { senders }) }));
+    if (ttlSeconds !== undefined)
+      expectInteger(`purposes.${name}.ttlSeconds`, ttlSeconds, min, max);
+    const senders = resolvePurposeSenders(name, purpose.senders);
+    purposes.set(
+      name,
+      Object.freeze({ ...purpose, ...(senders && { senders }), ...(methods && { methods }) }),
+    );
   }
   return purposes;
 }
@@ -62,7 +86,7 @@ function assertParties(name: string, purpose: PurposeDefinition): void {
       `Purpose ${name} is open and has a ${given}. Leave open out and give subject and recipient, or leave both out.`,
     );
   }
-  if (subject !== undefined && recipient !== undefined) return;
+  if (subject !== undefined && (recipient !== undefined || sendsNothing(purpose))) return;
   const lacks = subject === undefined ? 'subject' : 'recipient';
   throw new TwoFactorConfigurationError(
     `Purpose ${name} has a ${given} but no ${lacks}: a client could have the code for another user sent to itself. Give ` +
@@ -71,7 +95,63 @@ function assertParties(name: string, purpose: PurposeDefinition): void {
   );
 }
 
-function resolveSendersOf(name: string, senders: unknown): readonly string[] | undefined {
+/** A purpose that needs no recipient: its list of methods has no code, or its function chooses without one. */
+function sendsNothing({ methods }: PurposeDefinition): boolean {
+  if (methods === undefined) return false;
+  return typeof methods === 'function' || !methods.includes('code');
+}
+
+/**
+ * The methods of a purpose as its definition has them, a list frozen.
+ *
+ * @throws TwoFactorConfigurationError for methods that are not configured, or that would not prove what the purpose is for.
+ */
+function resolvePurposeMethods(
+  name: string,
+  { methods, subject, recipient, senders }: PurposeDefinition,
+  configured: ConfiguredMethods,
+): PurposeDefinition['methods'] {
+  if (methods === undefined) return undefined;
+  const option = `Option purposes.${name}.methods`;
+  const names = ['code', ...configured.keys()];
+  if (typeof methods !== 'function') {
+    const given: unknown = methods;
+    const isList = Array.isArray(given) && given.length > 0 && new Set(given).size === given.length;
+    if (!isList) {
+      throw new TwoFactorConfigurationError(
+        `${option} is ${formatValue(given)}. Give a list of different names of methods, in order of preference, or a function ` +
+          'that returns one.',
+      );
+    }
+    const unknown = (given as unknown[]).find((each) => !names.includes(each as string));
+    if (unknown !== undefined) {
+      throw new TwoFactorConfigurationError(
+        `${option} has ${formatValue(unknown)}, which is not configured. Add it to the option methods, or use one of ` +
+          `${names.join(', ')}.`,
+      );
+    }
+  }
+  if (subject === undefined) {
+    throw new TwoFactorConfigurationError(
+      `Purpose ${shown(name)} has methods but no subject, whose factors they would ask. Give it subject, or leave methods out.`,
+    );
+  }
+  const isCodeAlone = typeof methods !== 'function' && methods.every((each) => each === 'code');
+  if (recipient === 'client' && !isCodeAlone) {
+    throw new TwoFactorConfigurationError(
+      `Purpose ${name} proves a token that the client names, and only a code that is sent there does that. Leave methods ` +
+        'out, or give recipient as a function.',
+    );
+  }
+  if (senders !== undefined && typeof methods !== 'function' && !methods.includes('code')) {
+    throw new TwoFactorConfigurationError(
+      `Purpose ${name} has senders, and methods that send nothing. Leave senders out, or add 'code' to methods.`,
+    );
+  }
+  return typeof methods === 'function' ? methods : Object.freeze([...(methods as MethodName[])]);
+}
+
+function resolvePurposeSenders(name: string, senders: unknown): readonly string[] | undefined {
   if (senders === undefined) return undefined;
   const isList = Array.isArray(senders) && senders.length > 0 && senders.every(isName);
   if (isList && new Set(senders).size === senders.length) return Object.freeze([...senders]);

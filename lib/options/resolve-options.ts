@@ -2,18 +2,22 @@ import { TwoFactorConfigurationError } from '../errors/index.js';
 import {
   assertName,
   expectFunction,
-  integer,
+  expectInteger,
   withDefault,
   expectObject,
   refuseUnknown,
 } from './validate.js';
 import { DEFAULTS } from './defaults.js';
+import { assertDestinations } from './destinations.js';
 import { isDevelopment, NOT_DEVELOPMENT } from './development.js';
 import { resolveLimits } from './limits.js';
+import { resolveMessages } from './messages.js';
 import { isOneLine, ONE_LINE_RULE } from './one-line.js';
+import { resolveMethods } from './methods.js';
 import { resolvePurposes } from './purposes.js';
 import type { ResolvedOptions } from './resolved-options.interface.js';
 import { resolveSecrets } from './secrets.js';
+import { resolveTestRecipients } from './test-recipients.js';
 import { isInteger, readSetting, SETTINGS, formatValue } from './settings.js';
 import type {
   PurposeDefinition,
@@ -28,9 +32,14 @@ const KNOWN = Object.keys(SETTINGS).concat([
   'secrets',
   'senders',
   'codeGenerator',
+  'messages',
+  'methods',
   'purposes',
+  'testRecipients',
+  'allowTestRecipientsInProduction',
   'cooldownSeconds',
   'autoPurge',
+  'worker',
   'limits',
   'clock',
   'env',
@@ -75,23 +84,34 @@ export function resolveOptions(
     );
   }
 
-  const purposes = resolvePurposes(options.purposes);
+  const methods = resolveMethods(options.methods);
+  const purposes = resolvePurposes(options.purposes, methods);
   const ttlSeconds = read('ttlSeconds');
+  const clock = resolveClock(options.clock);
+  const senders = resolveSenders(options.senders);
   const surroundings = {
     longestTtlSeconds: longestTtl(ttlSeconds, purposes),
     hasBoundPurpose: [...purposes.values()].some(
       ({ subject, recipient }) => subject !== undefined && recipient !== 'client',
     ),
+    hasDestinations: [...senders.values()].some(({ destinations }) => destinations !== undefined),
   };
 
   return Object.freeze<ResolvedOptions>({
     ...resolveSecrets(options, environment, developmentFeatures, application),
     application,
-    senders: resolveSenders(options.senders),
+    senders,
     defaultSender: read('defaultSender'),
     codeGenerator: expectFunction('codeGenerator', options.codeGenerator, DEFAULTS.codeGenerator),
     debugCodeResponse,
+    messages: resolveMessages(options.messages),
+    methods,
     purposes,
+    testRecipients: resolveTestRecipients(
+      options.testRecipients,
+      options.allowTestRecipientsInProduction,
+      { now: clock.now(), isDevelopment: developmentFeatures },
+    ),
     ttlSeconds,
     useWithinSeconds: read('useWithinSeconds'),
     maxAttempts: read('maxAttempts'),
@@ -102,9 +122,11 @@ export function resolveOptions(
     limits: resolveLimits(options.limits, surroundings),
     databaseTimeoutMs: read('databaseTimeoutMs'),
     sendTimeoutMs: read('sendTimeoutMs'),
+    delivery: read('delivery'),
+    worker: resolveWorker(options.worker),
     preparedStatements: read('preparedStatements'),
     batching: read('batching'),
-    clock: resolveClock(options.clock),
+    clock,
     developmentFeatures,
   });
 }
@@ -121,7 +143,12 @@ function resolveSenders(input: unknown): ReadonlyMap<string, SenderEntry> {
   )) {
     assertName('sender', name);
     const entry = expectObject(`Sender ${name}`, value);
-    refuseUnknown(`member of sender ${name}:`, entry, ['verboseName', 'backend', 'options']);
+    refuseUnknown(`member of sender ${name}:`, entry, [
+      'verboseName',
+      'backend',
+      'options',
+      'destinations',
+    ]);
     if (entry['backend'] === undefined || entry['backend'] === null) {
       throw new TwoFactorConfigurationError(
         `Sender ${name} has no backend. Give the name of a decorated class, a class or a factory.`,
@@ -133,6 +160,7 @@ function resolveSenders(input: unknown): ReadonlyMap<string, SenderEntry> {
       );
     }
     assertVerboseName(name, entry['verboseName']);
+    assertDestinations(name, entry['destinations']);
     // The sender's own options are not frozen, because they may contain the client of an SDK.
     senders.set(name, Object.freeze({ ...entry }) as unknown as SenderEntry);
   }
@@ -181,8 +209,20 @@ function resolveAutoPurge(input: unknown): ResolvedOptions['autoPurge'] {
     keepSeconds = DEFAULTS.autoPurge.keepSeconds,
   } = autoPurge;
   return Object.freeze({
-    everySeconds: integer('autoPurge.everySeconds', everySeconds, 10, 86_400),
-    keepSeconds: integer('autoPurge.keepSeconds', keepSeconds, 0, 31_536_000),
+    everySeconds: expectInteger('autoPurge.everySeconds', everySeconds, 10, 86_400),
+    keepSeconds: expectInteger('autoPurge.keepSeconds', keepSeconds, 0, 31_536_000),
+  });
+}
+
+function resolveWorker(input: unknown): ResolvedOptions['worker'] {
+  if (input === false) return false;
+  const worker = expectObject('Option worker', withDefault(input, {}), 'Give an object or false.');
+  refuseUnknown('member of worker:', worker, ['concurrency', 'pollSeconds']);
+  const { concurrency = DEFAULTS.worker.concurrency, pollSeconds = DEFAULTS.worker.pollSeconds } =
+    worker;
+  return Object.freeze({
+    concurrency: expectInteger('worker.concurrency', concurrency, 1, 64),
+    pollSeconds: expectInteger('worker.pollSeconds', pollSeconds, 1, 300),
   });
 }
 

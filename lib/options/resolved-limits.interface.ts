@@ -1,6 +1,9 @@
 import type { LimitsOptions, NetworkSendLimit, SendLimit } from './limits-options.interface.js';
 
-/** `open`: a client named the token. `bound`: the application named the token for a subject. */
+/**
+ * By whom the phone number or address of a message was named. `open`: by a client, which may name one that is not its own.
+ * `bound`: by the application, for a subject. The two are counted apart, so that strangers cannot use up a subject's quota.
+ */
 export type LimitClass = 'open' | 'bound';
 
 /** The resolved limits. A limit that is switched off is `null` or an empty list. */
@@ -15,7 +18,16 @@ export interface ResolvedLimits {
   readonly pending: number | null;
   readonly sendsPerToken: Readonly<Record<LimitClass, readonly SendLimit[]>>;
   readonly sendsPerRequester: readonly SendLimit[];
+  readonly requestsPerRequester: readonly SendLimit[];
   readonly sendsPerNetwork: readonly NetworkSendLimit[];
+  /** `null` also where no sender has rules for phone numbers. */
+  readonly sendsPerPrefix: {
+    readonly mode: 'record' | 'deny';
+    readonly prefixDigits: number;
+    readonly min: number;
+    readonly ratio: number;
+    readonly windowMs: number;
+  } | null;
   readonly sendsPerSender: readonly SendLimit[];
   readonly sendsInTotal: Readonly<Record<LimitClass, readonly SendLimit[]>>;
   readonly requester: LimitsOptions['requester'];
@@ -25,8 +37,14 @@ export interface ResolvedLimits {
 
 /** Whether any message is counted. */
 export function limitsSends(limits: ResolvedLimits): boolean {
-  const { sendsPerToken, sendsPerRequester, sendsPerNetwork, sendsPerSender, sendsInTotal } =
-    limits;
+  const {
+    sendsPerToken,
+    sendsPerRequester,
+    sendsPerNetwork,
+    sendsPerPrefix,
+    sendsPerSender,
+    sendsInTotal,
+  } = limits;
   const lists = [
     sendsPerToken.open,
     sendsPerToken.bound,
@@ -36,5 +54,5 @@ export function limitsSends(limits: ResolvedLimits): boolean {
     sendsInTotal.open,
     sendsInTotal.bound,
   ];
-  return lists.some((list) => list.length > 0);
+  return sendsPerPrefix !== null || lists.some((list) => list.length > 0);
 }

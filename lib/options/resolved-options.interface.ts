@@ -1,5 +1,8 @@
 import type { CodeGenerator, KeyRing } from '../crypto/index.js';
+import type { ResolvedMessages } from './messages.js';
+import type { ConfiguredMethods } from './methods.js';
 import type { ResolvedLimits } from './resolved-limits.interface.js';
+import type { ResolvedTestRecipient } from './test-recipients.js';
 import type { Clock, PurposeDefinition, SenderEntry } from './two-factor-options.interface.js';
 
 /** The resolved options: complete, validated, frozen, and without raw secrets. */
@@ -15,7 +18,12 @@ export interface ResolvedOptions {
   readonly defaultSender: string;
   readonly codeGenerator: CodeGenerator;
   readonly debugCodeResponse: boolean;
+  readonly messages: ResolvedMessages;
+  /** Empty without the option `methods`: a code is then the only one, and no factor is ever read. */
+  readonly methods: ConfiguredMethods;
   readonly purposes: ReadonlyMap<string, PurposeDefinition>;
+  /** `null` for none, as in nearly every application. */
+  readonly testRecipients: readonly ResolvedTestRecipient[] | null;
   readonly ttlSeconds: number;
   readonly useWithinSeconds: number;
   readonly maxAttempts: number;
@@ -26,6 +34,9 @@ export interface ResolvedOptions {
   readonly limits: ResolvedLimits;
   readonly databaseTimeoutMs: number;
   readonly sendTimeoutMs: number;
+  readonly delivery: 'inline' | 'queued';
+  /** `false` where the application sweeps the queue itself. */
+  readonly worker: { readonly concurrency: number; readonly pollSeconds: number } | false;
   readonly preparedStatements: boolean;
   readonly batching: boolean | { readonly maxSize: number };
   readonly clock: Clock;

@@ -49,7 +49,7 @@ export function newSecretModel(): SecretModel {
   const known = `${forwards}\n${Array.from(forwards).toReversed().join('')}`;
   const hashes = new Uint8Array(HASHES);
   for (let at = 0; at + SHORTEST_KNOWN <= known.length; at += 1) hashes[hashAt(known, at)] = 1;
-  const follows = bitsOfFollowers(words);
+  const follows = bitsOfNextLetters(words);
   const beginnings = byBeginning(words);
   return {
     wordsFrom: (text, at) => beginnings[beginningAt(text, at)] ?? NO_WORDS,
@@ -68,7 +68,10 @@ export function newSecretModel(): SecretModel {
   };
 }
 
-/** The words by their first two letters. By Zipf's law the share of a word falls with its rank. All shares add up to 1. */
+/**
+ * The common words by their first two letters, each with the bits that select it. By Zipf's law the frequency of a word falls
+ * with its rank. All frequencies add up to 1.
+ */
 function byBeginning(words: readonly string[]): readonly CommonWord[][] {
   const shares = words.map((_, rank) => 1 / (rank + FLATTENS_ZIPF));
   const sum = shares.reduce((one, other) => one + other, 0);
@@ -89,7 +92,7 @@ function beginningAt(text: string, at: number): number {
 }
 
 /** `[27 * one + other]`: the bits of a letter, or of the end of a word, after another. The shares of a row add up to 1. */
-function bitsOfFollowers(words: readonly string[]): Float64Array {
+function bitsOfNextLetters(words: readonly string[]): Float64Array {
   const counts = new Float64Array(SYMBOLS * SYMBOLS).fill(UNSEEN);
   for (const word of words) {
     let before = BOUNDARY;

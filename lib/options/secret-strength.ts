@@ -8,9 +8,9 @@ import {
 } from './secret-model.js';
 
 /**
- * A secret with a shorter description is refused. 32 random characters of `a-z`, `A-Z`, `0-9` have 190 bits, 32 random bytes have
- * 256. 32 hexadecimal digits (16 random bytes) and a UUID have 128 and are refused. A passphrase is estimated by its letters:
- * four uncommon words are refused, six are accepted.
+ * A secret whose shortest description has fewer bits is refused. 32 random characters of `a-z`, `A-Z`, `0-9` have 190 bits, 32
+ * random bytes have 256. 32 hexadecimal digits (16 random bytes) and a UUID have 128 and are refused. A passphrase is estimated
+ * by its letters: four uncommon words are refused, six are accepted.
  */
 export const MIN_SECRET_BITS = 160;
 
@@ -19,14 +19,14 @@ const LOOKED_AT = 1_024;
 /** The most nested encodings that are decoded, such as the base64 of hexadecimal digits. */
 const MAX_DECODINGS = 3;
 
-/** The description of the previous character: alone, a letter after a letter, part of a word, or part of a longer stretch. */
+/** How the previous character was described: by itself, as a letter after a letter, in a word, or in a longer stretch. */
 const LITERAL = 0;
 const LETTER = 1;
 const WORD = 2;
 const STRETCH = 3;
 type Before = typeof LITERAL | typeof LETTER | typeof WORD | typeof STRETCH;
 const BEFORES = 4;
-/** Further descriptions of the next characters. */
+/** Descriptions of several characters at once: a stretch of a known text, a repetition, and a sequence such as `1234`. */
 const KNOWN = 3;
 const REPETITION = 4;
 const SEQUENCE = 5;
@@ -51,7 +51,10 @@ const SECRET_ALPHABETS: readonly (readonly [size: number, RegExp])[] = [
   [41, /^[\da-z+/=_-]+$/],
   [69, /^[ -~]+$/],
 ];
-const BYTES = 230;
+/**
+ * The number of characters that is assumed for a text with others than printable ASCII, such as the bytes of a decoded secret.
+ */
+const BYTE_ALPHABET_SIZE = 230;
 const ALPHABET_BITS = Math.log2(SECRET_ALPHABETS.length + 1);
 
 /** The count of all characters of an alphabet together before the first character. */
@@ -174,41 +177,42 @@ function bitsOfSelection(all: number, chosen: number): number {
 function describe(written: string): number {
   const known = modelOf();
   const text = written.replace(/[A-Z]/g, (letter) => letter.toLowerCase());
-  const size = SECRET_ALPHABETS.find(([, characters]) => characters.test(text))?.[0] ?? BYTES;
+  const size =
+    SECRET_ALPHABETS.find(([, characters]) => characters.test(text))?.[0] ?? BYTE_ALPHABET_SIZE;
   const { length } = text;
   /** The bits of the capitals before each position, if they are described letter by letter. */
   const caseBits = bitsOfCase(written);
   const links = previousPlaces(text);
-  const ways = new ShortestWays(length);
+  const descriptions = new ShortestDescriptions(length);
   const counts = new Uint16Array(256);
 
   for (let at = 0; at < length; at += 1) {
     const code = text.charCodeAt(at);
     const capital = caseBits[at + 1]! - caseBits[at]!;
-    if (!ways.leave(at)) return MIN_SECRET_BITS;
+    if (!descriptions.leave(at)) return MIN_SECRET_BITS;
     // Half of the share is uniform over the alphabet, half is proportional to earlier occurrences.
     const often = (counts[code]! + UNSEEN_COUNTS / size) / (at + UNSEEN_COUNTS);
-    ways.reach(at + 1, LITERAL, LITERAL, capital - Math.log2(0.5 / size + 0.5 * often));
+    descriptions.reach(at + 1, LITERAL, LITERAL, capital - Math.log2(0.5 / size + 0.5 * often));
     counts[code]! += 1;
 
     const letter = known.bitsAfter(at > 0 ? text.charCodeAt(at - 1) : 0, code);
-    if (letter !== Infinity) ways.reach(at + 1, LETTER, LETTER, letter + capital);
+    if (letter !== Infinity) descriptions.reach(at + 1, LETTER, LETTER, letter + capital);
 
     for (const { word, bits } of known.wordsFrom(text, at)) {
       if (!text.startsWith(word, at)) continue;
       const end = at + word.length;
       // One bit for whether a hyphen, dot or underscore follows.
       const wordBits = bits + bitsOfCapitals(written.slice(at, end)) + 1;
-      ways.reach(end, WORD, WORD, wordBits);
+      descriptions.reach(end, WORD, WORD, wordBits);
       if (isWordSeparator(text.charAt(end))) {
-        ways.reach(end + 1, WORD, WORD, wordBits + BETWEEN_WORDS_BITS);
+        descriptions.reach(end + 1, WORD, WORD, wordBits + BETWEEN_WORDS_BITS);
       }
     }
 
     const inKnown = known.longestKnown(text, at);
     const knownBits = known.placeBits + Math.log2(LONGEST_KNOWN - SHORTEST_KNOWN + 1);
     for (let end = at + SHORTEST_KNOWN; end <= at + inKnown; end += 1) {
-      ways.reach(end, STRETCH, KNOWN, knownBits + caseBits[end]! - caseBits[at]!);
+      descriptions.reach(end, STRETCH, KNOWN, knownBits + caseBits[end]! - caseBits[at]!);
     }
 
     const lengthBits = Math.log2(length - at);
@@ -218,20 +222,20 @@ function describe(written: string): number {
       const repetitionBits = Math.log2(at) + REPETITION_BITS + lengthBits;
       for (let end = at + 2; end <= at + loosely; end += 1) {
         const capitals = end <= at + exactly ? 0 : caseBits[end]! - caseBits[at]!;
-        ways.reach(end, STRETCH, REPETITION, repetitionBits + capitals);
+        descriptions.reach(end, STRETCH, REPETITION, repetitionBits + capitals);
       }
     }
 
     const continued = longestSequence(written, at);
     for (let end = at + 2; end <= at + continued; end += 1) {
-      ways.reach(end, STRETCH, SEQUENCE, STRIDE_BITS + lengthBits);
+      descriptions.reach(end, STRETCH, SEQUENCE, STRIDE_BITS + lengthBits);
     }
   }
-  return ALPHABET_BITS + ways.shortest();
+  return ALPHABET_BITS + descriptions.shortest();
 }
 
 /** The fewest bits that describe a text up to each position, by the description of the previous character. */
-class ShortestWays {
+class ShortestDescriptions {
   readonly #best: Float64Array;
   readonly #choices = new Float64Array(CHOICES);
   #furthest = 0;
@@ -275,7 +279,10 @@ class ShortestWays {
 const isUpper = (code: number): boolean => code >= 65 && code <= 90;
 const isLower = (code: number): boolean => code >= 97 && code <= 122;
 
-/** Running sums of the bits of each letter's case, by its frequency so far after a letter of the previous letter's case. */
+/**
+ * The bits that describe which letters before each position are capitals. A case that often followed the case of the previous
+ * letter in this text so far takes fewer bits.
+ */
 function bitsOfCase(text: string): Float64Array {
   const sums = new Float64Array(text.length + 1);
   const counts = new Float64Array(6).fill(0.5);

@@ -124,7 +124,8 @@ function parseJson(text: string): unknown {
     return JSON.parse(text);
   } catch {
     throw new TwoFactorConfigurationError(
-      'TWO_FACTOR_SECRETS is not JSON. Write an array of strings: ["the new secret","the old one"]',
+      'TWO_FACTOR_SECRETS is not JSON. Write an array of strings without quotes around it: ' +
+        '["the new secret","the old one"]',
     );
   }
 }
@@ -135,6 +136,12 @@ function secretBytes(where: string, secret: unknown): Uint8Array {
   };
   if (typeof secret === 'string') {
     if (/\s/.test(secret)) refuse('contains white space, which is lost when it is copied');
+    // A shell and dotenv remove the quotes, `docker --env-file` keeps them: two instances would have different secrets.
+    if (/^["'`]|["'`]$/.test(secret)) {
+      refuse(
+        'stands in quotes, which docker --env-file makes a part of it; remove them, or draw another one',
+      );
+    }
   } else if (!(secret instanceof Uint8Array)) {
     refuse('is neither a string nor bytes');
   }

@@ -111,6 +111,15 @@ export const SETTINGS = {
   } satisfies Setting<'same' | 'rotate'> as Setting<'same' | 'rotate'>,
   databaseTimeoutMs: integer('databaseTimeoutMs', DEFAULTS.databaseTimeoutMs, 100, 60_000),
   sendTimeoutMs: integer('sendTimeoutMs', DEFAULTS.sendTimeoutMs, 100, 60_000),
+  delivery: {
+    option: 'delivery',
+    variable: variableOf('delivery'),
+    default: DEFAULTS.delivery,
+    problem: (value) =>
+      value === 'inline' || value === 'queued' ? null : "Give 'inline' or 'queued'.",
+    parse: (text) => (text === 'inline' || text === 'queued' ? text : undefined),
+    weakens: neverWeakens,
+  } satisfies Setting<'inline' | 'queued'> as Setting<'inline' | 'queued'>,
   preparedStatements: flag('preparedStatements', DEFAULTS.preparedStatements),
   batching: {
     option: 'batching',

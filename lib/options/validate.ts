@@ -40,7 +40,7 @@ export function expectFunction<T>(option: string, value: T | undefined, fallback
 }
 
 /** @throws TwoFactorConfigurationError for anything but a whole number from `min` to `max`. */
-export function integer(option: string, value: unknown, min: number, max: number): number {
+export function expectInteger(option: string, value: unknown, min: number, max: number): number {
   if (isInteger(value, min, max)) return value;
   throw new TwoFactorConfigurationError(
     `Option ${option} is ${formatValue(value)}. Give a whole number from ${min} to ${max}.`,

@@ -1,6 +1,13 @@
 export {
+  MethodChooser,
+  type AllowedMethods,
+  type MethodChoice,
+  type MethodDemand,
+} from './method-chooser.js';
+export {
   TwoFactorService,
-  type TwoFactorRequest,
+  type RequestedConfirmation,
+  type TwoFactorMethodRequestInput,
   type TwoFactorRequestInput,
   type TwoFactorResendInput,
 } from './two-factor.service.js';

@@ -1,8 +1,11 @@
 import { Injectable } from '@nestjs/common';
+import type { EntityManager } from 'typeorm';
 
 import {
+  CODE_METHOD,
   ConfirmationCreator,
   maskToken,
+  parseSubject,
   parseToken,
   openContent,
   stateRow,
@@ -10,12 +13,21 @@ import {
   type ConfirmationRow,
   type ConfirmationState,
   type MakeConfirmationInput,
+  type SendContext,
 } from '../confirmation/index.js';
-import { TwoFactorInputError } from '../errors/index.js';
+import {
+  expectInput,
+  inputMembers,
+  TwoFactorTooManyRequestsError,
+  type MethodName,
+} from '../errors/index.js';
 import { parseRequester } from '../limits/index.js';
 import type { ResolvedOptions } from '../options/index.js';
 import { resendAt, SenderService } from '../delivery/index.js';
 import { InjectTwoFactorOptions } from '../two-factor.tokens.js';
+import { MethodChooser, type MethodChoice } from './method-chooser.js';
+
+const CODE_ALONE: readonly MethodName[] = Object.freeze([CODE_METHOD]);
 
 /** The input of `TwoFactorService.request`. */
 export interface TwoFactorRequestInput extends Omit<
@@ -24,22 +36,83 @@ export interface TwoFactorRequestInput extends Omit<
 > {
   /** The address, number or chat id that receives the code, 1 to 320 characters. */
   readonly token: string;
+  /** The method to begin with, one of `methods`. @default the first of `methods` that the subject can use */
+  readonly method?: MethodName | undefined;
+  /** The token of the device in front of the person, without which the method `device` is not chosen. */
+  readonly deviceToken?: string | undefined;
   /**
    * The party that causes the message, 1 to 255 characters: an IP address, or the id of a session or a user. It is counted by
-   * `sendsPerRequester` and `sendsPerNetwork` where no subject is given or the client named the token. Without it, all unknown
-   * requesters share one quota.
+   * `sendsPerRequester` and `sendsPerNetwork` where no subject is given or the client named the phone number or address. Without
+   * it, all unknown requesters share one quota.
    */
   readonly requester?: string | undefined;
+  /**
+   * Makes the confirmation and its message in the transaction of this manager, with `delivery: 'queued'` only. A rollback sends
+   * nothing, and a commit sends the message. Its budgets are charged after the commit: a message that they refuse waits until
+   * they open, or fails with `too-many-requests`.
+   */
+  readonly manager?: EntityManager | undefined;
 }
+
+/** The input of `TwoFactorService.request` with methods, which needs a phone number or address (`token`) only to send a code. */
+export interface TwoFactorMethodRequestInput extends Omit<TwoFactorRequestInput, 'token'> {
+  readonly token?: string | undefined;
+  readonly subject: string;
+  readonly methods: readonly MethodName[];
+}
+
+/** A request whose methods were chosen before. */
+type RequestInput = Omit<TwoFactorMethodRequestInput, 'methods' | 'subject'> & {
+  readonly subject?: string | undefined;
+};
 
 /** The options of `TwoFactorService.resend`. */
 export interface TwoFactorResendInput {
   /** The party that causes the message, as for `request`. */
   readonly requester?: string | undefined;
+  /**
+   * 16 to 128 characters. Repeated calls with one key send one message, and a repeat returns what the first call returned,
+   * also while the cooldown lasts. Draw a new key for each message.
+   */
+  readonly idempotencyKey?: string | undefined;
+  /**
+   * The address, number or chat id that receives the first code of a confirmation that was begun by another method, 1 to 320
+   * characters. A confirmation that has its token keeps it.
+   */
+  readonly token?: string | undefined;
+  /** The sender of that first code. Later messages go by the same sender. @default as for `request` */
+  readonly way?: string | undefined;
+  /** Data for the sender of that first code, such as a locale. Later messages have the same. */
+  readonly context?: SendContext | undefined;
 }
 
+const REQUEST_MEMBERS = inputMembers<TwoFactorRequestInput>({
+  purpose: true,
+  subject: true,
+  details: true,
+  meta: true,
+  method: true,
+  methods: true,
+  deviceToken: true,
+  token: true,
+  tokenFrom: true,
+  way: true,
+  ttlSeconds: true,
+  context: true,
+  idempotencyKey: true,
+  requester: true,
+  manager: true,
+});
+const RESEND_MEMBERS = inputMembers<TwoFactorResendInput>({
+  requester: true,
+  idempotencyKey: true,
+  token: true,
+  way: true,
+  context: true,
+});
+
 /** A requested confirmation, with the values that a client needs. */
-export interface TwoFactorRequest {
+export interface RequestedConfirmation {
   /** The confirmation's id, 36 characters. */
   readonly id: string;
   /** When the code expires. */
@@ -50,8 +123,17 @@ export interface TwoFactorRequest {
   readonly attemptsLeft: number;
   /** Characters of the code, for the input field. */
   readonly codeLength: number;
-  /** The token with most of its characters replaced: its owner recognises it, and no other reader learns it. */
+  /** The method to begin with. A message was sent for `code` alone. */
+  readonly method: MethodName;
+  /** The methods that the subject can use for this confirmation now, in order of preference. */
+  readonly methods: readonly MethodName[];
+  /** The phone number or address with most of its characters replaced: its owner recognises it, and no other reader learns it. */
   readonly maskedToken: string;
+  /**
+   * `queued` with `delivery: 'queued'`: the message leaves after the commit, and `DeliveryService.status` tells what became of
+   * it. Absent otherwise, because the message has left.
+   */
+  readonly delivery?: 'queued' | undefined;
   /** The confirmation itself. */
   readonly state: ConfirmationState;
 }
@@ -68,26 +150,96 @@ export class TwoFactorService {
   constructor(
     private readonly creator: ConfirmationCreator,
     private readonly sender: SenderService,
+    private readonly chooser: MethodChooser,
     @InjectTwoFactorOptions() private readonly options: ResolvedOptions,
   ) {}
 
   /**
-   * Creates a confirmation for a token and sends its code. With an `idempotencyKey`, repeated requests share one confirmation
-   * and one message; call `resend` if that message did not arrive.
+   * Creates a confirmation for a phone number or address (`token`) and sends its code, or begins with another one of its
+   * `methods` and sends nothing. With an `idempotencyKey`, repeated requests share one confirmation and one message; call
+   * `resend` if that message did not arrive.
    *
-   * @throws TwoFactorInputError for a member of the wrong shape or an unknown sender; nothing was created.
+   * @throws TwoFactorInputError for a member of the wrong shape, an unknown sender, and a manager unless messages are queued;
+   * nothing was created.
+   * @throws TwoFactorKeyReusedError when the key belongs to a request for another phone number or address, sender, life or other
+   * details.
    * @throws TwoFactorTooManyRequestsError, TwoFactorUnavailableError when a limit is reached; nothing was created.
-   * @throws TwoFactorRecipientError when the token can never be reached.
-   * @throws TwoFactorSendError when the confirmation was created but its message was not delivered: call `resend(error.id)`
+   * @throws TwoFactorRecipientError when the `destinations` of the sender leave the number out (nothing was created), or when the
+   * phone number or address can never be reached; the latter never with `delivery: 'queued'`.
+   * @throws TwoFactorSendError, never with `delivery: 'queued'`, when the confirmation was created but its message was not delivered: call `resend(error.id)`
    * after `error.resendAt`.
    * @example
    * ```ts
    * const { id, maskedToken } = await twoFactor.request({ way: 'email', token: 'ann@example.com', purpose: 'login' });
    * ```
    */
-  async request(input: TwoFactorRequestInput): Promise<TwoFactorRequest> {
-    expectObject(input, 'request takes an object.');
-    // Members are picked by name, because an untyped caller could pass `isConfirmed: true`.
+  async request(
+    input: TwoFactorMethodRequestInput | TwoFactorRequestInput,
+  ): Promise<RequestedConfirmation> {
+    expectInput('request', input, REQUEST_MEMBERS);
+    const { method: asked, methods: allowed = CODE_ALONE, subject, token, deviceToken } = input;
+    if (input.methods === undefined && asked === undefined) return this.requestBy(null, input);
+    const canSend = token !== undefined;
+    const choice = await this.chooser.choose({
+      subject: subject === undefined ? '' : parseSubject(subject),
+      allowed,
+      asked,
+      canSend,
+      deviceToken,
+    });
+    return this.requestBy(choice, input);
+  }
+
+  /**
+   * As `request`, with methods that were chosen before; `null` for a code alone.
+   *
+   * @internal
+   */
+  async requestBy(
+    choice: MethodChoice | null,
+    input: RequestInput,
+  ): Promise<RequestedConfirmation> {
+    if (choice === null) return this.#requestCode(null, input);
+    try {
+      return choice.method === CODE_METHOD
+        ? await this.#requestCode(choice, input)
+        : await this.#requestOther(choice, input);
+    } catch (error) {
+      const isLocked = error instanceof TwoFactorTooManyRequestsError && error.limit === 'failures';
+      const methods = this.chooser.unlocked(choice);
+      if (!isLocked || methods.length === 0) throw error;
+      const { message, retryAfterSeconds, limit } = error;
+      throw new TwoFactorTooManyRequestsError(message, retryAfterSeconds, limit, methods);
+    }
+  }
+
+  /** A confirmation that begins with a method beside codes. Nothing is sent. */
+  async #requestOther(
+    choice: MethodChoice,
+    {
+      purpose,
+      subject,
+      details,
+      meta,
+      ttlSeconds,
+      manager,
+      idempotencyKey,
+      requester,
+    }: RequestInput,
+  ): Promise<RequestedConfirmation> {
+    // Without a queue a manager is refused for every method, so that the answer does not depend on what the subject has enrolled.
+    this.sender.admit('', manager);
+    const given = { purpose, subject, details, meta, ttlSeconds, manager, idempotencyKey };
+    const { methods, method, isNarrowed } = choice;
+    const unsent = { requester: parseRequester(requester), isNarrowed };
+    const { state } = await this.creator.create({ ...given, methods }, undefined, method, unsent);
+    return this.#describe(state, null, choice);
+  }
+
+  async #requestCode(
+    choice: MethodChoice | null,
+    input: RequestInput,
+  ): Promise<RequestedConfirmation> {
     const {
       purpose,
       subject,
@@ -96,11 +248,14 @@ export class TwoFactorService {
       context,
       ttlSeconds,
       tokenFrom,
+      manager,
       idempotencyKey: key,
     } = input;
     const token = parseToken(input.token);
     const sender = this.sender.senderFor(purpose, input.way ?? null);
-    const message = { way: sender.name, requester: parseRequester(input.requester) };
+    const queued = this.sender.admit(sender.name, manager);
+    const requester = parseRequester(input.requester);
+    const message = { way: sender.name, requester, queued };
     const made = await this.creator.create(
       {
         token,
@@ -112,19 +267,25 @@ export class TwoFactorService {
         meta,
         context,
         ttlSeconds,
+        manager,
         idempotencyKey: key,
+        methods: choice?.methods,
       },
       message,
     );
-    const state = await this.sender.sendInitial(made, sender, message.requester);
-    return this.#describe(state, made.pendingMessage ?? openContent(state));
+    const state = await this.sender.sendInitial(made, sender, message, manager);
+    return this.#describe(state, made.pendingMessage ?? openContent(state), choice);
   }
 
   /**
-   * Sends the code of a confirmation again after the cooldown, by the same sender to the same token.
+   * Sends the code of a confirmation again after the cooldown, by the same sender to the same phone number or address. With a
+   * `token` it sends the
+   * first code of a confirmation that was begun by another method, and that allows a code: the person has chosen "send me a code
+   * instead". The expiry and the number of attempts stay.
    *
    * @param confirmation Its id or its state.
    * @param seen Its row, for a caller inside of this package that has just read it.
+   * @throws TwoFactorInputError for a confirmation without a token, another token, and another sender than that of its first code.
    * @throws TwoFactorNotFoundError for an unknown confirmation, TwoFactorStateError for one that is not pending.
    * @throws TwoFactorTooManyRequestsError also while the cooldown lasts, and as `request`.
    */
@@ -132,30 +293,38 @@ export class TwoFactorService {
     confirmation: ConfirmationReference,
     input: TwoFactorResendInput = {},
     seen?: ConfirmationRow,
-  ): Promise<TwoFactorRequest> {
-    expectObject(input, 'resend takes a confirmation and an object.');
-    const requester = parseRequester(input.requester);
-    return this.describe(await this.sender.resend(confirmation, requester, seen));
+  ): Promise<RequestedConfirmation> {
+    expectInput('resend', input, RESEND_MEMBERS);
+    const { requester, idempotencyKey, token, way, context } = input;
+    const first = { token, way, context };
+    return this.describe(
+      await this.sender.repeat(confirmation, { requester, idempotencyKey, first, seen }),
+    );
   }
 
   /** The values of a state that a client needs. */
-  describe(state: ConfirmationState): TwoFactorRequest {
-    return this.#describe(state, openContent(state));
+  describe(state: ConfirmationState): RequestedConfirmation {
+    return this.#describe(state, openContent(state), null);
   }
 
   #describe(
     state: ConfirmationState,
     sealed: { readonly code: string; readonly token?: string | undefined } | null,
-  ): TwoFactorRequest {
+    choice: MethodChoice | null,
+  ): RequestedConfirmation {
     const { id, expiresAt, attemptsLeft } = state;
+    const isQueued = this.options.delivery === 'queued' && sealed !== null;
     return {
       id,
       expiresAt,
       attemptsLeft,
       state,
+      method: choice?.method ?? CODE_METHOD,
+      methods: choice?.usable ?? CODE_ALONE,
       resendAt: this.resendAt(state),
       codeLength: sealed?.code.length ?? 0,
       maskedToken: maskToken(sealed?.token ?? ''),
+      ...(isQueued && { delivery: 'queued' }),
     };
   }
 
@@ -163,9 +332,4 @@ export class TwoFactorService {
   resendAt(state: ConfirmationState): Date {
     return new Date(resendAt(stateRow(state), this.options.clock.now(), this.options));
   }
-}
-
-/** Refuses the argument of an untyped caller before a member of it is read. */
-function expectObject(value: unknown, problem: string): asserts value is object {
-  if (typeof value !== 'object' || value === null) throw new TwoFactorInputError(problem);
 }

@@ -1,6 +1,8 @@
 import type { Type } from '@nestjs/common';
 
-import type { SenderEntry } from '../options/index.js';
+import type { CodeGenerator } from '../crypto/index.js';
+import type { DestinationRules, SenderEntry } from '../options/index.js';
+import type { ResolvedSender } from './sender-registry.js';
 import {
   senderBackendMetadata,
   type Delivery,
@@ -8,13 +10,41 @@ import {
 } from './sender-backend.decorator.js';
 
 /** Delivers one message. */
-export type SendFunction<Options = unknown> = (delivery: Delivery<Options>) => unknown;
+export interface SendFunction<Options = unknown> {
+  (delivery: Delivery<Options>): unknown;
+  /**
+   * The kind of recipients (`token`) that this function sends to; `undefined` for any kind. `failoverBackend` refuses at boot to
+   * combine senders of different kinds, because a code by e-mail proves something else than a code by text message.
+   */
+  readonly tokenKind?: SenderTokenKind | undefined;
+  /** The providers behind this function, for a health check: those of `failoverBackend`, in this process. */
+  readonly providers?: (() => readonly ProviderHealth[]) | undefined;
+}
+
+/** A provider as the circuit breaker of its sender sees it. */
+export interface ProviderHealth {
+  /** Its name among those of the sender. */
+  readonly name: string;
+  /** Whether messages go to the other providers first, because this one keeps failing. */
+  readonly isPassedOver: boolean;
+}
+
+/** A mailbox, a phone number, or a chat of a messenger. */
+export type SenderTokenKind = 'email' | 'phone' | 'chat';
 
 /** The argument of a factory: the sender that it creates a `send` function for. */
 export interface SenderBackendFactoryInput<Options = unknown> {
   readonly name: string;
   readonly options: Options;
   readonly verboseName: string;
+  /** The application's generator of codes, for a provider that takes only some codes. */
+  readonly codeGenerator?: CodeGenerator | undefined;
+  /**
+   * Creates the backend of a further entry, for a backend that sends by others.
+   *
+   * @internal
+   */
+  readonly resolve?: ((name: string, entry: SenderEntry) => Promise<ResolvedSender>) | undefined;
 }
 
 /**
@@ -42,6 +72,11 @@ export interface SenderDefinition extends SenderEntry {
   readonly backend: string | Type<SenderBackend<never>> | SenderBackendFactory<never>;
   /** The options of the backend; passed on unchanged. */
   readonly options?: unknown;
+  /**
+   * The phone numbers that this sender sends to: `phoneDestinations({ countries: ['UA'] })` of `nestjs-two-factor/phone`. Other
+   * tokens are refused before anything is stored or counted (HTTP 422, `recipient-not-allowed`). @default all tokens
+   */
+  readonly destinations?: DestinationRules | undefined;
 }
 
 /**
@@ -56,7 +91,11 @@ export interface SenderDefinition extends SenderEntry {
 export function defineSender<Options>(
   backend: Type<SenderBackend<Options>> | SenderBackendFactory<Options>,
   // Without NoInfer, a misspelt option would widen the inferred type instead of failing to compile.
-  definition: { readonly options: NoInfer<Options>; readonly verboseName?: string | undefined },
+  definition: {
+    readonly options: NoInfer<Options>;
+    readonly verboseName?: string | undefined;
+    readonly destinations?: DestinationRules | undefined;
+  },
 ): SenderDefinition {
   return { backend, ...definition };
 }

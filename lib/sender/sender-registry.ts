@@ -63,7 +63,8 @@ export class SenderRegistry implements SenderBackends {
     if (this.#senders === null) {
       throw new TwoFactorConfigurationError(
         "The sender backends are found in TwoFactorModule's onModuleInit, and were read before it. Read them in " +
-          'onApplicationBootstrap or later.',
+          'onApplicationBootstrap or later. If LazyModuleLoader loads TwoFactorModule, import it in a module of the ' +
+          'application instead: Nest runs no hooks and no controllers of lazy modules.',
       );
     }
     return this.#senders;

@@ -15,12 +15,13 @@ import {
   DEFAULTS,
   isName,
   NAME_RULE,
+  type PurposeDefinition,
   type ResolvedOptions,
   type SenderEntry,
 } from '../options/index.js';
 import { InjectTwoFactorOptions, SENDER_BACKENDS } from '../two-factor.tokens.js';
 import { callHook, OwnInstances } from './own-instances.js';
-import { senderBackendMetadata } from './sender-backend.decorator.js';
+import { senderBackendMetadata, unlistedHint } from './sender-backend.decorator.js';
 import {
   candidatesOf,
   decoratedNames,
@@ -48,6 +49,8 @@ export class SenderExplorer
   readonly #ownInstances: OwnInstances;
   /** The functions that factories returned. */
   readonly #functions: unknown[] = [];
+  /** The classes of all providers. */
+  #provided: ReadonlySet<unknown> = new Set();
 
   constructor(
     private readonly discovery: DiscoveryService,
@@ -62,6 +65,7 @@ export class SenderExplorer
     // The module extra `senderBackends` replaces the registry. Its provider then holds its own senders.
     if (!(this.backends instanceof SenderRegistry)) return;
     const candidates = candidatesOf(this.discovery.getProviders());
+    this.#provided = new Set(candidates.map(({ type }) => type));
     const senders = new Map<string, ResolvedSender>();
     const named = new Set<Candidate>();
     for (const [name, entry] of this.options.senders) {
@@ -71,6 +75,17 @@ export class SenderExplorer
     this.#assertDefault(senders);
     for (const { name, verboseName } of senders.values()) assertVerboseName(name, verboseName);
     this.backends.fill(senders);
+  }
+
+  /** @throws TwoFactorConfigurationError for a controller that is to send codes and has no sender. */
+  assertAnySender(): void {
+    const purposes = [...this.options.purposes.values()];
+    const sendsNothing = purposes.length > 0 && !purposes.some(mayHaveCode);
+    if (this.backends.size > 0 || sendsNothing) return;
+    throw new TwoFactorConfigurationError(
+      'The controller is on, and there is no sender to deliver its codes: give senders in the options, or leave ' +
+        `controller out${unlistedHint(this.#provided)}.`,
+    );
   }
 
   async onApplicationBootstrap(): Promise<void> {
@@ -101,7 +116,13 @@ export class SenderExplorer
     const { backend, options } = entry;
     if (typeof backend === 'function' && !isBackendClass(backend)) {
       const verboseName = entry.verboseName ?? name;
-      const send = await (backend as SenderBackendFactory)({ name, options, verboseName });
+      const send = await (backend as SenderBackendFactory)({
+        name,
+        options,
+        verboseName,
+        codeGenerator: this.options.codeGenerator,
+        resolve: (other, further) => this.#resolve(other, further, candidates, named),
+      });
       if (typeof send !== 'function') {
         throw new TwoFactorConfigurationError(
           `The backend of sender ${name} is a factory that did not return a function. Return (delivery) => ... from it.`,
@@ -140,7 +161,7 @@ export class SenderExplorer
     if (typeof backend !== 'string') return this.#ownInstances.getOrCreate(backend);
     throw new TwoFactorConfigurationError(
       `Sender ${name} names the backend "${backend}", which no module provides: provide a class decorated with ` +
-        `@SenderBackend(${JSON.stringify(backend)}) in a module (found: ${decoratedNames(candidates)}).`,
+        `@SenderBackend(${JSON.stringify(backend)}) in a module (found: ${decoratedNames(candidates)})${unlistedHint(this.#provided, backend)}.`,
     );
   }
 
@@ -181,7 +202,7 @@ export class SenderExplorer
       if (unknown === undefined) continue;
       throw new TwoFactorConfigurationError(
         `Purpose ${purpose || "''"} names the sender "${unknown}", and there is none of that name: name some of ` +
-          `${[...this.backends.keys()].join(', ') || '(none found)'}.`,
+          `${[...this.backends.keys()].join(', ') || '(none found)'}${unlistedHint(this.#provided, unknown)}.`,
       );
     }
   }
@@ -193,7 +214,13 @@ export class SenderExplorer
     if (senders.size === 0 && defaultSender === DEFAULTS.defaultSender) return;
     throw new TwoFactorConfigurationError(
       `The default sender is "${defaultSender}", and there is none of that name: set defaultSender to one of ` +
-        `${[...senders.keys()].join(', ') || '(none found)'}.`,
+        `${[...senders.keys()].join(', ') || '(none found)'}${unlistedHint(this.#provided, defaultSender)}.`,
     );
   }
+}
+
+/** Whether a confirmation for the purpose may be confirmed by a code that is sent. */
+function mayHaveCode({ methods, recipient }: PurposeDefinition): boolean {
+  if (methods === undefined) return true;
+  return recipient !== undefined && (typeof methods === 'function' || methods.includes('code'));
 }

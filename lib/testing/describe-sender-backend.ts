@@ -27,11 +27,13 @@ export interface SenderBackendFixture<Options = unknown> {
 export interface SenderBackendContract<Options, Fixture extends SenderBackendFixture<Options>> {
   /** Creates backend and provider. */
   readonly open: () => Fixture | Promise<Fixture>;
-  /** The n-th of ten different tokens that can be reached, n from 0 to 9. */
+  /** The n-th of ten different phone numbers or addresses that can be reached, n from 0 to 9. */
   readonly token: (n: number) => string;
   /** The sender's own options, for each delivery. */
   readonly options?: Options | undefined;
-  /** Tokens that can never be reached. Leave it out only if every token can be reached. */
+  /** The digits of each code, for a provider that takes only some codes. @default 9 */
+  readonly codeDigits?: number | undefined;
+  /** Phone numbers or addresses that can never be reached. Leave it out only if there is none. */
   readonly unreachable?: readonly string[] | undefined;
   /** Makes the next message fail temporarily. Leave it out only if no message can fail. */
   readonly failNext?: ((fixture: Fixture) => unknown) | undefined;
@@ -39,7 +41,10 @@ export interface SenderBackendContract<Options, Fixture extends SenderBackendFix
   readonly hang?: ((fixture: Fixture) => unknown) | undefined;
   /** Longest wait from the abort to the end of `send`, in milliseconds. @default 1000 */
   readonly settleWithinMs?: number | undefined;
-  /** Whether the backend delivers by writing to the log. The test that code and token stay out of the log is then left out. @default false */
+  /**
+   * Whether the backend delivers by writing to the log. The test that code and phone number or address stay out of the log is
+   * then left out. @default false
+   */
   readonly deliversToLog?: boolean | undefined;
 }
 
@@ -49,6 +54,7 @@ export interface TestFramework {
   readonly it: (name: string, body: () => Promise<void>) => unknown;
 }
 
+/** How many messages the backend is given concurrently. */
 const MESSAGES_AT_ONCE = 10;
 const SETTLE_WITHIN_MS = 1_000;
 /** Long enough for a backend to have called its provider, which does not respond. */
@@ -94,7 +100,7 @@ export function describeSenderBackend<Options, Fixture extends SenderBackendFixt
   assertDevelopment('describeSenderBackend');
   const { open, token, unreachable = [], failNext, hang, deliversToLog = false } = contract;
   const sample = (n: number, signal?: AbortSignal): Delivery<Options> =>
-    sampleDelivery(token(n), contract.options as Options, signal);
+    sampleDelivery(token(n), contract.options as Options, signal, contract.codeDigits);
   const test = (sentence: string, body: (fixture: Fixture) => Promise<void>): void => {
     it(sentence, async () => {
       const fixture = await open();
@@ -154,7 +160,12 @@ export function describeSenderBackend<Options, Fixture extends SenderBackendFixt
 
     for (const unreachableToken of unreachable) {
       test(`says that ${JSON.stringify(unreachableToken)} can never be reached`, async (fixture) => {
-        const delivery = sampleDelivery(unreachableToken, contract.options as Options);
+        const delivery = sampleDelivery(
+          unreachableToken,
+          contract.options as Options,
+          undefined,
+          contract.codeDigits,
+        );
         const outcome = await outcomeOf(sent(fixture, delivery));
         ok(
           outcome.kind === 'failed' && outcome.error instanceof TwoFactorRecipientError,
@@ -217,7 +228,7 @@ function within(ms: number, sending: Promise<Outcome>): Promise<Outcome | null> 
   return withTimeout(ms, () => sending).catch(() => null);
 }
 
-/** Asserts one message for each delivery, to its token and with its code only. Concurrent messages may have any order. */
+/** Asserts one message for each delivery, to its recipient and with its code only. Concurrent messages may have any order. */
 function assertDelivered<Options>(
   fixture: SenderBackendFixture<Options>,
   deliveries: readonly Delivery<Options>[],

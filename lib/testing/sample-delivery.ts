@@ -1,21 +1,25 @@
 import { randomInt } from 'node:crypto';
 
 import { ConfirmationState, type ConfirmationRow } from '../confirmation/index.js';
-import { newId } from '../crypto/index.js';
+import { keyDigest, newId } from '../crypto/index.js';
 import { canonicalToken } from '../limits/index.js';
+import { BUILT_IN_TEXTS, DefaultMessageRenderer } from '../messages/index.js';
 import type { Delivery } from '../sender/index.js';
 
 const EXPIRES_IN_SECONDS = 600;
 /** More digits than a default code has, so that no message contains the code by chance. */
 const CODE_DIGITS = 9;
 
+const RENDERER = new DefaultMessageRenderer({ texts: BUILT_IN_TEXTS, language: 'en', host: null });
+
 /** A delivery as the module creates it, with a code that was just drawn. It is frozen, as the module's deliveries are read-only. */
 export function sampleDelivery<Options>(
   token: string,
   options: Options,
   signal: AbortSignal = new AbortController().signal,
+  codeDigits = CODE_DIGITS,
 ): Delivery<Options> {
-  const code = Array.from({ length: CODE_DIGITS }, () => randomInt(10)).join('');
+  const code = Array.from({ length: codeDigits }, () => randomInt(10)).join('');
   const now = Date.now();
   const row: ConfirmationRow = {
     id: newId(now),
@@ -28,12 +32,15 @@ export function sampleDelivery<Options>(
     createdAt: now,
     expiresAt: now + EXPIRES_IN_SECONDS * 1_000,
     way: 'sample',
+    methods: null,
     codeMac: null,
     envelope: 'sealed',
     attempts: 0,
     sends: 1,
     lastSentAt: now,
     confirmedAt: null,
+    confirmedBy: null,
+    factorId: null,
     useBefore: null,
     usedAt: null,
     useKey: null,
@@ -53,7 +60,18 @@ export function sampleDelivery<Options>(
     options,
     verboseName: 'Sample',
     expiresInSeconds: EXPIRES_IN_SECONDS,
-    context: Object.freeze({ locale: 'en' }),
+    context: Object.freeze({ language: 'en' }),
+    render: async ({ product = '' } = {}) =>
+      RENDERER.render({
+        code,
+        product,
+        purpose: row.purpose,
+        approves: [],
+        language: 'en',
+        expiresInSeconds: EXPIRES_IN_SECONDS,
+        way: row.way,
+      }),
     signal,
+    idempotencyKey: keyDigest(row.id),
   });
 }

@@ -62,15 +62,15 @@ export class TestInbox {
     return [...this.#messages];
   }
 
-  /** The messages to this token, in its given spelling, the oldest first. */
+  /** The messages to this phone number or address, in its given spelling, the oldest first. */
   to(token: string): readonly CapturedMessage[] {
     return this.#messages.filter((message) => message.token === token);
   }
 
   /**
-   * The clear code of the newest message to this token, or without a token of the newest message.
+   * The clear code of the newest message to this phone number or address, or without an argument of the newest message.
    *
-   * @throws Error when there is none; its message contains the masked tokens of the other messages.
+   * @throws Error when there is none; its message contains the masked recipients of the other messages.
    */
   lastCode(token?: string): string {
     const last = token === undefined ? this.#messages.at(-1) : this.to(token).at(-1);

@@ -44,7 +44,7 @@ export interface OverridableBuilder {
 
 /**
  * `TwoFactorModule` with settings for tests: a drawn secret, an inbox as sender `default`, a clock that stands still, no background
- * purge, and no environment variables except `NODE_ENV`. The given options take precedence.
+ * purge, no worker (`DeliveryService.sweep` sends what is queued), and no environment variables except `NODE_ENV`. The given options take precedence.
  *
  * @example
  * ```ts
@@ -86,6 +86,7 @@ export class TwoFactorTestingModule implements OnModuleInit {
       imports: [
         TwoFactorModule.forRoot({
           autoPurge: false,
+          worker: false,
           env: false,
           ...(hasSecret ? {} : { secret: randomBytes(32) }),
           ...given,
@@ -130,7 +131,7 @@ export class TwoFactorTestingModule implements OnModuleInit {
 }
 
 function merged(given: unknown, options: TwoFactorModuleOptions): unknown {
-  // `resolveModuleOptions` refuses anything but an object.
+  // Returned unchanged, because `resolveModuleOptions` refuses everything but an object with a message of its own.
   if (typeof given !== 'object' || given === null) return given;
   const defined = Object.entries(options).filter(([, value]) => value !== undefined);
   return { ...given, ...Object.fromEntries(defined) };

@@ -1,7 +1,9 @@
 // The account of a customer who is signed in.
 
-import { byId, call, callWith, onClick, onSubmit, say, show } from './api.js';
-import { confirm } from './code.js';
+import { byId, call, callWith, complain, element, onClick, onSubmit, say, show } from './api.js';
+import { begin, define, proven } from './tasks.js';
+
+let account;
 
 export async function showAccount(message) {
   await refreshAccount();
@@ -9,12 +11,13 @@ export async function showAccount(message) {
   say(message);
 }
 
-async function refreshAccount() {
-  const [me, transfers, sessions] = await Promise.all([
-    call('GET', '/api/v1/me'),
+export async function refreshAccount() {
+  const me = await call('GET', '/api/v1/me');
+  const [transfers, sessions] = await Promise.all([
     call('GET', '/api/v1/transfers'),
     call('GET', '/api/v1/sessions'),
   ]);
+  account = me;
   byId('account-email').textContent = me.email;
   byId('balance').textContent = `${me.balance} EUR`;
   byId('phone').textContent = me.phone ?? 'None yet. With one, codes can come as text messages.';
@@ -26,13 +29,6 @@ async function refreshAccount() {
   byId('no-transfers').hidden = transfers.length > 0;
   byId('sessions').replaceChildren(...sessions.map(sessionItem));
   byId('end-others').hidden = sessions.length < 2;
-}
-
-function element(name, text, className = '') {
-  const made = document.createElement(name);
-  made.textContent = text;
-  made.className = className;
-  return made;
 }
 
 function transferItem({ direction, counterparty, amount, createdAt }) {
@@ -71,8 +67,21 @@ onClick(byId('end-others'), async () => {
 
 /** `10`, `10,5` and `10.50` as the server wants it. It stays text all the way and never is a float. */
 function canonicalAmount(text) {
-  const [whole, cents = '00'] = text.trim().split(/[.,]/);
-  return `${whole}.${cents}`;
+  const [whole, cents = ''] = text.trim().split(/[.,]/);
+  return `${whole}.${cents.padEnd(2, '0')}`;
+}
+
+const centsOf = (amount) => Number(amount.replace('.', ''));
+
+/** What is wrong with a transfer can be said before a code is sent for it. The server checks the amount again. */
+function flawOf({ payee, amount }) {
+  const cents = centsOf(amount);
+  if (payee.toLowerCase() === account.email) return ['transfer-payee', 'That is your own address.'];
+  if (cents === 0) return ['transfer-amount', 'Enter more than nothing.'];
+  if (cents > centsOf(account.balance)) {
+    return ['transfer-amount', `You have ${account.balance} EUR.`];
+  }
+  return null;
 }
 
 let lastTransfer;
@@ -80,23 +89,27 @@ let lastTransfer;
 const pay = ({ details, confirmationId }) =>
   callWith(confirmationId, 'POST', '/api/v1/transfers', details);
 
+define('transfer', {
+  back: 'account',
+  title: 'Confirm the transfer',
+  shown: ({ payee, amount }) => ({ Payee: payee, Amount: `${amount} EUR` }),
+  request: ({ way, payee, amount }) => ({ purpose: 'transfer', way, details: { payee, amount } }),
+  finish: async (confirmationId, { payee, amount }) => {
+    const details = { payee, amount };
+    await pay({ details, confirmationId });
+    lastTransfer = { details, confirmationId };
+    byId('again').hidden = false;
+    byId('transfer-form').reset();
+    await showAccount(`Paid ${amount} EUR to ${payee}.`);
+  },
+});
+
 onSubmit(byId('transfer-form'), async ({ payee, amount, way }) => {
   const details = { payee: payee.trim(), amount: canonicalAmount(amount) };
-  const sum = `${details.amount} EUR`;
-  await confirm(
-    { purpose: 'transfer', way, details },
-    {
-      back: 'account',
-      details: { Payee: details.payee, Amount: sum },
-      onConfirmed: async (confirmationId) => {
-        await pay({ details, confirmationId });
-        lastTransfer = { details, confirmationId };
-        byId('again').hidden = false;
-        byId('transfer-form').reset();
-        await showAccount(`Paid ${sum} to ${details.payee}.`);
-      },
-    },
-  );
+  for (const id of ['transfer-payee', 'transfer-amount']) complain(byId(id), '');
+  const flaw = flawOf(details);
+  if (flaw === null) await begin('transfer', { ...details, way });
+  else complain(byId(flaw[0]), flaw[1]);
 });
 
 onClick(byId('again-button'), async () => {
@@ -106,45 +119,55 @@ onClick(byId('again-button'), async () => {
 
 // ---- Phone number and password -----------------------------------------------------------------
 
+const shownPhone = ({ phone }) => ({ 'New number': phone });
+
 /** Two codes: one to a contact that the bank knows already, and one to the new number. */
-onSubmit(byId('phone-form'), async ({ phone, password, way }) => {
-  const details = { phone };
-  const asked = { back: 'account', details: { 'New number': phone } };
-  const change = async (agreed, held) => {
+define('phone', {
+  back: 'account',
+  title: 'Agree to the change',
+  step: 'First code of two, to agree to the change.',
+  shown: shownPhone,
+  request: ({ phone, way }) => ({ purpose: 'change-phone', way, details: { phone } }),
+  finish: (agreed, { phone }, password) => begin('new-phone', { phone, agreed }, password),
+});
+
+define('new-phone', {
+  back: 'account',
+  title: 'Confirm the new number',
+  step: 'Second code of two, to the new number.',
+  shown: shownPhone,
+  request: ({ phone }) => ({ purpose: 'new-phone', way: 'sms', token: phone }),
+  passwordField: 'phone-password',
+  restore: ({ phone }) => {
+    byId('phone-input').value = phone;
+  },
+  finish: async (held, { phone, agreed }, password) => {
     const body = { phone, password, phoneConfirmationId: held };
     await callWith(agreed, 'PUT', '/api/v1/me/phone', body);
     byId('phone-form').reset();
     await showAccount('Your phone number is changed. All other browsers are signed out.');
-  };
-  await confirm(
-    { purpose: 'change-phone', way, details },
-    {
-      ...asked,
-      step: 'First code of two, to agree to the change.',
-      onConfirmed: (agreed) =>
-        confirm(
-          { purpose: 'new-phone', way: 'sms', token: phone },
-          {
-            ...asked,
-            step: 'Second code of two, to the new number.',
-            onConfirmed: (held) => change(agreed, held),
-          },
-        ),
-    },
-  );
+  },
 });
 
-onSubmit(byId('password-form'), async ({ password, newPassword, way }) => {
-  await confirm(
-    { purpose: 'change-password', way },
-    {
-      back: 'account',
-      onConfirmed: async (confirmationId) => {
-        const body = { password, newPassword };
-        await callWith(confirmationId, 'PUT', '/api/v1/me/password', body);
-        byId('password-form').reset();
-        await showAccount('Your password is changed. All other browsers are signed out.');
-      },
-    },
-  );
+onSubmit(byId('phone-form'), ({ phone, password, way }) => {
+  const half = proven('new-phone');
+  return half?.phone === phone
+    ? begin('new-phone', half, password)
+    : begin('phone', { phone, way }, password);
 });
+
+define('password', {
+  back: 'account',
+  title: 'Confirm the new password',
+  request: ({ way }) => ({ purpose: 'change-password', way }),
+  passwordField: 'old-password',
+  finish: async (confirmationId, _, { password, newPassword }) => {
+    await callWith(confirmationId, 'PUT', '/api/v1/me/password', { password, newPassword });
+    byId('password-form').reset();
+    await showAccount('Your password is changed. All other browsers are signed out.');
+  },
+});
+
+onSubmit(byId('password-form'), ({ password, newPassword, way }) =>
+  begin('password', { way }, { password, newPassword }),
+);

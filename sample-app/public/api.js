@@ -1,56 +1,51 @@
 // Calls of the server, and the parts of the page that every section uses.
 
-export const TWO_FACTOR = '/api/v1/auth/2factor';
 export const byId = (id) => document.getElementById(id);
 
-const SECTIONS = ['sign-in', 'sign-up', 'code', 'account'];
+const SECTIONS = ['sign-in', 'sign-up', 'code', 'account', 'security', 'app', 'recovery'];
+const VIEW = 'bank-view';
 const status = byId('status');
 
-/** What the refusals of nestjs-two-factor mean for people. Its README lists their stable names. */
-export const WORDS = {
+/** What the refusals of nestjs-two-factor mean for people. docs/errors.md lists their stable names. */
+const WORDS = {
   'invalid-request': 'That cannot be right. Please check it.',
-  'no-subject': 'That is not possible for this account.',
-  'confirmation-required': 'This needs a new code. Please start again.',
+  'no-subject': 'Please sign in again.',
+  'confirmation-required': 'This needs a new confirmation. Please start again.',
   'confirmation-used': 'Refused: this confirmation is already used.',
-  'not-found': 'This code is no longer known. Please start again.',
-  'already-confirmed': 'This code is already confirmed.',
-  'already-used': 'This code is already used.',
-  expired: 'The code has expired. Please start again.',
-  'attempts-exhausted': 'All attempts are used up. Please start again.',
-  cancelled: 'The code was cancelled. Please start again.',
-  'unknown-secret': 'The code can no longer be checked. Please start again.',
+  'not-found': 'This is no longer known. Please start again.',
   'recipient-not-allowed': 'No code can be sent there.',
+  'no-method': 'This needs an authenticator app or a passkey. Add one under Security.',
+  'method-not-allowed': 'That way is not possible here. Please choose another one.',
+  conflict: 'Your account was changed meanwhile. Please try again.',
+  'code-mismatch': 'That was refused. Please try again.',
+  'passkey-unanswered': 'No passkey was used. Please try again.',
   'send-failed': 'The code could not be sent. Please try again in a moment.',
+  unreachable: 'The server does not answer. Please try again.',
 };
 
+/** Something that the customer reads: what the server refused, or that it did not answer. */
 class Refusal extends Error {
-  constructor(response, body) {
-    super(WORDS[body.error] ?? body.title ?? 'Something went wrong. Please try again.');
-    this.status = response.status;
-    this.body = body;
+  constructor(problem) {
+    // A refusal of the bank itself brings its own sentence.
+    const { error, title, details } = problem.document ?? problem;
+    super(WORDS[error] ?? title ?? 'Something went wrong. Please try again.');
+    this.slug = error;
+    this.details = details;
   }
 }
 
-/** How far the server's clock is ahead of ours, if they differ by more than the whole seconds of the header can show. */
-let aheadMs = 0;
-
-/** The time by the server's clock, in epoch milliseconds. */
-export const now = () => Date.now() + aheadMs;
-
-/** @throws Error that says what went wrong; a Refusal with `status` and `body` when the server answered one. */
+/** @throws Refusal for what is no success. */
 export async function call(method, path, body, headers = {}) {
   const response = await fetch(path, {
     method,
     headers: { ...(body && { 'Content-Type': 'application/json' }), ...headers },
     ...(body && { body: JSON.stringify(body) }),
   }).catch(() => {
-    throw new Error('The server does not answer. Please try again.');
+    throw new Refusal({ error: 'unreachable' });
   });
-  const ahead = Date.parse(response.headers.get('Date') ?? '') - Date.now();
-  aheadMs = Math.abs(ahead) > 2_000 ? ahead : 0;
   const text = await response.text();
   const answer = text.startsWith('{') || text.startsWith('[') ? JSON.parse(text) : {};
-  if (!response.ok) throw new Refusal(response, answer);
+  if (!response.ok) throw new Refusal(answer);
   return answer;
 }
 
@@ -58,25 +53,56 @@ export async function call(method, path, body, headers = {}) {
 export const callWith = (confirmationId, method, path, body) =>
   call(method, path, body, { 'X-Confirmation-Id': confirmationId });
 
+/** The value of a call of the client. @throws Refusal for a problem. */
+export function valueOf(result) {
+  if (!result.ok) throw new Refusal(result.problem);
+  return result.value;
+}
+
+export const refusalOf = (problem) => new Refusal(problem);
+
+export function element(name, text, className = '') {
+  const made = document.createElement(name);
+  made.textContent = text;
+  if (className !== '') made.className = className;
+  return made;
+}
+
 export function say(text, isRefusal = false) {
   status.textContent = text;
   status.classList.toggle('refused', isRefusal);
+}
+
+/** Says what is wrong with a field, beside the field; nothing for a field that is right. */
+export function complain(field, text) {
+  byId(`${field.id}-error`).textContent = text;
+  field.ariaInvalid = text === '' ? null : 'true';
+  if (text !== '') field.focus();
 }
 
 /** Shows one section and moves the focus there, so that a screen reader reads on from it. */
 export function show(name, focus = byId(`${name}-title`)) {
   for (const section of SECTIONS) byId(section).hidden = section !== name;
   document.title = `${byId(`${name}-title`).textContent} - Sample Bank`;
+  // The code is restored from its task.
+  if (name !== 'code') sessionStorage.setItem(VIEW, name);
   focus.focus();
 }
 
+/** The section that was shown before a reload. */
+export const lastView = () => sessionStorage.getItem(VIEW);
+
 export function tellRefusal(error) {
-  if (error.body?.error === 'sign-in-required') show('sign-in');
+  if (error.slug === 'sign-in-required') show('sign-in');
   say(error.message, true);
 }
 
 export function onClick(button, work) {
-  button.addEventListener('click', () => void work().catch(tellRefusal));
+  button.addEventListener('click', () => {
+    // What was said about the action before is no answer to this one.
+    say('');
+    void work().catch(tellRefusal);
+  });
 }
 
 /** A submit handler that runs once at a time and says what went wrong. */
@@ -86,6 +112,7 @@ export function onSubmit(form, work) {
     event.preventDefault();
     if (button.ariaDisabled === 'true') return;
     button.ariaDisabled = 'true';
+    say('');
     try {
       await work(Object.fromEntries(new FormData(form)));
     } catch (error) {

@@ -1,41 +1,56 @@
 // One page without a framework: every section is in index.html, and the scripts show one at a time.
 
-import { showAccount } from './account.js';
-import { byId, call, callWith, onClick, onSubmit, say, show } from './api.js';
-import { confirm } from './code.js';
+import { refreshAccount, showAccount } from './account.js';
+import { byId, call, callWith, lastView, onClick, onSubmit, say, show } from './api.js';
+import { showMessages } from './messages.js';
+import { offerPasskeys } from './passkeys.js';
+import { showSecurity } from './security.js';
+import { begin, define, resume } from './tasks.js';
 
-onSubmit(byId('sign-up-form'), async ({ email, password }) => {
-  const address = email.trim().toLowerCase();
-  await confirm(
-    { purpose: 'sign-up', way: 'email', token: address },
-    {
-      back: 'sign-up',
-      onConfirmed: async (confirmationId) => {
-        await call('POST', '/api/v1/accounts', { email: address, password, confirmationId });
-        byId('sign-up-form').reset();
-        byId('sign-in-email').value = address;
-        show('sign-in', byId('sign-in-password'));
-        say('Your account is open. You can sign in now.');
-      },
-    },
-  );
+define('sign-up', {
+  back: 'sign-up',
+  isSignedOut: true,
+  title: 'Confirm your address',
+  request: ({ email }) => ({ purpose: 'sign-up', way: 'email', token: email }),
+  passwordField: 'sign-up-password',
+  restore: ({ email }) => {
+    byId('sign-up-email').value = email;
+  },
+  finish: async (confirmationId, { email }, password) => {
+    await call('POST', '/api/v1/accounts', { email, password, confirmationId });
+    byId('sign-up-form').reset();
+    byId('sign-in-email').value = email;
+    show('sign-in', byId('sign-in-password'));
+    say('Your account is open. You can sign in now.');
+  },
 });
+
+onSubmit(byId('sign-up-form'), ({ email, password }) =>
+  begin('sign-up', { email: email.trim().toLowerCase() }, password),
+);
 
 /** Two steps: the password, whose answer is a cookie that only allows to ask for a code, then the code. */
+define('sign-in', {
+  back: 'sign-in',
+  isSignedOut: true,
+  title: 'Confirm your sign-in',
+  remembers: true,
+  request: ({ way }) => ({ purpose: 'login', way }),
+  finish: async (confirmationId) => {
+    const remember = byId('remember').checked;
+    await callWith(confirmationId, 'POST', '/api/v1/sessions', { remember });
+    byId('sign-in-form').reset();
+    byId('remember').checked = false;
+    await showAccount('You are signed in.');
+  },
+});
+
 onSubmit(byId('sign-in-form'), async ({ email, password, way }) => {
   await call('POST', '/api/v1/sign-in', { email, password });
-  await confirm(
-    { purpose: 'login', way },
-    {
-      back: 'sign-in',
-      onConfirmed: async (confirmationId) => {
-        await callWith(confirmationId, 'POST', '/api/v1/sessions', {});
-        byId('sign-in-form').reset();
-        await showAccount('You are signed in.');
-      },
-    },
-  );
+  await begin('sign-in', { email: email.trim().toLowerCase(), way });
 });
+
+onClick(byId('security-back'), () => showAccount(''));
 
 onClick(byId('sign-out'), async () => {
   await call('DELETE', '/api/v1/sessions/current');
@@ -45,16 +60,33 @@ onClick(byId('sign-out'), async () => {
 });
 
 for (const button of document.querySelectorAll('[data-show]')) {
-  button.addEventListener('click', () => {
-    say('');
-    show(button.dataset.show);
-  });
+  onClick(button, async () => show(button.dataset.show));
 }
 
-const { ways, hasInbox, hasSwagger } = await call('GET', '/api/v1/offer');
+/** Where the customer was before a reload. */
+async function restore() {
+  const isSignedIn = await refreshAccount().then(
+    () => true,
+    () => false,
+  );
+  if (await resume(isSignedIn)) return;
+  if (!isSignedIn) {
+    show(lastView() === 'sign-up' ? 'sign-up' : 'sign-in');
+  } else if (lastView() === 'security') await showSecurity('');
+  else if (lastView() === 'app') {
+    await showSecurity('The key of your app is no longer shown. Please add the app again.');
+  } else if (lastView() === 'recovery') {
+    await showSecurity('Your recovery codes are no longer shown. You can make new ones below.');
+  } else await showAccount('');
+}
+
+const { ways, passkeyOrigin, hasInbox, hasSwagger } = await call('GET', '/api/v1/offer');
+offerPasskeys(passkeyOrigin);
 byId('inbox-link').hidden = !hasInbox;
+byId('deliveries-link').hidden = !hasSwagger;
 byId('swagger-link').hidden = !hasSwagger;
 for (const part of document.querySelectorAll('[data-way]')) {
   part.hidden = !ways.some(({ name }) => name === part.dataset.way);
 }
-await showAccount('').catch(() => show('sign-in'));
+if (hasInbox) showMessages();
+await restore();

@@ -1,5 +1,5 @@
 import { Module, type DynamicModule } from '@nestjs/common';
-import { APP_FILTER, APP_PIPE } from '@nestjs/core';
+import { APP_FILTER, APP_INTERCEPTOR, APP_PIPE } from '@nestjs/core';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import { TwoFactorExceptionFilter, TwoFactorModule } from 'nestjs-two-factor';
 
@@ -8,7 +8,10 @@ import { CleanUpService } from './database/clean-up.service.js';
 import { dataSourceOptions } from './database/data-source-options.js';
 import { BodyPipe } from './http/body.pipe.js';
 import { ProblemFilter } from './http/problem.filter.js';
+import { DeliveriesModule } from './deliveries/deliveries.module.js';
 import { MailModule } from './mail/mail.module.js';
+import { FactorChangesInterceptor } from './notices/factor-changes.interceptor.js';
+import { NoticesModule } from './notices/notices.module.js';
 import { OfferController } from './pages/offer.controller.js';
 import { SessionsModule } from './sessions/sessions.module.js';
 import { SettingsModule, type Settings } from './settings.js';
@@ -24,11 +27,13 @@ import { TwoFactorOptionsService } from './two-factor/two-factor-options.service
     { provide: APP_FILTER, useClass: ProblemFilter },
     { provide: APP_FILTER, useClass: TwoFactorExceptionFilter },
     { provide: APP_PIPE, useClass: BodyPipe },
+    { provide: APP_INTERCEPTOR, useClass: FactorChangesInterceptor },
   ],
 })
 export class AppModule {
   static register(settings: Settings): DynamicModule {
     const mail = MailModule.register(settings);
+    const notices = NoticesModule.register(mail);
     return {
       module: AppModule,
       imports: [
@@ -40,9 +45,12 @@ export class AppModule {
           useClass: TwoFactorOptionsService,
           controller: { path: 'api/v1/auth/2factor' },
         }),
+        // The place of the module of `nestjs-two-factor/bullmq`: with REDIS_URL it wakes the workers of all processes.
+        ...(settings.isDevelopment ? [DeliveriesModule.register(settings)] : []),
         SessionsModule,
-        AccountsModule.register(mail),
-        SignInModule,
+        notices,
+        AccountsModule.register(notices),
+        SignInModule.register(notices),
         TransfersModule,
       ],
     };

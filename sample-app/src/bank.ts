@@ -11,12 +11,23 @@ import { refuseCrossSite } from './http/cross-site.js';
 import { securityHeaders } from './http/security-headers.js';
 import type { Settings } from './settings.js';
 
+/** The QR code of an authenticator app is drawn in the browser, so that its secret goes to no other place. */
+const QR_LIBRARY = fileURLToPath(new URL('.', import.meta.resolve('uqr')));
+
+/** The client and the element `<two-factor-code>`, which the pages load without a bundler. */
+const CLIENT = fileURLToPath(new URL('.', import.meta.resolve('nestjs-two-factor/client')));
+
 const PUBLIC = fileURLToPath(new URL('../public', import.meta.url));
 
-/** The whole application, ready to listen. */
+/**
+ * The whole application, ready to listen.
+ *
+ * @param clientFolder where the scripts of `nestjs-two-factor/client` are.
+ */
 export async function createBank(
   settings: Settings,
   options: NestApplicationOptions = {},
+  clientFolder = CLIENT,
 ): Promise<NestExpressApplication> {
   const app = await NestFactory.create<NestExpressApplication>(AppModule.register(settings), {
     ...options,
@@ -31,6 +42,8 @@ export async function createBank(
   app.use(refuseCrossSite(settings));
   app.useBodyParser('json', { limit: '16kb', reviver: wellFormed });
   app.useStaticAssets(PUBLIC);
+  app.useStaticAssets(QR_LIBRARY, { prefix: '/vendor/uqr', index: false });
+  app.useStaticAssets(clientFolder, { prefix: '/vendor/two-factor', index: false });
   app.enableShutdownHooks();
   // A description of every route is for developers. An attacker needs it more than a customer.
   if (settings.isDevelopment) addSwagger(app);

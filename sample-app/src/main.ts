@@ -12,5 +12,8 @@ await app.listen(settings.port, settings.host);
 const { origin } = new URL(await app.getUrl());
 const logger = new Logger('SampleBank');
 logger.log(`Open ${origin}/`);
-if (settings.isDevelopment) logger.log(`Swagger UI: ${origin}/api`);
+if (settings.isDevelopment) {
+  logger.log(`Swagger UI: ${origin}/api`);
+  logger.log(`Deliveries: ${origin}/deliveries`);
+}
 if (settings.hasInbox) logger.log(`E-mails and text messages: ${origin}/inbox`);

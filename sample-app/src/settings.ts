@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import { fileURLToPath } from 'node:url';
 
 import { Global, Inject, Module, type DynamicModule } from '@nestjs/common';
@@ -9,6 +10,11 @@ export interface Settings {
   readonly port: number;
   /** The address that browsers use, such as `https://bank.example`. Development takes the request's own host. */
   readonly publicOrigin: string | undefined;
+  /**
+   * The origin whose pages can use passkeys; `undefined` when there is none. Browsers use passkeys over HTTPS and on
+   * `http://localhost`, and never for an IP address.
+   */
+  readonly passkeyOrigin: string | undefined;
   /** Which proxies may name the client's address: a number of hops, or a list of addresses and networks. */
   readonly trustProxy: number | readonly string[] | undefined;
   readonly dataFolder: string;
@@ -36,14 +42,17 @@ export function readSettings(environment: NodeJS.ProcessEnv): Settings {
     );
   }
   const hasInbox = isDevelopment && smtpUrl === undefined;
+  const port = portOf(given('PORT') ?? '3000');
+  const publicOrigin = originOf(given('PUBLIC_ORIGIN'), isDevelopment);
   return {
     isDevelopment,
     hasInbox,
     smtpUrl,
     // The inbox shows every code to every client that can reach it.
     host: given('HOST') ?? (hasInbox ? '127.0.0.1' : '0.0.0.0'),
-    port: portOf(given('PORT') ?? '3000'),
-    publicOrigin: originOf(given('PUBLIC_ORIGIN'), isDevelopment),
+    port,
+    publicOrigin,
+    passkeyOrigin: passkeyOriginOf(publicOrigin ?? `http://localhost:${port}`),
     trustProxy: trustProxyOf(given('TRUST_PROXY')),
     dataFolder: given('DATA_FOLDER') ?? DATA_FOLDER,
     databaseUrl: given('DATABASE_URL'),
@@ -67,6 +76,13 @@ function originOf(text: string | undefined, isDevelopment: boolean): string | un
   // A Secure cookie never comes back over plain HTTP, so that signing in could not work.
   if (isOrigin && (isDevelopment || text.startsWith('https://'))) return text;
   throw new Error(`PUBLIC_ORIGIN is ${JSON.stringify(text)}. ${remedy}`);
+}
+
+function passkeyOriginOf(text: string): string | undefined {
+  const { protocol, hostname, origin } = new URL(text);
+  if (hostname === 'localhost') return origin;
+  const isAddress = isIP(hostname.replace(/^\[|\]$/g, '')) !== 0;
+  return protocol === 'https:' && !isAddress ? origin : undefined;
 }
 
 /**

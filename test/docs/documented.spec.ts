@@ -6,9 +6,10 @@ import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 
 import { readSource, ROOT } from '../../docs/generate/read-source.js';
-import { errorsPage, optionsPage } from '../../docs/generate/pages.js';
+import { errorsPage, optionsPage, slugPages } from '../../docs/generate/pages.js';
 import * as publicApi from '../../lib/index.js';
 import { problem } from '../../lib/http/problem.js';
+import { SERIES } from '../support/guide-series.js';
 import { isScalar, settableOptions } from '../support/settable-options.js';
 import {
   complaintsOf,
@@ -21,6 +22,9 @@ import {
 
 /** Written by docs/generate, or installed. */
 const NOT_OURS = /^(?:node_modules|\.vitepress|project|reference\/(?:api|errors|options))/;
+
+/** Their files are parts of one application, which guide-series.spec.ts builds and compiles. */
+const IN_SERIES = new Set(SERIES.map((name) => `guides/${name}.md`));
 
 const source = readSource();
 
@@ -76,7 +80,7 @@ describe('The reference', () => {
     expect(source.errors.classes.map(({ name }) => name).toSorted()).toEqual(classes.toSorted());
     for (const name of classes) expect(page).toContain(`## ${name}\n`);
     const slugs = [...source.errors.classes.flatMap(({ codes }) => codes), ...source.errors.others];
-    expect(slugs).toHaveLength(19);
+    expect(slugs).toHaveLength(28);
     for (const { code, status, title } of slugs) {
       expect({ status, title }, code).toEqual({
         status: problem(code).status,
@@ -88,13 +92,39 @@ describe('The reference', () => {
   });
 });
 
+describe('The page of a slug', () => {
+  it('has its status, its cause and its remedy, and is linked from the table of all errors', () => {
+    const table = errorsPage(source.errors);
+    const pages = slugPages(source.errors);
+    expect(pages).toHaveLength(28);
+    for (const [path, text] of pages) {
+      const code = /^reference\/errors\/([a-z-]+)\.md$/.exec(path)?.[1] ?? path;
+      expect(text).toContain(`# ${code}\n\nHTTP ${problem(code).status}: “${problem(code).title}”`);
+      expect(text).toContain(`"type": "${problem(code).type}"`);
+      expect(text).toMatch(/\*\*Cause\.\*\* [A-Z][\s\S]+\.\n\n\*\*Remedy\.\*\* [A-Z][\s\S]+\./);
+      expect(text).not.toContain('undefined');
+      expect(table).toContain(`](./errors/${code}.md)`);
+    }
+  });
+
+  it('twin: cannot be made for a slug without a remedy, nor for a remedy without a slug', async () => {
+    const text = await readFile(join(ROOT, 'docs/errors.md'), 'utf8');
+    const renamed = text.replace('### expired\n', '### stale\n');
+    expect(() => slugPages(source.errors, renamed)).toThrow(
+      'lacks cause and remedy of expired, and describes stale',
+    );
+  });
+});
+
 describe("The pages' TypeScript", () => {
   let pages: Page[];
   let specs: string[];
 
   beforeAll(async () => {
     const all = await readdir(join(ROOT, 'docs'), { recursive: true });
-    const ours = all.filter((path) => path.endsWith('.md') && !NOT_OURS.test(path));
+    const ours = all.filter(
+      (path) => path.endsWith('.md') && !NOT_OURS.test(path) && !IN_SERIES.has(path),
+    );
     pages = await Promise.all(ours.map((path) => readPage(`docs/${path}`)));
     await Promise.all(pages.map(writePage));
     const folder = join(ROOT, 'test/docs');

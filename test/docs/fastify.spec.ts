@@ -30,7 +30,7 @@ describe('Fastify', () => {
 
     const asked = await post('request-confirmation/', { token: 'ann@example.com' }).expect(200);
     const { id } = asked.body as { id: string };
-    const code = lines.map((line) => / to \S+: (\S+)$/.exec(line)?.[1]).findLast(Boolean);
+    const code = lines.map((line) => / to \S+: (\S+) is your /.exec(line)?.[1]).findLast(Boolean);
     const confirmed = await post('confirm', { id, code }).expect(200);
 
     expect(confirmed.body).toEqual({ id, confirmed: true });

@@ -11,7 +11,7 @@ beforeAll(() => writePage(page));
 afterEach(() => guide.close());
 
 describe('From wc-django-2factor', () => {
-  it('a front end finds its paths, its bodies and eight digits', async () => {
+  it('serves the paths, bodies and eight-digit codes that the front end of wc-django-2factor expects', async () => {
     guide = await startGuide(page);
     const { CustomBackend } = await load<{ CustomBackend: Type<{ messages: string[] }> }>(
       page,

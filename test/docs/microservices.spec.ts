@@ -38,7 +38,7 @@ describe('Microservices', () => {
       const make = (more: object = {}) =>
         send('transfers.make', { ...transfer, confirmation, ...more });
       await expect(make()).rejects.toMatchObject({ error: 'confirmation-required' });
-      const code = lines.map((line) => / to \S+: (\S+)$/.exec(line)?.[1]).findLast(Boolean);
+      const code = lines.map((line) => / to \S+: (\S+) is your /.exec(line)?.[1]).findLast(Boolean);
       expect(await send('transfers.confirm', { id: confirmation, code })).toBe(true);
 
       await expect(make({ amount: '10000.00' })).rejects.toMatchObject({

@@ -18,6 +18,8 @@ describe('Migrations', () => {
     expect(await migrate()).toEqual([
       'CreateTwoFactorConfirmation1763769600000',
       'CreateTwoFactorLimit1795392000000',
+      'CreateTwoFactorFactor1795478400000',
+      'CreateTwoFactorDelivery1795564800000',
     ]);
   });
 

@@ -14,7 +14,7 @@ afterEach(async () => {
 });
 
 describe('Scaling out', () => {
-  it('a job purges what is dead, and ends', async () => {
+  it('a job purges ended confirmations, and exits', async () => {
     const { purge } = await load<{ purge: (signal: AbortSignal) => Promise<number> }>(
       page,
       'nightly.ts',

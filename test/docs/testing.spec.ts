@@ -21,6 +21,10 @@ const tests = await load<Record<string, (application: Tested) => Promise<void>>>
   'phones.spec.ts',
 );
 const { startAlone } = await load<{ startAlone: () => Promise<TestingModule> }>(page, 'alone.ts');
+const { confirmsByAnAppOnFastify } = await load<{ confirmsByAnAppOnFastify: () => Promise<void> }>(
+  page,
+  'app-code.spec.ts',
+);
 const { contractOfSms } = await load<{ contractOfSms: (framework: TestFramework) => void }>(
   page,
   'sms.backend.spec.ts',
@@ -52,6 +56,9 @@ describe('Test your application', () => {
 
     expect((await module.get(ConfirmerService).confirm(id, '000001'))[1]).toBe(true);
   });
+
+  it('confirms by an app on Fastify', () =>
+    expect(confirmsByAnAppOnFastify()).resolves.toBeUndefined());
 });
 
 contractOfSms({ describe, it });

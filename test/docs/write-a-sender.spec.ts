@@ -28,13 +28,21 @@ describe('Write a sender', () => {
         .request({ token: '+15555550123', way, purpose: way, ...more });
 
     await request('sms');
-    await request('sms-uk', { context: { locale: 'uk' } });
+    await request('sms-uk', { context: { language: 'uk' } });
     await request('crier');
     await request('pager');
 
     expect(sent).toEqual([
-      { to: '+15555550123', text: expect.stringMatching(/^\d{6} is your ACME code\./) as string },
-      { to: '+15555550123', text: expect.stringMatching(/^\d{6}: ваш код АСМЕ\./) as string },
+      {
+        to: '+15555550123',
+        text: expect.stringMatching(
+          /^\d{6} is your ACME code\. It is valid for 10 minutes\. Do not share it\.$/,
+        ) as string,
+      },
+      {
+        to: '+15555550123',
+        text: expect.stringMatching(/^\d{6} — ваш код АСМЕ\. Строк дії: 10 хвилин\./) as string,
+      },
     ]);
     expect(shouted).toEqual([
       expect.stringMatching(/^Crier: \d{6}!!!$/),
@@ -42,7 +50,7 @@ describe('Write a sender', () => {
     ]);
   });
 
-  it('refuses a token that can never be reached with an error of its own', async () => {
+  it('throws a TwoFactorRecipientError for a phone number that can never be reached', async () => {
     const asked = guide.app.get(TwoFactorService).request({ token: 'no number' });
     await expect(asked).rejects.toBeInstanceOf(TwoFactorRecipientError);
   });

@@ -43,6 +43,13 @@ const IMPOSSIBLE_IDS: readonly (readonly [what: string, id: unknown])[] = [
   ['10,000 characters', '0'.repeat(10_000)],
 ];
 
+/** A code or a token that cannot be one is answered with the rule for it, and with nothing else. */
+function ruleOf({ body }: Answer): { detail?: string } {
+  const { detail } = body as { detail?: string };
+  if (detail === undefined) return {};
+  return { detail: expect.stringMatching(/^A (?:code|token) is a (?:string|text) of /) as string };
+}
+
 describe.each(adapters)('The bundled controller on $name', ({ name: adapterName, create }) => {
   let app: HttpTestApp;
 
@@ -60,7 +67,7 @@ describe.each(adapters)('The bundled controller on $name', ({ name: adapterName,
         const statements = await app.log.during(async () => {
           for (const each of [id, UNKNOWN_ID]) {
             const answer = await app.post('/2factor/confirm', { id: each, code: impossible });
-            expect(answer).toBeProblem(400, 'invalid-request');
+            expect(answer).toBeProblem(400, 'invalid-request', ruleOf(answer));
           }
         });
         expect(statements).toStrictEqual([]);
@@ -101,7 +108,7 @@ describe.each(adapters)('The bundled controller on $name', ({ name: adapterName,
       const sent = app.inbox.deliveries.length;
       const statements = await app.log.during(async () => {
         const answer = await app.post('/2factor/request-confirmation', body);
-        expect(answer).toBeProblem(400, 'invalid-request');
+        expect(answer).toBeProblem(400, 'invalid-request', ruleOf(answer));
       });
       expect(statements).toStrictEqual([]);
       expect(app.inbox.deliveries).toHaveLength(sent);
@@ -123,7 +130,7 @@ describe.each(adapters)('The bundled controller on $name', ({ name: adapterName,
       expect(await app.row(id)).toMatchObject({ purpose: '', way: 'default', details: null });
     });
 
-    it('ignores members it does not know', async () => {
+    it('ignores unknown members', async () => {
       const { id } = await app.request({
         token: 'ann@example.com',
         id: UNKNOWN_ID,
@@ -216,7 +223,7 @@ describe.each(adapters)('The bundled controller on $name', ({ name: adapterName,
       expect(await app.row(id)).toStrictEqual(before);
     });
 
-    it('says what it reads instead of a form', async () => {
+    it('names the content type that it accepts when it refuses a form', async () => {
       const headers = { 'content-type': 'application/x-www-form-urlencoded' };
       const answer = await app.call('/2factor/check', { method: 'POST', headers, body: 'id=1' });
       expect(answer).toBeProblem(415, 'unsupported-media-type');

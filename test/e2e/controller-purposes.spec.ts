@@ -22,7 +22,7 @@ describe.each(adapters)('The bundled controller on $name', ({ create }) => {
       expect(await app.confirmer.use(id, { purpose: 'sign-up', details })).toBe(true);
     });
 
-    it('lives as long as the purpose says', async () => {
+    it('expires after the ttlSeconds of its purpose', async () => {
       const body = { token: 'ann@example.com', purpose: 'short' };
       const answer = await app.post('/2factor/request-confirmation', body);
       expect(answer.body).toMatchObject({ expiresAt: inSeconds(app, 60) });
@@ -55,23 +55,26 @@ describe.each(adapters)('The bundled controller on $name', ({ create }) => {
     });
 
     it.each([
-      ['subject', 'transfer', {}],
-      ['recipient', 'transfer', { 'x-user': 'unreachable' }],
-      ['subject, but an empty text', 'nobody', {}],
-    ])('refuses when the application knows no %s', async (_, purpose, headers) => {
-      const statements = await app.log.during(async () => {
-        const answer = await app.post('/2factor/request-confirmation', { purpose }, headers);
-        expect(answer).toBeProblem(403, 'no-subject');
-      });
-      expect(statements).toStrictEqual([]);
-    });
+      ['subject', 'transfer', {}, 403, 'no-subject'],
+      ['recipient', 'transfer', { 'x-user': 'unreachable' }, 422, 'no-recipient'],
+      ['subject, but an empty text', 'nobody', {}, 403, 'no-subject'],
+    ])(
+      'refuses when the application provides no %s',
+      async (_, purpose, headers, status, error) => {
+        const statements = await app.log.during(async () => {
+          const answer = await app.post('/2factor/request-confirmation', { purpose }, headers);
+          expect(answer).toBeProblem(status, error);
+        });
+        expect(statements).toStrictEqual([]);
+      },
+    );
 
-    it('says that the server is to blame for a subject that is no text', async () => {
+    it('answers 500 when the subject resolver returns no text', async () => {
       const answer = await app.post('/2factor/request-confirmation', { purpose: 'numeric' });
       expect(answer).toBeProblem(500, 'invalid-configuration');
     });
 
-    it('lets the application say no in its own words when one asks', async () => {
+    it('passes on the refusal that the subject resolver of the application throws', async () => {
       const answer = await app.post('/2factor/request-confirmation', { purpose: 'strict' });
       expect(answer).toMatchObject({ status: 401, body: { message: 'Unauthorized' } });
       expect(answer.headers['cache-control']).toBe('no-store');

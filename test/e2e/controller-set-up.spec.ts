@@ -171,6 +171,15 @@ describe.each(adapters)('The set-up of the controller on $name', ({ create }) =>
     });
   });
 
+  it('is refused when its guards are misspelt, so that it would be open', async () => {
+    const controller = { path: 'codes', guard: [Doorman] };
+    await expect(
+      withApp({ adapter: create(), options: { controller } }, async () => undefined),
+    ).rejects.toThrow(
+      'There is no member of controller: guard. Known: decorators, guards, interceptors, language, path, version.',
+    );
+  });
+
   it('runs guards, interceptors and decorators, and shares none with a second module', async () => {
     const second = TwoFactorModule.forRoot({
       secret: SECRET,

@@ -144,7 +144,7 @@ describe.each(adapters)('The bundled controller on $name', ({ create }) => {
       expect(body).toMatchObject({ status: 'locked', attemptsLeft: 0 });
     });
 
-    it('evaluates five of twenty wrong codes that come at once', async () => {
+    it('evaluates only five of twenty wrong codes that arrive concurrently', async () => {
       const { id, code } = await app.request();
       const answers = await Promise.all(
         Array.from({ length: 20 }, () => app.post('/2factor/confirm', { id, code: WRONG_CODE })),
@@ -228,7 +228,7 @@ describe.each(adapters)('The bundled controller on $name', ({ create }) => {
   });
 
   describe('sending', () => {
-    it('refuses to resend before the cooldown, and says when', async () => {
+    it('refuses to resend before the end of the cooldown, and answers when it ends', async () => {
       const { id } = await app.request();
       app.clock.advance(0.5);
       const sent = app.inbox.deliveries.length;
@@ -254,7 +254,7 @@ describe.each(adapters)('The bundled controller on $name', ({ create }) => {
       expect(await app.row(id)).toMatchObject({ sends: 5 });
     });
 
-    it('says what to repeat, and when, after the provider failed', async () => {
+    it('answers with the id and the time of a resend after the provider failed', async () => {
       app.inbox.failNext(new Error('the provider is down'));
       const body = { token: 'ann@example.com' };
       const failed = await app.post('/2factor/request-confirmation', body);
@@ -271,7 +271,7 @@ describe.each(adapters)('The bundled controller on $name', ({ create }) => {
       expect(confirmed.body).toStrictEqual({ id, confirmed: true });
     });
 
-    it('tells a repeatable failure of a resend by the clock of the module', async () => {
+    it('computes the time of the next resend after a failed one by the clock of the module', async () => {
       const { id } = await app.request();
       app.clock.advance(30);
       app.inbox.failNext(new Error('the provider is down'));
@@ -286,7 +286,7 @@ describe.each(adapters)('The bundled controller on $name', ({ create }) => {
       expect(answer).toBeProblem(422, 'recipient-not-allowed');
     });
 
-    it('sends by the way that was asked for, and by the same again', async () => {
+    it('sends by the requested sender, and resends by the same one', async () => {
       const { id } = await app.request({ token: 'ann@example.com', way: 'email' });
       expect(app.inbox.deliveries.at(-1)).toMatchObject({ name: 'email' });
       app.clock.advance(30);

@@ -90,10 +90,10 @@ describe('a code by e-mail', () => {
     expect(code).toHaveLength(20);
     expect(mail?.subject).toBe('Your ACME code');
     expect(mail?.text).toBe(
-      `Your code is ${code}\n\nIt is valid for 10 minutes. Do not share it: ACME will never ask you for it.\n`,
+      `Your ACME code: ${code}\n\nIt is valid for 10 minutes. Do not share it with anyone. We will never ask you for it.\n`,
     );
     expect(mail?.html).toContain(`>${code}<`);
-    expect(mail?.html).toContain('ACME will never ask you for it.');
+    expect(mail?.html).toContain('We will never ask you for it.');
     const headers = mail?.headerLines.map(({ line }) => line).join('\n') ?? '';
     expect(headers).toContain('Subject: Your ACME code');
     expect(headers).not.toContain(code);
@@ -105,17 +105,17 @@ describe('a code by e-mail', () => {
     expect(confirmed).toBe(true);
   });
 
-  it('speaks of our service when no product is named', async () => {
+  it('names no product when none is configured', async () => {
     const server = await startMailServer();
     const app = await startWith({ transport: server.url, from: FROM });
     await app.twoFactor.request({ token: TOKEN, ttlSeconds: 60 });
     expect(server.mails[0]?.subject).toBe('Your code');
     expect(server.mails[0]?.text).toContain(
-      'It is valid for 1 minute. Do not share it: our service will never ask you for it.',
+      'It is valid for 1 minute. Do not share it with anyone.',
     );
   });
 
-  it('shows what is approved, line by line, and as text only', async () => {
+  it('shows the approved details line by line, as text and never as HTML', async () => {
     const server = await startMailServer();
     const app = await startWith({ transport: server.url, from: FROM, product: 'A&B <Bank>' });
     await app.twoFactor.request({
@@ -139,20 +139,24 @@ describe('a code by e-mail', () => {
       '',
     ]);
     const html = String(mail?.html);
-    expect(html).toContain('<td>10.00 &lt;b&gt;EUR&lt;/b&gt;</td>');
-    expect(html).toContain('<td>Eve &amp; &quot;Sons&quot; &#39;ltd&#39; {{constructor}} %s</td>');
-    expect(html).toContain('&lt;script&gt;x&lt;/script&gt;</th>');
-    expect(html).toContain('A&amp;B &lt;Bank&gt; will never ask');
-    for (const tag of ['<script', '<b>', '<i>', '<Bank>', '\u200b']) {
+    expect(html).toContain('<b>Amount: 10.00 &lt;b&gt;EUR&lt;/b&gt;</b>');
+    expect(html).toContain(
+      '<b>Payee: Eve &amp; &quot;Sons&quot; &#39;ltd&#39; {{constructor}} %s</b>',
+    );
+    expect(html).toContain('<b>&lt;script&gt;x&lt;/script&gt;: ');
+    expect(html).toContain('>A&amp;B &lt;Bank&gt;</p>');
+    for (const tag of ['<script', '<b>EUR', '<i>', '<Bank>', '\u200b']) {
       expect(html).not.toContain(tag);
     }
     // Only our own line begins with the code.
-    expect(text.split('\n').filter((line) => line.startsWith('Your code is'))).toHaveLength(1);
+    expect(
+      text.split('\n').filter((line) => line.startsWith('Your A&B <Bank> code: ')),
+    ).toHaveLength(1);
   });
 
   it.each<[string, unknown, string]>([
-    ['a text', 'Log in at <home>', '  Details: Log in at <home>'],
-    ['a number', 7, '  Details: 7'],
+    ['a text', 'Log in at <home>', '  Log in at <home>'],
+    ['a number', 7, '  7'],
     ['a list', ['a', { b: 1 }], '  0: a\n  1: {"b":1}'],
   ])('shows details that are %s', async (_, details, lines) => {
     const server = await startMailServer();
@@ -259,7 +263,7 @@ describe('a code by e-mail', () => {
     ['another sender', { From: 'eve@evil.example' }],
     ['another content', { 'content-type': 'text/html' }],
     ['another way to answer', { 'Auto-Submitted': 'no' }],
-  ])('is not sent with a composed header of %s', async (_, headers) => {
+  ])('is not sent when the headers that compose returns have %s', async (_, headers) => {
     const server = await startMailServer();
     const app = await startWith({
       transport: server.url,
@@ -278,7 +282,7 @@ describe('a code by e-mail', () => {
     expect(server.connections).toBe(0);
   });
 
-  it('has composed headers, and asks for no automatic answer', async () => {
+  it('has the headers that compose returns, and asks mail servers for no automatic answer', async () => {
     const server = await startMailServer();
     const app = await startWith({
       transport: server.url,
@@ -344,7 +348,7 @@ describe('a code by e-mail', () => {
     expect(server.mails).toHaveLength(0);
   });
 
-  it('is not sent when composing fails, and the failure tells no code', async () => {
+  it('is not sent when composing fails, and the error contains no code', async () => {
     const server = await startMailServer();
     const app = await startWith({
       transport: server.url,
@@ -398,7 +402,7 @@ describe('a mail server', () => {
     expect(((error as Error).cause as Error).message).toContain('ECONNREFUSED');
   });
 
-  it('that never says a word is given up after sendTimeoutMs', async () => {
+  it('that never answers is abandoned after sendTimeoutMs', async () => {
     const silent = createServer();
     const sockets = new Set<{ destroy(): void }>();
     silent.on('connection', (socket) => sockets.add(socket));
@@ -475,6 +479,26 @@ describe('the set-up of an e-mail sender', () => {
     );
   });
 
+  it('is refused at boot with an unknown option, which the error names', async () => {
+    const error = await failure(
+      startApp({
+        options: {
+          senders: {
+            default: {
+              backend: emailBackend,
+              // Misspelt, the message would be the default one in English.
+              options: { transport: 'smtp://127.0.0.1:1', from: FROM, composer: () => ({}) },
+            },
+          },
+        },
+      }),
+    );
+    expect(error).toBeInstanceOf(TwoFactorConfigurationError);
+    expect((error as Error).message).toBe(
+      'There is no option of sender default: composer. Known: compose, from, product, transport.',
+    );
+  });
+
   it.each([
     'ACME Bank',
     'ACME Bank <>',
@@ -509,7 +533,7 @@ describe('the set-up of an e-mail sender', () => {
     expect(server.mails[0]?.from?.value).toEqual([{ name, address }]);
   });
 
-  it('says which package is missing', async () => {
+  it('names the missing package in its error', async () => {
     vi.doMock('nodemailer', () => {
       throw new Error("Cannot find package 'nodemailer'");
     });

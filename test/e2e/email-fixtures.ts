@@ -31,5 +31,5 @@ export async function failure(work: Promise<unknown>): Promise<unknown> {
 export function countingTransport(): { transport: EmailOptions['transport']; sent: unknown[] } {
   const sent: unknown[] = [];
   const transport = { sendMail: async (mail: unknown) => sent.push(mail) };
-  return { transport: transport as unknown as EmailOptions['transport'], sent };
+  return { transport, sent };
 }

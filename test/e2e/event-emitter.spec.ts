@@ -73,7 +73,7 @@ describe('TwoFactorEventEmitterModule', () => {
     await test.close();
   });
 
-  it('tells decorated listeners, by name and by wildcard', async () => {
+  it('calls decorated listeners, by name and by wildcard', async () => {
     await start();
     const told: TwoFactorEvent[] = [];
     test.app.get(TwoFactorEvents, { strict: false }).subscribe((event) => told.push(event));
@@ -90,7 +90,7 @@ describe('TwoFactorEventEmitterModule', () => {
     expect(audit.all).toEqual(told);
   });
 
-  it('tells by name where there is no wildcard, and by another prefix', async () => {
+  it('emits events by name where the emitter has no wildcard, and under another prefix', async () => {
     await start({ prefix: 'security:2fa:' }, {});
     const types: string[] = [];
     for (const type of ['created', 'sent', 'locked']) {
@@ -149,7 +149,7 @@ describe('TwoFactorEventEmitterModule', () => {
     expect(later).toEqual([]);
   });
 
-  it('tells nothing after the end of the application', async () => {
+  it('emits no event after the application is closed', async () => {
     await start();
     const events = test.app.get(TwoFactorEvents, { strict: false });
     expect(events.isObserved).toBe(true);

@@ -40,7 +40,7 @@ describe('The events', () => {
     recipient: token === null ? null : { masked: 'a***@e***.com', key: expect.any(String) },
   });
 
-  it('of a life say who, what and where, and nothing that opens anything', async () => {
+  it('name the subject, purpose and masked recipient from creation to use, and contain no code, id or address', async () => {
     const token = 'ann@example.com';
     const login = { token, subject: 'ann', purpose: 'login' };
     const events = await during(async () => {
@@ -55,8 +55,14 @@ describe('The events', () => {
     expect(events).toEqual([
       { type: 'created', ...facts(state, token) },
       { type: 'sent', sends: 1, ...facts(state, token) },
-      { type: 'attempt-failed', attempts: 1, maxAttempts: 5, ...facts(state, token) },
-      { type: 'confirmed', by: 'code', attempts: 2, ...facts(state, token) },
+      {
+        type: 'attempt-failed',
+        method: 'code',
+        attempts: 1,
+        maxAttempts: 5,
+        ...facts(state, token),
+      },
+      { type: 'confirmed', by: 'code', factor: null, attempts: 2, ...facts(state, token) },
       { type: 'used', ...facts(state, null), way: '' },
       { type: 'reuse-refused', ...facts(state, token) },
     ]);
@@ -65,7 +71,7 @@ describe('The events', () => {
     }
   });
 
-  it('tell a failed message, and whether the token can never be reached', async () => {
+  it('report a failed message, and whether the recipient can never be reached', async () => {
     test.inbox.failNext(new Error('the provider is down'));
     const failed = await during(() => test.twoFactor.request({ token: 'bob@example.com' }));
     test.inbox.failNext(new TwoFactorRecipientError('no such mailbox'));
@@ -82,7 +88,7 @@ describe('The events', () => {
     expect(JSON.stringify([failed, permanent])).not.toContain('provider');
   });
 
-  it('tell a message that a limit refused, by its name', async () => {
+  it('report a message that a limit refused, with the name of the limit', async () => {
     const { state } = await test.twoFactor.request({ token: 'cleo@example.com' });
     const cooldown = await during(() => test.twoFactor.resend(state.id));
     expect(cooldown).toMatchObject([
@@ -106,7 +112,7 @@ describe('The events', () => {
     ]);
   });
 
-  it('tell once for each window that the messages of a class are used up', async () => {
+  it('report once for each window that the messages of a class are used up', async () => {
     const total = { max: 2, perSeconds: 60 };
     const small = await startApp({
       options: {
@@ -180,7 +186,7 @@ describe('The events', () => {
     await small.close();
   });
 
-  it('tell no used up budget when the client has done too much itself', async () => {
+  it('report no exhausted budget when the client has exceeded its own limit', async () => {
     for (let time = 0; time < 5; time += 1) {
       await test.twoFactor.request({ token: 'dan@example.com', subject: 'dan' });
     }
@@ -226,10 +232,10 @@ describe('The events', () => {
     },
   );
 
-  it('tell a confirmation by hand', async () => {
+  it('report a confirmation by hand', async () => {
     const state = await test.confirmer.makeConfirmation();
     expect(await during(() => state.confirm())).toMatchObject([
-      { type: 'confirmed', by: 'hand', attempts: 0, recipient: null },
+      { type: 'confirmed', by: 'hand', factor: null, attempts: 0, recipient: null },
     ]);
   });
 

@@ -1,4 +1,4 @@
-import { Injectable, type DynamicModule } from '@nestjs/common';
+import { Inject, Injectable, Scope, type DynamicModule } from '@nestjs/common';
 import { Test } from '@nestjs/testing';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -179,6 +179,104 @@ describe('forRootAsync', () => {
   });
 });
 
+describe('forRootAsync with a provider that is no singleton', () => {
+  const SCOPES = [
+    ['request-scoped', Scope.REQUEST],
+    ['transient', Scope.TRANSIENT],
+  ] as const;
+
+  /** Each way by which the options may depend on a provider of the scope. */
+  const PATHS: readonly (readonly [
+    path: string,
+    plant: (scope: Scope) => readonly [AsyncOptions, DynamicModule],
+  ])[] = [
+    [
+      'the inject list',
+      (scope) => {
+        @Injectable({ scope })
+        class Scoped {}
+        const imported = moduleOf('ScopedModule', Scoped);
+        const useFactory = (): TwoFactorModuleOptions => optionsWith({});
+        return [{ imports: [imported], inject: [Scoped], useFactory }, imported];
+      },
+    ],
+    [
+      'a factory of the imports',
+      (scope) => {
+        const provider = { provide: 'scoped', scope, useFactory: () => ({}) };
+        const imported = moduleOf('ScopedModule', provider);
+        const useFactory = (): TwoFactorModuleOptions => optionsWith({});
+        return [{ imports: [imported], inject: ['scoped'], useFactory }, imported];
+      },
+    ],
+    [
+      'useClass',
+      (scope) => {
+        @Injectable({ scope })
+        class Scoped implements TwoFactorOptionsFactory {
+          createTwoFactorOptions(): TwoFactorModuleOptions {
+            return optionsWith({});
+          }
+        }
+        return [{ useClass: Scoped }, moduleOf('EmptyModule')];
+      },
+    ],
+    [
+      'useExisting',
+      (scope) => {
+        @Injectable({ scope })
+        class Scoped implements TwoFactorOptionsFactory {
+          createTwoFactorOptions(): TwoFactorModuleOptions {
+            return optionsWith({});
+          }
+        }
+        const imported = moduleOf('ScopedModule', Scoped);
+        return [{ imports: [imported], useExisting: Scoped }, imported];
+      },
+    ],
+    [
+      'a dependency of a dependency',
+      (scope) => {
+        @Injectable({ scope })
+        class Scoped {}
+        @Injectable()
+        class Config {
+          constructor(@Inject(Scoped) readonly scoped: Scoped) {}
+        }
+        const imported = moduleOf('ConfigModule', Config, Scoped);
+        const useFactory = (): TwoFactorModuleOptions => optionsWith({});
+        return [{ imports: [imported], inject: [Config], useFactory }, imported];
+      },
+    ],
+    [
+      'a property of a dependency',
+      (scope) => {
+        @Injectable({ scope })
+        class Scoped {}
+        @Injectable()
+        class Config {
+          @Inject(Scoped) readonly scoped!: Scoped;
+        }
+        const imported = moduleOf('ConfigModule', Config, Scoped);
+        const useFactory = (): TwoFactorModuleOptions => optionsWith({});
+        return [{ imports: [imported], inject: [Config], useFactory }, imported];
+      },
+    ],
+  ];
+
+  it.each(
+    SCOPES.flatMap(([name, scope]) => PATHS.map(([path, plant]) => ({ name, scope, path, plant }))),
+  )('is refused when a $name provider comes by $path', async ({ name, scope, plant }) => {
+    const [options, imported] = plant(scope);
+    const message = await configurationError(startAsync([forRootAsync(options)], [imported]));
+    expect(message).toMatch(/^TwoFactorModule depends on (Scoped|scoped), which is /);
+    expect(message).toContain(`which is ${name} (`);
+    expect(message).toMatch(
+      / -> (Scoped|scoped)\)\. Its options are read once, at boot: inject singletons alone/,
+    );
+  });
+});
+
 function instance(
   inbox: TestInbox,
   isGlobal: boolean,
@@ -188,7 +286,7 @@ function instance(
 }
 
 describe('two instances of the module', () => {
-  it('are refused when both are global: one would hide the other', async () => {
+  it('are refused when both modules are global, because one would hide the other', async () => {
     expect(
       await configurationError(
         startAsync([instance(new TestInbox(), true), instance(new TestInbox(), true)]),

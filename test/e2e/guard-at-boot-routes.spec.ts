@@ -265,7 +265,7 @@ describe('A boot with @RequireConfirmation', () => {
     }
   });
 
-  it('succeeds for a method that a transport of the application calls, and says so', async () => {
+  it('succeeds with a warning for a method that a transport of the application calls', async () => {
     interface Telegram {
       readonly user: string;
       readonly proof?: string;

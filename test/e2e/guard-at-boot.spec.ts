@@ -20,8 +20,8 @@ describe('A guarded route at boot', () => {
     const failure = boot(PhoneController);
     await expect(failure).rejects.toBeInstanceOf(TwoFactorConfigurationError);
     await expect(failure).rejects.toThrow(
-      'PhoneController.change requires a confirmation for "change-phone", which has no subject resolver: anybody ' +
-        "could bring anybody's proof. Give it subject and recipient under purposes in the options.",
+      'PhoneController.change requires a confirmation for "change-phone", which has no subject resolver, so that ' +
+        "anybody could bring anybody's proof: give it subject and recipient under purposes in the options.",
     );
   });
 
@@ -33,8 +33,8 @@ describe('A guarded route at boot', () => {
       withdraw(): void {}
     }
     await expect(boot(WithdrawalController)).rejects.toThrow(
-      'WithdrawalController.withdraw requires a confirmation for "withdraw", which is not declared. Give it subject ' +
-        'and recipient under purposes in the options.',
+      'WithdrawalController.withdraw requires a confirmation for "withdraw", which is not declared: write one of ' +
+        `${Object.keys(purposes).join(', ')}, or give it subject and recipient under purposes in the options.`,
     );
   });
 
@@ -57,6 +57,18 @@ describe('A guarded route at boot', () => {
     await expect(boot(GuardedController)).rejects.toThrow('GuardedController requires ');
   });
 
+  it.each(['spend', 'sender', 'detials'])(
+    'is refused when %s, which is no option of the decorator, would be ignored',
+    (misspelt) => {
+      const options = { [misspelt]: ['sms'] };
+      expect(() => RequireConfirmation('transfer', options)).toThrow(
+        new TwoFactorConfigurationError(
+          `There is no option of @RequireConfirmation: ${misspelt}. Known: confirmationId, confirmedBy, details, isCustomRoute, senders, useIn.`,
+        ),
+      );
+    },
+  );
+
   it('is refused in a provider too, where gateways and resolvers are', async () => {
     @Injectable()
     class WithdrawalGateway {
@@ -71,7 +83,7 @@ describe('A guarded route at boot', () => {
     expect(() => RequireConfirmation('Transfer ')).toThrow(TypeError);
   });
 
-  it('is refused by the decorator when another one stands there', () => {
+  it('is refused when it has two @RequireConfirmation', () => {
     expect(() => {
       class Doubled {
         @RequireConfirmation('transfer')

@@ -18,7 +18,7 @@ describe.each(adapters)(
     });
     afterAll(() => app.close());
 
-    it('hands out the proof, to be spent by it', async () => {
+    it('gives the handler the proof, which the handler uses itself', async () => {
       const id = await prove();
       expect(await call('transfers/handler/using', id)).toMatchObject({
         status: 200,
@@ -35,7 +35,7 @@ describe.each(adapters)(
       },
     );
 
-    it('runs a forgetting handler no more once the proof is spent', async () => {
+    it('does not run a handler that forgets its proof a second time with the same proof', async () => {
       const id = await prove();
       await call('transfers/handler/forgetting', id);
       const runs = TransferController.runs.length;

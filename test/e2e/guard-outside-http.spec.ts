@@ -55,7 +55,7 @@ describe('A guarded handler outside of HTTP', () => {
       })
     ).id;
 
-  it('spends the proof that the message brings, once', async () => {
+  it('uses the proof that a message names, and refuses it the second time', async () => {
     const id = await prove();
     expect(await guard.canActivate(message(id))).toBe(true);
     const error = await failureOf(guard.canActivate(message(id)));
@@ -74,7 +74,7 @@ describe('A guarded handler outside of HTTP', () => {
     expect(error).not.toBeInstanceOf(HttpException);
   });
 
-  it('needs to be told where the id is', async () => {
+  it('throws a configuration error when no confirmationId says where a message has the id', async () => {
     const error = await failureOf(guard.canActivate(message(await prove(), {})));
     expect(error).toBeInstanceOf(TwoFactorConfigurationError);
     expect(error).toHaveProperty(
@@ -83,7 +83,7 @@ describe('A guarded handler outside of HTTP', () => {
     );
   });
 
-  it('carries the proof to the handler, and spends what that forgets', async () => {
+  it('hands the proof to the handler, and uses the proof itself when the handler did not', async () => {
     const id = await prove();
     const context = message(id, { confirmationId: fromData, useIn: 'handler' });
     await guard.canActivate(context);
@@ -97,7 +97,7 @@ describe('A guarded handler outside of HTTP', () => {
     expect(await usable()).toBe(false);
   });
 
-  it('spends the proof also when the handler answers nothing', async () => {
+  it('uses the proof also when the handler returns no value', async () => {
     const id = await prove();
     const context = message(id, { confirmationId: fromData, useIn: 'handler' });
     await guard.canActivate(context);
@@ -131,14 +131,14 @@ describe('A guarded handler outside of HTTP', () => {
     expect(run).toThrow(TwoFactorConfigurationError);
   });
 
-  it('says so when the call has nothing that could carry a proof', async () => {
+  it('refuses a call without an object to which a proof can be attached', async () => {
     const context = message(await prove(), { confirmationId: fromData, useIn: 'handler' }, []);
     const error = await failureOf(guard.canActivate(context));
     expect(error).toBeInstanceOf(TwoFactorConfigurationError);
     expect(error).toHaveProperty('message', expect.stringContaining("Use useIn: 'guard'."));
   });
 
-  it('lets a handler pass that needs no proof', async () => {
+  it('runs a handler that needs no proof', async () => {
     const context = contextOf('rpc', [{}, {}]);
     const answer = interceptor.intercept(
       context,
@@ -163,7 +163,7 @@ describe('A guarded handler outside of HTTP', () => {
     expect(refusal.cause).toBeInstanceOf(TwoFactorConfirmationRequiredError);
   });
 
-  it('only ends an answer that has begun to leave', () => {
+  it('ends a response whose headers are sent, and writes no problem into it', () => {
     const ended: unknown[] = [];
     const httpAdapter = { isHeadersSent: () => true, end: (each: unknown) => ended.push(each) };
     const filter = new TwoFactorExceptionFilter({ httpAdapter } as unknown as HttpAdapterHost);
@@ -172,7 +172,7 @@ describe('A guarded handler outside of HTTP', () => {
     expect(ended).toStrictEqual([response]);
   });
 
-  it('hands the errors on to a transport that TwoFactorExceptionFilter does not know', () => {
+  it('passes the errors on unchanged for a transport that TwoFactorExceptionFilter does not support', () => {
     const filter = new TwoFactorExceptionFilter(app.app.get(HttpAdapterHost));
     const error = new TwoFactorInputError('no');
     expect(() => filter.catch(error, contextOf('telegraph', [{}, {}]))).toThrow(error);

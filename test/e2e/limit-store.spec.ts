@@ -125,7 +125,7 @@ describe('A limit store of the application', () => {
 });
 
 describe('The limits in the database', () => {
-  it('without their table say which migrations to run', async () => {
+  it('name the migrations to run when their table is missing', async () => {
     const test = await startApp({ options: { limits: {} } });
     await test.dataSource.query('DROP TABLE two_factor_limit');
     const error = await test.twoFactor

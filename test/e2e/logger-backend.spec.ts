@@ -46,7 +46,9 @@ describe('the logger backend', () => {
     const logger = new QuietLogger();
     const app = await startWith(LoggerBackend, logger);
     const { state } = await app.twoFactor.request({ token: 'ann@example.com' });
-    expect(logger.lines).toContain(`log [LoggerBackend] default to ann@example.com: ${state.code}`);
+    expect(logger.lines).toContain(
+      `log [LoggerBackend] default to ann@example.com: ${state.code} is your code. It is valid for 10 minutes. Do not share it.`,
+    );
     expect(app.sender.sender(null).verboseName).toBe('Log of the server');
   });
 
@@ -54,7 +56,9 @@ describe('the logger backend', () => {
     const logger = new QuietLogger();
     const app = await startWith('logger', logger, { providers: [LoggerBackend] });
     const { state } = await app.twoFactor.request({ token: '+14155550123' });
-    expect(logger.lines).toContain(`log [LoggerBackend] default to +14155550123: ${state.code}`);
+    expect(logger.lines).toContain(
+      `log [LoggerBackend] default to +14155550123: ${state.code} is your code. It is valid for 10 minutes. Do not share it.`,
+    );
   });
 
   it.each(['production', '', 'staging', undefined])(

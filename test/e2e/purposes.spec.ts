@@ -121,7 +121,7 @@ describe('The purposes at boot', () => {
     expect(lines).toHaveLength(times);
   });
 
-  it('is refused when a class of details would let a stranger write to people', async () => {
+  it('are refused when a client names the token and a details class has text, which a stranger could send to others', async () => {
     const { Details } = await import('../support/details.js');
     for (const purpose of [
       { open: true, details: Details },

@@ -85,7 +85,7 @@ describe.each(servers)('The requester of a message over HTTP on $name', ({ creat
   };
   const forwarded = (address: string): Record<string, string> => ({ 'x-forwarded-for': address });
 
-  it('is the address when the application says nothing, and no limit of a subject', async () => {
+  it('is the IP address when the application names none, and its limit is not that of a subject', async () => {
     await start();
     await askTimes(2);
 
@@ -134,7 +134,7 @@ describe.each(servers)('The requester of a message over HTTP on $name', ({ creat
     expect(await ask(forwarded('no address'))).toBe(200);
   });
 
-  it('is unknown when a proxy with a private address is not trusted, which the log says once', async () => {
+  it('is unknown when a proxy with a private address is not trusted, which is logged once', async () => {
     const warn = vi.spyOn(Logger.prototype, 'warn');
     await start();
     const warnings = (): unknown[] =>

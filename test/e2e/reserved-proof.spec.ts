@@ -171,6 +171,12 @@ class CallsController {
     return { ok: true };
   }
 
+  @Post('misspelt')
+  @RequireConfirmation('transfer', { useIn: 'handler' })
+  async misspelt(@Confirmation() proof: ConfirmationProof): Promise<void> {
+    await this.dataSource.transaction((manager) => proof.use({ managr: manager } as never));
+  }
+
   @Post('transaction')
   @HttpCode(200)
   @RequireConfirmation('transfer', { useIn: 'handler' })
@@ -228,7 +234,7 @@ describe.each(adapters)('A reserved proof on $name', ({ create }) => {
     },
   );
 
-  it.each(['throwing', 'piped', 'inner-failure'])(
+  it.each(['throwing', 'piped', 'inner-failure', 'misspelt'])(
     'is usable again, and says nothing, after %s has failed',
     async (route) => {
       const id = await prove();

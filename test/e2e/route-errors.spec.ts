@@ -20,6 +20,7 @@ import {
   TwoFactorError,
   TwoFactorExceptionFilter,
   TwoFactorInputError,
+  TwoFactorKeyReusedError,
   TwoFactorNoSubjectError,
   TwoFactorNotFoundError,
   TwoFactorRecipientError,
@@ -47,6 +48,7 @@ const ERRORS: Readonly<Record<string, readonly [Error, number, string, object?]>
   cancelled: [new TwoFactorStateError('cancelled'), 410, 'cancelled'],
   'unknown-secret': [new TwoFactorUnknownSecretError('TYPEDCODE'), 410, 'unknown-secret'],
   mismatch: [new TwoFactorCodeMismatchError(3), 422, 'code-mismatch', { attemptsLeft: 3 }],
+  'key-reused': [new TwoFactorKeyReusedError('TYPEDCODE'), 422, 'idempotency-key-reused'],
   recipient: [new TwoFactorRecipientError('TYPEDCODE'), 422, 'recipient-not-allowed'],
   'too-many': [
     new TwoFactorTooManyRequestsError('TYPEDCODE', 17, 'cooldown'),
@@ -65,6 +67,11 @@ const ERRORS: Readonly<Record<string, readonly [Error, number, string, object?]>
     503,
     'temporarily-unavailable',
     { retryAfter: 1 },
+  ],
+  'out of service': [
+    new TwoFactorUnavailableError('TYPEDCODE', { retryAfterSeconds: null }),
+    503,
+    'out-of-service',
   ],
   send: [
     new TwoFactorSendError('Not sent.', UNKNOWN_ID, new Date('2001-01-01T00:00:00Z')),

@@ -97,7 +97,7 @@ describe('a class that no module provides', () => {
     expect(error.message).toBe('no key for the gateway');
   });
 
-  it('may say that it is a singleton', async () => {
+  it('is accepted when its decorator declares a singleton', async () => {
     @Injectable({ scope: Scope.DEFAULT })
     class Explicit extends PlainBackend {}
     @Injectable({ durable: true })
@@ -162,10 +162,10 @@ describe('a backend that cannot serve all messages', () => {
 describe('a wrong set of senders is refused at boot:', () => {
   it('the name of a backend that there is not', async () => {
     expect(
-      await configurationError(startWith({ phone: { backend: 'sms' } }, { imports: [] })),
+      await configurationError(startWith({ phone: { backend: 'telex' } }, { imports: [] })),
     ).toBe(
-      'Sender phone names the backend "sms", which no module provides: provide a class decorated with ' +
-        '@SenderBackend("sms") in a module (found: none).',
+      'Sender phone names the backend "telex", which no module provides: provide a class decorated with ' +
+        '@SenderBackend("telex") in a module (found: none).',
     );
     expect(
       await configurationError(

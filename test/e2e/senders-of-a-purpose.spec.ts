@@ -127,7 +127,7 @@ describe.each(adapters)('The senders of a purpose over HTTP on $name', ({ create
   });
 });
 
-describe.each(engines)('The senders of a purpose at the services on %s', (engine) => {
+describe.each(engines)('The senders of a purpose through the services on %s', (engine) => {
   let test: TestApp;
   const start = async (options: TwoFactorModuleOptions): Promise<void> => {
     test = await startApp({
@@ -167,7 +167,7 @@ describe.each(engines)('The senders of a purpose at the services on %s', (engine
     expect(uses.filter(Boolean)).toHaveLength(1);
   });
 
-  it('let a call ask for a way of its own, and never widen what is declared', async () => {
+  it('can be narrowed by a call, and never widened', async () => {
     await start({ purposes: { login: { open: true, senders: ['sms', 'voice'] } } });
     const { confirmer } = test;
     const [bySms, byMail] = [await sent('sms', 'login'), await sent('email', 'other')];
@@ -216,10 +216,10 @@ describe.each(engines)('The senders of a purpose at the services on %s', (engine
 
 describe('The senders of a purpose at boot', () => {
   it('are refused when there is no sender of that name', async () => {
-    const boot = startApp({ options: { purposes: { login: { open: true, senders: ['sms'] } } } });
+    const boot = startApp({ options: { purposes: { login: { open: true, senders: ['telex'] } } } });
     await expect(boot).rejects.toThrow(TwoFactorConfigurationError);
     await expect(boot).rejects.toThrow(
-      'Purpose login names the sender "sms", and there is none of that name: name some of default.',
+      'Purpose login names the sender "telex", and there is none of that name: name some of default.',
     );
   });
 });

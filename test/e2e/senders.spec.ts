@@ -59,6 +59,9 @@ describe('a sender’s backend', () => {
         'expiresInSeconds',
         'context',
         'signal',
+        'render',
+        'idempotencyKey',
+        'report',
       ].toSorted(),
     );
     expect(delivery).toMatchObject({
@@ -86,9 +89,10 @@ describe('a sender’s backend', () => {
       one: { backend: factory, options: { from: 'A' }, verboseName: 'First' },
       two: { backend: factory },
     });
+    const shared = { codeGenerator: expect.any(Function), resolve: expect.any(Function) };
     expect(inputs).toEqual([
-      { name: 'one', options: { from: 'A' }, verboseName: 'First' },
-      { name: 'two', options: undefined, verboseName: 'two' },
+      { name: 'one', options: { from: 'A' }, verboseName: 'First', ...shared },
+      { name: 'two', options: undefined, verboseName: 'two', ...shared },
     ]);
     await sendBy(app, 'one');
     await sendBy(app, 'two');
@@ -165,7 +169,7 @@ describe('a sender’s backend', () => {
 });
 
 describe('the default sender', () => {
-  it('is meant when no name is given', async () => {
+  it('is used when a call names no sender', async () => {
     const inbox = new TestInbox();
     const app = await startWith(
       { email: { backend: () => inbox.send } },
@@ -192,16 +196,16 @@ describe('the default sender', () => {
       await configurationError(
         startWith(
           { email: { backend: () => () => undefined } },
-          { options: { defaultSender: 'sms' } },
+          { options: { defaultSender: 'telex' } },
         ),
       ),
     ).toBe(
-      'The default sender is "sms", and there is none of that name: set defaultSender to one of default, email.',
+      'The default sender is "telex", and there is none of that name: set defaultSender to one of default, email.',
     );
     expect(
-      await configurationError(start({ options: { senders: {}, defaultSender: 'sms' } })),
+      await configurationError(start({ options: { senders: {}, defaultSender: 'telex' } })),
     ).toBe(
-      'The default sender is "sms", and there is none of that name: set defaultSender to one of (none found).',
+      'The default sender is "telex", and there is none of that name: set defaultSender to one of (none found).',
     );
     expect(
       await configurationError(
@@ -275,7 +279,7 @@ describe('SENDER_BACKENDS', () => {
     expect(backends).not.toHaveProperty('delete');
   });
 
-  it('says when it is read too early', async () => {
+  it('refuses the boot with a remedy when it is read before onModuleInit has run', async () => {
     @Injectable()
     class Hasty {
       constructor(@InjectSenderBackends() backends: SenderBackends) {
@@ -284,7 +288,8 @@ describe('SENDER_BACKENDS', () => {
     }
     expect(await configurationError(startWith({}, { providers: [Hasty] }))).toBe(
       "The sender backends are found in TwoFactorModule's onModuleInit, and were read before it. Read them in " +
-        'onApplicationBootstrap or later.',
+        'onApplicationBootstrap or later. If LazyModuleLoader loads TwoFactorModule, import it in a module of the ' +
+        'application instead: Nest runs no hooks and no controllers of lazy modules.',
     );
   });
 

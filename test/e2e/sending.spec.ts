@@ -5,7 +5,9 @@ import { afterEach, describe, expect, it, vi } from 'vitest';
 
 import {
   ConfirmationRecord,
+  LimitRecord,
   TwoFactorInputError,
+  TwoFactorKeyReusedError,
   TwoFactorNotFoundError,
   TwoFactorRecipientError,
   TwoFactorSendError,
@@ -13,7 +15,7 @@ import {
   TwoFactorTooManyRequestsError,
   type Delivery,
   type TwoFactorModuleOptions,
-  type TwoFactorRequest,
+  type RequestedConfirmation,
   type TwoFactorStateCode,
 } from '../../lib/index.js';
 import { ConfirmationStore } from '../../lib/confirmation/index.js';
@@ -118,7 +120,7 @@ describe('a confirmation that is sent', () => {
     expect(app.inbox.deliveries).toHaveLength(1);
   });
 
-  it('is judged by the database, not by a state that knows nothing of the first token', async () => {
+  it('is bound by the database, also when the given state is older than the first message', async () => {
     const app = await start();
     const state = await app.confirmer.makeConfirmation();
     const [stale] = await app.confirmer.check(state.id);
@@ -246,7 +248,7 @@ describe('the cooldown between two messages', () => {
     expect(app.inbox.deliveries).toHaveLength(5);
   });
 
-  it('tells how long in its message, and charges nothing', async () => {
+  it('is named in the message of the error, and charges nothing', async () => {
     const app = await start();
     const { id } = await app.twoFactor.request({ token: TOKEN });
     const error = await failure(TwoFactorTooManyRequestsError, app.twoFactor.resend(id));
@@ -274,7 +276,7 @@ describe('the cooldown between two messages', () => {
 });
 
 /** Requested, with two wrong codes, and the cooldown over. */
-async function tried(app: TestApp): Promise<TwoFactorRequest> {
+async function tried(app: TestApp): Promise<RequestedConfirmation> {
   const made = await app.twoFactor.request({ token: TOKEN });
   for (let wrong = 0; wrong < 2; wrong += 1) {
     const [state, confirmed] = await app.confirmer.confirm(made.id, WRONG_CODE);
@@ -398,7 +400,7 @@ describe('resend', () => {
     );
   });
 
-  it('knows what was sent by others since its state was read', async () => {
+  it('reads the row again, because the given state may be older than the last message', async () => {
     const app = await start();
     const state = await app.confirmer.makeConfirmation();
     await app.sender.send(null, TOKEN, state.id);
@@ -407,25 +409,40 @@ describe('resend', () => {
     expect(app.inbox.deliveries.map(({ token }) => token)).toEqual([TOKEN, TOKEN]);
   });
 
-  it.each(engines)('sends one message for many parallel calls on %s', async (engine) => {
-    // What the cooldown refuses: a limit of messages may refuse a call sooner, while another one has charged and not yet sent.
-    const app = await start({ limits: false }, { engine });
-    const { id } = await app.twoFactor.request({ token: TOKEN });
-    app.clock.advance(30);
-    const results = await Promise.allSettled(
-      Array.from({ length: 10 }, async () => app.twoFactor.resend(id)),
-    );
-    const reasons = results.flatMap((result) =>
-      result.status === 'rejected' ? [result.reason as unknown] : [],
-    );
-    expect(reasons).toHaveLength(9);
-    for (const reason of reasons) {
-      expect(reason).toBeInstanceOf(TwoFactorTooManyRequestsError);
-      expect(reason).toHaveProperty('retryAfterSeconds', 60);
-    }
-    expect(app.inbox.deliveries).toHaveLength(2);
-    expect(await rowOf(app, id)).toMatchObject({ sends: 2 });
-  });
+  it.each(
+    engines.flatMap((engine) => [
+      { engine, setting: 'the default limits', options: {} },
+      // Then the cooldown alone refuses. A limit may refuse before it, while other calls are charged and not yet refused.
+      { engine, setting: 'no limits', options: { limits: false as const } },
+    ]),
+  )(
+    'sends and charges one message when ten calls resend at once on $engine with $setting',
+    async ({ engine, options }) => {
+      const app = await start(options, { engine });
+      const limits = app.dataSource.getRepository(LimitRecord);
+      const { id } = await app.twoFactor.request({ token: TOKEN });
+      app.clock.advance(30);
+      const results = await Promise.allSettled(
+        Array.from({ length: 10 }, async () => app.twoFactor.resend(id)),
+      );
+      const reasons = results.flatMap((result) =>
+        result.status === 'rejected' ? [result.reason as unknown] : [],
+      );
+      expect(reasons).toHaveLength(9);
+      for (const reason of reasons) {
+        expect(reason).toBeInstanceOf(TwoFactorTooManyRequestsError);
+        if ('limits' in options) expect(reason).toHaveProperty('retryAfterSeconds', 60);
+      }
+      expect(app.inbox.deliveries).toHaveLength(2);
+      expect(await rowOf(app, id)).toMatchObject({ sends: 2 });
+      // Of each limit of messages two are charged: what the refused calls were charged is given back.
+      const charged = (await limits.find()).filter(({ amount }) => amount > 0);
+      expect(charged.map(({ amount }) => amount)).toEqual(
+        'limits' in options ? [] : charged.map(() => 2),
+      );
+      expect(charged.length > 0).toBe(!('limits' in options));
+    },
+  );
 
   it.each(engines)(
     'lets one new code live after parallel calls under rotate on %s',
@@ -561,7 +578,7 @@ describe('a failed send', () => {
     expect(await rowOf(app, state.id)).toMatchObject({ sends: 1 });
   });
 
-  it('never tells code or token: not in the error, its cause, nor the log', async () => {
+  it('discloses no code, phone number or address in the error, its cause or the log', async () => {
     const logger = new LogRecorder();
     const token = '+1 (415) 555-0123$&';
     for (const [say, isPermanent] of [
@@ -609,7 +626,7 @@ describe('a failed send', () => {
     expect((error.cause as Error).message).toBe('no route to *** for ***');
   });
 
-  it('tells no page of what a provider says, and no second line', async () => {
+  it("quotes no more than one short line of a provider's answer", async () => {
     const logger = new LogRecorder();
     const app = await startWithBackend(
       () => {
@@ -659,7 +676,7 @@ describe('a backend that hangs', () => {
     expect((error.cause as Error).message).toBe('no answer within 100 ms');
   });
 
-  it('leaves no timer behind when it answers in time', async () => {
+  it('clears its timer when it answers in time', async () => {
     const signals: AbortSignal[] = [];
     const app = await startWithBackend(({ signal }) => signals.push(signal), {
       sendTimeoutMs: 100,
@@ -672,7 +689,7 @@ describe('a backend that hangs', () => {
 });
 
 describe('request', () => {
-  it('makes a confirmation and sends it, and says what a client needs', async () => {
+  it('creates a confirmation, sends its code, and returns the values that a client needs', async () => {
     const app = await start();
     const made = await app.twoFactor.request({
       token: TOKEN,
@@ -690,6 +707,8 @@ describe('request', () => {
       attemptsLeft: 5,
       codeLength: 20,
       maskedToken: 'a***@e***.com',
+      method: 'code',
+      methods: ['code'],
       state: made.state,
     });
     expect(made.state).toMatchObject({
@@ -748,7 +767,7 @@ describe('request', () => {
       { token: TOKEN, idempotencyKey: KEY, details: { amount: '10000.00' } },
       { token: TOKEN, idempotencyKey: KEY },
     ]) {
-      const error = await failure(TwoFactorInputError, app.twoFactor.request(other));
+      const error = await failure(TwoFactorKeyReusedError, app.twoFactor.request(other));
       expect(error.message).toBe(
         'The idempotencyKey stands for another request. Draw a new one for each request.',
       );

@@ -11,27 +11,33 @@ import { adapters, startHttpApp, type HttpTestApp } from '../support/http.js';
 const MALFORMED = { 400: ['invalid-request'], 415: ['unsupported-media-type'] };
 const UNKNOWN = { 404: ['not-found'] };
 const ENDED = {
-  409: ['already-confirmed', 'already-used'],
+  409: ['already-confirmed', 'already-used', 'method-not-allowed'],
   410: ['expired', 'attempts-exhausted', 'cancelled', 'unknown-secret'],
 };
 const UNSENT = {
   422: ['recipient-not-allowed'],
   429: ['too-many-requests'],
-  503: ['send-failed', 'temporarily-unavailable'],
+  503: ['send-failed', 'temporarily-unavailable', 'out-of-service'],
 };
-const BUSY = { 503: ['temporarily-unavailable'] };
+const BUSY = { 503: ['temporarily-unavailable', 'out-of-service'] };
 
 const ROUTES = {
   '/2factor/request-confirmation': {
     summary: 'Sends a code',
-    body: 'RequestConfirmationBody',
-    answer: 'RequestConfirmationAnswer',
-    refusals: { ...MALFORMED, 403: ['no-subject'], ...UNSENT },
+    body: 'TwoFactorRequestConfirmationBody',
+    answer: 'TwoFactorRequestConfirmationAnswer',
+    refusals: {
+      ...MALFORMED,
+      403: ['no-subject', 'no-method'],
+      409: ['method-not-allowed'],
+      ...UNSENT,
+      422: ['no-recipient', ...UNSENT[422], 'idempotency-key-reused'],
+    },
   },
   '/2factor/confirm': {
     summary: 'Confirms by the code',
-    body: 'ConfirmBody',
-    answer: 'ConfirmAnswer',
+    body: 'TwoFactorConfirmBody',
+    answer: 'TwoFactorConfirmAnswer',
     refusals: {
       ...MALFORMED,
       ...UNKNOWN,
@@ -41,37 +47,71 @@ const ROUTES = {
       ...BUSY,
     },
   },
+  '/2factor/challenge': {
+    summary: 'Answers what the browser needs to confirm with a passkey',
+    body: 'TwoFactorChallengeBody',
+    answer: 'TwoFactorChallengeAnswer',
+    refusals: { ...MALFORMED, ...UNKNOWN, ...ENDED, ...BUSY },
+  },
   '/2factor/resend': {
-    summary: 'Sends the code again',
-    body: 'ConfirmationIdBody',
-    answer: 'RequestConfirmationAnswer',
-    refusals: { ...MALFORMED, ...UNKNOWN, ...ENDED, ...UNSENT },
+    summary: 'Sends the code again, or for the first time after another method',
+    body: 'TwoFactorResendBody',
+    answer: 'TwoFactorRequestConfirmationAnswer',
+    refusals: {
+      ...MALFORMED,
+      ...UNKNOWN,
+      ...ENDED,
+      ...UNSENT,
+      410: [...ENDED[410], 'sender-removed'],
+      422: ['no-recipient', ...UNSENT[422]],
+    },
   },
   '/2factor/check': {
     summary: 'Tells where a confirmation is in its life',
-    body: 'ConfirmationIdBody',
-    answer: 'CheckAnswer',
+    body: 'TwoFactorConfirmationIdBody',
+    answer: 'TwoFactorCheckAnswer',
     refusals: { ...MALFORMED, ...UNKNOWN, ...BUSY },
   },
 };
 
 /** `?` behind what may be absent. */
 const MEMBERS = {
-  RequestConfirmationBody: ['token?', 'way?', 'purpose?', 'details?'],
-  RequestConfirmationAnswer: [
+  TwoFactorRequestConfirmationBody: ['token?', 'way?', 'purpose?', 'method?', 'details?'],
+  TwoFactorRequestConfirmationAnswer: [
     'id',
     'expiresAt',
-    'resendAt',
+    'resendAt?',
     'attemptsLeft',
-    'codeLength',
-    'maskedToken',
+    'codeLength?',
+    'maskedToken?',
+    'method?',
+    'methods?',
+    'delivery?',
     'code?',
   ],
-  ConfirmBody: ['id', 'code'],
-  ConfirmAnswer: ['id', 'confirmed', 'code?'],
-  ConfirmationIdBody: ['id'],
-  CheckAnswer: ['id', 'status', 'attemptsLeft', 'expiresAt', 'resendAt'],
-  ProblemAnswer: [
+  TwoFactorConfirmBody: ['id', 'code?', 'method?', 'response?'],
+  TwoFactorChallengeBody: ['id', 'method'],
+  TwoFactorChallengeAnswer: [
+    'rpId',
+    'challenge',
+    'timeout',
+    'allowCredentials',
+    'userVerification',
+  ],
+  TwoFactorConfirmAnswer: ['id', 'confirmed', 'code?'],
+  TwoFactorConfirmationIdBody: ['id'],
+  TwoFactorResendBody: ['id', 'way?'],
+  TwoFactorCheckAnswer: [
+    'id',
+    'status',
+    'attemptsLeft',
+    'expiresAt',
+    'resendAt',
+    'confirmedBy?',
+    'delivery?',
+    'deliveryError?',
+  ],
+  TwoFactorProblemAnswer: [
     'type',
     'title',
     'status',
@@ -80,6 +120,7 @@ const MEMBERS = {
     'detail?',
     'attemptsLeft?',
     'retryAfter?',
+    'methods?',
     'id?',
     'resendAt?',
   ],
@@ -132,7 +173,9 @@ describe.each(adapters)('The OpenAPI document on $name', ({ create }) => {
         summary,
         tags: ['two-factor'],
         operationId: expect.stringMatching(/^TwoFactorController_[a-zA-Z]+$/) as string,
-        parameters: [],
+        parameters: ['request-confirmation', 'resend'].some((name) => path.endsWith(name))
+          ? [expect.objectContaining({ in: 'header', name: 'Idempotency-Key', required: false })]
+          : [],
         requestBody: {
           required: true,
           content: { 'application/json': { schema: { $ref: `#/components/schemas/${body}` } } },
@@ -147,7 +190,9 @@ describe.each(adapters)('The OpenAPI document on $name', ({ create }) => {
       });
       const documented = Object.entries(others).map(([status, { content }]) => {
         const problem = content['application/problem+json'];
-        expect(problem?.schema).toStrictEqual({ $ref: '#/components/schemas/ProblemAnswer' });
+        expect(problem?.schema).toStrictEqual({
+          $ref: '#/components/schemas/TwoFactorProblemAnswer',
+        });
         for (const [slug, example] of Object.entries(problem?.examples ?? {})) {
           expect(example).toMatchObject({ value: { status: Number(status), error: slug } });
         }
@@ -157,7 +202,7 @@ describe.each(adapters)('The OpenAPI document on $name', ({ create }) => {
     },
   );
 
-  it('knows exactly the schemas of the controller', () => {
+  it('contains the schemas of the controller and no others', () => {
     expect(Object.keys(schemas).toSorted()).toStrictEqual(Object.keys(MEMBERS).toSorted());
   });
 
@@ -165,15 +210,15 @@ describe.each(adapters)('The OpenAPI document on $name', ({ create }) => {
     const schema = schemas[name];
     expect(schema?.type).toBe('object');
     const documented = Object.entries(schema?.properties ?? {}).map(([member, property]) => {
-      expect(property.type).toMatch(/^(string|number|boolean|object)$/);
+      expect(property.type).toMatch(/^(string|number|boolean|object|array)$/);
       expect(property.description).toMatch(/\.$/);
       return schema?.required?.includes(member) ? member : `${member}?`;
     });
     expect(documented).toStrictEqual(members);
   });
 
-  it('names the stages of a life', () => {
-    expect(schemas['CheckAnswer']?.properties['status']?.enum).toStrictEqual([
+  it('lists the statuses of a confirmation', () => {
+    expect(schemas['TwoFactorCheckAnswer']?.properties['status']?.enum).toStrictEqual([
       'pending',
       'confirmed',
       'used',
@@ -184,10 +229,10 @@ describe.each(adapters)('The OpenAPI document on $name', ({ create }) => {
   });
 
   it('gives examples that the routes accept', async () => {
-    const schema = schemas['RequestConfirmationBody'];
+    const schema = schemas['TwoFactorRequestConfirmationBody'];
     // The example's way is the reader's own. No purpose takes both a token and details of the client.
-    const open = exampleOf(schema, 'way', 'purpose', 'details');
-    const bound = exampleOf(schema, 'way', 'token');
+    const open = exampleOf(schema, 'way', 'purpose', 'method', 'details');
+    const bound = exampleOf(schema, 'way', 'method', 'token');
     expect(open).toStrictEqual({ token: 'ann@example.com' });
     expect(bound).toStrictEqual({
       purpose: 'transfer',
@@ -197,9 +242,9 @@ describe.each(adapters)('The OpenAPI document on $name', ({ create }) => {
       const answer = await app.post('/2factor/request-confirmation', request);
       expect(answer).toMatchObject({ status: 200 });
     }
-    const body = exampleOf(schemas['ConfirmBody']);
+    const body = exampleOf(schemas['TwoFactorConfirmBody']);
     expect(await app.post('/2factor/confirm', body)).toBeProblem(404, 'not-found');
-    const id = exampleOf(schemas['ConfirmationIdBody']);
+    const id = exampleOf(schemas['TwoFactorConfirmationIdBody']);
     expect(await app.post('/2factor/check', id)).toBeProblem(404, 'not-found');
   });
 
@@ -214,6 +259,7 @@ describe.each(adapters)('The OpenAPI document on $name', ({ create }) => {
     });
     try {
       expect(Object.keys(documentOf(versioned).paths).toSorted()).toStrictEqual([
+        '/api/v2/auth/challenge',
         '/api/v2/auth/check',
         '/api/v2/auth/confirm',
         '/api/v2/auth/request-confirmation',
@@ -226,7 +272,7 @@ describe.each(adapters)('The OpenAPI document on $name', ({ create }) => {
 });
 
 describe('The package', () => {
-  it('never imports @nestjs/swagger, which is not everybody’s', async () => {
+  it('never imports @nestjs/swagger, which an application may not have', async () => {
     const lib = fileURLToPath(new URL('../../lib', import.meta.url));
     const entries = await readdir(lib, { recursive: true, withFileTypes: true });
     const files = entries.filter((entry) => entry.isFile() && entry.name.endsWith('.ts'));

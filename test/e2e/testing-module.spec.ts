@@ -5,6 +5,7 @@ import { afterEach, describe, expect, it, vi } from 'vitest';
 
 import {
   ConfirmerService,
+  DeliveryService,
   digits,
   functionalSenderBackend,
   TwoFactorConfigurationError,
@@ -56,6 +57,23 @@ async function start(options?: TwoFactorTestingOptions): Promise<Kit> {
 }
 
 describe('TwoFactorTestingModule', () => {
+  it('sends what is queued when a test sweeps, by its clock, and never by itself', async () => {
+    const { inbox, clock, twoFactor, get } = await start({ delivery: 'queued' });
+    const deliveries = get(DeliveryService);
+    inbox.failNext();
+    const { id } = await twoFactor.request({ token: ANN });
+    expect(inbox.messages).toHaveLength(0);
+
+    expect(await deliveries.sweep()).toBe(1);
+    expect(await deliveries.status(id)).toEqual({ delivery: 'queued' });
+    // The clock stands still, so that the next try does not become due.
+    expect(await deliveries.sweep()).toBe(0);
+    clock.advance({ seconds: 30 });
+    expect(await deliveries.sweep()).toBe(1);
+    expect(await deliveries.status(id)).toEqual({ delivery: 'sent' });
+    expect(inbox.lastCode(ANN)).toMatch(/^\d{6}$/);
+  });
+
   it('takes no options: the code is in the inbox, and sealed in the database', async () => {
     const { inbox, twoFactor, confirmer, get } = await start();
     const { id } = await twoFactor.request({ token: ANN });

@@ -153,7 +153,7 @@ describe('TwoFactorTestingModule.override', () => {
     expect((await confirmer.confirm(id, inbox.lastCode()))[0]?.status).toBe('expired');
   });
 
-  it('leaves the system’s clock where it is given none', async () => {
+  it('keeps the clock of the system when it is given none', async () => {
     const { accounts } = await startOverridden({ inbox: new TestInbox() });
     const before = Date.now();
     const { expiresAt } = await accounts.twoFactor.request({ token: ANN });
@@ -161,7 +161,7 @@ describe('TwoFactorTestingModule.override', () => {
     expect(expiresAt.getTime()).toBeLessThanOrEqual(Date.now() + 120_000);
   });
 
-  it('replaces single options, and works with the controller', async () => {
+  it('replaces the given options and keeps the others, with a working controller', async () => {
     const inbox = new TestInbox();
     const { http } = await startOverridden({
       inbox,
@@ -233,7 +233,7 @@ describe('TwoFactorTestingModule.override', () => {
     expect(inbox.to(ANN)).toHaveLength(2);
   });
 
-  it('leaves events and limits as they are', async () => {
+  it('keeps the events and the limits of the application', async () => {
     const { app, accounts } = await startOverridden({ inbox: new TestInbox() });
     const types: string[] = [];
     app.get(TwoFactorEvents, { strict: false }).subscribe(({ type }) => types.push(type));

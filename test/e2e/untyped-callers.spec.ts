@@ -6,10 +6,13 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
 import {
   ConfirmationRecord,
+  LimitService,
+  TwoFactorCallError,
   TwoFactorInputError,
   TwoFactorModule,
   TwoFactorSendError,
 } from '../../lib/index.js';
+import { dumpOf } from '../support/dump.js';
 import { startApp, type TestApp } from '../support/test-app.js';
 
 let test: TestApp;
@@ -48,15 +51,78 @@ describe('An untyped caller', () => {
     expect(await rows()).toBe(0);
   });
 
-  it('that gives request what it does not take: isConfirmed and manager go no further', async () => {
-    const input: { token: string } = Object.assign(
-      { token: 'ann@example.com' },
-      { isConfirmed: true, manager: null },
+  it('that gives request a null manager is refused, and nothing is sent', async () => {
+    await expect(
+      test.twoFactor.request({ token: 'ann@example.com', manager: null as never }),
+    ).rejects.toBeInstanceOf(TwoFactorInputError);
+    expect(test.inbox.deliveries).toEqual([]);
+    expect(await rows()).toBe(0);
+  });
+
+  it.each<[string, object]>([
+    ['an option of makeConfirmation', { isConfirmed: true }],
+    ['a member that was renamed', { key: 'order-4711/attempt-1' }],
+    ['a misspelt member, even without a value', { purpse: undefined }],
+  ])('that gives request %s is refused, and nothing is sent', async (_, extra) => {
+    const input = { token: 'ann@example.com', ...extra };
+
+    await expect(test.twoFactor.request(input)).rejects.toThrow(
+      new TwoFactorInputError(
+        `request takes no ${Object.keys(extra)[0]}. Known: context, details, deviceToken, idempotencyKey, manager, meta, method, methods, ` +
+          'purpose, requester, subject, token, tokenFrom, ttlSeconds, way.',
+      ),
     );
+    expect(test.inbox.deliveries).toEqual([]);
+    expect(await rows()).toBe(0);
+  });
 
-    const { state } = await test.twoFactor.request(input);
+  it('that misspells a member of any call is told which one, and no call has an effect', async () => {
+    const { confirmer, sender, twoFactor } = test;
+    const limits = test.app.get(LimitService, { strict: false });
+    const { id } = await twoFactor.request({ token: 'ann@example.com', subject: 'ann' });
+    const proof = await confirmer.makeConfirmation({ isConfirmed: true });
+    const extra = { managr: 1 } as never;
+    const calls: Record<string, () => Promise<unknown>> = {
+      makeConfirmation: () => confirmer.makeConfirmation(extra),
+      check: () => confirmer.check(proof, extra),
+      use: () => confirmer.use(proof, extra),
+      erase: () => confirmer.erase({ subject: 'ann', ...(extra as object) }),
+      purge: () => confirmer.purge(extra),
+      request: () => twoFactor.request({ token: 'bob@example.com', ...(extra as object) }),
+      resend: () => twoFactor.resend(id, extra),
+      send: () => sender.send(null, 'ann@example.com', id, undefined, extra),
+      reset: () => limits.reset({ token: 'ann@example.com', ...(extra as object) }),
+      failures: () => limits.failures({ token: 'ann@example.com', ...(extra as object) }),
+    };
+    test.clock.advance(30);
+    const before = await dumpOf(test.dataSource);
 
-    expect(state.isConfirmed).toBe(false);
+    for (const [name, call] of Object.entries(calls)) {
+      const error: unknown = await call().catch((thrown: unknown) => thrown);
+      expect(error, name).toBeInstanceOf(TwoFactorInputError);
+      expect(String(error), name).toContain(`${name} takes no managr. Known: `);
+    }
+    expect(await dumpOf(test.dataSource)).toEqual(before);
+    expect(test.inbox.deliveries).toHaveLength(1);
+    expect(await confirmer.use(proof)).toBe(true);
+  });
+
+  it('that passes on a text of a user as the name of a member gets an error that does not quote the text', async () => {
+    const error: unknown = await test.confirmer
+      .makeConfirmation({ ['ann@example.com\n']: 1 } as never)
+      .catch((thrown: unknown) => thrown);
+
+    expect(String(error)).toContain(
+      'makeConfirmation takes no member of such a name. Known: context,',
+    );
+    expect(String(error)).not.toContain('ann@');
+  });
+
+  it('whose object inherits other members is served, because a prototype that was changed must not stop every call', async () => {
+    const inherited: object = Object.create({ polluted: 1 });
+    const input = Object.assign(inherited, { token: 'ann@example.com' });
+
+    expect((await test.twoFactor.request(input)).attemptsLeft).toBe(5);
   });
 
   it.each([{ token: 'ann@example.com' }, { way: 'default' }, { context: { locale: 'uk' } }])(
@@ -78,7 +144,7 @@ describe('An untyped caller', () => {
     const state = await test.confirmer.makeConfirmation({ isConfirmed: true });
 
     await expect(test.confirmer.use(state, { manager: null as never })).rejects.toBeInstanceOf(
-      TwoFactorInputError,
+      TwoFactorCallError,
     );
     expect(await test.confirmer.use(state)).toBe(true);
   });
@@ -104,7 +170,7 @@ describe('An untyped caller', () => {
   });
 });
 
-describe('A provider that', () => {
+describe('An error of a provider', () => {
   const unreadable = (): object =>
     new Proxy(
       {},
@@ -118,7 +184,7 @@ describe('A provider that', () => {
       },
     );
 
-  it('throws what cannot be read is a failed send, and says nothing', async () => {
+  it('that throws when its properties are read makes the request fail with TwoFactorSendError', async () => {
     for (const thrown of [
       unreadable(),
       Object.defineProperty(new Error(), 'message', {
@@ -135,7 +201,7 @@ describe('A provider that', () => {
     }
   });
 
-  it('repeats code and token in other spellings has them struck out', async () => {
+  it('reaches the caller without the code and the token, also when it has them in other spellings', async () => {
     const token = '+14155550123';
     const state = await test.confirmer.makeConfirmation();
     const code = state.code!;

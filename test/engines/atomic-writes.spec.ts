@@ -104,7 +104,7 @@ describe.each(engines.filter((engine) => engine === 'postgres'))('On %s', () => 
     expect(await failures(test, token)).toBe(10);
   });
 
-  it('a confirmation that changes meanwhile is judged as it is then', async () => {
+  it('judges a confirmation that changes during the call by its newest state', async () => {
     const test = await start();
     const state = await test.confirmer.makeConfirmation({ token });
     const update = 'UPDATE two_factor_confirmation SET attempts = attempts + 2 WHERE id = $1';
@@ -117,7 +117,7 @@ describe.each(engines.filter((engine) => engine === 'postgres'))('On %s', () => 
     expect(await failures(test, token)).toBe(1);
   });
 
-  it('charges no quota when the confirmation ends meanwhile', async () => {
+  it('charges no quota when the confirmation ends during the call', async () => {
     const test = await start();
     const state = await test.confirmer.makeConfirmation({ token });
     const cancel = 'UPDATE two_factor_confirmation SET cancelled_at = 1 WHERE id = $1';
@@ -229,7 +229,7 @@ describe.each(engines.filter((engine) => engine === 'postgres'))('On %s', () => 
     const first = await start();
     const second = await start({}, first);
     const input = { token, subject: 'ann', idempotencyKey: 'one-key-for-both-instances' };
-    const message = { way: 'default', requester: undefined };
+    const message = { way: 'default', requester: undefined, queued: null };
     const creators = [first, second].map(({ app }) => app.get(ConfirmationCreator));
 
     const made = await Promise.all(
@@ -281,7 +281,7 @@ describe.each(engines.filter((engine) => engine === 'postgres'))('On %s', () => 
     await expect(make()).resolves.toMatchObject({ status: 'pending' });
   });
 
-  it('messages of many at once are charged at once, and never too many', async () => {
+  it('charges concurrent messages in one batch, and never allows too many', async () => {
     const test = await start({
       batching: true,
       limits: { sendsInTotal: [{ max: 50, perSeconds: 60 }] },
@@ -305,7 +305,7 @@ describe.each(engines.filter((engine) => engine === 'postgres'))('On %s', () => 
     expect(rows).toEqual([{ amount: 50 }]);
   });
 
-  it('a server that cannot do so much at once is asked in several statements', async () => {
+  it('uses several statements when the server cannot execute the combined one', async () => {
     const test = await start({ batching: false });
     const refused = { name: 'error', code: '0A000' };
     let asked = 0;

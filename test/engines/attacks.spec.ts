@@ -275,7 +275,7 @@ describe('Found while the design was attacked:', () => {
     });
   });
 
-  it('the environment switching the debug code on where the code says false: boot fails', async () => {
+  it('the environment switches the debug code on where the options say false: the boot fails', async () => {
     await withEnvironment({ TWO_FACTOR_DEBUG_CODE_RESPONSE: 'true' }, async () => {
       await expect(startApp({ options: { debugCodeResponse: false } })).rejects.toThrow(
         /TWO_FACTOR_DEBUG_CODE_RESPONSE.*debugCodeResponse/s,

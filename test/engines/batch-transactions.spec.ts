@@ -5,7 +5,7 @@ import { Client, Connection } from 'pg';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 
 import { PgPreparedBatch } from '../../lib/database/drivers/pg-prepared-batch.js';
-import { TwoFactorUnavailableError, type ConfirmationState } from '../../lib/index.js';
+import { TwoFactorConfigurationError, type ConfirmationState } from '../../lib/index.js';
 import { WRONG_CODE } from '../support/canaries.js';
 import { engines } from '../support/engines.js';
 import { SILENT, startApp, type TestApp } from '../support/test-app.js';
@@ -56,7 +56,7 @@ function goes(): number[] {
   return counted;
 }
 
-/** Has the server be told another text from now on. */
+/** Makes the driver send another text to the server from now on. */
 function rewrite(change: (text: string) => string): void {
   const { parse } = wire;
   vi.spyOn(wire, 'parse').mockImplementation(function (this: object, { name, text }) {
@@ -64,7 +64,7 @@ function rewrite(change: (text: string) => string): void {
   });
 }
 
-/** One of each kind at once, and more of them. */
+/** Makes concurrent calls of each kind. */
 function mixed(
   used: readonly ConfirmationState[],
   tried: readonly ConfirmationState[],
@@ -132,8 +132,8 @@ describe.each(engines.filter((engine) => engine === 'postgres'))('On %s', () => 
       confirmer.makeConfirmation({ subject: 'bob' }),
     ]);
 
-    // The first one found nobody on the wire. Four codes are many, three proofs few; whoever was answered nothing goes once
-    // more.
+    // The first call found no statement in flight and went alone. The others follow in one transaction: four codes as one
+    // batched statement, and the few proofs in one statement each.
     expect(counted.slice(0, 2)).toEqual([1, 5]);
     const seen = answers
       .slice(0, 5)
@@ -259,25 +259,30 @@ describe.each(engines.filter((engine) => engine === 'postgres'))('On %s', () => 
     expect(answers.map(({ status }) => status === 'fulfilled')).toEqual(
       answers.map((_, index) => index !== 9),
     );
-    expect(answers[9]).toMatchObject({ reason: expect.any(TwoFactorUnavailableError) as unknown });
+    expect(answers[9]).toMatchObject({
+      reason: expect.any(TwoFactorConfigurationError) as unknown,
+    });
     // One attempt each: what was undone was charged once more, and not twice.
     for (const { id } of tried) {
       expect((await confirmer.check(id))[0]).toMatchObject({ attemptsLeft: 4 });
     }
   });
 
-  it.each([3, 20])('takes no connection for each of %i refused calls', async (count) => {
-    const { confirmer } = await start();
-    const used = await confirmed(count);
-    await Promise.all(used.map((state) => confirmer.use(state)));
-    const counted = goes();
+  it.each([3, 20])(
+    'finds the reasons of %i refused calls by one further statement',
+    async (count) => {
+      const { confirmer } = await start();
+      const used = await confirmed(count);
+      await Promise.all(used.map((state) => confirmer.use(state)));
+      const counted = goes();
 
-    const again = await Promise.all(used.map((state) => confirmer.use(state)));
+      const again = await Promise.all(used.map((state) => confirmer.use(state)));
 
-    expect(again).toEqual(used.map(() => false));
-    // Few by a statement each, many by one; and once more by one that knows that nobody has locked them.
-    expect(counted).toEqual([count === 3 ? 3 : 1, 1]);
-  });
+      expect(again).toEqual(used.map(() => false));
+      // Few calls take one statement each and many share one. A further statement asks why no row was changed.
+      expect(counted).toEqual([count === 3 ? 3 : 1, 1]);
+    },
+  );
 
   it('rejects only the call whose values cannot be serialized', async () => {
     let left = 0;
@@ -369,7 +374,7 @@ describe.each(engines.filter((engine) => engine === 'postgres'))('On %s', () => 
     }
   });
 
-  it('tries SKIP LOCKED once when the server does not know it', async () => {
+  it('tries SKIP LOCKED once when the server does not support it', async () => {
     const { confirmer } = await start();
     const [used, tried] = [await confirmed(6), await make(6)];
     let asked = 0;

@@ -8,11 +8,13 @@ import { bindArrays, batchRowsSql } from '../../lib/database/batching/batch-rows
 import { Statement } from '../../lib/database/statement.js';
 import {
   ConfirmationRecord,
+  TwoFactorConfigurationError,
   TwoFactorTooManyRequestsError,
   TwoFactorUnavailableError,
+  type LimitsOptions,
 } from '../../lib/index.js';
 import { WRONG_CODE } from '../support/canaries.js';
-import { engines } from '../support/engines.js';
+import { engines, type EngineName } from '../support/engines.js';
 import { interceptStatements } from '../support/intercept-statements.js';
 import { startApp, type TestApp, type TestAppInput } from '../support/test-app.js';
 
@@ -21,27 +23,39 @@ const JOINED = /^WITH given AS MATERIALIZED/;
 let test: TestApp;
 afterEach(() => test.close());
 
-const start = async (input: TestAppInput = {}): Promise<TestApp> => {
-  test = await startApp({
-    engine: 'postgres',
-    ...input,
-    // Also where the environment says that nothing is joined.
-    // The statements themselves are counted here; charging.spec.ts counts those that also charge limits.
-    options: { batching: true, env: false, limits: false, ...input.options },
-  });
-  return test;
-};
-
 const many = <T>(count: number, work: (index: number) => Promise<T>): Promise<T[]> =>
   Promise.all(Array.from({ length: count }, (_, index) => work(index)));
 
-describe.each(engines.filter((engine) => engine === 'postgres'))('On %s', () => {
-  it('what comes at once goes in three statements, and with batching: false in one each', async () => {
+// Without limits an attempt is another statement, which charges nothing, and is batched as well.
+const settings = engines.flatMap((engine) =>
+  engine === 'postgres'
+    ? [
+        { engine, setting: 'the default limits', limits: {} },
+        { engine, setting: 'no limits', limits: false as const },
+      ]
+    : [],
+);
+
+async function startBatching(
+  engine: EngineName,
+  limits: LimitsOptions | false,
+  input: TestAppInput = {},
+): Promise<TestApp> {
+  test = await startApp({
+    engine,
+    ...input,
+    // Also in the rounds whose environment switches batching off.
+    options: { batching: true, env: false, limits, ...input.options },
+  });
+  return test;
+}
+
+describe.each(settings)('On $engine with $setting', ({ engine, limits }) => {
+  const start = (input?: TestAppInput): Promise<TestApp> => startBatching(engine, limits, input);
+
+  it('sends concurrent calls in three statements, and with batching: false in one statement each', async () => {
     const { confirmer, log } = await start();
-    const single = await startApp({
-      engine: 'postgres',
-      options: { batching: false, limits: false },
-    });
+    const single = await startApp({ engine, options: { batching: false, limits } });
     const count = async ({ log: itsLog }: TestApp, work: () => Promise<unknown>): Promise<number> =>
       (await itsLog.during(work)).length;
 
@@ -53,7 +67,7 @@ describe.each(engines.filter((engine) => engine === 'postgres'))('On %s', () => 
     const made = await count(single, () => many(40, () => single.confirmer.makeConfirmation()));
     await single.close();
 
-    expect(confirmed.filter(({ sql }) => JOINED.test(sql))).toHaveLength(1);
+    expect(confirmed.some(({ sql }) => JOINED.test(sql))).toBe(true);
     expect(confirmed.length).toBeLessThanOrEqual(3);
     expect(used).toBeLessThanOrEqual(3);
     expect(made).toBe(40);
@@ -63,12 +77,12 @@ describe.each(engines.filter((engine) => engine === 'postgres'))('On %s', () => 
     const { confirmer, clock } = await start();
     const expired = await confirmer.makeConfirmation();
     clock.advance(700);
-    const fresh = (): ReturnType<typeof confirmer.makeConfirmation> =>
-      confirmer.makeConfirmation({
-        purpose: 'login',
-        subject: 'ann\'s "\\ \u00fc \u{1F600}',
-        meta: { a: ['"', 1] },
-      });
+    const bindingOf = (index: number) => ({
+      purpose: 'login',
+      subject: `ann ${index}'s "\\ \u00fc \u{1F600}`,
+    });
+    const fresh = (index: number): ReturnType<typeof confirmer.makeConfirmation> =>
+      confirmer.makeConfirmation({ ...bindingOf(index), meta: { a: ['"', 1] } });
     const [right, wrong, last, locked, cancelled, confirmed] = await many(6, fresh);
     for (let tries = 0; tries < 5; tries += 1) await confirmer.confirm(locked!.id, WRONG_CODE);
     for (let tries = 0; tries < 4; tries += 1) await confirmer.confirm(last!.id, WRONG_CODE);
@@ -77,7 +91,7 @@ describe.each(engines.filter((engine) => engine === 'postgres'))('On %s', () => 
     const unknown = `${right!.id.slice(0, 20)}${'0'.repeat(16)}`;
 
     const answers = await Promise.all([
-      confirmer.confirm((await fresh()).id, WRONG_CODE),
+      confirmer.confirm((await fresh(6)).id, WRONG_CODE),
       confirmer.confirm(right!.id, right!.code!),
       confirmer.confirm(wrong!.id, WRONG_CODE),
       confirmer.confirm(last!.id, last!.code!),
@@ -106,22 +120,20 @@ describe.each(engines.filter((engine) => engine === 'postgres'))('On %s', () => 
       [expired.id, 'expired', 5, false],
       [null, null, null, false],
     ]);
-    expect(answers[1][0]).toMatchObject({ subject: right!.subject, meta: { a: ['"', 1] } });
-    const binding = { purpose: 'login', subject: right!.subject };
+    expect(answers[1][0]).toMatchObject({ ...bindingOf(0), meta: { a: ['"', 1] } });
+    const withKey = { ...bindingOf(5), idempotencyKey: 'sixteen-characters' };
     const uses = [
-      confirmer.use(right!, binding),
-      confirmer.use(last!, { ...binding, purpose: 'logout' }),
-      confirmer.use(last!, { ...binding, subject: 'bob' }),
-      confirmer.use(wrong!, binding),
-      confirmer.use(confirmed!, { ...binding, idempotencyKey: 'sixteen-characters' }),
-      confirmer.use(unknown, binding),
-      confirmer.use(last!, binding),
-      confirmer.use(right!, binding),
+      confirmer.use(right!, bindingOf(0)),
+      confirmer.use(last!, { ...bindingOf(2), purpose: 'logout' }),
+      confirmer.use(last!, { ...bindingOf(2), subject: 'bob' }),
+      confirmer.use(wrong!, bindingOf(1)),
+      confirmer.use(confirmed!, withKey),
+      confirmer.use(unknown, bindingOf(0)),
+      confirmer.use(last!, bindingOf(2)),
+      confirmer.use(right!, bindingOf(0)),
     ];
     expect(await Promise.all(uses)).toEqual([true, false, false, false, true, false, true, false]);
-    expect(
-      await confirmer.use(confirmed!, { ...binding, idempotencyKey: 'sixteen-characters' }),
-    ).toBe(true);
+    expect(await confirmer.use(confirmed!, withKey)).toBe(true);
   });
 
   it('whatever they give arrives as it is', async () => {
@@ -183,7 +195,7 @@ describe.each(engines.filter((engine) => engine === 'postgres'))('On %s', () => 
     return dataSource.getRepository(ConfirmationRecord).countBy({ useKey: IsNull() });
   }
 
-  it('where array_nulls is off everybody goes by himself', async () => {
+  it('executes each call on its own where array_nulls is off', async () => {
     expect(await usedWithoutKey((sql) => sql)).toBe(12);
   });
 
@@ -260,7 +272,7 @@ describe.each(engines.filter((engine) => engine === 'postgres'))('On %s', () => 
     const statements = await log.during(async () => {
       answers = await Promise.allSettled(
         Array.from({ length: 20 }, (_, index) =>
-          confirmer.makeConfirmation({ subject: index === 10 ? 'spoiler' : 'ann' }),
+          confirmer.makeConfirmation({ subject: index === 10 ? 'spoiler' : `ann-${index}` }),
         ),
       );
     });
@@ -269,7 +281,9 @@ describe.each(engines.filter((engine) => engine === 'postgres'))('On %s', () => 
     expect(answers.map(({ status }) => status === 'fulfilled')).toEqual(
       Array.from({ length: 20 }, (_, index) => index !== 10),
     );
-    expect(answers[10]).toMatchObject({ reason: expect.any(TwoFactorUnavailableError) as unknown });
+    expect(answers[10]).toMatchObject({
+      reason: expect.any(TwoFactorConfigurationError) as unknown,
+    });
   });
 
   it('reports no call as undone when a statement gets no answer', async () => {
@@ -302,7 +316,7 @@ describe.each(engines.filter((engine) => engine === 'postgres'))('On %s', () => 
     }
   });
 
-  it('tries SKIP LOCKED once when the server does not know it', async () => {
+  it('tries SKIP LOCKED once when the server does not support it', async () => {
     const { confirmer, dataSource } = await start();
     let joined = 0;
     interceptStatements(dataSource, async (sql, run) => {
@@ -318,7 +332,7 @@ describe.each(engines.filter((engine) => engine === 'postgres'))('On %s', () => 
     expect(joined).toBe(1);
   });
 
-  it('nothing happens for a caller who was told that it was too late', async () => {
+  it('does nothing for a call that was refused because its deadline had passed', async () => {
     const { confirmer, dataSource } = await start({
       dataSource: { poolSize: 1 },
       options: { databaseTimeoutMs: 300 },
@@ -341,9 +355,11 @@ describe.each(engines.filter((engine) => engine === 'postgres'))('On %s', () => 
     expect(await Promise.all(late)).toEqual([true, true, true]);
     for (const state of states.slice(0, 3)) expect(await confirmer.use(state)).toBe(true);
   });
+});
 
-  it('budgets are charged together, each all or nothing', async () => {
-    const { confirmer, log } = await start({ options: { limits: {} } });
+describe.each(settings.slice(0, 1))('On $engine with $setting', ({ engine, limits }) => {
+  it('charges the limits of a batch in one statement, all or nothing for each call', async () => {
+    const { confirmer, log } = await startBatching(engine, limits);
     const make = (index: number): ReturnType<typeof confirmer.makeConfirmation> =>
       confirmer.makeConfirmation({
         subject: `user-${index % 16}`,

@@ -11,7 +11,7 @@ import {
   type ConfirmationMethods,
   type ConfirmationWriter,
 } from '../../lib/confirmation/index.js';
-import { LimitService, type TwoFactorModuleOptions } from '../../lib/index.js';
+import { LimitService, type MethodResponse, type TwoFactorModuleOptions } from '../../lib/index.js';
 import { QuotaLedger } from '../../lib/limits/index.js';
 import type { ResolvedOptions } from '../../lib/options/index.js';
 import { TWO_FACTOR_OPTIONS } from '../../lib/two-factor.tokens.js';
@@ -32,7 +32,8 @@ function wordMethod(
 ): ConfirmationMethod<string> {
   return {
     name: 'word',
-    confirmedBy: 'hand',
+    confirmedBy: 'totp',
+    member: 'word',
     parse: String,
     // No MAC equals an empty one, so that the statement counts the attempt and confirms nothing.
     charge: (_, attempt) => writer.verify({ ...attempt, macs: keyRing.keys.map(() => '') }),
@@ -45,6 +46,10 @@ function wordMethod(
     guessOf: (word) => word,
   };
 }
+
+/** The response to a method that the types of the package do not name. */
+const named = (method: string, word: string): MethodResponse =>
+  ({ method, word }) as unknown as MethodResponse;
 
 const opened: TestApp[] = [];
 afterEach(async () => {
@@ -84,7 +89,7 @@ describe.each(engines)('A method beside codes on %s', (engine) => {
   const failuresOf = async ({ app }: TestApp): Promise<number> =>
     (await app.get(LimitService, { strict: false }).failures({ token })).count;
   const say = async (test: TestApp, id: string, word: string): Promise<string> =>
-    (await test.confirmer.verify(id, word, { method: 'word' })).outcome;
+    (await test.confirmer.verify(id, named('word', word))).outcome;
 
   it('confirms by its own response, and ends the failures', async () => {
     const test = await start({ engine });
@@ -96,8 +101,8 @@ describe.each(engines)('A method beside codes on %s', (engine) => {
     expect(await failuresOf(test)).toBe(0);
     expect(await say(test, state.id, RIGHT_WORD)).toBe('refused');
     expect(await test.confirmer.use(state.id)).toBe(true);
-    await expect(test.confirmer.verify(state.id, RIGHT_WORD, { method: 'none' })).rejects.toThrow(
-      'There is no method "none".',
+    await expect(test.confirmer.verify(state.id, named('none', RIGHT_WORD))).rejects.toThrow(
+      'There is no method "none": name one of ',
     );
   });
 

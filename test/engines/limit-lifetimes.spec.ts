@@ -54,7 +54,7 @@ describe.each(engines)('The rows of the limits on %s', (engine) => {
     expect(await count(token)).toBe(3);
   });
 
-  it('of failures are forgotten when nothing touched them for a year, and not before', async () => {
+  it('of failures are deleted a year after their last change, and not before', async () => {
     const [few, locked, kept] = [newAddress(), newAddress(), newAddress()];
     await guess(few, 3);
     await guess(locked, 10);

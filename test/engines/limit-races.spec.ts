@@ -36,7 +36,7 @@ describe.each(engines)('Races for a budget on %s', (engine) => {
   const opened: TestApp[] = [];
   let next = 0;
 
-  const somebody = (): string => `user${(next += 1)}@example.com`;
+  const newName = (): string => `user${(next += 1)}@example.com`;
 
   /** The same application several times; the first one owns the database. */
   async function instances(limits: LimitsOptions): Promise<TestApp[]> {
@@ -80,7 +80,7 @@ describe.each(engines)('Races for a budget on %s', (engine) => {
     ])(
       '46 compares exactly ten of 100 wrong codes on 20 confirmations of %s',
       async (_, partyOf) => {
-        const party = partyOf(somebody());
+        const party = partyOf(newName());
         const states: ConfirmationState[] = [];
         for (let index = 0; index < 20; index += 1) {
           // Each for a purpose of its own: there may be three alive for one.
@@ -111,7 +111,7 @@ describe.each(engines)('Races for a budget on %s', (engine) => {
     });
 
     it('makes three of 20 parallel confirmations of one subject and purpose', async () => {
-      const login = { subject: somebody(), purpose: 'login' };
+      const login = { subject: newName(), purpose: 'login' };
 
       const outcomes = await Promise.all(
         Array.from({ length: 20 }, (_, index) =>
@@ -123,7 +123,7 @@ describe.each(engines)('Races for a budget on %s', (engine) => {
     });
 
     it('sends one token five of 30 parallel messages, and the others cost nothing', async () => {
-      const token = somebody();
+      const token = newName();
       const outcomes = await Promise.all(
         Array.from({ length: 30 }, (_, index) =>
           outcome(app(index).twoFactor.request({ token, purpose: `p${index}` })),
@@ -135,7 +135,7 @@ describe.each(engines)('Races for a budget on %s', (engine) => {
     });
 
     it("sends a subject's token five of 30 parallel messages, which cost strangers nothing", async () => {
-      const [token, subject] = [somebody(), somebody()];
+      const [token, subject] = [newName(), newName()];
       const before = sent();
       const outcomes = await Promise.all(
         Array.from({ length: 30 }, (_, index) =>
@@ -151,7 +151,7 @@ describe.each(engines)('Races for a budget on %s', (engine) => {
       const before = sent();
       const outcomes = await Promise.all(
         Array.from({ length: 40 }, (_, index) =>
-          outcome(app(index).twoFactor.request({ token: somebody() })),
+          outcome(app(index).twoFactor.request({ token: newName() })),
         ),
       );
 
@@ -163,7 +163,7 @@ describe.each(engines)('Races for a budget on %s', (engine) => {
       const before = sent();
       const outcomes = await Promise.all(
         Array.from({ length: 60 }, (_, index) =>
-          outcome(app(index).twoFactor.request({ token: somebody(), subject: somebody() })),
+          outcome(app(index).twoFactor.request({ token: newName(), subject: newName() })),
         ),
       );
 
@@ -195,7 +195,7 @@ describe.each(engines)('Races for a budget on %s', (engine) => {
         Array.from({ length: 30 }, (__, index) =>
           refusal(
             apps[index % apps.length]!.twoFactor.request({
-              token: somebody(),
+              token: newName(),
               requester: requester(index),
             }),
           ),
@@ -217,7 +217,7 @@ describe.each(engines)('Races for a budget on %s', (engine) => {
       sendsPerNetwork: [{ ipv4: 24, max: 1_000, perSeconds: 60 }],
     });
     const database = apps[0]!.dataSource;
-    const [one, other] = [somebody(), somebody()];
+    const [one, other] = [newName(), newName()];
     // Strangers and subjects, whose counters are of one token and in one network, and stand in another order for each.
     const requests = [
       { token: one, requester: '192.0.2.1' },

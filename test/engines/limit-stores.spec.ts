@@ -62,6 +62,7 @@ async function inRedis(): Promise<LimitStoreUnderTest> {
       refund: (...input) => next().refund(...input),
       release: (...input) => next().release(...input),
       read: (...input) => next().read(...input),
+      add: async (additions) => next().add?.(additions),
     },
     clock,
     advance: async (seconds) => {
@@ -109,7 +110,7 @@ function naiveStore(): Pick<LimitStore, 'consume'> {
 }
 
 describe('A naive limit store', () => {
-  it('gives the last unit to more than one of many that come at once', async () => {
+  it('gives the last unit of a quota to more than one of many concurrent calls', async () => {
     expect(await chargedAtOnce(naiveStore(), [windowCharge(1)])).toBeGreaterThan(1);
     expect(await chargedAtOnce(naiveStore(), [failureCharge()])).toBeGreaterThan(8);
   });

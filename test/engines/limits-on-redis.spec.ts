@@ -100,7 +100,7 @@ describe.each(redisEngines)('Limits in Redis, confirmations on %s', (engine) => 
     });
   });
 
-  it('ends a lock by hand, and leaves the one of the other class', async () => {
+  it('ends a lock by reset(), and keeps the lock of the other class (open or bound)', async () => {
     const [token, subject] = [newAddress(), newAddress()];
     const makeBound = (): Promise<ConfirmationState> =>
       test.confirmer.makeConfirmation({ token, subject });
@@ -161,7 +161,7 @@ describe.each(redisEngines)('Limits in Redis, confirmations on %s', (engine) => 
     expect(await refusal(makeLogin())).toBe('accepted');
   });
 
-  it('takes three of many that are made at once for one subject', async () => {
+  it('allows three of many confirmations that are made concurrently for one subject', async () => {
     const login = { subject: newAddress(), purpose: 'login' };
 
     const answers = await Promise.all(

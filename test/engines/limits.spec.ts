@@ -26,7 +26,7 @@ describe.each(engines)('Failures on %s', (engine) => {
   let next = 0;
 
   /** A name that no other test uses. */
-  const somebody = (): string => `user${(next += 1)}@example.com`;
+  const newName = (): string => `user${(next += 1)}@example.com`;
   const make = async (token: string, subject?: string): Promise<ConfirmationState> =>
     test.confirmer.makeConfirmation({ token, subject });
   const guess = async (state: ConfirmationState, times: number): Promise<number> => {
@@ -66,7 +66,7 @@ describe.each(engines)('Failures on %s', (engine) => {
       who: 'a token that clients name',
       told: coarse,
       someone: () => {
-        const token = somebody();
+        const token = newName();
         return { input: { token }, scope: { token } };
       },
     },
@@ -74,15 +74,15 @@ describe.each(engines)('Failures on %s', (engine) => {
       who: 'a token that a client names for its subject',
       told: coarse,
       someone: () => {
-        const token = somebody();
-        return { input: { token, subject: somebody(), tokenFrom: 'client' }, scope: { token } };
+        const token = newName();
+        return { input: { token, subject: newName(), tokenFrom: 'client' }, scope: { token } };
       },
     },
     {
       who: "a subject's own token",
       told: (seconds) => seconds,
       someone: () => {
-        const [token, subject] = [somebody(), somebody()];
+        const [token, subject] = [newName(), newName()];
         return { input: { token, subject }, scope: { subject, token } };
       },
     },
@@ -90,7 +90,7 @@ describe.each(engines)('Failures on %s', (engine) => {
       who: 'a subject whose codes the application delivers',
       told: (seconds) => seconds,
       someone: () => {
-        const subject = somebody();
+        const subject = newName();
         return { input: { subject }, scope: { subject } };
       },
     },
@@ -177,8 +177,8 @@ describe.each(engines)('Failures on %s', (engine) => {
   });
 
   it('counts each token of a subject by itself when codes for two of them are guessed at', async () => {
-    const subject = somebody();
-    const [phone, mailbox] = [somebody(), somebody()];
+    const subject = newName();
+    const [phone, mailbox] = [newName(), newName()];
     await lock({ token: phone, subject });
     await guess(await make(mailbox, subject), 5);
 
@@ -189,12 +189,12 @@ describe.each(engines)('Failures on %s', (engine) => {
     expect(await refusal(make(mailbox, subject))).toBe('accepted');
     expect(await refusal(test.confirmer.makeConfirmation({ subject }))).toBe('accepted');
     // The same number of another account.
-    expect(await refusal(make(phone, somebody()))).toBe('accepted');
+    expect(await refusal(make(phone, newName()))).toBe('accepted');
   });
 
   it('ends the failures of the token alone when its right code comes', async () => {
-    const subject = somebody();
-    const [phone, mailbox] = [somebody(), somebody()];
+    const subject = newName();
+    const [phone, mailbox] = [newName(), newName()];
     const scopes = [
       { subject, token: phone },
       { subject, token: mailbox },
@@ -224,7 +224,7 @@ describe.each(engines)('Failures on %s', (engine) => {
   });
 
   it("keeps a subject's failures when the subject proves a token that it names itself", async () => {
-    const [subject, own, named] = [somebody(), somebody(), somebody()];
+    const [subject, own, named] = [newName(), newName(), newName()];
     const prove: MakeConfirmationInput = { subject, token: named, tokenFrom: 'client' };
     const guessed = await make(own, subject);
     for (const wrong of [1, 2, 3, 4]) {
@@ -240,14 +240,14 @@ describe.each(engines)('Failures on %s', (engine) => {
   });
 
   it("leaves a subject's token alone when strangers guess at it until it is locked for good", async () => {
-    const [token, subject] = [somebody(), somebody()];
+    const [token, subject] = [newName(), newName()];
     const quick = await startApp({
       engine,
       database: test.database,
       options: { limits: { failures: { permanentLockAfter: 11 } }, clock: test.clock },
     });
     const { confirmer, twoFactor } = quick;
-    const strangers = [{ token }, { token, subject: somebody(), tokenFrom: 'client' as const }];
+    const strangers = [{ token }, { token, subject: newName(), tokenFrom: 'client' as const }];
     for (const stranger of strangers) {
       const { id } = await confirmer.makeConfirmation(stranger);
       for (let time = 0; time < 5; time += 1) await confirmer.confirm(id, WRONG_CODE);
@@ -266,7 +266,7 @@ describe.each(engines)('Failures on %s', (engine) => {
   });
 
   it("leaves strangers alone when the subject's own codes are guessed at", async () => {
-    const [token, subject] = [somebody(), somebody()];
+    const [token, subject] = [newName(), newName()];
     await lock({ token, subject });
 
     expect(await limits.failures({ token })).toEqual(NONE);
@@ -275,7 +275,7 @@ describe.each(engines)('Failures on %s', (engine) => {
   });
 
   it('resets the counters that the scope names, and no others', async () => {
-    const [token, subject] = [somebody(), somebody()];
+    const [token, subject] = [newName(), newName()];
     await lock({ token });
     await lock({ token, subject });
     await lock({ subject });
@@ -296,7 +296,7 @@ describe.each(engines)('Failures on %s', (engine) => {
   });
 
   it('lets the application confirm by hand when the subject is locked', async () => {
-    const login = { token: somebody(), subject: somebody() };
+    const login = { token: newName(), subject: newName() };
     await lock(login);
     expect(await refusal(test.confirmer.makeConfirmation(login))).toEqual([429, 'failures', 30]);
 
@@ -311,7 +311,7 @@ describe.each(engines)('Failures on %s', (engine) => {
       database: test.database,
       options: { databaseTimeoutMs: 60_000, limits: { pending: false } },
     });
-    const token = somebody();
+    const token = newName();
     const states = await Promise.all(
       Array.from({ length: 20 }, () => wide.confirmer.makeConfirmation({ token })),
     );
@@ -329,11 +329,11 @@ describe.each(engines)('Failures on %s', (engine) => {
     await wide.app.close();
   });
 
-  it('tells what happened, after it was committed', async () => {
+  it('emit events after their commit, and none for what was rolled back', async () => {
     const told: TwoFactorEvent[] = [];
     const events = test.app.get(TwoFactorEvents, { strict: false });
     const subscription = events.subscribe((event) => told.push(event));
-    const [token, subject] = [somebody(), somebody()];
+    const [token, subject] = [newName(), newName()];
     const { state } = await test.twoFactor.request({ token, subject, purpose: 'login' });
     await test.confirmer.confirm(state.id, WRONG_CODE);
     await test.confirmer.confirm(state.id, state.code!);

@@ -20,12 +20,12 @@ describe.each(engines)('Messages on %s', (engine) => {
   let next = 0;
 
   /** A name that no other test uses. */
-  const somebody = (): string => `user${(next += 1)}@example.com`;
+  const newName = (): string => `user${(next += 1)}@example.com`;
   /** Each call is a stranger from another network, who asks for a message to a new token. */
   const stranger = (): string => `stranger-${(next += 1)}`;
   const ask = async (input: Partial<TwoFactorRequestInput>, app = test): Promise<unknown> =>
-    refusal(app.twoFactor.request({ token: somebody(), ...input }));
-  /** So many messages are sent, each to another token, from one of these requesters after the other. */
+    refusal(app.twoFactor.request({ token: newName(), ...input }));
+  /** Sends this many messages, each to another token, and takes the requesters in turn. */
   const sends = async (
     times: number,
     requesters: readonly (string | undefined)[],
@@ -47,7 +47,7 @@ describe.each(engines)('Messages on %s', (engine) => {
   afterAll(() => test.close());
 
   it('to a token that clients name are five in ten minutes and ten a day, over all its spellings', async () => {
-    const name = somebody().split('@')[0]!;
+    const name = newName().split('@')[0]!;
     const spellings = [
       `${name}@xn--bcher-kva.example`,
       `${name}@bücher.example`,
@@ -84,7 +84,7 @@ describe.each(engines)('Messages on %s', (engine) => {
   });
 
   it("to a subject's own token are five in ten minutes and twenty a day, with the exact wait", async () => {
-    const login = { token: somebody(), subject: somebody() };
+    const login = { token: newName(), subject: newName() };
     for (let window = 0; window < 4; window += 1) {
       for (let time = 0; time < 5; time += 1) expect(await ask(login)).toBe('accepted');
       test.clock.advance(1);
@@ -94,13 +94,13 @@ describe.each(engines)('Messages on %s', (engine) => {
 
     expect(await ask(login)).toEqual([429, 'sends-per-token', DAY_SECONDS - 2_400]);
     // Another token of the subject, and the same token of another subject.
-    expect(await ask({ ...login, token: somebody() })).toBe('accepted');
-    expect(await ask({ ...login, subject: somebody() })).toBe('accepted');
+    expect(await ask({ ...login, token: newName() })).toBe('accepted');
+    expect(await ask({ ...login, subject: newName() })).toBe('accepted');
   });
 
   it("use up nothing of a subject's when strangers ask for them, and the reverse", async () => {
-    const [token, subject] = [somebody(), somebody()];
-    const strangers = [{ token }, { token, subject: somebody(), tokenFrom: 'client' as const }];
+    const [token, subject] = [newName(), newName()];
+    const strangers = [{ token }, { token, subject: newName(), tokenFrom: 'client' as const }];
     for (let time = 0; time < 5; time += 1) {
       expect(await ask({ ...strangers[time % 2], requester: stranger() })).toBe('accepted');
     }
@@ -121,7 +121,7 @@ describe.each(engines)('Messages on %s', (engine) => {
   ] as const)(
     'count a resend to %s, and nothing that was refused for another reason',
     async (_, owner, wait) => {
-      const input = { token: somebody(), ...owner };
+      const input = { token: newName(), ...owner };
       const { id } = await test.twoFactor.request({ ...input, requester: stranger() });
 
       expect(await refusal(test.twoFactor.resend(id))).toEqual([429, 'cooldown', 30]);
@@ -160,7 +160,7 @@ describe.each(engines)('Messages on %s', (engine) => {
     expect(await ask({ requester: 'session-4711' })).toEqual([429, 'sends-per-requester', 3_600]);
     expect(await ask({ requester: 'session-4712' })).toBe('accepted');
     // A resend is a message too.
-    const { id } = await test.twoFactor.request({ token: somebody(), requester: stranger() });
+    const { id } = await test.twoFactor.request({ token: newName(), requester: stranger() });
     test.clock.advance(30);
     expect(await refusal(test.twoFactor.resend(id, { requester: 'session-4711' }))).toEqual([
       429,
@@ -177,7 +177,7 @@ describe.each(engines)('Messages on %s', (engine) => {
     expect(await ask({ requester: '198.51.100.255' })).toEqual(spent);
     expect(await ask({ requester: '::ffff:198.51.100.77' })).toEqual(spent);
     expect(await ask({ requester: '198.51.101.0' })).toBe('accepted');
-    expect(await ask({ requester: '198.51.100.255', subject: somebody() })).toBe('accepted');
+    expect(await ask({ requester: '198.51.100.255', subject: newName() })).toBe('accepted');
     test.clock.advance(3_600);
     expect(await ask({ requester: '198.51.100.255' })).toBe('accepted');
   });
@@ -196,7 +196,7 @@ describe.each(engines)('Messages on %s', (engine) => {
     const spent = [429, 'sends-per-network', 3_600];
     expect(await ask({ requester: '2001:db8:9:b100::1' })).toEqual(spent);
     expect(await ask({ requester: '2001:db8:a:b100::1' })).toBe('accepted');
-    expect(await ask({ requester: '2001:db8:9:b100::1', subject: somebody() })).toBe('accepted');
+    expect(await ask({ requester: '2001:db8:9:b100::1', subject: newName() })).toBe('accepted');
   });
 
   it('of all unknown requesters together are 60 an hour, and known ones and every subject go on', async () => {
@@ -207,14 +207,14 @@ describe.each(engines)('Messages on %s', (engine) => {
     expect(await ask({}, app)).toEqual([429, 'sends-per-network', 3_600]);
     expect(await ask({ requester: '203.0.113.1' }, app)).toBe('accepted');
     expect(await ask({ requester: 'unknown' }, app)).toBe('accepted');
-    expect(await ask({ subject: somebody() }, app)).toBe('accepted');
-    const named = { subject: somebody(), tokenFrom: 'client' } as const;
+    expect(await ask({ subject: newName() }, app)).toBe('accepted');
+    const named = { subject: newName(), tokenFrom: 'client' } as const;
     expect(await ask(named, app)).toBe('accepted');
     await app.app.close();
   });
 
   it('to tokens that a subject names are ten an hour, wherever the subject asks from', async () => {
-    const subject = somebody();
+    const subject = newName();
     const named = { subject, tokenFrom: 'client' } as const;
     const addresses = Array.from({ length: 10 }, (_, index) => `2001:db8:f${index}::1`);
     await sends(10, [...addresses, undefined], named);
@@ -224,7 +224,7 @@ describe.each(engines)('Messages on %s', (engine) => {
       'sends-per-requester',
       3_600,
     ]);
-    expect(await ask({ ...named, subject: somebody() })).toBe('accepted');
+    expect(await ask({ ...named, subject: newName() })).toBe('accepted');
     expect(await ask({ subject })).toBe('accepted');
   });
 
@@ -234,14 +234,14 @@ describe.each(engines)('Messages on %s', (engine) => {
     });
     const spent = [503, 'sends-in-total', 60];
     await sends(2, ['203.0.113.9'], {}, app);
-    await sends(1, ['203.0.113.9'], { subject: somebody(), tokenFrom: 'client' }, app);
+    await sends(1, ['203.0.113.9'], { subject: newName(), tokenFrom: 'client' }, app);
     expect(await ask({ requester: '203.0.113.10' }, app)).toEqual(spent);
 
-    await sends(2, [undefined], { subject: somebody() }, app);
-    expect(await ask({ subject: somebody() }, app)).toEqual(spent);
+    await sends(2, [undefined], { subject: newName() }, app);
+    expect(await ask({ subject: newName() }, app)).toEqual(spent);
     test.clock.advance(60);
     expect(await ask({ requester: '203.0.113.10' }, app)).toBe('accepted');
-    expect(await ask({ subject: somebody() }, app)).toBe('accepted');
+    expect(await ask({ subject: newName() }, app)).toBe('accepted');
     await app.app.close();
   });
 
@@ -249,13 +249,13 @@ describe.each(engines)('Messages on %s', (engine) => {
     const app = await withLimits({ sendsPerSender: [{ max: 1, perSeconds: 61 }] });
     await sends(1, ['203.0.113.20'], {}, app);
     expect(await ask({ requester: '203.0.113.21' }, app)).toEqual([503, 'sends-per-sender', 61]);
-    await sends(1, ['203.0.113.20'], { subject: somebody() }, app);
-    expect(await ask({ subject: somebody() }, app)).toEqual([503, 'sends-per-sender', 61]);
+    await sends(1, ['203.0.113.20'], { subject: newName() }, app);
+    expect(await ask({ subject: newName() }, app)).toEqual([503, 'sends-per-sender', 61]);
     await app.app.close();
   });
 
-  it('that a repeated request or one that cannot be made asks for cost nothing', async () => {
-    const [subject, token] = [somebody(), somebody()];
+  it('cost nothing when the request is a repetition or is refused as malformed', async () => {
+    const [subject, token] = [newName(), newName()];
     const input = { token, subject, purpose: 'login', idempotencyKey: `key-of-${subject}-0001` };
     for (let time = 0; time < 8; time += 1) await test.twoFactor.request(input);
 
@@ -273,8 +273,8 @@ describe.each(engines)('Messages on %s', (engine) => {
     expect(JSON.stringify(rows)).not.toContain(token);
   });
 
-  it('that nothing is left for do not keep a repeated request from its answer', async () => {
-    const login = { token: somebody(), subject: somebody(), purpose: 'login' };
+  it('may be used up, and a repeated request still gets its answer', async () => {
+    const login = { token: newName(), subject: newName(), purpose: 'login' };
     const keyed = { ...login, idempotencyKey: `key-of-${login.subject}-0001` };
     const { id } = await test.twoFactor.request(keyed);
     const made: ConfirmationState[] = [];
@@ -290,8 +290,8 @@ describe.each(engines)('Messages on %s', (engine) => {
     expect((await test.twoFactor.request(keyed)).id).toBe(id);
   });
 
-  it('that several callers want to send under one key cost one message', async () => {
-    const login = { token: somebody(), subject: somebody(), purpose: 'login' };
+  it('cost one message when concurrent calls have the same idempotency key', async () => {
+    const login = { token: newName(), subject: newName(), purpose: 'login' };
     const keyed = { ...login, idempotencyKey: `key-of-${login.subject}-0001` };
     const sent = test.inbox.deliveries.length;
     await Promise.all(Array.from({ length: 8 }, () => test.twoFactor.request(keyed)));
@@ -302,7 +302,7 @@ describe.each(engines)('Messages on %s', (engine) => {
   });
 
   it('to a token are reset in the class that the scope names', async () => {
-    const [token, subject] = [somebody(), somebody()];
+    const [token, subject] = [newName(), newName()];
     const [open, bound] = [
       { token, requester: 'reset' },
       { token, subject },

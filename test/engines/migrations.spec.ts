@@ -47,7 +47,7 @@ async function schemaDifference(dataSource: DataSource): Promise<string[]> {
 }
 
 describe.each(cases)('Migrations on $engine with $named', ({ engine, options }) => {
-  it('leave an empty schema difference, serve a whole life, and go down again', async () => {
+  it('leave no difference to the entities, serve a confirmation from creation to use, and can be reverted', async () => {
     const database = await openDatabase(engine);
     const entities = [...TWO_FACTOR_ENTITIES];
     const dataSource = new DataSource({
@@ -99,7 +99,7 @@ describe.each(engines.filter((engine) => engine === 'postgres'))('The table on %
 });
 
 describe.each(engines)('Without the migrations on %s', (engine) => {
-  it('the first call says what to do', async () => {
+  it('refuse the first call with the advice to run the migrations when they were not run', async () => {
     const test = await startApp({ engine, dataSource: { migrationsRun: false } });
 
     await expect(test.confirmer.makeConfirmation()).rejects.toThrow(/run the migrations/);

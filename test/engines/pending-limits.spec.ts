@@ -12,7 +12,7 @@ describe.each(engines)('Pending confirmations on %s', (engine) => {
   let next = 0;
 
   /** A name that no other test uses. */
-  const somebody = (): string => `user${(next += 1)}@example.com`;
+  const newName = (): string => `user${(next += 1)}@example.com`;
   const guess = async (state: ConfirmationState, times: number): Promise<void> => {
     for (let each = 0; each < times; each += 1) await test.confirmer.confirm(state.id, WRONG_CODE);
   };
@@ -25,8 +25,8 @@ describe.each(engines)('Pending confirmations on %s', (engine) => {
   afterAll(() => test.close());
 
   it('are at most three of a subject and purpose when they are made without a message', async () => {
-    const subject = somebody();
-    const token = somebody();
+    const subject = newName();
+    const token = newName();
     const login = { token, subject, purpose: 'login' };
     const first = await test.confirmer.makeConfirmation(login);
     test.clock.advance(60);
@@ -55,7 +55,7 @@ describe.each(engines)('Pending confirmations on %s', (engine) => {
   });
 
   it("take and free no slot when the code is sent with the request, and none of a subject's when strangers make them", async () => {
-    const login = { token: somebody(), subject: somebody(), purpose: 'login' };
+    const login = { token: newName(), subject: newName(), purpose: 'login' };
     const requested = await test.twoFactor.request(login);
     for (let time = 0; time < 3; time += 1) await test.confirmer.makeConfirmation(login);
     const full = [429, 'pending', 600];
@@ -77,13 +77,13 @@ describe.each(engines)('Pending confirmations on %s', (engine) => {
   it.each(['application', 'client'] as const)(
     'keep their slot when the code is sent later, until they end, to a token that the %s names',
     async (tokenFrom) => {
-      const login = { subject: somebody(), purpose: 'login', tokenFrom };
+      const login = { subject: newName(), purpose: 'login', tokenFrom };
       const states = [
         await test.confirmer.makeConfirmation(login),
         await test.confirmer.makeConfirmation(login),
         await test.confirmer.makeConfirmation(login),
       ];
-      for (const state of states) await test.sender.send(null, somebody(), state);
+      for (const state of states) await test.sender.send(null, newName(), state);
       expect(await refusal(test.confirmer.makeConfirmation(login))).toEqual([429, 'pending', 600]);
 
       expect(await confirms(states[1]!)).toBe(true);
@@ -94,7 +94,7 @@ describe.each(engines)('Pending confirmations on %s', (engine) => {
   );
 
   it('take no slot in a transaction of the application, and are refused there while the token is locked', async () => {
-    const login = { token: somebody(), subject: somebody(), purpose: 'login' };
+    const login = { token: newName(), subject: newName(), purpose: 'login' };
     const inTransaction = async (): Promise<ConfirmationState> =>
       test.dataSource.transaction((manager) =>
         test.confirmer.makeConfirmation({ ...login, manager }),
@@ -109,11 +109,11 @@ describe.each(engines)('Pending confirmations on %s', (engine) => {
   });
 
   it('free their slot when they can no longer be confirmed', async () => {
-    const login = { subject: somebody(), purpose: 'login' };
+    const login = { subject: newName(), purpose: 'login' };
     for (const _ of [1, 2, 3]) {
       const state = await test.confirmer.makeConfirmation(login);
       test.inbox.failNext(new TwoFactorRecipientError('no such mailbox'));
-      await expect(test.sender.send(null, somebody(), state)).rejects.toThrow(
+      await expect(test.sender.send(null, newName(), state)).rejects.toThrow(
         TwoFactorRecipientError,
       );
     }
@@ -127,7 +127,7 @@ describe.each(engines)('Pending confirmations on %s', (engine) => {
   });
 
   it('give a slot back with its whole life before it', async () => {
-    const login = { subject: somebody(), purpose: 'login' };
+    const login = { subject: newName(), purpose: 'login' };
     for (const _ of [1, 2]) await test.confirmer.makeConfirmation(login);
     const key = `key-of-${login.subject}-0001`;
     const keyed = { ...login, idempotencyKey: key };

@@ -9,7 +9,9 @@ import {
   ConfirmationVerifier,
   EventPublisher,
   openWriter,
+  PrefixWatch,
   QuotaScopeResolver,
+  TestRecipients,
   PurgeService,
 } from '../../lib/confirmation/index.js';
 import { ConfirmationRecord, ConfirmerService } from '../../lib/index.js';
@@ -46,6 +48,7 @@ async function confirmersOf({ app, dataSource }: TestApp, count: number): Promis
   const ledger = app.get(QuotaLedger, { strict: false });
   const scopes = app.get(QuotaScopeResolver, { strict: false });
   const publisher = app.get(EventPublisher, { strict: false });
+  const recipients = app.get(TestRecipients, { strict: false });
   const open = async (): Promise<Confirmer> => {
     const store = await ConfirmationStore.open(dataSource, {
       timeoutMs,
@@ -61,9 +64,10 @@ async function confirmersOf({ app, dataSource }: TestApp, count: number): Promis
     const code = new CodeMethod(writer, options);
     const methods = new Map([[code.name, code]]);
     const states = new ConfirmationStates(store, ledger, scopes, publisher, options);
+    const prefixes = new PrefixWatch(ledger, scopes, publisher);
     return new ConfirmerService(
-      new ConfirmationCreator(store, writer, ledger, states, publisher, options),
-      new ConfirmationVerifier(store, methods, states, scopes, publisher, options),
+      new ConfirmationCreator(store, writer, ledger, states, publisher, recipients, options),
+      new ConfirmationVerifier(store, methods, states, scopes, publisher, prefixes, options),
       new ConfirmationRedeemer(store, states, publisher, options),
       states,
       new PurgeService(store, ledger, options),

@@ -24,7 +24,7 @@ describe.each(engines.filter((engine) => engine !== 'sqljs'))(
     const TOKEN = 'ann@example.com';
     const limits = { sendsPerToken: [{ max: 2, perSeconds: 3_600 }] };
 
-    it('can do nothing with what the other made when their names differ', async () => {
+    it('cannot access the confirmations of the other when their names differ', async () => {
       const one = await startApp({ engine, options: { application: 'shop' } });
       const { database } = one;
       const others = [

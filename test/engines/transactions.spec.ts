@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 import {
   TwoFactorConflictError,
-  TwoFactorInputError,
+  TwoFactorCallError,
   TwoFactorUnavailableError,
 } from '../../lib/index.js';
 import { engines, servers } from '../support/engines.js';
@@ -105,7 +105,7 @@ describe.each(engines)('Transactions on %s', (engine) => {
     await expect(test.confirmer.use(state, { manager })).rejects.toThrow(/in no transaction/);
     await expect(
       test.confirmer.use(state, { manager, idempotencyKey: 'sixteen-characters' }),
-    ).rejects.toBeInstanceOf(TwoFactorInputError);
+    ).rejects.toBeInstanceOf(TwoFactorCallError);
     expect(await test.confirmer.use(state)).toBe(true);
   });
 

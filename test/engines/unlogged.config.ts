@@ -1,6 +1,7 @@
 import { defineConfig } from 'vitest/config';
 
 import base from '../../vitest.config.js';
+import { ON_ALL_SERVERS } from '../rounds.js';
 import { CountReporter } from '../support/count-reporter.js';
 
 /** Only there calls go together. */
@@ -14,8 +15,10 @@ export default defineConfig({
   ...base,
   test: {
     ...base.test,
+    // Each worker holds up to 40 connections, and the servers on the standard ports take 100.
+    maxWorkers: 2,
     include: ['test/{engines,properties}/**/*.spec.ts'],
-    exclude: [],
+    exclude: ON_ALL_SERVERS,
     testNamePattern: POSTGRES,
     env: { TEST_QUERY_LOGGING: 'false', TEST_LIMITS: 'false', PROPERTY_ENGINES: 'postgres' },
     reporters: ['default', new CountReporter('unlogged', POSTGRES)],

@@ -1,3 +1,5 @@
+import type { AdversarialText } from './adversarial-texts.js';
+
 /** One way for a text of a client or of a provider to come in. */
 export interface Entry {
   readonly name: string;
@@ -8,6 +10,10 @@ export interface Entry {
    * A slug of the package's errors, an HTTP status or `done`.
    */
   readonly reaches: string;
+  /** The texts of an entry that reads another language. @default adversarialTexts(maxLength) */
+  readonly texts?: readonly AdversarialText[];
+  /** How long one text may keep the event loop, in milliseconds. @default 50 */
+  readonly limitMs?: number;
   /** Feeds the text and says what it came to. Called again for the same text it does all of the work again. */
   feed(text: string): Promise<string>;
 }

@@ -2,6 +2,7 @@ import type { Entry } from './entry.js';
 import { httpEntries } from './http-entries.js';
 import { messageEntries } from './message-entries.js';
 import { naiveEntries, naiveLiteralEntries } from './naive-entries.js';
+import { passkeyEntries } from './passkey-entries.js';
 import { serviceEntries } from './service-entries.js';
 import { transportEntries } from './transport-entries.js';
 
@@ -16,6 +17,7 @@ const OPEN: Readonly<Record<string, () => Promise<Entry[]>>> = {
     ...(await httpEntries('Fastify')),
   ],
   'microservices and GraphQL': transportEntries,
+  'the responses of passkeys': passkeyEntries,
   'naive: an expression that is built from the token': naiveEntries,
   'naive: a literal that is not linear': naiveLiteralEntries,
 };

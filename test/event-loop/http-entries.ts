@@ -146,6 +146,10 @@ export async function httpEntries(adapter: string): Promise<Entry[]> {
       post('confirm', { id: UNKNOWN_ID, code }),
     ),
     entry('resend: id', MAX_LENGTH, 400, (id) => post('resend', { id })),
+    entry('resend: way', 64, 404, (way) => post('resend', { id: UNKNOWN_ID, way })),
+    entry('resend: a way too long', MAX_LENGTH, 400, (way) =>
+      post('resend', { id: UNKNOWN_ID, way }),
+    ),
     entry('check: id', MAX_LENGTH, 400, (id) => post('check', { id })),
     entry('the guard: X-Confirmation-Id', MAX_HEADER, 400, (text) =>
       transfer(headerOf(text), {}, `user-${fresh()}`),

@@ -95,9 +95,17 @@ function twoFactorEntries({ twoFactor }: Application): Entry[] {
     of('request: meta', 16_000, (meta) => request({ meta })),
     of('request: context', 4_000, (text) => request({ context: { text } })),
     of('request: way', 64, (way) => request({ way }), 'invalid-request'),
-    of('request: key', 128, (key) => request({ key })),
+    of('request: key', 128, (key) => request({ idempotencyKey: key })),
     of('request: requester', 255, (requester) => request({ requester })),
     of('resend: id', 100_000, (id) => twoFactor.resend(id), 'invalid-request'),
+    of('resend: token', 320, (token) => twoFactor.resend(UNKNOWN_ID, { token }), 'not-found'),
+    of('resend: way', 64, (way) => twoFactor.resend(UNKNOWN_ID, { way }), 'not-found'),
+    of(
+      'resend: context',
+      4_000,
+      (text) => twoFactor.resend(UNKNOWN_ID, { context: { text } }),
+      'not-found',
+    ),
     of(
       'resend: requester',
       255,

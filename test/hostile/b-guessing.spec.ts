@@ -14,7 +14,7 @@ import { doors, FAILURES_ONLY, type Entrance } from '../support/doors.js';
 const ANN = 'ann@example.com';
 const LIMITED = 'too-many-requests';
 
-describe.each(doors)('Guessing and budgets, at the door of $name:', ({ open }) => {
+describe.each(doors)('Guessing and budgets, through $name:', ({ open }) => {
   let door: Entrance;
   afterEach(() => door.close());
 
@@ -305,7 +305,7 @@ describe.each(doors)('Guessing and budgets, at the door of $name:', ({ open }) =
     expect(await door.request({ token: ANN })).toBe('done');
   });
 
-  it('24 knows one number by all spellings that name its country', async () => {
+  it('24 counts all spellings of one number with its country as one', async () => {
     const once = [{ max: 1, perSeconds: 3_600 }];
     door = await open({ options: { limits: { pending: false, sendsPerToken: once } } });
     expect(await door.request({ token: '+14155550123' })).toBe('done');
@@ -336,7 +336,7 @@ describe.each(doors)('Guessing and budgets, at the door of $name:', ({ open }) =
     expect(door.test.inbox.deliveries).toHaveLength(2);
   });
 
-  it('25 knows one mailbox by all spellings of its domain, and takes case in its name for none', async () => {
+  it('25 counts all spellings of one mailbox as one, whatever the form of its domain and the case of its name', async () => {
     const once = [{ max: 1, perSeconds: 3_600 }];
     door = await open({ options: { limits: { pending: false, sendsPerToken: once } } });
     expect(await door.request({ token: 'Ann@b\u00fccher.example' })).toBe('done');

@@ -42,7 +42,7 @@ const guarded: TestAppInput = {
 let door: Entrance;
 afterEach(() => door.close());
 
-describe.each(doors)('Replay, at the door of $name:', ({ open }) => {
+describe.each(doors)('Replay, through $name:', ({ open }) => {
   it('29 accepts the right code once', async () => {
     door = await open();
     const { id, code } = await door.made();
@@ -170,7 +170,7 @@ describe.each(doors)('Replay, at the door of $name:', ({ open }) => {
   });
 });
 
-describe.each(doors)('Replay, at the door of $name:', ({ open }) => {
+describe.each(doors)('Replay, through $name:', ({ open }) => {
   it('38 keeps the pending confirmations of a token when a message more than there may be is refused', async () => {
     door = await open({
       options: { limits: {}, purposes: { '': { open: true }, login: { open: true } } },
@@ -227,7 +227,7 @@ describe.each(doors)('Replay, at the door of $name:', ({ open }) => {
   });
 });
 
-describe.each(engines)('Replay, at the services on %s:', (engine) => {
+describe.each(engines)('Replay, through the services on %s:', (engine) => {
   it('36 purges a confirmed and a used one only when neither could be used any more', async () => {
     const test = await startApp({ engine });
     door = { close: () => test.close() } as Entrance;

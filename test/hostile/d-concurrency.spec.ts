@@ -23,7 +23,7 @@ afterEach(async () => {
   apps = [];
 });
 
-/** So many applications on one database; in memory there can be but one. */
+/** How many applications share one database. A database in memory can have only one. */
 async function start(
   engine: EngineName,
   count: number,
@@ -38,7 +38,7 @@ async function start(
   return first;
 }
 
-/** How many of so many calls, begun together and spread over the applications, answer true. */
+/** Makes concurrent calls, spread over the applications. @returns how many of them answered true. */
 async function winners(
   count: number,
   call: (app: TestApp, at: number) => Promise<boolean>,
@@ -120,7 +120,7 @@ describe.each(servers)('Concurrency on %s:', (engine) => {
 });
 
 describe.each(engines)('Concurrency on %s:', (engine) => {
-  it('42 tells of one confirmation by 100 parallel right codes, and of one use by 100 uses', async () => {
+  it('42 emits one event for 100 parallel right codes, and one for 100 parallel uses', async () => {
     const first = await start(engine, 4, { limits: {} });
     const told: string[] = [];
     for (const { app } of apps)

@@ -54,14 +54,14 @@ const purposes: Readonly<Record<string, PurposeDefinition>> = {
   },
 };
 
-describe.each(doors)('Binding, at the door of $name:', ({ open }) => {
+describe.each(doors)('Binding, through $name:', ({ open }) => {
   let door: Entrance;
   beforeAll(async () => {
     door = await open();
   });
   afterAll(() => door.close());
 
-  it('54 takes the code of one confirmation for a wrong one at another, of the same person too', async () => {
+  it('54 counts the code of one confirmation as wrong for another one, also of the same person', async () => {
     const mine = await door.made();
     const other = await door.made();
 
@@ -72,7 +72,7 @@ describe.each(doors)('Binding, at the door of $name:', ({ open }) => {
     expect(await door.confirm(other.id, other.code)).toBe('done');
   });
 
-  it('54 takes a MAC that was copied from another row for nothing', async () => {
+  it('54 accepts no MAC that was copied from another row', async () => {
     const mine = await door.made();
     const other = await door.made();
     const { codeMac } = await door.row(other.id);
@@ -85,8 +85,8 @@ describe.each(doors)('Binding, at the door of $name:', ({ open }) => {
   });
 });
 
-describe.each(engines)('Binding, at the services on %s:', (engine: EngineName) => {
-  it('55, 56 spends a proof for its own purpose, subject and details alone, and a refusal leaves it', async () => {
+describe.each(engines)('Binding, through the services on %s:', (engine: EngineName) => {
+  it('55, 56 uses a proof only for its own purpose, subject and details, and keeps it usable after a refusal', async () => {
     const test = await startApp({ engine });
     const binding = { purpose: 'login', subject: 'ann', details: { amount: 10 } };
     const state = await test.confirmer.makeConfirmation({ ...binding, isConfirmed: true });
@@ -131,7 +131,7 @@ describe.each(settings)('Binding, over HTTP on $name with $with:', ({ open, limi
   const post = (path: string, body: unknown, user?: string): Promise<Answer> =>
     door.http!.post(path, body, user === undefined ? {} : { 'x-user': user });
 
-  it('55 knows nothing of the confirmation of another subject, session or tenant', async () => {
+  it('55 answers as for an unknown id when the confirmation is of another subject, session or tenant', async () => {
     const { id, code } = await door.http!.request({ purpose: 'login' }, { 'x-user': 'ann' });
     door.test.clock.advance(30);
 
@@ -229,7 +229,7 @@ describe.each(settings)('Binding, over HTTP on $name with $with:', ({ open, limi
   );
 });
 
-describe('Binding, at the services:', () => {
+describe('Binding, through the services:', () => {
   it.each([
     ['limits', FAILURES_ONLY],
     ['no limits', false as const],

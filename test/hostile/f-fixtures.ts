@@ -6,6 +6,7 @@ import { defineSender } from '../../lib/index.js';
 import { CANARY_FOLDER } from '../support/canaries.js';
 
 interface Mail {
+  readonly messageId: string;
   readonly to: { name: string; address: string };
   readonly from: string;
   readonly subject: string;

@@ -33,7 +33,7 @@ class RecordingLogger extends ConsoleLogger {
 
 const OTHER_SECRET = `${SECRET}-other`;
 
-describe.each(doors)('Crypto and configuration, at the door of $name:', ({ name, open }) => {
+describe.each(doors)('Crypto and configuration, through $name:', ({ name, open }) => {
   let door: Entrance;
   afterEach(async () => {
     vi.restoreAllMocks();
@@ -68,7 +68,7 @@ describe.each(doors)('Crypto and configuration, at the door of $name:', ({ name,
     },
   );
 
-  it('77 follows nothing that happens to its options after boot', async () => {
+  it('77 ignores changes of its options object after boot', async () => {
     const options = {
       secrets: [SECRET],
       maxAttempts: 2,
@@ -114,7 +114,7 @@ describe.each(doors)('Crypto and configuration, at the door of $name:', ({ name,
   });
 });
 
-describe.each(engines)('Crypto and configuration, at the services on %s:', (engine) => {
+describe.each(engines)('Crypto and configuration, through the services on %s:', (engine) => {
   let test: TestApp;
   afterEach(() => test.close());
 
@@ -183,7 +183,7 @@ describe.each(engines)('Crypto and configuration, at the services on %s:', (engi
 
 // An in-memory database cannot be opened by a second application.
 describe.each(engines.filter((engine) => engine !== 'sqljs'))(
-  'Crypto and configuration, at the services on %s:',
+  'Crypto and configuration, through the services on %s:',
   (engine) => {
     it('75 instances with different secrets open nothing of each other', async () => {
       const one = await startApp({ engine });

@@ -116,7 +116,7 @@ describe('The direction of imports', () => {
     ]);
   });
 
-  it('knows every folder of lib', async () => {
+  it('lists every folder of lib', async () => {
     folder = await mkdtemp(join(tmpdir(), 'import-direction-'));
     const entries = await readdir(join(ROOT, 'lib'), { withFileTypes: true });
     const folders = entries.filter((entry) => entry.isDirectory()).map(({ name }) => name);

@@ -25,6 +25,7 @@ const OTHERS = {
   rxjs: '7.8.2',
   'sql.js': '1.16.0',
 };
+const PASSKEYS = { '@simplewebauthn/server': '14.0.3' };
 const JEST = { jest: '30.5.2' };
 const VITEST = { vitest: '4.1.11' };
 
@@ -43,6 +44,10 @@ export async function writeApplication(
   const files: [string, string | object][] = [
     ['package.json', manifestOf(cell, tarball)],
     ['tsconfig.json', { compilerOptions: compilerOptionsOf(cell), include: ['src'] }],
+    [
+      'src/passkey-library.ts',
+      `export const HAS_PASSKEY_LIBRARY: boolean = ${hasPasskeyLibrary(cell)};`,
+    ],
     ...runnersOf(cell),
   ];
   await mkdir(join(folder, 'src'), { recursive: true });
@@ -62,6 +67,7 @@ function manifestOf(cell: Cell, tarball: string): object {
     dependencies: {
       ...(kind.startsWith('Nest 11') ? NEST['11'] : NEST['12']),
       ...OTHERS,
+      ...(hasPasskeyLibrary(cell) ? PASSKEYS : {}),
       typeorm,
       'nestjs-two-factor': `file:${tarball}`,
     },
@@ -138,6 +144,13 @@ void oneCopy()
 
 function isModule({ kind }: Cell): boolean {
   return kind === 'Nest 12 ESM' || kind === 'Nest 11 Vitest';
+}
+
+/** CommonJS with the oldest TypeORM, and ES modules with the newest. Passkeys fail the boot of all others. */
+export function hasPasskeyLibrary({ kind, typeorm }: Cell): boolean {
+  return kind === 'Nest 11 Jest'
+    ? typeorm === '0.3.31'
+    : kind === 'Nest 12 ESM' && typeorm === '1.1.1';
 }
 
 /** TypeScript 5 knows no `commonjs` with `bundler`. */

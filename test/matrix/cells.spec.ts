@@ -19,7 +19,7 @@ describe('The matrix', () => {
     expect(ALL.map(nameOf)).toEqual(expect.arrayContaining([...NAMED, COMMON_FACE].map(nameOf)));
   });
 
-  it('names eight cells that have the pairs it says', () => {
+  it('lists eight cells that contain the documented pairs of versions', () => {
     expect(new Set(NAMED.map(nameOf)).size).toBe(8);
     expect(missing('kind', 'typeorm')).toEqual([]);
     expect(missing('typeorm', 'node')).toEqual([]);

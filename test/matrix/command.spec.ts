@@ -33,7 +33,7 @@ describe('A command of the matrix', () => {
 });
 
 describe('The reason in the table', () => {
-  it('is the step and the first line that tells of an error', () => {
+  it('is the step and the first line that reports an error', () => {
     expect(reasonOf('tsc: compiling\nsrc/a.ts(1,1): error TS2307: Cannot | find\nmore')).toBe(
       'tsc: src/a.ts(1,1): error TS2307: Cannot \\| find',
     );

@@ -185,7 +185,7 @@ async function newcomer(/** @type {string} */ folder) {
     const asked = await step('curl .../request-confirmation', () =>
       call(here(calls[0]), answers[0], application),
     );
-    const code = / default to ann@example\.com: (\d{3})(\d{3})$/m.exec(server.log);
+    const code = / default to ann@example\.com: (\d{3})(\d{3}) is your code/m.exec(server.log);
     if (!code) throw new Error(`There is no code in the log:\n${server.log}`);
     const typed = fill(
       fill(here(calls[1]), /(?<="id": ")[^"]+/, asked.id),

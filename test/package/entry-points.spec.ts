@@ -16,8 +16,9 @@ interface Face {
 }
 
 interface Manifest {
-  exports: Record<string, string | Record<'module-sync' | 'import' | 'require', Face>>;
+  exports: Record<string, string | Face | Record<'module-sync' | 'import' | 'require', Face>>;
   typesVersions: { '*': Record<string, string[]> };
+  sideEffects: unknown;
   dependencies?: object;
   peerDependencies: Record<string, string>;
   peerDependenciesMeta: Record<string, { optional?: boolean }>;
@@ -56,6 +57,15 @@ async function packagesBehind(entry: string): Promise<Set<string>> {
   return packages;
 }
 
+/** Entries for browsers are ES modules alone. */
+const IN_BROWSERS = new Set(['./client', './client/element']);
+
+/** The ES module of an entry. */
+function fileOf(entry: Manifest['exports'][string]): string | null {
+  if (typeof entry === 'string') return null;
+  return 'import' in entry ? entry.import.default : entry.default;
+}
+
 describe('The package', () => {
   it('has no dependencies beside its peers', () => {
     expect(manifest.dependencies).toBeUndefined();
@@ -69,10 +79,12 @@ describe('The package', () => {
     expect([...(await packagesBehind('index.ts'))].toSorted()).toEqual(required.toSorted());
   });
 
-  it('is the same ES module for import and require, and a CommonJS one where that is not understood', () => {
-    const entries = Object.entries(manifest.exports).filter(([path]) => path !== './package.json');
+  it('loads the same ES module by import and by require, and a CommonJS one where require cannot load ES modules', () => {
+    const entries = Object.entries(manifest.exports).filter(
+      ([path]) => path !== './package.json' && !IN_BROWSERS.has(path),
+    );
     for (const [path, entry] of entries) {
-      const base = typeof entry === 'string' ? entry : entry.import.default.replace(/\.js$/, '');
+      const base = fileOf(entry)?.replace(/\.js$/, '') ?? '';
       const face = { types: `${base}.d.ts`, default: `${base}.js` };
       // The order counts: the first condition that is understood is taken.
       expect(Object.entries(entry), path).toEqual([
@@ -85,22 +97,52 @@ describe('The package', () => {
 
   it.each([
     ['nodemailer', './backends/email'],
+    ['@aws-sdk/client-sns', './aws-sns'],
     ['@nestjs/event-emitter', './event-emitter'],
     ['libphonenumber-js', './phone'],
     ['rate-limiter-flexible', './rate-limiter-flexible'],
+    ['@simplewebauthn/server', './passkeys'],
+    ['@nestjs/bullmq', './bullmq'],
+    ['bullmq', './bullmq'],
+    ['@nestjs/terminus', './terminus'],
+    ['@opentelemetry/api', './opentelemetry'],
   ])('reaches %s, which is optional, from %s alone', async (name, subpath) => {
     const reaching: string[] = [];
     for (const [path, entry] of Object.entries(manifest.exports)) {
-      if (typeof entry === 'string') continue;
-      const file = entry.import.default.replace('./dist/', '').replace(/js$/, 'ts');
+      const dist = fileOf(entry);
+      if (dist === null) continue;
+      const file = dist.replace('./dist/', '').replace(/js$/, 'ts');
       if ((await packagesBehind(file)).has(name)) reaching.push(path);
       if (path === '.') continue;
       // For consumers that do not read `exports`.
-      expect(manifest.typesVersions['*'][path.slice(2)]).toEqual([entry.import.types]);
+      expect(manifest.typesVersions['*'][path.slice(2)]).toEqual([dist.replace(/js$/, 'd.ts')]);
     }
 
     expect(reaching).toEqual([subpath]);
     expect(manifest.peerDependenciesMeta[name]).toEqual({ optional: true });
+  });
+
+  it('brings no package, and nothing of the server, into a browser', async () => {
+    for (const path of IN_BROWSERS) {
+      const base = `./dist${path.slice(1)}/index`;
+      expect(manifest.exports[path]).toEqual({ types: `${base}.d.ts`, default: `${base}.js` });
+      expect([...(await packagesBehind(`${path.slice(2)}/index.ts`))]).toEqual([]);
+    }
+    const files = (await readdir(join(LIB, 'client'), { recursive: true }))
+      .filter((name) => name.endsWith('.ts'))
+      .map((name) => join(LIB, 'client', name));
+    const outside: string[] = [];
+    for (const file of files) {
+      for (const specifier of await importsOf(file)) {
+        const target = relative(join(LIB, 'client'), pathOf(file, specifier));
+        if (!specifier.startsWith('.') || target.startsWith('..')) outside.push(specifier);
+      }
+    }
+
+    expect(files.length).toBeGreaterThan(10);
+    expect(outside).toEqual([]);
+    // Importing the element defines it, so that a bundler must not leave it out.
+    expect(manifest.sideEffects).toEqual(['./dist/client/element/index.js']);
   });
 
   it('imports only downwards, and never its own index', async () => {

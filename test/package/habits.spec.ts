@@ -65,12 +65,14 @@ describe('.github/workflows/ci.yml', () => {
       const url = job.env?.[`TEST_${engine.toUpperCase()}_URL`];
       if (job.services?.[engine] && url && new URL(url).hostname === engine) return 'a service';
       if (script.includes(`packages+=(${engine})`)) return '.ci/run';
+      if (script.includes(`${engine}-server.sh install`)) return '.ci/run';
       if (engine === 'sqljs' && devDependencies['sql.js']) return 'npm ci';
       return engine === 'better-sqlite3' ? 'npm ci' : 'nobody';
     };
     expect(Object.fromEntries(wanted.map((engine) => [engine, providedBy(engine)]))).toEqual({
       postgres: 'a service',
       mariadb: 'a service',
+      mysql: '.ci/run',
       redis: 'a service',
       pgbouncer: '.ci/run',
       sqljs: 'npm ci',

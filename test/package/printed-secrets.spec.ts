@@ -10,8 +10,11 @@ import { resolveSecrets } from '../../lib/options/secrets.js';
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 const PRODUCTION = { NODE_ENV: 'production' };
 
-/** Lock files hold digests of packages, and pictures hold no text. */
-const NOT_READ = /(?:package-lock\.json|\.png)$/;
+/**
+ * Lock files hold digests of packages, and pictures hold no text. The test vectors of the W3C hold public keys and signatures,
+ * which are in no configuration that a person copies.
+ */
+const NOT_READ = /(?:package-lock\.json|webauthn-vectors\.json|\.png)$/;
 const files = execFileSync('git', ['ls-files'], { cwd: ROOT, encoding: 'utf8' })
   .split('\n')
   .filter((file) => file !== '' && !NOT_READ.test(file));

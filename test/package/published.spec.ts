@@ -1,6 +1,6 @@
 // What others' tools say of the package, and how many copies of it they make. Each check also has a package that must fail it.
 import { execFile } from 'node:child_process';
-import { copyFile, readFile, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify, stripVTControlCharacters } from 'node:util';
 
@@ -52,7 +52,12 @@ async function complaintsOfAttw(): Promise<readonly string[]> {
   const { tarball } = await built.pack();
   const result = await checkPackage(createPackageFromTarballData(await readFile(tarball)));
   if (!result.types) return ['NoTypes'];
-  return result.problems.map(({ kind }) => kind);
+  // The entries for browsers are ES modules alone. Node since 20.19 loads them by `require` as well.
+  return result.problems
+    .filter(
+      (problem) => problem.kind !== 'CJSResolvesToESM' || !/^\.\/client\b/.test(problem.entrypoint),
+    )
+    .map(({ kind }) => kind);
 }
 
 describe('publint', () => {
@@ -60,7 +65,7 @@ describe('publint', () => {
     expect(await complaintsOfPublint()).toEqual([]);
   });
 
-  it('would say that a file is missing', async () => {
+  it('finds that a file is missing', async () => {
     await change('package.json', (text) =>
       text.replace('"default": "./dist/index.cjs"', '"default": "./dist/indx.cjs"'),
     );
@@ -74,7 +79,7 @@ describe('Are the types wrong?', () => {
     expect(await complaintsOfAttw()).toEqual([]);
   });
 
-  it('would say that a CommonJS file has the types of an ES module', async () => {
+  it('finds that a CommonJS file has the types of an ES module', async () => {
     await change('package.json', (text) =>
       text.replace('"types": "./dist/index.d.cts"', '"types": "./dist/index.d.ts"'),
     );
@@ -169,6 +174,75 @@ describe('One process', () => {
 
     const { jest, errors } = (await differencesOfCopies()) as { jest: string[]; errors: boolean[] };
     expect(jest).toContain('TwoFactorError');
-    expect(errors).toEqual([true, false]);
+    // Two classes, and each recognises the errors of the other.
+    expect(errors).toEqual([true, true]);
+  });
+
+  it('refuses to boot with a guard of a second copy, and has the errors of both recognised', async () => {
+    const { tarball } = await built.pack();
+    for (const part of ['application', 'library']) {
+      const target = join(built.folder, part, 'node_modules/nestjs-two-factor');
+      await mkdir(target, { recursive: true });
+      await run('tar', ['-xzf', tarball, '-C', target, '--strip-components', '1']);
+      // Without a name of its own it would belong to the package around it, and resolve the package to that.
+      await writeFile(join(built.folder, part, 'package.json'), JSON.stringify({ name: part }));
+    }
+    await writeFile(
+      join(built.folder, 'library/index.cjs'),
+      `const { RequireConfirmation, TwoFactorConflictError } = require('nestjs-two-factor');
+      const { Controller, Post } = require('@nestjs/common');
+      class TransferController { transfer() {} }
+      Controller('transfers')(TransferController);
+      const descriptor = Object.getOwnPropertyDescriptor(TransferController.prototype, 'transfer');
+      for (const each of [RequireConfirmation('transfer'), Post()]) each(TransferController.prototype, 'transfer', descriptor);
+      module.exports = { TransferController, error: new TwoFactorConflictError('lost') };`,
+    );
+    await writeFile(
+      join(built.folder, 'application/index.mjs'),
+      `import 'reflect-metadata';
+      import library from '../library/index.cjs';
+      import { Module } from '@nestjs/common';
+      import { NestFactory } from '@nestjs/core';
+      import { TypeOrmModule } from '@nestjs/typeorm';
+      import * as own from 'nestjs-two-factor';
+      const boot = async (controllers) => {
+        class AppModule {}
+        Module({
+          imports: [
+            TypeOrmModule.forRoot({ type: 'sqljs', autoLoadEntities: true, retryAttempts: 0 }),
+            own.TwoFactorModule.forRoot({ purposes: { transfer: { subject: () => '7', recipient: () => 'ann@example.com' } } }),
+          ],
+          controllers,
+        })(AppModule);
+        const app = await NestFactory.create(AppModule, { logger: false, abortOnError: false });
+        await app.init();
+        await app.close();
+        return 'booted';
+      };
+      const said = (controllers) => boot(controllers).catch((error) => [error instanceof own.TwoFactorConfigurationError, error.message]);
+      const { error } = library;
+      console.log(JSON.stringify({
+        isTwice: error.constructor !== own.TwoFactorConflictError,
+        isConflict: error instanceof own.TwoFactorConflictError,
+        isInput: error instanceof own.TwoFactorInputError,
+        unmixed: await said([]),
+        mixed: await said([library.TransferController]),
+      }));`,
+    );
+    const { stdout } = await run(process.execPath, ['application/index.mjs'], {
+      cwd: built.folder,
+      env: { ...process.env, NODE_ENV: 'test' },
+    });
+
+    expect(JSON.parse(stdout)).toEqual({
+      isTwice: true,
+      isConflict: true,
+      isInput: false,
+      unmixed: 'booted',
+      mixed: [
+        true,
+        expect.stringContaining('the ConfirmerService of another copy of nestjs-two-factor'),
+      ],
+    });
   });
 });

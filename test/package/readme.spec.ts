@@ -63,7 +63,7 @@ describe('The README, run', () => {
     });
   };
   const lastCode = (): string =>
-    /default to ann@example\.com: (\d{6})$/.exec(lines.at(-1) ?? '')![1]!;
+    /default to ann@example\.com: (\d{6}) is your code/.exec(lines.at(-1) ?? '')![1]!;
 
   it('app.module.ts sends a code to the log and confirms it', async () => {
     const { AppModule } = await load(page, 'app.module.ts');

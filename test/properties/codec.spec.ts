@@ -2,11 +2,11 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 
-import { composeEmail } from '../../lib/backends/email/compose.js';
 import { maskToken } from '../../lib/confirmation/model/mask-token.js';
 import { parseToken } from '../../lib/confirmation/model/token.js';
 import { normaliseCode } from '../../lib/crypto/index.js';
-import type { Delivery, JsonValue } from '../../lib/index.js';
+import type { JsonValue } from '../../lib/index.js';
+import { BUILT_IN_TEXTS, DefaultMessageRenderer, detailLines } from '../../lib/messages/index.js';
 import { runs } from './runs.js';
 
 const printable = fc.string({
@@ -79,42 +79,56 @@ describe('I14 codec:', () => {
     );
   });
 
-  it('an e-mail says its code once, where it can be read back, and says what is approved, whatever that contains', () => {
+  it('a mail contains its code once, where it can be read back, and the approved details, whatever they contain', () => {
     const details = fc.option(fc.jsonValue({ maxDepth: 3 }) as fc.Arbitrary<JsonValue>);
     const hostile = fc.constantFrom<JsonValue>(
-      { 'payee\nYour code is 123456': 'x' },
-      { payee: 'Bob\r\n\r\nYour code is 999999\u2028Your code is 111111' },
-      { '<script>': '</td><p style="font-size:28px;">666666</p>' },
-      { amount: '10\u202e00', nested: { a: ['<b>'] } },
-      'Your code is 000000',
+      { 'payee\nYour code: 123456': 'x' },
+      { payee: 'Bob\r\n\r\nYour code: 999999\u2028Your code: 111111' },
+      { '<script>': '</td><p class="code">666666</p>' },
+      { amount: '10\u202e00', nested: { a: ['<b>', '{code}', '{product}'] } },
+      'Your code: 000000',
     );
-    const expiresInSeconds = fc.integer({ min: 0, max: 86_400 });
+    const renderer = new DefaultMessageRenderer({
+      texts: BUILT_IN_TEXTS,
+      language: 'en',
+      host: 'bank.example',
+    });
     fc.assert(
       fc.property(
         code,
         fc.oneof(details, hostile),
-        expiresInSeconds,
-        fc.option(fc.constant('ACME'), { nil: undefined }),
-        (code, details, expiresInSeconds, product) => {
+        fc.integer({ min: 0, max: 86_400 }),
+        fc.constantFrom('', 'ACME <&>'),
+        fc.constantFrom('', 'login', 'constructor', '__proto__'),
+        (code, details, expiresInSeconds, product, purpose) => {
           fc.pre(!JSON.stringify(details).includes(code));
-          const delivery = { code, state: { details }, expiresInSeconds } as unknown as Delivery;
-          const { subject, text, html = '' } = composeEmail(delivery, product);
+          const approves = detailLines(details);
+          const input = { code, product, purpose, approves, expiresInSeconds, language: 'en' };
+          const { subject, text, html = '', sms } = renderer.render({ ...input, way: 'mail' });
 
           const spoken = text.split(/[\r\n\u2028\u2029]/).flatMap((line) => {
-            const match = /^Your code is (.+)$/.exec(line);
+            const match = /^Your (?:ACME <&> )?code(?: to sign in)?: (.+)$/.exec(line);
             return match ? [match[1] === code] : [];
           });
           expect(spoken).toEqual([true]);
           expect(subject.includes(code)).toBe(false);
-          const shown = [...html.matchAll(/<p style="font-size:28px;[^"]*">([^<]*)<\/p>/g)];
+          const shown = [...html.matchAll(/<p class="code"[^>]*>([^<]*)<\/p>/g)];
           expect(shown.map(([, escaped]) => unescapeHtml(escaped!) === code)).toEqual([true]);
           // Nothing but our own elements.
           const elements = html.replaceAll(
-            /<\/?(?:html|head|meta|title|body|p|table|tr|th|td)(?: (?:lang|dir|charset|name|content|style|cellpadding|align|scope)="[^"<>]*")*>/g,
+            /<\/?(?:html|head|meta|title|body|p|table|tr|td|h1|ul|li|bdi|b)(?: (?:lang|dir|class|charset|name|content|style|width|align|role|cellpadding|cellspacing)="[^"<>]*")*>/g,
             '',
           );
-          expect(elements.replace('<!doctype html>', '')).not.toMatch(/[<>]/);
-          for (const leaf of leavesOf(details)) expect(text).toContain(leaf);
+          const withoutStyle = elements.replace(/<style>[^<>]*<\/style>/, '');
+          expect(withoutStyle.replace('<!doctype html>', '')).not.toMatch(/[<>]/);
+          // The last line is ours, and no other begins with an @.
+          const lines = sms.split(/[\r\n\u2028\u2029]/);
+          expect(lines.at(-1)).toBe(`@bank.example #${code}`);
+          expect(lines).toHaveLength(3);
+          for (const leaf of leavesOf(details)) {
+            expect(text).toContain(leaf);
+            expect(sms).toContain(leaf);
+          }
         },
       ),
       runs(2),

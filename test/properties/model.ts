@@ -256,7 +256,9 @@ export class Model {
         this.#assertPending(row);
         if (!this.#has(row.codeSecret)) refuse('unknown-secret');
         if (row.token === undefined || !row.hasWay) refuse('invalid-request');
-        const plan = { name: senderOf(row.way), kind: 'again' as const, requester };
+        const way = row.way ?? 'default';
+        if (!SENDERS.has(way)) refuse('sender-removed');
+        const plan = { name: way, kind: 'again' as const, requester };
         return this.#describe(this.#deliver(target, row, plan, failure, drawn));
       }
       case 'confirm':
@@ -406,10 +408,10 @@ export class Model {
       made.ttlMs === row.expiresAt - row.createdAt &&
       made.meta === row.meta &&
       (way === '' || row.way === '' || way === row.way);
-    if (!isSame) refuse('invalid-request');
+    if (!isSame) refuse('idempotency-key-reused');
     if (token !== undefined && row.code !== undefined) {
       if (!this.#has(row.codeSecret)) refuse('unknown-secret');
-      if (row.token !== undefined && row.token !== token) refuse('invalid-request');
+      if (row.token !== undefined && row.token !== token) refuse('idempotency-key-reused');
     }
     return ref;
   }
@@ -528,7 +530,7 @@ export class Model {
 
   #use(call: Extract<Call, { op: 'use' }>): Answer {
     const { target, key = null } = call;
-    if (key !== null && call.transaction !== undefined) refuse('invalid-request');
+    if (key !== null && call.transaction !== undefined) refuse('invalid-call');
     const row = this.row(target.ref);
     if (row === null || !this.#isFor(row, this.bindingOf(target.ref, call.binding))) {
       return { done: false };

@@ -6,7 +6,7 @@ import {
   LimitService,
   TwoFactorError,
   type ConfirmationReference,
-  type TwoFactorRequest,
+  type RequestedConfirmation,
 } from '../../lib/index.js';
 import type { TestApp } from '../support/test-app.js';
 import type { Call, Target } from './calls.js';
@@ -227,7 +227,7 @@ function result([state, done]: readonly [ConfirmationState | null, boolean]): An
   return { state: state && viewOf(state), done };
 }
 
-function described({ state, resendAt, codeLength, maskedToken }: TwoFactorRequest): Answer {
+function described({ state, resendAt, codeLength, maskedToken }: RequestedConfirmation): Answer {
   return { state: viewOf(state), resendAt: resendAt.toISOString(), codeLength, maskedToken };
 }
 

@@ -81,9 +81,11 @@ function identifiersOf(/** @type {{ name: string, text: string }} */ { name, tex
   const add = (/** @type {ts.Node | undefined} */ node) => {
     if (!node) return;
     const { line } = source.getLineAndCharacterOfPosition(node.getStart());
+    // A member is met in its class.
+    const owner = ts.isClassLike(node.parent.parent) ? node.parent.parent.name?.text : undefined;
     found.push({
       where: `${name}:${line + 1}`,
-      identifier: node.getText(),
+      identifier: owner === undefined ? node.getText() : `${owner}.${node.getText()}`,
       line: text.split('\n')[line]?.trim() ?? '',
     });
   };
@@ -109,13 +111,30 @@ function identifiersOf(/** @type {{ name: string, text: string }} */ { name, tex
   return found;
 }
 
-function testNames() {
-  return filesOf('test', /\.spec\.ts$/).flatMap(({ name, text }) =>
-    [...text.matchAll(/^\s*it(?:\.each\([^\n]*\))?\(\s*(['`"])(.*?)\1/gm)].map(([, , title]) => ({
-      where: name,
-      title: title ?? '',
-    })),
-  );
+/** The names of tests as a report prints them: behind the titles of the suites around them. */
+function testNamesOf(/** @type {{ name: string, text: string }} */ { name, text }) {
+  /** @type {{ where: string, title: string }[]} */
+  const found = [];
+  const titleOf = (/** @type {ts.CallExpression} */ call) => {
+    const [first] = call.arguments;
+    return first && (ts.isStringLiteralLike(first) || ts.isTemplateExpression(first))
+      ? first.getText().slice(1, -1)
+      : undefined;
+  };
+  const visit = (/** @type {ts.Node} */ node, /** @type {readonly string[]} */ around) => {
+    let suites = around;
+    if (ts.isCallExpression(node)) {
+      const callee = node.expression.getText();
+      const title = titleOf(node);
+      if (title !== undefined && callee.startsWith('describe')) suites = [...around, title];
+      if (title !== undefined && /^it(?:\.each\b|$)/.test(callee) && !callee.endsWith('.each')) {
+        found.push({ where: name, title: [...around, title].join(' > ') });
+      }
+    }
+    ts.forEachChild(node, (child) => visit(child, suites));
+  };
+  visit(ts.createSourceFile(name, text, ts.ScriptTarget.Latest, true), []);
+  return found;
 }
 
 function subjects() {
@@ -136,12 +155,13 @@ const sheet = [
     ({ where, comment, below }, at) =>
       `C${at + 1} <!-- ${where} -->\n\n\`\`\`ts\n${comment}\n${below}\n\`\`\`\n`,
   ),
-  '## Identifiers\n',
+  '## Identifiers, each in the line that declares it\n',
   ...draw(library.flatMap(identifiersOf), Number(values.identifiers)).map(
-    ({ where, identifier }, at) => `I${at + 1} \`${identifier}\` <!-- ${where} -->`,
+    ({ where, identifier, line }, at) =>
+      `I${at + 1} \`${identifier}\` in the line \`${line}\` <!-- ${where} -->`,
   ),
   '\n## Names of tests\n',
-  ...draw(testNames(), Number(values.tests)).map(
+  ...draw(filesOf('test', /\.spec\.ts$/).flatMap(testNamesOf), Number(values.tests)).map(
     ({ where, title }, at) => `T${at + 1} ${title} <!-- ${where} -->`,
   ),
   '\n## Subjects of commits\n',

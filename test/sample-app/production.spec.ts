@@ -22,17 +22,24 @@ describe('The bank in production', () => {
 
   afterAll(() => bank?.close());
 
-  it.each(['/api', '/api/', '/api-json', '/api-yaml', '/inbox', '/inbox/messages'])(
-    'has nothing at %s',
-    async (path) => {
-      expect(await client.call('GET', path)).toMatchObject({ status: 404 });
-    },
-  );
+  it.each([
+    '/api',
+    '/api/',
+    '/api-json',
+    '/api-yaml',
+    '/inbox',
+    '/inbox/messages',
+    '/deliveries',
+    '/deliveries/list',
+  ])('has nothing at %s', async (path) => {
+    expect(await client.call('GET', path)).toMatchObject({ status: 404 });
+  });
 
-  it('tells its page that there is neither an inbox nor Swagger UI, and asks for HTTPS', async () => {
+  it('reports to its page that there is neither an inbox nor Swagger UI, and requires HTTPS', async () => {
     const { body, headers } = await client.call('GET', '/api/v1/offer');
     expect(body).toEqual({
       ways: [{ name: 'email', verboseName: 'E-mail' }],
+      passkeyOrigin: 'https://bank.example',
       hasInbox: false,
       hasSwagger: false,
     });

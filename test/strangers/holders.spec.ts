@@ -140,7 +140,7 @@ describe.each(engines)('Right codes between guesses, on %s', (engine) => {
     },
   );
 
-  it('end the failures of their own token, and leave those of the same token in the other class', async () => {
+  it('reset the failures of their own address, and keep those that strangers caused for the same address', async () => {
     const { confirmer } = world.test;
     const token = '+436601111111';
     const open = { token, purpose: OPEN };

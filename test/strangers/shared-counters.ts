@@ -76,9 +76,9 @@ export function sharedCounters(
   return {
     provide: TWO_FACTOR_LIMIT_STORE,
     inject: [TWO_FACTOR_DATA_SOURCE, TWO_FACTOR_OPTIONS],
-    useFactory: async (dataSource: DataSource, options: ResolvedOptions) => {
+    useFactory: (dataSource: DataSource, options: ResolvedOptions) => {
       const { databaseTimeoutMs: timeoutMs, preparedStatements, clock } = options;
-      const store = await DatabaseLimitStore.open(dataSource, {
+      const store = DatabaseLimitStore.open(dataSource, {
         timeoutMs,
         preparedStatements,
         maxBatchSize: 1,

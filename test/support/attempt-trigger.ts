@@ -18,6 +18,11 @@ const SQLITE = [
    WHEN NEW.attempts <> OLD.attempts BEGIN INSERT INTO attempt_log VALUES (NEW.id); END`,
 ];
 
+const MYSQL = [
+  `CREATE TRIGGER log_attempt AFTER UPDATE ON two_factor_confirmation FOR EACH ROW
+   IF NEW.attempts <> OLD.attempts THEN INSERT INTO attempt_log VALUES (NEW.id); END IF`,
+];
+
 const TRIGGERS: Readonly<Record<string, readonly string[]>> = {
   postgres: [
     `CREATE FUNCTION log_attempt() RETURNS trigger LANGUAGE plpgsql AS
@@ -25,8 +30,6 @@ const TRIGGERS: Readonly<Record<string, readonly string[]>> = {
     `CREATE TRIGGER log_attempt AFTER UPDATE ON two_factor_confirmation FOR EACH ROW
      WHEN (NEW.attempts IS DISTINCT FROM OLD.attempts) EXECUTE FUNCTION log_attempt()`,
   ],
-  mariadb: [
-    `CREATE TRIGGER log_attempt AFTER UPDATE ON two_factor_confirmation FOR EACH ROW
-     IF NEW.attempts <> OLD.attempts THEN INSERT INTO attempt_log VALUES (NEW.id); END IF`,
-  ],
+  mariadb: MYSQL,
+  mysql: MYSQL,
 };

@@ -1,3 +1,5 @@
+import { setTimeout } from 'node:timers/promises';
+
 import { expect } from 'vitest';
 
 export const PASSWORD = 'correct horse battery';
@@ -34,6 +36,18 @@ export function codeIn(text: string): string {
 
 export function expectStatus({ status, body }: Answer, expected: number): void {
   expect({ status, body }).toMatchObject({ status: expected });
+}
+
+/** Waits until no message of an application in development waits for its provider. */
+export async function untilAllDelivered(url: string): Promise<void> {
+  const ends = Date.now() + 60_000;
+  while (Date.now() < ends) {
+    const response = await fetch(`${url}/deliveries/list`);
+    const { deliveries } = (await response.json()) as { deliveries: { status: string }[] };
+    if (deliveries.every(({ status }) => status !== 'waiting')) return;
+    await setTimeout(20);
+  }
+  throw new Error('A message still waits.');
 }
 
 /** A customer without a browser: it sends what the page would send and keeps the cookies. */
@@ -90,8 +104,23 @@ export class Customer {
     return codeIn(messages.find(({ text }) => /\b\d{6}\b/.test(text))?.text ?? '');
   }
 
-  request(body: Readonly<Record<string, unknown>>): Promise<Answer> {
-    return this.call('POST', `${TWO_FACTOR}/request-confirmation`, body);
+  /** Asks for a confirmation, and waits until its message, which leaves after the answer, was sent or given up. */
+  async request(body: Readonly<Record<string, unknown>>): Promise<Answer> {
+    const answer = await this.call('POST', `${TWO_FACTOR}/request-confirmation`, body);
+    const { id, delivery } = answer.body;
+    if (delivery === 'queued') await this.untilDelivered(id);
+    return answer;
+  }
+
+  /** @returns what became of the newest message of a confirmation. */
+  async untilDelivered(id: unknown): Promise<unknown> {
+    const ends = Date.now() + 60_000;
+    while (Date.now() < ends) {
+      const { body } = await this.call('POST', `${TWO_FACTOR}/check`, { id });
+      if (body['delivery'] !== 'queued') return body['delivery'];
+      await setTimeout(10);
+    }
+    throw new Error('The message still waits.');
   }
 
   /** Asks the bundled controller for a code and confirms it. @returns the id of the proof. */

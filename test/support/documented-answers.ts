@@ -49,6 +49,8 @@ export const REFUSALS: Readonly<
 > = {
   'invalid-request': [400, {}, { detail: isText }],
   'no-subject': [403],
+  'no-recipient': [422],
+  'sender-removed': [410],
   'not-found': [404],
   'already-confirmed': [409],
   'already-used': [409],
@@ -63,6 +65,7 @@ export const REFUSALS: Readonly<
   'invalid-configuration': [500],
   'send-failed': [503, { id: isId, resendAt: isTime, ...RETRY }],
   'temporarily-unavailable': [503, RETRY],
+  'out-of-service': [503],
 };
 
 const isInstance: Check = (value) =>

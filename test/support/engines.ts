@@ -8,13 +8,14 @@ import { Client } from 'pg';
 import type { DataSourceOptions } from 'typeorm';
 import { inject } from 'vitest';
 
-export type EngineName = 'postgres' | 'mariadb' | 'better-sqlite3' | 'sqljs';
+export type EngineName = 'postgres' | 'mariadb' | 'mysql' | 'better-sqlite3' | 'sqljs';
 
 /** What `global-setup.ts` found on this machine. */
 export interface FoundEngines {
   /** Administrative URL of a PostgreSQL server. */
   postgres?: string;
   mariadb?: string;
+  mysql?: string;
   'better-sqlite3'?: true;
   sqljs: true;
   redis?: string;
@@ -37,12 +38,18 @@ export interface TestDatabase {
 
 export const found: FoundEngines = inject('engines');
 
-/** The engines of this machine, for `describe.each(engines)`. */
-const NAMES: readonly EngineName[] = ['postgres', 'mariadb', 'better-sqlite3', 'sqljs'];
-export const engines = NAMES.filter((name) => name in found);
+/** The engines of this machine, for `describe.each(engines)`, without the one that a round leaves out. */
+const NAMES: readonly EngineName[] = ['postgres', 'mariadb', 'mysql', 'better-sqlite3', 'sqljs'];
+const left = process.env['TEST_WITHOUT'];
+export const engines = NAMES.filter((name) => name in found && name !== left);
 
 /** Those on which several connections meet. */
-export const servers = engines.filter((name) => name === 'postgres' || name === 'mariadb');
+export const servers = engines.filter(
+  (name) => name === 'postgres' || name === 'mariadb' || name === 'mysql',
+);
+
+/** Those that speak MySQL's protocol and its SQL. */
+export const mysqlServers = engines.filter((name) => name === 'mariadb' || name === 'mysql');
 
 export async function openDatabase(engine: EngineName): Promise<TestDatabase> {
   const name = `two_factor_test_${randomBytes(6).toString('hex')}`;
@@ -50,7 +57,8 @@ export async function openDatabase(engine: EngineName): Promise<TestDatabase> {
     case 'postgres':
       return openPostgres(found.postgres!, name);
     case 'mariadb':
-      return openMariadb(found.mariadb!, name);
+    case 'mysql':
+      return openMysql(engine, found[engine]!, name);
     case 'better-sqlite3': {
       const folder = await mkdtemp(join(tmpdir(), name));
       const options = { type: engine, database: join(folder, 'test.sqlite') } as const;
@@ -61,7 +69,12 @@ export async function openDatabase(engine: EngineName): Promise<TestDatabase> {
   }
 }
 
-async function openPostgres(admin: string, name: string): Promise<TestDatabase> {
+/** @param creation Clauses of CREATE DATABASE. */
+export async function openPostgres(
+  admin: string,
+  name: string,
+  creation = '',
+): Promise<TestDatabase> {
   const execute = async (sql: string): Promise<void> => {
     const client = new Client(admin);
     await client.connect();
@@ -71,7 +84,7 @@ async function openPostgres(admin: string, name: string): Promise<TestDatabase> 
       await client.end();
     }
   };
-  await execute(`CREATE DATABASE ${name}`);
+  await execute(`CREATE DATABASE ${name} ${creation}`);
   const url = new URL(admin);
   url.pathname = name;
   return {
@@ -81,7 +94,11 @@ async function openPostgres(admin: string, name: string): Promise<TestDatabase> 
   };
 }
 
-async function openMariadb(admin: string, name: string): Promise<TestDatabase> {
+async function openMysql(
+  engine: 'mariadb' | 'mysql',
+  admin: string,
+  name: string,
+): Promise<TestDatabase> {
   const execute = async (sql: string): Promise<void> => {
     const connection = await mysql.createConnection(admin);
     try {
@@ -94,8 +111,8 @@ async function openMariadb(admin: string, name: string): Promise<TestDatabase> {
   const url = new URL(admin);
   url.pathname = name;
   return {
-    engine: 'mariadb',
-    options: { type: 'mariadb', url: url.href, poolSize: 20 },
+    engine,
+    options: { type: engine, url: url.href, poolSize: 20 },
     drop: () => execute(`DROP DATABASE ${name}`),
   };
 }

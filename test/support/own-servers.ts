@@ -13,9 +13,11 @@ import { freePort } from './free-port.js';
 
 type Rows = readonly Readonly<Record<string, unknown>>[];
 
+export type OwnEngine = 'postgres' | 'mariadb' | 'mysql';
+
 /** A server of ours: to be stopped, started, frozen and set up as no server of others may be. */
 export interface OwnServer {
-  readonly engine: 'postgres' | 'mariadb';
+  readonly engine: OwnEngine;
   /** To an empty database, as the user `application`, which has all rights in that database and none elsewhere. */
   readonly url: string;
   /** Ends all connections and the server; the data stay. */
@@ -33,10 +35,12 @@ export interface OwnServer {
 }
 
 interface Program {
-  readonly engine: 'postgres' | 'mariadb';
+  readonly engine: OwnEngine;
   readonly launch: (options: readonly string[]) => Promise<OwnServer>;
 }
 
+/** Where mysql-server.sh unpacks it. */
+const MYSQL = join(process.env['TEST_MYSQL_FOLDER'] ?? '/tmp/two-factor-mysql', 'root');
 const isRoot = process.getuid?.() === 0;
 
 /** The servers whose programs are on this machine, for `describe.each(ownServers)`. */
@@ -48,11 +52,18 @@ export const ownServers: readonly Program[] = [
   ...(existsSync('/usr/sbin/mariadbd') && existsSync('/usr/bin/mariadb-install-db')
     ? [{ engine: 'mariadb', launch: mariadb } as const]
     : []),
+  ...(existsSync(join(MYSQL, 'usr/sbin/mysqld')) && process.env['TEST_WITHOUT'] !== 'mysql'
+    ? [{ engine: 'mysql', launch: mysqlServer } as const]
+    : []),
 ];
 
-for (const engine of ['postgres', 'mariadb']) {
+for (const engine of ['postgres', 'mariadb', 'mysql']) {
   const isRequired = (process.env['TEST_REQUIRED_ENGINES'] ?? '').split(',').includes(engine);
-  if (isRequired && !ownServers.some((server) => server.engine === engine)) {
+  if (
+    isRequired &&
+    process.env['TEST_WITHOUT'] !== engine &&
+    !ownServers.some((server) => server.engine === engine)
+  ) {
     throw new Error(
       `The programs of ${engine} are missing, so that no server of ours can be started.`,
     );
@@ -134,19 +145,53 @@ async function postgres(programs: string, options: readonly string[]): Promise<O
 
 async function mariadb(options: readonly string[]): Promise<OwnServer> {
   const folder = await mkdtemp(join(tmpdir(), 'two-factor-own-mariadb-'));
-  const data = join(folder, 'data');
-  const user = isRoot ? ['--user=root'] : [];
   execFileSync(
     '/usr/bin/mariadb-install-db',
     [
       '--no-defaults',
-      `--datadir=${data}`,
+      `--datadir=${join(folder, 'data')}`,
       '--auth-root-authentication-method=normal',
       '--skip-test-db',
-      ...user,
+      ...(isRoot ? ['--user=root'] : []),
     ],
     { stdio: 'ignore' },
   );
+  return mysqlOf('mariadb', folder, ['/usr/sbin/mariadbd'], options);
+}
+
+/** Of a newer Debian than this one may be: it runs with the libraries that were unpacked with it. */
+async function mysqlServer(options: readonly string[]): Promise<OwnServer> {
+  const folder = await mkdtemp(join(tmpdir(), 'two-factor-own-mysql-'));
+  const libraries = join(MYSQL, 'usr/lib/x86_64-linux-gnu');
+  const loader = [join(libraries, 'ld-linux-x86-64.so.2'), '--library-path', libraries];
+  const command = [...loader, join(MYSQL, 'usr/sbin/mysqld')];
+  const settings = [
+    `--lc-messages-dir=${join(MYSQL, 'usr/share/mysql')}`,
+    '--mysqlx=OFF',
+    '--secure-file-priv=NULL',
+  ];
+  const [program = '', ...before] = command;
+  execFileSync(
+    program,
+    [
+      ...before,
+      '--no-defaults',
+      '--initialize-insecure',
+      `--datadir=${join(folder, 'data')}`,
+      ...settings,
+      ...(isRoot ? ['--user=root'] : []),
+    ],
+    { stdio: 'ignore' },
+  );
+  return mysqlOf('mysql', folder, command, [...settings, ...options]);
+}
+
+async function mysqlOf(
+  engine: 'mariadb' | 'mysql',
+  folder: string,
+  [program = '', ...before]: readonly string[],
+  options: readonly string[],
+): Promise<OwnServer> {
   const port = await freePort();
   const execute = async (sql: string): Promise<Rows> => {
     const connection = await mysql.createConnection({
@@ -160,21 +205,22 @@ async function mariadb(options: readonly string[]): Promise<OwnServer> {
     }
   };
   const server = await serverOf({
-    engine: 'mariadb',
+    engine,
     url: `mysql://application:application@127.0.0.1:${port}/application`,
     folder,
     politely: 'SIGTERM',
     spawn: () =>
       spawn(
-        '/usr/sbin/mariadbd',
+        program,
         [
+          ...before,
           '--no-defaults',
-          `--datadir=${data}`,
+          `--datadir=${join(folder, 'data')}`,
           '--bind-address=127.0.0.1',
           `--port=${port}`,
           `--socket=${join(folder, 'socket')}`,
           '--innodb-flush-log-at-trx-commit=2',
-          ...user,
+          ...(isRoot ? ['--user=root'] : []),
           ...options,
         ],
         { stdio: 'ignore', cwd: folder },
@@ -183,7 +229,7 @@ async function mariadb(options: readonly string[]): Promise<OwnServer> {
     others: async () => [],
     sessions: async () => {
       const rows = await execute(
-        "SELECT id FROM information_schema.processlist WHERE user = 'application'",
+        "SELECT id AS id FROM information_schema.processlist WHERE user = 'application'",
       );
       return rows.map(({ id }) => Number(id));
     },

@@ -5,7 +5,15 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
-const PARTS = ['lib', 'docs', 'package.json', 'tsconfig.json', 'tsconfig.build.json', 'build'];
+const PARTS = [
+  'lib',
+  'docs',
+  'package.json',
+  'tsconfig.json',
+  'tsconfig.build.json',
+  'tsconfig.browser.json',
+  'build',
+];
 
 const run = promisify(execFile);
 

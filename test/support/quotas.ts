@@ -29,7 +29,7 @@ export function failureCharge(rule: Partial<FailureRule> = {}): QuotaRequest {
 export const together = (...charges: readonly QuotaRequest[]): QuotaRequest[] =>
   charges.toSorted((one, other) => (one.key < other.key ? -1 : 1));
 
-/** So many calls at once; how many of them got through. */
+/** Makes this many concurrent calls. @returns how many of them were allowed. */
 export async function chargedAtOnce(
   store: Pick<LimitStore, 'consume'>,
   charges: readonly QuotaRequest[],

@@ -13,6 +13,7 @@ const PARTS = [
   'package.json',
   'tsconfig.json',
   'tsconfig.build.json',
+  'tsconfig.browser.json',
   'build',
   'sample-app',
 ];

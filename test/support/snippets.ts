@@ -10,7 +10,7 @@ const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 /** Of each worker, since two of them may write one page. */
 const FOLDER = join(ROOT, '.tmp/snippets', process.env['VITEST_POOL_ID'] ?? '0');
 
-const FILE = /^```ts\n\/\/ (\S+\.ts)\n([\s\S]*?)^```$/gm;
+const FILE = /^```tsx?\n\/\/ (\S+\.tsx?)\n([\s\S]*?)^```$/gm;
 /** Whatever a reader would take for code of ours, also within a list or with a title. */
 const CODE =
   /^[ \t>*+-]*(?:\d+\.[ \t]+)?(?:```|~~~)[ \t]*(?:[jt]sx?|[cm][jt]s|javascript|typescript)\b/gim;
@@ -41,6 +41,7 @@ const COMPILER_OPTIONS: ts.CompilerOptions = {
   skipLibCheck: true,
   noEmit: true,
   types: ['node'],
+  jsx: ts.JsxEmit.ReactJSX,
   // What readers import is what is here.
   paths: Object.fromEntries(
     Object.entries(config.compilerOptions.paths).map(([name, files]) => [
@@ -81,7 +82,7 @@ export async function writePage({ files, folder }: Page): Promise<void> {
     const { outputText } = ts.transpileModule(source, {
       compilerOptions: { ...COMPILER_OPTIONS, module: ts.ModuleKind.ESNext, noEmit: false },
     });
-    await writeFile(join(folder, name.replace(/ts$/, 'js')), outputText);
+    await writeFile(join(folder, name.replace(/tsx?$/, 'js')), outputText);
   }
 }
 

@@ -257,7 +257,7 @@ describe.each(engines)('Twenty aliases of one GraphQL query on %s', (engine) => 
     expect(await effects('statement')).toBe(1);
   });
 
-  it('run it more than once behind a naive guard', async () => {
+  it('run the handler more than once with a naive guard', async () => {
     expect(await effects('naiveStatement')).toBeGreaterThan(1);
   });
 });

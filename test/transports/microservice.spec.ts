@@ -1,10 +1,14 @@
+import { randomUUID } from 'node:crypto';
+
 import { Controller, type ExecutionContext } from '@nestjs/common';
 import {
   ClientProxyFactory,
   MessagePattern,
   Payload,
   Transport,
+  type ClientOptions,
   type MicroserviceOptions,
+  type RedisOptions,
 } from '@nestjs/microservices';
 import { Test } from '@nestjs/testing';
 import { TypeOrmModule } from '@nestjs/typeorm';
@@ -17,6 +21,7 @@ import {
   TwoFactorModule,
   type Problem,
 } from '../../lib/index.js';
+import { found } from '../support/engines.js';
 import { freePort } from '../support/free-port.js';
 import { SECRET, startApp, StatementLog, TestClock } from '../support/test-app.js';
 import { describeTransport, type Outcome, type TransportClient } from './guarded-transport.js';
@@ -57,17 +62,23 @@ describeTransport('TCP', async (engine) => {
   return { ...test, connect: (user) => connect(port, user) };
 });
 
-async function connect(port: number, user?: string): Promise<TransportClient> {
-  const client = ClientProxyFactory.create({
-    transport: Transport.TCP,
-    options: { host: '127.0.0.1', port },
-  });
+function connect(port: number, user?: string): Promise<TransportClient> {
+  return connectTo({ transport: Transport.TCP, options: { host: '127.0.0.1', port } }, user);
+}
+
+async function connectTo(
+  options: ClientOptions,
+  user?: string,
+  prefix = '',
+): Promise<TransportClient> {
+  const client = ClientProxyFactory.create(options);
   await client.connect();
   return {
     close: () => client.close(),
     call: async (route, body): Promise<Outcome> => {
       try {
-        const value: unknown = await lastValueFrom(client.send(route, { user, ...body }));
+        const message = { user, ...body };
+        const value: unknown = await lastValueFrom(client.send(prefix + route, message));
         return { value, wire: value };
       } catch (error) {
         return { problem: error as Problem, wire: error };
@@ -75,6 +86,35 @@ async function connect(port: number, user?: string): Promise<TransportClient> {
     },
   };
 }
+
+/** Other tests of this machine use the same Redis, and a message reaches every server that listens to its pattern. */
+const CHANNEL = `bank-${randomUUID()}-`;
+const { hostname, port: redisPort } = new URL(found.redis ?? 'redis://127.0.0.1:6379');
+const REDIS: RedisOptions = {
+  transport: Transport.REDIS,
+  options: { host: hostname, port: Number(redisPort || 6379) },
+};
+
+const overRedis = transferRoutes({
+  serves: Controller(),
+  route: (name) => MessagePattern(CHANNEL + name),
+  body: Payload(),
+  look,
+});
+
+describe.each(found.redis === undefined ? [] : [CHANNEL])('The broker', (channel) => {
+  describeTransport('Redis', async (engine) => {
+    const test = await startApp({
+      engine,
+      options: { purposes },
+      providers: [Bank],
+      controllers: [overRedis.TransferRoutes, overRedis.AccountRoutes],
+      configure: (app) => void app.connectMicroservice(REDIS, { inheritAppConfig: true }),
+    });
+    await test.app.startAllMicroservices();
+    return { ...test, connect: (user) => connectTo(REDIS, user, channel) };
+  });
+});
 
 /** Without the filter. */
 @Controller()
@@ -89,7 +129,7 @@ class BareConsumer {
 describe('An application that is a microservice and nothing else', () => {
   it.each([
     [TransferRoutes, { error: 'confirmation-required', status: 403 }],
-    [BareConsumer, { status: 'error', message: 'Internal server error' }],
+    [BareConsumer, { error: 'confirmation-required', status: 403 }],
   ])('refuses and lets through with %o', async (controller, refusal) => {
     const port = await freePort();
     const [clock, log] = [new TestClock(), new StatementLog()];

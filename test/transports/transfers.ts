@@ -36,6 +36,9 @@ export type RouteName =
   | 'orderedByClass'
   | 'deleting'
   | 'broken'
+  /** Routes of bare classes, and one of gRPC that answers a stream. */
+  | 'faulty'
+  | 'watched'
   /** Two gateways alone have it. */
   | 'twin';
 

@@ -119,6 +119,40 @@ async function overSocketIo(origin: string, user = ''): Promise<SocketClient> {
   };
 }
 
+/** A client that waits for the acknowledgement of each message, as most clients of Socket.IO do. */
+async function overAcknowledgements(origin: string, user = ''): Promise<TransportClient> {
+  const socket: Socket = io(origin, { query: { user }, transports: ['websocket'], forceNew: true });
+  const waiting = new Set<(outcome: Outcome) => void>();
+  const answer = (resolve: ((outcome: Outcome) => void) | undefined, outcome: Outcome): void => {
+    waiting.delete(resolve!);
+    resolve?.(outcome);
+  };
+  const oldest = (): ((outcome: Outcome) => void) | undefined => [...waiting][0];
+  // Nest's own filter acknowledges nothing: an error that is not of this package reaches the client as an event, which
+  // does not say to which call it belongs.
+  socket.on('exception', (wire: object) => {
+    expect(wire).not.toHaveProperty('type');
+    answer(oldest(), { wire });
+  });
+  await new Promise((resolve, reject) => {
+    socket.once('connect', () => resolve(undefined)).once('connect_error', reject);
+  });
+  return {
+    close: () => void socket.close(),
+    call: (event, data) =>
+      new Promise<Outcome>((resolve) => {
+        waiting.add(resolve);
+        socket.emit(event, data, (wire: unknown) => {
+          // An event that belongs to another call may have answered this one: the other call would wait for ever.
+          answer(
+            waiting.has(resolve) ? resolve : oldest(),
+            typeof wire === 'string' ? { value: wire, wire } : { problem: wire as Problem, wire },
+          );
+        });
+      }),
+  };
+}
+
 const flavours = [
   { name: 'ws', Adapter: WsAdapter, connect: overWs },
   { name: 'Socket.IO', Adapter: IoAdapter, connect: overSocketIo },
@@ -136,6 +170,24 @@ for (const { name, Adapter, connect } of flavours) {
     return { ...test, connect: (user) => connect(origin, user) };
   });
 }
+
+const acknowledged = transferRoutes({
+  serves: WebSocketGateway(),
+  route: SubscribeMessage,
+  body: MessageBody(),
+  look: (context) => context.switchToWs().getData<TransferCall>(),
+});
+
+describeTransport('Socket.IO with acknowledgements', async (engine): Promise<RunningTransport> => {
+  const test = await startApp({
+    engine,
+    options: { purposes: purposesFor(userOf) },
+    providers: [Bank, Door, acknowledged.TransferRoutes, acknowledged.AccountRoutes],
+    configure: (app) => void app.useWebSocketAdapter(new IoAdapter(app)),
+  });
+  const origin = await listen(test.app);
+  return { ...test, connect: (user) => overAcknowledgements(origin, user) };
+});
 
 /** How often the handlers of both gateways ran. */
 class Runs {

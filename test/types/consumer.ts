@@ -21,6 +21,7 @@ import {
   TwoFactorService,
   TwoFactorStateError,
   TwoFactorTooManyRequestsError,
+  TwoFactorUnavailableError,
   type ConfirmationReference,
   type ConfirmationResult,
   type ConfirmationStatus,
@@ -31,7 +32,7 @@ import {
   type ResolvedSender,
   type SendContext,
   type SenderBackends,
-  type TwoFactorRequest,
+  type RequestedConfirmation,
   type TwoFactorRequestInput,
   type TwoFactorStateCode,
   type UseInput,
@@ -168,7 +169,7 @@ export class Application {
     same<typeof verboseName, string>(true);
   }
 
-  async request(): Promise<TwoFactorRequest> {
+  async request(): Promise<RequestedConfirmation> {
     const input: TwoFactorRequestInput = {
       token: '+1',
       way: undefined,
@@ -184,7 +185,6 @@ export class Application {
     await this.twoFactor.request({ way: 'sms' });
     // @ts-expect-error a request is never confirmed from the start
     await this.twoFactor.request({ token: '+1', isConfirmed: true });
-    // @ts-expect-error a message is never sent inside a transaction
     await this.twoFactor.request({ token: '+1', manager: this.dataSource.manager });
     const { id, resendAt } = await this.twoFactor.request(input);
     same<typeof resendAt, Date>(true);
@@ -278,6 +278,11 @@ export function whatToDo(error: unknown): string | number | Date | null {
     same<typeof error.retryAfterSeconds, number | null>(true);
     return error.retryAfterSeconds;
   }
+  if (error instanceof TwoFactorUnavailableError) {
+    same<typeof error.code, 'temporarily-unavailable' | 'out-of-service'>(true);
+    same<typeof error.retryAfterSeconds, number | null>(true);
+    return error.retryAfterSeconds;
+  }
   if (error instanceof TwoFactorCodeMismatchError) return error.attemptsLeft;
   if (error instanceof TwoFactorStateError) {
     const { code } = error;
@@ -288,6 +293,10 @@ export function whatToDo(error: unknown): string | number | Date | null {
       case 'expired':
       case 'attempts-exhausted':
       case 'cancelled':
+      case 'sender-removed':
+      case 'method-not-allowed':
+      case 'last-factor':
+      case 'no-factor':
         return code;
       default:
         return code satisfies never;

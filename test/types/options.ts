@@ -55,7 +55,11 @@ export const allUndefined = {
   defaultSender: undefined,
   codeGenerator: undefined,
   debugCodeResponse: undefined,
+  messages: undefined,
+  methods: undefined,
   purposes: undefined,
+  testRecipients: undefined,
+  allowTestRecipientsInProduction: undefined,
   ttlSeconds: undefined,
   useWithinSeconds: undefined,
   maxAttempts: undefined,
@@ -66,6 +70,8 @@ export const allUndefined = {
   limits: undefined,
   databaseTimeoutMs: undefined,
   sendTimeoutMs: undefined,
+  delivery: undefined,
+  worker: undefined,
   preparedStatements: undefined,
   batching: undefined,
   clock: undefined,
@@ -78,6 +84,7 @@ const noExtras = {
   dataSource: undefined,
   limitStore: undefined,
   senderBackends: undefined,
+  messageRenderer: undefined,
 } satisfies TwoFactorModuleExtras satisfies Record<keyof TwoFactorModuleExtras, undefined>;
 
 const controller: ControllerOptions = {

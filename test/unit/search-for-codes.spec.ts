@@ -19,7 +19,7 @@ describe('The search for issued codes in all output', () => {
 
   const output = (line: string) => writeFile(join(folder, 'output.2.log'), `harmless\n${line}\n`);
 
-  it('finds a planted one, whatever stands around it', async () => {
+  it('finds a planted code, whatever characters surround it', async () => {
     await output(`[sql] UPDATE t SET code = 'QQ${CODE}BB' -- by mistake`);
 
     expect(await searchForCodes(folder)).toMatchObject({

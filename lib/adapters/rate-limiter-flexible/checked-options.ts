@@ -1,7 +1,7 @@
 import type { RateLimiterAbstract } from 'rate-limiter-flexible';
 
 import { TwoFactorConfigurationError } from '../../errors/index.js';
-import { isDevelopment, type Clock } from '../../options/index.js';
+import { isDevelopment, refuseUnknown, type Clock } from '../../options/index.js';
 
 /** The methods of a limiter of `rate-limiter-flexible` that the store calls. */
 export type FlexibleLimiter = Pick<
@@ -29,7 +29,15 @@ export interface RateLimiterFlexibleStoreOptions {
 
 export const DEFAULT_TIMEOUT_MS = 2_000;
 const TIMEOUT_RANGE_MS = { min: 10, max: 60_000 };
-/** @throws TwoFactorConfigurationError for a limiter that cannot keep the guarantees of the store. */
+
+const MEMBERS = [
+  'limiter',
+  'singleProcess',
+  'timeoutMs',
+  'clock',
+] satisfies (keyof RateLimiterFlexibleStoreOptions)[];
+
+/** @throws TwoFactorConfigurationError for a limiter that cannot keep the guarantees of the store, and for an unknown option. */
 export function checkedOptions(
   options: RateLimiterFlexibleStoreOptions,
 ): RateLimiterFlexibleStoreOptions {
@@ -40,6 +48,7 @@ export function checkedOptions(
       'rateLimiterFlexibleStore needs a limiter. Write { limiter: new RateLimiterRedis({ storeClient, points: 1, duration: 1 }) }.',
     );
   }
+  refuseUnknown('option of rateLimiterFlexibleStore:', given, MEMBERS);
   for (const each of wrappedIn(limiter)) assertLimits(each, given.singleProcess === true);
   const { timeoutMs = DEFAULT_TIMEOUT_MS } = given;
   const { min, max } = TIMEOUT_RANGE_MS;

@@ -3,7 +3,7 @@ import type { RateLimiterRes } from 'rate-limiter-flexible';
 import { withTimeout } from '../../with-timeout.js';
 import type { FlexibleLimiter } from './checked-options.js';
 
-/** A counter of the limiter. */
+/** The value of a counter of rate-limiter-flexible. */
 export interface Counter {
   readonly points: number;
   /** 0 for a counter that does not end. */
@@ -26,13 +26,13 @@ export class LimiterCounters {
     return toCounter(await this.#call(() => this.limiter.get(name)));
   }
 
-  /** Adds one. The duration begins when this is the first unit. */
-  async increment(name: string, seconds: number): Promise<Counter> {
+  /** Adds units, one by default. The first unit starts the duration after which the counter ends. */
+  async increment(name: string, seconds: number, units = 1): Promise<Counter> {
     const options = { customDuration: seconds };
-    return toCounter(await this.#call(() => this.limiter.penalty(name, 1, options)));
+    return toCounter(await this.#call(() => this.limiter.penalty(name, units, options)));
   }
 
-  /** Takes one away. False when there was none; the counter is then what it was before. */
+  /** Subtracts one unit. Returns false when the counter was 0; it is then unchanged. */
   async decrement(name: string, seconds: number): Promise<boolean> {
     const options = { customDuration: seconds };
     const { consumedPoints } = await this.#call(() => this.limiter.reward(name, 1, options));

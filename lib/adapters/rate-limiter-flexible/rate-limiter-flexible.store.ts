@@ -4,6 +4,7 @@ import type {
   ConsumeResult,
   FailureRule,
   LimitStore,
+  QuotaAddition,
   QuotaRequest,
   QuotaUsage,
   WindowRule,
@@ -69,11 +70,11 @@ export function rateLimiterFlexibleStore(options: RateLimiterFlexibleStoreOption
   return new RateLimiterFlexibleStore(new LimiterCounters(limiter, timeoutMs), clock);
 }
 
-/** The counters behind one quota of failures. */
+/** The counters of rate-limiter-flexible that together hold one quota of wrong codes. */
 interface Failures {
-  /** Failures before the first lock. Concurrent calls that are about to be refunded may be included for a moment. */
+  /** Wrong codes before the first lock. It may include those of concurrent calls that are refunded in a moment. */
   readonly free: number;
-  /** Failures that locked. Exact, because only the owner of the lock counts them. */
+  /** Wrong codes that caused a lock. The number is exact, because only the owner of the lock counts them. */
   readonly locking: number;
   readonly lockEndsInMs: number;
 }
@@ -135,6 +136,15 @@ class RateLimiterFlexibleStore implements LimitStore {
     return usages.filter(({ amount, endsAt }) => amount > 0 || endsAt > 0);
   }
 
+  async add(additions: readonly QuotaAddition[]): Promise<void> {
+    const now = this.clock.now();
+    await Promise.all(
+      additions.map(({ key, amount, endsAt }) =>
+        this.counters.increment(`${key}:window`, Math.max(1, secondsOf(endsAt - now)), amount),
+      ),
+    );
+  }
+
   async #exhaustedOf(requests: readonly QuotaRequest[]): Promise<QuotaUsage[]> {
     const usages = await Promise.all(requests.map((request) => this.#usageOf(request)));
     const now = this.clock.now();
@@ -184,7 +194,8 @@ class RateLimiterFlexibleStore implements LimitStore {
       if (isSlot(rule)) await this.#writeOwner(key, owner, endsInMs);
       return this.#usage(key, points, endsInMs);
     }
-    // The counter of a slot may stay too high: deleting it frees the slot, however high it is.
+    // The refused call has increased the counter beyond the maximum. A slot needs no correction, because it is freed by deleting
+    // its counter, whatever the number is.
     if (!isSlot(rule)) await this.#refundOne({ key, rule });
     return null;
   }
@@ -237,7 +248,8 @@ class RateLimiterFlexibleStore implements LimitStore {
   }
 
   async #writeOwner(key: string, owner: string, endsInMs: number): Promise<void> {
-    // Ends before the slot does, so that it is never taken for the owner of the next one.
+    // The counter of the owner expires a second before the slot does. Otherwise the old owner could be taken for the owner of the
+    // call that takes the slot next.
     const seconds = Math.floor(endsInMs / 1_000) - 1;
     if (seconds < 1) return;
     await this.counters.write(`${key}:owner`, ownerNumber(owner), seconds);

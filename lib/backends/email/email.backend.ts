@@ -4,27 +4,41 @@ import type { Options as SmtpOptions } from 'nodemailer/lib/smtp-transport/index
 import { isEmailAddress } from '../../confirmation/model/email-address.js';
 import { TwoFactorConfigurationError, TwoFactorRecipientError } from '../../errors/index.js';
 import { isOneLine, ONE_LINE_RULE } from '../../options/one-line.js';
+import { refuseUnknown } from '../../options/validate.js';
 import type { Delivery, SendFunction, SenderBackendFactoryInput } from '../../sender/index.js';
 import { untilAborted } from '../../with-timeout.js';
-import { composeEmail, type EmailMessage } from './compose.js';
+import type { EmailMessage } from './email-message.js';
 import { headersOf } from './headers.js';
 import { mailError } from './mail-error.js';
 import { isMailbox } from './mailbox.js';
 
-export type { EmailMessage } from './compose.js';
+export type { EmailMessage } from './email-message.js';
+
+/** Whatever sends a mail as nodemailer's transports do, such as `MailerService` of @nestjs-modules/mailer. */
+export interface MailTransport {
+  sendMail(mail: object): Promise<unknown>;
+}
 
 /** The options of an e-mail sender. */
 export interface EmailOptions {
-  /** `smtp://user:password@host:587`, nodemailer's SMTP options, or a transport of nodemailer. */
-  readonly transport: string | SmtpOptions | Transporter;
+  /**
+   * `smtp://user:password@host:587`, nodemailer's SMTP options, a transport of nodemailer, or `MailerService` of
+   * @nestjs-modules/mailer.
+   */
+  readonly transport: string | SmtpOptions | MailTransport;
   /** The sender's address: `ACME Bank <no-reply@acme.example>`. */
   readonly from: string;
-  /** The name of your product in the default message. @default 'our service' */
+  /** The name of your product in the messages of this sender. @default the option `messages.product` */
   readonly product?: string | undefined;
-  /** Composes another message, for example in the language of `delivery.context`. @default a message in English */
+  /**
+   * Composes another message, for example what `delivery.render()` returns with headers of your own.
+   * @default what `delivery.render()` returns
+   */
   readonly compose?:
     ((delivery: Delivery<EmailOptions>) => EmailMessage | Promise<EmailMessage>) | undefined;
 }
+
+const MEMBERS = ['transport', 'from', 'product', 'compose'] satisfies (keyof EmailOptions)[];
 
 /** Less than the default of `sendTimeoutMs`, so that the socket is closed before the call times out. */
 const SOCKET_TIMEOUT_MS = 9_000;
@@ -33,8 +47,8 @@ const SOCKET_TIMEOUT_MS = 9_000;
  * Creates a sender that sends codes by e-mail, through nodemailer. A code by e-mail proves an address; it is no out-of-band
  * authenticator (NIST SP 800-63B-4 3.1.3.1, ASVS 5.0 6.3.6).
  *
- * @throws TwoFactorConfigurationError at boot without `transport`, with a `from` that is not one address, or without the package
- * nodemailer.
+ * @throws TwoFactorConfigurationError at boot without `transport`, with a `from` that is not one address, with an unknown option, or
+ * without the package nodemailer.
  *
  * @example
  * ```ts
@@ -50,12 +64,14 @@ export async function emailBackend(
   input: SenderBackendFactoryInput<EmailOptions>,
 ): Promise<SendFunction<EmailOptions>> {
   const { transport, from, product, compose } = checked(input);
-  const transporter = isTransporter(transport) ? transport : await createTransporter(transport);
+  const own = isTransporter(transport) ? null : await createTransporter(transport);
+  const transporter: MailTransport = own ?? (transport as MailTransport);
+  const domain = domainOf(from);
   const send: SendFunction<EmailOptions> = async (delivery) => {
-    const { token, signal } = delivery;
+    const { token, signal, idempotencyKey } = delivery;
     if (!isEmailAddress(token))
       throw new TwoFactorRecipientError('The token is not a plain e-mail address.');
-    const message = compose ? await compose(delivery) : composeEmail(delivery, product);
+    const message = compose ? await compose(delivery) : await rendered(delivery, product);
     if (!isOneLine(message.subject)) {
       throw new TwoFactorConfigurationError(
         `The compose of sender ${delivery.name} made a subject that is not ${ONE_LINE_RULE}. Leave what is not yours out of it.`,
@@ -69,6 +85,8 @@ export async function emailBackend(
       envelope: undefined,
       raw: undefined,
       headers: headersOf(delivery.name, message.headers),
+      // Equal in all tries, so that a mailbox that has the message can drop its copy.
+      messageId: `<${idempotencyKey}@${domain}>`,
       from,
       // An object, because a string would be parsed as a list of addresses.
       to: { name: '', address: token },
@@ -83,9 +101,21 @@ export async function emailBackend(
       throw mailError(error, delivery);
     }
   };
-  if (isTransporter(transport)) return send;
+  Object.assign(send, { tokenKind: 'email' });
+  if (own === null) return send;
   // The idle connections of a pool would keep the process alive. A transport of the application is the application's to close.
-  return Object.assign(send, { onApplicationShutdown: () => transporter.close() });
+  return Object.assign(send, { onApplicationShutdown: () => own.close() });
+}
+
+/** The domain of a checked `from`, which ends by `@domain` or `@domain>`. */
+function domainOf(from: string): string {
+  const end = from.endsWith('>') ? from.length - 1 : from.length;
+  return from.slice(from.lastIndexOf('@') + 1, end).trim();
+}
+
+async function rendered({ render }: Delivery, product: string | undefined): Promise<EmailMessage> {
+  const { subject, text, html } = await render({ product });
+  return { subject, text, html };
 }
 
 function checked({ name, options }: SenderBackendFactoryInput<EmailOptions>): EmailOptions {
@@ -95,6 +125,7 @@ function checked({ name, options }: SenderBackendFactoryInput<EmailOptions>): Em
       `Sender ${name} needs the options transport and from. Write options: { transport: 'smtp://...', from: '...' }.`,
     );
   }
+  refuseUnknown(`option of sender ${name}:`, given, MEMBERS);
   const { from, product = '' } = given;
   if (!isOneLine(from) || typeof product !== 'string' || !isOneLine(product)) {
     throw new TwoFactorConfigurationError(
@@ -110,7 +141,7 @@ function checked({ name, options }: SenderBackendFactoryInput<EmailOptions>): Em
   return given as EmailOptions;
 }
 
-function isTransporter(transport: EmailOptions['transport']): transport is Transporter {
+function isTransporter(transport: EmailOptions['transport']): transport is MailTransport {
   return (
     typeof transport === 'object' &&
     'sendMail' in transport &&

@@ -1,1 +1,6 @@
-export { emailBackend, type EmailMessage, type EmailOptions } from './email.backend.js';
+export {
+  emailBackend,
+  type EmailMessage,
+  type EmailOptions,
+  type MailTransport,
+} from './email.backend.js';

@@ -1,12 +1,8 @@
 import { domainToASCII } from 'node:url';
 
 import { describeThrown, redact } from '../../delivery/redact.js';
-import {
-  TwoFactorConfigurationError,
-  TwoFactorError,
-  TwoFactorRecipientError,
-} from '../../errors/index.js';
-import type { Delivery } from '../../sender/index.js';
+import { TwoFactorError, TwoFactorRecipientError } from '../../errors/index.js';
+import { SendFailure, type Delivery } from '../../sender/index.js';
 import { smtpFaultOf, type SmtpFault } from './smtp-answer.js';
 
 /** What the server refuses, and the remedy. Before the server's words, because a long line is shortened at its end. */
@@ -25,7 +21,8 @@ const OURS: Readonly<Record<Exclude<SmtpFault, 'recipient' | 'rate' | 'transient
  */
 export function mailError(thrown: unknown, delivery: Delivery): unknown {
   // A transport of the application may have decided already.
-  if (!(thrown instanceof Error) || thrown instanceof TwoFactorError) return thrown;
+  if (!(thrown instanceof Error)) return thrown;
+  if (thrown instanceof TwoFactorError || thrown instanceof SendFailure) return thrown;
   const words = wordsWithoutAddress(thrown, delivery);
   const fault = smtpFaultOf(thrown);
   switch (fault) {
@@ -34,14 +31,40 @@ export function mailError(thrown: unknown, delivery: Delivery): unknown {
         cause: new Error(words),
       });
     case 'rate':
-      return new Error(`The mail server limits how much may be sent. It answered: ${words}`);
+      return new SendFailure(
+        'rate-limited',
+        `The mail server limits how much may be sent. It answered: ${words}`,
+      );
     case 'transient':
-      return new Error(words);
+      return new SendFailure('transient', words, {
+        mayHaveArrived: mayHaveArrived(thrown),
+        concernsAll: isConnection(thrown),
+      });
     default:
-      return new TwoFactorConfigurationError(
+      return new SendFailure(
+        'ours',
         `The mail server of sender ${delivery.name} refuses ${OURS[fault]}. It answered: ${words}`,
+        // The other refusals may be caused by the recipient's domain.
+        { concernsAll: fault === 'login' || fault === 'protocol' },
       );
   }
+}
+
+/** The members of nodemailer's errors that are read here. */
+interface SmtpFailure {
+  readonly command?: unknown;
+  readonly responseCode?: unknown;
+}
+
+/** Whether the server has not even greeted. */
+function isConnection(error: Error): boolean {
+  return (error as SmtpFailure).command === 'CONN';
+}
+
+/** Whether the message was on its way when the connection ended, without an answer of the server. */
+function mayHaveArrived(error: Error): boolean {
+  const { command, responseCode } = error as SmtpFailure;
+  return typeof responseCode !== 'number' && command === 'DATA';
 }
 
 /** A shorter domain, such as `t.co`, is struck as a word only, because its letters occur in other words by chance. */

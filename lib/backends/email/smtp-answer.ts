@@ -33,7 +33,7 @@ interface Status {
   readonly detail: number;
 }
 
-/** Longer answers are not searched further. */
+/** The characters of a server's answer that are searched for a status. */
 const MAX_READ = 1_000;
 /** `550 5.1.1 ...`, and qmail's `550 ... (#5.1.1)`. */
 const ENHANCED = /^\d{3}[ -]([245])\.(\d{1,3})\.(\d{1,3})(?!\d)|\(#([245])\.(\d{1,3})\.(\d{1,3})\)/;
@@ -105,12 +105,12 @@ function nameOf({ subject, detail }: Status): string {
   return `${subject}.${detail}`;
 }
 
-/** A full mailbox is the recipient's, also where the server calls it a quota. */
+/** Whether the mailbox of the recipient is full, also where the server calls that an exceeded quota. */
 function isMailboxFull(status: Status | null): boolean {
   return status?.subject === 2 && status.detail === 2;
 }
 
-/** By the subject of the enhanced code (RFC 3463 3); `null` when it is undefined there. */
+/** The fault that the subject of the enhanced code (RFC 3463 3) names; `null` for a subject that RFC 3463 does not define. */
 function faultOfStatus(status: Status, { text }: Answer): SmtpFault | null {
   if (SEND_AS_STATUSES.has(nameOf(status))) return 'sender';
   const { subject, detail } = status;

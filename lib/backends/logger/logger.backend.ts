@@ -2,6 +2,7 @@ import { Inject, Logger, type OnModuleInit } from '@nestjs/common';
 
 import { isEmailAddress, maskToken } from '../../confirmation/index.js';
 import { TwoFactorConfigurationError } from '../../errors/index.js';
+import { plainLine } from '../../messages/index.js';
 import { NOT_DEVELOPMENT, type ResolvedOptions } from '../../options/index.js';
 import { SenderBackend, type Delivery } from '../../sender/index.js';
 import { TWO_FACTOR_OPTIONS } from '../../two-factor.tokens.js';
@@ -10,7 +11,7 @@ import { TWO_FACTOR_OPTIONS } from '../../two-factor.tokens.js';
 const NUMBER = /^[+\d ().-]{1,40}$/;
 
 /**
- * Writes codes to the log, for development.
+ * Writes text messages to the log, for development.
  *
  * @throws TwoFactorConfigurationError at boot unless `NODE_ENV` is `development` or `test`.
  *
@@ -34,10 +35,11 @@ export class LoggerBackend implements SenderBackend, OnModuleInit {
     );
   }
 
-  send({ token, code, name, signal }: Delivery): void {
+  async send({ token, name, render, signal }: Delivery): Promise<void> {
     signal.throwIfAborted();
-    // A token that is neither a mailbox nor a number is masked, because a stranger could write any text into the log with it.
+    const { sms } = await render();
+    // A recipient that is neither a mailbox nor a number is masked, because a stranger could write any text into the log with it.
     const isPlain = isEmailAddress(token) || NUMBER.test(token);
-    this.#logger.log(`${name} to ${isPlain ? token : maskToken(token)}: ${code}`);
+    this.#logger.log(`${name} to ${isPlain ? token : maskToken(token)}: ${plainLine(sms)}`);
   }
 }

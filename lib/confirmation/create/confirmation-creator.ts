@@ -10,18 +10,21 @@ import type { Deadline } from '../../database/index.js';
 import {
   TwoFactorConfigurationError,
   TwoFactorConflictError,
-  TwoFactorInputError,
+  TwoFactorKeyReusedError,
+  type MethodName,
 } from '../../errors/index.js';
-import { QuotaLedger, type QuotaReceipt } from '../../limits/index.js';
+import { QuotaLedger, type QuotaReceipt, type UnsentRequest } from '../../limits/index.js';
 import type { ResolvedOptions } from '../../options/index.js';
 import { InjectTwoFactorOptions } from '../../two-factor.tokens.js';
 import { ConfirmationStates } from '../confirmation-states.js';
 import { EventPublisher } from '../event-publisher.js';
+import { jsonInColumn } from '../model/ascii-columns.js';
 import type { StoredBinding } from '../model/binding.js';
 import { matchesBinding } from '../model/binding-match.js';
 import type { ConfirmationRow } from '../model/confirmation-record.entity.js';
 import { openContent, type ConfirmationState } from '../model/confirmation-state.js';
 import type { MakeConfirmationInput } from '../model/inputs.interface.js';
+import { CODE_METHOD } from '../model/methods.js';
 import { canonicalOrNull, parseMakeInput, type ParsedInput } from '../model/parse-input.js';
 import {
   CONFIRMATION_WRITER,
@@ -30,13 +33,25 @@ import {
   type CreationRequest,
 } from '../store/confirmation-writer.js';
 import { ConfirmationStore } from '../store/confirmation.store.js';
+import type { QueuedMessage } from '../store/dialects/queue-clauses.js';
 import { rowAfterInsert, type NewConfirmation } from '../store/row-mapping.js';
 import { newRow } from './new-row.js';
+import { TestRecipients } from './test-recipients.js';
 
 /** The message that a request sends with a new confirmation. */
 export interface InitialMessage {
   readonly way: string;
   readonly requester: string | undefined;
+  /** Its row in the queue; `null` for a message that is sent immediately. */
+  readonly queued: QueuedMessage | null;
+}
+
+/** What a new confirmation is counted by. */
+interface CountedRequest {
+  readonly message: InitialMessage | undefined;
+  readonly method: MethodName | undefined;
+  readonly unsent: UnsentRequest | undefined;
+  readonly isTest: boolean;
 }
 
 /** A confirmation that a request has created, or that an earlier request with the same idempotency key has created. */
@@ -57,23 +72,43 @@ export class ConfirmationCreator {
     private readonly ledger: QuotaLedger,
     private readonly states: ConfirmationStates,
     private readonly publisher: EventPublisher,
+    private readonly testRecipients: TestRecipients,
     @InjectTwoFactorOptions() private readonly options: ResolvedOptions,
   ) {}
 
   /**
-   * Creates a confirmation and consumes its first message with it. The message is also recorded as sent, unless there is an
-   * idempotency key: a caller that lost the answer repeats the request, and must then find out that nothing was sent.
+   * Creates a confirmation and consumes its first message with it. The message is also recorded as sent, unless it is sent at
+   * once and there is an idempotency key: a caller that lost the answer repeats the request, and must then find out that
+   * nothing was sent.
+   *
+   * @throws TwoFactorRecipientError for a message to a token that its sender does not send to; nothing was counted.
+   * @param method the method that the request begins with, if it is not a code: its lock is asked then, and not that of the
+   * phone number or address, so that guesses at sent codes never lock an authenticator app.
+   * @param unsent the requester of a confirmation that a client begins by that method.
    */
   async create(
     input: MakeConfirmationInput,
     message?: InitialMessage,
+    method?: MethodName,
+    unsent?: UnsentRequest,
   ): Promise<CreatedConfirmation> {
     const parsed = parseMakeInput(input, this.options);
-    const code = parsed.isConfirmed ? null : await this.drawCode();
+    const hasCode = !parsed.isConfirmed && (parsed.methods?.includes(CODE_METHOD) ?? true);
+    // Only together with a message, whose delivery logs the use. Without one the application delivers the code itself.
+    const isSending = hasCode && message !== undefined;
+    const fixed = isSending
+      ? this.testRecipients.codeOf(parsed.token, parsed.binding.purpose)
+      : null;
+    // Nothing is sent to a test recipient, whose number may be none that an operator has.
+    if (isSending && fixed === null && parsed.token !== undefined) {
+      this.ledger.destinations.assertAllowed(message.way, parsed.token);
+    }
+    const code = hasCode ? (fixed ?? (await this.drawCode())) : null;
     // A caller's transaction has a time limit of its own, and no call may use it after that caller was answered.
+    const counted = { message, method, unsent, isTest: fixed !== null };
     return parsed.manager === undefined
-      ? this.store.within((deadline) => this.#create(deadline, parsed, code, message))
-      : this.#create(undefined, parsed, code, message);
+      ? this.store.within((deadline) => this.#create(deadline, parsed, code, counted))
+      : this.#create(undefined, parsed, code, counted);
   }
 
   /**
@@ -95,33 +130,40 @@ export class ConfirmationCreator {
     deadline: Deadline | undefined,
     parsed: ParsedInput,
     code: string | null,
-    message: InitialMessage | undefined,
+    { message, method, unsent, isTest }: CountedRequest,
   ): Promise<CreatedConfirmation> {
     const { binding, manager, token, tokenFrom, ttlMs, idempotencyKey } = parsed;
     const keyIds =
       idempotencyKey === undefined
         ? []
         : idsFromRequestKey(this.options.keyRing, idempotencyKey, binding);
-    const isToBeSent = message !== undefined && idempotencyKey === undefined;
-    const hasSlot = code !== null && manager === undefined && message === undefined;
-    const context = { code, id: keyIds[0], isToBeSent, hasSlot };
+    const queued = message?.queued ?? null;
+    // The queue hands a message over. A message that is sent at once may be lost with the caller, who then repeats the request.
+    const isToBeSent = message !== undefined && (idempotencyKey === undefined || queued !== null);
+    const isMade = message === undefined && unsent === undefined;
+    const hasSlot = code !== null && manager === undefined && isMade;
+    const requester = queued === null ? undefined : message?.requester;
+    const context = { code, id: keyIds[0], isToBeSent, hasSlot, requester, isTest };
     const { row, content } = newRow(parsed, context, this.options);
-    const { id, purpose, subject } = row;
-    const opens = { id, ttlMs };
-    const scope = { token: token ?? null, tokenFrom, subject, purpose, hasSlot };
-    const demand = { ...scope, opens, sends: message };
+    const { purpose, subject } = binding;
+    const opens = { id: row.id, ttlMs };
+    const scope = { token: token ?? null, tokenFrom, subject, purpose, hasSlot, method };
+    const demand = { ...scope, opens, sends: message, unsent };
     const creation = await this.#write({
       row,
-      demand: code === null ? null : demand,
+      demand: code === null && unsent === undefined ? null : demand,
       keyIds,
       manager,
+      queued,
       deadline,
     });
     if (creation.outcome === 'invisible') throw invisibleError();
     if (creation.outcome === 'repeated') return this.#replay(row, binding, token, creation.row);
     const { receipt } = creation;
-    // The caller was refused meanwhile, and no other call can know a drawn id. A request with a key will be repeated.
-    if (deadline?.expired && keyIds.length === 0 && receipt) await this.ledger.refund(receipt);
+    // The caller was refused meanwhile, and no other call can know a drawn id. A request with a key will be repeated, and a
+    // queued message will be sent.
+    const isLost = keyIds.length === 0 && queued === null;
+    if (deadline?.expired && isLost && receipt) await this.ledger.refund(receipt);
     this.publisher.created(row, demand, manager);
     const state = this.states.stateOf(rowAfterInsert(row));
     return { state, pendingMessage: isToBeSent ? content : null, receipt };
@@ -149,12 +191,13 @@ export class ConfirmationCreator {
     const isSame =
       matchesBinding(this.options.keyRing, found, binding) &&
       (found.codeMac === null) === (attempted.codeMac === null) &&
+      found.methods === attempted.methods &&
       found.expiresAt - found.createdAt === attempted.expiresAt - attempted.createdAt &&
-      canonicalOrNull(found.meta) === attempted.meta &&
+      jsonInColumn(canonicalOrNull(found.meta)) === attempted.meta &&
       (attempted.way === '' || found.way === '' || found.way === attempted.way) &&
       (token === undefined || madeFor === undefined || madeFor === token);
     if (isSame) return { state, pendingMessage: null, receipt: null };
-    throw new TwoFactorInputError(
+    throw new TwoFactorKeyReusedError(
       'The idempotencyKey stands for another request. Draw a new one for each request.',
     );
   }

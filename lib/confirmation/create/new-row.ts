@@ -8,19 +8,25 @@ import {
   type EnvelopeContent,
 } from '../../crypto/index.js';
 import type { ResolvedOptions } from '../../options/index.js';
+import { jsonInColumn, subjectInColumn } from '../model/ascii-columns.js';
 import { bindingMac } from '../model/binding-match.js';
+import { methodsValue } from '../model/methods.js';
 import type { ParsedInput } from '../model/parse-input.js';
 import type { NewConfirmation } from '../store/row-mapping.js';
 
 /** What decides about a new row beside the caller's input. */
 export interface NewRowContext {
-  /** `null` for a confirmation that is confirmed from the start. */
+  /** `null` for a confirmation that is confirmed from the start, or by other methods alone. */
   readonly code: string | null;
   /** The id that an idempotency key stands for; without a key the id is drawn. */
   readonly id: string | undefined;
   /** Whether its first message is recorded as sent. */
   readonly isToBeSent: boolean;
   readonly hasSlot: boolean;
+  /** The party that caused a queued message; `undefined` for other messages. */
+  readonly requester: string | undefined;
+  /** Whether the code is the fixed one of a test recipient. */
+  readonly isTest: boolean;
 }
 
 /** A row to be inserted, and the content that is sealed in its envelope. */
@@ -30,8 +36,8 @@ export interface NewRow {
 }
 
 export function newRow(
-  { binding, meta, token, tokenFrom, way, context, ttlMs }: ParsedInput,
-  { code, id: givenId, isToBeSent, hasSlot }: NewRowContext,
+  { binding, isConfirmed, meta, token, tokenFrom, way, methods, context, ttlMs }: ParsedInput,
+  { code, id: givenId, isToBeSent, hasSlot, requester, isTest }: NewRowContext,
   { keyRing, maxAttempts, useWithinSeconds, clock }: ResolvedOptions,
 ): NewRow {
   const { purpose, subject, details } = binding;
@@ -50,26 +56,30 @@ export function newRow(
           context,
           tokenFrom: tokenFrom === 'client' ? tokenFrom : undefined,
           hasSlot: hasSlot || undefined,
+          requester,
+          isTest: isTest || undefined,
         };
   const row: NewConfirmation = {
     id,
     purpose,
-    subject,
-    details,
-    meta,
+    subject: subjectInColumn(subject),
+    details: jsonInColumn(details),
+    meta: jsonInColumn(meta),
     detailsMac: bindingMac(keyRing, id, details),
     maxAttempts,
     createdAt: now,
     expiresAt: now + ttlMs,
     way: way ?? '',
+    methods: methodsValue(methods),
     codeMac: code === null ? null : codeMac(keyRing.current, id, code),
     envelope: content && sealEnvelope(keyRing, content, { id, purpose, subject }, nonce),
     failureKeys: null,
     slotKeys: null,
     sends: isToBeSent ? 1 : 0,
     lastSentAt: isToBeSent ? now : null,
-    confirmedAt: code === null ? now : null,
-    useBefore: code === null ? now + useWithinSeconds * 1_000 : null,
+    confirmedAt: isConfirmed ? now : null,
+    confirmedBy: isConfirmed ? 'hand' : null,
+    useBefore: isConfirmed ? now + useWithinSeconds * 1_000 : null,
   };
   return { row, content };
 }

@@ -1,7 +1,6 @@
 import { detailsMac, detailsMacs, type KeyRing } from '../../crypto/index.js';
 import type { StoredBinding } from './binding.js';
 import type { ConfirmationRow } from './confirmation-record.entity.js';
-import { isByWay } from './ways.js';
 
 /** Stands for absent details in their MAC; no JSON text is empty. */
 const NO_DETAILS = '';
@@ -19,15 +18,13 @@ export function bindingMacs(keyRing: KeyRing, id: string, { details }: StoredBin
   return detailsMacs(keyRing, id, details ?? NO_DETAILS);
 }
 
-/** Whether a confirmation was made for exactly this binding, and its code went out by one of the ways; `null` for any. */
+/** Whether a confirmation was made for exactly this binding. */
 export function matchesBinding(
   keyRing: KeyRing,
   row: ConfirmationRow,
   binding: StoredBinding,
-  ways: readonly string[] | null = null,
 ): boolean {
   return (
-    isByWay(row.way, ways) &&
     row.purpose === binding.purpose &&
     row.subject === binding.subject &&
     bindingMacs(keyRing, row.id, binding).includes(row.detailsMac)

@@ -20,7 +20,7 @@ export interface ProofBinding {
   readonly details?: JsonValue | undefined;
 }
 
-/** A checked binding as the columns hold it: `''` for none. */
+/** What a proof is for, as it is stored: `''` for no purpose or no subject. */
 export interface StoredBinding {
   readonly purpose: string;
   readonly subject: string;
@@ -28,6 +28,7 @@ export interface StoredBinding {
   readonly details: string | null;
 }
 
+/** The longest subject. Its column has 1,025 ASCII characters, which is enough when every character must be escaped. */
 const MAX_SUBJECT_LENGTH = 255;
 const MAX_DETAILS_BYTES = 4_096;
 // oxlint-disable-next-line no-control-regex

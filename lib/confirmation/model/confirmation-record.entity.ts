@@ -1,6 +1,7 @@
 import { Column, Entity, PrimaryColumn } from 'typeorm';
 
 import { epochMs } from '../../database/index.js';
+import { subjectColumn } from './ascii-columns.js';
 
 /**
  * One confirmation as it is stored. Applications get a {@link ConfirmationState}. Only the statements of this package write
@@ -18,7 +19,14 @@ export class ConfirmationRecord {
   @Column({ name: 'purpose', type: 'varchar', length: 64, default: '' })
   purpose!: string;
 
-  @Column({ name: 'subject', type: 'varchar', length: 255, default: '' })
+  /** In ASCII: see `subjectInColumn`. */
+  @Column({
+    name: 'subject',
+    type: 'varchar',
+    length: 1_025,
+    default: '',
+    transformer: subjectColumn,
+  })
   subject!: string;
 
   @Column({ name: 'details', type: 'simple-json', nullable: true })
@@ -39,11 +47,15 @@ export class ConfirmationRecord {
   @Column({ name: 'expires_at', type: 'bigint', transformer: epochMs })
   expiresAt!: number;
 
-  /** The sender's name; empty until the confirmation is bound to a token. */
+  /** The sender's name; empty until the confirmation is bound to a phone number or address. */
   @Column({ name: 'way', type: 'varchar', length: 64, default: '' })
   way!: string;
 
-  /** `null` without a code: a confirmation that was confirmed when it was made. */
+  /** The methods that may confirm it, `,totp,recovery,` in order of preference; `null` for a code alone. */
+  @Column({ name: 'methods', type: 'varchar', length: 64, nullable: true })
+  methods!: string | null;
+
+  /** `null` without a code: confirmed when it was made, or to be confirmed by other methods alone. */
   @Column({ name: 'code_mac', type: 'varchar', length: 64, nullable: true })
   codeMac!: string | null;
 
@@ -69,6 +81,14 @@ export class ConfirmationRecord {
 
   @Column({ name: 'confirmed_at', type: 'bigint', nullable: true, transformer: epochMs })
   confirmedAt!: number | null;
+
+  /** The method that confirmed it; `hand` for the application itself. */
+  @Column({ name: 'confirmed_by', type: 'varchar', length: 16, nullable: true })
+  confirmedBy!: string | null;
+
+  /** The factor whose response confirmed it. */
+  @Column({ name: 'factor_id', type: 'varchar', length: 36, nullable: true })
+  factorId!: string | null;
 
   @Column({ name: 'use_before', type: 'bigint', nullable: true, transformer: epochMs })
   useBefore!: number | null;

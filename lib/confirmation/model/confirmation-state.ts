@@ -1,9 +1,15 @@
 import { inspect } from 'node:util';
 
 import type { EnvelopeContent } from '../../crypto/index.js';
-import { TwoFactorUnknownSecretError } from '../../errors/index.js';
+import {
+  brand,
+  TwoFactorUnknownSecretError,
+  type ConfirmedBy,
+  type MethodName,
+} from '../../errors/index.js';
 import type { ConfirmationRow } from './confirmation-record.entity.js';
 import { statusOf, type ConfirmationStatus } from './confirmation-status.js';
+import { methodsOf } from './methods.js';
 import { kindOf, type TokenKind } from './token-kind.js';
 
 /** What a state needs of its factory. It is kept in a private field, which `console.log` does not print. */
@@ -11,7 +17,7 @@ export interface StateAccess {
   /** Epoch milliseconds. */
   now(): number;
   open(row: ConfirmationRow): EnvelopeContent | null;
-  /** One spelling for all spellings of a token. */
+  /** One spelling for all spellings of a phone number or address. */
   normalize(token: string): string;
   confirmByHand(id: string): Promise<ConfirmationRow | null>;
 }
@@ -21,8 +27,8 @@ let openState: (state: ConfirmationState) => EnvelopeContent | null;
 let refresh: (state: ConfirmationState, row: ConfirmationRow) => void;
 
 /**
- * A confirmation as its application sees it: read-only, and showing itself (`toJSON`, `console.log`) without code, token,
- * meta and details.
+ * A confirmation as its application sees it: read-only, and showing itself (`toJSON`, `console.log`) without code, phone number
+ * or address, meta and details.
  *
  * It shows the row as it was last read through this object. Decisions are never made on it: `use` takes its id alone.
  *
@@ -34,6 +40,7 @@ export class ConfirmationState {
   readonly #access: StateAccess;
 
   static {
+    brand(this, 'ConfirmationState');
     rowOfState = (state) => state.#row;
     openState = (state) => state.#open();
     refresh = (state, row) => {
@@ -69,7 +76,7 @@ export class ConfirmationState {
     return this.#row.subject;
   }
 
-  /** The sender's name; empty until a token was named. */
+  /** The sender's name; empty until a phone number or address was named. */
   get way(): string {
     return this.#row.way;
   }
@@ -84,7 +91,7 @@ export class ConfirmationState {
     return this.#row.details;
   }
 
-  /** As of the moment this object last read the row. */
+  /** The status at the time at which this object last read the row. */
   get status(): ConfirmationStatus {
     return statusOf(this.#row, this.#readAt);
   }
@@ -94,11 +101,21 @@ export class ConfirmationState {
     return this.#row.confirmedAt !== null;
   }
 
+  /** The methods that may confirm it, in order of preference; `['code']` unless others were named. */
+  get methods(): readonly MethodName[] {
+    return methodsOf(this.#row);
+  }
+
+  /** The method that confirmed it, or `hand` for the application; `null` before that. */
+  get confirmedBy(): ConfirmedBy | null {
+    return this.#row.confirmedBy as ConfirmedBy | null;
+  }
+
   get isUsed(): boolean {
     return this.#row.usedAt !== null;
   }
 
-  /** Codes that may still be tried. */
+  /** The number of codes that may still be tried. */
   get attemptsLeft(): number {
     return Math.max(0, this.#row.maxAttempts - this.#row.attempts);
   }
@@ -116,7 +133,7 @@ export class ConfirmationState {
     return dateOf(this.#row.confirmedAt);
   }
 
-  /** Until when a confirmed one can be used. */
+  /** Until when the proof of a confirmed confirmation can be used. */
   get useBefore(): Date | null {
     return dateOf(this.#row.useBefore);
   }
@@ -126,9 +143,9 @@ export class ConfirmationState {
   }
 
   /**
-   * Where the code goes, in the one spelling of all spellings of this token: that of `limits.normalizeToken`, by default a
-   * mailbox in lower case and a number of E.164. `null` until a token was named. A sender gets the token as it was given, as
-   * `delivery.token`. Opened from the envelope on each access.
+   * Where the code goes, in the one spelling of all spellings of this phone number or address: that of `limits.normalizeToken`,
+   * by default a mailbox in lower case and a number of E.164. `null` until a phone number or address was named. A sender gets it
+   * as it was given, as `delivery.token`. Opened from the envelope on each access.
    *
    * @throws TwoFactorUnknownSecretError when the secret is gone from the ring or the row was changed by hand.
    */
@@ -138,8 +155,8 @@ export class ConfirmationState {
   }
 
   /**
-   * What `token` is: a plain mailbox, a number with its country, or something else such as a chat id; `null` until a token
-   * was named. Ask for it before a token becomes a user's phone or address: by its way alone a sender says where a code
+   * What `token` is: a plain mailbox, a number with its country, or something else such as a chat id; `null` until one
+   * was named. Read it before you store `token` as a user's phone or address: the name of a sender alone says only where a code
    * went, and not what that is.
    *
    * @throws as `token`.
@@ -200,12 +217,12 @@ export function stateRow(state: ConfirmationState): ConfirmationRow {
   return rowOfState(state);
 }
 
-/** Code and token at once, for other folders of this package. */
+/** The code, the phone number or address and the sender in one object, for other folders of this package. */
 export function openContent(state: ConfirmationState): EnvelopeContent | null {
   return openState(state);
 }
 
-/** Lets a state show what a statement just wrote. */
+/** Replaces the values of a state that the caller holds by those of a row that a statement has just written. */
 export function refreshState(state: ConfirmationState, row: ConfirmationRow): void {
   refresh(state, row);
 }

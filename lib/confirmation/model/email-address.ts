@@ -4,7 +4,7 @@ const MAX_LOCAL_LENGTH = 64;
 const LOCAL = /^[\p{L}\p{N}!#$%&'*+/=?^_`{|}~-]+(?:\.[\p{L}\p{N}!#$%&'*+/=?^_`{|}~-]+)*$/u;
 const DOMAIN_LABEL = /^[\p{L}\p{N}](?:[\p{L}\p{N}-]{0,61}[\p{L}\p{N}])?$/u;
 
-/** Whether a token is one plain mailbox at a named host, which every mail library reads in the same way. */
+/** Whether a text is one plain mailbox at a named host, which every mail library reads in the same way. */
 export function isEmailAddress(token: string): boolean {
   if (token.length > MAX_LENGTH) return false;
   const at = token.indexOf('@');

@@ -1,7 +1,9 @@
 import type { EntityManager } from 'typeorm';
 
+import type { ConfirmedBy, MethodName } from '../../errors/index.js';
 import type { ProofBinding } from './binding.js';
 import type { ConfirmationState } from './confirmation-state.js';
+import type { PasskeyAssertionResponse } from './passkey-json.js';
 import type { JsonValue } from './plain-json.js';
 
 /** What `makeConfirmation` takes; everything is optional. */
@@ -12,15 +14,20 @@ export interface MakeConfirmationInput extends ProofBinding {
   readonly isConfirmed?: boolean | undefined;
   /**
    * The address, number or chat id that will receive the code, 1 to 320 characters. Without it, the first call of
-   * `SenderService.send` names the token, and binds the confirmation to it.
+   * `SenderService.send` names the phone number or address, and binds the confirmation to it.
    */
   readonly token?: string | undefined;
   /**
-   * The party that named the token. Messages and wrong codes for a token that a client named, such as a new phone number, are
-   * counted apart from those for the subject's own token. Otherwise a client could name tokens until the subject's own token
-   * gets no more messages or is locked. @default 'application'
+   * The party that named the phone number or address (`token`). Messages and wrong codes for one that a client named, such as a
+   * new phone number, are counted apart from those for the subject's own. Otherwise a client could name the subject's own one
+   * until it gets no more messages or is locked. @default 'application'
    */
   readonly tokenFrom?: 'client' | 'application' | undefined;
+  /**
+   * The methods any of which may confirm it, in order of preference; each but `code` is configured in the option `methods`,
+   * and needs a `subject`. Without `code` nothing can be sent. @default ['code']
+   */
+  readonly methods?: readonly MethodName[] | undefined;
   /** The sender's name. */
   readonly way?: string | undefined;
   /** Life of the code, 30 to 86,400 seconds; more than 600 is for proving a mailbox by e-mail only (NIST SP 800-63B-4 4.2.1.2). */
@@ -54,6 +61,25 @@ export interface CheckInput extends ProofBinding {
    * @default the senders of the purpose; all senders, when it declares none
    */
   readonly senders?: readonly string[] | undefined;
+  /**
+   * What must have confirmed it, `hand` for the application itself. A confirmation that was made with more methods is a proof
+   * only if one of these confirmed it. @default any
+   */
+  readonly confirmedBy?: readonly ConfirmedBy[] | undefined;
+}
+
+/**
+ * The response to a method: a code that a person types, what the browser answered for a passkey, or the token of a remembered
+ * device.
+ */
+export type MethodResponse =
+  | { readonly method: 'code' | 'totp' | 'recovery'; readonly code: string }
+  | { readonly method: 'passkey'; readonly response: PasskeyAssertionResponse }
+  | { readonly method: 'device'; readonly token: string };
+
+/** What `challenge` takes beside the confirmation. */
+export interface ChallengeInput {
+  readonly method: 'passkey';
 }
 
 /** What `use` takes beside the confirmation: what the proof must have been made for, and how it is spent. */
@@ -67,7 +93,7 @@ export interface UseInput extends CheckInput {
   readonly idempotencyKey?: string | undefined;
 }
 
-/** A confirmation, and whether the call could do what its name says. */
+/** A confirmation, and whether the call succeeded, such as whether `confirm` confirmed it. */
 export type ConfirmationResult =
   | readonly [state: ConfirmationState, done: true]
   | readonly [state: ConfirmationState | null, done: false];

@@ -2,8 +2,8 @@
 const TOP_LEVEL = /^\.[\p{L}\p{M}][\p{L}\p{M}\d-]{0,62}$/u;
 
 /**
- * Masks a token so that its owner recognises it and a stranger does not learn it: `a***@e***.com`, `***67`. At most 3
- * characters beside the top-level domain.
+ * Masks a phone number or address so that its owner recognises it and a stranger does not learn it: `a***@e***.com`, `***67`. At
+ * most 3 characters beside the top-level domain.
  */
 export function maskToken(token: string): string {
   const at = token.lastIndexOf('@');

@@ -1,29 +1,52 @@
 import type { EntityManager } from 'typeorm';
 
 import { parseId } from '../../crypto/index.js';
-import { TwoFactorInputError } from '../../errors/index.js';
-import type { ResolvedOptions } from '../../options/index.js';
+import {
+  expectInput,
+  inputMembers,
+  TwoFactorInputError,
+  type MethodName,
+} from '../../errors/index.js';
+import { DEVICE_METHOD, FACTORS_PURPOSE, type ResolvedOptions } from '../../options/index.js';
 import { parseBinding, type StoredBinding } from './binding.js';
 import { ConfirmationState, stateRow } from './confirmation-state.js';
 import type { MakeConfirmationInput, SendContext } from './inputs.interface.js';
+import { CODE_METHOD, parseMethods } from './methods.js';
 import { canonicalJson } from './plain-json.js';
 import { parseToken, parseWay } from './token.js';
 
-/** What `makeConfirmation` was given, each member checked. */
+/** The input of `makeConfirmation`, each member checked. */
 export interface ParsedInput {
   readonly binding: StoredBinding;
   readonly manager: EntityManager | undefined;
   readonly isConfirmed: boolean;
-  /** JSON text. */
+  /** The application's own data as canonical JSON; `null` for none. */
   readonly meta: string | null;
   readonly token: string | undefined;
   readonly tokenFrom: 'client' | 'application';
   readonly way: string | undefined;
+  /** The methods that may confirm it; `null` for a sent code alone. */
+  readonly methods: readonly MethodName[] | null;
   readonly idempotencyKey: string | undefined;
   readonly context: SendContext | undefined;
   readonly ttlMs: number;
 }
 
+const MAKE_MEMBERS = inputMembers<MakeConfirmationInput>({
+  purpose: true,
+  subject: true,
+  details: true,
+  meta: true,
+  isConfirmed: true,
+  methods: true,
+  token: true,
+  tokenFrom: true,
+  way: true,
+  ttlSeconds: true,
+  context: true,
+  idempotencyKey: true,
+  manager: true,
+});
 const MAX_META_BYTES = 16_384;
 const MAX_CONTEXT_BYTES = 4_096;
 const KEY = /^[\x21-\x7e]{16,128}$/;
@@ -32,18 +55,20 @@ const CONFIRMATION_TTL_SECONDS = { min: 30, max: 86_400 } as const;
 /** @throws TwoFactorInputError for a member of the wrong shape, and for members that exclude each other. */
 export function parseMakeInput(
   input: MakeConfirmationInput,
-  options: Pick<ResolvedOptions, 'purposes' | 'ttlSeconds'>,
+  options: Pick<ResolvedOptions, 'methods' | 'purposes' | 'ttlSeconds'>,
 ): ParsedInput {
-  const { manager, isConfirmed = false } = assertInput('makeConfirmation', input);
+  expectInput('makeConfirmation', input, MAKE_MEMBERS);
+  const { manager, isConfirmed = false } = input;
   if (typeof isConfirmed !== 'boolean')
     throw new TwoFactorInputError('isConfirmed is true or false.');
   const binding = parseBinding(input);
   const meta = canonicalOrNull(input.meta ?? null);
   const token = input.token === undefined ? undefined : parseToken(input.token);
   const way = input.way === undefined ? undefined : parseWay(input.way);
+  const methods = parseMethods(input.methods, options.methods);
   const tokenFrom = parseTokenFrom(input.tokenFrom);
   const idempotencyKey =
-    input.idempotencyKey === undefined ? undefined : parseKey(input.idempotencyKey);
+    input.idempotencyKey === undefined ? undefined : parseIdempotencyKey(input.idempotencyKey);
   const context = parseContext(input.context);
   assertProvable(options, binding.purpose, way, isConfirmed);
   const ttlMs = parseTtlSeconds(input.ttlSeconds, options) * 1_000;
@@ -52,6 +77,8 @@ export function parseMakeInput(
       'A confirmation that is confirmed from the start has nothing to send. Leave token, way and context out.',
     );
   }
+  const hasToken = (token ?? way ?? context) !== undefined;
+  assertMethods(methods, binding, { isConfirmed, hasToken });
   return {
     binding,
     manager,
@@ -60,6 +87,7 @@ export function parseMakeInput(
     token,
     tokenFrom,
     way,
+    methods,
     idempotencyKey,
     context,
     ttlMs,
@@ -71,12 +99,7 @@ export function idOf(confirmation: unknown): string {
   return parseId(ConfirmationState.is(confirmation) ? stateRow(confirmation).id : confirmation);
 }
 
-export function assertInput<T>(method: string, input: T): T {
-  if (typeof input === 'object' && input !== null) return input;
-  throw new TwoFactorInputError(`${method} takes an object.`);
-}
-
-export function parseKey(key: unknown): string {
+export function parseIdempotencyKey(key: unknown): string {
   if (typeof key === 'string' && key.length <= 128 && KEY.test(key)) return key;
   throw new TwoFactorInputError(
     'An idempotencyKey is a string of 16 to 128 printable ASCII characters without spaces.',
@@ -116,6 +139,36 @@ function assertProvable(
   throw new TwoFactorInputError(
     `The purpose "${purpose}" is confirmed by one of the ways ${allowed.join(', ')}.`,
   );
+}
+
+/** Refuses methods that could never confirm, or that nothing could be sent for. */
+function assertMethods(
+  methods: readonly MethodName[] | null,
+  { subject, purpose }: StoredBinding,
+  { isConfirmed, hasToken }: { readonly isConfirmed: boolean; readonly hasToken: boolean },
+): void {
+  if (methods === null) return;
+  if (isConfirmed) {
+    throw new TwoFactorInputError(
+      'A confirmation that is confirmed from the start has no methods. Leave methods out.',
+    );
+  }
+  if (purpose === FACTORS_PURPOSE && methods.includes(DEVICE_METHOD)) {
+    throw new TwoFactorInputError(
+      `A remembered device never confirms a change of the factors. Leave ${DEVICE_METHOD} out of methods.`,
+    );
+  }
+  const isCodeAlone = methods.every((method) => method === CODE_METHOD);
+  if (!isCodeAlone && subject === '') {
+    throw new TwoFactorInputError(
+      `The methods ${methods.join(', ')} need a subject, whose factors they ask. Give one, or leave methods out.`,
+    );
+  }
+  if (!methods.includes(CODE_METHOD) && hasToken) {
+    throw new TwoFactorInputError(
+      `The methods ${methods.join(', ')} send nothing. Leave token, way and context out, or add 'code' to methods.`,
+    );
+  }
 }
 
 function parseTokenFrom(tokenFrom: unknown): 'client' | 'application' {

@@ -106,7 +106,7 @@ function writeObject(
   });
   members.sort(([one], [other]) => (one < other ? -1 : 1));
   const written = members
-    // An absent optional member is not there; everything else must be JSON.
+    // A member that is `undefined` is left out, as by `JSON.stringify`; every other value must be plain JSON.
     .filter(([, member]) => member !== undefined)
     .map(
       ([key, member]) =>

@@ -6,12 +6,15 @@ import type { ResolvedOptions } from '../../options/index.js';
 import { InjectTwoFactorOptions } from '../../two-factor.tokens.js';
 import type { ConfirmationRow } from './confirmation-record.entity.js';
 
-/** The subject, token and purpose of a stored confirmation, by which the limits count it and the events name it. */
+/**
+ * The subject, the phone number or address and the purpose of a stored confirmation, by which the limits count it and the events
+ * name it.
+ */
 @Injectable()
 export class QuotaScopeResolver {
   constructor(@InjectTwoFactorOptions() private readonly options: ResolvedOptions) {}
 
-  /** Only the envelope has the token; of an envelope that can no longer be opened the token is unknown. */
+  /** Only the envelope has the phone number or address; it is unknown when the envelope can no longer be opened. */
   scopeOf(row: Pick<ConfirmationRow, 'id' | 'purpose' | 'subject' | 'envelope'>): QuotaScope {
     const { id, purpose, subject, envelope } = row;
     const sealed =

@@ -1,7 +1,7 @@
 import { isEmailAddress } from './email-address.js';
 
 /**
- * What a token is, by its normalised spelling: one plain mailbox, a number of ITU-T E.164 (with `+`), or something else,
+ * The kind of a recipient, by its normalised spelling: one plain mailbox, a number of ITU-T E.164 (with `+`), or something else,
  * such as a chat id or a number without a country.
  */
 export type TokenKind = 'email' | 'phone' | 'other';

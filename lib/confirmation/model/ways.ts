@@ -2,12 +2,12 @@ import { TwoFactorInputError } from '../../errors/index.js';
 import { isName, NAME_RULE } from '../../options/index.js';
 
 /**
- * The senders by one of which a code must have gone out to be a proof; `null` for any. The senders that a call names narrow
- * those that the purpose declares, and never widen them.
+ * The senders (`ways`) by one of which a code must have been sent to be a proof; `null` for any. The senders that a call names
+ * narrow those that the purpose declares, and never widen them.
  *
  * @throws TwoFactorInputError for anything but a list of names.
  */
-export function allowedWays(
+export function allowedSenders(
   declared: readonly string[] | undefined,
   asked: unknown,
 ): readonly string[] | null {
@@ -19,12 +19,12 @@ export function allowedWays(
   return declared === undefined ? ways : ways.filter((way) => declared.includes(way));
 }
 
-/** Whether the code of a confirmation went out by one of the ways; a code that was never sent went out by none. */
-export function isByWay(way: string, ways: readonly string[] | null): boolean {
+/** Whether the sender of a code, empty for a code that was never sent, is one of the allowed senders; `null` allows any. */
+export function isAllowedSender(way: string, ways: readonly string[] | null): boolean {
   return ways === null || (way !== '' && ways.includes(way));
 }
 
-/** The ways as a value of the statements: `,sms,email,`. */
-export function waysValue(ways: readonly string[] | null): string | null {
-  return ways === null ? null : `,${ways.join(',')},`;
+/** A list of names as a value of the statements, such as `,sms,email,`. */
+export function commaList(names: readonly string[] | null): string | null {
+  return names === null ? null : `,${names.join(',')},`;
 }

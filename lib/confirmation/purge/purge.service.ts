@@ -1,16 +1,24 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import {
+  Inject,
   Injectable,
   Logger,
   type BeforeApplicationShutdown,
   type OnApplicationBootstrap,
 } from '@nestjs/common';
 
-import { TwoFactorInputError } from '../../errors/index.js';
+import {
+  expectInput,
+  inputMembers,
+  messageAndCauseOf,
+  TwoFactorInputError,
+} from '../../errors/index.js';
 import { QuotaLedger } from '../../limits/index.js';
 import { DEFAULTS, type ResolvedOptions } from '../../options/index.js';
 import { InjectTwoFactorOptions } from '../../two-factor.tokens.js';
+import { DELIVERY_UPKEEP, type DeliveryUpkeep } from '../model/delivery-upkeep.js';
+import { FACTOR_UPKEEP, type FactorUpkeep } from '../model/factor-upkeep.js';
 import { ConfirmationStore } from '../store/confirmation.store.js';
 
 /** What `purge` takes. */
@@ -24,10 +32,16 @@ export interface PurgeInput {
    * load. @default 0.2
    */
   readonly dutyCycle?: number | undefined;
-  /** Stops between two batches, and ends the rest between them. */
+  /** When it is aborted, no further batch is started, and the pause between two batches ends immediately. */
   readonly signal?: AbortSignal | undefined;
 }
 
+const MEMBERS = inputMembers<PurgeInput>({
+  olderThan: true,
+  batchSize: true,
+  dutyCycle: true,
+  signal: true,
+});
 const DEFAULT_BATCH_SIZE = 500;
 const MAX_BATCH_SIZE = 1_000;
 /** Even if a batch occupied the whole database, the load would keep four fifths of its throughput. */
@@ -50,6 +64,8 @@ export class PurgeService implements OnApplicationBootstrap, BeforeApplicationSh
     private readonly store: ConfirmationStore,
     private readonly ledger: QuotaLedger,
     @InjectTwoFactorOptions() private readonly options: ResolvedOptions,
+    @Inject(FACTOR_UPKEEP) private readonly factors: FactorUpkeep | null = null,
+    @Inject(DELIVERY_UPKEEP) private readonly deliveries: DeliveryUpkeep | null = null,
   ) {}
 
   onApplicationBootstrap(): void {
@@ -62,11 +78,13 @@ export class PurgeService implements OnApplicationBootstrap, BeforeApplicationSh
     await this.#round;
   }
 
-  /** Deletes confirmations, and quotas without usage. @returns how many confirmations were deleted. */
+  /**
+   * Deletes confirmations, failed messages, ended enrolments, expired devices, and quotas without usage.
+   *
+   * @returns how many confirmations were deleted.
+   */
   async purge(input: PurgeInput = {}): Promise<number> {
-    if (typeof input !== 'object' || input === null) {
-      throw new TwoFactorInputError('purge takes an object.');
-    }
+    expectInput('purge', input, MEMBERS);
     return this.#purge(input, Number.POSITIVE_INFINITY);
   }
 
@@ -93,6 +111,11 @@ export class PurgeService implements OnApplicationBootstrap, BeforeApplicationSh
     }
     // Nothing that is still alive is ever older than now.
     const bound = Math.min(before, this.options.clock.now());
+    const { deliveries } = this;
+    // Before the confirmations: their ids may come again, and the rows of old messages would be in the way.
+    if (deliveries !== null) {
+      await inBatches(dutyCycle, signal, () => deliveries.purge(bound, batchSize));
+    }
     let purged = 0;
     let after = '';
     await inBatches(dutyCycle, signal, async () => {
@@ -102,12 +125,33 @@ export class PurgeService implements OnApplicationBootstrap, BeforeApplicationSh
       // Another instance has deleted all rows of this batch, and one purging instance is enough.
       return end !== null && affected > 0;
     });
+    await this.#purgeEnrolments({ batchSize, dutyCycle, signal }, limitBatches);
     let batches = 0;
     await inBatches(dutyCycle, signal, async () => {
       batches += 1;
       return (await this.ledger.purge(batchSize)) && batches < limitBatches;
     });
     return purged;
+  }
+
+  async #purgeEnrolments(
+    {
+      batchSize,
+      dutyCycle,
+      signal,
+    }: Required<Pick<PurgeInput, 'batchSize' | 'dutyCycle'>> & Pick<PurgeInput, 'signal'>,
+    limitBatches: number,
+  ): Promise<void> {
+    const { factors } = this;
+    if (factors === null) return;
+    for (const { after: start, until } of factors.windows(!Number.isFinite(limitBatches))) {
+      let after = start;
+      await inBatches(dutyCycle!, signal, async () => {
+        const { affected, end } = await factors.purge(batchSize!, { after, until });
+        after = end ?? after;
+        return end !== null && affected > 0;
+      });
+    }
   }
 
   #keptSince(): number {
@@ -135,9 +179,7 @@ export class PurgeService implements OnApplicationBootstrap, BeforeApplicationSh
       const purged = await this.#purge({ signal: this.#stop.signal }, LIMIT_BATCHES_A_ROUND);
       if (purged > 0) this.#logger.debug(`Purged ${purged} confirmations.`);
     } catch (error) {
-      this.#logger.warn(
-        `The purge failed and will be repeated: ${error instanceof Error ? error.message : 'unknown'}`,
-      );
+      this.#logger.warn(`The purge failed and will be repeated: ${messageAndCauseOf(error)}`);
     }
     this.#schedule();
   }
@@ -157,7 +199,7 @@ async function inBatches(
     try {
       await sleep(restMs, undefined, { signal });
     } catch {
-      // The signal aborted the rest.
+      // The signal was aborted during the pause.
       return;
     }
   }

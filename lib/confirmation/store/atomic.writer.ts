@@ -20,6 +20,7 @@ import {
   type QuotaUsage,
 } from '../../limits/index.js';
 import type { ResolvedOptions } from '../../options/index.js';
+import { subjectInColumn } from '../model/ascii-columns.js';
 import type { ConfirmationRow } from '../model/confirmation-record.entity.js';
 import type { QuotaScopeResolver } from '../model/quota-scope-resolver.js';
 import type {
@@ -35,6 +36,7 @@ import {
   type AtomicStatements,
   type VerifyOutcome,
 } from './dialects/atomic-statements.js';
+import { queuedValues } from './dialects/queue-clauses.js';
 import { rowFromRecord } from './row-mapping.js';
 import type { StepwiseWriter } from './stepwise.writer.js';
 
@@ -43,6 +45,9 @@ const MAX_CONTENDED_ROUNDS = 20;
 const MAX_PAUSE_MS = 20;
 /** One round stores the keys and one verifies. More are needed only while instances with different secrets compete. */
 const MAX_STALE_ROUNDS = 4;
+
+type CreationStatements =
+  Pick<AtomicStatements, 'one' | 'many'> | NonNullable<AtomicStatements['queued']>;
 
 /** What the statement returned for one attempt to create a confirmation with one of its slots. */
 interface CreationAttempt {
@@ -76,6 +81,13 @@ export class AtomicWriter implements ConfirmationWriter {
 
   async create(request: CreationRequest): Promise<Creation> {
     const { demand, manager } = request;
+    return demand === null || manager !== undefined
+      ? this.#createOnePlan(request)
+      : this.ledger.retrying(demand, () => this.#createOnePlan(request));
+  }
+
+  async #createOnePlan(request: CreationRequest): Promise<Creation> {
+    const { demand, manager } = request;
     const plan =
       demand === null || manager !== undefined || this.#statements === null
         ? null
@@ -84,7 +96,7 @@ export class AtomicWriter implements ConfirmationWriter {
       return this.stepwise.create(request);
     }
     const created = await this.#tryAtomically((statements) =>
-      this.#create(statements, request, plan),
+      this.#create((request.queued && statements.queued) ?? statements, request, plan),
     );
     return created ?? this.stepwise.create(request);
   }
@@ -97,7 +109,7 @@ export class AtomicWriter implements ConfirmationWriter {
 
   /** Tries one slot after the other. A statement that chose among the slots cost the first request a third more. */
   async #create(
-    { one, many }: AtomicStatements,
+    { one, many }: CreationStatements,
     request: CreationRequest,
     plan: CreationPlan,
   ): Promise<Creation> {
@@ -108,7 +120,7 @@ export class AtomicWriter implements ConfirmationWriter {
       const attempt =
         request.keyIds.length === 0
           ? await this.#createNew(one, contended === 0 ? many : null, request, quota)
-          : await this.#createOnce(one, request, quota);
+          : await this.#createWithKey(one, request, quota);
       if (attempt.repeated !== null) return { outcome: 'repeated', row: attempt.repeated };
       if (attempt.isMade) {
         return { outcome: 'created', receipt: { charges: quota.charges, levels: [] } };
@@ -135,12 +147,12 @@ export class AtomicWriter implements ConfirmationWriter {
    * of them, and would do so again.
    */
   async #createNew(
-    one: AtomicStatements['one'],
-    many: AtomicStatements['many'] | null,
-    { row, deadline }: CreationRequest,
+    one: CreationStatements['one'],
+    many: CreationStatements['many'] | null,
+    { row, queued, deadline }: CreationRequest,
     quota: CreationQuota,
   ): Promise<CreationAttempt> {
-    const keyed = { ...row, ...this.ledger.quotaKeys(quota.charges) };
+    const keyed = this.#keyed(row, queued, quota);
     const values = (shared?: SqlValues): SqlValues => {
       return { owner: quota.owner, charges: this.#rowsOf(quota), ...shared, ...keyed };
     };
@@ -158,13 +170,16 @@ export class AtomicWriter implements ConfirmationWriter {
     return attemptOf(rows[0], quota);
   }
 
-  /** Never in a batch: it may wait for a concurrent repeat, and a batch must wait for no row. */
-  async #createOnce(
-    one: AtomicStatements['one'],
-    { row, keyIds, deadline }: CreationRequest,
+  /**
+   * Creates the confirmation of a request with an idempotency key. Never in a batch: it may wait for the row of a concurrent
+   * request with the same key, and a batch that waits for a row would delay the calls of others.
+   */
+  async #createWithKey(
+    one: CreationStatements['one'],
+    { row, queued, keyIds, deadline }: CreationRequest,
     quota: CreationQuota,
   ): Promise<CreationAttempt> {
-    const keyed = { ...row, ...this.ledger.quotaKeys(quota.charges) };
+    const keyed = this.#keyed(row, queued, quota);
     const values = (): SqlValues => {
       const { owner } = quota;
       const charges = this.#rowsOf(quota);
@@ -203,8 +218,9 @@ export class AtomicWriter implements ConfirmationWriter {
     usages: readonly QuotaUsage[];
   }> {
     const owner = ownerOf(id);
+    const subject = scopedSubject && subjectInColumn(scopedSubject);
     const values = (shared?: SqlValues): SqlValues => {
-      return { id, owner, scopedSubject, ...listValues('codeMac', macs), ...shared };
+      return { id, owner, scopedSubject: subject, ...listValues('codeMac', macs), ...shared };
     };
     const { rows } = await this.store.runner.runExclusive(
       id,
@@ -231,6 +247,14 @@ export class AtomicWriter implements ConfirmationWriter {
     const isComparable = row.codeMac !== null && this.options.keyRing.keyOf(row.codeMac);
     const failures = isComparable ? this.ledger.failuresOf(this.scopes.scopeOf(row)) : [];
     return this.ledger.quotaKeys(failures).failureKeys ?? '';
+  }
+
+  #keyed(
+    row: CreationRequest['row'],
+    queued: CreationRequest['queued'],
+    { charges }: CreationQuota,
+  ): SqlValues {
+    return { ...row, ...this.ledger.quotaKeys(charges), ...(queued && queuedValues(queued)) };
   }
 
   #rowsOf({ rows }: CreationQuota): string {

@@ -3,17 +3,20 @@ import type { EntityManager } from 'typeorm';
 import type { Deadline } from '../../database/index.js';
 import type { PendingSlotRequest, QuotaDemand, QuotaReceipt } from '../../limits/index.js';
 import type { ConfirmationRow } from '../model/confirmation-record.entity.js';
+import type { QueuedMessage } from './dialects/queue-clauses.js';
 import type { NewConfirmation } from './row-mapping.js';
 
 /** A confirmation to be created, with the quotas that it consumes. */
 export interface CreationRequest {
   readonly row: NewConfirmation;
-  /** `null` for a confirmation without a code, which no quota limits. */
+  /** `null` for a confirmation that no quota limits: one without a code that the application makes. */
   readonly demand: (QuotaDemand & { readonly opens: PendingSlotRequest }) | null;
   /** The ids that the idempotency key stands for, that of the signing secret first; empty without a key. */
   readonly keyIds: readonly string[];
   readonly manager: EntityManager | undefined;
-  /** Of the whole call; `undefined` where the caller's transaction, or the one statement, has a limit of its own. */
+  /** The row of its first message in the queue; `null` for none. */
+  readonly queued: QueuedMessage | null;
+  /** The deadline of the whole call; `undefined` where the caller's transaction, or the one statement, has a limit of its own. */
   readonly deadline: Deadline | undefined;
 }
 
@@ -32,11 +35,11 @@ export interface VerificationRequest {
   readonly id: string;
   /** One candidate for each key of the ring. */
   readonly macs: readonly string[];
-  /** As of `isAccessible`. */
+  /** The subject of the caller; empty for a caller without one, `null` for an application. */
   readonly scopedSubject: string | null;
   /** The row, when the caller has just read it and may access it. It saves a read where one is needed. */
   readonly seen: ConfirmationRow | undefined;
-  /** Of the whole call; `undefined` where the caller's transaction, or the one statement, has a limit of its own. */
+  /** The deadline of the whole call; `undefined` where the caller's transaction, or the one statement, has a limit of its own. */
   readonly deadline: Deadline | undefined;
 }
 

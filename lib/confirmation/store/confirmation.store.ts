@@ -10,8 +10,10 @@ import {
   type Deadline,
   type BatchSpec,
   type SqlValues,
+  type Statement,
   type StatementResult,
   type StatementRunnerOptions,
+  type TransactionSteps,
 } from '../../database/index.js';
 import type { Clock, PurposeAccess } from '../../options/index.js';
 import {
@@ -19,14 +21,22 @@ import {
   WRITE_ONLY_COLUMNS,
   type ConfirmationRow,
 } from '../model/confirmation-record.entity.js';
-import { waysValue } from '../model/ways.js';
+import { subjectInColumn } from '../model/ascii-columns.js';
+import { commaList } from '../model/ways.js';
 import { batchStatements, type BatchStatements } from './dialects/batch-statements.js';
 import type { StatementContext } from './dialects/confirmation-dialect.js';
+import { queuedValues, type QueuedMessage, type QueueTable } from './dialects/queue-clauses.js';
+import {
+  confirmedByStatements,
+  type ConfirmedByStatements,
+} from './dialects/confirmed-by-statements.js';
 import {
   confirmationStatements,
+  queuedStatements,
   type BatchName,
   type ConfirmationStatements,
 } from './dialects/statements.js';
+import { QueuedWrites } from './queued-writes.js';
 import { rowFromRecord, type NewConfirmation } from './row-mapping.js';
 
 export interface UseValues {
@@ -38,6 +48,10 @@ export interface UseValues {
   readonly useKey: string | null;
   /** The senders by one of which the code must have gone out; `null` for any. */
   readonly ways: readonly string[] | null;
+  /** The methods one of which must have confirmed it; `null` for any. */
+  readonly confirmedBy: readonly string[] | null;
+  /** The methods that send nothing, and so may have confirmed it although `ways` restricts the senders. */
+  readonly methodsWithoutSender: readonly string[];
 }
 
 export interface BindValues {
@@ -54,11 +68,22 @@ export interface ConfirmationStoreOptions extends StatementRunnerOptions {
   /** Size of the key ring. */
   readonly keys: number;
   readonly purposes: PurposeAccess;
-  /** Whether a purpose declares its senders. Without one no statement checks them. @default false */
-  readonly hasWays?: boolean | undefined;
+  /** Whether any purpose declares its senders. Without one no statement checks them. @default false */
+  readonly hasSenderRules?: boolean | undefined;
+  /** Whether methods beside sent codes are configured. @default false */
+  readonly hasMethods?: boolean | undefined;
+  /** The table of queued messages; `null` where messages are not queued. @default null */
+  readonly queue?: QueueTable | null | undefined;
   readonly clock: Clock;
-  /** From confirmed to used. */
+  /** How long a confirmed confirmation can be used, in milliseconds. */
   readonly useWithinMs: number;
+}
+
+/** A statement that uses a proof, and how its call may be batched. */
+interface BoundUse {
+  readonly statement: Statement;
+  readonly values: () => SqlValues;
+  readonly batch: BatchSpec | null;
 }
 
 /** What one batch of a purge deleted, and the id that the next one begins after; `null` when it was the last. */
@@ -82,6 +107,8 @@ export class ConfirmationStore {
     readonly context: StatementContext,
     private readonly statements: ConfirmationStatements,
     private readonly batches: BatchStatements | null,
+    private readonly confirmedBy: ConfirmedByStatements,
+    private readonly queuedWrites: QueuedWrites | null,
     private readonly options: ConfirmationStoreOptions,
   ) {}
 
@@ -97,13 +124,17 @@ export class ConfirmationStore {
     const runner = new StatementRunner(dataSource, options);
     await assertServerSettings(dataSource);
     const names = tableNames(dataSource, ConfirmationRecord, WRITE_ONLY_COLUMNS);
-    const { keys, purposes } = options;
-    const context = { engine: runner.engine, names, keys, purposes };
+    const { keys, purposes, queue = null } = options;
+    const context = { engine: runner.engine, names, keys, purposes, queue };
+    const queued = queuedStatements(context);
+    const batches = batchStatements(context);
     return new ConfirmationStore(
       runner,
       context,
       confirmationStatements(context),
-      batchStatements(context),
+      batches,
+      confirmedByStatements(context),
+      queued && new QueuedWrites(runner, queued, batches?.insertQueued?.many),
       options,
     );
   }
@@ -118,7 +149,11 @@ export class ConfirmationStore {
     row: NewConfirmation,
     isNew: boolean,
     scope?: EntityManager | Deadline,
+    queued: QueuedMessage | null = null,
   ): Promise<boolean> {
+    if (queued !== null) {
+      return hasAffectedRow(await this.queuedWrites!.insert(row, queued, isNew, scope));
+    }
     const values = (): SqlValues => row;
     const { insert, insertUnlessTaken } = this.statements;
     const result = isNew
@@ -148,10 +183,11 @@ export class ConfirmationStore {
     scopedSubject: string | null,
     deadline?: Deadline,
   ): Promise<{ row: ConfirmationRow; isConfirmed: boolean } | null> {
+    const subject = scopedSubject && subjectInColumn(scopedSubject);
     let { now, useBefore } = this.times();
     const values = (): SqlValues => {
       ({ now, useBefore } = this.times());
-      return { id, now, useBefore, scopedSubject, ...listValues('codeMac', macs) };
+      return { id, now, useBefore, scopedSubject: subject, ...listValues('codeMac', macs) };
     };
     const join = this.#batchOf('confirm', id, values);
     const { confirm } = this.statements;
@@ -165,7 +201,7 @@ export class ConfirmationStore {
 
   /**
    * Writes the quota keys of the current key ring into a row, unless a message was sent since it was read: that has written
-   * the keys of the token, which may have been unknown before.
+   * the keys of the phone number or address, which may have been unknown before.
    */
   async updateFailureKeys(
     { id, sends }: ConfirmationRow,
@@ -197,27 +233,27 @@ export class ConfirmationStore {
 
   /** Uses the proof; true for one caller. */
   async use(given: UseValues, manager?: EntityManager): Promise<boolean> {
-    const { id } = given;
-    const name = this.#isByWay(given) ? 'useByWay' : 'use';
-    const statement = this.statements[name];
-    const values = (): SqlValues => this.#useValues(given);
+    const { statement, values, batch } = this.#useOf('use', given);
     return hasAffectedRow(
       manager === undefined
-        ? await this.runner.runExclusive(id, statement, values, this.#batchOf(name, id, values))
+        ? await this.runner.runExclusive(given.id, statement, values, batch)
         : await this.runner.run(statement, values, manager),
     );
   }
 
-  /** As `use`, for one call: `useKey` is its mark. Returns the row as it is then; `null` for every other caller. */
+  /** Uses the proof within a transaction of this package. Returns the row that was used; `null` for every other caller. */
+  *useSteps(given: UseValues): TransactionSteps<ConfirmationRow | null> {
+    const { statement, values } = this.#useOf('use', given);
+    if (!hasAffectedRow(yield { statement, values: values() })) return null;
+    const { rows } = yield { statement: this.statements.find, values: { id: given.id } };
+    return rowFromRecord(rows[0]!);
+  }
+
+  /** Reserves the proof for the call whose mark is `useKey`. Returns the row as it is then; `null` for every other caller. */
   async reserve(given: UseValues): Promise<ConfirmationRow | null> {
     const { id } = given;
-    const name = this.#isByWay(given) ? 'reserveByWay' : 'reserve';
-    const values = (): SqlValues => this.#useValues(given);
-    const join = this.#batchOf(name, id, values);
-    return this.#affectedRow(
-      await this.runner.runExclusive(id, this.statements[name], values, join),
-      id,
-    );
+    const { statement, values, batch } = this.#useOf('reserve', given);
+    return this.#affectedRow(await this.runner.runExclusive(id, statement, values, batch), id);
   }
 
   /** Turns the reservation under this mark into a use. False when there is none, or the transaction does not see it. */
@@ -244,16 +280,21 @@ export class ConfirmationStore {
     seen: ConfirmationRow,
     given: BindValues,
     deadline?: Deadline,
+    queued: QueuedMessage | null = null,
   ): Promise<ConfirmationRow | null> {
     const { id, sends: seenSends, createdAt: seenCreatedAt } = seen;
     const { cooldownMs, ...rest } = given;
     const values = (): SqlValues => {
       const now = this.options.clock.now();
       const sentBefore = cooldownMs === 0 ? Number.MAX_SAFE_INTEGER : now - cooldownMs;
-      return { id, seenSends, seenCreatedAt, ...rest, now, sentBefore };
+      const row = queued && queuedValues(queued);
+      return { id, seenSends, seenCreatedAt, ...rest, now, sentBefore, ...row };
     };
     const { bind } = this.statements;
-    const bound = await this.runner.runExclusive(id, bind, values, null, deadline);
+    const bound =
+      queued === null
+        ? await this.runner.runExclusive(id, bind, values, null, deadline)
+        : await this.queuedWrites!.bind(id, values, deadline);
     return this.#affectedRow(bound, id, deadline);
   }
 
@@ -273,7 +314,8 @@ export class ConfirmationStore {
   }
 
   async erase(subject: string): Promise<number> {
-    return (await this.runner.run(this.statements.erase, () => ({ subject }))).affected;
+    const values = { subject: subjectInColumn(subject) };
+    return (await this.runner.run(this.statements.erase, () => values)).affected;
   }
 
   /** Deletes up to `limit` rows beyond the id `after` that could neither be confirmed nor used since `before` (epoch ms). */
@@ -294,22 +336,43 @@ export class ConfirmationStore {
 
   #batchOf(name: BatchName, id: string, values: () => SqlValues): BatchSpec | null {
     if (this.batches === null) return null;
-    const {
-      many: batchStatement,
-      one: singleStatement,
-      rest: followUpStatement,
-    } = this.batches[name];
-    return { batchStatement, singleStatement, followUpStatement, keys: [id], values };
+    const { many: batchStatement, one, rest } = this.batches[name];
+    const others = { singleStatement: one, followUpStatement: rest };
+    return { batchStatement, keys: [id], values, ...others };
+  }
+
+  /** Whether the method that confirmed it matters. Without methods beside codes only a caller can ask for that. */
+  #isByMethod({ confirmedBy, ways }: UseValues): boolean {
+    return confirmedBy !== null || (ways !== null && this.options.hasMethods === true);
+  }
+
+  #useOf(name: keyof ConfirmedByStatements, given: UseValues): BoundUse {
+    if (this.#isByMethod(given)) {
+      const { confirmedBy, methodsWithoutSender } = given;
+      const values = (): SqlValues => ({
+        confirmedBy: commaList(confirmedBy),
+        methodsWithoutSender: commaList(methodsWithoutSender),
+        ...this.#useValues(given),
+      });
+      return { statement: this.confirmedBy[name], values, batch: null };
+    }
+    const statementName = this.#restrictsSenders(given)
+      ? (`${name}ByAllowedSender` as const)
+      : name;
+    const values = (): SqlValues => this.#useValues(given);
+    const batch = this.#batchOf(statementName, given.id, values);
+    return { statement: this.statements[statementName], values, batch };
   }
 
   /** One text for all calls of an application, so that calls for different purposes are batched together. */
-  #isByWay({ ways }: UseValues): boolean {
-    return ways !== null || this.options.hasWays === true;
+  #restrictsSenders({ ways }: UseValues): boolean {
+    return ways !== null || this.options.hasSenderRules === true;
   }
 
-  #useValues({ id, purpose, subject, useKey, detailsMacs, ways: allowed }: UseValues): SqlValues {
+  #useValues({ id, purpose, useKey, detailsMacs, ...given }: UseValues): SqlValues {
     const now = this.options.clock.now();
-    const ways = waysValue(allowed);
+    const subject = subjectInColumn(given.subject);
+    const ways = commaList(given.ways);
     return { id, purpose, subject, useKey, now, ways, ...listValues('detailsMac', detailsMacs) };
   }
 

@@ -4,9 +4,10 @@ import type { QuotaScopeResolver } from '../model/quota-scope-resolver.js';
 import { AtomicWriter } from './atomic.writer.js';
 import type { ConfirmationWriter } from './confirmation-writer.js';
 import type { ConfirmationStore } from './confirmation.store.js';
+import { JoinedUpdateWriter } from './joined-update.writer.js';
 import { StepwiseWriter } from './stepwise.writer.js';
 
-/** The writer for an engine and a limit store: the atomic one where a statement of this engine can consume the quotas. */
+/** The writer for an engine and a limit store: the one that needs the fewest statements there. */
 export function openWriter(
   store: ConfirmationStore,
   ledger: QuotaLedger,
@@ -14,8 +15,9 @@ export function openWriter(
   options: ResolvedOptions,
 ): ConfirmationWriter {
   const stepwise = new StepwiseWriter(store, ledger, scopes, options);
-  const { clauses } = ledger;
-  return clauses === null
+  const { clauses, joins } = ledger;
+  if (clauses !== null) return new AtomicWriter(store, ledger, scopes, options, stepwise, clauses);
+  return joins === null
     ? stepwise
-    : new AtomicWriter(store, ledger, scopes, options, stepwise, clauses);
+    : new JoinedUpdateWriter(store, ledger, scopes, options, stepwise, joins);
 }

@@ -1,6 +1,7 @@
 import { TwoFactorUnavailableError } from '../../errors/index.js';
 import type { QuotaKeys } from '../../limits/index.js';
 import type { ConfirmationRecord, ConfirmationRow } from '../model/confirmation-record.entity.js';
+import { subjectFromColumn } from '../model/ascii-columns.js';
 import { parseFrozen } from '../model/plain-json.js';
 
 /** A row that is not inserted yet. */
@@ -14,15 +15,17 @@ export type NewConfirmation = Pick<
   | 'createdAt'
   | 'expiresAt'
   | 'way'
+  | 'methods'
   | 'codeMac'
   | 'envelope'
   | 'sends'
   | 'lastSentAt'
   | 'confirmedAt'
+  | 'confirmedBy'
   | 'useBefore'
 > &
   QuotaKeys & {
-    /** JSON texts. */
+    /** JSON texts, as their columns hold them; so is the subject. */
     readonly details: string | null;
     readonly meta: string | null;
   };
@@ -32,7 +35,7 @@ export function rowAfterInsert(row: NewConfirmation): ConfirmationRow {
   return {
     id: row.id,
     purpose: row.purpose,
-    subject: row.subject,
+    subject: subjectFromColumn(row.subject),
     details: json(row.details),
     detailsMac: row.detailsMac,
     meta: json(row.meta),
@@ -40,12 +43,15 @@ export function rowAfterInsert(row: NewConfirmation): ConfirmationRow {
     createdAt: row.createdAt,
     expiresAt: row.expiresAt,
     way: row.way,
+    methods: row.methods,
     codeMac: row.codeMac,
     envelope: row.envelope,
     attempts: 0,
     sends: row.sends,
     lastSentAt: row.lastSentAt,
     confirmedAt: row.confirmedAt,
+    confirmedBy: row.confirmedBy,
+    factorId: null,
     useBefore: row.useBefore,
     usedAt: null,
     useKey: null,
@@ -59,7 +65,7 @@ export function rowFromRecord(raw: Readonly<Record<string, unknown>>): Confirmat
   return {
     id: record.id,
     purpose: record.purpose,
-    subject: record.subject,
+    subject: subjectFromColumn(record.subject),
     details: json(record.details),
     detailsMac: record.detailsMac,
     meta: json(record.meta),
@@ -67,12 +73,15 @@ export function rowFromRecord(raw: Readonly<Record<string, unknown>>): Confirmat
     createdAt: Number(record.createdAt),
     expiresAt: Number(record.expiresAt),
     way: record.way,
+    methods: record.methods,
     codeMac: record.codeMac,
     envelope: record.envelope,
     attempts: Number(record.attempts),
     sends: Number(record.sends),
     lastSentAt: time(record.lastSentAt),
     confirmedAt: time(record.confirmedAt),
+    confirmedBy: record.confirmedBy,
+    factorId: record.factorId,
     useBefore: time(record.useBefore),
     usedAt: time(record.usedAt),
     useKey: record.useKey,
@@ -88,14 +97,17 @@ function json(text: string | null): unknown {
   return text === null ? null : stored(text);
 }
 
-/** A row that was changed by hand must not end a call with an error of another package. */
+/**
+ * Parses JSON of a column. A text that is no JSON, because the row was changed by hand, is reported as an error of this package:
+ * a `SyntaxError` would become a 500 without a remedy.
+ */
 function stored(text: string): unknown {
   try {
     return parseFrozen(text);
   } catch (cause) {
     throw new TwoFactorUnavailableError(
       'A confirmation holds details or meta that are no JSON: its row was changed by hand. Restore it, or delete it.',
-      { cause },
+      { cause, retryAfterSeconds: null },
     );
   }
 }

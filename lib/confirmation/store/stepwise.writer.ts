@@ -41,12 +41,14 @@ export class StepwiseWriter implements ConfirmationWriter {
 
   async create(request: CreationRequest): Promise<Creation> {
     const { row, demand, keyIds, manager, deadline } = request;
-    // In a transaction the INSERT itself finds a repeat: a read before it would fix an older snapshot.
+    // In a caller's transaction the INSERT itself finds a repeated request. A read before it would fix the snapshot of the
+    // transaction, and the row of a concurrent request that commits afterwards would stay invisible.
     const earlier = await this.#findRepeated(request, manager === undefined ? 0 : 1);
     if (earlier !== null) return earlier;
     let receipt: QuotaReceipt | null = null;
     try {
-      // A confirmation without a code is the application's own decision, and no lock of the token concerns it.
+      // A confirmation without a code is the application's own decision, so that a locked phone number or address does not refuse
+      // it.
       if (demand !== null && manager !== undefined)
         await this.ledger.assertUnlocked(demand, manager);
       else if (demand !== null) receipt = await this.ledger.consumeForRequest(demand, deadline);
@@ -120,6 +122,7 @@ export class StepwiseWriter implements ConfirmationWriter {
     return verification;
   }
 
+  /** Compares the code with that of the confirmation. `failure` is the receipt of the failure that was charged before. */
   async #compare(
     { id, macs, scopedSubject, deadline }: VerificationRequest,
     failure: QuotaReceipt | null,
@@ -133,7 +136,7 @@ export class StepwiseWriter implements ConfirmationWriter {
   }
 
   async #insert(
-    { row, demand, keyIds, manager, deadline }: CreationRequest,
+    { row, demand, keyIds, manager, queued, deadline }: CreationRequest,
     receipt: QuotaReceipt | null,
   ): Promise<boolean> {
     const keys =
@@ -143,7 +146,8 @@ export class StepwiseWriter implements ConfirmationWriter {
     let isInserted = false;
     try {
       const scope = manager ?? deadline;
-      isInserted = await this.store.insert({ ...row, ...keys }, keyIds.length === 0, scope);
+      const isNew = keyIds.length === 0;
+      isInserted = await this.store.insert({ ...row, ...keys }, isNew, scope, queued);
       return isInserted;
     } finally {
       if (!isInserted && receipt) await this.ledger.refund(receipt);

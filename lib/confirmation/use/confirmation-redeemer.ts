@@ -1,37 +1,58 @@
-import { Injectable } from '@nestjs/common';
+import { Inject, Injectable, Logger } from '@nestjs/common';
+import type { EntityManager } from 'typeorm';
 
-import { TwoFactorInputError } from '../../errors/index.js';
+import { expectInput, inputMembers, messageOf, TwoFactorCallError } from '../../errors/index.js';
 import type { ResolvedOptions } from '../../options/index.js';
 import { InjectTwoFactorOptions } from '../../two-factor.tokens.js';
 import { ConfirmationStates } from '../confirmation-states.js';
 import { EventPublisher } from '../event-publisher.js';
-import { parseBinding, parseSubject, type StoredBinding } from '../model/binding.js';
+import { parseBinding, parseSubject } from '../model/binding.js';
 import { bindingMacs, matchesBinding } from '../model/binding-match.js';
 import type { ConfirmationRow } from '../model/confirmation-record.entity.js';
+import { FACTOR_UPKEEP, type FactorUpkeep } from '../model/factor-upkeep.js';
 import type { CheckInput, ConfirmationResult, UseInput } from '../model/inputs.interface.js';
-import { assertInput, parseKey } from '../model/parse-input.js';
-import { allowedWays } from '../model/ways.js';
+import { parseConfirmedBy } from '../model/methods.js';
+import { parseIdempotencyKey } from '../model/parse-input.js';
+import { allowedSenders } from '../model/ways.js';
 import { ConfirmationStore, type UseValues } from '../store/confirmation.store.js';
+import {
+  explainRefusal,
+  hasAllowedSender,
+  isConfirmedAsAsked,
+  type ParsedCheck,
+  type ProofRefusal,
+} from './proof-refusal.js';
 import { asUnreserved, newReservationMark, ProofReservation } from './proof-reservation.js';
+import type { ProofSpending } from './proof-spending.js';
 
-/** What a proof must be for, and by which ways its code must have gone out; `null` for any. */
-interface ParsedCheck {
-  readonly binding: StoredBinding;
-  readonly ways: readonly string[] | null;
-}
+const CHECK = {
+  purpose: true,
+  subject: true,
+  details: true,
+  senders: true,
+  confirmedBy: true,
+} as const;
+const CHECK_MEMBERS = inputMembers<CheckInput>(CHECK);
+const USE_MEMBERS = inputMembers<UseInput>({ ...CHECK, manager: true, idempotencyKey: true });
+const ERASE_MEMBERS = inputMembers<{ subject: string }>({ subject: true });
+const NO_METHODS: readonly string[] = Object.freeze([]);
 
 /** Checks proofs, uses each of them once, and cancels and erases confirmations. */
 @Injectable()
 export class ConfirmationRedeemer {
+  readonly #logger = new Logger('ConfirmerService');
+
   constructor(
     private readonly store: ConfirmationStore,
     private readonly states: ConfirmationStates,
     private readonly publisher: EventPublisher,
     @InjectTwoFactorOptions() private readonly options: ResolvedOptions,
+    @Inject(FACTOR_UPKEEP) private readonly factors: FactorUpkeep | null = null,
   ) {}
 
   async check(id: string, input: CheckInput | undefined): Promise<ConfirmationResult> {
-    const expected = input === undefined ? null : this.#parseCheck(assertInput('check', input));
+    if (input !== undefined) expectInput('check', input, CHECK_MEMBERS);
+    const expected = input === undefined ? null : this.#parseCheck(input);
     const row = await this.store.find(id);
     if (row === null || (expected && !this.#matches(row, expected))) return [null, false];
     const state = this.states.stateOf(row);
@@ -41,25 +62,54 @@ export class ConfirmationRedeemer {
   }
 
   async use(id: string, input: UseInput): Promise<boolean> {
-    const { manager } = assertInput('use', input);
+    expectInput('use', input, USE_MEMBERS);
+    const { manager } = input;
     const check = this.#parseCheck(input);
-    const key = input.idempotencyKey === undefined ? null : parseKey(input.idempotencyKey);
+    const key =
+      input.idempotencyKey === undefined ? null : parseIdempotencyKey(input.idempotencyKey);
     if (key !== null && manager !== undefined) {
-      throw new TwoFactorInputError(
-        'Give key or manager. Inside a transaction, let the row of the effect carry the confirmation id, unique.',
+      throw new TwoFactorCallError(
+        'Give idempotencyKey or manager. Inside a transaction, let the row of the effect carry the confirmation id, unique.',
       );
     }
     if (await this.store.use(this.#useValues(id, check, key), manager)) {
       this.publisher.used(id, check.binding, manager);
       return true;
     }
-    if (key === null && !this.publisher.hasSubscribers) return false;
+    const isNeeded = key !== null || this.publisher.hasSubscribers;
+    if (!isNeeded) {
+      await this.#logRefusal(id, check, manager);
+      return false;
+    }
     const row = await this.store.find(id, manager);
+    if (key === null || row?.useKey !== key) this.#debugRefusal(this.#explain(id, row, check));
     if (row === null || row.usedAt === null || !this.#matches(row, check)) return false;
     // An earlier call with this key may have used the proof, and lost the answer.
     if (key !== null && row.useKey === key) return true;
     this.publisher.reuseRefused(row);
     return false;
+  }
+
+  /** Uses the proof, as `use` does, in the first statements of a transaction in which this package also changes the factors. */
+  spending(id: string, input: CheckInput): ProofSpending {
+    const check = this.#parseCheck(input);
+    const values = this.#useValues(id, check, null);
+    return {
+      spend: () => this.store.useSteps(values),
+      committed: () => this.publisher.used(id, check.binding, undefined),
+      refused: async () => {
+        const row = await this.store.find(id);
+        if (row !== null && row.usedAt !== null && this.#matches(row, check)) {
+          this.publisher.reuseRefused(row);
+        }
+        return this.#explain(id, row, check);
+      },
+    };
+  }
+
+  /** Why a proof was refused. The row is read after the refusal, so that the proof may have become usable in between. */
+  async explain(id: string, input: CheckInput): Promise<ProofRefusal> {
+    return this.#explain(id, await this.store.find(id), this.#parseCheck(input));
   }
 
   /** Uses the proof for a call that may still fail; `null` when the proof was refused. */
@@ -86,22 +136,64 @@ export class ConfirmationRedeemer {
   }
 
   async erase(input: { readonly subject: string }): Promise<number> {
-    return this.store.erase(parseSubject(assertInput('erase', input).subject));
+    expectInput('erase', input, ERASE_MEMBERS);
+    const subject = parseSubject(input.subject);
+    // First, so that a repeated call after a failure still finds what is left.
+    await this.factors?.erase(subject);
+    return this.store.erase(subject);
   }
 
   #parseCheck(input: CheckInput): ParsedCheck {
     const binding = parseBinding(input);
-    const declared = this.options.purposes.get(binding.purpose)?.senders;
-    return { binding, ways: allowedWays(declared, input.senders) };
+    const { senders: declared, methods } = this.options.purposes.get(binding.purpose) ?? {};
+    return {
+      binding,
+      ways: allowedSenders(declared, input.senders),
+      confirmedBy: parseConfirmedBy(input.confirmedBy),
+      // The senders that a purpose declares restrict its sent codes only: its other methods send nothing, and are accepted. A
+      // call that names senders itself accepts a sent code only.
+      methodsWithoutSender:
+        methods === undefined || input.senders !== undefined
+          ? NO_METHODS
+          : [...this.options.methods.keys()],
+    };
   }
 
-  #useValues(id: string, { binding, ways }: ParsedCheck, useKey: string | null): UseValues {
+  #useValues(id: string, check: ParsedCheck, useKey: string | null): UseValues {
+    const { binding, ways, confirmedBy, methodsWithoutSender } = check;
     const { purpose, subject } = binding;
-    const macs = bindingMacs(this.options.keyRing, id, binding);
-    return { id, purpose, subject, detailsMacs: macs, useKey, ways };
+    const detailsMacs = bindingMacs(this.options.keyRing, id, binding);
+    return { id, purpose, subject, detailsMacs, useKey, ways, confirmedBy, methodsWithoutSender };
   }
 
-  #matches(row: ConfirmationRow, { binding, ways }: ParsedCheck): boolean {
-    return matchesBinding(this.options.keyRing, row, binding, ways);
+  #explain(id: string, row: ConfirmationRow | null, check: ParsedCheck): ProofRefusal {
+    return explainRefusal(id, row, check, this.options.keyRing, this.options.clock.now());
+  }
+
+  /** Reads the row for the debug log alone. A read that fails must not turn the refusal into an error. */
+  async #logRefusal(
+    id: string,
+    check: ParsedCheck,
+    manager: EntityManager | undefined,
+  ): Promise<void> {
+    if (!Logger.isLevelEnabled('debug')) return;
+    try {
+      this.#debugRefusal(this.#explain(id, await this.store.find(id, manager), check));
+    } catch (error) {
+      this.#logger.debug(`A use was refused. The reason cannot be read: ${messageOf(error)}`);
+    }
+  }
+
+  #debugRefusal({ reason }: ProofRefusal): void {
+    this.#logger.debug(`A use was refused. ${reason}`);
+  }
+
+  /** Whether the proof could be used for this check. The rules are those of the statements of `use`. */
+  #matches(row: ConfirmationRow, check: ParsedCheck): boolean {
+    return (
+      isConfirmedAsAsked(row, check) &&
+      hasAllowedSender(row, check) &&
+      matchesBinding(this.options.keyRing, row, check.binding)
+    );
   }
 }

@@ -2,7 +2,11 @@ import { Logger } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 
 import { drawBytes, shortId } from '../../crypto/index.js';
-import { TwoFactorConfirmationUsedError, TwoFactorConflictError } from '../../errors/index.js';
+import {
+  messageAndCauseOf,
+  TwoFactorConfirmationUsedError,
+  TwoFactorConflictError,
+} from '../../errors/index.js';
 import type { StoredBinding } from '../model/binding.js';
 import type { ConfirmationRow } from '../model/confirmation-record.entity.js';
 import type { ConfirmationState } from '../model/confirmation-state.js';
@@ -41,6 +45,7 @@ export class ProofReservation {
   readonly #store: ConfirmationStore;
   readonly #publisher: EventPublisher;
 
+  /** @internal */
   constructor(
     /** The confirmation as it was before the reservation. */
     readonly state: ConfirmationState,
@@ -183,8 +188,9 @@ export class ProofReservation {
   }
 
   #warn(what: string, error: unknown): void {
-    const cause = error instanceof Error ? error.message : 'unknown';
-    logger.warn(`The reserved proof ${shortId(this.state.id)} ${what}: ${cause}`);
+    logger.warn(
+      `The reserved proof ${shortId(this.state.id)} ${what}: ${messageAndCauseOf(error)}`,
+    );
   }
 }
 

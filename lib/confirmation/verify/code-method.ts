@@ -5,6 +5,7 @@ import { TwoFactorUnknownSecretError } from '../../errors/index.js';
 import type { ResolvedOptions } from '../../options/index.js';
 import { InjectTwoFactorOptions } from '../../two-factor.tokens.js';
 import type { ConfirmationRow } from '../model/confirmation-record.entity.js';
+import { CODE_METHOD } from '../model/methods.js';
 import {
   CONFIRMATION_WRITER,
   type ConfirmationWriter,
@@ -17,9 +18,6 @@ import type {
   Evidence,
 } from './confirmation-method.js';
 
-/** The name of the method of a code that was sent. */
-export const CODE_METHOD = 'code';
-
 const RIGHT_CODE: Evidence = Object.freeze({});
 
 /**
@@ -29,7 +27,8 @@ const RIGHT_CODE: Evidence = Object.freeze({});
 @Injectable()
 export class CodeMethod implements ConfirmationMethod<string> {
   readonly name = CODE_METHOD;
-  readonly confirmedBy = 'code';
+  readonly confirmedBy = CODE_METHOD;
+  readonly member = 'code';
 
   constructor(
     @Inject(CONFIRMATION_WRITER) private readonly writer: ConfirmationWriter,
@@ -50,7 +49,8 @@ export class CodeMethod implements ConfirmationMethod<string> {
     if (isConfirmed) return RIGHT_CODE;
     if (row.codeMac === null || this.options.keyRing.keyOf(row.codeMac)) return null;
     throw new TwoFactorUnknownSecretError(
-      'The confirmation was made under a secret that is not in the ring. Request a new one.',
+      'The confirmation was made under a secret that is not in the ring: request a new one, and if it is no removed secret, ' +
+        'give all instances the same secrets (at the level debug each logs the names of its keys at boot).',
     );
   }
 

@@ -1,4 +1,4 @@
-import type { ConfirmedEvent } from '../../events/index.js';
+import type { MethodName } from '../../errors/index.js';
 import type { ConfirmationRow } from '../model/confirmation-record.entity.js';
 import type { Verification, VerificationRequest } from '../store/confirmation-writer.js';
 
@@ -9,7 +9,7 @@ export type Attempt = Omit<VerificationRequest, 'macs'>;
 export type ChargedAttempt = Extract<Verification, { readonly outcome: 'compared' }>;
 
 /** What a method has found, for its `settle`: what the write must still find true, and what it stores. */
-export type Evidence = Readonly<Record<string, unknown>>;
+export type Evidence = object;
 
 /**
  * A way to confirm a confirmation. An attempt has three steps, so that no guess is ever free: it is counted and committed
@@ -21,14 +21,27 @@ export type Evidence = Readonly<Record<string, unknown>>;
 export interface ConfirmationMethod<Response = unknown> {
   readonly name: string;
   /** The method as the event `confirmed` names it. */
-  readonly confirmedBy: ConfirmedEvent['by'];
+  readonly confirmedBy: MethodName;
+  /** The member of a `MethodResponse` that has the response. */
+  readonly member: string;
+  /**
+   * What the browser needs before it can respond: JSON, the same for each call; `null` when the subject has nothing that could
+   * respond. Absent for a method that needs nothing.
+   */
+  challenge?(row: ConfirmationRow): Promise<object | null>;
   /** @throws TwoFactorInputError for a response of the wrong shape; nothing is counted then. */
   parse(response: unknown): Response;
-  /** Counts the attempt and its failure, unless the confirmation has ended or a limit refuses. */
+  /**
+   * Counts the attempt, and a failure in advance, before the response is judged: concurrent guesses could otherwise be judged
+   * before any is counted. Counts nothing when the confirmation has ended or a limit refuses.
+   */
   charge(response: Response, attempt: Attempt): Promise<Verification>;
   /** Judges the response and writes nothing; `null` when it is wrong. */
   verify(response: Response, charged: ChargedAttempt): Promise<Evidence | null> | Evidence | null;
-  /** Confirms, for one of several concurrent calls, and ends the failures; `null` when another call has ended it. */
+  /**
+   * Confirms the confirmation and resets the count of failures. One of several concurrent calls succeeds; `null` when another
+   * call has confirmed, cancelled or exhausted it before.
+   */
   settle(
     evidence: Evidence,
     charged: ChargedAttempt,

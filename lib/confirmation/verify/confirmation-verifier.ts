@@ -1,19 +1,31 @@
 import { Inject, Injectable } from '@nestjs/common';
 
 import type { Deadline } from '../../database/index.js';
-import { TwoFactorInputError } from '../../errors/index.js';
+import {
+  TwoFactorInputError,
+  TwoFactorNotFoundError,
+  TwoFactorStateError,
+} from '../../errors/index.js';
 import { limitsApplyToVerify } from '../../limits/index.js';
-import type { ResolvedOptions } from '../../options/index.js';
+import {
+  isName,
+  NAME_RULE,
+  purposeAccess,
+  type PurposeAccess,
+  type ResolvedOptions,
+} from '../../options/index.js';
 import { InjectTwoFactorOptions } from '../../two-factor.tokens.js';
 import { ConfirmationStates } from '../confirmation-states.js';
 import { EventPublisher } from '../event-publisher.js';
 import type { ConfirmationRow } from '../model/confirmation-record.entity.js';
-import { statusOf } from '../model/confirmation-status.js';
-import type { ConfirmationAttempt } from '../model/inputs.interface.js';
+import { STATE_CODES, statusOf } from '../model/confirmation-status.js';
+import type { ConfirmationAttempt, MethodResponse } from '../model/inputs.interface.js';
+import { isAccessible } from '../model/is-accessible.js';
+import { allowsMethod, CODE_METHOD } from '../model/methods.js';
 import { QuotaScopeResolver } from '../model/quota-scope-resolver.js';
+import { PrefixWatch } from '../prefix-watch.js';
 import type { Verification } from '../store/confirmation-writer.js';
 import { ConfirmationStore } from '../store/confirmation.store.js';
-import { CODE_METHOD } from './code-method.js';
 import {
   CONFIRMATION_METHODS,
   type ChargedAttempt,
@@ -31,14 +43,13 @@ export interface VerifyOptions {
   readonly scopedSubject?: string | undefined;
   /** The row, when the caller has just read it and may access it. */
   readonly seen?: ConfirmationRow | undefined;
-  /** The name of the method that the response is for. @default 'code' */
-  readonly method?: string | undefined;
 }
 
 /** One attempt at a confirmation: runs the three steps of its method, and publishes what became of it. */
 @Injectable()
 export class ConfirmationVerifier {
   readonly #isLimited: boolean;
+  readonly #access: PurposeAccess;
 
   constructor(
     private readonly store: ConfirmationStore,
@@ -46,19 +57,24 @@ export class ConfirmationVerifier {
     private readonly states: ConfirmationStates,
     private readonly scopes: QuotaScopeResolver,
     private readonly publisher: EventPublisher,
+    private readonly prefixes: PrefixWatch,
     @InjectTwoFactorOptions() private readonly options: ResolvedOptions,
   ) {
     this.#isLimited = limitsApplyToVerify(options);
+    this.#access = purposeAccess(options);
   }
 
   async verify(
     id: string,
-    response: unknown,
-    { scopedSubject, seen, method: name = CODE_METHOD }: VerifyOptions = {},
+    response: MethodResponse | string,
+    { scopedSubject, seen }: VerifyOptions = {},
   ): Promise<ConfirmationAttempt> {
-    const method = this.methods.get(name);
-    if (method === undefined) throw new TwoFactorInputError(`There is no method "${name}".`);
-    const parsed = method.parse(response);
+    const isObject = typeof response === 'object' && response !== null;
+    const given: { readonly method: string; readonly [member: string]: unknown } = isObject
+      ? response
+      : { method: CODE_METHOD, code: response };
+    const method = this.#methodNamed(given.method);
+    const parsed = method.parse(given[method.member]);
     if (seen && statusOf(seen, this.options.clock.now()) !== 'pending') {
       return { state: this.states.stateOf(seen), outcome: 'refused' };
     }
@@ -67,7 +83,35 @@ export class ConfirmationVerifier {
     const charged = this.#isLimited ? await this.store.within(charge) : await charge();
     return charged.outcome === 'compared'
       ? this.#judge(method, parsed, charged)
-      : this.#refuse(charged);
+      : this.#refuse(method, charged);
+  }
+
+  /**
+   * What the browser needs before it can respond. Nothing is charged and nothing is written.
+   *
+   * @throws TwoFactorNotFoundError, TwoFactorStateError, TwoFactorInputError as `ConfirmerService.challenge`.
+   */
+  async challenge(
+    id: string,
+    name: string,
+    { scopedSubject, seen }: VerifyOptions = {},
+  ): Promise<object> {
+    const method = this.#methodNamed(name);
+    const row = seen ?? (await this.store.find(id));
+    if (row === null || !isAccessible(row, scopedSubject ?? null, this.#access)) {
+      throw new TwoFactorNotFoundError('There is no such confirmation.');
+    }
+    const status = statusOf(row, this.options.clock.now());
+    if (status !== 'pending') throw new TwoFactorStateError(STATE_CODES[status]);
+    const challenge = allowsMethod(row, name) ? ((await method.challenge?.(row)) ?? null) : null;
+    if (challenge === null) throw new TwoFactorStateError('method-not-allowed');
+    return challenge;
+  }
+
+  #methodNamed(name: string): ConfirmationMethod {
+    const method = this.methods.get(name);
+    if (method === undefined) throw unknownMethod(name, [...this.methods.keys()]);
+    return method;
   }
 
   async #judge(
@@ -78,28 +122,55 @@ export class ConfirmationVerifier {
     const { row, failure } = charged;
     const evidence = await method.verify(response, charged);
     if (evidence === null) {
-      this.publisher.attemptFailed(row, failure, method.guessOf(response));
+      this.publisher.attemptFailed(row, method.confirmedBy, failure, method.guessOf(response));
       return { state: this.states.stateOf(row), outcome: 'mismatched' };
     }
     const confirmed = await method.settle(evidence, charged);
-    if (confirmed === null) return this.#endedMeanwhile(row);
+    if (confirmed === null) return this.#lostRace(method, response, charged);
+    if (method.name === CODE_METHOD) this.prefixes.confirmed(confirmed);
     this.publisher.confirmed(confirmed, method.confirmedBy);
     return { state: this.states.stateOf(confirmed), outcome: 'confirmed' };
   }
 
-  #refuse(refused: Exclude<Verification, ChargedAttempt>): ConfirmationAttempt {
+  #refuse(
+    { name, confirmedBy }: ConfirmationMethod,
+    refused: Exclude<Verification, ChargedAttempt>,
+  ): ConfirmationAttempt {
     if (refused.outcome === 'unknown') return { state: null, outcome: 'refused' };
     const { row } = refused;
     if (refused.outcome === 'ended') {
+      if (!allowsMethod(row, name) && statusOf(row, this.options.clock.now()) === 'pending') {
+        throw new TwoFactorStateError('method-not-allowed');
+      }
       return { state: this.states.stateOf(row), outcome: 'refused' };
     }
-    this.publisher.attemptBlocked(refused.error, row, this.scopes.scopeOf(row));
+    this.publisher.attemptBlocked(refused.error, confirmedBy, row, this.scopes.scopeOf(row));
     throw refused.error;
   }
 
-  /** A concurrent call has confirmed or cancelled the confirmation after this attempt was counted. */
-  async #endedMeanwhile({ id }: ConfirmationRow): Promise<ConfirmationAttempt> {
+  /**
+   * A concurrent call has confirmed or cancelled the confirmation after this attempt was counted. If it is still pending, the
+   * response itself was spent: the same code of an app, or the same recovery code, has confirmed another confirmation.
+   */
+  async #lostRace(
+    method: ConfirmationMethod,
+    response: unknown,
+    { row: { id }, failure }: ChargedAttempt,
+  ): Promise<ConfirmationAttempt> {
     const row = await this.store.find(id);
-    return { state: row && this.states.stateOf(row), outcome: 'refused' };
+    if (row === null) return { state: null, outcome: 'refused' };
+    const state = this.states.stateOf(row);
+    if (state.status !== 'pending') return { state, outcome: 'refused' };
+    this.publisher.attemptFailed(row, method.confirmedBy, failure, method.guessOf(response));
+    return { state, outcome: 'mismatched' };
   }
+}
+
+/** The message is logged. A text that is no name stays out of the log. */
+function unknownMethod(name: unknown, known: readonly string[]): TwoFactorInputError {
+  return new TwoFactorInputError(
+    isName(name)
+      ? `There is no method "${name}": name one of ${known.join(', ')}.`
+      : `A method is ${NAME_RULE}.`,
+  );
 }

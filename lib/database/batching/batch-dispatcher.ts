@@ -21,12 +21,12 @@ import {
 
 /** How many single calls of one kind are in flight before further ones wait: two calls that wait lose what a batch saves. */
 const MAX_SINGLE_IN_FLIGHT = 2;
-/** Up to so many calls of one kind have a statement each: a statement that takes arrays is slower to start. */
+/** Up to this many calls of one kind get a statement each, because a statement that takes arrays is slower to start. */
 const MAX_SINGLE_STATEMENTS = 3;
 
 /** Collects concurrent calls, executes each batch as one transaction, and resolves each call with its own row. */
 export class BatchDispatcher {
-  /** By `batchStatement`. */
+  /** One queue for each `batchStatement`. */
   readonly #queues = new Map<Statement, CoalescingQueue<QueuedCall>>();
   /** Calls of all kinds that have a `singleStatement`, where connections support a pipelined batch. */
   readonly #sharedQueue: CoalescingQueue<QueuedCall>;
@@ -104,9 +104,9 @@ export class BatchDispatcher {
     }
   }
 
-  /** Sends a batch per kind of call, on a driver that takes one statement at a time. */
+  /** Sends one batch for each kind of call, because the driver cannot send several statements at once. */
   async #sendByKind(calls: readonly QueuedCall[]): Promise<void> {
-    // Otherwise the driver was not asked: logging was switched on while the calls were queued.
+    // Only if the driver itself refused. Otherwise TypeORM's logging was switched on while the calls were queued.
     if (this.executor.canBypassTypeOrm) this.capabilities.disable('pipelinedBatch');
     await Promise.all(groupByStatement(calls, 0, false).map((group) => this.#send(group.calls)));
   }
@@ -129,7 +129,8 @@ export class BatchDispatcher {
     const hadNoEffect =
       error instanceof NotCommittedError ||
       error instanceof UnbindableValuesError ||
-      isRolledBack(error);
+      isRolledBack(error) ||
+      this.executor.mayFindAnotherServer(error);
     for (const call of calls) {
       call.deadline.timedOutOnServer ||= timedOutOnServer;
       if (hadNoEffect) void this.#runSingly(call);

@@ -108,13 +108,14 @@ export class CoalescingQueue<Call extends Batchable> {
     else this.#batchesInFlight += change;
   }
 
-  /** Without it, one send that hangs would stop the whole queue. */
+  /** Sets the timer without which one send that hangs would stop the whole queue. */
   #startPatience(): void {
     if (this.#timer !== undefined) return;
     const rest = this.#waitUntil - performance.now();
     this.#timer = setTimeout(this.#stopWaiting, Math.max(0, rest));
   }
 
+  /** The patience is over: the queued calls no longer wait for the sends in flight, and are sent beside them. */
   readonly #stopWaiting = (): void => {
     this.#epoch += 1;
     this.#singlesInFlight = 0;

@@ -59,9 +59,10 @@ export function bindGroups(groups: readonly StatementGroup[]): readonly BoundSta
 }
 
 /**
- * Resolves each call with its own row. A call without a row in the last statement is run singly.
+ * Resolves each call of a batch with its own row. A call without a row is executed on its own when no follow-up statement is
+ * left, which could find the reason.
  *
- * @returns the calls without a row of which the follow-up statement is to find the reason.
+ * @returns the other calls without a row, for the follow-up statement.
  */
 export function resolveCalls(
   groups: readonly StatementGroup[],
@@ -77,7 +78,7 @@ export function resolveCalls(
         if (singleStatement === undefined && isLast) void runSingly(call);
         else followUp.push(call);
       } else if (row['touched'] === true) {
-        call.resolve({ rows: [row], affected: 1 });
+        call.resolve({ rows: [row], affected: 1, insertId: 0 });
       } else {
         call.resolve(NO_ROWS_AFFECTED);
       }

@@ -32,6 +32,28 @@ export function abandonConnection(connection: unknown): void {
   stream?.destroy(new Error('The server did not answer in time.'));
 }
 
+/** The member of a client of `pg` that shows whether the client waits for an answer. */
+interface PgActivity {
+  readonly _getActiveQuery?: () => unknown;
+}
+
+/** What `mysql2` reports when the time of a query is over. */
+const MYSQL_TIMEOUT = 'PROTOCOL_SEQUENCE_TIMEOUT';
+
+/**
+ * Whether the driver has given up a statement that the server still executes, as `pg` does after its `query_timeout`. Back in
+ * the pool, the connection would let the next statement wait behind it, and reach the same time-out.
+ */
+export function isStillExecuting(connection: unknown, error: unknown): boolean {
+  const { _getActiveQuery: activeQuery } = (connection ?? {}) as PgActivity;
+  if (activeQuery !== undefined) return (activeQuery.call(connection) ?? null) !== null;
+  const { code, message } = (error ?? {}) as {
+    readonly code?: unknown;
+    readonly message?: unknown;
+  };
+  return code === MYSQL_TIMEOUT || message === 'Query read timeout';
+}
+
 /**
  * Asks the server to cancel the statement. A PostgreSQL session that waits for a lock does not notice that its client is
  * gone: without the request the sessions would be as many as the timeouts, instead of as many as the pool has connections.

@@ -16,6 +16,8 @@ export interface ConnectionLease {
   /** Whether `execute` takes several statements and runs them as one transaction. Otherwise it takes exactly one. */
   readonly supportsPipelinedBatch: boolean;
   execute(statements: readonly BoundStatement[]): Promise<ExecutedStatement>;
+  begin(): Promise<unknown>;
+  commit(): Promise<unknown>;
   rollBack(): Promise<unknown>;
   release(): Promise<void> | void;
 }

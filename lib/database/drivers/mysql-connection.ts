@@ -38,6 +38,14 @@ export class MysqlConnection implements ConnectionLease {
     return this.#query(isPrepared ? 'execute' : 'query', text, values);
   }
 
+  begin(): Promise<unknown> {
+    return this.#query('query', 'BEGIN', []);
+  }
+
+  commit(): Promise<unknown> {
+    return this.#query('query', 'COMMIT', []);
+  }
+
   rollBack(): Promise<unknown> {
     return this.#query('query', 'ROLLBACK', []);
   }

@@ -5,7 +5,7 @@ import { resultFromPg, type ExecutedStatement, type PgResult } from './statement
 
 /** The part of a client of `pg`, or of a replacement of it, that is used here. */
 interface PgClient {
-  /** Only the JavaScript client of `pg` has it; its native bindings have not. */
+  /** The protocol connection, which the JavaScript client of `pg` has and its native bindings have not. */
   readonly connection?: Partial<PgWire>;
   /** In the pipeline mode of `pg` a client accepts only its own query class. */
   readonly pipeline?: boolean;
@@ -50,6 +50,14 @@ export class PgConnection implements ConnectionLease {
       };
       this.raw.query(new PgPreparedBatch(statements, callback));
     });
+  }
+
+  begin(): Promise<unknown> {
+    return this.raw.query('BEGIN');
+  }
+
+  commit(): Promise<unknown> {
+    return this.raw.query('COMMIT');
   }
 
   rollBack(): Promise<unknown> {

@@ -26,8 +26,8 @@ interface Columns {
 }
 
 const parseJson = (text: string): unknown => JSON.parse(text);
-/** By the OID of a type. Only bool, json and jsonb are converted. */
-const READERS = new Map<number, (text: string) => unknown>([
+/** The conversions of values by the OID of their type. Only bool, json and jsonb are converted. */
+const CONVERTERS_BY_TYPE_ID = new Map<number, (text: string) => unknown>([
   [16, (text) => text === 't'],
   [114, parseJson],
   [3802, parseJson],
@@ -35,7 +35,7 @@ const READERS = new Map<number, (text: string) => unknown>([
 const asIs = (text: string): string => text;
 
 const NO_COLUMNS: Columns = { names: [], readers: [], blank: {} };
-/** Of every statement that the server has described once. The columns are the same on every connection. */
+/** The columns of every statement that the server has described once. They are the same on every connection. */
 const COLUMNS = new WeakMap<Statement, Columns>();
 
 /**
@@ -46,13 +46,13 @@ const COLUMNS = new WeakMap<Statement, Columns>();
  * Numbers stay texts, whatever type parsers the application has set.
  */
 export class PgPreparedBatch {
-  /** Of the first statement, for tracers. */
+  /** The values of the first statement, for tracers that read them as those of a query of `pg`. */
   readonly values: readonly SqlValue[];
   readonly #statements: readonly BoundStatement[];
   /** The text of the first statement, if a tracer has changed it. */
   #tracedText: string | undefined;
   #wire: PgWire | undefined;
-  /** The index of the statement that the server answers now. */
+  /** The index of the statement whose result is received next. */
   #index = 0;
   #columns = NO_COLUMNS;
   readonly #rows: Row[] = [];
@@ -70,8 +70,8 @@ export class PgPreparedBatch {
   }
 
   /**
-   * Of the statement that the server answers now: `pg` records the parsed text under it. A getter, because a tracer may have
-   * defined a property that cannot be written.
+   * The name of the statement whose result is received next: `pg` records under it that the connection has prepared the text. A
+   * getter, because the name changes within the batch, and a tracer may have defined a property that cannot be written.
    */
   get name(): string {
     return this.#current.name;
@@ -120,7 +120,7 @@ export class PgPreparedBatch {
     const names = fields.map(({ name }) => name);
     this.#columns = {
       names,
-      readers: fields.map(({ dataTypeID }) => READERS.get(dataTypeID) ?? asIs),
+      readers: fields.map(({ dataTypeID }) => CONVERTERS_BY_TYPE_ID.get(dataTypeID) ?? asIs),
       blank: Object.fromEntries(names.map((name) => [name, null])),
     };
   }

@@ -1,9 +1,14 @@
 export interface StatementResult {
   readonly rows: readonly Readonly<Record<string, unknown>>[];
   readonly affected: number;
+  /**
+   * What `LAST_INSERT_ID(expression)` was set to last in a statement of MySQL or MariaDB; 0 when it was not evaluated, when a
+   * trigger has reset it, and on other engines.
+   */
+  readonly insertId: number;
 }
 
-export const NO_ROWS_AFFECTED: StatementResult = { rows: [], affected: 0 };
+export const NO_ROWS_AFFECTED: StatementResult = { rows: [], affected: 0, insertId: 0 };
 
 export interface ExecutedStatement extends StatementResult {
   /** Whether the server reported an open transaction with its answer. A later rollback would undo the statement. */
@@ -17,7 +22,9 @@ export interface PgResult {
 }
 
 /** What `mysql2` and `mysql` return: the rows, or a header for a statement without rows. */
-export type MysqlResult = StatementResult['rows'] | { readonly affectedRows: number };
+export type MysqlResult =
+  | StatementResult['rows']
+  | { readonly affectedRows: number; readonly insertId?: number | string | undefined };
 
 /** The result of a TypeORM query runner with `useStructuredResult`. */
 export function resultFromTypeOrm(structured: unknown): ExecutedStatement {
@@ -29,20 +36,28 @@ export function resultFromTypeOrm(structured: unknown): ExecutedStatement {
   return {
     rows: Array.isArray(records) ? records : [],
     affected: affected ?? 0,
+    insertId: insertIdOf(raw),
     isUncommitted: hasOpenTransaction(raw),
   };
 }
 
 /** `pg` keeps the state of the transaction in the client: see `isInLeftoverTransaction`. */
 export function resultFromPg({ rows, rowCount }: PgResult): ExecutedStatement {
-  return { rows, affected: rowCount ?? 0, isUncommitted: false };
+  return { rows, affected: rowCount ?? 0, insertId: 0, isUncommitted: false };
 }
 
 export function resultFromMysql(result: MysqlResult): ExecutedStatement {
   const isUncommitted = hasOpenTransaction(result);
   return 'affectedRows' in result
-    ? { rows: [], affected: result.affectedRows, isUncommitted }
-    : { rows: result, affected: 0, isUncommitted };
+    ? { rows: [], affected: result.affectedRows, insertId: insertIdOf(result), isUncommitted }
+    : { rows: result, affected: 0, insertId: 0, isUncommitted };
+}
+
+/** A number, or its text from a pool that is set up with `bigNumberStrings`. SQLite answers with a number of its own. */
+function insertIdOf(raw: unknown): number {
+  const { insertId } = (raw ?? {}) as { readonly insertId?: unknown };
+  const number = Number(insertId);
+  return Number.isSafeInteger(number) ? number : 0;
 }
 
 /**

@@ -35,6 +35,14 @@ export class TypeOrmConnection implements ConnectionLease {
     return resultFromTypeOrm(await this.runner.query(query, values, true));
   }
 
+  begin(): Promise<unknown> {
+    return this.runner.query('BEGIN');
+  }
+
+  commit(): Promise<unknown> {
+    return this.runner.query('COMMIT');
+  }
+
   rollBack(): Promise<unknown> {
     return this.runner.query('ROLLBACK');
   }

@@ -105,7 +105,10 @@ export class Deadlines {
     if (this.#first === null) this.#timer?.unref();
   }
 
-  /** In no async context. The context of the first caller, such as its request, would stay in memory as long as calls come. */
+  /**
+   * Sets the timer outside of any async context. Otherwise the context of the first caller, such as its request, would stay in memory
+   * as long as calls come.
+   */
   readonly #wake = AsyncResource.bind((ms: number): void => {
     clearTimeout(this.#timer);
     this.#timer = setTimeout(this.#expireDue, ms);

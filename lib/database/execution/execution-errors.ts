@@ -1,13 +1,16 @@
 import { TwoFactorUnavailableError } from '../../errors/index.js';
 
-/** The values of a statement could not be made. The cause is the reason, and nothing was sent. */
-export class UnbindableValuesError extends Error {}
+/** The base of errors that are thrown and caught inside `lib/database`. No driver throws them, and no caller receives them. */
+export abstract class ExecutionError extends Error {}
 
-/** Several statements were to be sent at once, on a connection that takes one at a time. Nothing was sent. */
-export class PipelineUnsupportedError extends Error {}
+/** The values of a statement could not be made. The cause is the reason, and nothing was sent. */
+export class UnbindableValuesError extends ExecutionError {}
+
+/** A connection that takes one statement at a time was given several together. None of them was sent. */
+export class PipelineUnsupportedError extends ExecutionError {}
 
 /** The statement ran inside a transaction that no caller had begun. It was rolled back, and may be repeated. */
-export class NotCommittedError extends Error {
+export class NotCommittedError extends ExecutionError {
   constructor() {
     super(
       'The connections of the data source do not commit by themselves. Set autocommit = 1, and end every transaction ' +

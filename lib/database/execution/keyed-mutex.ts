@@ -1,6 +1,6 @@
-/** How a failed call affects the calls queued behind it. */
+/** The call that holds the mutex of a key: how its failure affects the calls that are queued behind it. */
 export interface HolderState {
-  /** The statement hung on the server. The calls queued behind it wait for the same row, and fail with it. */
+  /** Whether its statement hung on the server. The calls queued behind it would wait for the same row, and fail with it. */
   readonly timedOutOnServer: boolean;
   /** Whether the caller has already timed out. Later calls then start with a fresh wait. */
   readonly expired: boolean;
@@ -29,7 +29,8 @@ export class KeyedMutex {
       this.#append(key, turn, holder, () => false);
       return turn;
     }
-    // Read now, because only a call that comes after the time-out may wait afresh. The earlier ones fail with the holder.
+    // Read before the wait: a call that joins the queue after the call before it has timed out starts a wait of its own. A call
+    // that was queued before that fails together with it.
     const startsFresh = before.holder.expired;
     let isInherited = false;
     const turn = before.done.then((error) => {

@@ -5,13 +5,16 @@ import type { DataSource } from 'typeorm';
 import { TwoFactorConfigurationError } from '../../errors/index.js';
 import type { Capabilities } from '../capabilities.js';
 import {
+  describeDatabaseError,
   isDuplicateKey,
+  isInWordsOfDriver,
+  isPlanOutdated,
   isPreparedStatementRefused,
   isReadOnly,
   isSerializationFailure,
   translateDatabaseError,
 } from '../database-error.js';
-import { abandonConnection } from '../drivers/abandon-connection.js';
+import { abandonConnection, isStillExecuting } from '../drivers/abandon-connection.js';
 import { acquireDriverConnection } from '../drivers/acquire-driver-connection.js';
 import type { BoundStatement, ConnectionLease } from '../drivers/connection-lease.js';
 import {
@@ -21,13 +24,17 @@ import {
 } from '../drivers/statement-result.js';
 import { TypeOrmConnection } from '../drivers/typeorm-connection.js';
 import { engineOf, type Engine } from '../engine.js';
-import { bindValues, type SqlValue, type SqlValues, type Statement } from '../statement.js';
+import { bindValues, type SqlValue, type SqlValues, Statement } from '../statement.js';
 import { databaseTimeoutError, type Deadline } from './deadline.js';
 import {
+  ExecutionError,
   NotCommittedError,
   openTransactionError,
   UnbindableValuesError,
 } from './execution-errors.js';
+import { StaleConnections } from './stale-connections.js';
+import { runOnServer, runOnSqlite } from './own-transaction.js';
+import { StepsAbortedError, type TransactionSteps } from './transaction-steps.js';
 import { TypeOrmObservers } from './typeorm-observers.js';
 
 export interface OwnConnectionOptions {
@@ -43,11 +50,16 @@ const POLL_MS = 5;
 const MAX_JITTER_MS = 50;
 /** A connection with a leftover transaction is repaired by the first try. A second failure has another reason. */
 const NOT_COMMITTED_TRIES = 3;
+/** The size of the pool that `pg` and `mysql2` use without an option. */
+const DEFAULT_POOL_SIZE = 10;
 
 /** Executes statements on connections of the pool, each in its own transaction: committed when it returns. */
 export class OwnConnectionExecutor {
   readonly #engine: Engine;
   readonly #observers: TypeOrmObservers;
+  readonly #stale: StaleConnections;
+  readonly #poolSize: number;
+  readonly #probe: Statement;
 
   constructor(
     private readonly dataSource: DataSource,
@@ -56,6 +68,14 @@ export class OwnConnectionExecutor {
   ) {
     this.#engine = engineOf(dataSource);
     this.#observers = new TypeOrmObservers(dataSource);
+    this.#poolSize = poolSizeOf(dataSource);
+    this.#stale = new StaleConnections(this.#poolSize);
+    this.#probe = new Statement(this.#engine, 'SELECT 1');
+  }
+
+  /** Whether a statement that was refused because its server accepts no writes may find another server when it is repeated. */
+  mayFindAnotherServer(error: unknown): boolean {
+    return isReadOnly(error) && this.#stale.mayReachAnother;
   }
 
   /** Whether statements may go to the driver directly: they are prepared, and nothing observes them through TypeORM. */
@@ -71,19 +91,66 @@ export class OwnConnectionExecutor {
   ): Promise<StatementResult> {
     const execute = (lease: ConnectionLease): Promise<ExecutedStatement> =>
       lease.execute([boundStatement(statement, values)]);
+    try {
+      return await this.#repeat(execute, deadline);
+    } catch (error) {
+      if (error instanceof UnbindableValuesError) throw error.cause;
+      if (isDuplicateKey(error)) return NO_ROWS_AFFECTED;
+      throw translateDatabaseError(error, false);
+    }
+  }
+
+  /**
+   * Executes several statements in one transaction, all of it again when it lost a race, or when another transaction has
+   * inserted a unique value meanwhile: the steps then read its row.
+   */
+  async transaction<T>(steps: () => TransactionSteps<T>, deadline: Deadline): Promise<T> {
+    let outcome: T | undefined;
+    const execute = async (lease: ConnectionLease): Promise<ExecutedStatement> => {
+      outcome =
+        this.#engine === 'sqlite'
+          ? await this.#runOnSqlite(lease, steps())
+          : await runOnServer(lease, steps(), deadline);
+      return { ...NO_ROWS_AFFECTED, isUncommitted: false };
+    };
+    try {
+      await this.#repeat(execute, deadline, isDuplicateKey);
+    } catch (error) {
+      throw error instanceof StepsAbortedError ? error.cause : translateDatabaseError(error, false);
+    }
+    return outcome as T;
+  }
+
+  async #runOnSqlite<T>(lease: ConnectionLease, steps: TransactionSteps<T>): Promise<T> {
+    const { runner } = lease as TypeOrmConnection;
+    const { logger } = this.dataSource;
+    const outcome = runOnSqlite(lease.raw, steps, ({ text }, values) => {
+      if (this.#observers.hasLogging) logger.logQuery(text, values, runner);
+    });
+    // TypeORM saves a database of sql.js after each statement of its own, and does not notice the statements that are executed
+    // here.
+    await (this.dataSource.driver as { autoSave?: () => Promise<void> }).autoSave?.();
+    return outcome;
+  }
+
+  /** Executes, and repeats it when it lost a race. @throws the last error of the driver, untranslated. */
+  async #repeat(
+    execute: (lease: ConnectionLease) => Promise<ExecutedStatement>,
+    deadline: Deadline,
+    isLost: (error: unknown) => boolean = () => false,
+  ): Promise<StatementResult> {
     for (let attempt = 1; ; attempt += 1) {
       try {
         return await this.runOnce(execute, deadline);
       } catch (error) {
-        if (error instanceof UnbindableValuesError) throw error.cause;
-        if (isDuplicateKey(error)) return NO_ROWS_AFFECTED;
         const isNotCommitted = error instanceof NotCommittedError;
         if (isNotCommitted && attempt >= NOT_COMMITTED_TRIES) {
           throw new TwoFactorConfigurationError(error.message);
         }
-        const mayRetry = isNotCommitted || isSerializationFailure(error);
+        if (this.mayFindAnotherServer(error) && !deadline.expired) continue;
+        const mayRetry = isNotCommitted || isSerializationFailure(error) || isLost(error);
         if (!mayRetry || attempt >= this.options.tries || deadline.expired) {
-          throw translateDatabaseError(error, false);
+          throw error;
         }
         // At random, because two transactions that collided would otherwise collide again.
         await sleep(Math.random() * MAX_JITTER_MS);
@@ -95,10 +162,13 @@ export class OwnConnectionExecutor {
   async runOnce(
     execute: (lease: ConnectionLease) => Promise<ExecutedStatement>,
     deadline: Deadline,
+    outdatedPlans = 0,
   ): Promise<StatementResult> {
     // The caller has been refused. A statement sent now would take effect without the caller knowing.
     if (deadline.expired) throw databaseTimeoutError();
     const lease = await this.#lease();
+    let mayPrepareAgain = false;
+    let reason = '';
     try {
       if (isInLeftoverTransaction(lease)) await this.#abortOnDeadline(deadline, lease.rollBack());
       // Nothing is awaited between the last check of each condition and the statement. Otherwise a transaction could begin,
@@ -115,18 +185,65 @@ export class OwnConnectionExecutor {
       }
       return result;
     } catch (error) {
+      if (isReadOnly(error)) this.#stale.recordRefusal();
+      // Each connection that is open has plans of the old table; the pool has no more of them than places.
+      mayPrepareAgain = isPlanOutdated(error) && outdatedPlans <= this.#poolSize;
       // The server does not answer on this connection, or accepts no writes since a failover. The pool opens another one.
-      if (deadline.timedOutOnServer || isReadOnly(error)) abandonConnection(lease.raw);
-      if (!lease.usesPreparedStatements || !isPreparedStatementRefused(error)) throw error;
+      if (
+        mayPrepareAgain ||
+        deadline.timedOutOnServer ||
+        isReadOnly(error) ||
+        isStillExecuting(lease.raw, error)
+      ) {
+        abandonConnection(lease.raw);
+      }
+      const isRefused =
+        isPlanOutdated(error) || (await this.#refusesToPrepare(lease, error, deadline));
+      if (!isRefused || !lease.usesPreparedStatements) throw error;
+      reason = describeDatabaseError(error);
     } finally {
       await lease.release();
     }
+    if (mayPrepareAgain) return this.runOnce(execute, deadline, outdatedPlans + 1);
     this.capabilities.disable(
       'preparedStatements',
-      'The server or a pooler before it refuses prepared statements; going on without them. Set ' +
+      `The server, its driver or a pooler between them refuses prepared statements (${reason}); going on without them. Set ` +
         'preparedStatements: false to say so from the start.',
     );
     return this.runOnce(execute, deadline);
+  }
+
+  /**
+   * Whether prepared statements are refused, and not this statement alone. Drivers such as that of PGlite refuse them in words
+   * of their own; then a statement without any effect tells: it is refused when it is prepared, and executed as text.
+   */
+  async #refusesToPrepare(
+    lease: ConnectionLease,
+    error: unknown,
+    deadline: Deadline,
+  ): Promise<boolean> {
+    if (isPreparedStatementRefused(error)) return true;
+    const isUnclear = isInWordsOfDriver(error) && !(error instanceof ExecutionError);
+    if (!isUnclear || !lease.usesPreparedStatements || deadline.expired) return false;
+    try {
+      const probe = boundStatement(this.#probe, () => ({}));
+      await this.#abortOnDeadline(
+        deadline,
+        Promise.resolve().then(() => lease.execute([probe])),
+      );
+      return false;
+    } catch (refusal) {
+      if (!isInWordsOfDriver(refusal)) return false;
+    }
+    // Twice, because PGlite sends the half of a message that it could not write in front of the next one. A connection that is
+    // broken fails both times.
+    const asText = (): Promise<unknown> => this.#abortOnDeadline(deadline, lease.rollBack());
+    return asText()
+      .catch(asText)
+      .then(
+        () => true,
+        () => false,
+      );
   }
 
   #lease(): Promise<ConnectionLease> {
@@ -204,7 +321,7 @@ export function boundStatement(statement: Statement, values: () => SqlValues): B
   return bindLazily(statement, () => bindValues(statement, values()));
 }
 
-/** As `boundStatement`, with values that are already in the order of the placeholders. */
+/** Does the same as `boundStatement`, with values that are already in the order of the placeholders. */
 export function bindLazily(statement: Statement, bind: () => SqlValue[]): BoundStatement {
   try {
     return { statement, values: bind() };
@@ -213,11 +330,22 @@ export function bindLazily(statement: Statement, bind: () => SqlValue[]): BoundS
   }
 }
 
+function poolSizeOf({ options }: DataSource): number {
+  const { poolSize, extra } = options as {
+    poolSize?: number;
+    extra?: { max?: number; connectionLimit?: number } | null;
+  };
+  return poolSize ?? extra?.max ?? extra?.connectionLimit ?? DEFAULT_POOL_SIZE;
+}
+
 interface SqliteConnection {
   readonly inTransaction?: boolean;
 }
 
-/** Whether an application released the connection inside a transaction. `pg` knows: `I` is idle, all else a transaction. */
+/**
+ * Whether an application released the connection inside a transaction. `pg` reports it: `I` is idle, every other letter a
+ * transaction.
+ */
 function isInLeftoverTransaction({ raw }: ConnectionLease): boolean {
   const { getTransactionStatus } = (raw ?? {}) as { getTransactionStatus?: () => string | null };
   return (getTransactionStatus?.call(raw) ?? 'I') !== 'I';

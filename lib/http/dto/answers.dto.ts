@@ -1,4 +1,5 @@
-import { ApiMember } from '../open-api.js';
+import type { PasskeyDescriptor, PasskeyRequestOptions } from '../../confirmation/index.js';
+import { ApiMember, ApiModel } from '../open-api.js';
 import type { Problem } from '../problem.js';
 
 const TIME = { type: String, format: 'date-time', example: '2026-11-22T12:00:00.000Z' } as const;
@@ -6,6 +7,7 @@ const ID_EXAMPLE = '06jk5q3v2o8s1g7h4n9t0c6m2e8p5r1vdq3g';
 const STATUSES = ['pending', 'confirmed', 'used', 'expired', 'locked', 'cancelled'] as const;
 
 /** The response of `POST request-confirmation` and `POST resend`. */
+@ApiModel()
 export class RequestConfirmationAnswer {
   @ApiMember({
     type: String,
@@ -17,21 +19,57 @@ export class RequestConfirmationAnswer {
   @ApiMember({ ...TIME, description: 'Until when the code can be confirmed.' })
   expiresAt!: string;
 
-  @ApiMember({ ...TIME, description: 'From when on resend is accepted.' })
-  resendAt!: string;
+  @ApiMember({
+    ...TIME,
+    required: false,
+    description: 'From when on resend is accepted; with a message.',
+  })
+  resendAt?: string;
 
-  @ApiMember({ type: Number, description: 'Codes that may be tried.', example: 5 })
+  @ApiMember({ type: Number, description: 'Responses that may be tried.', example: 5 })
   attemptsLeft!: number;
 
-  @ApiMember({ type: Number, description: 'Characters of the code.', example: 6 })
-  codeLength!: number;
+  @ApiMember({
+    type: Number,
+    required: false,
+    description: 'Characters of the code; with a message.',
+    example: 6,
+  })
+  codeLength?: number;
 
   @ApiMember({
     type: String,
-    description: 'Where the code went, for its owner to recognise.',
+    required: false,
+    description: 'With a message: where the code went, for its owner to recognise.',
     example: 'a***@e***.com',
   })
-  maskedToken!: string;
+  maskedToken?: string;
+
+  @ApiMember({
+    type: String,
+    required: false,
+    description: 'The method to begin with; only for purposes with methods.',
+    example: 'totp',
+  })
+  method?: string;
+
+  @ApiMember({
+    type: String,
+    isArray: true,
+    required: false,
+    description: 'The methods that this person can use now; only for purposes with methods.',
+    example: ['totp', 'recovery'],
+  })
+  methods?: string[];
+
+  @ApiMember({
+    type: String,
+    enum: ['queued'],
+    required: false,
+    description: 'With a message that leaves after this response: ask check what became of it.',
+    example: 'queued',
+  })
+  delivery?: 'queued';
 
   @ApiMember({
     type: String,
@@ -42,6 +80,7 @@ export class RequestConfirmationAnswer {
 }
 
 /** The response of `POST confirm`. */
+@ApiModel()
 export class ConfirmAnswer {
   @ApiMember({
     type: String,
@@ -66,6 +105,7 @@ export class ConfirmAnswer {
 }
 
 /** The response of `POST check`. */
+@ApiModel()
 export class CheckAnswer {
   @ApiMember({ type: String, description: 'The confirmation.', example: ID_EXAMPLE })
   id!: string;
@@ -86,9 +126,64 @@ export class CheckAnswer {
 
   @ApiMember({ ...TIME, description: 'From when on resend is accepted.' })
   resendAt!: string;
+
+  @ApiMember({
+    type: String,
+    required: false,
+    nullable: true,
+    description: 'What confirmed it, null before that; only where methods are configured.',
+    example: 'totp',
+  })
+  confirmedBy?: string | null;
+
+  @ApiMember({
+    type: String,
+    enum: ['queued', 'sent', 'failed'],
+    required: false,
+    description: 'Where the newest message is; of a pending one, only where messages are queued.',
+    example: 'sent',
+  })
+  delivery?: 'queued' | 'sent' | 'failed';
+
+  @ApiMember({
+    type: String,
+    enum: ['recipient-not-allowed', 'send-failed', 'too-many-requests'],
+    required: false,
+    description: 'Why it failed; only with delivery failed.',
+    example: 'send-failed',
+  })
+  deliveryError?: 'recipient-not-allowed' | 'send-failed' | 'too-many-requests';
+}
+
+/** The answer of `POST challenge`, for `PublicKeyCredential.parseRequestOptionsFromJSON` in the browser. */
+@ApiModel()
+export class ChallengeAnswer implements PasskeyRequestOptions {
+  @ApiMember({ type: String, description: 'The domain that the passkeys belong to.' })
+  rpId!: string;
+
+  @ApiMember({ type: String, description: 'What is signed, in base64url.' })
+  challenge!: string;
+
+  @ApiMember({
+    type: Number,
+    description: 'Milliseconds that the browser may wait for the person.',
+  })
+  timeout!: number;
+
+  @ApiMember({
+    type: 'object',
+    isArray: true,
+    additionalProperties: true,
+    description: 'The passkeys of the person, by their ids.',
+  })
+  allowCredentials!: PasskeyDescriptor[];
+
+  @ApiMember({ type: String, enum: ['required'], description: 'PIN or biometrics are asked for.' })
+  userVerification!: 'required';
 }
 
 /** An error response of `TwoFactorExceptionFilter`. */
+@ApiModel()
 export class ProblemAnswer implements Problem {
   @ApiMember({ type: String, description: 'The slug as a URN.' })
   type!: string;
@@ -117,6 +212,15 @@ export class ProblemAnswer implements Problem {
 
   @ApiMember({ type: Number, required: false, description: 'Seconds, as in Retry-After.' })
   retryAfter?: number;
+
+  @ApiMember({
+    type: String,
+    isArray: true,
+    required: false,
+    description: 'With too-many-requests of a locked subject: the methods that can still be named.',
+    example: ['recovery'],
+  })
+  methods?: readonly string[];
 
   @ApiMember({ type: String, required: false, description: 'With send-failed: what to resend.' })
   id?: string;

@@ -4,6 +4,7 @@ import { TwoFactorError, TwoFactorUnavailableError } from '../../errors/index.js
 import { DatabaseLimitStore } from './database-limit.store.js';
 import type {
   ConsumeResult,
+  QuotaAddition,
   QuotaRequest,
   QuotaUsage,
   LimitStore,
@@ -17,17 +18,20 @@ import { NoLimitStore } from './no-limit.store.js';
  */
 export function checkedLimitStore(store: LimitStore, timeoutMs: number): LimitStore {
   const isOurs = store instanceof DatabaseLimitStore || store instanceof NoLimitStore;
-  return isOurs ? store : new CheckedLimitStore(store, timeoutMs);
+  if (isOurs) return store;
+  // Without the method a limit that needs it is refused at boot.
+  const Checked = store.add === undefined ? CheckedLimitStore : CheckedAddingStore;
+  return new Checked(store, timeoutMs);
 }
 
 class CheckedLimitStore implements LimitStore {
   constructor(
-    private readonly store: LimitStore,
+    protected readonly store: LimitStore,
     private readonly timeoutMs: number,
   ) {}
 
   async consume(charges: readonly QuotaRequest[], owner: string): Promise<ConsumeResult> {
-    const answer: unknown = await this.#ask(() => this.store.consume(charges, owner));
+    const answer: unknown = await this.ask(() => this.store.consume(charges, owner));
     const { exhausted, consumed } = (answer ?? {}) as Partial<ConsumeResult>;
     const keys = new Set(charges.map(({ key }) => key));
     // A refusal that names no quota of this call could not be reported to the caller.
@@ -42,24 +46,24 @@ class CheckedLimitStore implements LimitStore {
   }
 
   async refund(charges: readonly QuotaRequest[]): Promise<void> {
-    await this.#ask(() => this.store.refund(charges));
+    await this.ask(() => this.store.refund(charges));
   }
 
   async release(keys: readonly string[], owner?: string): Promise<void> {
-    await this.#ask(() => this.store.release(keys, owner));
+    await this.ask(() => this.store.release(keys, owner));
   }
 
   async read(keys: readonly string[], manager?: EntityManager): Promise<readonly QuotaUsage[]> {
-    const levels: unknown = await this.#ask(() => this.store.read(keys, manager));
+    const levels: unknown = await this.ask(() => this.store.read(keys, manager));
     if (!areLevels(levels)) throw noAnswer('read', 'a list of levels');
     return levels.filter(({ key }) => keys.includes(key));
   }
 
   async purge(limit: number): Promise<boolean> {
-    return (await this.#ask(async () => this.store.purge?.(limit))) === true;
+    return (await this.ask(async () => this.store.purge?.(limit))) === true;
   }
 
-  async #ask<T>(question: () => Promise<T>): Promise<T> {
+  protected async ask<T>(question: () => Promise<T>): Promise<T> {
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<never>((_, reject) => {
       timer = setTimeout(() => {
@@ -76,6 +80,12 @@ class CheckedLimitStore implements LimitStore {
     } finally {
       clearTimeout(timer);
     }
+  }
+}
+
+class CheckedAddingStore extends CheckedLimitStore {
+  async add(additions: readonly QuotaAddition[]): Promise<void> {
+    await this.ask(async () => this.store.add?.(additions));
   }
 }
 

@@ -5,7 +5,6 @@ import type { DataSource, EntityManager } from 'typeorm';
 
 import {
   assertEntity,
-  assertReturning,
   listValues,
   StatementRunner,
   tableNames,
@@ -15,12 +14,14 @@ import {
 } from '../../database/index.js';
 import { TwoFactorUnavailableError } from '../../errors/index.js';
 import type { Clock } from '../../options/index.js';
+import { consumeAnswer, consumeValues, type RefusalOrder } from './dialects/mysql-answer.js';
 import { quotaRow, failureRuleOf, failureRuleValues } from './dialects/quota-values.js';
 import { limitStatements, type LimitStatements } from './dialects/statements.js';
 import { LimitRecord } from './limit-record.entity.js';
 import { isExhausted, UNLOCKED_MS } from './limit-rules.js';
 import type {
   ConsumeResult,
+  QuotaAddition,
   QuotaRequest,
   QuotaUsage,
   LimitStore,
@@ -30,7 +31,34 @@ export interface DatabaseLimitStoreOptions extends StatementRunnerOptions {
   readonly clock: Clock;
 }
 
-/** How often a call repeats its statement because a quota was exhausted when it consumed, and free when it was read. */
+/** The options of `consume` that only the store of this package has, beyond the interface `LimitStore`. */
+export interface ConsumeOptions {
+  /** The deadline of the call that consumes the quotas: none is consumed after it. */
+  readonly deadline?: Deadline | undefined;
+  /** The keys of other pending slots, whose usages a refused call needs too. */
+  readonly alternatives?: readonly string[] | undefined;
+  /** Whether the usages after the consumption are needed. @default true */
+  readonly reportsUsage?: boolean | undefined;
+  /**
+   * The order by which the statement chooses the one exhausted quota that the refusal reports. Absent when the refusal must
+   * contain all exhausted quotas, which a read after the statement then finds.
+   */
+  readonly refusalOrder?: RefusalOrder | undefined;
+}
+
+export interface DatabaseConsumeResult extends ConsumeResult {
+  /** After a refusal: the usages of the `alternatives`. */
+  readonly others?: readonly QuotaUsage[];
+}
+
+/** What one statement did. `exhausted` is the refusal, where the statement itself answers it. */
+interface ConsumeAttempt {
+  readonly isDone: boolean;
+  readonly consumed: readonly QuotaUsage[];
+  readonly exhausted: QuotaUsage | null;
+}
+
+/** How often a call repeats its statement when that found a quota exhausted, and the read after it found the quota free. */
 const ROUNDS = 20;
 const MAX_PAUSE_MS = 20;
 const CALL_BYTES = 8;
@@ -46,13 +74,9 @@ export class DatabaseLimitStore implements LimitStore {
     private readonly timeoutMs: number,
   ) {}
 
-  /** @throws TwoFactorConfigurationError when the data source does not know the entity, or its engine cannot do it. */
-  static async open(
-    dataSource: DataSource,
-    options: DatabaseLimitStoreOptions,
-  ): Promise<DatabaseLimitStore> {
+  /** @throws TwoFactorConfigurationError when the data source does not know the entity. */
+  static open(dataSource: DataSource, options: DatabaseLimitStoreOptions): DatabaseLimitStore {
     assertEntity(dataSource, LimitRecord);
-    await assertReturning(dataSource);
     const runner = new StatementRunner(dataSource, options);
     const statements = limitStatements(runner.engine, tableNames(dataSource, LimitRecord));
     return new DatabaseLimitStore(runner, statements, options.clock, options.timeoutMs);
@@ -63,29 +87,31 @@ export class DatabaseLimitStore implements LimitStore {
     return this.statements.clauses;
   }
 
-  /** @param deadline of the call that consumes the quotas: none is consumed after it. */
+  /** Parts of an UPDATE over a confirmation and its quotas, for MySQL and MariaDB; `null` for others. */
+  get joins(): LimitStatements['joins'] {
+    return this.statements.joins;
+  }
+
   async consume(
     charges: readonly QuotaRequest[],
     owner: string,
-    deadline?: Deadline,
-  ): Promise<ConsumeResult> {
+    options: ConsumeOptions = {},
+  ): Promise<DatabaseConsumeResult> {
     const consuming = charges.filter(({ checkOnly }) => !checkOnly);
+    if (consuming.length === 0) return this.#refusalOf(charges, options);
     // No further statement is issued when the caller has already timed out.
     const endsAt = performance.now() + this.timeoutMs;
     for (let round = 0; round < ROUNDS && performance.now() < endsAt; round += 1) {
       if (round > 0) await sleep(Math.random() * MAX_PAUSE_MS);
-      if (consuming.length === 0 || !this.statements.consumesAllOrNothing) {
-        const exhausted = await this.#exhaustedOf(charges, deadline);
-        if (exhausted.length > 0 || consuming.length === 0) return { exhausted, consumed: [] };
-      }
-      const consumed = await this.#tryConsume(charges, owner, deadline);
-      if (consumed.length === consuming.length) return { exhausted: [], consumed };
+      const { isDone, consumed, exhausted } = await this.#tryConsume(charges, owner, options);
+      if (isDone) return { exhausted: [], consumed };
+      if (exhausted !== null) return { exhausted: [exhausted], consumed: [] };
       // A concurrent call consumed the last unit of one of them after this one had checked it. What this call has consumed of
       // the others is given back.
       const keys = new Set(consumed.map(({ key }) => key));
       await this.refund(consuming.filter(({ key }) => keys.has(key)));
-      const exhausted = await this.#exhaustedOf(charges, deadline);
-      if (exhausted.length > 0) return { exhausted, consumed: [] };
+      const refusal = await this.#refusalOf(charges, options);
+      if (refusal.exhausted.length > 0) return refusal;
     }
     throw new TwoFactorUnavailableError('The limits are contended. Try again.');
   }
@@ -129,38 +155,101 @@ export class DatabaseLimitStore implements LimitStore {
     return isMore;
   }
 
+  async add(additions: readonly QuotaAddition[]): Promise<void> {
+    if (additions.length === 0) return;
+    const values = additions.flatMap(({ key, amount, endsAt }, index) => [
+      [`id${index}`, key],
+      [`amount${index}`, amount],
+      [`endsAt${index}`, endsAt],
+    ]);
+    const statement = this.statements.add(additions.length);
+    await this.runner.run(statement, () => Object.fromEntries(values) as SqlValues);
+  }
+
   async #tryConsume(
     charges: readonly QuotaRequest[],
     holder: string,
-    deadline: Deadline | undefined,
-  ): Promise<QuotaUsage[]> {
-    const { consumesAllOrNothing } = this.statements;
-    const sent = consumesAllOrNothing ? charges : charges.filter(({ checkOnly }) => !checkOnly);
+    options: ConsumeOptions,
+  ): Promise<ConsumeAttempt> {
     // The owner and the call: two calls may have the same owner.
     const owner = holder + randomBytes(CALL_BYTES).toString('hex');
+    const consuming = charges.filter(({ checkOnly }) => !checkOnly);
+    const { answersBy } = this.statements;
+    const rule = failureRuleValues(failureRuleOf(charges));
+    let now = 0;
     const values = (): SqlValues => {
-      const now = this.clock.now();
-      const rows = sent.map((charge, index) => {
-        const row = Object.entries(quotaRow(charge, now));
-        return Object.fromEntries(row.map(([name, value]) => [`${name}${index}`, value]));
-      });
-      return Object.assign({ now, owner, ...failureRuleValues(failureRuleOf(sent)) }, ...rows);
+      now = this.clock.now();
+      const rows =
+        answersBy === 'rows'
+          ? quotaValues(charges, now)
+          : consumeValues(charges, now, options.refusalOrder);
+      return { now, owner, ...rule, ...rows };
     };
-    const result = await this.runner.run(this.statements.consume(sent.length), values, deadline);
-    // MariaDB also returns rows that refused; those still carry the owner of another call.
-    return result.rows.filter((row) => (row['owner'] ?? owner) === owner).map(levelOf);
+    const statement = this.statements.consume(charges.length, consuming.length);
+    const { rows, insertId } = await this.runner.run(statement, values, options.deadline);
+    if (answersBy === 'rows') {
+      const isDone = rows.length === consuming.length;
+      return { isDone, consumed: rows.map(levelOf), exhausted: null };
+    }
+    const answer = consumeAnswer(insertId, charges, now, options.refusalOrder);
+    if (answer.outcome === 'refused') {
+      if (answer.isRowAdded) await this.#dropUnused(charges, options.deadline);
+      const isAnswered = options.alternatives === undefined;
+      return { isDone: false, consumed: [], exhausted: isAnswered ? answer.exhausted : null };
+    }
+    const isDone =
+      answer.outcome === 'charged' || (await this.#hasCharged(consuming, owner, options));
+    const isToRead = isDone && options.reportsUsage !== false;
+    const keys = isToRead ? consuming.map(({ key }) => key) : [];
+    return { isDone, consumed: await this.read(keys, options.deadline), exhausted: null };
   }
 
-  async #exhaustedOf(
+  /**
+   * Whether the rows carry the mark of this call, for a table with triggers, which lose the answer of the statement. Where
+   * concurrent calls have marked all of them since, this call consumes again: a unit too many is the safe side.
+   */
+  async #hasCharged(
     charges: readonly QuotaRequest[],
-    deadline: Deadline | undefined,
-  ): Promise<QuotaUsage[]> {
+    mark: string,
+    { deadline }: ConsumeOptions,
+  ): Promise<boolean> {
     const keys = charges.map(({ key }) => key);
-    const levels = await this.read(keys, deadline);
-    const now = this.clock.now();
-    const byKey = new Map(charges.map((charge) => [charge.key, charge]));
-    return levels.filter((level) => isExhausted(level, byKey.get(level.key)!, now));
+    const statement = this.statements.read(keys.length);
+    const { rows } = await this.runner.run(statement, () => keyValues(keys), deadline);
+    return rows.some(({ owner }) => owner === mark);
   }
+
+  /** Otherwise refused requests with ever new phone numbers and addresses would fill the table. */
+  async #dropUnused(charges: readonly QuotaRequest[], deadline?: Deadline): Promise<void> {
+    const keys = charges.map(({ key }) => key);
+    await this.runner.run(this.statements.dropUnused(keys.length), () => keyValues(keys), deadline);
+  }
+
+  async #refusalOf(
+    charges: readonly QuotaRequest[],
+    { deadline, alternatives }: ConsumeOptions,
+  ): Promise<DatabaseConsumeResult> {
+    const byKey = new Map(charges.map((charge) => [charge.key, charge]));
+    const keys = new Set([...byKey.keys(), ...(alternatives ?? [])]);
+    const usages = await this.read([...keys], deadline);
+    const now = this.clock.now();
+    const isRefused = (usage: QuotaUsage): boolean => {
+      const charge = byKey.get(usage.key);
+      return charge !== undefined && isExhausted(usage, charge, now);
+    };
+    const exhausted = usages.filter(isRefused);
+    return alternatives === undefined
+      ? { exhausted, consumed: [] }
+      : { exhausted, consumed: [], others: usages };
+  }
+}
+
+function quotaValues(charges: readonly QuotaRequest[], now: number): SqlValues {
+  const rows = charges.map((charge, index) => {
+    const row = Object.entries(quotaRow(charge, now));
+    return Object.fromEntries(row.map(([name, value]) => [`${name}${index}`, value]));
+  });
+  return Object.assign({}, ...rows) as SqlValues;
 }
 
 function keyValues(keys: readonly string[]): Record<string, string> {

@@ -25,6 +25,16 @@ export interface QuotaRequest {
   readonly checkOnly: boolean;
 }
 
+/** Units to add to a counter that refuses nothing. */
+export interface QuotaAddition {
+  /** A key of the same form as that of `QuotaRequest`. `consume` is never called with it. */
+  readonly key: string;
+  /** 1 or more. */
+  readonly amount: number;
+  /** When the counter may be forgotten, epoch milliseconds: the same in all calls with this key. */
+  readonly endsAt: number;
+}
+
 /** The usage of a quota. */
 export interface QuotaUsage {
   readonly key: string;
@@ -53,9 +63,9 @@ export interface LimitStore {
    * @param owner names whom it is charged for: 16 hexadecimal characters.
    */
   consume(charges: readonly QuotaRequest[], owner: string): Promise<ConsumeResult>;
-  /** Takes one charge of each back: what it was for did not happen. */
+  /** Takes one charge of each quota back, because the action that was charged did not happen. */
   refund(charges: readonly QuotaRequest[]): Promise<void>;
-  /** Ends failures, and those windows that were charged for `owner` last; without a owner all of them. */
+  /** Ends failures, and those windows that were charged for `owner` last; without an owner all of them. */
   release(keys: readonly string[], owner?: string): Promise<void>;
   /**
    * The levels of those that have one.
@@ -68,4 +78,11 @@ export interface LimitStore {
    * to look at; absent where the store forgets by itself.
    */
   purge?(limit: number): Promise<boolean>;
+  /**
+   * Adds to counters, of which no unit may be lost among concurrent calls. `read` returns them. Called every few seconds, and only
+   * with the limit `sendsPerPrefix`, which a store without this method cannot have.
+   *
+   * @param additions ordered by key, each key once.
+   */
+  add?(additions: readonly QuotaAddition[]): Promise<void>;
 }

@@ -1,7 +1,6 @@
 import { Module, type DynamicModule } from '@nestjs/common';
 import { TypeOrmModule } from '@nestjs/typeorm';
 
-import { NoticesModule } from '../notices/notices.module.js';
 import { PasswordsModule } from '../passwords/passwords.module.js';
 import { SessionsModule } from '../sessions/sessions.module.js';
 import { AccountsController } from './accounts.controller.js';
@@ -11,16 +10,11 @@ import { User } from './user.entity.js';
 
 @Module({})
 export class AccountsModule {
-  /** @param mail the module that has the mail transport. */
-  static register(mail: DynamicModule): DynamicModule {
+  /** @param notices the module that tells customers of changes. */
+  static register(notices: DynamicModule): DynamicModule {
     return {
       module: AccountsModule,
-      imports: [
-        TypeOrmModule.forFeature([User]),
-        SessionsModule,
-        PasswordsModule,
-        NoticesModule.register(mail),
-      ],
+      imports: [TypeOrmModule.forFeature([User]), SessionsModule, PasswordsModule, notices],
       controllers: [AccountsController],
       providers: [SignUpService, ChangesService],
     };

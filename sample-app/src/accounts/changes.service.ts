@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import {
   ConfirmerService,
+  FactorService,
   TwoFactorConfirmationRequiredError,
   type ConfirmationProof,
 } from 'nestjs-two-factor';
@@ -39,6 +40,7 @@ export class ChangesService {
     private readonly failures: FailureLimitService,
     private readonly sessions: SessionService,
     private readonly notices: NoticeService,
+    private readonly factors: FactorService,
   ) {}
 
   /**
@@ -119,6 +121,8 @@ export class ChangesService {
   ): Promise<string> {
     const token = await this.dataSource.transaction(async (manager) => {
       await work(manager);
+      // The browser of a thief may be among the remembered ones.
+      await this.factors.forgetDevices({ subject: user.id, manager });
       await this.notices.add(user, change, manager);
       return this.sessions.renew(user, request, manager);
     });

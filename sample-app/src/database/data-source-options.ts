@@ -5,13 +5,14 @@ import { twoFactorMigrations } from 'nestjs-two-factor';
 
 import type { Settings } from '../settings.js';
 import { CreateBank1764000000000 } from './1764000000000-create-bank.js';
+import { WatchFactors1764100000000 } from './1764100000000-watch-factors.js';
 import { SqliteFile } from './sqlite-file.js';
 
 /** PostgreSQL or MariaDB when there is a `DATABASE_URL`, else a file. */
 export function dataSourceOptions({ databaseUrl, dataFolder }: Settings): TypeOrmModuleOptions {
   const shared = {
     autoLoadEntities: true,
-    migrations: [...twoFactorMigrations, CreateBank1764000000000],
+    migrations: [...twoFactorMigrations, CreateBank1764000000000, WatchFactors1764100000000],
     migrationsRun: true,
     retryAttempts: 3,
   };

@@ -42,5 +42,5 @@ export function securityHeaders({ isDevelopment }: Settings) {
 
 /** Routes match in upper case as well, so this must too. */
 function isPersonal(path: string): boolean {
-  return /^\/(?:api|inbox)(?:\/|$)/i.test(path);
+  return /^\/(?:api|inbox|deliveries)(?:\/|$)/i.test(path);
 }

@@ -1,7 +1,12 @@
 /** What changed in an account. */
 export type Change =
   | { readonly what: 'phone'; readonly from: string | null; readonly to: string }
-  | { readonly what: 'password' };
+  | { readonly what: 'password' }
+  | {
+      readonly what: 'factors';
+      /** Sentences without their time: `A passkey was added`. */
+      readonly changes: readonly string[];
+    };
 
 export interface NoticeText {
   readonly subject: string;
@@ -16,7 +21,7 @@ export function changeMail(change: Change, at: Date): NoticeText {
   const [subject, sentence] = sentenceOf(change);
   const lines = [
     `${sentence} at ${at.toISOString().slice(0, 16).replace('T', ' ')} UTC.`,
-    'All other browsers were signed out.',
+    ...(change.what === 'factors' ? [] : ['All other browsers were signed out.']),
     '',
     'If that was you, there is nothing to do.',
     'If it was not you, call the number on the back of your bank card now.',
@@ -37,6 +42,9 @@ export function oldNumberMessage(): string {
 function sentenceOf(change: Change): [subject: string, sentence: string] {
   if (change.what === 'password') {
     return ['Your Sample Bank password was changed', 'Your password was changed'];
+  }
+  if (change.what === 'factors') {
+    return ['The security of your Sample Bank account was changed', change.changes.join('. ')];
   }
   const { from, to } = change;
   return from === null

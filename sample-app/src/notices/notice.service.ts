@@ -51,7 +51,7 @@ export class NoticeService implements OnApplicationBootstrap, OnApplicationShutd
   }
 
   /** Writes the notices about a change. Call `sendSoon` once the transaction has committed. */
-  async add(user: User, change: Change, manager: EntityManager): Promise<void> {
+  async add(user: Pick<User, 'email'>, change: Change, manager: EntityManager): Promise<void> {
     const now = Date.now();
     const about = { attempts: 0, createdAt: now, dueAt: now };
     await manager.insert(Notice, {
@@ -117,7 +117,7 @@ export class NoticeService implements OnApplicationBootstrap, OnApplicationShutd
   async #handOver({ kind, recipient, subject, text }: Notice): Promise<void> {
     if (kind === 'sms') {
       if (this.textMessages === undefined) throw new Error('There is no sender of text messages.');
-      return this.textMessages.send(recipient, text);
+      return this.textMessages.send({ to: recipient, text });
     }
     await this.mail.sendMail({
       from: this.settings.mailFrom,

@@ -1,6 +1,8 @@
 import { Module, type DynamicModule } from '@nestjs/common';
 import { TypeOrmModule } from '@nestjs/typeorm';
 
+import { FactorChange } from './factor-change.entity.js';
+import { FactorNoticesService } from './factor-notices.service.js';
 import { Notice } from './notice.entity.js';
 import { NoticeService } from './notice.service.js';
 
@@ -10,9 +12,9 @@ export class NoticesModule {
   static register(mail: DynamicModule): DynamicModule {
     return {
       module: NoticesModule,
-      imports: [TypeOrmModule.forFeature([Notice]), mail],
-      providers: [NoticeService],
-      exports: [NoticeService],
+      imports: [TypeOrmModule.forFeature([Notice, FactorChange]), mail],
+      providers: [NoticeService, FactorNoticesService],
+      exports: [NoticeService, FactorNoticesService],
     };
   }
 }

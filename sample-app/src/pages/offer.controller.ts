@@ -16,10 +16,20 @@ class OfferAnswer {
   @ApiProperty({ type: [Way] })
   ways!: Way[];
 
+  @ApiProperty({
+    type: String,
+    nullable: true,
+    example: 'https://bank.example',
+    description: 'The only origin whose pages can use passkeys; null when there is none.',
+  })
+  passkeyOrigin!: string | null;
+
   @ApiProperty({ description: 'Whether messages are shown at /inbox.' })
   hasInbox!: boolean;
 
-  @ApiProperty({ description: 'Whether Swagger UI is at /api.' })
+  @ApiProperty({
+    description: 'Whether Swagger UI is at /api, and the deliveries are at /deliveries.',
+  })
   hasSwagger!: boolean;
 }
 
@@ -39,7 +49,7 @@ export class OfferController {
       name,
       verboseName,
     }));
-    const { hasInbox, isDevelopment } = this.settings;
-    return { ways, hasInbox, hasSwagger: isDevelopment };
+    const { hasInbox, isDevelopment, passkeyOrigin = null } = this.settings;
+    return { ways, passkeyOrigin, hasInbox, hasSwagger: isDevelopment };
   }
 }

@@ -17,10 +17,10 @@ export function drawToken(): Token {
 }
 
 /**
- * A cookie with a token. Scripts cannot read it, other sites cannot make a browser send it, and in production it travels
- * over HTTPS only. The prefix `__Host-` keeps a neighbouring subdomain from setting one of its own.
+ * A cookie of ours. Scripts cannot read it, other sites cannot make a browser send it, and in production it travels over HTTPS
+ * only. The prefix `__Host-` keeps a neighbouring subdomain from setting one of its own.
  */
-export class TokenCookie {
+export class OwnCookie {
   readonly #name: string;
   readonly #attributes: string;
 
@@ -33,22 +33,20 @@ export class TokenCookie {
     this.#attributes = `Path=/; HttpOnly; SameSite=Strict${isDevelopment ? '' : '; Secure'}`;
   }
 
-  /** The hash of the token that a request brings. */
-  hashFrom({ headers }: HttpRequest): string | undefined {
+  /** What a request brings. */
+  valueFrom({ headers }: HttpRequest): string | undefined {
     const start = `${this.#name}=`;
-    const tokens = (headers['cookie'] ?? '')
+    const values = (headers['cookie'] ?? '')
       .split(';')
       .map((part) => part.trim())
       .filter((part) => part.startsWith(start))
       .map((part) => part.slice(start.length));
-    const [token, another] = tokens;
     // A browser sends one. Of two, one was planted.
-    if (token === undefined || another !== undefined || !TOKEN.test(token)) return undefined;
-    return hashOf(token);
+    return values.length === 1 ? values[0] : undefined;
   }
 
-  set(response: HttpResponse, token: string): void {
-    this.#write(response, token, this.maxAgeSeconds);
+  set(response: HttpResponse, value: string): void {
+    this.#write(response, value, this.maxAgeSeconds);
   }
 
   clear(response: HttpResponse): void {
@@ -57,6 +55,15 @@ export class TokenCookie {
 
   #write(response: HttpResponse, value: string, maxAge: number): void {
     response.append('Set-Cookie', `${this.#name}=${value}; Max-Age=${maxAge}; ${this.#attributes}`);
+  }
+}
+
+/** A cookie with a random token, of which the server keeps the hash. */
+export class TokenCookie extends OwnCookie {
+  /** The hash of the token that a request brings. */
+  hashFrom(request: HttpRequest): string | undefined {
+    const token = this.valueFrom(request);
+    return token !== undefined && TOKEN.test(token) ? hashOf(token) : undefined;
   }
 }
 

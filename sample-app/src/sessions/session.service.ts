@@ -9,6 +9,7 @@ import type { HttpRequest, HttpResponse } from '../http/http.js';
 import { InjectSettings, type Settings } from '../settings.js';
 import { FirstStep } from './first-step.entity.js';
 import { drawToken, TokenCookie } from './cookie.js';
+import { deviceOf } from './device-name.js';
 import { Session } from './session.entity.js';
 
 /** A session ends after half an hour without a request, and after eight hours in any case. */
@@ -16,9 +17,6 @@ const IDLE_MS = 30 * 60_000;
 const ABSOLUTE_SECONDS = 8 * 3_600;
 /** The last use is written once a minute at most, so that reading a page does not write to the database. */
 const TOUCH_EVERY_MS = 60_000;
-
-const NOT_PRINTABLE = /[^\x20-\x7e]/g;
-const MAX_DEVICE = 120;
 
 /** Signed-in browsers: a random token in a cookie, its hash in a table. */
 @Injectable()
@@ -125,8 +123,4 @@ export class SessionService {
     }
     return session;
   }
-}
-
-function deviceOf({ headers }: HttpRequest): string {
-  return (headers['user-agent'] ?? 'Unknown').replace(NOT_PRINTABLE, ' ').slice(0, MAX_DEVICE);
 }

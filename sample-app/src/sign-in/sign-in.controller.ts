@@ -3,7 +3,7 @@ import { ApiHeader, ApiNoContentResponse, ApiTags } from '@nestjs/swagger';
 import { Confirmation, ConfirmationProof, RequireConfirmation } from 'nestjs-two-factor';
 
 import type { HttpRequest, HttpResponse } from '../http/http.js';
-import { SignInBody } from './sign-in.dto.js';
+import { SessionBody, SignInBody } from './sign-in.dto.js';
 import { SignInService } from './sign-in.service.js';
 
 @ApiTags('sign-in')
@@ -28,10 +28,11 @@ export class SignInController {
   @ApiHeader({ name: 'X-Confirmation-Id', description: 'Confirmation with the purpose login.' })
   @ApiNoContentResponse({ description: 'Signed in: the answer sets the session cookie.' })
   async finish(
+    @Body() { remember = false }: SessionBody,
     @Req() request: HttpRequest,
     @Res({ passthrough: true }) response: HttpResponse,
     @Confirmation() proof: ConfirmationProof,
   ): Promise<void> {
-    await this.signIns.finish(request, response, proof);
+    await this.signIns.finish(request, response, proof, remember);
   }
 }

@@ -1,5 +1,5 @@
-import { ApiProperty } from '@nestjs/swagger';
-import { IsString, MaxLength } from 'class-validator';
+import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
+import { IsBoolean, IsOptional, IsString, MaxLength } from 'class-validator';
 
 import { EmailBody } from '../accounts/email.dto.js';
 
@@ -8,4 +8,13 @@ export class SignInBody extends EmailBody {
   @IsString()
   @MaxLength(128)
   password!: string;
+}
+
+export class SessionBody {
+  @ApiPropertyOptional({
+    description: 'Whether this browser confirms the next sign-ins by itself.',
+  })
+  @IsOptional()
+  @IsBoolean()
+  remember?: boolean;
 }

@@ -1,13 +1,19 @@
-import { Module } from '@nestjs/common';
+import { Module, type DynamicModule } from '@nestjs/common';
 
 import { PasswordsModule } from '../passwords/passwords.module.js';
 import { SessionsModule } from '../sessions/sessions.module.js';
 import { SignInController } from './sign-in.controller.js';
 import { SignInService } from './sign-in.service.js';
 
-@Module({
-  imports: [PasswordsModule, SessionsModule],
-  controllers: [SignInController],
-  providers: [SignInService],
-})
-export class SignInModule {}
+@Module({})
+export class SignInModule {
+  /** @param notices the module that tells customers of changes. */
+  static register(notices: DynamicModule): DynamicModule {
+    return {
+      module: SignInModule,
+      imports: [PasswordsModule, SessionsModule, notices],
+      controllers: [SignInController],
+      providers: [SignInService],
+    };
+  }
+}

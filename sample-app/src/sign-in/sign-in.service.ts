@@ -7,8 +7,10 @@ import { User } from '../accounts/user.entity.js';
 import { clientAddress } from '../http/client-address.js';
 import type { HttpRequest, HttpResponse } from '../http/http.js';
 import { Refusal } from '../http/problem.js';
+import { NoticeService } from '../notices/notice.service.js';
 import { FailureLimitService, type FailureLimit } from '../passwords/failure-limit.service.js';
 import { PasswordService } from '../passwords/password.service.js';
+import { DeviceService } from '../sessions/device.service.js';
 import { SessionService } from '../sessions/session.service.js';
 import { FirstStepService } from '../sessions/first-step.service.js';
 import type { SignInBody } from './sign-in.dto.js';
@@ -32,6 +34,8 @@ export class SignInService {
     private readonly failures: FailureLimitService,
     private readonly firstSteps: FirstStepService,
     private readonly sessions: SessionService,
+    private readonly devices: DeviceService,
+    private readonly notices: NoticeService,
   ) {}
 
   /** The first step: the password. It allows this browser to ask for a code, and nothing else. */
@@ -52,21 +56,34 @@ export class SignInService {
     await this.firstSteps.begin(user, request, response);
   }
 
-  /** The second step: the proof is used in the transaction that ends the first step and begins the session. */
+  /**
+   * The second step: the proof is used in the transaction that ends the first step and begins the session.
+   *
+   * @param remember whether the next sign-ins from this browser need no code. The owner of the account gets a mail about it.
+   */
   async finish(
     request: HttpRequest,
     response: HttpResponse,
     proof: ConfirmationProof,
+    remember: boolean,
   ): Promise<void> {
     const user = await this.firstSteps.userOf(request);
-    const token = await this.dataSource.transaction(async (manager) => {
+    const { token, device } = await this.dataSource.transaction(async (manager) => {
       await proof.use({ manager });
       if (user === null || !(await this.firstSteps.finish(request, manager))) {
         throw new TwoFactorConfirmationRequiredError('The sign-in has ended. Begin again.');
       }
-      return this.sessions.open(user, request, manager);
+      const remembered = remember ? await this.devices.remember(proof.id, request, manager) : null;
+      if (remembered !== null) {
+        const changes = ['A browser that signs in without a code was remembered'];
+        await this.notices.add(user, { what: 'factors', changes }, manager);
+      }
+      return { token: await this.sessions.open(user, request, manager), device: remembered };
     });
     this.firstSteps.clearCookie(response);
     this.sessions.setCookie(response, token);
+    if (device === null) return;
+    this.devices.setCookie(response, device);
+    this.notices.sendSoon();
   }
 }

@@ -6,7 +6,9 @@ import type { EmailMessage } from 'nestjs-two-factor/backends/email';
  * application has checked are printed, and only for the purposes that declare them: no message carries a stranger's text.
  */
 export function purposeOf({ purpose, details }: ConfirmationState): string {
-  const { amount, payee, phone } = (details ?? {}) as Readonly<Record<string, string>>;
+  const { amount, payee, phone, change, method } = (details ?? {}) as Readonly<
+    Record<string, string>
+  >;
   switch (purpose) {
     case 'sign-up':
       return 'It opens an account.';
@@ -20,8 +22,28 @@ export function purposeOf({ purpose, details }: ConfirmationState): string {
       return 'It changes your password.';
     case 'transfer':
       return `It pays ${amount} EUR to ${payee}.`;
+    case 'factors':
+      return factorChangeOf(change, method);
     default:
       throw new Error(`There is no message for the purpose ${purpose}. Add one in messages.ts.`);
+  }
+}
+
+/** A code proves the first authenticator only. Once there is one, it proves every change itself. */
+function factorChangeOf(change: string | undefined, method: string | undefined): string {
+  switch (change) {
+    case 'enrol':
+      return method === 'passkey'
+        ? 'It adds a passkey to your account.'
+        : 'It adds an authenticator app to your account.';
+    case 'rename':
+      return 'It renames a way to confirm in your account.';
+    case 'remove':
+      return 'It removes a way to confirm from your account.';
+    case 'recovery-codes':
+      return 'It replaces your recovery codes.';
+    default:
+      throw new Error(`There is no message for the change ${change}. Add one in messages.ts.`);
   }
 }
 

@@ -9,11 +9,12 @@ import { FaultProxy } from '../../support/fault-proxy.js';
 import { watchRejections } from '../../support/rejections.js';
 import { startApp, TestClock, type TestApp, type TestAppInput } from '../../support/test-app.js';
 
-/** The statements of the store, on PostgreSQL and on MariaDB, for one and joined. */
+/** The statements of the store on the servers, for one and joined. */
 export const STATEMENTS = {
   insert: /^(WITH given .*[ (])?INSERT INTO .two_factor_confirmation/,
-  find: /^SELECT .* FROM .two_factor_confirmation. WHERE/,
-  confirm: /^(WITH given .*[()] )?UPDATE .two_factor_confirmation. SET .attempts. = /,
+  find: /^SELECT .* FROM .two_factor_confirmation. WHERE .id. = /,
+  confirm:
+    /^(WITH given .*[()] )?UPDATE .two_factor_confirmation. (confirmation |SET .attempts. = )/,
   use: /^(WITH given .*[()] )?UPDATE .two_factor_confirmation. SET .used_at. = (?!NULL)/,
   keepReserved: /^UPDATE .two_factor_confirmation. SET .use_key. = NULL/,
   release: /^UPDATE .two_factor_confirmation. SET .used_at. = NULL/,

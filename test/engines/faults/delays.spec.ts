@@ -19,7 +19,7 @@ import {
 
 const UNAVAILABLE = 'TwoFactorUnavailableError';
 const KEY = 'key-of-one-request';
-/** Nothing that is held is released before the caller has been told: only the deadline can have told him. */
+/** Nothing that is held is released before the caller has been told: only the deadline can have ended the call. */
 const LATE = 1_000;
 /** Where others have to be served before it, on a machine that may be busy. */
 const LATER = 2_500;
@@ -70,7 +70,7 @@ async function lockRows(
 }
 
 describe.each(servers)('Late answers on %s', (engine) => {
-  it('82: an answer later than timeoutMs is an error; what the server did stays, and the key says so', async () => {
+  it('82: an answer later than timeoutMs is an error; the effect on the server stays, and a repeat with the key reports it', async () => {
     const { test, proxy, row } = await startBehind(engine, { poolSize: 1 });
     const { id } = await test.confirmer.makeConfirmation({ isConfirmed: true });
     const trap = proxy.trap(STATEMENTS.use, 'hold-answer');
@@ -144,7 +144,7 @@ describe.each(servers)('Late answers on %s', (engine) => {
 });
 
 describe.each(servers)('A lock owner that hangs on %s', (engine) => {
-  it('82: fails its callers within timeoutMs, serves everybody else, and charges what was issued', async () => {
+  it('82: fails its callers within timeoutMs, serves all other callers, and charges the issued statements', async () => {
     const { test, direct, row } = await startBehind(engine, { poolSize: 3, timeoutMs: LATER });
     const { confirmer } = test;
     const locked = await confirmer.makeConfirmation();
@@ -169,7 +169,7 @@ describe.each(servers)('A lock owner that hangs on %s', (engine) => {
     expect(state?.attemptsLeft).toBeGreaterThanOrEqual(3);
   });
 
-  it('82: over HTTP answers 503 with Retry-After, and 200 to everybody else', async () => {
+  it('82: over HTTP answers 503 with Retry-After, and 200 to all other callers', async () => {
     const http = await startHttpApp({
       ...quietly,
       engine,

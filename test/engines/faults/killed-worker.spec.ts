@@ -135,7 +135,7 @@ describe.each(servers)('A process that is killed -9 on %s', (engine) => {
     expect(await effects(uncommitted.id)).toBe(1);
   });
 
-  it('41: in a transaction after its commit: one effect, and every other caller gets false', async () => {
+  it('41: leaves one effect when it is killed after the commit of its transaction, and every other caller gets false', async () => {
     expect(await effects(committed.id)).toBe(1);
     expect(await spend(committed.id)).toBe(false);
     expect(await effects(committed.id)).toBe(1);

@@ -151,7 +151,7 @@ describe.each(ways)('Lost answers on $engine, joined: $join', ({ engine, join })
     expect(counts).toEqual(Array.from({ length: 20 }, () => 2));
   });
 
-  it('I13: inside a transaction a lost answer of use is an error, and the dead transaction leaves the proof', async () => {
+  it('I13: a use in a transaction throws when its answer is lost, and the failed transaction leaves the proof usable', async () => {
     const { test, proxy } = behind;
     const [id = ''] = await proofs(1);
     proxy.trap(STATEMENTS.use, 'lose-answer');
@@ -388,7 +388,7 @@ describe.each(ways)('Lost answers on $engine, joined: $join', ({ engine, join })
     expect((await test.confirmer.check(id))[1]).toBe(true);
   });
 
-  it('I13: use with its key at a lost second answer is an error, never false', async () => {
+  it('I13: a use repeated with its idempotency key throws when the second answer is lost too, and never returns false', async () => {
     const { test, proxy } = behind;
     const [id = ''] = await proofs(1);
     proxy.trap(STATEMENTS.use, 'lose-answer');

@@ -251,10 +251,13 @@ export async function preparePublicCalls(
   };
 }
 
+const MYSQL_LOCK_TIMEOUT = 'SET SESSION innodb_lock_wait_timeout = 1, lock_wait_timeout = 1';
+
 /** How long a transaction of the application waits for a lock is for the application to say. */
 const LOCK_TIMEOUTS: Readonly<Record<string, string>> = {
   postgres: "SET LOCAL lock_timeout = '200ms'",
-  mariadb: 'SET SESSION innodb_lock_wait_timeout = 1, lock_wait_timeout = 1',
+  mariadb: MYSQL_LOCK_TIMEOUT,
+  mysql: MYSQL_LOCK_TIMEOUT,
 };
 
 async function wordOf(call: () => Promise<unknown>): Promise<string> {
@@ -262,7 +265,7 @@ async function wordOf(call: () => Promise<unknown>): Promise<string> {
     const answer = await call();
     return typeof answer === 'boolean' || typeof answer === 'string' ? String(answer) : 'done';
   } catch (error) {
-    if (error instanceof TwoFactorUnavailableError && error.retryAfterSeconds < 1) {
+    if (error instanceof TwoFactorUnavailableError && (error.retryAfterSeconds ?? 0) < 1) {
       return 'no retryAfterSeconds';
     }
     return error instanceof Error ? error.constructor.name : 'no error';

@@ -38,6 +38,7 @@ const expectExactCharges = {
     await expect.poll(totals, { timeout: 10_000 }).toBe(true);
   },
   mariadb: async (): Promise<void> => undefined,
+  mysql: async (): Promise<void> => undefined,
 };
 
 describe.each(servers)('A slow database with default options on %s', (engine) => {

@@ -2,8 +2,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 
-import { SECRET } from '../../support/test-app.js';
-import type { BehindProxy } from './behind-proxy.js';
+import { SECRET, type TestApp } from '../../support/test-app.js';
 
 /** Runs the file in a Node of its own, compiled as the tests are. */
 const LAUNCH = `
@@ -18,7 +17,10 @@ export interface Worker {
 }
 
 /** Starts a process of the application whose way to the database can be stopped. */
-export async function startWorker(file: string, { test }: BehindProxy): Promise<Worker> {
+export async function startWorker(
+  file: string,
+  { test }: { readonly test: Pick<TestApp, 'clock' | 'database'> },
+): Promise<Worker> {
   const path = fileURLToPath(new URL(file, import.meta.url));
   const child = spawn(process.execPath, ['--input-type=module', '--eval', LAUNCH, path], {
     env: {
@@ -26,6 +28,7 @@ export async function startWorker(file: string, { test }: BehindProxy): Promise<
       DATABASE: JSON.stringify(test.database.options),
       SECRET,
       INBOX_TABLE: 'inbox',
+      NOW: String(test.clock.now()),
       NODE_ENV: 'production',
     },
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],

@@ -95,24 +95,46 @@ describe.each(servers)('Connections that are good for nothing any more, on %s', 
       );
       return Number(rows[0]?.sessions);
     };
-    await expect.poll(sessions, { timeout: 20_000 }).toBeLessThanOrEqual(POOL);
+    // MySQL does not notice that the client of a session that waits is gone: its own time limit ends the wait. It cannot be
+    // cancelled from outside either: KILL takes a number of a session and no secret, and behind a load balancer or a proxy the
+    // number may be that of another session of the application.
+    const most = engine === 'mysql' ? 4 * POOL : POOL;
+    await expect.poll(sessions, { timeout: 20_000 }).toBeLessThanOrEqual(most);
     await owner.query(engine === 'postgres' ? 'ROLLBACK' : 'UNLOCK TABLES');
     await owner.release();
     const [free = ''] = await proofs(1);
     expect(await uses([free])).toEqual({ true: 1 });
   });
 
-  it('83: a failover that leaves open connections on a read-only server costs one call each, and then new ones are made', async () => {
+  it('83: a failover that leaves open connections on a read-only server costs no call: each is closed, and new ones are made', async () => {
     const [id = ''] = await proofs(1);
     await Promise.all(Array.from({ length: POOL }, () => behind.test.dataSource.query('SELECT 1')));
     expect(behind.proxy.connections).toBe(POOL);
     // 25006 read_only_sql_transaction, 1290 ER_OPTION_PREVENTS_STATEMENT: from the old primary, for ever.
-    behind.proxy.trapOpen(STATEMENTS.use, { refused: engine === 'postgres' ? '25006' : 1290 });
+    const trap = behind.proxy.trapOpen(STATEMENTS.use, {
+      refused: engine === 'postgres' ? '25006' : 1290,
+    });
 
-    for (let refusals = 0; refusals < POOL; refusals += 1) {
+    expect(await uses([id])).toEqual({ true: 1 });
+    expect(trap.caught).toBe(POOL);
+  });
+
+  it('83: a server that accepts no writes at all is refused without end, and costs one connection for each call', async () => {
+    const [id = ''] = await proofs(1);
+    const trap = behind.proxy.trap(
+      STATEMENTS.use,
+      { refused: engine === 'postgres' ? '25006' : 1290 },
+      Infinity,
+    );
+
+    expect(await uses([id])).toEqual({ [UNAVAILABLE]: 1 });
+    // All connections of the pool may have been older than a failover, and one more was not.
+    expect(trap.caught).toBe(POOL + 1);
+    for (let calls = 1; calls <= 5; calls += 1) {
       expect(await uses([id])).toEqual({ [UNAVAILABLE]: 1 });
+      expect(trap.caught).toBe(POOL + 1 + calls);
     }
-
+    behind.proxy.calm();
     expect(await uses([id])).toEqual({ true: 1 });
   });
 });

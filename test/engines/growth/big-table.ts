@@ -47,7 +47,7 @@ export async function keepPattern(url: string, id: string): Promise<void> {
   await client.end();
 }
 
-/** A table with so many dead rows and no others. */
+/** Makes a table that has this many dead rows and no other rows. */
 export async function fill(
   url: string,
   { rows, table = TABLE, isOrdered = true }: Filling,

@@ -55,6 +55,8 @@ export const CELLS: readonly Cell[] = [
   mariadb('REPEATABLE-READ', false),
   mariadb('SERIALIZABLE', false),
   mariadb('REPEATABLE-READ', true),
+  mysqlCell('READ-COMMITTED'),
+  mysqlCell('REPEATABLE-READ'),
   sqlite(),
 ];
 
@@ -177,8 +179,8 @@ function mariadb(isolation: string, hasSnapshotIsolation: boolean): Cell {
       let version: string;
       let snapshot: string;
       try {
-        version = await askMariadb(admin, 'SELECT version()');
-        snapshot = await askMariadb(admin, "SHOW VARIABLES LIKE 'innodb_snapshot_isolation'");
+        version = await askMysql(admin, 'SELECT version()');
+        snapshot = await askMysql(admin, "SHOW VARIABLES LIKE 'innodb_snapshot_isolation'");
       } catch (error) {
         if ((error as { code?: string }).code !== 'ECONNREFUSED') throw error;
         return absent('no server');
@@ -187,7 +189,7 @@ function mariadb(isolation: string, hasSnapshotIsolation: boolean): Cell {
         const skipped = `${version} has no innodb_snapshot_isolation`;
         return { skipped, isMissingMode: true };
       }
-      await askMariadb(admin, `CREATE DATABASE ${name} CHARACTER SET utf8mb4`);
+      await askMysql(admin, `CREATE DATABASE ${name} CHARACTER SET utf8mb4`);
       const url = new URL(admin);
       url.pathname = name;
       const isOn = hasSnapshotIsolation ? 1 : 0;
@@ -210,14 +212,52 @@ function mariadb(isolation: string, hasSnapshotIsolation: boolean): Cell {
         },
         begin: nothing,
         close: async () => {
-          await askMariadb(admin, `DROP DATABASE ${name}`);
+          await askMysql(admin, `DROP DATABASE ${name}`);
         },
       };
     },
   };
 }
 
-async function askMariadb(admin: string, sql: string): Promise<string> {
+function mysqlCell(isolation: string): Cell {
+  const words = isolation.replace('-', ' ');
+  return {
+    engine: 'MySQL',
+    isolation: words,
+    needs: ['mysql'],
+    async open() {
+      const admin = process.env['TEST_MYSQL_URL'] ?? 'mysql://root@127.0.0.1:3307/';
+      const name = `two_factor_race_${randomBytes(6).toString('hex')}`;
+      let version: string;
+      try {
+        version = await askMysql(admin, 'SELECT version()');
+      } catch (error) {
+        if ((error as { code?: string }).code !== 'ECONNREFUSED') throw error;
+        return absent('no server');
+      }
+      await askMysql(admin, `CREATE DATABASE ${name} CHARACTER SET utf8mb4`);
+      const url = new URL(admin);
+      url.pathname = name;
+      return {
+        version: `MySQL ${version}`,
+        director: { type: 'mysql', url: url.href, poolSize: 4 },
+        opening: {
+          dataSource: { type: 'mysql', url: url.href, poolSize: 1 },
+          applications: CONNECTIONS,
+          // mysql2 cannot say it while it connects; each pool has one connection, which stays.
+          session: [`SET SESSION TRANSACTION ISOLATION LEVEL ${words}`],
+          proof: { sql: 'SELECT @@transaction_isolation AS a', answer: isolation },
+        },
+        begin: nothing,
+        close: async () => {
+          await askMysql(admin, `DROP DATABASE ${name}`);
+        },
+      };
+    },
+  };
+}
+
+async function askMysql(admin: string, sql: string): Promise<string> {
   const connection = await mysql.createConnection(admin);
   try {
     const [rows] = await connection.query(sql);

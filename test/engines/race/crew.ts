@@ -3,7 +3,7 @@ import { once } from 'node:events';
 
 import type { Answer, FromWorker, Job, Opening, ToWorker } from './protocol.js';
 
-/** No round takes so long unless a call never ends. */
+/** A round that takes longer than this has a call that never ends. */
 const DEADLINE_MS = 180_000;
 
 /** What a round gave. */

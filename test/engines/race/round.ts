@@ -42,7 +42,7 @@ export async function pending(
   return { id: state.id, codes: { [state.id]: state.code! } };
 }
 
-/** The same chain, so many times. */
+/** Repeats the same chain this many times. */
 export function times(count: number, ...chain: readonly (Call | readonly Call[])[]): Call[][] {
   return Array.from({ length: count }, () => chain.flat());
 }

@@ -14,6 +14,7 @@ import {
 import { phoneNormalizer } from 'nestjs-two-factor/phone';
 
 import { AppModule } from './app.module.js';
+import { methodsScenario } from './methods.js';
 import { TestInbox } from './test-inbox.backend.js';
 
 /** What the package is for, from end to end. */
@@ -26,6 +27,7 @@ export async function scenario(): Promise<void> {
   } finally {
     await app.close();
   }
+  await methodsScenario();
 }
 
 async function byServices(app: INestApplication): Promise<void> {

@@ -48,7 +48,7 @@ describe('phoneNormalizer', () => {
     expect(inTheUnitedStates(spelling)).toBe('+14155550123');
   });
 
-  it('knows what the country dials before a foreign number', () => {
+  it('reads the prefix that the country dials before a foreign number', () => {
     expect(inTheUnitedStates('011 44 20 7946 0018')).toBe('+442079460018');
     const inBritain = phoneNormalizer({ defaultCountry: 'GB' });
     expect(inBritain('00 1 415 555 0123')).toBe('+14155550123');
@@ -63,7 +63,7 @@ describe('phoneNormalizer', () => {
     expect(anywhere('+1 (415) 555-0123 ext. 5')).toBe('+14155550123');
   });
 
-  it.each(getCountries())('spells all numbers of %s as everybody else does', (country) => {
+  it.each(getCountries())('spells all numbers of %s as libphonenumber does', (country) => {
     const number = getExampleNumber(country, examples)!;
     const canonical = phoneNormalizer({ defaultCountry: country });
     for (const spelling of [
@@ -102,5 +102,15 @@ describe('phoneNormalizer', () => {
       expect(make).toThrow(TwoFactorConfigurationError);
       expect(make).toThrow("{ defaultCountry: 'US' }");
     }
+  });
+
+  it('refuses an unknown option, which the error names, and options that are no object', () => {
+    const make = (options: unknown) => (): unknown => phoneNormalizer(options as never);
+
+    // Misspelt, it would leave national numbers without a country, and one phone with two budgets.
+    expect(make({ defaultcountry: 'US' })).toThrow(
+      'There is no option of phoneNormalizer: defaultcountry. Known: defaultCountry.',
+    );
+    for (const options of [null, 'US']) expect(make(options)).toThrow(TwoFactorConfigurationError);
   });
 });

@@ -117,7 +117,7 @@ describe('A limit store on rate-limiter-flexible', () => {
     expect((await memory.get(`${budget.key}:window`))?.consumedPoints).toBe(1);
   });
 
-  it('never takes a new owner’s place for that of the one before', async () => {
+  it('never frees the slot of a new owner in place of the owner before', async () => {
     const place = windowCharge(1);
     const [before, after] = [newHolder(), newHolder()];
     await store.consume([place], before);
@@ -214,6 +214,7 @@ describe('A limit store on rate-limiter-flexible', () => {
       [{ limiter: memory, timeoutMs: 9 }, 'from 10 to 60000'],
       [{ limiter: memory, timeoutMs: 60_001 }, 'from 10 to 60000'],
       [{ limiter: memory, timeoutMs: 0.5 }, 'from 10 to 60000'],
+      [{ limiter: memory, timeoutMS: 500 }, 'no option of rateLimiterFlexibleStore: timeoutMS'],
     ] as const) {
       const make = (): LimitStore => rateLimiterFlexibleStore(options as never);
       expect(make).toThrow(TwoFactorConfigurationError);

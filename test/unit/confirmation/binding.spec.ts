@@ -15,7 +15,7 @@ describe('a binding', () => {
     expect(parse({ purpose: undefined, subject: undefined, details: undefined })).toEqual(nothing);
   });
 
-  it('tells details of null, which are an answer, from no details', () => {
+  it('distinguishes details of null, which are a value, from no details', () => {
     expect(parse({ details: null })).toHaveProperty('details', 'null');
     expect(parse({ details: {} })).toHaveProperty('details', '{}');
   });

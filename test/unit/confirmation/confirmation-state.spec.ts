@@ -168,7 +168,7 @@ describe('a state', () => {
     expect(state.status).toBe('confirmed');
   });
 
-  it('says when it was not confirmed by hand, and stays as it was', async () => {
+  it('returns false when it cannot be confirmed by hand, and leaves it unchanged', async () => {
     const state = stateOf();
     expect(await state.confirm()).toBe(false);
     expect(state.status).toBe('pending');
@@ -234,7 +234,7 @@ describe('what a state shows of itself', () => {
 });
 
 describe('ConfirmationState.is', () => {
-  it('knows a state, and one of a subclass', () => {
+  it('recognises a state, and an instance of a subclass', () => {
     class Special extends ConfirmationState {}
     expect(ConfirmationState.is(stateOf())).toBe(true);
     expect(ConfirmationState.is(new Special(sealedRow(), accessAt({ now: NOW })))).toBe(true);

@@ -51,7 +51,7 @@ function serviceOf(store: ConfirmationStore, options: TwoFactorOptions = {}): Pu
 }
 
 describe('a purge on demand', () => {
-  it('deletes what is dead for a day, unless said otherwise', async () => {
+  it('deletes confirmations that ended a day ago, unless another age is given', async () => {
     const { store, calls } = storeOf(() => 3);
     expect(await serviceOf(store).purge()).toBe(3);
     expect(calls).toEqual([{ before: NOW - 86_400_000, limit: 500, after: '' }]);
@@ -182,7 +182,7 @@ describe('a purge on demand', () => {
     },
   );
 
-  it('tells a failure of the database to its caller', async () => {
+  it('passes a failure of the database on to its caller', async () => {
     const { store } = storeOf(() => Promise.reject(new Error('down')));
     await expect(serviceOf(store).purge()).rejects.toThrow('down');
   });

@@ -192,7 +192,7 @@ describe('what a person typed', () => {
     expect(read.ignored).toBeLessThan(90);
   });
 
-  it('says what is allowed when it refuses', () => {
+  it('names the allowed values when it refuses', () => {
     expect(() => parseCode('12345é')).toThrow(
       'A code is a string of 6 to 64 letters, digits or other printable ASCII characters. Spaces, line breaks, dashes and ' +
         'invisible marks do not count; digits may be Arabic-Indic, Persian, Devanagari or full-width.',

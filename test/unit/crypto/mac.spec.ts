@@ -85,7 +85,7 @@ describe('the MAC of a code', () => {
     expect(codeMac(key, ID, '123456')).not.toBe(detailsMac(key, ID, '123456'));
   });
 
-  it('tells id and code apart by their lengths', () => {
+  it('distinguishes the id and the code by their lengths', () => {
     fc.assert(
       fc.property(fc.string({ minLength: 2 }), fc.nat(), (text, at) => {
         const cut = 1 + (at % (text.length - 1));
@@ -107,7 +107,7 @@ describe('length-prefixed texts', () => {
     );
   });
 
-  it('count bytes, not characters, and tell an empty text from none', () => {
+  it('count bytes, not characters, and distinguish an empty text from an absent one', () => {
     expect(lengthPrefixed('é').toString('hex')).toBe('00000002c3a9');
     expect(lengthPrefixed('').toString('hex')).toBe('00000000');
     expect(lengthPrefixed()).toHaveLength(0);

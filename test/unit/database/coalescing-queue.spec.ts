@@ -47,7 +47,7 @@ describe('A line', () => {
     expect(sent).toEqual([['a'], ['b']]);
   });
 
-  it('keeps what comes meanwhile, and sends it together', async () => {
+  it('keeps calls that come while others are in flight, and sends them together', async () => {
     for (const key of 'abcd') line.add(call(key));
     expect(sent).toHaveLength(2);
 
@@ -56,7 +56,7 @@ describe('A line', () => {
     expect(sent.slice(2)).toEqual([['c', 'd']]);
   });
 
-  it('sends no more at once than it may', async () => {
+  it('sends no more calls in one batch than the largest size', async () => {
     for (const key of 'abcdef') line.add(call(key));
     await answer();
     expect(sent.slice(2)).toEqual([['c', 'd', 'e']]);
@@ -107,7 +107,7 @@ describe('A line', () => {
     expect(sent.slice(2)).toEqual([['c', 'again']]);
   });
 
-  it('lets no call wait for longer than 2 ms behind few', async () => {
+  it('lets no call wait for longer than 2 ms behind single calls', async () => {
     for (const key of 'abcd') line.add(call(key));
     await vi.advanceTimersByTimeAsync(1);
     expect(sent).toHaveLength(2);
@@ -117,7 +117,7 @@ describe('A line', () => {
     expect(sent.slice(2)).toEqual([['c', 'd']]);
   });
 
-  it('goes on when what was given up is answered after all', async () => {
+  it('goes on when sends that no longer delay other calls are answered late', async () => {
     for (const key of 'abcd') line.add(call(key));
     await vi.advanceTimersByTimeAsync(2);
     line.add(call('e'));
@@ -181,7 +181,7 @@ describe('A line', () => {
       sent = [];
     });
 
-    it('sends them as two halves, so that the server works on one while we do on the other', async () => {
+    it('sends them as two halves, so that the server executes one while the next is prepared', async () => {
       for (const key of many(64)) line.add(call(key));
       await vi.advanceTimersByTimeAsync(0);
 

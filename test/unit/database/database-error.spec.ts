@@ -12,13 +12,16 @@ import {
 } from '../../../lib/database/database-error.js';
 import { TwoFactorUnavailableError } from '../../../lib/index.js';
 
-describe('What the server certainly did not do', () => {
-  it.each(['23505', '0A000', '22012', 'P0001', 'HV00N'])('is recognised by SQLSTATE %s', (code) => {
-    expect(isRolledBack(Object.assign(new Error('refused'), { code }))).toBe(true);
-  });
+describe('isRolledBack, which says whether the server certainly executed nothing,', () => {
+  it.each(['23505', '0A000', '22012', 'P0001', 'HV00N'])(
+    'is true for an error with SQLSTATE %s',
+    (code) => {
+      expect(isRolledBack(Object.assign(new Error('refused'), { code }))).toBe(true);
+    },
+  );
 
   it.each(['EPIPE', 'EPERM', '08006', '57P01', 'XX000', '40003', '25006', 'ECONNRESET'])(
-    'is not told by %s',
+    'is false for an error with code %s, after which the statement may have been executed',
     (code) => {
       expect(isRolledBack(Object.assign(new Error('broken'), { code }))).toBe(false);
     },

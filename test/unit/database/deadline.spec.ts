@@ -72,7 +72,7 @@ describe('Deadlines', () => {
     );
   });
 
-  it('tell the work that it is too late', async () => {
+  it('mark the deadline of the work as expired', async () => {
     const { deadlines } = start();
     let seen: Deadline | undefined;
     const onPass = vi.fn<() => void>();
@@ -121,7 +121,7 @@ describe('Deadlines', () => {
     expect(vi.getTimerCount()).toBe(0);
   });
 
-  it('give a part that begins after its call has ended a time of its own', async () => {
+  it('give work that begins after its call has ended the full time of a new call', async () => {
     const { deadlines, refused } = start();
     let ended: Deadline | undefined;
     await deadlines.run(async (deadline) => {

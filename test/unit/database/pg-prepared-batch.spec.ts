@@ -25,7 +25,7 @@ function wireOf(said: string[]): PgWire {
   };
 }
 
-describe('A named query', () => {
+describe('A batch of prepared statements on pg', () => {
   /** Sends it, and answers as the server would. */
   function answered(
     statement: Statement,
@@ -48,7 +48,7 @@ describe('A named query', () => {
 
   const statement = (): Statement => new Statement('postgres', 'SELECT 1');
 
-  it('reads bool, json and jsonb, and leaves all else as it is', () => {
+  it('converts bool, json and jsonb, and returns all other values as texts', () => {
     const fields = [
       { name: 'count', dataTypeID: INT8 },
       { name: 'touched', dataTypeID: BOOL },
@@ -130,7 +130,7 @@ describe('A named query', () => {
       return query;
     };
 
-    it('says them in one go, ends once, and parses none twice', () => {
+    it('sends all statements at once, ends once, and parses no statement twice', () => {
       const query = send(read, write, read);
 
       expect(said.join(' ')).toBe(
@@ -184,7 +184,7 @@ describe('A named query', () => {
       expect(wire.parsedStatements).toEqual({ [read.name]: read.text });
     });
 
-    it('says none when the values of one cannot be said', () => {
+    it('sends none of the statements when the values of one cannot be serialized', () => {
       said = [];
       const query = new PgPreparedBatch(
         [

@@ -41,7 +41,7 @@ describe('redact', () => {
     else expect(redact(text, CODE, token)).toMatch(struck);
   });
 
-  it('strikes code and token when one is a part of the other', () => {
+  it('replaces the code and the phone number when one is a part of the other', () => {
     expect(redact('to 123456789: 123456', CODE, '123456789')).toBe('to ***: ***');
   });
 
@@ -80,7 +80,7 @@ describe('redact', () => {
     expect(redact('x'.repeat(1_000_000), CODE)).toBe(`${'x'.repeat(500)}...`);
   });
 
-  it('leaves no part of a token where it stops to read', () => {
+  it('leaves no part of an address at the end of the characters that it reads', () => {
     const token = 'abcdefghij'.repeat(32);
     // Line breaks become one blank, so that the end of what is read stands in the result.
     for (let before = 4_600; before <= 5_100; before += 1) {

@@ -11,7 +11,7 @@ describe('TwoFactorEvents', () => {
     vi.restoreAllMocks();
   });
 
-  it('is an observable that tells every subscriber, frozen', () => {
+  it('is an observable that emits every event to every subscriber, frozen', () => {
     const events = new TwoFactorEvents();
     const told: TwoFactorEvent[] = [];
     events.subscribe((each) => told.push(each));
@@ -29,7 +29,7 @@ describe('TwoFactorEvents', () => {
     expect(make).not.toHaveBeenCalled();
   });
 
-  it('loses an event that cannot be made, and says so, without ending the call', () => {
+  it('drops an event that cannot be created, with a warning, and the call succeeds', () => {
     const warn = vi.spyOn(Logger.prototype, 'warn').mockImplementation(() => undefined);
     const events = new TwoFactorEvents();
     events.subscribe(() => undefined);
@@ -43,7 +43,7 @@ describe('TwoFactorEvents', () => {
     const events = new TwoFactorEvents();
     const complete = vi.fn<() => void>();
     events.subscribe({ complete });
-    events.onModuleDestroy();
+    events.onApplicationShutdown();
     expect(complete).toHaveBeenCalledOnce();
   });
 });

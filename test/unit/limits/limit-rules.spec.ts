@@ -34,7 +34,7 @@ describe('Consecutive failures', () => {
     expect(doublingsOf({ ...failures, maxLockMs: 30_000 })).toBe(0);
   });
 
-  it('are spent while they lock, and for good at the hundredth', () => {
+  it('refuse an attempt while they lock, and for ever from the hundredth on', () => {
     expect(isExhausted(level(12, NOW + 1), charge(failures), NOW)).toBe(true);
     expect(isExhausted(level(12, NOW), charge(failures), NOW)).toBe(false);
     expect(isExhausted(level(99, 0), charge(failures), NOW)).toBe(false);
@@ -51,7 +51,7 @@ describe('Consecutive failures', () => {
 describe('A window', () => {
   const window = charge({ kind: 'window', max: 5, windowMs: 3_600_000 });
 
-  it('is spent when all is, as long as it lasts', () => {
+  it('is exhausted when all its units are consumed, until it ends', () => {
     expect(isExhausted(level(5, NOW + 1), window, NOW)).toBe(true);
     expect(isExhausted(level(5, NOW), window, NOW)).toBe(false);
     expect(isExhausted(level(4, NOW + 1), window, NOW)).toBe(false);

@@ -56,7 +56,8 @@ describe('The failures of a wrong code', () => {
   ])('refuse %j as a scope', (scope) => {
     expect(() => planner().failureKeys(scope as never)).toThrow(TwoFactorInputError);
     expect(() => planner().messageKeys(scope as never)).toThrow(
-      'Give a token that clients name, { token }, or a subject with the token of its codes, { subject, token }.',
+      'Give a token that clients name, { token }, or a subject with the token of its codes, { subject, token }, or with ' +
+        "the method of its responses, { subject, method: 'totp' }.",
     );
   });
 });
@@ -84,7 +85,7 @@ describe('The slots of a confirmation without a message', () => {
     ).toEqual([]);
   });
 
-  it('are none without a subject and a token', () => {
+  it('are none without a subject and a phone number or address', () => {
     expect(planner().slots({ ...STRANGER, token: null }, 600_000)).toEqual([]);
   });
 

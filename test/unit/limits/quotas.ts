@@ -8,7 +8,7 @@ import {
 import { resolveLimits } from '../../../lib/options/limits.js';
 
 const SECRETS = ['kq3Wm9vXz7Rb1TnYc5Hd8Jf2Lg6Ps0Ae', 'Zq8rT2vN6xB1mK5jH9gF3dS7aP0oL4iU'];
-const SURROUNDINGS = { longestTtlSeconds: 600, hasBoundPurpose: true };
+const SURROUNDINGS = { longestTtlSeconds: 600, hasDestinations: false, hasBoundPurpose: true };
 
 export function planner(limits: unknown = {}, secrets = 1): QuotaPlanner {
   return new QuotaPlanner({

@@ -5,7 +5,7 @@ import { SprayDetector } from '../../../lib/limits/index.js';
 const rule = { confirmations: 3, perMs: 1_000 };
 
 describe('The watch for one code on many confirmations', () => {
-  it('tells once in a window, and again in the next one', () => {
+  it('reports once in a window, and again in the next one', () => {
     const watch = new SprayDetector(rule);
     const told = ['a', 'b', 'c', 'd', 'e', 'f'].map((id) => watch.record('guess', id, 0));
 

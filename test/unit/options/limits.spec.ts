@@ -4,7 +4,11 @@ import { TwoFactorConfigurationError } from '../../../lib/index.js';
 import { resolveLimits as resolve } from '../../../lib/options/limits.js';
 import type { ResolvedLimits } from '../../../lib/options/index.js';
 
-const WITH_BOUND_PURPOSE = { longestTtlSeconds: 600, hasBoundPurpose: true };
+const WITH_BOUND_PURPOSE = {
+  longestTtlSeconds: 600,
+  hasBoundPurpose: true,
+  hasDestinations: false,
+};
 
 function resolveLimits(input: unknown): ResolvedLimits {
   return resolve(input, WITH_BOUND_PURPOSE);
@@ -27,11 +31,14 @@ describe('The limits', () => {
           { max: 20, perSeconds: 86_400 },
         ],
       },
+      requestsPerRequester: [{ max: 60, perSeconds: 3_600 }],
       sendsPerRequester: [{ max: 10, perSeconds: 3_600 }],
       sendsPerNetwork: [
         { ipv4: 24, ipv6: 48, max: 60, perSeconds: 3_600 },
         { ipv6: 56, max: 30, perSeconds: 3_600 },
       ],
+      // Without a sender with rules for phone numbers there is no prefix to count.
+      sendsPerPrefix: null,
       sendsPerSender: [],
       sendsInTotal: {
         open: [{ max: 500, perSeconds: 3_600 }],
@@ -55,7 +62,7 @@ describe('The limits', () => {
     }
   });
 
-  it('are all off with false, and each for itself', () => {
+  it('can be switched off by false, together or one by one', () => {
     const noClass = { open: [], bound: [] };
     const off = {
       failures: null,
@@ -83,7 +90,10 @@ describe('The limits', () => {
   });
 
   it('give the open class 1,000 messages an hour in all when no purpose is bound', () => {
-    const { sendsInTotal } = resolve({}, { ...WITH_BOUND_PURPOSE, hasBoundPurpose: false });
+    const { sendsInTotal } = resolve(
+      {},
+      { ...WITH_BOUND_PURPOSE, hasBoundPurpose: false, hasDestinations: false },
+    );
 
     expect(sendsInTotal).toEqual({
       open: [{ max: 1_000, perSeconds: 3_600 }],
@@ -116,7 +126,11 @@ describe('The limits', () => {
   });
 
   it('refuse a longest lock below the longest life of a code, and take one of that length', () => {
-    const surroundings = { longestTtlSeconds: 3_600, hasBoundPurpose: true };
+    const surroundings = {
+      longestTtlSeconds: 3_600,
+      hasBoundPurpose: true,
+      hasDestinations: false,
+    };
     for (const input of [{}, { failures: { maxLockSeconds: 3_599 } }]) {
       expect(() => resolve(input, surroundings)).toThrow(TwoFactorConfigurationError);
       expect(() => resolve(input, surroundings)).toThrow(
@@ -143,7 +157,7 @@ describe('The limits', () => {
     [true, 'Option limits is true. Give an object or false.'],
     [
       { sends: 5 },
-      'There is no limit sends. Known: failures, normalizeToken, pending, requester, sendsInTotal,',
+      'There is no limit sends. Known: failures, normalizeToken, pending, requester, requestsPerRequester, sendsInTotal,',
     ],
     [{ failures: true }, 'Option limits.failures is true. Give an object or false.'],
     [{ failures: { lockfrom: 9 } }, 'There is no member of limits.failures: lockfrom.'],
@@ -242,5 +256,41 @@ describe('The limits', () => {
   ])('refuse %o', (limits, sentence) => {
     expect(() => resolveLimits(limits)).toThrow(TwoFactorConfigurationError);
     expect(() => resolveLimits(limits)).toThrow(sentence);
+  });
+
+  describe('of prefixes', () => {
+    const WITH_DESTINATIONS = { ...WITH_BOUND_PURPOSE, hasDestinations: true };
+    const prefixes = (sendsPerPrefix?: unknown): unknown =>
+      resolve({ sendsPerPrefix }, WITH_DESTINATIONS).sendsPerPrefix;
+
+    it('only record by default, and are off when that is asked for', () => {
+      const recorded = {
+        mode: 'record',
+        prefixDigits: 3,
+        min: 50,
+        ratio: 0.2,
+        windowMs: 3_600_000,
+      };
+      expect(prefixes()).toEqual(recorded);
+      expect(prefixes({ mode: 'deny', min: 200 })).toEqual({ ...recorded, mode: 'deny', min: 200 });
+      expect(prefixes(false)).toBeNull();
+      expect(resolve(false, WITH_DESTINATIONS).sendsPerPrefix).toBeNull();
+    });
+
+    it.each([
+      [null, 'Option limits.sendsPerPrefix is null. Give an object or false.'],
+      [{ max: 5 }, 'There is no member of limits.sendsPerPrefix: max.'],
+      [{ mode: 'refuse' }, "limits.sendsPerPrefix.mode is \"refuse\". Give 'record' or 'deny'."],
+      [{ prefixDigits: 0 }, 'limits.sendsPerPrefix.prefixDigits is 0.'],
+      [{ prefixDigits: 8 }, 'limits.sendsPerPrefix.prefixDigits is 8.'],
+      [{ min: 9 }, 'limits.sendsPerPrefix.min is 9.'],
+      [{ ratio: 20 }, 'limits.sendsPerPrefix.ratio is 20. Give a number from 0.01 to 0.9: 0.2 for'],
+      [{ ratio: 0 }, 'limits.sendsPerPrefix.ratio is 0.'],
+      [{ ratio: Number.NaN }, 'limits.sendsPerPrefix.ratio is NaN.'],
+      [{ perSeconds: 59 }, 'limits.sendsPerPrefix.perSeconds is 59.'],
+    ])('refuse %o', (given, sentence) => {
+      expect(() => prefixes(given)).toThrow(TwoFactorConfigurationError);
+      expect(() => prefixes(given)).toThrow(sentence);
+    });
   });
 });

@@ -27,23 +27,37 @@ const FORGING = [
 ];
 const HARMLESS = ['\u00a0', '\u00e9', '\u200d', '\u200c', '\u3000', '\u{1f469}\u200d\u{1f680}'];
 
-describe('a text that stands in messages', () => {
-  it.each(FORGING)('is refused when it has %j, wherever in the details', (character) => {
-    const text = `a${character}b`;
-    for (const details of [text, [text], { a: text }, { [text]: 1 }, { a: [{ b: { c: text } }] }]) {
-      expect(() => parseBinding({ details })).toThrow(TwoFactorInputError);
-      expect(() => parseBinding({ details })).not.toThrow(text);
-    }
-  });
+describe('a text that messages quote', () => {
+  it.each(FORGING)(
+    'is refused when the details contain the character %j at any depth',
+    (character) => {
+      const text = `a${character}b`;
+      for (const details of [
+        text,
+        [text],
+        { a: text },
+        { [text]: 1 },
+        { a: [{ b: { c: text } }] },
+      ]) {
+        expect(() => parseBinding({ details })).toThrow(TwoFactorInputError);
+        expect(() => parseBinding({ details })).not.toThrow(text);
+      }
+    },
+  );
 
-  it.each(FORGING)('is refused at boot when a verboseName has %j', (character) => {
-    const senders = { sms: { backend: 'sms', verboseName: `Text${character}message` } };
-    const boot = (): unknown => resolveOptions({ secret, senders }, { NODE_ENV: 'test' });
-    expect(boot).toThrow(TwoFactorConfigurationError);
-    expect(boot).toThrow(/^The verboseName of sender sms stands in messages, and is not one line/);
-  });
+  it.each(FORGING)(
+    'is refused at boot when a verboseName contains the character %j',
+    (character) => {
+      const senders = { sms: { backend: 'sms', verboseName: `Text${character}message` } };
+      const boot = (): unknown => resolveOptions({ secret, senders }, { NODE_ENV: 'test' });
+      expect(boot).toThrow(TwoFactorConfigurationError);
+      expect(boot).toThrow(
+        /^The verboseName of sender sms stands in messages, and is not one line/,
+      );
+    },
+  );
 
-  it.each(HARMLESS)('may have %j', (character) => {
+  it.each(HARMLESS)('may contain the character %j', (character) => {
     const text = `a${character}b`;
     expect(parseBinding({ details: { [text]: text } }).details).toContain(text);
     const senders = { sms: { backend: 'sms', verboseName: text } };

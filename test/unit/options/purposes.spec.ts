@@ -93,7 +93,7 @@ describe('purposes', () => {
     ],
     [
       { login: { subjects: subject } },
-      'There is no member of purpose login: subjects. Known: details, open, recipient, senders, subject, ttlSeconds.',
+      'There is no member of purpose login: subjects. Known: details, detailsText, firstFactor, methods, open, recipient, senders, subject, ttlSeconds.',
     ],
     ...[29, 601, 0, -1, Number.NaN, Infinity, '600', null].map((ttlSeconds): [unknown, string] => [
       { login: { ttlSeconds } },

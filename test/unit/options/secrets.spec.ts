@@ -81,6 +81,14 @@ describe('a secret', () => {
     ['is all zero text', '0'.repeat(64), GUESSABLE],
     ['is all one byte', Buffer.alloc(64, 0xff), GUESSABLE],
     ['ends in a line break', `${ONE}\n`, 'contains white space, which is lost when it is copied'],
+    ...['"', "'", '`'].map(
+      (quote) =>
+        [
+          `stands in ${quote}`,
+          `${quote}${ONE}${quote}`,
+          'stands in quotes, which docker --env-file makes a part of it; remove them, or draw another one',
+        ] as [string, unknown, string],
+    ),
     ['has a blank', `${ONE} ${TWO}`, 'contains white space, which is lost when it is copied'],
     [
       'begins with a no-break space',
@@ -176,7 +184,7 @@ describe('a ring of secrets', () => {
     expect(resolveOptions(options, environment).secretIsReplaced).toBe(false);
   });
 
-  it('says so when the environment’s only secret stands in for the only one of the code', () => {
+  it('warns when the only secret of the environment replaces the only one of the code', () => {
     const resolved = resolveOptions({ secret: ONE }, { TWO_FACTOR_SECRET: TWO });
     expect(resolved.keyRing.keys.map(({ kid }) => kid)).toEqual(kidsOf(TWO));
     expect(resolved.secretIsReplaced).toBe(true);
@@ -207,7 +215,7 @@ describe('a ring of secrets', () => {
     'is refused when TWO_FACTOR_SECRETS is not JSON (%#)',
     (TWO_FACTOR_SECRETS) => {
       expect(refusal({}, { TWO_FACTOR_SECRETS }, [ONE, TWO])).toBe(
-        'TWO_FACTOR_SECRETS is not JSON. Write an array of strings: ["the new secret","the old one"]',
+        'TWO_FACTOR_SECRETS is not JSON. Write an array of strings without quotes around it: ["the new secret","the old one"]',
       );
     },
   );

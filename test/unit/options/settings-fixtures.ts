@@ -9,7 +9,7 @@ export const PRODUCTION = { NODE_ENV: 'production' };
 
 export type Scalar = Exclude<
   keyof typeof DEFAULTS,
-  'autoPurge' | 'clock' | 'codeGenerator' | 'cooldownSeconds'
+  'autoPurge' | 'clock' | 'codeGenerator' | 'cooldownSeconds' | 'worker'
 >;
 
 interface Row {
@@ -110,6 +110,14 @@ export const TABLE: readonly Row[] = [
     variable: 'TWO_FACTOR_SEND_TIMEOUT_MS',
     default: 10_000,
     ...numbers(100, 60_000),
+  },
+  {
+    option: 'delivery',
+    variable: 'TWO_FACTOR_DELIVERY',
+    default: 'inline',
+    good: ['inline', 'queued'],
+    bad: ['INLINE', '', 'outbox', true, null, 5],
+    remedy: "Give 'inline' or 'queued'.",
   },
   {
     option: 'preparedStatements',

@@ -10,7 +10,14 @@ import { secret, PRODUCTION, TABLE, resolve, refusal, shown } from './settings-f
 
 describe('the scalar options', () => {
   it('are all in the table of these tests', () => {
-    const other = new Set(['autoPurge', 'clock', 'codeGenerator', 'cooldownSeconds', 'limits']);
+    const other = new Set([
+      'autoPurge',
+      'clock',
+      'codeGenerator',
+      'cooldownSeconds',
+      'limits',
+      'worker',
+    ]);
     expect(TABLE.map(({ option }) => option).toSorted()).toEqual(
       Object.keys(DEFAULTS)
         .filter((option) => !other.has(option))
@@ -88,7 +95,7 @@ describe('development features', () => {
   });
 });
 
-describe('the other options', () => {
+describe('The options without a test file of their own', () => {
   it('have their documented defaults', () => {
     const resolved = resolveOptions({ secret }, PRODUCTION);
     expect(resolved.senders.size).toBe(0);
@@ -153,6 +160,30 @@ describe('the other options', () => {
     expect(refusal({ autoPurge })).toBe(message);
   });
 
+  it.each<[unknown, string]>([
+    [true, 'Option worker is true. Give an object or false.'],
+    [null, 'Option worker is null. Give an object or false.'],
+    [{ every: 5 }, 'There is no member of worker: every. Known: concurrency, pollSeconds.'],
+    ...[0, 65, -1, Number.NaN, Infinity, '4', null, 1.5].map((value): [unknown, string] => [
+      { concurrency: value },
+      `Option worker.concurrency is ${shown(value)}. Give a whole number from 1 to 64.`,
+    ]),
+    ...[0, 301, -1, Number.NaN, Infinity, '4', null, 1.5].map((value): [unknown, string] => [
+      { pollSeconds: value },
+      `Option worker.pollSeconds is ${shown(value)}. Give a whole number from 1 to 300.`,
+    ]),
+  ])('refuse worker: %j', (worker, message) => {
+    expect(refusal({ worker })).toBe(message);
+  });
+
+  it('take worker: false, and halves of it', () => {
+    expect(resolve({ worker: false })).toHaveProperty('worker', false);
+    expect(resolve({ worker: { concurrency: 8 } })).toHaveProperty('worker', {
+      concurrency: 8,
+      pollSeconds: 5,
+    });
+  });
+
   it('take autoPurge: false, and halves of it', () => {
     expect(resolve({ autoPurge: false })).toHaveProperty('autoPurge', false);
     expect(resolve({ autoPurge: { everySeconds: 10 } })).toHaveProperty('autoPurge', {
@@ -186,9 +217,10 @@ describe('the other options', () => {
 
   it('are refused by name when there is no such option', () => {
     expect(refusal({ maxAttemps: 5 })).toBe(
-      'There is no option maxAttemps. Known: application, autoPurge, batching, clock, codeGenerator, cooldownSeconds, ' +
-        'databaseTimeoutMs, debugCodeResponse, defaultSender, env, limits, maxAttempts, maxSends, preparedStatements, ' +
-        'purposes, resend, secret, secrets, sendTimeoutMs, senders, ttlSeconds, useWithinSeconds.',
+      'There is no option maxAttemps. Known: allowTestRecipientsInProduction, application, autoPurge, batching, clock, ' +
+        'codeGenerator, cooldownSeconds, databaseTimeoutMs, debugCodeResponse, defaultSender, delivery, env, limits, ' +
+        'maxAttempts, maxSends, messages, methods, preparedStatements, purposes, resend, secret, secrets, sendTimeoutMs, ' +
+        'senders, testRecipients, ttlSeconds, useWithinSeconds, worker.',
     );
   });
 
@@ -216,7 +248,7 @@ describe('senders', () => {
     ],
     [
       { sms: { backend: 'x', verbose: 'X' } },
-      'There is no member of sender sms: verbose. Known: backend, options, verboseName.',
+      'There is no member of sender sms: verbose. Known: backend, destinations, options, verboseName.',
     ],
     [
       { sms: { backend: 'x', verboseName: 5 } },

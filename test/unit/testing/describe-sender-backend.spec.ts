@@ -331,7 +331,7 @@ describe('the contract of a sender backend', () => {
   });
   afterEach(() => vi.restoreAllMocks());
 
-  it('is kept by a backend that does nothing wrong', async () => {
+  it('passes for a backend that fulfils it', async () => {
     expect(await failuresOf(good)).toEqual(new Map());
   });
 

@@ -7,20 +7,26 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 import { build } from 'rolldown';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 
-import { TwoFactorConfigurationError } from '../../../lib/index.js';
+import { TwoFactorConfigurationError, type FactorService } from '../../../lib/index.js';
 import * as kit from '../../../lib/testing/index.js';
 import { sampleDelivery } from '../../../lib/testing/sample-delivery.js';
 
 afterEach(() => vi.unstubAllEnvs());
 
 const builder = { overrideProvider: () => ({ useFactory: () => undefined }) };
+const factors = { enrol: () => new Promise(() => undefined) } as unknown as FactorService;
 const framework = { describe: () => undefined, it: () => undefined };
 const contract = { open: () => ({ send: () => undefined, delivered: () => [] }), token: String };
 
 /** Each way to begin with the kit, by what it is called. */
 const WAYS: Record<string, () => unknown> = {
   FakeClock: () => new kit.FakeClock(),
+  SoftwareAuthenticator: () => new kit.SoftwareAuthenticator({ origin: 'https://acme.example' }),
   TestInbox: () => new kit.TestInbox(),
+  enrolledApp: () => kit.enrolledApp(factors, { subject: 'ann', clock: { now: Date.now } }),
+  enrolledPasskey: () =>
+    kit.enrolledPasskey(factors, { subject: 'ann', origin: 'https://acme.example' }),
+  totpCode: () => kit.totpCode('JBSWY3DPEHPK3PXP', { now: Date.now }),
   sequentialCodes: () => kit.sequentialCodes('000001'),
   describeSenderBackend: () => kit.describeSenderBackend('any', contract, framework),
   TwoFactorTestingModule: () => kit.TwoFactorTestingModule.forRoot(),

@@ -15,7 +15,7 @@ function put(inbox: TestInbox, token: string): string {
 }
 
 describe('an inbox', () => {
-  it('knows the newest code of each token, and of all', () => {
+  it('returns the newest code of each phone number or address, and the newest of all', () => {
     const inbox = new TestInbox();
     const [, second, bobs] = [put(inbox, ANN), put(inbox, ANN), put(inbox, BOB)];
     expect(inbox.lastCode(ANN)).toBe(second);
@@ -37,12 +37,12 @@ describe('an inbox', () => {
       purpose: 'login',
       subject: 'ann',
       details: null,
-      context: { locale: 'en' },
+      context: { language: 'en' },
       expiresInSeconds: 600,
     });
   });
 
-  it('says to whom it has messages when there is no code, and masks every recipient', () => {
+  it('names the masked recipients of its messages when there is no code', () => {
     const inbox = new TestInbox();
     expect(() => inbox.lastCode()).toThrow(
       'Nothing was sent. In the inbox are messages to: (none).',

@@ -8,6 +8,7 @@ import {
 import type { LimitClauses } from '../../../limits/index.js';
 import type { StatementContext } from './confirmation-dialect.js';
 import { candidates, INSERTED } from './batch-statements.js';
+import { queueClauses, QUEUED, type QueueClauses } from './queue-clauses.js';
 import { confirmationClauses } from './statements.js';
 
 /**
@@ -27,6 +28,11 @@ export interface AtomicStatements {
   readonly one: Readonly<Record<'create' | 'createOnce' | 'verify', Statement>>;
   /** For a batch. A call that would have to wait gets no row, and then runs on its own. */
   readonly many: Readonly<Record<'create' | 'verify', Statement>>;
+  /** The statements that also insert the row of a queued message; `null` where messages are not queued. */
+  readonly queued: {
+    readonly one: Readonly<Record<'create' | 'createOnce', Statement>>;
+    readonly many: Readonly<Record<'create', Statement>>;
+  } | null;
 }
 
 /** `NULL`, which is not true, for a row that was made while the quotas were kept elsewhere. */
@@ -54,6 +60,8 @@ export function atomicStatements(
   const { inserted, confirm, isAccessible, isOpen, codeMatches } = confirmationClauses(context);
   const compile = (sql: string): Statement => new Statement(engine, sql);
   const made: BatchColumnTypes = { ...INSERTED, owner: 'varchar', charges: 'text' };
+  const queue = context.queue && queueClauses(engine, context.queue);
+  const { queued, queuedOnce, queuedMany } = queuedExpressions(queue);
   const tried: BatchColumnTypes = {
     id: 'varchar',
     owner: 'varchar',
@@ -93,31 +101,53 @@ export function atomicStatements(
     freed AS (${limits.freeSlots})`;
   const isStale = `"isOpen" AND (${RING}) IS NOT TRUE`;
 
+  const create = (alsoDo: string): string => `
+      WITH given AS MATERIALIZED (SELECT CAST(:charges AS text) AS "given_charges", CAST(:owner AS varchar) AS owner),
+      wanted AS MATERIALIZED (
+        SELECT id, kind, amount, allowed, "endsAt" AS ends_at FROM given, ${REQUESTED_QUOTAS}),
+      ${limits.request.one},
+      made AS (${insertInto} SELECT ${casts(inserted.values, INSERTED)} WHERE ${isConsumed} RETURNING ${c.id})${alsoDo}
+      SELECT ${createAnswer}`;
+  // Of concurrent repeats of one idempotency key one inserts. The others wait for it at the quotas or at the primary key,
+  // insert nothing, refund, and find its row when they execute this again.
+  const createOnce = (alsoDo: string): string => `
+      WITH given AS MATERIALIZED (SELECT CAST(:charges AS text) AS "given_charges", CAST(:owner AS varchar) AS owner),
+      taken AS MATERIALIZED (
+        SELECT ${columns} FROM ${table} WHERE ${c.id} IN (${placeholders('keyId', keys)})
+        ORDER BY ${keyOrder(c.id, keys)} LIMIT 1),
+      wanted AS MATERIALIZED (
+        SELECT id, kind, amount, allowed, "endsAt" AS ends_at FROM given, ${REQUESTED_QUOTAS}
+          AND NOT EXISTS (SELECT 1 FROM taken)),
+      ${limits.request.one},
+      made AS (
+        ${insertInto} SELECT ${casts(inserted.values, INSERTED)}
+        WHERE NOT EXISTS (SELECT 1 FROM taken) AND ${isConsumed}
+        ON CONFLICT (${c.id}) DO NOTHING RETURNING ${c.id})${alsoDo}
+      SELECT ${createAnswer}, taken.* FROM given LEFT JOIN taken ON true`;
+  const createMany = (types: BatchColumnTypes, alsoDo: string): string => `
+      WITH given AS MATERIALIZED (${batchRowsSql(types)}),
+      wanted AS MATERIALIZED (
+        SELECT "given_id" AS call, "given_owner" AS owner, id, kind, amount, allowed, "endsAt" AS ends_at
+        FROM given, ${REQUESTED_QUOTAS}),
+      ${limits.request.many},
+      made AS (
+        ${insertInto} SELECT ${asBatchColumns(inserted.values, types)} FROM given
+        WHERE "given_id" NOT IN (SELECT call FROM exhausted)
+          AND "given_id" NOT IN (SELECT call FROM wanted WHERE amount > 0 AND id NOT IN (SELECT id FROM consumed))
+        ORDER BY "given_id"
+        RETURNING ${c.id} AS id)${alsoDo}
+      SELECT "given_id" AS "key", true AS "touched", "given_id" IN (SELECT id FROM made) AS "isMade",
+        CASE WHEN "given_id" IN (SELECT id FROM made) OR "given_id" IN (SELECT call FROM exhausted) THEN NULL ELSE
+          (SELECT string_agg(id, ',') FROM wanted
+           WHERE call = "given_id" AND amount > 0 AND id IN (SELECT id FROM consumed)) END AS "consumedWithoutEffect",
+        CASE WHEN "given_id" IN (SELECT call FROM exhausted) THEN
+          (SELECT ${USAGES} FROM exhausted WHERE call = "given_id") END AS "exhausted"
+      FROM given`;
+
   return {
     one: {
-      create: compile(`
-        WITH given AS MATERIALIZED (SELECT CAST(:charges AS text) AS "given_charges", CAST(:owner AS varchar) AS owner),
-        wanted AS MATERIALIZED (
-          SELECT id, kind, amount, allowed, "endsAt" AS ends_at FROM given, ${REQUESTED_QUOTAS}),
-        ${limits.request.one},
-        made AS (${insertInto} SELECT ${casts(inserted.values, INSERTED)} WHERE ${isConsumed} RETURNING ${c.id})
-        SELECT ${createAnswer}`),
-      // Of concurrent repeats of one idempotency key one inserts. The others wait for it at the quotas or at the primary key,
-      // insert nothing, refund, and find its row when they execute this again.
-      createOnce: compile(`
-        WITH given AS MATERIALIZED (SELECT CAST(:charges AS text) AS "given_charges", CAST(:owner AS varchar) AS owner),
-        taken AS MATERIALIZED (
-          SELECT ${columns} FROM ${table} WHERE ${c.id} IN (${placeholders('keyId', keys)})
-          ORDER BY ${keyOrder(c.id, keys)} LIMIT 1),
-        wanted AS MATERIALIZED (
-          SELECT id, kind, amount, allowed, "endsAt" AS ends_at FROM given, ${REQUESTED_QUOTAS}
-            AND NOT EXISTS (SELECT 1 FROM taken)),
-        ${limits.request.one},
-        made AS (
-          ${insertInto} SELECT ${casts(inserted.values, INSERTED)}
-          WHERE NOT EXISTS (SELECT 1 FROM taken) AND ${isConsumed}
-          ON CONFLICT (${c.id}) DO NOTHING RETURNING ${c.id})
-        SELECT ${createAnswer}, taken.* FROM given LEFT JOIN taken ON true`),
+      create: compile(create('')),
+      createOnce: compile(createOnce('')),
       verify: compile(`
         WITH given AS MATERIALIZED (${batchRowSql(tried)}),
         ${find('')},
@@ -138,25 +168,7 @@ export function atomicStatements(
         UNION ALL SELECT 'unknown', ${nulls}, NULL FROM given WHERE NOT EXISTS (SELECT 1 FROM found)`),
     },
     many: {
-      create: compile(`
-        WITH given AS MATERIALIZED (${batchRowsSql(made)}),
-        wanted AS MATERIALIZED (
-          SELECT "given_id" AS call, "given_owner" AS owner, id, kind, amount, allowed, "endsAt" AS ends_at
-          FROM given, ${REQUESTED_QUOTAS}),
-        ${limits.request.many},
-        made AS (
-          ${insertInto} SELECT ${asBatchColumns(inserted.values, made)} FROM given
-          WHERE "given_id" NOT IN (SELECT call FROM exhausted)
-            AND "given_id" NOT IN (SELECT call FROM wanted WHERE amount > 0 AND id NOT IN (SELECT id FROM consumed))
-          ORDER BY "given_id"
-          RETURNING ${c.id} AS id)
-        SELECT "given_id" AS "key", true AS "touched", "given_id" IN (SELECT id FROM made) AS "isMade",
-          CASE WHEN "given_id" IN (SELECT id FROM made) OR "given_id" IN (SELECT call FROM exhausted) THEN NULL ELSE
-            (SELECT string_agg(id, ',') FROM wanted
-             WHERE call = "given_id" AND amount > 0 AND id IN (SELECT id FROM consumed)) END AS "consumedWithoutEffect",
-          CASE WHEN "given_id" IN (SELECT call FROM exhausted) THEN
-            (SELECT ${USAGES} FROM exhausted WHERE call = "given_id") END AS "exhausted"
-        FROM given`),
+      create: compile(createMany(made, '')),
       verify: compile(`
         WITH given AS MATERIALIZED (${batchRowsSql(tried)}),
         ${find('SKIP LOCKED')},
@@ -182,6 +194,26 @@ export function atomicStatements(
           WHERE "given_id" NOT IN (SELECT "given_id" FROM found)
             AND "given_id" NOT IN (SELECT "given_id" FROM given JOIN ${accessible})`),
     },
+    queued: queue && {
+      one: { create: compile(create(queued)), createOnce: compile(createOnce(queuedOnce)) },
+      many: { create: compile(createMany({ ...made, ...QUEUED }, queuedMany)) },
+    },
+  };
+}
+
+/** The expressions that insert the row of a queued message for each confirmation that was made. */
+function queuedExpressions(
+  queue: QueueClauses | null,
+): Readonly<Record<'queued' | 'queuedOnce' | 'queuedMany', string>> {
+  if (queue === null) return { queued: '', queuedOnce: '', queuedMany: '' };
+  const { insertInto, first, orReplace } = queue;
+  const types = { ...INSERTED, ...QUEUED };
+  const one = `${insertInto} SELECT ${casts(first, types)} FROM made`;
+  const many = `${insertInto} SELECT ${asBatchColumns(first, types)} FROM given JOIN made ON made.id = "given_id"`;
+  return {
+    queued: `, queued AS (${one})`,
+    queuedOnce: `, queued AS (${one} ${orReplace})`,
+    queuedMany: `, queued AS (${many})`,
   };
 }
 

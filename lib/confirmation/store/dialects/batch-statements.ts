@@ -5,10 +5,14 @@ import {
   Statement,
 } from '../../../database/index.js';
 import type { StatementContext } from './confirmation-dialect.js';
+import { queueClauses, QUEUED } from './queue-clauses.js';
 import { confirmationClauses, type BatchName, type UpdateClauses } from './statements.js';
 
 /** The statements of a batch. None of them ever waits for a row that another transaction has locked. */
-export type BatchStatements = Readonly<Record<BatchName, BatchStatement>>;
+export type BatchStatements = Readonly<Record<BatchName, BatchStatement>> & {
+  /** The same as `insert`, with the rows of the messages in the queue; absent where messages are not queued. */
+  readonly insertQueued?: BatchStatement;
+};
 
 interface BatchStatement {
   /** For all calls of the batch. */
@@ -31,6 +35,7 @@ export const INSERTED: BatchColumnTypes = {
   createdAt: 'bigint',
   expiresAt: 'bigint',
   way: 'varchar',
+  methods: 'varchar',
   codeMac: 'varchar',
   envelope: 'text',
   failureKeys: 'text',
@@ -38,6 +43,7 @@ export const INSERTED: BatchColumnTypes = {
   sends: 'int',
   lastSentAt: 'bigint',
   confirmedAt: 'bigint',
+  confirmedBy: 'varchar',
   useBefore: 'bigint',
 };
 
@@ -47,11 +53,11 @@ export const INSERTED: BatchColumnTypes = {
  * batch, and two batches could deadlock. A skipped call runs on its own, and waits.
  */
 export function batchStatements(terms: StatementContext): BatchStatements | null {
-  const { engine, names, keys } = terms;
+  const { engine, names, keys, queue } = terms;
   // MariaDB's UPDATE returns no rows, and SQLite has no network round trip to save.
   if (engine !== 'postgres') return null;
   const { table, column: c, columns, alias } = names;
-  const { inserted, confirm, use, useByWay } = confirmationClauses(terms);
+  const { inserted, confirm, use, useByAllowedSender } = confirmationClauses(terms);
   const statement = (text: string): Statement => new Statement(engine, text);
 
   const touched = (id: string): string => `${id} AS "key", true AS "touched"`;
@@ -100,7 +106,21 @@ export function batchStatements(terms: StatementContext): BatchStatements | null
   };
 
   const noColumns = Object.values(alias).map(() => 'NULL');
+  const insertQueued = (): BatchStatement => {
+    const { insertInto, first } = queueClauses(engine, queue!);
+    const types = { ...INSERTED, ...QUEUED };
+    return {
+      many: statement(`
+        WITH given AS MATERIALIZED (${batchRowsSql(types)}),
+        made AS (
+          INSERT INTO ${table} (${inserted.columns}) SELECT ${asBatchColumns(inserted.values, types)} FROM given
+          RETURNING ${c.id} AS id),
+        queued AS (${insertInto} SELECT ${asBatchColumns(first, types)} FROM given JOIN made ON made.id = "given_id")
+        SELECT ${touched('id')} FROM made`),
+    };
+  };
   return {
+    ...(queue && { insertQueued: insertQueued() }),
     insert: {
       one: statement(`
         INSERT INTO ${table} (${inserted.columns}) VALUES (${inserted.values})
@@ -118,9 +138,14 @@ export function batchStatements(terms: StatementContext): BatchStatements | null
     },
     confirm: updates(confirm, confirmed(keys), [columns], noColumns),
     use: updates(use, used(keys)),
-    useByWay: updates(useByWay, { ...used(keys), ways: 'varchar' }),
+    useByAllowedSender: updates(useByAllowedSender, { ...used(keys), ways: 'varchar' }),
     reserve: updates(use, used(keys), [columns], noColumns),
-    reserveByWay: updates(useByWay, { ...used(keys), ways: 'varchar' }, [columns], noColumns),
+    reserveByAllowedSender: updates(
+      useByAllowedSender,
+      { ...used(keys), ways: 'varchar' },
+      [columns],
+      noColumns,
+    ),
   };
 }
 

@@ -1,6 +1,7 @@
 import type { Engine, TableNames } from '../../../database/index.js';
 import type { PurposeAccess } from '../../../options/index.js';
 import type { ConfirmationRecord } from '../../model/confirmation-record.entity.js';
+import type { QueueTable } from './queue-clauses.js';
 
 export type ConfirmationTable = TableNames<keyof ConfirmationRecord>;
 
@@ -11,6 +12,8 @@ export interface StatementContext {
   /** Size of the key ring. */
   readonly keys: number;
   readonly purposes: PurposeAccess;
+  /** `null` where messages are not queued. No statement then knows the table. */
+  readonly queue: QueueTable | null;
 }
 
 /** The differences between the engines' SQL. Everything else is written once, in `statements.ts`. */
@@ -25,6 +28,10 @@ export interface ConfirmationDialect {
   readonly isAbsent: (placeholder: string) => string;
   /** Whether a column is one of the names in a placeholder's text, `,sms,email,`. One text keeps the statement the same. */
   readonly isAmong: (column: string, placeholder: string) => string;
+  /** Ends a DELETE whose condition names no key, or a range of them; empty where none is refused for that. */
+  readonly allRows: string;
+  /** A SELECT that a read/write splitting proxy sends to the server that takes the writes. */
+  readonly onPrimary: (select: string) => string;
   /** Ends an INSERT so that a taken id is no error, where an error would end the caller's transaction. */
   readonly unlessTaken: (table: ConfirmationTable) => string;
 }

@@ -1,3 +1,4 @@
+import { MYSQL_ALL_ROWS, mysqlOnPrimary } from '../../../database/index.js';
 import type { ConfirmationDialect } from './confirmation-dialect.js';
 
 /** MariaDB and MySQL: no UPDATE ... RETURNING, and `=` that takes `LOGIN ` for `login`. */
@@ -11,6 +12,8 @@ export const mysqlDialect: ConfirmationDialect = {
   isAmong: (column, placeholder) =>
     `LOCATE(',', ${column}) = 0
       AND LOCATE(CAST(CONCAT(',', CONVERT(${column} USING utf8mb4), ',') AS BINARY), CAST(${placeholder} AS BINARY)) > 0`,
+  allRows: MYSQL_ALL_ROWS,
+  onPrimary: mysqlOnPrimary,
   // Not INSERT IGNORE, which also stores what does not fit as something else.
   unlessTaken: () => '',
 };

@@ -11,5 +11,7 @@ export const postgresDialect: ConfirmationDialect = {
   // Not strpos, which takes no column whose collation is nondeterministic.
   isAmong: (column, placeholder) =>
     `${column} = ANY(string_to_array(CAST(${placeholder} AS varchar), ','))`,
+  allRows: '',
+  onPrimary: (select) => select,
   unlessTaken: ({ column }) => `ON CONFLICT (${column.id}) DO NOTHING`,
 };

@@ -6,11 +6,12 @@ import type {
   StatementContext,
 } from './confirmation-dialect.js';
 import { MAX_FAILED_CALLS } from '../../model/confirmation-status.js';
+import { queueClauses, QUEUED } from './queue-clauses.js';
 import { mysqlDialect } from './mysql.dialect.js';
 import { postgresDialect } from './postgres.dialect.js';
 import { sqliteDialect } from './sqlite.dialect.js';
 
-const DIALECTS: Readonly<Record<Engine, ConfirmationDialect>> = {
+export const DIALECTS: Readonly<Record<Engine, ConfirmationDialect>> = {
   postgres: postgresDialect,
   mysql: mysqlDialect,
   sqlite: sqliteDialect,
@@ -25,9 +26,9 @@ export type ConfirmationStatements = Readonly<
     | 'confirm'
     | 'confirmByHand'
     | 'use'
-    | 'useByWay'
+    | 'useByAllowedSender'
     | 'reserve'
-    | 'reserveByWay'
+    | 'reserveByAllowedSender'
     | 'keepReserved'
     | 'release'
     | 'bind'
@@ -43,7 +44,13 @@ export type ConfirmationStatements = Readonly<
 
 /** The statements that have a form for batches. */
 export type BatchName =
-  'insert' | 'find' | 'confirm' | 'use' | 'useByWay' | 'reserve' | 'reserveByWay';
+  | 'insert'
+  | 'find'
+  | 'confirm'
+  | 'use'
+  | 'useByAllowedSender'
+  | 'reserve'
+  | 'reserveByAllowedSender';
 
 /** The parts that a statement for one call and a statement for a batch have in common. */
 export interface ConfirmationClauses {
@@ -55,8 +62,10 @@ export interface ConfirmationClauses {
   readonly codeMatches: string;
   readonly confirm: UpdateClauses;
   readonly use: UpdateClauses;
-  /** As `use`, of a proof that came by one of the ways of `:ways`, which may be NULL for any. */
-  readonly useByWay: UpdateClauses;
+  /** Whether the code was sent by one of the senders in `:ways`; NULL allows any sender. */
+  readonly hasAllowedSender: string;
+  /** The same UPDATE as `use`, with the condition `hasAllowedSender`. */
+  readonly useByAllowedSender: UpdateClauses;
 }
 
 export interface UpdateClauses {
@@ -66,31 +75,40 @@ export interface UpdateClauses {
 
 /** Built once for a data source. */
 export function confirmationStatements(terms: StatementContext): ConfirmationStatements {
+  return Object.fromEntries(
+    Object.entries(statementTexts(terms)).map(([name, text]) => [
+      name,
+      new Statement(terms.engine, text),
+    ]),
+  ) as unknown as ConfirmationStatements;
+}
+
+function statementTexts(terms: StatementContext): Record<keyof ConfirmationStatements, string> {
   const { engine, names } = terms;
-  const { returning, exactly, unlessTaken } = DIALECTS[engine];
+  const { returning, exactly, unlessTaken, allRows, onPrimary } = DIALECTS[engine];
   const { table, column: c, columns, alias } = names;
-  const { inserted, confirm, use, useByWay } = confirmationClauses(terms);
+  const { inserted, confirm, use, useByAllowedSender } = confirmationClauses(terms);
   const pending = pendingClause(names);
 
   const isDead = `${c.expiresAt} < :before AND (${c.useBefore} IS NULL OR ${c.useBefore} < :before)`;
 
   const insert = `INSERT INTO ${table} (${inserted.columns}) VALUES (${inserted.values})`;
-  const sql: Record<keyof ConfirmationStatements, string> = {
+  return {
     // No other row has a drawn id. ON CONFLICT would write one more record to PostgreSQL's log for each row.
     insert,
     insertUnlessTaken: `${insert} ${unlessTaken(names)}`,
-    find: `SELECT ${columns} FROM ${table} WHERE ${c.id} = :id`,
+    find: onPrimary(`SELECT ${columns} FROM ${table} WHERE ${c.id} = :id`),
     // Counts and compares in one statement: no guess is ever compared without being counted, and none is counted twice.
     confirm: `UPDATE ${table} SET ${confirm.set} WHERE ${confirm.where} ${returning(names)}`,
     confirmByHand: `
-      UPDATE ${table} SET ${c.confirmedAt} = :now, ${c.useBefore} = :useBefore
+      UPDATE ${table} SET ${c.confirmedAt} = :now, ${c.useBefore} = :useBefore, ${c.confirmedBy} = 'hand'
       WHERE ${c.id} = :id AND ${pending}
       ${returning(names)}`,
     use: `UPDATE ${table} SET ${use.set} WHERE ${use.where}`,
-    useByWay: `UPDATE ${table} SET ${useByWay.set} WHERE ${useByWay.where}`,
+    useByAllowedSender: `UPDATE ${table} SET ${useByAllowedSender.set} WHERE ${useByAllowedSender.where}`,
     // The same guard as `use`: of parallel calls one reserves, and the others are refused before their handlers run.
     reserve: `UPDATE ${table} SET ${use.set} WHERE ${use.where} ${returning(names)}`,
-    reserveByWay: `UPDATE ${table} SET ${useByWay.set} WHERE ${useByWay.where} ${returning(names)}`,
+    reserveByAllowedSender: `UPDATE ${table} SET ${useByAllowedSender.set} WHERE ${useByAllowedSender.where} ${returning(names)}`,
     // Both match the mark of one call: no call keeps or releases what another call has reserved.
     keepReserved: `
       UPDATE ${table} SET ${c.useKey} = NULL WHERE ${c.id} = :id AND ${exactly(c.useKey, ':mark')}`,
@@ -115,18 +133,69 @@ export function confirmationStatements(terms: StatementContext): ConfirmationSta
       UPDATE ${table} SET ${c.cancelledAt} = :now
       WHERE ${c.id} = :id AND ${c.usedAt} IS NULL AND ${c.cancelledAt} IS NULL
       ${returning(names)}`,
-    erase: `DELETE FROM ${table} WHERE ${exactly(c.subject, ':subject')}`,
+    erase: `DELETE FROM ${table} WHERE ${exactly(c.subject, ':subject')} ${allRows}`,
     // Both scan the primary key from where the previous batch ended: PostgreSQL keeps deleted rows in the index until a
     // vacuum, and would read all of them again for every batch.
     endOfBatch: `
       SELECT ${c.id} AS ${alias.id} FROM ${table} WHERE ${c.id} > :after AND ${c.id} <= :bound AND ${isDead}
       ORDER BY ${c.id} LIMIT 1 OFFSET :others`,
     // Repeats the condition: a row that the statement above saw as dead may have been confirmed by a concurrent call.
-    purge: `DELETE FROM ${table} WHERE ${c.id} > :after AND ${c.id} <= :last AND ${isDead}`,
+    purge: `DELETE FROM ${table} WHERE ${c.id} > :after AND ${c.id} <= :last AND ${isDead} ${allRows}`,
   };
-  return Object.fromEntries(
-    Object.entries(sql).map(([name, text]) => [name, new Statement(engine, text)]),
-  ) as unknown as ConfirmationStatements;
+}
+
+/**
+ * The statements that also insert the row of a message in the queue. On PostgreSQL one statement does both; elsewhere the two
+ * are one transaction, and `second` has its second statement.
+ */
+export interface QueuedStatements {
+  readonly insert: Statement;
+  readonly insertUnlessTaken: Statement;
+  readonly bind: Statement;
+  /** `null` on PostgreSQL. */
+  readonly second: Readonly<Record<'first' | 'firstOnce' | 'next', Statement>> | null;
+}
+
+/** `null` where messages are not queued. */
+export function queuedStatements(terms: StatementContext): QueuedStatements | null {
+  const { engine, names, queue } = terms;
+  if (queue === null) return null;
+  const { insertInto, first, next, orReplace } = queueClauses(engine, queue);
+  const { insert, insertUnlessTaken, bind } = statementTexts(terms);
+  const compile = (sql: string): Statement => new Statement(engine, sql);
+  if (engine !== 'postgres') {
+    return {
+      insert: compile(insert),
+      insertUnlessTaken: compile(insertUnlessTaken),
+      bind: compile(bind),
+      second: {
+        first: compile(`${insertInto} VALUES (${first})`),
+        firstOnce: compile(`${insertInto} VALUES (${first}) ${orReplace}`),
+        next: compile(`${insertInto} VALUES (${next}) ${orReplace}`),
+      },
+    };
+  }
+  const { id } = names.column;
+  const typed = (values: string): string =>
+    values.replace(
+      /:queued(\w+)/g,
+      (placeholder, name: string) => `CAST(${placeholder} AS ${QUEUED[`queued${name}`]})`,
+    );
+  const both = (write: string, values: string, end: string): Statement =>
+    compile(`
+      WITH made AS (${write}), queued AS (${insertInto} SELECT ${values} FROM made ${end}) SELECT * FROM made`);
+  const { alias } = names;
+  const firstOf = typed(first.replace(':id', alias.id).replace(':way', alias.way));
+  const nextOf = typed(
+    next.replace(':id', alias.id).replace(':seenSends + 1', alias.sends).replace(':way', alias.way),
+  );
+  const returned = `RETURNING ${id} AS ${alias.id}, ${names.column.way} AS ${alias.way}`;
+  return {
+    insert: both(`${insert} ${returned}`, firstOf, ''),
+    insertUnlessTaken: both(`${insertUnlessTaken} ${returned}`, firstOf, orReplace),
+    bind: both(bind, nextOf, orReplace),
+    second: null,
+  };
 }
 
 /** Names of purposes. They consist of letters, digits and hyphens, so that they need no placeholders. */
@@ -155,30 +224,32 @@ export function confirmationClauses({
         AND ${c.usedAt} IS NULL AND ${c.cancelledAt} IS NULL AND ${c.useBefore} > :now
         AND ${c.attempts} < ${c.maxAttempts} + ${MAX_FAILED_CALLS}`,
   };
-  const isByWay = `(${isAbsent(':ways')} OR (${c.way} <> '' AND ${isAmong(c.way, ':ways')}))`;
+  const hasAllowedSender = `(${isAbsent(':ways')} OR (${c.way} <> '' AND ${isAmong(c.way, ':ways')}))`;
   return {
     isAccessible,
     isOpen,
     codeMatches,
     inserted: {
       columns: `${c.id}, ${c.purpose}, ${c.subject}, ${c.details}, ${c.detailsMac}, ${c.meta},
-        ${c.maxAttempts}, ${c.createdAt}, ${c.expiresAt}, ${c.way}, ${c.codeMac}, ${c.envelope}, ${c.failureKeys},
-        ${c.slotKeys}, ${c.attempts}, ${c.sends}, ${c.lastSentAt}, ${c.confirmedAt}, ${c.useBefore}`,
+        ${c.maxAttempts}, ${c.createdAt}, ${c.expiresAt}, ${c.way}, ${c.methods}, ${c.codeMac}, ${c.envelope}, ${c.failureKeys},
+        ${c.slotKeys}, ${c.attempts}, ${c.sends}, ${c.lastSentAt}, ${c.confirmedAt}, ${c.confirmedBy}, ${c.useBefore}`,
       values: `:id, :purpose, :subject, :details, :detailsMac, :meta, :maxAttempts, :createdAt, :expiresAt, :way,
-        :codeMac, :envelope, :failureKeys, :slotKeys, 0, :sends, :lastSentAt, :confirmedAt, :useBefore`,
+        :methods, :codeMac, :envelope, :failureKeys, :slotKeys, 0, :sends, :lastSentAt, :confirmedAt, :confirmedBy, :useBefore`,
     },
     confirm: {
       set: `
         ${c.attempts} = ${c.attempts} + 1,
+        ${c.confirmedBy} = CASE WHEN ${codeMatches} THEN 'code' ELSE ${c.confirmedBy} END,
         ${c.confirmedAt} = CASE WHEN ${codeMatches} THEN ${epochMs(':now')} ELSE ${c.confirmedAt} END,
         ${c.useBefore} = CASE WHEN ${codeMatches} THEN ${epochMs(':useBefore')} ELSE ${c.useBefore} END`,
       where: `${c.id} = :id AND ${isOpen}`,
     },
     use,
-    useByWay: { set: use.set, where: `${use.where} AND ${isByWay}` },
+    hasAllowedSender,
+    useByAllowedSender: { set: use.set, where: `${use.where} AND ${hasAllowedSender}` },
   };
 }
 
-function pendingClause({ column: c }: ConfirmationTable): string {
+export function pendingClause({ column: c }: ConfirmationTable): string {
   return `${c.confirmedAt} IS NULL AND ${c.cancelledAt} IS NULL AND ${c.expiresAt} > :now`;
 }

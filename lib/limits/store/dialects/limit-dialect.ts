@@ -1,23 +1,34 @@
 import { placeholders, type TableNames } from '../../../database/index.js';
 import type { LimitRecord } from '../limit-record.entity.js';
 import { CLOCK_MARGIN_MS, UNLOCKED_MS } from '../limit-rules.js';
+import { NO_OWNER } from '../slot-owner.js';
+
+/** The largest number of the columns. */
+const MAX_INT = 2 ** 31 - 1;
 
 export type LimitTable = TableNames<keyof LimitRecord>;
 
 /** The differences between the engines in the SQL of the quotas. */
 export interface LimitDialect {
-  /** Whether `consume` itself checks for exhausted quotas, and then consumes none. */
-  readonly consumesAllOrNothing: boolean;
-  /** Consumes `count` quotas, each guarded; returns `id`, `amount` and `endsAt` of those that it consumed. */
-  readonly consume: (table: LimitTable, count: number) => string;
+  /** How `consume` tells what it did: by rows with `id`, `amount` and `endsAt` of those that it consumed, or by a number. */
+  readonly answersBy: 'rows' | 'insertId';
+  /**
+   * Checks `count` quotas, and consumes those `consumed` of them that are not only checked: all of these, or none when one of
+   * the `count` is exhausted.
+   */
+  readonly consume: (table: LimitTable, count: number, consumed: number) => string;
+  /** Adds to `count` counters, and writes rows for those that have none. */
+  readonly add: (table: LimitTable, count: number) => string;
   /** The condition that a row is one of `count` ids, `:id0` and so on. */
   readonly isOneOf: (table: LimitTable, count: number) => string;
   /** An UPDATE of the rows that meet the condition, locked in the order of their ids as `consume` does: another order would deadlock. */
   readonly updateInOrder: (table: LimitTable, assignments: string, condition: string) => string;
-  /** A DELETE likewise. */
+  /** A DELETE of the rows that meet the condition, locked in the same order. */
   readonly deleteInOrder: (table: LimitTable, condition: string) => string;
   /** The first 16 characters of a column. */
   readonly prefix: (column: string) => string;
+  /** A SELECT that a read/write splitting proxy sends to the server that takes the writes. */
+  readonly onPrimary: (select: string) => string;
 }
 
 /** `isOneOf` for an engine whose planner uses the index without help. */
@@ -25,7 +36,27 @@ export function listed({ column: c }: LimitTable, count: number): string {
   return `${c.id} IN (${placeholders('id', count)})`;
 }
 
-/** The terms of the rules, as SQL of the statement they are part of. */
+/**
+ * The columns and rows of the INSERT of `add`, which are the same on all engines. The rows allow the largest number of units,
+ * because `add` only counts and never refuses.
+ */
+export function additions(
+  { column: c }: LimitTable,
+  count: number,
+  cast: (value: string, type: 'text' | 'int' | 'bigint') => string = (value) => value,
+): string {
+  const rows = Array.from(
+    { length: count },
+    (_, i) =>
+      `(${cast(`:id${i}`, 'text')}, 'window', ${cast(`:amount${i}`, 'int')}, ${MAX_INT}, ${cast(`:endsAt${i}`, 'bigint')}, '${NO_OWNER}')`,
+  );
+  return (
+    `(${c.id}, ${c.kind}, ${c.amount}, ${c.maxAmount}, ${c.endsAt}, ${c.owner}) ` +
+    `VALUES ${rows.join(', ')}`
+  );
+}
+
+/** The SQL expressions from which the conditions `isActive` and `isExhausted` are built, such as columns and parameters. */
 export interface RuleTerms {
   readonly kind: string;
   readonly amount: string;

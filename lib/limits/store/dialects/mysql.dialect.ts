@@ -1,4 +1,6 @@
+import { MYSQL_ALL_ROWS, mysqlOnPrimary } from '../../../database/index.js';
 import {
+  additions,
   isExhausted,
   isActive,
   listed,
@@ -6,20 +8,28 @@ import {
   type LimitDialect,
   type RuleTerms,
 } from './limit-dialect.js';
+import { MAX_FOUND, PERMANENT_WAIT_MS, RANKS } from './mysql-answer.js';
 
 const asIs = (value: string): string => value;
 
 /**
- * MariaDB 10.5 and later. Exhausted quotas are read by a statement before this one: a subquery of it would lock gaps, and two
- * such statements would deadlock. MariaDB assigns from left to right: the first assignment is the guard, which sets the owner
- * only where a unit is left, and the others follow the owner.
+ * MySQL and MariaDB, which cannot return rows from this statement alike. It lists every quota once with the amount 0, to look
+ * whether it is exhausted, and after all of these the quotas to be consumed once more with the amount 1.
+ * `LAST_INSERT_ID(expression)` keeps from row to row what was found, and the server sends its last value with the answer: see
+ * `mysql-answer.ts`. A subquery that looks would lock gaps, and two such statements would deadlock.
+ *
+ * Both servers assign from left to right: the amount is assigned before the end of its window or lock.
  */
 export const mysqlDialect: LimitDialect = {
-  consumesAllOrNothing: false,
-  consume: ({ table, column: c }, count) => {
-    const wanted = Array.from(
-      { length: count },
-      (_, i) => `(:id${i}, :kind${i}, :amount${i}, :allowed${i}, :endsAt${i}, :owner)`,
+  answersBy: 'insertId',
+  consume: ({ table, column: c }, count, consumed) => {
+    const looks = Array.from({ length: count }, (_, i) => {
+      const amount = i === 0 ? 'LAST_INSERT_ID(1) * 0' : '0';
+      return `(:id${i}, :kind${i}, ${amount}, :allowed${i}, :lookEnd${i}, :rank${i})`;
+    });
+    const charges = Array.from(
+      { length: consumed },
+      (_, i) => `(:paidId${i}, :paidKind${i}, 1, :paidAllowed${i}, :paidEnd${i}, :owner)`,
     );
     const given = (column: string): string => `VALUES(${column})`;
     const own: RuleTerms = {
@@ -31,24 +41,35 @@ export const mysqlDialect: LimitDialect = {
       now: ':now',
       maxLockMs: ':maxLockMs',
     };
-    // The owner of this call is in no row before this statement.
-    const isConsumed = `${c.owner} = ${given(c.owner)}`;
+    const found = 'LAST_INSERT_ID()';
+    const waitMs = `IF(${c.kind} = 'failures' AND ${c.amount} >= ${own.allowed}, ${PERMANENT_WAIT_MS}, GREATEST(${c.endsAt} - :now, 0))`;
+    const units = `((${waitMs} + :unitMs - 1) DIV :unitMs)`;
+    const refusal = `((${units} * ${RANKS} + ${given(c.owner)}) * :unitSpan + (${units} * :unitMs - ${waitMs})) * ${RANKS}`;
+    const look = `LAST_INSERT_ID(
+      GREATEST(${found} >> 6 << 6, IF(${isExhausted(own)}, ${refusal}, 0)) | LEAST((${found} & ${MAX_FOUND}) + 1, ${MAX_FOUND}))`;
+    const isLook = `${given(c.amount)} = 0`;
+    const isConsumed = `${given(c.amount)} = 1 AND ${found} < ${RANKS}`;
     return `
       INSERT INTO ${table} (${c.id}, ${c.kind}, ${c.amount}, ${c.maxAmount}, ${c.endsAt}, ${c.owner})
-      VALUES ${wanted.join(', ')}
+      VALUES ${[...looks, ...charges].join(', ')}
       ON DUPLICATE KEY UPDATE
-        ${c.owner} = IF(${isExhausted(own)}, ${c.owner}, ${given(c.owner)}),
+        ${c.owner} = IF(${isLook}, IF(${look} > 0, ${c.owner}, ${c.owner}), IF(${isConsumed}, ${given(c.owner)}, ${c.owner})),
         ${c.amount} = IF(${isConsumed}, IF(${c.kind} = 'failures' OR ${isActive(own)}, ${c.amount} + 1, 1), ${c.amount}),
         ${c.endsAt} = IF(${isConsumed}, CASE WHEN ${c.kind} = 'failures' THEN ${lockEnd(c.amount, asIs, asIs)}
-          WHEN ${isActive(own)} THEN ${c.endsAt} ELSE ${own.newEnd} END, ${c.endsAt}),
-        ${c.maxAmount} = ${own.allowed}
-      RETURNING ${c.id} AS id, ${c.amount} AS amount, ${c.endsAt} AS endsAt, ${c.owner} AS owner,
-        @@in_transaction AS inTransaction`;
+          WHEN ${c.amount} > 1 AND ${isActive(own)} THEN ${c.endsAt} ELSE ${own.newEnd} END, ${c.endsAt}),
+        ${c.maxAmount} = ${own.allowed}`;
+  },
+  add: (names, count) => {
+    const { table, column: c } = names;
+    return `
+      INSERT INTO ${table} ${additions(names, count)}
+      ON DUPLICATE KEY UPDATE ${c.amount} = ${c.amount} + VALUES(${c.amount})`;
   },
   isOneOf: listed,
   updateInOrder: ({ table, column: c }, assignments, condition) =>
-    `UPDATE ${table} SET ${assignments} WHERE ${condition} ORDER BY ${c.id}`,
+    `UPDATE ${table} SET ${assignments} WHERE ${condition} ORDER BY ${c.id} ${MYSQL_ALL_ROWS}`,
   deleteInOrder: ({ table, column: c }, condition) =>
-    `DELETE FROM ${table} WHERE ${condition} ORDER BY ${c.id}`,
+    `DELETE FROM ${table} WHERE ${condition} ORDER BY ${c.id} ${MYSQL_ALL_ROWS}`,
   prefix: (column) => `LEFT(${column}, 16)`,
+  onPrimary: mysqlOnPrimary,
 };

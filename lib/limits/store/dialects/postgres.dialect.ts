@@ -1,4 +1,5 @@
 import {
+  additions,
   isExhausted,
   isActive,
   lockEnd,
@@ -52,7 +53,7 @@ function onConflictConsume(names: LimitTable): string {
  * calls that consume after that check. A condition that is always true makes the planner expect one row: see `batchRowsSql`.
  */
 export const postgresDialect: LimitDialect = {
-  consumesAllOrNothing: true,
+  answersBy: 'rows',
   consume: (names, count) => {
     const { table, column: c } = names;
     const wanted = Array.from(
@@ -71,6 +72,13 @@ export const postgresDialect: LimitDialect = {
       ORDER BY wanted.id
       ${onConflictConsume(names)}`;
   },
+  add: (names, count) => {
+    const { table, column: c } = names;
+    const casts = { text, int, bigint };
+    return `
+      INSERT INTO ${table} AS limits ${additions(names, count, (value, type) => casts[type](value))}
+      ON CONFLICT (${c.id}) DO UPDATE SET ${c.amount} = limits.${c.amount} + excluded.${c.amount}`;
+  },
   isOneOf: ({ column: c }, count) => {
     const keys = Array.from({ length: count }, (_, i) => `(${text(`:id${i}`)})`);
     return `${c.id} IN (SELECT key FROM (VALUES ${keys.join(', ')}) AS given (key) WHERE key = key || '')`;
@@ -83,4 +91,5 @@ export const postgresDialect: LimitDialect = {
     `DELETE FROM ${table} WHERE ${c.id} IN (
        SELECT ${c.id} FROM ${table} WHERE ${condition} ORDER BY ${c.id} FOR UPDATE)`,
   prefix,
+  onPrimary: (select) => select,
 };

@@ -1,6 +1,7 @@
 import { type Engine, Statement } from '../../../database/index.js';
 import { CLOCK_MARGIN_MS, FAILURES_KEPT_MS } from '../limit-rules.js';
 import { limitClauses, type LimitClauses } from './limit-clauses.js';
+import { limitJoins, type LimitJoins } from './limit-joins.js';
 import type { LimitDialect, LimitTable } from './limit-dialect.js';
 import { mysqlDialect } from './mysql.dialect.js';
 import { postgresDialect } from './postgres.dialect.js';
@@ -14,22 +15,28 @@ const DIALECTS: Readonly<Record<Engine, LimitDialect>> = {
 
 /** Statements by the number of their quotas. They are built when they are first needed; there are few such numbers. */
 export interface LimitStatements {
-  readonly consumesAllOrNothing: boolean;
-  consume(count: number): Statement;
+  readonly answersBy: LimitDialect['answersBy'];
+  consume(count: number, consumed: number): Statement;
   read(count: number): Statement;
+  /** Deletes rows of which nothing is consumed. */
+  dropUnused(count: number): Statement;
   refund(count: number): Statement;
   /** Sets counts of failures to zero, and empties those slots that the confirmation `:owner` was the last to take. */
   clear(count: number): Statement;
   clearAll(count: number): Statement;
+  /** Adds `:amount0` to the counter `:id0`, and so on. */
+  add(count: number): Statement;
   readonly keysAfter: Statement;
   readonly purge: Statement;
   /** Parts of the statements of the confirmations; `null` for an engine that cannot consume quotas in them. */
   readonly clauses: LimitClauses | null;
+  /** Parts of an UPDATE over a confirmation and its quotas; `null` for an engine that does without. */
+  readonly joins: LimitJoins | null;
 }
 
 export function limitStatements(engine: Engine, names: LimitTable): LimitStatements {
   const dialect = DIALECTS[engine];
-  const { consumesAllOrNothing, consume, updateInOrder, deleteInOrder, prefix } = dialect;
+  const { answersBy, consume, add, updateInOrder, deleteInOrder, prefix, onPrimary } = dialect;
   const { table, column: c } = names;
   const compile = (sql: string): Statement => new Statement(engine, sql);
   const byCount = (sql: (count: number) => string): ((count: number) => Statement) => {
@@ -40,13 +47,22 @@ export function limitStatements(engine: Engine, names: LimitTable): LimitStateme
       return statement;
     };
   };
+  const consumeByCount = new Map<number, (consumed: number) => Statement>();
   const isOneOf = (count: number): string => dialect.isOneOf(names, count);
   const nothing = `${c.endsAt} = 0, ${c.amount} = 0`;
   const isMine = `(${c.kind} = 'failures' OR ${prefix(c.owner)} = :owner)`;
   return {
-    consumesAllOrNothing,
-    consume: byCount((count) => consume(names, count)),
-    read: byCount((count) => `SELECT ${names.columns} FROM ${table} WHERE ${isOneOf(count)}`),
+    answersBy,
+    consume: (count, consumed) => {
+      const statements =
+        consumeByCount.get(count) ?? byCount((charged) => consume(names, count, charged));
+      consumeByCount.set(count, statements);
+      return statements(consumed);
+    },
+    read: byCount((count) =>
+      onPrimary(`SELECT ${names.columns} FROM ${table} WHERE ${isOneOf(count)}`),
+    ),
+    dropUnused: byCount((count) => deleteInOrder(names, `${isOneOf(count)} AND ${c.amount} = 0`)),
     // A refund ends the first lock with the failure that caused it, and a window with the unit that began it. A longer lock
     // stays, which is the safe side.
     refund: byCount((count) =>
@@ -60,6 +76,7 @@ export function limitStatements(engine: Engine, names: LimitTable): LimitStateme
     ),
     clear: byCount((count) => updateInOrder(names, nothing, `${isOneOf(count)} AND ${isMine}`)),
     clearAll: byCount((count) => updateInOrder(names, nothing, isOneOf(count))),
+    add: byCount((count) => add(names, count)),
     keysAfter: compile(
       `SELECT ${c.id} AS ${names.alias.id} FROM ${table} WHERE ${c.id} > :after ORDER BY ${c.id} LIMIT :limit`,
     ),
@@ -75,5 +92,6 @@ export function limitStatements(engine: Engine, names: LimitTable): LimitStateme
       ),
     ),
     clauses: engine === 'postgres' ? limitClauses(names) : null,
+    joins: engine === 'mysql' ? limitJoins(names) : null,
   };
 }

@@ -1,0 +1,99 @@
+// Looks at the built site in Chromium: no page and no table is wider than the window, and the search finds what people type.
+// Run `npm run docs` before. With a folder as argument it leaves pictures there: `npm run docs:check -- FOLDER`.
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { createServer } from 'node:http';
+import { extname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+import { chromium } from 'playwright-core';
+
+const DIST = fileURLToPath(new URL('.vitepress/dist', import.meta.url));
+const WIDTHS = [360, 768, 1280];
+const SEARCHED = ['TOTP', 'Twilio', 'passkey', 'rate limit'];
+const PICTURED = new Set([
+  'index',
+  'misconfigurations',
+  'how-it-works',
+  'errors',
+  'guides/sign-in-that-you-have',
+]);
+const TYPES = {
+  '.html': 'text/html',
+  '.js': 'text/javascript',
+  '.css': 'text/css',
+  '.svg': 'image/svg+xml',
+};
+const [pictures] = process.argv.slice(2);
+
+if (!existsSync(DIST)) throw new Error('The site is not built. Run npm run docs.');
+const server = createServer((request, response) => {
+  const path = decodeURIComponent((request.url ?? '/').split('?')[0]);
+  const file = [path, `${path}.html`, `${path}index.html`]
+    .map((name) => join(DIST, name))
+    .find((name) => name.startsWith(DIST) && existsSync(name) && statSync(name).isFile());
+  response.statusCode = file === undefined ? 404 : 200;
+  response.setHeader('content-type', TYPES[extname(file ?? '')] ?? 'application/octet-stream');
+  response.end(file === undefined ? '' : readFileSync(file));
+}).listen(0, '127.0.0.1');
+await new Promise((resolve) => server.once('listening', resolve));
+const { port } = server.address();
+const origin = `http://127.0.0.1:${port}`;
+
+// The API reference has hundreds of pages, which typedoc writes alike.
+const pages = readdirSync(DIST, { recursive: true })
+  .filter((file) => file.endsWith('.html') && !/^(?:404|reference\/api\/)/.test(file))
+  .map((file) => file.replace(/\.html$/, ''));
+
+const browser = await chromium.launch({
+  executablePath: process.env.CHROMIUM_PATH ?? '/usr/bin/chromium',
+  args: ['--no-sandbox', '--disable-gpu'],
+});
+const complaints = [];
+const page = await browser.newPage();
+for (const path of pages) {
+  await page.goto(`${origin}/${path}`, { waitUntil: 'domcontentloaded' });
+  for (const width of WIDTHS) {
+    await page.setViewportSize({ width, height: 900 });
+    const cut = await page.evaluate(() =>
+      ['html', '.vp-doc table'].flatMap((selector) =>
+        [...document.querySelectorAll(selector)]
+          .filter(
+            (element) =>
+              element.scrollWidth > element.clientWidth + 1 ||
+              element.getBoundingClientRect().right > innerWidth + 1,
+          )
+          .map((element) => `${selector}: ${element.textContent.trim().slice(0, 40)}`),
+      ),
+    );
+    complaints.push(...cut.map((what) => `${path} at ${width}: ${what.replaceAll(/\s+/g, ' ')}`));
+    if (pictures && PICTURED.has(path)) {
+      await page.screenshot({ path: join(pictures, `${path.replaceAll('/', '-')}-${width}.png`) });
+    }
+  }
+}
+
+for (const text of SEARCHED) {
+  await page.goto(`${origin}/start`, { waitUntil: 'networkidle' });
+  await page.keyboard.press('Control+k');
+  await page.locator('#localsearch-input').fill(text);
+  const results = page.locator('#localsearch-list .result');
+  await results
+    .first()
+    .waitFor({ timeout: 30_000 })
+    .catch(() => complaints.push(`The search finds no "${text}".`));
+  process.stdout.write(
+    `${text}: ${(await results.allInnerTexts())
+      .slice(0, 3)
+      .map((found) => found.replaceAll('\n', ' '))
+      .join(' | ')}\n`,
+  );
+}
+await browser.close();
+server.close();
+process.stdout.write(
+  `${pages.length} pages at ${WIDTHS.join(', ')} pixels, ${complaints.length} complaints\n`,
+);
+if (complaints.length > 0) {
+  process.stderr.write(`${complaints.join('\n')}\n`);
+  process.exitCode = 1;
+}

@@ -1,0 +1,248 @@
+import {
+  Logger,
+  type BeforeApplicationShutdown,
+  type OnApplicationBootstrap,
+} from '@nestjs/common';
+import type { Job, JobsOptions, Queue, Worker } from 'bullmq';
+
+import type { DeliveryKey, DeliveryRelay, DeliveryService } from '../../delivery/index.js';
+import { messageOf, TwoFactorConfigurationError } from '../../errors/index.js';
+import type { ResolvedOptions } from '../../options/index.js';
+import type { SenderBackends } from '../../sender/index.js';
+import { withTimeout } from '../../with-timeout.js';
+import type { CheckedRate } from './checked-options.js';
+import { limiterOf, Pace } from './rate.js';
+
+const JOB_NAME = 'deliver';
+/** Keys that Redis has not confirmed yet. What is beyond waits for a round, so that an outage of Redis fills no memory. */
+const MAX_UNCONFIRMED = 1_000;
+/** A round of the worker waits at most this long for Redis. */
+const ROUND_TIMEOUT_MS = 2_000;
+/**
+ * A round adds no keys to a queue in which this many jobs wait. The workers have enough to do, most due messages are among these
+ * jobs, and a later round adds the others.
+ */
+const ENOUGH_WAITING = 512;
+/** Connections to a Redis that does not answer are closed by force after this. */
+const CLOSE_TIMEOUT_MS = 2_000;
+
+/** What the relay needs. */
+export interface BullMqRelayInput {
+  readonly deliveries: DeliveryService;
+  readonly backends: SenderBackends;
+  readonly options: Pick<ResolvedOptions, 'delivery' | 'sendTimeoutMs'>;
+  /** The queue of each sender. */
+  readonly queues: ReadonlyMap<string, Queue>;
+  readonly rates: ReadonlyMap<string, CheckedRate | null>;
+  readonly workerClass: typeof Worker;
+}
+
+/**
+ * Passes the keys of messages to workers through BullMQ. A job holds the key of a message alone. Redis is never waited for by a
+ * request: a key that it does not take is found by a round of the worker, like one that Redis has lost.
+ *
+ * Each sender has a queue, because BullMQ counts a rate for each queue: in one queue for all a slow text message provider would hold
+ * up the mails.
+ */
+export class BullMqRelay
+  implements DeliveryRelay, OnApplicationBootstrap, BeforeApplicationShutdown
+{
+  readonly ways: ReadonlySet<string>;
+  readonly #logger = new Logger('TwoFactorBullMq');
+  readonly #paces = new Map<string, Pace>();
+  /** Senders of which a round has not been answered yet. */
+  readonly #asked = new Set<string>();
+  #workers: readonly Worker[] = [];
+  #unconfirmed = 0;
+  #isDown = false;
+
+  constructor(private readonly input: BullMqRelayInput) {
+    this.ways = new Set(input.queues.keys());
+    for (const [way, rate] of input.rates) {
+      if (rate !== null) this.#paces.set(way, new Pace((rate.perSeconds * 1_000) / rate.max));
+    }
+    for (const queue of input.queues.values()) {
+      queue.on('error', (error) => this.#failed(error));
+    }
+  }
+
+  /** @throws TwoFactorConfigurationError for options of the modules that do not fit together. */
+  onApplicationBootstrap(): void {
+    const { deliveries } = this.input;
+    this.#assertConfigured();
+    deliveries.relayTo(this);
+    const { concurrency } = deliveries;
+    if (concurrency === null) return;
+    this.#workers = [...this.input.queues].map(([way, queue]) =>
+      this.#openWorker(way, queue, concurrency),
+    );
+  }
+
+  /**
+   * Takes no more jobs, and waits for the messages that are being sent. Connections to a Redis that does not answer are cut, because
+   * they would wait for it for ever; `DeliveryWorker` waits for the messages then.
+   */
+  async beforeApplicationShutdown(): Promise<void> {
+    const [anyQueue] = this.input.queues.values();
+    const answers = await withTimeout(CLOSE_TIMEOUT_MS, () => anyQueue!.getWaitingCount()).then(
+      () => true,
+      () => false,
+    );
+    const longestMs = this.input.options.sendTimeoutMs + CLOSE_TIMEOUT_MS;
+    await Promise.all(
+      this.#workers.map((worker) =>
+        answers ? closeWithin(longestMs, worker) : worker.close(true).catch(() => undefined),
+      ),
+    );
+    if (answers) return;
+    await Promise.all([...this.input.queues.values()].map((queue) => cut(queue)));
+  }
+
+  take(way: string, key: DeliveryKey): void {
+    if (this.#unconfirmed >= MAX_UNCONFIRMED) return;
+    this.#unconfirmed += 1;
+    void this.#add(way, key).finally(() => {
+      this.#unconfirmed -= 1;
+    });
+  }
+
+  async takeDue(way: string, keys: readonly DeliveryKey[]): Promise<boolean> {
+    // The commands of an earlier round wait in the client, and would be executed once more when Redis is back.
+    if (this.#asked.has(way)) return false;
+    this.#asked.add(way);
+    const asked = this.#addMissing(this.input.queues.get(way)!, keys);
+    asked.catch(() => undefined).finally(() => this.#asked.delete(way));
+    try {
+      await withTimeout(ROUND_TIMEOUT_MS, () => asked);
+      this.#succeeded();
+      return true;
+    } catch (error) {
+      this.#failed(error);
+      return false;
+    }
+  }
+
+  async pace(way: string, signal: AbortSignal): Promise<boolean> {
+    const pace = this.#paces.get(way);
+    return pace === undefined ? !signal.aborted : pace.next(signal);
+  }
+
+  #assertConfigured(): void {
+    const { backends, options, queues } = this.input;
+    if (options.delivery !== 'queued') {
+      throw new TwoFactorConfigurationError(
+        "TwoFactorBullMqModule wakes workers for queued messages, and delivery is 'inline'. Set delivery: 'queued', or leave the module out.",
+      );
+    }
+    for (const [way, { opts }] of queues) {
+      if (!backends.has(way)) {
+        throw new TwoFactorConfigurationError(
+          `TwoFactorBullMqModule names the sender ${way}, which does not exist. Senders: ${[...backends.keys()].join(', ')}.`,
+        );
+      }
+      const isCluster = (opts.connection as { isCluster?: unknown } | undefined)?.isCluster;
+      const { prefix = '' } = opts;
+      if (isCluster === true && !hasHashTag(prefix)) {
+        throw new TwoFactorConfigurationError(
+          "Redis Cluster keeps the keys of a queue together only by a hash tag. Set prefix: '{bull}' in BullModule.forRoot.",
+        );
+      }
+    }
+  }
+
+  #openWorker(way: string, { name, opts }: Queue, concurrency: number): Worker {
+    const rate = this.input.rates.get(way) ?? null;
+    const worker = new this.input.workerClass(name, (job) => this.#deliver(job), {
+      connection: opts.connection,
+      ...(opts.prefix === undefined ? {} : { prefix: opts.prefix }),
+      concurrency,
+      ...(rate === null ? {} : { limiter: limiterOf(rate) }),
+    });
+    worker.on('error', (error) => this.#failed(error));
+    return worker;
+  }
+
+  /** Never rejects: a job that fails is of no use, because the row of its message is found by a round. */
+  async #deliver({ data }: Job): Promise<void> {
+    try {
+      const { confirmation, number } = data as DeliveryKey;
+      if (typeof confirmation !== 'string' || typeof number !== 'number') return;
+      await this.input.deliveries.deliver({ confirmation, number });
+    } catch (error) {
+      this.#logger.warn(`A queued message waits for the next round: ${messageOf(error)}`);
+    }
+  }
+
+  async #add(way: string, key: DeliveryKey): Promise<void> {
+    try {
+      await this.input.queues.get(way)!.add(JOB_NAME, dataOf(key), jobOptions(key));
+      this.#succeeded();
+    } catch (error) {
+      this.#failed(error);
+    }
+  }
+
+  async #addMissing(queue: Queue, keys: readonly DeliveryKey[]): Promise<void> {
+    if ((await queue.getWaitingCount()) >= ENOUGH_WAITING) return;
+    await queue.addBulk(
+      keys.map((key) => ({ name: JOB_NAME, data: dataOf(key), opts: jobOptions(key) })),
+    );
+  }
+
+  /** Logged once for each outage: every request and every attempt to connect would repeat it. */
+  #failed(error: unknown): void {
+    if (this.#isDown) return;
+    this.#isDown = true;
+    this.#logger.warn(
+      `Redis takes no keys of messages, so that the rounds of the worker send them: ${messageOf(error)}`,
+    );
+  }
+
+  #succeeded(): void {
+    if (!this.#isDown) return;
+    this.#isDown = false;
+    this.#logger.log('Redis takes keys of messages again.');
+  }
+}
+
+function dataOf({ confirmation, number }: DeliveryKey): DeliveryKey {
+  return { confirmation, number };
+}
+
+/**
+ * The same id for the same message, so that a key that is passed on twice is one job. A finished job is removed, also because
+ * BullMQ would ignore the next try of its message otherwise.
+ */
+function jobOptions({ confirmation, number }: DeliveryKey): JobsOptions {
+  const jobId = `${confirmation}-${number}`;
+  return { jobId, attempts: 1, removeOnComplete: true, removeOnFail: true };
+}
+
+function hasHashTag(prefix: string): boolean {
+  const opens = prefix.indexOf('{');
+  return opens !== -1 && prefix.indexOf('}', opens) > opens + 1;
+}
+
+/** Closes a worker after its jobs, or immediately when Redis does not answer within the time. */
+async function closeWithin(ms: number, worker: Worker): Promise<void> {
+  try {
+    await withTimeout(ms, () => worker.close());
+  } catch {
+    await cut(worker);
+  }
+}
+
+/**
+ * Ends a connection without a word to Redis, for which `close` would wait until it answers. BullMQ 6 reaches the connection through
+ * its backend.
+ */
+async function cut(user: Queue | Worker): Promise<void> {
+  const connection: unknown =
+    typeof user.getBackend === 'function' ? user.getBackend() : Reflect.get(user, 'connection');
+  if (!isClosable(connection)) return;
+  await withTimeout(CLOSE_TIMEOUT_MS, () => connection.close(true)).catch(() => undefined);
+}
+
+function isClosable(value: unknown): value is { close(force: boolean): Promise<void> } {
+  return typeof (value as { close?: unknown } | null | undefined)?.close === 'function';
+}

@@ -1,0 +1,4 @@
+export {
+  TwoFactorMetricsModule,
+  type TwoFactorMetricsOptions,
+} from './two-factor-metrics.module.js';

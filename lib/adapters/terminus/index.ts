@@ -1,0 +1,1 @@
+export { TwoFactorHealthIndicator, type HealthOptions } from './two-factor-health.indicator.js';

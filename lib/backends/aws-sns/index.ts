@@ -1,0 +1,1 @@
+export { awsSnsBackend, type AwsSnsOptions } from './aws-sns.backend.js';

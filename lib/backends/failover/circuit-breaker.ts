@@ -1,0 +1,93 @@
+/** When a breaker opens, and for how long. */
+export interface BreakerRule {
+  /** Failures in a row that open it. */
+  readonly threshold: number;
+  readonly openMs: number;
+}
+
+/** A failure as a breaker sees it. */
+export interface BreakerFailure {
+  /** The group of the recipient: the beginning of a number, or a domain. */
+  readonly group: string;
+  /** Whether every recipient is concerned. */
+  readonly concernsAll: boolean;
+  /** Whether a repeated call must fail, too, as with a wrong password. */
+  readonly isLasting: boolean;
+}
+
+/**
+ * The circuit breaker of one provider in one process. While it is open, messages go to the other providers first.
+ *
+ * A caller chooses recipients, and must not be able to take a provider away from all others by a number that always fails. So a
+ * failure that may be the recipient's counts once for each group of recipients until a message is accepted; only failures that
+ * concern everyone count each time, and a refused account opens the breaker at once. A refused recipient counts as nothing.
+ */
+export class CircuitBreaker {
+  #failures = 0;
+  readonly #groups = new Set<string>();
+  /** `null` while it is closed. */
+  #openUntil: number | null = null;
+  #isProbing = false;
+
+  constructor(private readonly rule: BreakerRule) {}
+
+  /**
+   * Whether the next message may be sent by this provider. After the pause one message at a time tries it; the answer `true`
+   * obliges to report what became of that message.
+   */
+  allows(now: number): boolean {
+    if (this.#openUntil === null) return true;
+    if (now < this.#openUntil || this.#isProbing) return false;
+    this.#isProbing = true;
+    return true;
+  }
+
+  /** Whether messages are passed over it at present. */
+  isOpen(now: number): boolean {
+    return this.#openUntil !== null && now < this.#openUntil;
+  }
+
+  accepted(): void {
+    this.#failures = 0;
+    this.#groups.clear();
+    this.#openUntil = null;
+    this.#isProbing = false;
+  }
+
+  /** Counts nothing for a refused recipient or an aborted message, because these are no faults of the provider. */
+  unknown(): void {
+    this.#isProbing = false;
+  }
+
+  /** @returns whether this failure has opened it. */
+  failed({ group, concernsAll, isLasting }: BreakerFailure, now: number): boolean {
+    this.#isProbing = false;
+    const { threshold, openMs } = this.rule;
+    const before = this.#failures + this.#groups.size;
+    // A group is kept while it can still count, so that the set stays small.
+    if (concernsAll) this.#failures = Math.min(this.#failures + 1, threshold);
+    else if (this.#groups.size < threshold) this.#groups.add(group);
+    const counted = this.#failures + this.#groups.size;
+    const hasCounted = counted > before || concernsAll;
+    const opens = (concernsAll && isLasting) || (hasCounted && counted >= threshold);
+    if (opens) this.#openUntil = now + openMs;
+    return opens;
+  }
+}
+
+/** The digits of a number that name a country and, for most, an operator. */
+const PREFIX_DIGITS = 5;
+
+/** The group of a recipient, as coarse as an owner of many recipients can be: five digits of a number, a domain without its subdomains. */
+export function groupOf(token: string): string {
+  const at = token.lastIndexOf('@');
+  if (at !== -1) {
+    return token
+      .slice(at + 1)
+      .toLowerCase()
+      .split('.')
+      .slice(-2)
+      .join('.');
+  }
+  return token.startsWith('+') ? token.slice(1, 1 + PREFIX_DIGITS) : token.slice(0, PREFIX_DIGITS);
+}

@@ -1,0 +1,233 @@
+import { performance } from 'node:perf_hooks';
+
+import { Logger } from '@nestjs/common';
+
+import { TwoFactorConfigurationError, TwoFactorRecipientError } from '../../errors/index.js';
+import { isName, NAME_RULE } from '../../options/index.js';
+import {
+  SendFailure,
+  type Delivery,
+  type ProviderHealth,
+  type ResolvedSender,
+  type SendFunction,
+  type SenderBackendFactoryInput,
+  type SenderDefinition,
+  type SenderTokenKind,
+} from '../../sender/index.js';
+import { untilAborted, withTimeout } from '../../with-timeout.js';
+import { OptionReader } from '../provider/options.js';
+import { CircuitBreaker, groupOf } from './circuit-breaker.js';
+
+/** When a provider is passed over. */
+export interface BreakerOptions {
+  /** Failures in a row, of recipients with different prefixes or domains where a recipient may be the cause, 2 to 1000. @default 5 */
+  readonly threshold?: number | undefined;
+  /** How long it is passed over, in seconds, 1 to 3600. Then one message at a time tries it. @default 30 */
+  readonly openSeconds?: number | undefined;
+}
+
+/** The options of a failover. */
+export interface FailoverOptions {
+  /** The providers by name, in the order in which they are asked: each an entry as in the option `senders`. At least two. */
+  readonly senders: Readonly<Record<string, SenderDefinition>>;
+  /**
+   * Whether the next provider is asked when one has not answered. The message may then arrive, and be paid, twice.
+   * @default false
+   */
+  readonly afterTimeout?: boolean | undefined;
+  /** Longest wait for each provider but the last, in milliseconds, with `afterTimeout`, 100 to 60000. @default 4000 */
+  readonly timeoutMs?: number | undefined;
+  /** When a provider is passed over. @default { threshold: 5, openSeconds: 30 } */
+  readonly breaker?: BreakerOptions | undefined;
+}
+
+const OPTIONS = ['senders', 'afterTimeout', 'timeoutMs', 'breaker'];
+const BREAKER_OPTIONS = ['threshold', 'openSeconds'];
+const DEFAULT_TIMEOUT_MS = 4_000;
+
+interface Member extends ResolvedSender {
+  readonly breaker: CircuitBreaker;
+}
+
+/**
+ * Creates a sender that asks several providers in turn. All of them send to recipients of one kind: a code by e-mail proves
+ * something else than one by text message, so that each of them is a sender of its own.
+ *
+ * The next provider is asked after a clear refusal of the one before it, also after one of the recipient, whom another provider may
+ * reach; not when the message may have arrived in spite of the failure, unless `afterTimeout` is set. A circuit breaker for each
+ * provider and application instance spares messages the wait for one that is down. When all are passed over, they are asked all
+ * the same.
+ *
+ * @throws TwoFactorConfigurationError at boot for fewer than two providers, for providers of two kinds of recipients, and for the
+ * options of a provider.
+ * @example
+ * ```ts
+ * senders: {
+ *   sms: defineSender(failoverBackend, {
+ *     options: {
+ *       senders: {
+ *         twilio: defineSender(twilioBackend, { options: twilioOptions }),
+ *         sns: defineSender(awsSnsBackend, { options: { region: 'eu-central-1' } }),
+ *       },
+ *     },
+ *   }),
+ * }
+ * ```
+ * @publicApi
+ */
+export async function failoverBackend(
+  input: SenderBackendFactoryInput<FailoverOptions>,
+): Promise<SendFunction<FailoverOptions>> {
+  const { name, options, resolve } = input;
+  const reader = new OptionReader(name, options, OPTIONS);
+  const afterTimeout = reader.boolean('afterTimeout', false);
+  const timeoutMs = reader.integer('timeoutMs', DEFAULT_TIMEOUT_MS, 100, 60_000);
+  const breaker = new OptionReader(name, options.breaker ?? {}, BREAKER_OPTIONS);
+  const rule = {
+    threshold: breaker.integer('threshold', 5, 2, 1_000),
+    openMs: breaker.integer('openSeconds', 30, 1, 3_600) * 1_000,
+  };
+  const entries = entriesOf(reader, options.senders);
+  if (resolve === undefined) {
+    throw reader.error('is a failover outside of the option senders. Give it there');
+  }
+  const members: Member[] = [];
+  for (const [member, entry] of entries) {
+    members.push({ ...(await resolve(member, entry)), breaker: new CircuitBreaker(rule) });
+  }
+  const tokenKind = kindOfAll(reader, members);
+  const chain = new Failover(name, members, afterTimeout ? timeoutMs : null, rule.openMs);
+  return Object.assign((delivery: Delivery<FailoverOptions>) => chain.send(delivery), {
+    tokenKind,
+    providers: () => chain.providers(),
+  });
+}
+
+function entriesOf(reader: OptionReader, senders: unknown): [string, SenderDefinition][] {
+  const entries =
+    typeof senders === 'object' && senders !== null
+      ? Object.entries(senders as Record<string, SenderDefinition>)
+      : [];
+  if (entries.length < 2) {
+    throw reader.error('is a failover of fewer than two senders. Give two in its option senders');
+  }
+  for (const [name, entry] of entries) {
+    if (entry?.destinations !== undefined) {
+      throw reader.error(
+        `has destinations at its sender ${JSON.stringify(name)}, which no request would ask. Give them to the failover itself`,
+      );
+    }
+    // JavaScript lists names that are numbers first, in another order than they are written.
+    if (!isName(name) || /^\d+$/.test(name)) {
+      throw reader.error(
+        `has a sender ${JSON.stringify(name)}, which is not ${NAME_RULE}, and no number`,
+      );
+    }
+  }
+  return entries;
+}
+
+function kindOfAll(reader: OptionReader, members: readonly Member[]): SenderTokenKind | undefined {
+  const kinds = new Set(members.flatMap(({ send }) => send.tokenKind ?? []));
+  if (kinds.size > 1) {
+    throw reader.error(
+      `is a failover of senders to ${[...kinds].join(' and ')}. Make a sender of each, because each proves something else`,
+    );
+  }
+  return [...kinds][0];
+}
+
+class Failover {
+  readonly #logger = new Logger('Failover');
+
+  constructor(
+    private readonly name: string,
+    private readonly members: readonly Member[],
+    /** How long each sender but the last is waited for; `null` for as long as the message is. */
+    private readonly timeoutMs: number | null,
+    private readonly openMs: number,
+  ) {}
+
+  providers(): readonly ProviderHealth[] {
+    const now = performance.now();
+    return this.members.map(({ name, breaker }) => ({ name, isPassedOver: breaker.isOpen(now) }));
+  }
+
+  async send(delivery: Delivery<FailoverOptions>): Promise<void> {
+    const failures: unknown[] = [];
+    const passedOver: Member[] = [];
+    const waiting = [...this.members];
+    for (let member = waiting.shift(); member !== undefined; member = waiting.shift()) {
+      delivery.signal.throwIfAborted();
+      const isLastResort = passedOver.includes(member);
+      if (!isLastResort && !member.breaker.allows(performance.now())) {
+        // Asked after the others: a breaker makes messages faster, and loses none.
+        passedOver.push(member);
+        waiting.push(member);
+        continue;
+      }
+      try {
+        await this.#call(member, delivery, waiting.length === 0);
+        member.breaker.accepted();
+        return;
+      } catch (error) {
+        this.#record(member, delivery, error);
+        delivery.report?.(member.name, error);
+        failures.push(error);
+        const mayHaveArrived = error instanceof SendFailure && error.mayHaveArrived;
+        if (mayHaveArrived && this.timeoutMs === null) break;
+      }
+    }
+    delivery.signal.throwIfAborted();
+    throw failures.toSorted((left, right) => rankOf(left) - rankOf(right))[0];
+  }
+
+  async #call(
+    { send, options }: Member,
+    delivery: Delivery<FailoverOptions>,
+    isLast: boolean,
+  ): Promise<void> {
+    const own = { ...delivery, options };
+    if (this.timeoutMs === null || isLast) {
+      // A provider may ignore the signal and never answer. Its breaker would wait for the outcome of this message for good.
+      await untilAborted(delivery.signal, () => send(own));
+      return;
+    }
+    await withTimeout(this.timeoutMs, (ended) =>
+      send({ ...own, signal: AbortSignal.any([delivery.signal, ended]) }),
+    );
+  }
+
+  #record({ name, breaker }: Member, { token }: Delivery<FailoverOptions>, error: unknown): void {
+    if (error instanceof TwoFactorRecipientError) {
+      breaker.unknown();
+      return;
+    }
+    const failure = {
+      group: groupOf(token),
+      concernsAll: error instanceof SendFailure && error.concernsAll,
+      isLasting: isOurs(error),
+    };
+    if (breaker.failed(failure, performance.now())) {
+      const seconds = this.openMs / 1_000;
+      this.#logger.warn(`Sender ${this.name} passes over ${name} for ${seconds} seconds.`);
+    }
+  }
+}
+
+function isOurs(error: unknown): boolean {
+  return (
+    error instanceof TwoFactorConfigurationError ||
+    (error instanceof SendFailure && error.kind === 'ours')
+  );
+}
+
+/**
+ * Ranks the failures of several providers: the caller receives the one of the lowest rank. A failure after which a repeated call may
+ * succeed comes first. The refusal of the recipient comes last, because another provider may still reach that person.
+ */
+function rankOf(error: unknown): number {
+  if (error instanceof TwoFactorRecipientError) return 3;
+  if (isOurs(error)) return 2;
+  return error instanceof SendFailure && error.kind === 'rate-limited' ? 1 : 0;
+}

@@ -1,0 +1,1 @@
+export { failoverBackend, type BreakerOptions, type FailoverOptions } from './failover.backend.js';

@@ -1,0 +1,1 @@
+export { twilioBackend, type TwilioOptions } from './twilio.backend.js';

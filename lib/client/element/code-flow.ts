@@ -1,0 +1,247 @@
+import type { MethodName, RequestBody, RequestedConfirmation } from '../answers.js';
+import type { TwoFactorProblem, TwoFactorResult } from '../problems.js';
+import type { TwoFactorClient } from '../two-factor-client.js';
+
+/** The state that the element displays. Times are those of the browser's clock, in milliseconds. */
+export interface FlowState {
+  /** `idle`: nothing is requested. `open`: the person can confirm. `ended`: a new one is needed. */
+  readonly phase: 'idle' | 'open' | 'confirmed' | 'ended';
+  readonly isBusy: boolean;
+  readonly id: string | null;
+  readonly method: MethodName;
+  /** The other methods to choose from. */
+  readonly others: readonly MethodName[];
+  readonly recipient: string | undefined;
+  readonly codeLength: number | undefined;
+  readonly attemptsLeft: number | undefined;
+  readonly expiresAt: number;
+  readonly resendAt: number;
+  /** Whether the message leaves after the answer, so that its failure is not known yet. */
+  readonly isQueued: boolean;
+  readonly problem: TwoFactorProblem | null;
+  /** The name of the text that reports a success; `null` for none. */
+  readonly notice: 'resent' | null;
+}
+
+export const IDLE: FlowState = {
+  phase: 'idle',
+  isBusy: false,
+  id: null,
+  method: 'code',
+  others: [],
+  recipient: undefined,
+  codeLength: undefined,
+  attemptsLeft: undefined,
+  expiresAt: Infinity,
+  resendAt: 0,
+  isQueued: false,
+  problem: null,
+  notice: null,
+};
+
+const ENDS = new Set([
+  'already-used',
+  'attempts-exhausted',
+  'cancelled',
+  'expired',
+  'not-found',
+  'unknown-secret',
+]);
+
+/** The functions of the element that the flow calls. */
+interface Surroundings {
+  readonly client: () => TwoFactorClient;
+  readonly request: () => { readonly body: RequestBody; readonly flow: string | undefined };
+  readonly changed: (state: FlowState, before: FlowState) => void;
+}
+
+/** One confirmation from the request to its end: the calls, and the state that they lead to. It does not use the DOM. */
+export class CodeFlow {
+  state = IDLE;
+  /** The number of this confirmation on the page. Answers to calls of an earlier confirmation are dropped. */
+  #run = 0;
+  #methods: readonly MethodName[] = [];
+  /** Methods that have failed in this confirmation and need not be offered again. */
+  readonly #failed = new Set<MethodName>();
+  /**
+   * `seconds` have passed since the server queued the message. At second `next`, the server is asked next whether the message was
+   * sent.
+   */
+  #queued = { seconds: 0, next: 1 };
+
+  constructor(private readonly around: Surroundings) {}
+
+  /** Forgets the confirmation. The answers of calls that still run are dropped. */
+  reset(): void {
+    this.#run += 1;
+    this.#failed.clear();
+    this.#set(IDLE);
+  }
+
+  /** Requests a confirmation, or continues with the one that this flow has requested before a reload. */
+  async start(method?: MethodName): Promise<void> {
+    this.#methods = [];
+    const { body, flow } = this.around.request();
+    const named = method === undefined ? body : { ...body, method };
+    const flowOf = flow === undefined || method === undefined ? flow : `${flow} ${method}`;
+    await this.#call(
+      (client) => client.requestConfirmation(named, { flow: flowOf }),
+      async ({ value, at }) => {
+        this.#failed.clear();
+        this.#methods = value.methods ?? [];
+        this.#open(value, at, value.method ?? 'code');
+        if (this.state.method === 'device') await this.#tryDevice();
+      },
+    );
+  }
+
+  /**
+   * Switches to another method of the same confirmation. A code that was not sent yet is requested by its name, and the server
+   * offers the other methods of that confirmation too. So are the methods that the server names when it refuses a request for too
+   * many tries.
+   */
+  async choose(method: MethodName): Promise<void> {
+    const { phase, recipient } = this.state;
+    const isUnsent = method === 'code' && recipient === undefined;
+    if (phase !== 'open' || isUnsent) return this.start(method);
+    this.#set({ ...this.#with(method), problem: null, notice: null });
+    if (method === 'device') await this.#tryDevice();
+  }
+
+  async confirm(code: string): Promise<void> {
+    const { id, method } = this.state;
+    if (id === null) return;
+    const named = method === 'totp' || method === 'recovery' ? { method } : {};
+    await this.#confirm((client) => client.confirm({ id, code, ...named }));
+  }
+
+  async confirmWithPasskey(): Promise<void> {
+    const { id } = this.state;
+    if (id !== null) await this.#confirm((client) => client.confirmWithPasskey(id));
+  }
+
+  async resend(): Promise<void> {
+    const { id } = this.state;
+    if (id === null) return;
+    await this.#call(
+      (client) => client.resend(id),
+      ({ value, at }) => {
+        this.#open(value, at, 'code');
+        this.#set({ notice: 'resent' });
+      },
+    );
+  }
+
+  /** Ends a confirmation whose time is up. */
+  expire(): void {
+    if (this.state.phase !== 'open') return;
+    this.#set({ phase: 'ended', problem: { error: 'expired' } as TwoFactorProblem });
+  }
+
+  /**
+   * Asks what became of a queued message, in pauses that double. Without it a person waits for a message that the provider has
+   * refused. Called once a second.
+   */
+  async followDelivery(): Promise<void> {
+    const { id, isQueued, resendAt } = this.state;
+    if (id === null || !isQueued) return;
+    this.#queued.seconds += 1;
+    if (this.#queued.seconds < this.#queued.next) return;
+    this.#queued.next *= 2;
+    const result = await this.around.client().check(id);
+    const { state } = this;
+    // Another request or another message took its place.
+    if (!result.ok || state.id !== id || !state.isQueued || state.resendAt !== resendAt) return;
+    const { delivery, deliveryError } = result.value;
+    if (delivery === 'queued') return;
+    this.#set({ isQueued: false });
+    if (delivery === 'failed' && state.phase === 'open' && state.method === 'code') {
+      const retryAfter = Math.max(1, Math.ceil((resendAt - Date.now()) / 1_000));
+      this.#set({ problem: { error: deliveryError, id, retryAfter } as TwoFactorProblem });
+    }
+  }
+
+  async #tryDevice(): Promise<void> {
+    const { id } = this.state;
+    if (id === null) return;
+    await this.#confirm((client) => client.confirm({ id, method: 'device' }));
+    if (this.state.phase !== 'open' || this.state.method !== 'device') return;
+    // That the device is unknown is not displayed, because the person can do nothing about it: the next method follows.
+    this.#failed.add('device');
+    const next = this.#methods.find((each) => !this.#failed.has(each));
+    await this.choose(next ?? 'code');
+  }
+
+  async #confirm(
+    action: (client: TwoFactorClient) => Promise<TwoFactorResult<unknown>>,
+  ): Promise<void> {
+    await this.#call(action, () => this.#set({ phase: 'confirmed', notice: null }));
+  }
+
+  async #call<T>(
+    action: (client: TwoFactorClient) => Promise<TwoFactorResult<T>>,
+    succeed: (result: { readonly value: T; readonly at: number }) => void | Promise<void>,
+  ): Promise<void> {
+    if (this.state.isBusy) return;
+    const run = this.#run;
+    this.#set({ isBusy: true, problem: null, notice: null });
+    const result = await action(this.around.client());
+    if (run !== this.#run) return;
+    this.#set({ isBusy: false });
+    if (result.ok) await succeed(result);
+    else this.#refuse(result.problem);
+  }
+
+  #refuse(problem: TwoFactorProblem): void {
+    const { error } = problem;
+    if (error === 'already-confirmed') {
+      // A repeat of a call that has confirmed, such as after a lost answer.
+      this.#set({ phase: 'confirmed' });
+    } else if (error === 'code-mismatch') {
+      const { attemptsLeft } = problem;
+      const phase = attemptsLeft === 0 ? 'ended' : 'open';
+      this.#set({ attemptsLeft, phase, problem });
+    } else if (ENDS.has(error)) {
+      this.#set({ phase: 'ended', problem });
+    } else if (error === 'too-many-requests' && problem.methods !== undefined) {
+      this.#set({ phase: 'idle', id: null, others: problem.methods, problem });
+    } else if (error === 'send-failed') {
+      // The confirmation exists, and its message can be sent again.
+      const resendAt = Date.now() + (problem.retryAfter ?? 0) * 1_000;
+      this.#set({ ...this.#with('code'), phase: 'open', id: problem.id, resendAt, problem });
+    } else if (error === 'method-not-allowed') {
+      this.#failed.add(this.state.method);
+      this.#set({ problem });
+    } else {
+      this.#set({ problem });
+    }
+  }
+
+  #open(value: RequestedConfirmation, at: number, method: MethodName): void {
+    this.#queued = { seconds: 0, next: 1 };
+    const ahead = Date.now() - at;
+    const timeOf = (time: string): number => Date.parse(time) + ahead;
+    this.#set({
+      ...this.#with(method),
+      phase: 'open',
+      id: value.id,
+      recipient: value.maskedToken,
+      codeLength: value.codeLength,
+      attemptsLeft: value.attemptsLeft,
+      expiresAt: timeOf(value.expiresAt),
+      resendAt: value.resendAt === undefined ? 0 : timeOf(value.resendAt),
+      isQueued: value.delivery === 'queued',
+    });
+  }
+
+  #with(method: MethodName): Pick<FlowState, 'method' | 'others'> {
+    const others = this.#methods.filter((each) => each !== method && !this.#failed.has(each));
+    return { method, others };
+  }
+
+  #set(changes: Partial<FlowState>): void {
+    const before = this.state;
+    this.state = { ...before, ...changes };
+    this.around.changed(this.state, before);
+  }
+}

@@ -1,0 +1,210 @@
+import type { MethodName } from '../answers.js';
+import type { TwoFactorProblem } from '../problems.js';
+import type { FlowState } from './code-flow.js';
+import { clockOf, filled, type TwoFactorTexts } from './texts.js';
+
+const CHOICES = {
+  code: 'useCode',
+  totp: 'useTotp',
+  passkey: 'usePasskey',
+  recovery: 'useRecovery',
+  device: 'useDevice',
+} as const satisfies Record<MethodName, keyof TwoFactorTexts>;
+
+/** Creates an element. Attributes are set one by one, so that a policy for Trusted Types allows it. */
+function create<Tag extends keyof HTMLElementTagNameMap>(
+  tag: Tag,
+  attributes: Readonly<Record<string, string>> = {},
+  ...children: readonly Node[]
+): HTMLElementTagNameMap[Tag] {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
+  element.append(...children);
+  return element;
+}
+
+function setText(element: HTMLElement, text: string): void {
+  // An unchanged text is not written again, because some screen readers would read it again.
+  if (element.textContent !== text) element.textContent = text;
+}
+
+/** What a press in the view means. */
+export interface ViewActions {
+  readonly start: () => void;
+  readonly submit: () => void;
+  readonly passkey: () => void;
+  readonly resend: () => void;
+  readonly choose: (method: MethodName) => void;
+  readonly paste: (event: ClipboardEvent) => void;
+}
+
+/** Seconds until a time, none after it. */
+export const secondsUntil = (time: number): number =>
+  Math.max(0, Math.ceil((time - Date.now()) / 1_000));
+
+/** The nodes in the shadow of the element. They are made once and changed in place, so that focus and live regions stay. */
+export class CodeView {
+  readonly #sent = create('p', { part: 'sent', id: 'sent' });
+  readonly #label = create('label', { part: 'label', for: 'code' });
+  readonly field = create('input', {
+    part: 'input',
+    id: 'code',
+    name: 'code',
+    autocomplete: 'one-time-code',
+    autocapitalize: 'off',
+    autocorrect: 'off',
+    spellcheck: 'false',
+    enterkeyhint: 'done',
+    'aria-describedby': 'sent error attempts',
+  });
+  readonly #error = create('p', { part: 'error', class: 'error', id: 'error', role: 'alert' });
+  readonly #attempts = create('span', { part: 'attempts', id: 'attempts' });
+  // A screen reader reads a timer when the person moves to it. As a live region, the time would be announced every second.
+  readonly #expiry = create('span', { part: 'expiry', class: 'number', role: 'timer' });
+  readonly #facts = create('p', { class: 'facts muted' }, this.#attempts, this.#expiry);
+  readonly submit = create('button', { part: 'button confirm', class: 'primary', type: 'submit' });
+  readonly #form = create('form', { part: 'form', novalidate: '' }, this.#label, this.field);
+  readonly passkey = create('button', {
+    part: 'button passkey',
+    class: 'primary',
+    type: 'button',
+  });
+  readonly start = create('button', { part: 'button start', class: 'primary', type: 'button' });
+  readonly resend = create('button', { part: 'button resend', class: 'link', type: 'button' });
+  readonly #choices = create('ul', { part: 'methods', 'aria-labelledby': 'others' });
+  readonly #heading = create('p', { part: 'heading', class: 'heading', id: 'others' });
+  readonly #others = create('div', { class: 'stack' }, this.#heading, this.#choices);
+  readonly status = create('p', {
+    part: 'status',
+    class: 'status',
+    role: 'status',
+    tabindex: '-1',
+  });
+  #shown: readonly MethodName[] = [];
+
+  constructor(
+    root: ShadowRoot,
+    private readonly actions: ViewActions,
+  ) {
+    this.#form.append(this.#facts, this.submit);
+    const parts = [this.#sent, this.#error, this.#form, this.passkey, this.start];
+    root.append(
+      create('div', { class: 'stack' }, this.status, ...parts, this.resend, this.#others),
+    );
+    this.#form.addEventListener('submit', (event) => {
+      event.preventDefault();
+      actions.submit();
+    });
+    this.field.addEventListener('paste', actions.paste);
+    this.passkey.addEventListener('click', actions.passkey);
+    this.start.addEventListener('click', actions.start);
+    this.resend.addEventListener('click', actions.resend);
+  }
+
+  render(state: FlowState, texts: TwoFactorTexts, isDisabled: boolean): void {
+    const { phase, method, attemptsLeft, problem } = state;
+    const isOpen = phase === 'open';
+    const hasField = isOpen && (method === 'code' || method === 'totp' || method === 'recovery');
+    this.#renderIntroduction(state, texts);
+    this.#form.hidden = !hasField;
+    if (hasField) this.#renderField(method, texts);
+    setText(this.#attempts, filled(texts.attempts, { attempts: attemptsLeft }));
+    setText(this.submit, texts.confirm);
+    setText(this.passkey, texts.passkey);
+    this.passkey.hidden = !isOpen || method !== 'passkey';
+    setText(this.start, phase === 'ended' ? texts.restart : texts.start);
+    this.start.hidden = isOpen || phase === 'confirmed';
+    setText(this.#error, problem === null ? '' : sentenceOf(problem, state, texts));
+    this.field.ariaInvalid = problem?.error === 'code-mismatch' ? 'true' : null;
+    for (const button of [this.submit, this.passkey, this.start]) {
+      // Not `disabled`: a disabled button loses the focus.
+      button.ariaDisabled = state.isBusy || isDisabled ? 'true' : null;
+    }
+    this.field.disabled = isDisabled;
+    this.#renderOthers(phase === 'confirmed' ? [] : state.others, texts);
+    this.renderTimes(state, texts);
+    if (phase === 'confirmed') this.say(texts.confirmed);
+    else if (state.notice !== null) this.say(texts[state.notice]);
+    else this.say(state.isBusy ? texts.busy : '');
+  }
+
+  /** The countdowns, every second. */
+  renderTimes(state: FlowState, texts: TwoFactorTexts): void {
+    const isOpen = state.phase === 'open';
+    const left = secondsUntil(state.expiresAt);
+    const hasEnd = isOpen && Number.isFinite(left);
+    setText(this.#expiry, hasEnd ? filled(texts.valid, { time: clockOf(left) }) : '');
+    this.resend.hidden = !isOpen || state.method !== 'code';
+    const wait = secondsUntil(state.resendAt);
+    const text = wait > 0 ? filled(texts.resendIn, { time: clockOf(wait) }) : texts.resend;
+    setText(this.resend, text);
+    this.resend.ariaDisabled = wait > 0 || state.isBusy ? 'true' : null;
+  }
+
+  /** Says something without interrupting. */
+  say(text: string): void {
+    setText(this.status, text);
+  }
+
+  complain(text: string): void {
+    setText(this.#error, text);
+    this.field.ariaInvalid = 'true';
+  }
+
+  /** The control that the person needs next. */
+  get next(): HTMLElement {
+    if (!this.#form.hidden) return this.field;
+    return this.passkey.hidden ? this.start : this.passkey;
+  }
+
+  #renderIntroduction({ phase, method, recipient }: FlowState, texts: TwoFactorTexts): void {
+    const hints: Partial<Record<MethodName, string>> = {
+      code: recipient === undefined ? '' : filled(texts.sent, { recipient }),
+      totp: texts.totpHint,
+      recovery: texts.recoveryHint,
+      passkey: texts.passkeyHint,
+    };
+    const text = phase === 'open' ? (hints[method] ?? '') : '';
+    setText(this.#sent, text);
+    this.#sent.hidden = text === '';
+  }
+
+  #renderField(method: 'code' | 'totp' | 'recovery', texts: TwoFactorTexts): void {
+    setText(this.#label, texts[method]);
+    // Codes of letters are an option of the server, so that the keyboard for digits is the application's choice.
+    this.field.inputMode = method === 'recovery' ? 'text' : this.inputMode;
+    this.field.autocomplete = method === 'recovery' ? 'off' : 'one-time-code';
+    this.field.autocapitalize = this.field.inputMode === 'text' ? 'characters' : 'off';
+    this.field.classList.toggle('long', method === 'recovery');
+  }
+
+  /** The keyboard for codes. */
+  inputMode = 'numeric';
+
+  #renderOthers(others: readonly MethodName[], texts: TwoFactorTexts): void {
+    this.#others.hidden = others.length === 0;
+    setText(this.#heading, texts.others);
+    if (others.join() !== this.#shown.join()) {
+      this.#shown = others;
+      const items = others.map((method) => {
+        const button = create('button', { part: `button method ${method}`, type: 'button' });
+        button.addEventListener('click', () => this.actions.choose(method));
+        return create('li', {}, button);
+      });
+      this.#choices.replaceChildren(...items);
+    }
+    for (const [index, method] of others.entries()) {
+      const button = this.#choices.children[index]?.firstElementChild as HTMLElement;
+      setText(button, texts[CHOICES[method]] ?? method);
+    }
+  }
+}
+
+function sentenceOf(problem: TwoFactorProblem, state: FlowState, texts: TwoFactorTexts): string {
+  const isPasskeyRefused = problem.error === 'code-mismatch' && state.method === 'passkey';
+  const text = isPasskeyRefused
+    ? texts.passkeyRefused
+    : (texts.problems[problem.error] ?? texts.problem);
+  const { retryAfter = 1 } = problem as { readonly retryAfter?: number };
+  return filled(text, { attempts: state.attemptsLeft, time: clockOf(retryAfter) });
+}

@@ -1,0 +1,132 @@
+import type { ProblemSlug } from '../problems.js';
+
+/**
+ * The texts of `<two-factor-code>`. Names in braces are replaced: `{recipient}`, `{length}`, `{attempts}`, `{time}` such as `9:59`,
+ * and `{seconds}`.
+ */
+export interface TwoFactorTexts {
+  /** The label of the button that requests the first confirmation. */
+  readonly start: string;
+  /** The label of that button after the end of a confirmation. */
+  readonly restart: string;
+  /** The sentence that names the recipient of the code. */
+  readonly sent: string;
+  /** The labels of the field for a sent code, a code of an authenticator app, and a recovery code. */
+  readonly code: string;
+  readonly totp: string;
+  readonly recovery: string;
+  /** The sentences that ask the person for a code of an app, a recovery code, or a passkey. */
+  readonly totpHint: string;
+  readonly recoveryHint: string;
+  readonly passkeyHint: string;
+  /** The labels of the buttons that confirm with the typed code, and with a passkey. */
+  readonly confirm: string;
+  readonly passkey: string;
+  /** Said instead of `problems['code-mismatch']` for a passkey. `{attempts}` are left. */
+  readonly passkeyRefused: string;
+  /** The sentence with the number of codes that may still be tried. */
+  readonly attempts: string;
+  /** The countdown until the confirmation expires. */
+  readonly valid: string;
+  /** Announced once by screen readers, a minute before the confirmation expires. */
+  readonly validOneMinute: string;
+  /** The label of the button that sends the code again. */
+  readonly resend: string;
+  /** The label of the resend button while it cannot be pressed, with the seconds that are left. */
+  readonly resendIn: string;
+  /** Announced when the resend button is pressed too early. */
+  readonly resendWait: string;
+  /** Announced when the resend button can be pressed. */
+  readonly resendNow: string;
+  readonly resent: string;
+  /** The heading of the buttons for other methods, whose labels follow. */
+  readonly others: string;
+  readonly useCode: string;
+  readonly useTotp: string;
+  readonly usePasskey: string;
+  readonly useRecovery: string;
+  readonly useDevice: string;
+  readonly confirmed: string;
+  /** Announced while a call runs. */
+  readonly busy: string;
+  /** The validation message of a form that is submitted before the confirmation. */
+  readonly required: string;
+  /** The validation message of an empty field. */
+  readonly empty: string;
+  /** The sentences for the problems of the server, by their slugs. */
+  readonly problems: Readonly<Partial<Record<ProblemSlug, string>>>;
+  /** The sentence for a problem with any other slug. */
+  readonly problem: string;
+}
+
+/** The texts in English. */
+export const ENGLISH: TwoFactorTexts = {
+  start: 'Continue',
+  restart: 'Start again',
+  sent: 'We sent a code to {recipient}.',
+  code: 'Code',
+  totp: 'Code of your authenticator app',
+  recovery: 'Recovery code',
+  totpHint: 'Open your authenticator app and type the code it shows.',
+  recoveryHint: 'Type one of the codes that you saved. Each of them works once.',
+  passkeyHint:
+    'Confirm with your passkey: your fingerprint, your face, or the lock of your device.',
+  confirm: 'Confirm',
+  passkey: 'Use passkey',
+  passkeyRefused: 'The passkey was refused. Attempts left: {attempts}.',
+  attempts: 'Attempts left: {attempts}',
+  valid: 'Valid for {time}',
+  validOneMinute: 'Valid for one more minute.',
+  resend: 'Send the code again',
+  resendIn: 'Send the code again in {time}',
+  resendWait: 'Please wait {seconds} seconds before the next message.',
+  resendNow: 'You can have the code sent again now.',
+  resent: 'The code is on its way again.',
+  others: 'Other ways to confirm',
+  useCode: 'Send me a code',
+  useTotp: 'Authenticator app',
+  usePasskey: 'Passkey',
+  useRecovery: 'Recovery code',
+  useDevice: 'This device',
+  confirmed: 'Confirmed.',
+  busy: 'One moment …',
+  required: 'Please confirm first.',
+  empty: 'Please type the code.',
+  problems: {
+    'already-used': 'This was confirmed and used before.',
+    'attempts-exhausted': 'There were too many wrong codes.',
+    cancelled: 'This was cancelled.',
+    'code-mismatch': 'The code is wrong. Attempts left: {attempts}.',
+    expired: 'The time is up.',
+    'invalid-request': 'This is no code. Please look at it again.',
+    'method-not-allowed': 'This way is not possible here.',
+    'no-method': 'You have set up no way to confirm this.',
+    'no-recipient': 'There is no address or number of yours to send a code to.',
+    'no-subject': 'Please sign in first.',
+    'not-found': 'This can no longer be confirmed.',
+    'passkey-unanswered': 'No passkey was used.',
+    'recipient-not-allowed': 'No code can be sent there.',
+    'send-failed': 'The code could not be sent. Please try again in {time}.',
+    'temporarily-unavailable': 'This does not work right now. Please try again in a moment.',
+    'too-many-requests': 'There were too many tries. Please wait {time}.',
+    'unknown-secret': 'This can no longer be confirmed.',
+    unreachable: 'There is no connection. Please try again.',
+  },
+  problem: 'This does not work right now.',
+};
+
+/** Replaces the names in braces. Each value is isolated, so that digits keep their order in a text from right to left. */
+export function filled(
+  text: string,
+  values: Readonly<Record<string, string | number | undefined>>,
+): string {
+  return text.replaceAll(/\{[a-z]+\}/g, (name) => {
+    const value = values[name.slice(1, -1)];
+    return value === undefined ? '' : `\u2068${value}\u2069`;
+  });
+}
+
+/** Seconds as `9:59`. */
+export function clockOf(seconds: number): string {
+  return `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, '0')}`;
+}

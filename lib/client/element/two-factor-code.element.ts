@@ -1,0 +1,306 @@
+import type { MethodName, RequestBody, RequestedConfirmation } from '../answers.js';
+import type { TwoFactorProblem } from '../problems.js';
+import { createTwoFactorClient, type TwoFactorClient } from '../index.js';
+import { CodeFlow, type FlowState } from './code-flow.js';
+import { CodeView, secondsUntil } from './code-view.js';
+import { pastedCode, plainCode } from './pasted-code.js';
+import { STYLES } from './styles.js';
+import { ENGLISH, filled, type TwoFactorTexts } from './texts.js';
+import { codeFromMessage } from './web-otp.js';
+
+/** The events of `<two-factor-code>`, which bubble. */
+export interface TwoFactorCodeEvents {
+  /** A confirmation was requested, and the person can confirm it. */
+  'two-factor-requested': CustomEvent<Pick<RequestedConfirmation, 'id'>>;
+  /** The confirmation is confirmed: send `id` as `X-Confirmation-Id`, or submit the form. */
+  'two-factor-confirmed': CustomEvent<{ readonly id: string; readonly method: MethodName }>;
+  /** A call was refused. The person sees it already. */
+  'two-factor-refused': CustomEvent<{ readonly problem: TwoFactorProblem }>;
+}
+
+/** Modules are imported on servers too, where there are no elements. */
+const Base = globalThis.HTMLElement ?? class {};
+/** Seconds before the code expires at which the element announces it. */
+const LAST_MINUTE = 60;
+let sheet: CSSStyleSheet | undefined;
+
+/** One style sheet for all elements. A policy that forbids inline styles allows it. */
+function styleSheet(): CSSStyleSheet {
+  if (sheet === undefined) {
+    sheet = new CSSStyleSheet();
+    sheet.replaceSync(STYLES);
+  }
+  return sheet;
+}
+
+/**
+ * `<two-factor-code>` requests a confirmation, asks the person to confirm it in one of the methods that the server offers, and
+ * gives the id of the confirmed one to its form under its `name`.
+ *
+ * Attributes: `url`, `purpose`, `way`, `flow`, `name`, `required`, `disabled`, `start` (request as soon as it is on the page),
+ * `inputmode` (`text` for codes of letters). The attribute `phase` tells how far it is: `idle`, `open`, `confirmed` or `ended`.
+ */
+export class TwoFactorCode extends Base {
+  static readonly formAssociated = true;
+  static readonly observedAttributes = ['required', 'inputmode'];
+  /** The texts of all elements of the page. */
+  static texts: TwoFactorTexts = ENGLISH;
+
+  /** Where a code goes, for purposes whose recipient the application does not know. */
+  token: string | undefined;
+  /** What exactly is approved. */
+  details: object | undefined;
+
+  readonly #internals: ElementInternals = this.attachInternals();
+  readonly #flow = new CodeFlow({
+    client: () => this.client,
+    request: () => ({ body: this.#body(), flow: this.getAttribute('flow') ?? undefined }),
+    changed: (state, before) => this.#changed(state, before),
+  });
+  readonly #view: CodeView;
+  #client: TwoFactorClient | undefined;
+  #texts: Partial<TwoFactorTexts> = {};
+  #isDisabled = false;
+  #ticking: ReturnType<typeof setInterval> | undefined;
+  #textMessageWait: AbortController | undefined;
+  /** The countdowns of the last tick, in seconds. */
+  #seen = { left: 0, wait: 0 };
+
+  constructor() {
+    super();
+    const root = this.attachShadow({ mode: 'open', delegatesFocus: true });
+    root.adoptedStyleSheets = [styleSheet()];
+    this.#view = new CodeView(root, {
+      start: this.#pressed(() => this.#flow.start()),
+      submit: this.#pressed(() => this.#submit()),
+      passkey: this.#pressed(() => this.confirmWithPasskey()),
+      resend: () => void this.#resend(),
+      choose: (method) => this.#pressed(() => this.#flow.choose(method))(),
+      paste: (event) => this.#paste(event),
+    });
+  }
+
+  /** The client of the calls. By default one for the attribute `url`. */
+  get client(): TwoFactorClient {
+    this.#client ??= createTwoFactorClient({ url: this.getAttribute('url') ?? undefined });
+    return this.#client;
+  }
+
+  set client(client: TwoFactorClient) {
+    this.#client = client;
+  }
+
+  /** Texts of this element. Those that are left out are of `TwoFactorCode.texts`. */
+  get texts(): TwoFactorTexts {
+    const { texts } = this.constructor as typeof TwoFactorCode;
+    const problems = { ...ENGLISH.problems, ...texts.problems, ...this.#texts.problems };
+    return { ...ENGLISH, ...texts, ...this.#texts, problems };
+  }
+
+  set texts(texts: Partial<TwoFactorTexts>) {
+    this.#texts = texts;
+    this.#render();
+  }
+
+  /** The id of the confirmation; `null` before the request. */
+  get confirmationId(): string | null {
+    return this.#flow.state.id;
+  }
+
+  /** How far it is. */
+  get phase(): FlowState['phase'] {
+    return this.#flow.state.phase;
+  }
+
+  /** What the form submits: the id of the confirmed confirmation, empty before that. */
+  get value(): string {
+    const { phase, id } = this.#flow.state;
+    return phase === 'confirmed' && id !== null ? id : '';
+  }
+
+  get form(): HTMLFormElement | null {
+    return this.#internals.form;
+  }
+
+  /** Requests a confirmation. A repeat continues with the same one, over reloads too. */
+  async request(): Promise<void> {
+    await this.#flow.start();
+  }
+
+  /** Asks the person for a passkey. Browsers allow it after a click. */
+  async confirmWithPasskey(): Promise<void> {
+    // A page has one request for credentials at a time, and the one for a text message would refuse this one.
+    this.#textMessageWait?.abort();
+    await this.#flow.confirmWithPasskey();
+  }
+
+  /** Moves the focus to what the person does next: the field or a button, and after the confirmation the sentence about it. */
+  override focus(options?: FocusOptions): void {
+    (this.phase === 'confirmed' ? this.#view.status : this.#view.next).focus(options);
+  }
+
+  /** Forgets the confirmation on the page. The server keeps it until it expires. */
+  reset(): void {
+    this.#view.field.value = '';
+    this.#flow.reset();
+  }
+
+  connectedCallback(): void {
+    this.#adopt('client');
+    this.#adopt('texts');
+    this.#render();
+    this.#tickWhileOpen();
+    if (this.hasAttribute('start') && this.phase === 'idle') void this.request();
+  }
+
+  disconnectedCallback(): void {
+    clearInterval(this.#ticking);
+    this.#textMessageWait?.abort();
+  }
+
+  attributeChangedCallback(): void {
+    this.#render();
+  }
+
+  formResetCallback(): void {
+    this.reset();
+  }
+
+  formDisabledCallback(isDisabled: boolean): void {
+    this.#isDisabled = isDisabled;
+    this.#render();
+  }
+
+  /** Passes a property that the page set before this module was loaded to its accessor, which the own property would hide. */
+  #adopt(name: 'client' | 'texts'): void {
+    if (!Object.hasOwn(this, name)) return;
+    const value: unknown = this[name];
+    delete (this as Record<string, unknown>)[name];
+    Object.assign(this, { [name]: value });
+  }
+
+  #body(): RequestBody {
+    return {
+      purpose: this.getAttribute('purpose') ?? undefined,
+      way: this.getAttribute('way') ?? undefined,
+      token: this.token,
+      details: this.details,
+    };
+  }
+
+  /** A press counts once, and not while the element is disabled. */
+  #pressed(action: () => Promise<void>): () => void {
+    return () => {
+      if (!this.#isDisabled && !this.#flow.state.isBusy) void action();
+    };
+  }
+
+  async #submit(): Promise<void> {
+    const { field } = this.#view;
+    if (plainCode(field.value) === '') {
+      this.#view.complain(this.texts.empty);
+      field.focus();
+      return;
+    }
+    await this.#flow.confirm(field.value);
+  }
+
+  async #resend(): Promise<void> {
+    if (this.#isDisabled || this.#flow.state.isBusy) return;
+    const seconds = secondsUntil(this.#flow.state.resendAt);
+    if (seconds > 0) this.#view.say(filled(this.texts.resendWait, { seconds }));
+    else await this.#flow.resend();
+  }
+
+  #paste(event: ClipboardEvent): void {
+    const { method, codeLength } = this.#flow.state;
+    if (method === 'recovery') return;
+    const code = pastedCode(event.clipboardData?.getData('text') ?? '', codeLength);
+    if (code === null || code === '') return;
+    event.preventDefault();
+    this.#view.field.value = code;
+  }
+
+  #changed(state: FlowState, before: FlowState): void {
+    const { phase, id, method, problem } = state;
+    const hadFocus = this.matches(':focus-within');
+    if (method !== before.method || id !== before.id) this.#view.field.value = '';
+    this.#render();
+    if (phase !== before.phase || method !== before.method) {
+      this.#tickWhileOpen();
+      this.#readMessages();
+      // The focus moves to the next step only when it was in this element: it must not be taken from a person who types elsewhere
+      // on the page.
+      if (hadFocus) this.focus();
+    }
+    if (problem !== null && problem !== before.problem) {
+      if (problem.error === 'code-mismatch' && phase === 'open') this.#view.field.select();
+      this.#emit('two-factor-refused', { problem });
+    }
+    if (phase === 'open' && id !== before.id) this.#emit('two-factor-requested', { id });
+    if (phase === 'confirmed' && phase !== before.phase) {
+      this.#emit('two-factor-confirmed', { id, method });
+    }
+  }
+
+  #render(): void {
+    const { phase } = this.#flow.state;
+    this.#view.inputMode = this.getAttribute('inputmode') ?? 'numeric';
+    this.#view.render(this.#flow.state, this.texts, this.#isDisabled);
+    if (this.isConnected && this.getAttribute('phase') !== phase) {
+      this.setAttribute('phase', phase);
+    }
+    this.#internals.setFormValue(this.value === '' ? null : this.value);
+    const isMissing = this.hasAttribute('required') && this.value === '';
+    if (isMissing) {
+      const anchor = this.#view.next;
+      this.#internals.setValidity({ valueMissing: true }, this.texts.required, anchor);
+    } else {
+      this.#internals.setValidity({});
+    }
+  }
+
+  #tickWhileOpen(): void {
+    clearInterval(this.#ticking);
+    this.#seen = { left: 0, wait: 0 };
+    if (this.phase === 'open') this.#ticking = setInterval(() => this.#tick(), 1_000);
+  }
+
+  #tick(): void {
+    const { state } = this.#flow;
+    void this.#flow.followDelivery();
+    this.#view.renderTimes(state, this.texts);
+    const left = secondsUntil(state.expiresAt);
+    const wait = secondsUntil(state.resendAt);
+    // Compared with the previous tick instead of an exact second, which may be missed: browsers skip timers of background pages.
+    const before = this.#seen;
+    this.#seen = { left, wait };
+    if (left === 0) this.#flow.expire();
+    else if (before.left > LAST_MINUTE && left <= LAST_MINUTE) {
+      this.#view.say(this.texts.validOneMinute);
+    } else if (before.wait > 0 && wait === 0 && state.method === 'code') {
+      this.#view.say(this.texts.resendNow);
+    }
+  }
+
+  /** Lets the browser offer the code of a text message, while a sent code is asked for. */
+  #readMessages(): void {
+    this.#textMessageWait?.abort();
+    const { phase, method } = this.#flow.state;
+    if (phase !== 'open' || method !== 'code') return;
+    const messages = new AbortController();
+    this.#textMessageWait = messages;
+    void this.#confirmByMessage(messages.signal);
+  }
+
+  async #confirmByMessage(signal: AbortSignal): Promise<void> {
+    const code = await codeFromMessage(signal);
+    if (code === null || signal.aborted) return;
+    this.#view.field.value = code;
+    await this.#flow.confirm(code);
+  }
+
+  #emit(type: keyof TwoFactorCodeEvents, detail: object): void {
+    this.dispatchEvent(new CustomEvent(type, { detail, bubbles: true, composed: true }));
+  }
+}

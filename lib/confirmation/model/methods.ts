@@ -1,0 +1,72 @@
+import { TwoFactorInputError, type ConfirmedBy, type MethodName } from '../../errors/index.js';
+import type { ConfirmationRow } from './confirmation-record.entity.js';
+
+/** The method of a code that was sent, which every application has. */
+export const CODE_METHOD = 'code';
+
+const CODE_ALONE: readonly MethodName[] = Object.freeze([CODE_METHOD]);
+/** What confirms a code through its sender: the person types the sent code, or the application confirms it by hand. */
+const THROUGH_SENDER: readonly ConfirmedBy[] = [CODE_METHOD, 'hand'];
+
+/** The methods as a column holds them; `null` for a code alone, so that such rows are as they would be without methods. */
+export function methodsValue(methods: readonly string[] | null): string | null {
+  return methods === null || (methods.length === 1 && methods[0] === CODE_METHOD)
+    ? null
+    : `,${methods.join(',')},`;
+}
+
+/** The methods that may confirm a confirmation, in order of preference. */
+export function methodsOf({ methods }: Pick<ConfirmationRow, 'methods'>): readonly MethodName[] {
+  return methods === null ? CODE_ALONE : (methods.split(',').filter(Boolean) as MethodName[]);
+}
+
+/** Whether a method may confirm a confirmation. Nothing that comes after the confirmation was made widens that. */
+export function allowsMethod(row: Pick<ConfirmationRow, 'methods'>, method: string): boolean {
+  return row.methods === null ? method === CODE_METHOD : row.methods.includes(`,${method},`);
+}
+
+/**
+ * The methods of a new confirmation.
+ *
+ * @param configured the methods of the option `methods`; a code is always one.
+ * @throws TwoFactorInputError for anything but a list of different names of configured methods.
+ */
+export function parseMethods(
+  given: unknown,
+  configured: ReadonlyMap<string, unknown>,
+): readonly MethodName[] | null {
+  if (given === undefined) return null;
+  const isKnown = (name: unknown): boolean =>
+    name === CODE_METHOD || (typeof name === 'string' && configured.has(name));
+  if (
+    Array.isArray(given) &&
+    given.length > 0 &&
+    given.every(isKnown) &&
+    new Set(given).size === given.length
+  ) {
+    return [...(given as readonly MethodName[])];
+  }
+  throw new TwoFactorInputError(
+    `methods is a list of different names of methods: ${[CODE_METHOD, ...configured.keys()].join(', ')}. Others need an ` +
+      'entry in the option methods.',
+  );
+}
+
+/** @throws TwoFactorInputError for anything but a list of names of methods, or `hand`. */
+export function parseConfirmedBy(given: unknown): readonly string[] | null {
+  if (given === undefined) return null;
+  const isName = (name: unknown): boolean => typeof name === 'string' && /^[a-z]{1,16}$/.test(name);
+  if (Array.isArray(given) && given.length > 0 && given.length <= 8 && given.every(isName)) {
+    return [...(given as readonly string[])];
+  }
+  throw new TwoFactorInputError(
+    "confirmedBy is a list of names of methods, such as ['totp'], or 'hand' for the application itself.",
+  );
+}
+
+/** Whether the code that was sent confirmed it, so that the sender matters. The other methods send nothing. */
+export function isConfirmedThroughSender({
+  confirmedBy,
+}: Pick<ConfirmationRow, 'confirmedBy'>): boolean {
+  return confirmedBy === null || (THROUGH_SENDER as readonly string[]).includes(confirmedBy);
+}

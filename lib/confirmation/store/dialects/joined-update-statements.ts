@@ -1,0 +1,122 @@
+import { mysqlOnPrimary, Statement } from '../../../database/index.js';
+import type { LimitJoins, QuotaRoles } from '../../../limits/index.js';
+import type { ConfirmationTable, StatementContext } from './confirmation-dialect.js';
+import { confirmationClauses } from './statements.js';
+
+/**
+ * What the statement that compares a code answers.
+ *
+ * - `compared`: an attempt is counted. `failures` is the greatest count of failures once this one is counted.
+ * - `locked`: a failure quota refused the attempt; `waitMs` is how long the lock lasts.
+ * - `changed`: the confirmation has ended, or another message was recorded, since it was read.
+ * - `none`: a row is missing, or a trigger has reset the answer.
+ */
+export type JoinedUpdateAnswer =
+  | {
+      readonly outcome: 'compared';
+      readonly isRight: boolean;
+      readonly attempts: number;
+      readonly failures: number;
+    }
+  | { readonly outcome: 'locked'; readonly waitMs: number }
+  | { readonly outcome: 'changed' | 'none' };
+
+/** The statements of a verification on MySQL and MariaDB, where one UPDATE joins a confirmation with the rows of its quotas. */
+export interface JoinedUpdateStatements {
+  /** Reads a confirmation with the keys of its slot. */
+  readonly find: Statement;
+  readonly compare: (roles: QuotaRoles) => Statement;
+  /** Adds rows of quotas that are missing. */
+  readonly add: (count: number) => Statement;
+}
+
+/** The lowest three bits of the answer. The bit `COMPARED_BIT` is set where the given code was compared with the stored one. */
+const CHANGED = 1;
+const LOCKED = 3;
+const WRONG = 5;
+const RIGHT = 7;
+const COMPARED_BIT = 4;
+const MAX_ATTEMPTS = 255;
+/** A name that is no reserved word of MySQL or MariaDB. */
+const ALIAS = 'confirmation';
+/** The lowest bit of the number of attempts or of the wait, and that of the number of failures, in the number that is answered. */
+const SHIFT = 3;
+const FAILURES_SHIFT = 11;
+
+/**
+ * One UPDATE of MySQL and MariaDB over a confirmation and the rows of its quotas. `LAST_INSERT_ID(expression)` in WHERE judges
+ * the attempt by the rows as they are locked, SET writes by its value, and the server sends that value with its answer. It locks
+ * the confirmation first and then the quotas by their keys: a confirmation that a transaction of the application keeps locked
+ * delays no other one of its phone number or address.
+ */
+export function joinedUpdateStatements(
+  context: StatementContext,
+  limits: LimitJoins,
+): JoinedUpdateStatements {
+  const { engine, names } = context;
+  const { table, column: c, columns } = names;
+  const compiled = new Map<string, Statement>();
+  const once = (name: string, sql: () => string): Statement => {
+    const statement = compiled.get(name) ?? new Statement(engine, sql());
+    compiled.set(name, statement);
+    return statement;
+  };
+  return {
+    find: new Statement(
+      engine,
+      mysqlOnPrimary(
+        `SELECT ${columns}, ${c.slotKeys} AS slotKeys FROM ${table} WHERE ${c.id} = :id`,
+      ),
+    ),
+    compare: (roles) =>
+      once(roles, () => compareSql({ ...context, names: ofTable(ALIAS, names) }, limits, roles)),
+    add: (count) => once(`add ${count}`, () => limits.add(count)),
+  };
+}
+
+function compareSql(context: StatementContext, limits: LimitJoins, roles: QuotaRoles): string {
+  const { names } = context;
+  const { table, column: c } = names;
+  const { isOpen, codeMatches } = confirmationClauses(context);
+  const { tables, condition, isLocked, lockedMs, failures, set } = limits.join(roles);
+  const answer = `
+    IF(${isOpen} AND ${c.sends} = :seenSends,
+      IF(${isLocked}, ${LOCKED} | (${lockedMs}) << ${SHIFT},
+        IF(${codeMatches}, ${RIGHT}, ${WRONG}) | LEAST(${c.attempts} + 1, ${MAX_ATTEMPTS}) << ${SHIFT}
+          | (${failures}) << ${FAILURES_SHIFT}),
+      ${CHANGED})`;
+  const isRight = `(LAST_INSERT_ID() & ${RIGHT}) = ${RIGHT}`;
+  const isLast = `(${isRight} OR (LAST_INSERT_ID() >> ${SHIFT} & ${MAX_ATTEMPTS}) >= ${c.maxAttempts})`;
+  const assignments = [
+    ...set({ isRight, isLast }),
+    `${c.attempts} = ${c.attempts} + 1`,
+    `${c.confirmedBy} = IF(${isRight}, 'code', ${c.confirmedBy})`,
+    `${c.confirmedAt} = IF(${isRight}, :now, ${c.confirmedAt})`,
+    `${c.useBefore} = IF(${isRight}, :useBefore, ${c.useBefore})`,
+  ];
+  return `
+    UPDATE ${table} ${ALIAS} ${tables} SET ${assignments.join(', ')}
+    WHERE ${condition} ${c.id} = :id AND (LAST_INSERT_ID(${answer}) & ${COMPARED_BIT}) = ${COMPARED_BIT}`;
+}
+
+/** Both tables have a column `id`. */
+function ofTable(name: string, names: ConfirmationTable): ConfirmationTable {
+  const column = Object.entries(names.column).map(([property, each]) => [
+    property,
+    `${name}.${each}`,
+  ]);
+  return { ...names, column: Object.fromEntries(column) as ConfirmationTable['column'] };
+}
+
+export function joinedAnswer(insertId: number): JoinedUpdateAnswer {
+  const tag = insertId % 2 ** SHIFT;
+  const rest = Math.floor(insertId / 2 ** SHIFT);
+  if (tag === LOCKED) return { outcome: 'locked', waitMs: rest };
+  if (tag !== WRONG && tag !== RIGHT) return { outcome: tag === CHANGED ? 'changed' : 'none' };
+  return {
+    outcome: 'compared',
+    isRight: tag === RIGHT,
+    attempts: rest % (MAX_ATTEMPTS + 1),
+    failures: Math.floor(insertId / 2 ** FAILURES_SHIFT),
+  };
+}

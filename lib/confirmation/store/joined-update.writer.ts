@@ -1,0 +1,234 @@
+import { databaseTimeoutError, listValues, type SqlValues } from '../../database/index.js';
+import { TwoFactorUnavailableError } from '../../errors/index.js';
+import {
+  ownerOf,
+  PERMANENT_WAIT_MS,
+  type CreationQuota,
+  type LimitJoins,
+  type QuotaLedger,
+  type QuotaScope,
+} from '../../limits/index.js';
+import { purposeAccess, type PurposeAccess, type ResolvedOptions } from '../../options/index.js';
+import { subjectInColumn } from '../model/ascii-columns.js';
+import type { ConfirmationRow } from '../model/confirmation-record.entity.js';
+import { CODE_METHOD } from '../model/methods.js';
+import { statusOf } from '../model/confirmation-status.js';
+import { isAccessible } from '../model/is-accessible.js';
+import type { QuotaScopeResolver } from '../model/quota-scope-resolver.js';
+import type {
+  ConfirmationWriter,
+  Creation,
+  CreationRequest,
+  Verification,
+  VerificationRequest,
+} from './confirmation-writer.js';
+import type { ConfirmationStore } from './confirmation.store.js';
+import {
+  joinedAnswer,
+  joinedUpdateStatements,
+  type JoinedUpdateAnswer,
+  type JoinedUpdateStatements,
+} from './dialects/joined-update-statements.js';
+import { rowFromRecord } from './row-mapping.js';
+import type { StepwiseWriter } from './stepwise.writer.js';
+
+/** More than two are needed only while other calls send this confirmation, or delete the rows of its quotas. */
+const MAX_ROUNDS = 20;
+
+type Charges = CreationQuota['charges'];
+
+/** A confirmation as it was read, with what an attempt at it charges. */
+interface Seen {
+  readonly row: ConfirmationRow;
+  readonly scope: QuotaScope;
+  readonly failures: Charges;
+  /** All keys in the order in which they are locked. */
+  readonly quotas: readonly SeenQuota[];
+  /** Whether it holds a slot under keys that its row does not name. */
+  readonly hasUnnamedSlot: boolean;
+}
+
+/** A quota that the UPDATE joins: its key, and its role in `QuotaRoles`, `f` for failures and `s` for a pending slot. */
+interface SeenQuota {
+  readonly key: string;
+  readonly role: 'f' | 's';
+}
+
+type Compared = Extract<JoinedUpdateAnswer, { readonly outcome: 'compared' }>;
+
+/** The answer of the comparing statement, with the time that it wrote. */
+interface Executed {
+  readonly answer: JoinedUpdateAnswer;
+  readonly now: number;
+  readonly useBefore: number;
+  readonly affected: number;
+}
+
+/**
+ * MySQL and MariaDB with the quotas in the database. One UPDATE, which joins both tables, compares a code, counts the attempt,
+ * charges or ends the failures and frees the slot; the number that the server sends with its answer says what it did. The row is
+ * read before, and decides nothing but which quotas there are: the UPDATE checks that no other message was recorded since.
+ */
+export class JoinedUpdateWriter implements ConfirmationWriter {
+  readonly #statements: JoinedUpdateStatements;
+  readonly #access: PurposeAccess;
+
+  constructor(
+    private readonly store: ConfirmationStore,
+    private readonly ledger: QuotaLedger,
+    private readonly scopes: QuotaScopeResolver,
+    private readonly options: ResolvedOptions,
+    private readonly stepwise: StepwiseWriter,
+    joins: LimitJoins,
+  ) {
+    this.#statements = joinedUpdateStatements(store.context, joins);
+    this.#access = purposeAccess(options);
+  }
+
+  create(request: CreationRequest): Promise<Creation> {
+    return this.stepwise.create(request);
+  }
+
+  async verify(request: VerificationRequest): Promise<Verification> {
+    const { deadline, scopedSubject } = request;
+    for (let round = 0; round < MAX_ROUNDS; round += 1) {
+      const seen = await this.#find(request);
+      if (seen === null || !isAccessible(seen.row, scopedSubject, this.#access)) {
+        return { outcome: 'unknown' };
+      }
+      const { row } = seen;
+      if (row.codeMac === null || statusOf(row, this.options.clock.now()) !== 'pending') {
+        return { outcome: 'ended', row };
+      }
+      let executed = await this.#compare(request, seen);
+      if (executed.answer.outcome === 'none' && executed.affected === 0 && seen.quotas.length > 0) {
+        await this.#addMissing(request, seen);
+        executed = await this.#compare(request, seen);
+      }
+      const verification = await this.#verificationOf(request, seen, executed);
+      if (verification !== null) return verification;
+      if (deadline?.expired) throw databaseTimeoutError();
+    }
+    throw new TwoFactorUnavailableError('The confirmation is contended. Try again.');
+  }
+
+  /** `null` when the confirmation must be read again. */
+  async #verificationOf(
+    request: VerificationRequest,
+    seen: Seen,
+    executed: Executed,
+  ): Promise<Verification | null> {
+    const { answer, affected, now } = executed;
+    const { row, scope, failures } = seen;
+    if (answer.outcome === 'compared') return this.#compared(seen, executed, answer);
+    if (answer.outcome === 'locked') {
+      const { permanentLockAfter } = this.ledger.clauseValues;
+      const [quota] = failures;
+      const amount = answer.waitMs >= PERMANENT_WAIT_MS ? Number(permanentLockAfter) : 0;
+      const usages =
+        quota === undefined ? [] : [{ key: quota.key, amount, endsAt: now + answer.waitMs }];
+      return { outcome: 'locked', row, error: this.ledger.lockError(scope, usages) };
+    }
+    return affected > 0 ? this.#readAfter(request, seen, executed) : null;
+  }
+
+  async #compared(
+    seen: Seen,
+    { now, useBefore }: Executed,
+    { isRight, attempts, failures: amount }: Compared,
+  ): Promise<Verification> {
+    const times = isRight ? { confirmedAt: now, confirmedBy: CODE_METHOD, useBefore } : {};
+    const row = { ...seen.row, attempts, ...times };
+    await this.#freeUnnamedSlot(seen, row);
+    const failure = this.ledger.failureReceipt(seen.failures, isRight ? 0 : amount, now);
+    return { outcome: 'compared', row, isConfirmed: isRight, failure };
+  }
+
+  /** Reads the row to learn the result of a comparison whose answer a trigger of the table has reset. */
+  async #readAfter(
+    { macs, deadline, id }: VerificationRequest,
+    seen: Seen,
+    { now }: Executed,
+  ): Promise<Verification> {
+    const row = await this.store.find(id, deadline);
+    if (row === null) return { outcome: 'unknown' };
+    await this.#freeUnnamedSlot(seen, row);
+    const isConfirmed =
+      row.confirmedAt === now &&
+      row.confirmedBy === CODE_METHOD &&
+      macs.includes(row.codeMac ?? '');
+    const usages = isConfirmed ? [] : await this.ledger.read(seen.failures.map(({ key }) => key));
+    const amount = Math.max(0, ...usages.map((usage) => usage.amount));
+    const failure = this.ledger.failureReceipt(seen.failures, amount, now);
+    return { outcome: 'compared', row, isConfirmed, failure };
+  }
+
+  async #find({ id, deadline }: VerificationRequest): Promise<Seen | null> {
+    const { rows } = await this.store.runner.run(this.#statements.find, () => ({ id }), deadline);
+    const [record] = rows;
+    return record === undefined ? null : this.#seenOf(record);
+  }
+
+  #seenOf(record: Readonly<Record<string, unknown>>): Seen {
+    const row = rowFromRecord(record);
+    const scope = this.scopes.scopeOf(row);
+    // A code that can no longer be compared is no guess.
+    const isComparable = row.codeMac !== null && this.options.keyRing.keyOf(row.codeMac);
+    const failures = isComparable ? this.ledger.failuresOf(scope) : [];
+    const slotKeys = scope.hasSlot ? ((record['slotKeys'] as string | null) ?? '') : '';
+    const quotas = [
+      ...failures.map(({ key }): SeenQuota => ({ key, role: 'f' })),
+      ...slotKeys
+        .split(',')
+        .filter(Boolean)
+        .map((key): SeenQuota => ({ key, role: 's' })),
+    ].toSorted((one, other) => (one.key < other.key ? -1 : 1));
+    return { row, scope, failures, quotas, hasUnnamedSlot: scope.hasSlot && slotKeys === '' };
+  }
+
+  async #compare(
+    { id, macs, scopedSubject, deadline }: VerificationRequest,
+    { row, quotas }: Seen,
+  ): Promise<Executed> {
+    let { now, useBefore } = this.store.times();
+    const subject = scopedSubject && subjectInColumn(scopedSubject);
+    const keys = listValues(
+      'key',
+      quotas.map(({ key }) => key),
+    );
+    const values = (): SqlValues => {
+      ({ now, useBefore } = this.store.times());
+      const attempt = {
+        id,
+        now,
+        useBefore,
+        scopedSubject: subject,
+        seenSends: row.sends,
+        owner: ownerOf(id),
+      };
+      return { ...attempt, ...listValues('codeMac', macs), ...keys, ...this.ledger.clauseValues };
+    };
+    const statement = this.#statements.compare(quotas.map(({ role }) => role).join(''));
+    const result = await this.store.runner.runExclusive(id, statement, values, null, deadline);
+    const { affected, insertId } = result;
+    return { answer: joinedAnswer(insertId), now, useBefore, affected };
+  }
+
+  /** A purge deletes rows of which nothing is consumed. */
+  async #addMissing({ deadline }: VerificationRequest, { quotas }: Seen): Promise<void> {
+    const { permanentLockAfter } = this.ledger.clauseValues;
+    const rows = quotas.map(({ key, role }, index) => ({
+      [`key${index}`]: key,
+      [`kind${index}`]: role === 'f' ? 'failures' : 'window',
+      [`allowed${index}`]: role === 'f' ? permanentLockAfter! : 1,
+    }));
+    const values = Object.assign({}, ...rows) as SqlValues;
+    await this.store.runner.run(this.#statements.add(quotas.length), () => values, deadline);
+  }
+
+  /** A confirmation that was made by an earlier version, or while the quotas were kept elsewhere. */
+  async #freeUnnamedSlot({ hasUnnamedSlot, scope }: Seen, row: ConfirmationRow): Promise<void> {
+    const isLast = row.confirmedAt !== null || row.attempts >= row.maxAttempts;
+    if (hasUnnamedSlot && isLast) await this.ledger.releaseSlot(scope, row.id);
+  }
+}

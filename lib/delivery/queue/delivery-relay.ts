@@ -1,0 +1,30 @@
+import type { DeliveryRow } from './delivery.store.js';
+
+/** The key of a message in the queue. It tells nothing about the person or the code. */
+export type DeliveryKey = Pick<DeliveryRow, 'confirmation' | 'number'>;
+
+/**
+ * Passes the keys of due messages to workers of other machines. The row of a message stays the truth: a relay may lose a key,
+ * repeat it or pass it on late, and the message is sent once all the same.
+ */
+export interface DeliveryRelay {
+  /** The senders whose messages it takes. */
+  readonly ways: ReadonlySet<string>;
+
+  /** Takes a message whose transaction has committed. It returns at once and never throws, because the request does not wait for it. */
+  take(way: string, key: DeliveryKey): void;
+
+  /**
+   * Takes messages of one sender that a round has found, also those that it has taken before.
+   *
+   * @returns false when it cannot: then the caller sends the messages of this sender itself. It never throws.
+   */
+  takeDue(way: string, keys: readonly DeliveryKey[]): Promise<boolean>;
+
+  /**
+   * Waits until a message may be sent without the relay, so that this instance alone stays within the rate of a provider.
+   *
+   * @returns false when the signal is aborted before.
+   */
+  pace(way: string, signal: AbortSignal): Promise<boolean>;
+}

@@ -1,0 +1,17 @@
+import type { ExecutionContext } from '@nestjs/common';
+
+import type { ConfiguredMethods } from '../options/index.js';
+import { callResolver } from './resolvers.js';
+
+/** The token of a remembered device that a call brings, by the function of the application alone; `undefined` for none. */
+export async function deviceTokenOf(
+  methods: ConfiguredMethods,
+  context: ExecutionContext,
+): Promise<string | undefined> {
+  const definition = methods.get('device');
+  if (definition?.tokenOf === undefined) return undefined;
+  const found = await callResolver('token function of rememberedDevices()', () =>
+    definition.tokenOf!(context),
+  );
+  return typeof found === 'string' ? found : undefined;
+}

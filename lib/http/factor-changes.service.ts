@@ -1,0 +1,184 @@
+import { Injectable, type ExecutionContext } from '@nestjs/common';
+
+import {
+  ConfirmerService,
+  type CheckInput,
+  type ConfirmationRow,
+  type ProofSpending,
+} from '../confirmation/index.js';
+import {
+  TwoFactorConfirmationRequiredError,
+  TwoFactorConfirmationUsedError,
+  TwoFactorConflictError,
+  TwoFactorNotFoundError,
+  type TwoFactorError,
+} from '../errors/index.js';
+import {
+  FactorService,
+  methodsOfFactors,
+  RECOVERY,
+  type ChangeCondition,
+  type FactorRow,
+} from '../methods/index.js';
+import {
+  DEVICE_METHOD,
+  FACTORS_PURPOSE,
+  hasStrong,
+  type ResolvedOptions,
+} from '../options/index.js';
+import { MethodChooser } from '../request/index.js';
+import { InjectTwoFactorOptions } from '../two-factor.tokens.js';
+import { proofIdOf } from './confirmation-id.js';
+import type { FactorChangeDetails } from './factor-details.js';
+import { PurposeService } from './purpose.service.js';
+
+/** Thrown inside the transaction of a change whose proof was refused, so that the transaction is rolled back. */
+class ProofRefusedError extends Error {}
+
+/**
+ * A change of the factors of a subject, such as an enrolment. It calls the given service, whose transaction also uses the proof:
+ * neither happens without the other.
+ */
+type FactorChange<T> = (factors: FactorService, subject: string) => Promise<T>;
+
+/** Changes the factors of the caller of a route. Each change spends a proof for exactly that change, in its transaction. */
+@Injectable()
+export class FactorChangesService {
+  constructor(
+    private readonly purposes: PurposeService,
+    private readonly chooser: MethodChooser,
+    private readonly confirmer: ConfirmerService,
+    private readonly factors: FactorService,
+    @InjectTwoFactorOptions() private readonly options: ResolvedOptions,
+  ) {}
+
+  /** The subject of a caller, whose factors alone the routes touch. @throws TwoFactorNoSubjectError for a caller without one. */
+  async subjectOf(context: ExecutionContext): Promise<string> {
+    return this.purposes.subject(FACTORS_PURPOSE, context);
+  }
+
+  /**
+   * The methods that prove a change depend on what the subject has enrolled. That is read before the transaction, and compared
+   * inside of it, which is rolled back if it has changed: a proof by a sent code, confirmed before the owner enrolled an
+   * authenticator, changes nothing afterwards.
+   *
+   * @throws TwoFactorConfirmationRequiredError, TwoFactorConfirmationUsedError when the proof is refused; the factors are as they
+   * were then.
+   * @throws TwoFactorConflictError when a concurrent change was faster, TwoFactorNotFoundError for an unknown factor; the proof is
+   * as it was then.
+   */
+  async change<T>(
+    given: FactorChangeDetails,
+    context: ExecutionContext,
+    change: FactorChange<T>,
+  ): Promise<T> {
+    const details = await this.purposes.routeDetails(FACTORS_PURPOSE, () => given, context);
+    // Never null: this purpose has methods where the option `methods` is set, and the routes exist only there.
+    const demand = (await this.purposes.methods(FACTORS_PURPOSE, context))!;
+    const { subject } = demand;
+    const { enrolled, methods } = await this.chooser.allowed(demand);
+    const judge = (factors: readonly FactorRow[]): void => {
+      const now = methodsOfFactors(factors, this.options.methods);
+      if (!isSame(now, enrolled)) throw outdatedError();
+      assertExists(given, factors);
+    };
+    if (this.#needsNoProof(given, enrolled)) {
+      return change(this.factors.requiring({ before: nothing, judge }), subject);
+    }
+    const id = await proofIdOf(context);
+    if (methods.length === 0) throw new TwoFactorConfirmationRequiredError(NO_METHOD);
+    const binding: CheckInput = {
+      purpose: FACTORS_PURPOSE,
+      subject,
+      details,
+      confirmedBy: methods,
+    };
+    const spending = this.confirmer.spending(id, binding);
+    return this.#spend(spending, judge, (factors) => change(factors, subject));
+  }
+
+  async #spend<T>(
+    spending: ProofSpending,
+    judge: ChangeCondition['judge'],
+    change: (factors: FactorService) => Promise<T>,
+  ): Promise<T> {
+    let proof: ConfirmationRow | null = null;
+    const before: ChangeCondition['before'] = function* () {
+      proof = yield* spending.spend();
+      if (proof === null) throw new ProofRefusedError();
+    };
+    const judgeBoth: ChangeCondition['judge'] = (factors) => {
+      judge(factors);
+      assertStillTrusted(proof!, factors);
+    };
+    try {
+      const changed = await change(this.factors.requiring({ before, judge: judgeBoth }));
+      spending.committed();
+      return changed;
+    } catch (error) {
+      throw error instanceof ProofRefusedError ? await refusalOf(spending) : error;
+    }
+  }
+
+  /** Whether the session alone is enough to enrol the first authenticator, as an application may declare that cannot send codes. */
+  #needsNoProof({ change }: FactorChangeDetails, enrolled: readonly string[]): boolean {
+    const { firstFactor } = this.options.purposes.get(FACTORS_PURPOSE) ?? {};
+    const isFirst = change === 'enrol' && !hasStrong(enrolled, this.options.methods);
+    return isFirst && firstFactor === 'session';
+  }
+}
+
+const NO_METHOD =
+  'The person has nothing that proves a change of the factors. Give purposes.factors a recipient, or firstFactor.';
+
+function* nothing(): Generator<never, void> {}
+
+async function refusalOf(spending: ProofSpending): Promise<TwoFactorError> {
+  const { isUsed, reason } = await spending.refused();
+  return isUsed
+    ? new TwoFactorConfirmationUsedError(reason)
+    : new TwoFactorConfirmationRequiredError(reason);
+}
+
+/** A remembered device neither proves a change of the factors nor makes one outdated. */
+function isSame(now: readonly string[], seen: readonly string[]): boolean {
+  const counted = (names: readonly string[]): string =>
+    names.filter((name) => name !== DEVICE_METHOD).join();
+  return counted(now) === counted(seen);
+}
+
+function outdatedError(): TwoFactorConflictError {
+  return new TwoFactorConflictError(
+    'A concurrent change of the factors has changed what proves this one. Repeat the call.',
+  );
+}
+
+/**
+ * What a person has removed proves nothing any more: a thief who had confirmed by it just before would otherwise add an
+ * authenticator afterwards. A recovery code is gone by its use, and proves nothing once its set was replaced.
+ */
+function assertStillTrusted(
+  { confirmedBy, confirmedAt, factorId }: ConfirmationRow,
+  factors: readonly FactorRow[],
+): void {
+  const isTrusted =
+    confirmedBy === RECOVERY
+      ? !factors.some((each) => each.method === RECOVERY && each.activatedAt! > confirmedAt!)
+      : factorId === null || factors.some(({ id }) => id === factorId);
+  if (isTrusted) return;
+  throw new TwoFactorConfirmationRequiredError(
+    'The authenticator or the set of recovery codes that confirmed this proof was removed after it. Confirm by another one.',
+  );
+}
+
+/** An authenticator that is not there must cost no proof. */
+function assertExists(given: FactorChangeDetails, factors: readonly FactorRow[]): void {
+  if (given.change !== 'rename' && given.change !== 'remove') return;
+  const { change, factor } = given;
+  const isThere = factors.some(({ id, method, activatedAt }) =>
+    change === 'remove' && factor === RECOVERY
+      ? method === RECOVERY
+      : id === factor && (change === 'remove' || activatedAt !== null),
+  );
+  if (!isThere) throw new TwoFactorNotFoundError('The subject has no such factor.');
+}

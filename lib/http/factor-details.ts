@@ -1,0 +1,49 @@
+import { isId } from '../crypto/index.js';
+import { TwoFactorInputError } from '../errors/index.js';
+import { RECOVERY } from '../methods/index.js';
+import { FACTORS_PURPOSE, type ConfiguredMethods } from '../options/index.js';
+
+/** A change of a person's factors, as the details of the proof for it. */
+export type FactorChangeDetails =
+  | { readonly change: 'enrol'; readonly method: string }
+  | { readonly change: 'rename' | 'remove'; readonly factor: string }
+  | { readonly change: 'recovery-codes' };
+
+const SHAPES =
+  "{ change: 'enrol', method }, { change: 'rename', factor }, { change: 'remove', factor } or { change: 'recovery-codes' }";
+
+/**
+ * The details of the purpose `factors`: exactly one change. A proof that a person gave to rename an authenticator must not enrol
+ * that of a thief.
+ */
+export class FactorDetails {
+  constructor(private readonly methods: ConfiguredMethods) {}
+
+  /** @throws TwoFactorInputError for anything but one of the changes. Its message contains no given value. */
+  parse(given: unknown): FactorChangeDetails {
+    if (typeof given !== 'object' || given === null || Array.isArray(given)) throw wrongDetails();
+    const { change, method, factor, ...others } = given as Readonly<Record<string, unknown>>;
+    const members = Object.keys(given).length;
+    if (Object.keys(others).length > 0) throw wrongDetails();
+    if (change === 'recovery-codes' && members === 1) return { change };
+    if (change === 'enrol' && members === 2 && this.#isEnrolled(method)) return { change, method };
+    if ((change === 'rename' || change === 'remove') && members === 2 && isFactor(factor)) {
+      return { change, factor };
+    }
+    throw wrongDetails();
+  }
+
+  /** A person enrols only authenticators. Recovery codes are made with the first one, and devices are remembered after a proof. */
+  #isEnrolled(method: unknown): method is string {
+    return typeof method === 'string' && this.methods.get(method)?.isStrong === true;
+  }
+}
+
+function isFactor(factor: unknown): factor is string {
+  return factor === RECOVERY || (typeof factor === 'string' && isId(factor));
+}
+
+function wrongDetails(): TwoFactorInputError {
+  const detail = `The details of the purpose "${FACTORS_PURPOSE}" are ${SHAPES}, and nothing else.`;
+  return new TwoFactorInputError(detail, { detail });
+}

@@ -1,0 +1,211 @@
+import { TwoFactorConfigurationError, type LimitName } from '../../errors/index.js';
+import type { LimitClass, ResolvedOptions } from '../../options/index.js';
+import { limitOf } from '../quota-refusal.js';
+import type { LimitStore, QuotaAddition, QuotaUsage } from '../store/limit-store.interface.js';
+import { Destinations } from './destinations.js';
+import { PrefixCounts, type AreaCounts, type Tally } from './prefix-counts.js';
+
+/** The quota of the messages to a prefix. */
+const LIMIT: LimitName = 'sends-per-prefix';
+/** A refusal reads the counters again when they are older than this: another instance may have written confirmed codes since. */
+const STALE_MS = 1_000;
+/** Keys of one statement. */
+const CHUNK = 300;
+
+/** A message, as far as its prefix is concerned. */
+export interface PrefixedMessage {
+  readonly way: string;
+  readonly token: string;
+  readonly limitClass: LimitClass;
+}
+
+/**
+ * Writes and reads the counters of prefixes. Confirmed codes are added up in memory and written together: a row that every
+ * confirmation of a prefix wrote would be the hottest of the database. What is lost with a process, or by a failed write, is
+ * missing among the confirmed codes, so that messages are refused too early and never too late.
+ */
+export class PrefixLedger {
+  readonly counts: PrefixCounts;
+  readonly #store: LimitStore & Required<Pick<LimitStore, 'add'>>;
+  readonly #reads = new Map<Tally, Promise<void>>();
+  #last: Promise<unknown> = Promise.resolve();
+
+  /** `null` where no prefix is counted. */
+  static open(
+    store: LimitStore,
+    destinations: Destinations,
+    options: ResolvedOptions,
+  ): PrefixLedger | null {
+    const { sendsPerPrefix } = options.limits;
+    if (sendsPerPrefix === null) return null;
+    return new PrefixLedger(store, destinations, new PrefixCounts(sendsPerPrefix, options));
+  }
+
+  private constructor(
+    store: LimitStore,
+    private readonly destinations: Destinations,
+    counts: PrefixCounts,
+  ) {
+    if (!canAdd(store)) {
+      throw new TwoFactorConfigurationError(
+        'The limitStore has no method add, which counts confirmed codes by prefix: implement LimitStore.add, or set ' +
+          'limits: { sendsPerPrefix: false }.',
+      );
+    }
+    this.#store = store;
+    this.counts = counts;
+  }
+
+  /** Empty for a message to no number. */
+  talliesOf({ way, token, limitClass }: PrefixedMessage): Tally[] {
+    const destination = this.destinations.of(way, token);
+    return destination === null ? [] : this.counts.talliesOf(destination, limitClass);
+  }
+
+  /** Counts a confirmed code, in memory. */
+  confirmed(message: PrefixedMessage): void {
+    for (const tally of this.talliesOf(message)) tally.confirmed += 1;
+  }
+
+  /** Counts a message that did not leave, in memory: that its code is not confirmed says nothing about its number. */
+  failed(message: PrefixedMessage): void {
+    for (const tally of this.talliesOf(message)) tally.failed += 1;
+  }
+
+  /** Repeats a call that a prefix refused, if another instance has counted enough confirmed codes since. */
+  async retrying<T>(message: PrefixedMessage | null, work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (error) {
+      if (message === null || limitOf(error)?.limit !== LIMIT) throw error;
+      const tallies = this.talliesOf(message);
+      const isOpen = await this.#refresh(tallies).catch(() => false);
+      if (!isOpen) throw error;
+    }
+    return work();
+  }
+
+  /**
+   * Writes what was counted since the last round, reads what others have counted, and judges the areas that were used.
+   *
+   * @returns those that have too few confirmed codes and were not returned in this window before.
+   */
+  async round(): Promise<Tally[]> {
+    return this.#inTurn(() => this.#runRound());
+  }
+
+  async #runRound(): Promise<Tally[]> {
+    const used = this.counts.takeUsed();
+    await this.#write(used.filter(({ confirmed, failed }) => confirmed + failed > 0));
+    await this.#read(used);
+    const suspects = used.filter((tally) => !tally.isReported && this.counts.isSuspect(tally));
+    for (const tally of suspects) tally.isReported = true;
+    return suspects;
+  }
+
+  async #write(tallies: readonly Tally[]): Promise<void> {
+    for (const part of inParts(tallies, (tally) => tally.keys.length * 2)) {
+      const written = part.map((tally) => ({
+        tally,
+        confirmed: tally.confirmed,
+        failed: tally.failed,
+      }));
+      const additions = written.flatMap(({ tally, confirmed, failed }) =>
+        tally.keys.flatMap((keys): QuotaAddition[] => [
+          { key: keys.confirmed, amount: confirmed, endsAt: tally.endsAt },
+          { key: keys.failed, amount: failed, endsAt: tally.endsAt },
+        ]),
+      );
+      let isWritten = false;
+      try {
+        await this.#store.add(additions.filter(({ amount }) => amount > 0).toSorted(byKey));
+        isWritten = true;
+      } finally {
+        // After an error it is unknown whether they were written. Counting them twice would allow too much.
+        for (const { tally, confirmed, failed } of written) {
+          tally.confirmed -= confirmed;
+          tally.failed -= failed;
+          if (isWritten) addStored(tally, confirmed, failed);
+        }
+      }
+    }
+  }
+
+  async #read(tallies: readonly Tally[]): Promise<void> {
+    for (const part of inParts(tallies, (tally) => tally.keys.length * 3)) {
+      const keys = part.flatMap((tally) =>
+        tally.keys.flatMap(({ sent, confirmed, failed }) => [sent, confirmed, failed]),
+      );
+      const usages = new Map(
+        (await this.#store.read(keys)).map((usage): [string, QuotaUsage] => [usage.key, usage]),
+      );
+      const amountOf = (key: string): number => usages.get(key)?.amount ?? 0;
+      for (const tally of part) {
+        tally.readAt = performance.now();
+        tally.stored = tally.keys.map(({ sent, confirmed, failed }): AreaCounts => ({
+          sent: amountOf(sent),
+          confirmed: amountOf(confirmed),
+          failed: amountOf(failed),
+        }));
+      }
+    }
+  }
+
+  /** Whether all of the areas may get another message, by counters that are not older than `STALE_MS`. */
+  async #refresh(tallies: readonly Tally[]): Promise<boolean> {
+    const stale = tallies.filter(({ readAt }) => performance.now() - readAt > STALE_MS);
+    if (stale.length === 0) return false;
+    await Promise.all(stale.map((tally) => this.#readOnce(tally)));
+    return tallies.every((tally) =>
+      tally.stored.every(({ sent }, index) => sent < this.counts.ruleOf(tally, index).max),
+    );
+  }
+
+  /** One read for all callers that wait for it. */
+  #readOnce(tally: Tally): Promise<void> {
+    const running = this.#reads.get(tally);
+    if (running !== undefined) return running;
+    const read = this.#inTurn(() => this.#read([tally])).finally(() => this.#reads.delete(tally));
+    this.#reads.set(tally, read);
+    return read;
+  }
+
+  /** One after the other: a read between a write and its bookkeeping would make a round count twice what it has written. */
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const turn = this.#last.then(work);
+    this.#last = turn.catch(() => undefined);
+    return turn;
+  }
+}
+
+function canAdd(store: LimitStore): store is LimitStore & Required<Pick<LimitStore, 'add'>> {
+  return store.add !== undefined;
+}
+
+function addStored(tally: Tally, confirmed: number, failed: number): void {
+  tally.stored = tally.stored.map((counts) => ({
+    sent: counts.sent,
+    confirmed: counts.confirmed + confirmed,
+    failed: counts.failed + failed,
+  }));
+}
+
+/** Parts that need at most `CHUNK` keys each. */
+function* inParts(tallies: readonly Tally[], keysOf: (tally: Tally) => number): Generator<Tally[]> {
+  let part: Tally[] = [];
+  let keys = 0;
+  for (const tally of tallies) {
+    if (keys + keysOf(tally) > CHUNK && part.length > 0) {
+      yield part;
+      [part, keys] = [[], 0];
+    }
+    part.push(tally);
+    keys += keysOf(tally);
+  }
+  if (part.length > 0) yield part;
+}
+
+/** The order in which every statement locks quotas: another one would deadlock. */
+function byKey(one: QuotaAddition, other: QuotaAddition): number {
+  return one.key < other.key ? -1 : 1;
+}

@@ -1,0 +1,47 @@
+import type { LimitedMessage, NamedQuota, QuotaScope, UnsentRequest } from './quota-planner.js';
+import type { QuotaUsage } from './store/limit-store.interface.js';
+import type { QuotaRow } from './store/dialects/quota-values.js';
+
+/** A new confirmation, a message, or both. */
+export interface QuotaDemand extends QuotaScope {
+  /** The confirmation that is created. Without a message it takes one of the pending slots. */
+  readonly opens?: PendingSlotRequest | undefined;
+  readonly sends?: LimitedMessage | undefined;
+  /** Set for a confirmation that a client begins without a message: it is counted for its requester. */
+  readonly unsent?: UnsentRequest | undefined;
+}
+
+/** The confirmation that will hold a slot, and for how long. */
+export interface PendingSlotRequest {
+  readonly id: string;
+  readonly ttlMs: number;
+}
+
+/** What a call has consumed, to be refunded if what it was for does not happen. */
+export interface QuotaReceipt {
+  readonly charges: readonly NamedQuota[];
+  readonly levels: readonly QuotaUsage[];
+}
+
+/** What a new confirmation consumes in its own statement, with one of the slots that would do. */
+export interface CreationQuota {
+  readonly charges: readonly NamedQuota[];
+  readonly owner: string;
+  readonly rows: (now: number) => readonly QuotaRow[];
+  /** The keys of its slot: two calls that want the same slot are not batched together. */
+  readonly exclusive: readonly string[];
+}
+
+/** What a new confirmation needs: quotas that every attempt consumes, and one candidate for each slot. */
+export interface CreationPlan {
+  readonly unconditional: readonly NamedQuota[];
+  readonly slots: readonly (readonly NamedQuota[])[];
+  /** At least one; without slots it has the unconditional quotas alone. */
+  readonly candidates: readonly CreationQuota[];
+}
+
+/** Under which keys a confirmation is counted, for its own statements; `null` where they count nothing. */
+export type QuotaKeys = {
+  readonly failureKeys: string | null;
+  readonly slotKeys: string | null;
+};

@@ -1,0 +1,22 @@
+import type { MessageTexts } from '../message.interface.js';
+
+export const ENGLISH: MessageTexts = {
+  subject: 'Your {product} code',
+  heading: 'Your {product} code {purpose}:',
+  approval: 'Enter this code only if you want to approve:',
+  validity: 'It is valid for {lifetime}.',
+  advice: 'Do not share it with anyone. We will never ask you for it.',
+  sms: '{code} is your {product} code {purpose}. {approval} It is valid for {lifetime}. Do not share it.',
+  smsApproval: 'To approve: "{details}".',
+  purposes: {
+    login: 'to sign in',
+    'sign-in': 'to sign in',
+    'sign-up': 'to create your account',
+    'change-email': 'to change your e-mail address',
+    'change-phone': 'to change your phone number',
+    'change-password': 'to change your password',
+    'reset-password': 'to reset your password',
+    payment: 'to approve a payment',
+    transfer: 'to approve a transfer',
+  },
+};

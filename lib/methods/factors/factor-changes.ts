@@ -1,0 +1,216 @@
+import { subjectInColumn } from '../../confirmation/index.js';
+import type { TransactionSteps } from '../../database/index.js';
+import { TwoFactorNotFoundError, TwoFactorStateError } from '../../errors/index.js';
+import type { ConfiguredMethods } from '../../options/index.js';
+import type { ActivationEvidence } from './factor-method.js';
+import type { FactorRow } from './factor-record.entity.js';
+import { ENROLMENT_MS, type FactorStore } from './factor.store.js';
+
+/** The name of the entry that stands for all recovery codes of a subject. */
+export const RECOVERY = 'recovery';
+
+/** The values of a factor that is to be inserted. */
+export interface NewFactor extends Omit<
+  FactorRow,
+  'application' | 'subjectKey' | 'lastUsedAt' | 'expiresAt'
+> {
+  readonly expiresAt?: number;
+}
+
+/** The data that an activation stores, its time, and the most active factors of the method. */
+export interface ActivationInput {
+  readonly evidence: ActivationEvidence;
+  readonly now: number;
+  readonly max: number;
+}
+
+/** The result of an activation beside the factor itself. */
+export interface Activation {
+  readonly isFirst: boolean;
+  /** Older factors of the method that were removed, because the subject had the most that it may have. */
+  readonly replaced: readonly FactorRow[];
+}
+
+const ALL = '%';
+
+/**
+ * The statements of the changes of one subject's factors. Each runs in a transaction that has written the subject's row, so
+ * that what it reads cannot change before it ends.
+ */
+export class FactorChanges {
+  constructor(
+    private readonly store: FactorStore,
+    private readonly methods: ConfiguredMethods,
+  ) {}
+
+  /** Whether a factor is an active authenticator of its own. */
+  isStrong({ method, activatedAt }: FactorRow): boolean {
+    return activatedAt !== null && this.methods.get(method)?.isStrong === true;
+  }
+
+  /** Begins an enrolment in place of an earlier one that is pending. */
+  *enrol(factors: readonly FactorRow[], factor: NewFactor): TransactionSteps<void> {
+    const { statements } = this.store;
+    const scope = this.store.scopeOf(factor.subject);
+    yield {
+      statement: statements.removePending,
+      values: { ...scope, except: '', method: factor.method },
+    };
+    const counter = factors.some((each) => this.isStrong(each)) ? 1 : 0;
+    yield* this.#insert([{ ...factor, counter }]);
+  }
+
+  /**
+   * Activates a pending enrolment. One that was begun without a strong factor ends when another one was activated first: a
+   * thief who had begun it before the owner enrolled gets nothing.
+   *
+   * @returns `null` when another factor has its handle, such as a passkey that was enrolled before.
+   * @throws TwoFactorNotFoundError when it has ended.
+   */
+  *activate(
+    factors: readonly FactorRow[],
+    { id, data }: FactorRow,
+    { evidence, now, max }: ActivationInput,
+  ): TransactionSteps<Activation | null> {
+    const { statements } = this.store;
+    const pending = factors.find((each) => each.id === id);
+    const isFirst = !factors.some((each) => this.isStrong(each));
+    const isBegunBeside = pending?.counter === 1;
+    if (
+      pending === undefined ||
+      pending.activatedAt !== null ||
+      pending.data !== data ||
+      pending.createdAt + ENROLMENT_MS <= now ||
+      (!isFirst && !isBegunBeside)
+    ) {
+      throw unknownFactor();
+    }
+    const { handle } = evidence;
+    if (handle !== null) {
+      const { rows } = yield { statement: statements.findHandle, values: { handle } };
+      if (rows.length > 0) return null;
+    }
+    yield { statement: statements.activate, values: { id, now, ...evidence } };
+    const replaced = yield* this.#makePlace(factors, pending.method, max);
+    if (isFirst) {
+      const scope = this.store.scopeOf(pending.subject);
+      yield { statement: statements.removePending, values: { ...scope, except: id, method: ALL } };
+    }
+    return { isFirst, replaced };
+  }
+
+  /** Inserts a factor that is active from the start. */
+  *import(
+    factors: readonly FactorRow[],
+    factor: NewFactor,
+    max: number,
+  ): TransactionSteps<Activation> {
+    const isFirst = !factors.some((each) => this.isStrong(each));
+    yield* this.#insert([factor]);
+    const replaced = yield* this.#makePlace(factors, factor.method, max);
+    if (isFirst) {
+      yield {
+        statement: this.store.statements.removePending,
+        values: { ...this.store.scopeOf(factor.subject), except: factor.id, method: ALL },
+      };
+    }
+    return { isFirst, replaced };
+  }
+
+  /** Gives an active factor another name; false when there is none. */
+  *rename(factors: readonly FactorRow[], id: string, label: string): TransactionSteps<boolean> {
+    const factor = factors.find((each) => each.id === id && each.activatedAt !== null);
+    if (factor === undefined) return false;
+    const values = { id, label: subjectInColumn(label) };
+    yield { statement: this.store.statements.rename, values };
+    return true;
+  }
+
+  /**
+   * Removes a factor, or with the last strong one all that exist only beside it. The factors that are gone.
+   *
+   * @throws TwoFactorStateError `last-factor` for the last strong one, unless that is allowed.
+   */
+  *remove(
+    factors: readonly FactorRow[],
+    id: string,
+    allowLast: boolean,
+  ): TransactionSteps<readonly FactorRow[]> {
+    const { statements } = this.store;
+    const gone = factors.filter((each) => (id === RECOVERY ? each.method === id : each.id === id));
+    const [factor] = gone;
+    if (factor === undefined) return [];
+    const isLast =
+      this.isStrong(factor) && factors.filter((each) => this.isStrong(each)).length === 1;
+    if (isLast && !allowLast) throw new TwoFactorStateError('last-factor');
+    // In the order of the ids, as every change of several factors.
+    const all = isLast ? factors : gone;
+    for (const each of all) yield { statement: statements.remove, values: { id: each.id } };
+    return all;
+  }
+
+  /** Replaces all recovery codes of a subject. @throws TwoFactorStateError `no-factor` without an authenticator. */
+  *replaceRecovery(
+    factors: readonly FactorRow[],
+    codes: readonly NewFactor[],
+  ): TransactionSteps<void> {
+    const [first] = codes;
+    if (first === undefined) return;
+    if (!factors.some((each) => this.isStrong(each))) throw new TwoFactorStateError('no-factor');
+    yield {
+      statement: this.store.statements.removeMethod,
+      values: { ...this.store.scopeOf(first.subject), method: RECOVERY },
+    };
+    yield* this.#insert(codes);
+  }
+
+  /** Inserts a device, and removes the oldest ones beyond `max`. `null` when its id is taken: nothing is changed then. */
+  *remember(
+    factors: readonly FactorRow[],
+    device: NewFactor,
+    max: number,
+  ): TransactionSteps<readonly FactorRow[] | null> {
+    if (factors.some(({ id }) => id === device.id)) return null;
+    const removed = yield* this.#makePlace(factors, device.method, max);
+    yield* this.#insert([device]);
+    return removed;
+  }
+
+  /** Removes all factors of a method. */
+  *forget(factors: readonly FactorRow[], method: string): TransactionSteps<readonly FactorRow[]> {
+    const removed = factors.filter((each) => each.method === method);
+    for (const { id } of removed) yield { statement: this.store.statements.remove, values: { id } };
+    return removed;
+  }
+
+  /** Removes the oldest active factors of a method beyond `max` with one more. */
+  *#makePlace(
+    factors: readonly FactorRow[],
+    method: string,
+    max: number,
+  ): TransactionSteps<readonly FactorRow[]> {
+    const active = factors.filter((each) => each.method === method && each.activatedAt !== null);
+    const replaced = active.slice(0, Math.max(0, active.length + 1 - max));
+    for (const { id } of replaced)
+      yield { statement: this.store.statements.remove, values: { id } };
+    return replaced;
+  }
+
+  *#insert(factors: readonly NewFactor[]): TransactionSteps<void> {
+    for (const { subject, label, ...factor } of factors) {
+      const values = {
+        expiresAt: null,
+        label: subjectInColumn(label),
+        ...factor,
+        ...this.store.rowScopeOf(subject),
+      };
+      yield { statement: this.store.statements.insert, values };
+    }
+  }
+}
+
+export function unknownFactor(): TwoFactorNotFoundError {
+  return new TwoFactorNotFoundError(
+    'The subject has no such factor, or its enrolment has ended. Begin again.',
+  );
+}

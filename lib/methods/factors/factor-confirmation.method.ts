@@ -1,0 +1,191 @@
+import {
+  allowsMethod,
+  isAccessible,
+  statusOf,
+  type Attempt,
+  type ChargedAttempt,
+  type ConfirmationMethod,
+  type ConfirmationRow,
+  type ConfirmationStore,
+  type QuotaScopeResolver,
+  type Verification,
+} from '../../confirmation/index.js';
+import { databaseTimeoutError } from '../../database/index.js';
+import { TwoFactorTooManyRequestsError } from '../../errors/index.js';
+import {
+  limitsApplyToVerify,
+  type QuotaLedger,
+  type QuotaReceipt,
+  type QuotaScope,
+} from '../../limits/index.js';
+import { purposeAccess, type PurposeAccess, type ResolvedOptions } from '../../options/index.js';
+import type { FactorEvents } from './factor-events.js';
+import type {
+  FactorEvidence,
+  FactorMethod,
+  FactorMethodName,
+  VerificationContext,
+} from './factor-method.js';
+import type { FactorRow } from './factor-record.entity.js';
+import type { FactorStore } from './factor.store.js';
+import { contextOf } from './new-factor.js';
+
+/** What every method beside codes is given. */
+export interface FactorMethodParts {
+  readonly factors: FactorStore;
+  readonly confirmations: ConfirmationStore;
+  readonly ledger: QuotaLedger;
+  readonly scopes: QuotaScopeResolver;
+  readonly events: FactorEvents;
+  readonly options: ResolvedOptions;
+}
+
+/**
+ * Confirms by the factors of the confirmation's subject. A response that can be guessed is counted before it is compared: a
+ * failure of the subject and the method, and an attempt of the confirmation. One that cannot be guessed charges nothing, and
+ * no lock refuses it, so that guesses of others never lock out a person with recovery codes.
+ */
+export class FactorConfirmationMethod implements ConfirmationMethod {
+  readonly name: FactorMethodName;
+  readonly confirmedBy: FactorMethodName;
+  readonly member: string;
+  readonly #access: PurposeAccess;
+  readonly #isLimited: boolean;
+
+  constructor(
+    private readonly method: FactorMethod,
+    private readonly parts: FactorMethodParts,
+  ) {
+    this.name = this.confirmedBy = method.name;
+    this.member = method.member;
+    this.#access = purposeAccess(parts.options);
+    this.#isLimited = limitsApplyToVerify(parts.options);
+  }
+
+  parse(response: unknown): unknown {
+    return this.method.parse(response);
+  }
+
+  guessOf(response: unknown): string | null {
+    return this.method.guessOf(response);
+  }
+
+  async charge(_: unknown, attempt: Attempt): Promise<Verification> {
+    if (!this.method.isGuessable) return this.#look(attempt);
+    if (!this.#isLimited) return this.#charge(attempt);
+    // One after the other in this process: the second call finds the confirmation ended before it consumes a failure.
+    return this.parts.confirmations.serializeAttempts(
+      attempt.id,
+      async () => {
+        if (attempt.deadline?.expired) throw databaseTimeoutError();
+        return this.#charge(attempt);
+      },
+      attempt.deadline,
+    );
+  }
+
+  async challenge(row: ConfirmationRow): Promise<object | null> {
+    return (await this.method.challenge?.(await this.#contextOf(row))) ?? null;
+  }
+
+  async verify(response: unknown, { row }: ChargedAttempt): Promise<FactorEvidence | null> {
+    const evidence = await this.method.verify(response, await this.#contextOf(row));
+    if (evidence === null) await this.#endIfExhausted(row);
+    return evidence;
+  }
+
+  async settle(
+    { factor, write, counter, isSuspect = false }: FactorEvidence,
+    { row }: ChargedAttempt,
+  ): Promise<ConfirmationRow | null> {
+    const { factors, ledger, events } = this.parts;
+    if (isSuspect) {
+      await this.#report(factor, row);
+      return null;
+    }
+    const confirmed = await factors.settle({
+      id: row.id,
+      method: this.name,
+      factorId: factor.id,
+      activatedAt: factor.activatedAt!,
+      write,
+      counter,
+    });
+    if (confirmed === null) {
+      await this.#endIfExhausted(row);
+      return null;
+    }
+    const scope = this.#scopeOf(row);
+    // The success of a method that cannot be guessed must not give a guesser of another method new tries.
+    if (this.method.isGuessable) await ledger.resetAfterSuccess(scope, row.id);
+    else await ledger.releaseSlot(scope, row.id);
+    if (write === 'consume') await events.consumed(factor, () => factors.active(row.subject));
+    return confirmed;
+  }
+
+  /** What the response to a confirmation is judged by. */
+  async #contextOf(row: ConfirmationRow): Promise<VerificationContext> {
+    const { subject, createdAt } = row;
+    const { factors: all, userHandle } = await this.parts.factors.read(subject);
+    // A factor that was activated after the confirmation was made is none of those that it was made for.
+    const factors = all.filter(
+      ({ method, activatedAt }) =>
+        method === this.name && activatedAt !== null && activatedAt <= createdAt,
+    );
+    return { ...contextOf(this.parts.options, subject), row, factors, userHandle };
+  }
+
+  /** Reports a counter that went backwards. A second click sends the same response again, and finds the confirmation ended. */
+  async #report(factor: FactorRow, { id }: ConfirmationRow): Promise<void> {
+    const current = await this.parts.confirmations.find(id);
+    const isPending =
+      current !== null && statusOf(current, this.parts.options.clock.now()) === 'pending';
+    if (isPending) this.parts.events.copySuspected(factor);
+  }
+
+  /** The confirmation, if this method may still confirm it for this caller. */
+  async #look({ id, scopedSubject, seen, deadline }: Attempt): Promise<Verification> {
+    const row = seen ?? (await this.parts.confirmations.find(id, deadline));
+    if (row === null || !isAccessible(row, scopedSubject, this.#access)) {
+      return { outcome: 'unknown' };
+    }
+    const isPending = statusOf(row, this.parts.options.clock.now()) === 'pending';
+    return isPending && allowsMethod(row, this.name)
+      ? { outcome: 'compared', row, isConfirmed: false, failure: null }
+      : { outcome: 'ended', row };
+  }
+
+  async #charge(attempt: Attempt): Promise<Verification> {
+    const looked = await this.#look(attempt);
+    if (looked.outcome !== 'compared') return looked;
+    const { ledger, factors } = this.parts;
+    const { row } = looked;
+    const { id, deadline } = attempt;
+    let failure: QuotaReceipt;
+    try {
+      failure = await ledger.consumeFailure(this.#scopeOf(row), deadline);
+    } catch (error) {
+      if (error instanceof TwoFactorTooManyRequestsError) return { outcome: 'locked', row, error };
+      throw error;
+    }
+    if (deadline?.expired) {
+      await ledger.refund(failure);
+      throw databaseTimeoutError();
+    }
+    const counted = await factors.countAttempt(id, this.name, deadline);
+    if (counted !== null) return { outcome: 'compared', row: counted, isConfirmed: false, failure };
+    await ledger.refund(failure);
+    const current = await this.parts.confirmations.find(id, deadline);
+    return current === null ? { outcome: 'unknown' } : { outcome: 'ended', row: current };
+  }
+
+  /** Frees the slot of a confirmation whose last attempt failed. */
+  async #endIfExhausted(row: ConfirmationRow): Promise<void> {
+    if (row.attempts < row.maxAttempts) return;
+    await this.parts.ledger.releaseSlot(this.#scopeOf(row), row.id);
+  }
+
+  #scopeOf(row: ConfirmationRow): QuotaScope {
+    return { ...this.parts.scopes.scopeOf(row), method: this.name };
+  }
+}

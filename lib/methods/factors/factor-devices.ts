@@ -1,0 +1,103 @@
+import type { EntityManager } from 'typeorm';
+
+import {
+  CODE_METHOD,
+  type ConfirmationRow,
+  type ConfirmationStore,
+} from '../../confirmation/index.js';
+import { idAt, openEnvelope } from '../../crypto/index.js';
+import { TwoFactorConfigurationError } from '../../errors/index.js';
+import type { NewFactor } from './factor-changes.js';
+import { FactorMethod } from './factor-method.js';
+import type { FactorParts } from './factor-parts.js';
+import type { RememberedDevice } from './factor-views.js';
+import { contextOf, newFactor } from './new-factor.js';
+
+const DEVICE = 'device';
+/** After a longer time another person may use the browser, so that an older proof remembers no device. */
+const FRESH_MS = 300_000;
+/** The methods after which a device may be remembered. A recovery code, `state.confirm()` and a device are too weak for it. */
+const TRUSTED_METHODS: ReadonlySet<unknown> = new Set(['code', 'passkey', 'totp']);
+
+/** Remembers and forgets the devices of a subject. */
+export class FactorDevices {
+  constructor(
+    private readonly parts: FactorParts,
+    private readonly confirmations: ConfirmationStore,
+  ) {}
+
+  /** `null` for a confirmation that is no fresh, used proof of the subject by a trusted method, or that has remembered a device. */
+  async remember(
+    confirmation: string,
+    label: string,
+    manager: EntityManager | undefined,
+  ): Promise<RememberedDevice | null> {
+    const { store, changes, events, options } = this.parts;
+    const method = options.methods.get(DEVICE);
+    if (!(method instanceof FactorMethod) || method.remember === undefined) {
+      throw new TwoFactorConfigurationError(
+        'There are no remembered devices. Add rememberedDevices() to the option methods.',
+      );
+    }
+    const now = options.clock.now();
+    const expiresAt = now + method.lifeMs!;
+    const remembered = await store.within(manager, async (scope) => {
+      const row = await this.confirmations.find(confirmation, scope);
+      if (row === null || !isTrusted(row, now) || !this.#isOfSubject(row)) return null;
+      const { subject } = row;
+      // Derived, so that one confirmation remembers one device, and ordered by time, so that the purge finds it.
+      const id = idAt(row.createdAt, DEVICE, options.application, row.id);
+      const { token, handle } = method.remember!(id, contextOf(options, subject));
+      const factor: NewFactor = {
+        ...newFactor({ id, subject, method: DEVICE, label, data: null }, now),
+        handle,
+        activatedAt: now,
+        expiresAt,
+      };
+      const removed = await store.change(
+        subject,
+        (factors) => changes.remember(factors, factor, method.max!),
+        scope,
+      );
+      return removed && { factor, token, removed };
+    });
+    if (remembered === null) return null;
+    const { factor, token, removed } = remembered;
+    events.removed(removed, manager);
+    events.remembered(factor, new Date(expiresAt), manager);
+    return { token, expiresAt: new Date(expiresAt) };
+  }
+
+  /**
+   * Whether the response was the subject's own. A code that went to an address which the client named shows only that the client
+   * has that address: a thief with a session would prove one of its own. And the code of a test recipient is known to others.
+   */
+  #isOfSubject({ confirmedBy, envelope, ...row }: ConfirmationRow): boolean {
+    if (confirmedBy !== CODE_METHOD) return true;
+    const content =
+      envelope === null ? null : openEnvelope(this.parts.options.keyRing, envelope, row);
+    return content !== null && content.tokenFrom !== 'client' && content.isTest !== true;
+  }
+
+  /** Removes all remembered devices of a subject. @returns how many there were. */
+  async forget(subject: string, manager: EntityManager | undefined): Promise<number> {
+    const { store, changes, events } = this.parts;
+    const removed = await store.change(
+      subject,
+      (factors) => changes.forget(factors, DEVICE),
+      manager,
+    );
+    events.removed(removed, manager);
+    return removed.length;
+  }
+}
+
+function isTrusted({ subject, usedAt, confirmedBy }: ConfirmationRow, now: number): boolean {
+  return (
+    subject !== '' &&
+    usedAt !== null &&
+    usedAt + FRESH_MS > now &&
+    usedAt <= now &&
+    TRUSTED_METHODS.has(confirmedBy)
+  );
+}

@@ -1,0 +1,191 @@
+import type { EntityManager } from 'typeorm';
+
+import { newId } from '../../crypto/index.js';
+import type { Deadline } from '../../database/index.js';
+import { TwoFactorInputError } from '../../errors/index.js';
+import { unknownFactor, type Activation, type NewFactor } from './factor-changes.js';
+import {
+  MAX_LABEL_LENGTH,
+  parseLabel,
+  type ActivateInput,
+  type EnrolInput,
+  type EnrolPasskeyInput,
+  type ImportInput,
+} from './factor-inputs.js';
+import {
+  FactorMethod,
+  type ActivationEvidence,
+  type FactorContext,
+  type FactorEnrolment,
+} from './factor-method.js';
+import type { FactorParts } from './factor-parts.js';
+import type { FactorRow } from './factor-record.entity.js';
+import {
+  viewOf,
+  type ActivatedFactor,
+  type BegunFactor,
+  type BegunPasskey,
+  type FactorView,
+} from './factor-views.js';
+import { contextOf, newFactor, rowOf } from './new-factor.js';
+import type { RecoverySets } from './recovery-sets.js';
+
+/** What an activation stores by, and in which scope. */
+interface ActivationParts {
+  readonly context: FactorContext;
+  readonly recovery: readonly NewFactor[];
+  readonly scope: EntityManager | Deadline;
+}
+
+/** The enrolment that was activated, and its first response. */
+interface ActivatedBy {
+  readonly pending: FactorRow;
+  readonly evidence: ActivationEvidence;
+}
+
+/** Enrols factors in two steps, `enrol` and `activate`, and imports those of another system. The subjects are parsed already. */
+export class FactorEnrolments {
+  constructor(
+    private readonly parts: FactorParts,
+    private readonly recovery: RecoverySets,
+  ) {}
+
+  async enrol(
+    subject: string,
+    input: EnrolInput | EnrolPasskeyInput,
+  ): Promise<BegunFactor | BegunPasskey> {
+    const { store, changes, events, options } = this.parts;
+    const enrolment = this.#enrolmentOf(input.method);
+    const label = parseLabel('label', input.label, '');
+    const account = parseLabel('account', input.account, shortened(subject));
+    const context = contextOf(options, subject);
+    const id = newId(context.now);
+    const begun = enrolment.begin({ id, account }, context);
+    const { data } = begun;
+    const factor = newFactor({ id, subject, method: input.method, label, data }, context.now);
+    const known = await store.change(
+      subject,
+      function* (factors, userHandle) {
+        yield* changes.enrol(factors, factor);
+        return { factors, userHandle };
+      },
+      input.manager,
+    );
+    events.enrolled(factor, input.manager);
+    const view = viewOf(rowOf(factor), options.methods);
+    return { factor: view, ...(await begun.reveal(known)) } as BegunFactor | BegunPasskey;
+  }
+
+  async activate(subject: string, input: ActivateInput): Promise<ActivatedFactor | null> {
+    const { manager } = input;
+    const { store, events, options } = this.parts;
+    const context = contextOf(options, subject);
+    const { now } = context;
+    const { codes, factors: recovery } = this.recovery.draw(context);
+    const activation = await store.within(manager, (scope) =>
+      this.#activate(input, { context, recovery, scope }),
+    );
+    if (activation === null) return null;
+    const { pending, evidence, isFirst, replaced } = activation;
+    await this.#endFailures(subject, pending.method);
+    events.removed(replaced, manager);
+    events.activated(pending, false, manager);
+    const [first] = recovery;
+    if (isFirst && first) events.regenerated(first, codes.length, manager);
+    return {
+      factor: viewOf(
+        { ...pending, ...evidence, activatedAt: now, lastUsedAt: now },
+        options.methods,
+      ),
+      ...(isFirst && codes.length > 0 && { recoveryCodes: codes }),
+    };
+  }
+
+  /** `null` for a wrong response. */
+  async #activate(
+    { factor: id, response: given }: ActivateInput,
+    { context, recovery, scope }: ActivationParts,
+  ): Promise<(Activation & ActivatedBy) | null> {
+    const { store, changes } = this.parts;
+    const { subject, now } = context;
+    const pending = (await store.list(subject, scope)).find((each) => each.id === id);
+    if (pending === undefined || pending.activatedAt !== null) throw unknownFactor();
+    const enrolment = this.#enrolmentOf(pending.method);
+    const response = enrolment.parse(given);
+    const evidence = await enrolment.activate(response, pending, context);
+    if (evidence === null) return null;
+    const activation = await store.change(
+      subject,
+      function* (factors) {
+        const input = { evidence, now, max: enrolment.max };
+        const activated = yield* changes.activate(factors, pending, input);
+        if (activated?.isFirst) {
+          const active = factors.map((each) =>
+            each.id === id ? { ...each, activatedAt: now } : each,
+          );
+          yield* changes.replaceRecovery(active, recovery);
+        }
+        return activated;
+      },
+      scope,
+    );
+    return activation && { ...activation, pending, evidence };
+  }
+
+  async import(subject: string, input: ImportInput): Promise<FactorView> {
+    const { manager, method } = input;
+    const { store, changes, events, options } = this.parts;
+    const enrolment = this.#enrolmentOf(method);
+    if (enrolment.import === undefined) throw unknownMethod();
+    const label = parseLabel('label', input.label, '');
+    const context = contextOf(options, subject);
+    const id = newId(context.now);
+    const data = enrolment.import({ ...input }, id, context);
+    const factor = {
+      ...newFactor({ id, subject, method, label, data }, context.now),
+      activatedAt: context.now,
+    };
+    const { replaced } = await store.change(
+      subject,
+      (factors) => changes.import(factors, factor, enrolment.max),
+      manager,
+    );
+    events.removed(replaced, manager);
+    events.activated(factor, true, manager);
+    return viewOf(rowOf(factor), options.methods);
+  }
+
+  /** Resets the count of wrong responses to a method: those from before an activation were no guesses at the new factor. */
+  async #endFailures(subject: string, method: string): Promise<void> {
+    const scope = {
+      token: null,
+      tokenFrom: 'application',
+      subject,
+      purpose: '',
+      hasSlot: false,
+      method,
+    } as const;
+    await this.parts.ledger.resetAfterSuccess(scope, '');
+  }
+
+  #enrolmentOf(name: unknown): FactorEnrolment<unknown> {
+    const method = typeof name === 'string' ? this.parts.options.methods.get(name) : undefined;
+    if (method instanceof FactorMethod && method.enrolment !== null) {
+      return method.enrolment;
+    }
+    throw unknownMethod();
+  }
+}
+
+/** The beginning of a subject. A half of a surrogate pair at its end could neither stand in a URI nor be shown. */
+function shortened(subject: string): string {
+  return Array.from(subject.slice(0, MAX_LABEL_LENGTH))
+    .filter((character) => character.isWellFormed())
+    .join('');
+}
+
+function unknownMethod(): TwoFactorInputError {
+  return new TwoFactorInputError(
+    "There is no such method to enrol. Give method: 'totp' or, for passkeys, 'passkey', and add it to the option methods.",
+  );
+}

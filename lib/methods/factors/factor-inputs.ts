@@ -1,0 +1,131 @@
+import type { EntityManager } from 'typeorm';
+
+import type {
+  ConfirmationReference,
+  PasskeyRegistrationResponse,
+} from '../../confirmation/index.js';
+import { inputMembers, TwoFactorInputError } from '../../errors/index.js';
+import { isOneLine, ONE_LINE_RULE } from '../../options/index.js';
+
+/** What every changing call of `FactorService` takes. */
+export interface FactorChangeInput {
+  /** The user, 1 to 255 characters, as for `makeConfirmation`. */
+  readonly subject: string;
+  /** Makes the change in the transaction of this manager. */
+  readonly manager?: EntityManager | undefined;
+}
+
+/** What `FactorService.enrol` takes. */
+export interface EnrolInput extends FactorChangeInput {
+  readonly method: 'totp';
+  /** A name that the person gives it, up to 64 characters. @default '' */
+  readonly label?: string | undefined;
+  /** The account as the app shows it, such as a mail address, up to 64 characters. @default the subject */
+  readonly account?: string | undefined;
+}
+
+/** What `FactorService.enrol` takes for a passkey. */
+export interface EnrolPasskeyInput extends Omit<EnrolInput, 'account' | 'method'> {
+  readonly method: 'passkey';
+  /**
+   * The account as the person sees it when choosing among passkeys, such as a mail address, up to 64 characters. The
+   * authenticator stores it in clear. @default the subject
+   */
+  readonly account?: string | undefined;
+}
+
+/** What `FactorService.activate` takes. */
+export interface ActivateInput extends FactorChangeInput {
+  /** The id of the enrolment, as `enrol` returned it. */
+  readonly factor: string;
+  /** The first code of the app, or what `toJSON()` of the browser's new credential answers. */
+  readonly response: PasskeyRegistrationResponse | string;
+}
+
+/** What `FactorService.import` takes. */
+export interface ImportInput extends FactorChangeInput {
+  readonly method: 'totp';
+  /** 10 to 64 bytes in base32 (RFC 4648 6). */
+  readonly secret: string;
+  /** @default 6 */
+  readonly digits?: 6 | 7 | 8 | undefined;
+  /** Seconds of a time step, 15 to 120. @default 30 */
+  readonly period?: number | undefined;
+  /** @default 'SHA1' */
+  readonly algorithm?: 'SHA1' | 'SHA256' | 'SHA512' | undefined;
+  /** A name for the factor, as the member `label` of `enrol`. */
+  readonly label?: string | undefined;
+}
+
+/** What `FactorService.remove` takes. */
+export interface RemoveInput extends FactorChangeInput {
+  /** The id of a factor, or `recovery` for all recovery codes. */
+  readonly factor: string;
+  /** Whether the last authenticator may go. The recovery codes go with it. @default false */
+  readonly allowLast?: boolean | undefined;
+}
+
+/** What `FactorService.rename` takes. */
+export interface RenameInput extends FactorChangeInput {
+  readonly factor: string;
+  readonly label: string;
+}
+
+/** What `FactorService.remember` takes. */
+export interface RememberInput {
+  /** A confirmation that `use` or a guarded route has just used, or its id. */
+  readonly confirmation: ConfirmationReference;
+  /** A name of the device, such as its browser, up to 64 characters. @default '' */
+  readonly label?: string | undefined;
+  /** Remembers the device in the transaction of this manager. */
+  readonly manager?: EntityManager | undefined;
+}
+
+/** What `FactorService.reseal` takes. */
+export interface ResealInput {
+  /** The factors that one query reads, 1 to 1,000. @default 500 */
+  readonly batchSize?: number | undefined;
+  /** When it is aborted, the call stops between two queries. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+const CHANGE = { subject: true, manager: true } as const;
+
+/** The members of each input. A misspelt `manager` would change the factors outside of the caller's transaction. */
+export const FACTOR_INPUTS = {
+  list: inputMembers<{ subject: string }>({ subject: true }),
+  change: inputMembers<FactorChangeInput>(CHANGE),
+  enrol: inputMembers<EnrolInput>({ ...CHANGE, method: true, label: true, account: true }),
+  activate: inputMembers<ActivateInput>({ ...CHANGE, factor: true, response: true }),
+  import: inputMembers<ImportInput>({
+    ...CHANGE,
+    method: true,
+    secret: true,
+    digits: true,
+    period: true,
+    algorithm: true,
+    label: true,
+  }),
+  remember: inputMembers<RememberInput>({ confirmation: true, label: true, manager: true }),
+  rename: inputMembers<RenameInput>({ ...CHANGE, factor: true, label: true }),
+  remove: inputMembers<RemoveInput>({ ...CHANGE, factor: true, allowLast: true }),
+  reseal: inputMembers<ResealInput>({ batchSize: true, signal: true }),
+} as const;
+
+export const MAX_LABEL_LENGTH = 64;
+
+/** @throws TwoFactorInputError for anything but one line of at most 64 characters. */
+export function parseLabel(what: 'account' | 'label', given: unknown, fallback: string): string {
+  if (given === undefined) return fallback;
+  if (
+    typeof given === 'string' &&
+    given.length <= MAX_LABEL_LENGTH &&
+    given.isWellFormed() &&
+    isOneLine(given)
+  ) {
+    return given;
+  }
+  throw new TwoFactorInputError(
+    `${what} is a string of up to ${MAX_LABEL_LENGTH} characters: ${ONE_LINE_RULE}.`,
+  );
+}

@@ -1,0 +1,288 @@
+import { Inject, Injectable } from '@nestjs/common';
+import type { EntityManager } from 'typeorm';
+
+import { idOf, parseSubject } from '../../confirmation/index.js';
+import { isId } from '../../crypto/index.js';
+import {
+  expectInput,
+  TwoFactorConfigurationError,
+  TwoFactorInputError,
+  type MethodName,
+} from '../../errors/index.js';
+import { QuotaLedger } from '../../limits/index.js';
+import type { MethodDefinition, ResolvedOptions } from '../../options/index.js';
+import { InjectTwoFactorOptions } from '../../two-factor.tokens.js';
+import type { ChangeCondition } from './change-condition.js';
+import { FactorChanges, RECOVERY } from './factor-changes.js';
+import { FactorEnrolments } from './factor-enrolments.js';
+import { FactorDevices } from './factor-devices.js';
+import { FactorEvents } from './factor-events.js';
+import {
+  FACTOR_INPUTS,
+  parseLabel,
+  type ActivateInput,
+  type EnrolInput,
+  type EnrolPasskeyInput,
+  type FactorChangeInput,
+  type ImportInput,
+  type RememberInput,
+  type RemoveInput,
+  type RenameInput,
+  type ResealInput,
+} from './factor-inputs.js';
+import { FactorMethod } from './factor-method.js';
+import type { FactorParts } from './factor-parts.js';
+import type { FactorRow } from './factor-record.entity.js';
+import {
+  viewsOf,
+  type ActivatedFactor,
+  type BegunFactor,
+  type BegunPasskey,
+  type FactorView,
+  type RememberedDevice,
+  type ResealResult,
+} from './factor-views.js';
+import { FactorStore } from './factor.store.js';
+import { contextOf } from './new-factor.js';
+import { RecoverySets } from './recovery-sets.js';
+import { resealAll } from './reseal.js';
+
+/** The parts that exist where methods are configured. */
+interface ConfiguredParts extends FactorParts {
+  readonly enrolments: FactorEnrolments;
+  readonly recovery: RecoverySets;
+  readonly devices: FactorDevices;
+}
+
+/**
+ * The authenticator apps, passkeys, recovery codes and remembered devices of a subject. The application is trusted here, as with `state.confirm()`: no call asks
+ * for a proof. Require one on the routes that call this, by `@RequireConfirmation`. Every changing call takes a `manager`.
+ *
+ * @example
+ * ```ts
+ * const { factor, uri } = await factors.enrol({ subject: user.id, method: 'totp', account: user.email });
+ * // ... the person scans `uri`, and types the first code:
+ * const activated = await factors.activate({ subject: user.id, factor: factor.id, response: code });
+ * ```
+ * @publicApi
+ */
+@Injectable()
+export class FactorService {
+  readonly #parts: ConfiguredParts | null;
+
+  /** @internal It is injected. */
+  constructor(
+    @Inject(FactorStore) store: FactorStore | null,
+    ledger: QuotaLedger,
+    events: FactorEvents,
+    @InjectTwoFactorOptions() options: ResolvedOptions,
+  ) {
+    this.#parts = store && partsOf({ store, ledger, events, options });
+  }
+
+  /** The active factors of a subject without their secrets, recovery codes as one entry. */
+  async list(input: { readonly subject: string }): Promise<FactorView[]> {
+    const subject = subjectOf('list', input, FACTOR_INPUTS.list);
+    const { store, options } = this.#configured();
+    return viewsOf(await store.active(subject), options.methods);
+  }
+
+  /**
+   * The names of the methods that a subject can use now, beside a code.
+   *
+   * @param deviceToken the token of the remembered device that the caller uses, from its cookie; it is checked here.
+   * @internal
+   */
+  async enrolled(subject: string, deviceToken?: unknown): Promise<readonly MethodName[]> {
+    const { store, options } = this.#configured();
+    const active = await store.active(subject);
+    const context = contextOf(options, subject);
+    const isUsable = (method: MethodDefinition): boolean =>
+      active.some((each) => each.method === method.name) &&
+      (!(method instanceof FactorMethod) ||
+        (method.isUsable?.(active, deviceToken, context) ?? true));
+    return [...options.methods.values()].filter(isUsable).map(({ name }) => name);
+  }
+
+  /**
+   * The same service for one call, whose change happens only where the condition holds.
+   *
+   * @internal
+   */
+  requiring(condition: ChangeCondition): FactorService {
+    const { store, ledger, events, options } = this.#configured();
+    return new FactorService(store.requiring(condition), ledger, events, options);
+  }
+
+  /**
+   * Begins an enrolment, which ends after 15 minutes unless it is activated. It replaces an earlier one of the same method.
+   *
+   * @throws TwoFactorInputError for a malformed member, TwoFactorConflictError when the manager's transaction lost a race.
+   */
+  async enrol(input: EnrolInput): Promise<BegunFactor>;
+  async enrol(input: EnrolPasskeyInput): Promise<BegunPasskey>;
+  async enrol(input: EnrolInput | EnrolPasskeyInput): Promise<BegunFactor | BegunPasskey>;
+  async enrol(input: EnrolInput | EnrolPasskeyInput): Promise<BegunFactor | BegunPasskey> {
+    const subject = subjectOf('enrol', input, FACTOR_INPUTS.enrol);
+    return this.#configured().enrolments.enrol(subject, input);
+  }
+
+  /**
+   * Activates an enrolment by its first valid response, which is spent by that. With the first authenticator of a subject,
+   * enrolments that were begun before it end, and recovery codes are created.
+   *
+   * @returns `null` for a wrong response.
+   * @throws TwoFactorNotFoundError when there is no such enrolment, or it has ended.
+   * @throws TwoFactorInputError for a malformed member, TwoFactorConflictError when the manager's transaction lost a race.
+   */
+  async activate(input: ActivateInput): Promise<ActivatedFactor | null> {
+    const subject = subjectOf('activate', input, FACTOR_INPUTS.activate);
+    return this.#configured().enrolments.activate(subject, input);
+  }
+
+  /**
+   * An active factor for a person who enrolled with another library. Recovery codes are not created: call
+   * `regenerateRecoveryCodes` when they can be shown.
+   *
+   * @throws TwoFactorInputError for a malformed member, TwoFactorConflictError when the manager's transaction lost a race.
+   */
+  async import(input: ImportInput): Promise<FactorView> {
+    const subject = subjectOf('import', input, FACTOR_INPUTS.import);
+    return this.#configured().enrolments.import(subject, input);
+  }
+
+  /** Gives a factor another name. @returns whether there is such a factor. */
+  async rename(input: RenameInput): Promise<boolean> {
+    const subject = subjectOf('rename', input, FACTOR_INPUTS.rename);
+    const { store, changes } = this.#configured();
+    const label = parseLabel('label', input.label, '');
+    const { factor, manager } = input;
+    if (!isId(factor)) return false;
+    return store.change(subject, (factors) => changes.rename(factors, factor, label), manager);
+  }
+
+  /**
+   * Removes a factor, active or pending.
+   *
+   * @returns whether this call removed it.
+   * @throws TwoFactorStateError `last-factor` for the last authenticator, without `allowLast`.
+   */
+  async remove(input: RemoveInput): Promise<boolean> {
+    const subject = subjectOf('remove', input, FACTOR_INPUTS.remove);
+    const { factor: id, allowLast = false, manager } = input;
+    const { store, changes } = this.#configured();
+    if (typeof allowLast !== 'boolean')
+      throw new TwoFactorInputError('allowLast is true or false.');
+    if (id !== RECOVERY && !isId(id)) return false;
+    const gone = await store.change(
+      subject,
+      (factors) => changes.remove(factors, id, allowLast),
+      manager,
+    );
+    this.#publishRemoved(gone, manager);
+    return gone.length > 0;
+  }
+
+  /**
+   * New recovery codes, which replace all former ones. Show them once.
+   *
+   * @throws TwoFactorStateError `no-factor` without an authenticator.
+   */
+  async regenerateRecoveryCodes(input: FactorChangeInput): Promise<readonly string[]> {
+    const subject = subjectOf('regenerateRecoveryCodes', input, FACTOR_INPUTS.change);
+    return this.#configured().recovery.regenerate(subject, input.manager);
+  }
+
+  /**
+   * Remembers a device after a confirmation was used, so that its token confirms by the method `device` until it expires. Put
+   * the device token into a cookie that is HttpOnly, Secure and SameSite, such as `__Host-device`: it is returned once.
+   *
+   * @returns `null` for a confirmation that was not used in the last 5 minutes, that has no subject, or that has remembered a
+   * device already. Also `null` when it was confirmed by a recovery code, by hand, by a device, by a code to a phone number or
+   * address that the client named, or by the fixed code of a test recipient.
+   * @throws TwoFactorInputError for a malformed member. TwoFactorConflictError when the transaction of `input.manager` lost a race.
+   */
+  async remember(input: RememberInput): Promise<RememberedDevice | null> {
+    expectInput('remember', input, FACTOR_INPUTS.remember);
+    const label = parseLabel('label', input.label, '');
+    return this.#configured().devices.remember(idOf(input.confirmation), label, input.manager);
+  }
+
+  /** Forgets all devices of a subject, for example after a changed password. @returns how many there were. */
+  async forgetDevices(input: FactorChangeInput): Promise<number> {
+    const subject = subjectOf('forgetDevices', input, FACTOR_INPUTS.change);
+    return this.#configured().devices.forget(subject, input.manager);
+  }
+
+  /** Deletes all factors of a subject. @returns how many there were, recovery codes counted one by one. */
+  async erase(input: FactorChangeInput): Promise<number> {
+    const subject = subjectOf('erase', input, FACTOR_INPUTS.change);
+    const { manager } = input;
+    const { store } = this.#configured();
+    const gone = await store.change(
+      subject,
+      (factors) => store.removeAll(subject, factors),
+      manager,
+    );
+    this.#publishRemoved(gone, manager);
+    return gone.length;
+  }
+
+  /**
+   * Seals the secrets of factors again under the signing secret, after a rotation. A former secret can be removed from the
+   * ring when a complete call leaves nothing under its key. It can be interrupted and repeated at any time, and confirmations go
+   * on meanwhile.
+   *
+   * @example
+   * ```ts
+   * const { left, isComplete } = await factors.reseal();
+   * const mayRemoveOldSecret = isComplete && Object.keys(left).length === 0;
+   * ```
+   */
+  async reseal(input: ResealInput = {}): Promise<ResealResult> {
+    expectInput('reseal', input, FACTOR_INPUTS.reseal);
+    const { store, options } = this.#configured();
+    return resealAll(store, options.keyRing, input, options.clock);
+  }
+
+  #publishRemoved(gone: readonly FactorRow[], manager: EntityManager | undefined): void {
+    const code = gone.find(({ method }) => method === RECOVERY);
+    const others = gone.filter(
+      ({ method, activatedAt }) => method !== RECOVERY && activatedAt !== null,
+    );
+    // One event for the whole set of recovery codes, because a person sees and replaces the set as a whole.
+    const all = code === undefined ? others : [...others, { ...code, id: RECOVERY }];
+    this.#configured().events.removed(all, manager);
+  }
+
+  /** @throws TwoFactorConfigurationError without methods. */
+  #configured(): ConfiguredParts {
+    if (this.#parts === null) {
+      throw new TwoFactorConfigurationError(
+        "There are no methods beside codes. Set the option methods, such as [totp({ issuer: 'ACME' })].",
+      );
+    }
+    return this.#parts;
+  }
+}
+
+function partsOf(given: Omit<FactorParts, 'changes'>): ConfiguredParts {
+  const parts = { ...given, changes: new FactorChanges(given.store, given.options.methods) };
+  const recovery = new RecoverySets(parts);
+  return {
+    ...parts,
+    recovery,
+    enrolments: new FactorEnrolments(parts, recovery),
+    devices: new FactorDevices(parts, given.store.confirmations),
+  };
+}
+
+/** The subject of a call, whose members are checked first. */
+function subjectOf(
+  call: string,
+  input: { readonly subject: string },
+  members: ReadonlySet<string>,
+): string {
+  expectInput(call, input, members);
+  return parseSubject(input.subject);
+}

@@ -1,0 +1,316 @@
+import type { DataSource, EntityManager } from 'typeorm';
+
+import {
+  rowFromRecord,
+  subjectInColumn,
+  type ConfirmationRow,
+  type ConfirmationStore,
+  type FactorUpkeep,
+  type IdWindow,
+} from '../../confirmation/index.js';
+import { drawBytes, idBound, idFromHash, plainHash } from '../../crypto/index.js';
+import {
+  assertEntity,
+  tableNames,
+  type Deadline,
+  type SqlValues,
+  type StatementRunner,
+  type TransactionSteps,
+} from '../../database/index.js';
+import type { ConfiguredMethods, ResolvedOptions } from '../../options/index.js';
+import type { ChangeCondition } from './change-condition.js';
+import { FactorMethod, type FactorWrite, type SubjectFactors } from './factor-method.js';
+import {
+  FactorRecord,
+  factorFromRecord,
+  SUBJECT_ROW,
+  type FactorRow,
+} from './factor-record.entity.js';
+import {
+  factorStatements,
+  settleStatements,
+  type FactorStatements,
+  type SettleStatements,
+} from './factor-statements.js';
+
+/** How long an enrolment can be activated. */
+export const ENROLMENT_MS = 900_000;
+/**
+ * A background purge looks at what was to end in the last two days: the id of a device has the time of its confirmation, which
+ * lives for up to a day before. What is older confirms nothing, and a complete purge deletes it.
+ */
+const RECENT_MS = 2 * 86_400_000;
+const USER_HANDLE_BYTES = 32;
+
+/** A confirmation that a factor is to confirm. */
+export interface Settlement {
+  readonly id: string;
+  readonly method: string;
+  readonly factorId: string;
+  readonly activatedAt: number;
+  readonly write: FactorWrite;
+  /** The time step of an app, or the counter of a passkey. */
+  readonly counter: number;
+}
+
+/** Undoes a settlement of which only one of two writes would have happened. */
+class HalfSettledError extends Error {}
+
+/** All SQL of the factors. Like the store of the confirmations it opens no secret, and makes no decision. */
+export class FactorStore implements FactorUpkeep {
+  private constructor(
+    readonly statements: FactorStatements,
+    private readonly settlements: SettleStatements | null,
+    readonly confirmations: ConfirmationStore,
+    private readonly application: string,
+    private readonly clock: ResolvedOptions['clock'],
+    private readonly lifeMs: number,
+    private readonly condition: ChangeCondition | null = null,
+  ) {}
+
+  /** @throws TwoFactorConfigurationError when the data source does not know the entity. */
+  static open(
+    dataSource: DataSource,
+    confirmations: ConfirmationStore,
+    { application, clock, methods }: Pick<ResolvedOptions, 'application' | 'clock' | 'methods'>,
+  ): FactorStore {
+    assertEntity(dataSource, FactorRecord);
+    const { context } = confirmations;
+    const names = tableNames(dataSource, FactorRecord);
+    return new FactorStore(
+      factorStatements(context, names),
+      settleStatements(context, names),
+      confirmations,
+      application,
+      clock,
+      longestLife(methods),
+    );
+  }
+
+  /** A store of the same factors whose changes are made only where the condition holds in their transaction. */
+  requiring(condition: ChangeCondition): FactorStore {
+    const { statements, settlements, confirmations, application, clock, lifeMs } = this;
+    return new FactorStore(
+      statements,
+      settlements,
+      confirmations,
+      application,
+      clock,
+      lifeMs,
+      condition,
+    );
+  }
+
+  /**
+   * Runs the statements of one call in the transaction of its manager, or within the time that one of them may take. Otherwise each
+   * would wait anew.
+   */
+  async within<T>(
+    manager: EntityManager | undefined,
+    work: (scope: EntityManager | Deadline) => Promise<T>,
+  ): Promise<T> {
+    return manager === undefined ? this.#runner.within(work) : work(manager);
+  }
+
+  /** All factors of a subject, pending ones too. */
+  async list(subject: string, scope?: EntityManager | Deadline): Promise<readonly FactorRow[]> {
+    return (await this.read(subject, scope)).factors;
+  }
+
+  /** Reads the factors and the user handle of a subject, in one statement. */
+  async read(subject: string, scope?: EntityManager | Deadline): Promise<SubjectFactors> {
+    const values = this.scopeOf(subject);
+    const { rows } = await this.#runner.run(this.statements.list, () => values, scope);
+    return subjectFrom(rows);
+  }
+
+  /** The factors of a subject that can confirm. */
+  async active(subject: string, deadline?: Deadline): Promise<readonly FactorRow[]> {
+    const factors = await this.list(subject, deadline);
+    const now = this.clock.now();
+    return factors.filter(
+      ({ activatedAt, expiresAt }) =>
+        activatedAt !== null && (expiresAt === null || expiresAt > now),
+    );
+  }
+
+  /**
+   * Changes the factors of a subject, one change after the other: each first writes the subject's row. The locks are taken in
+   * one order, the subject's row and then its factors, which rules out deadlocks with other changes.
+   */
+  async change<T>(
+    subject: string,
+    change: (factors: readonly FactorRow[], userHandle: string) => TransactionSteps<T>,
+    scope?: EntityManager | Deadline,
+  ): Promise<T> {
+    const { statements, condition } = this;
+    const ofSubject = this.scopeOf(subject);
+    const row = this.rowScopeOf(subject);
+    const id = idFromHash('factors', this.application, subject);
+    const data = drawBytes(USER_HANDLE_BYTES).toString('base64url');
+    const now = this.clock.now();
+    return this.#runner.transaction(function* () {
+      if (condition !== null) yield* condition.before();
+      yield { statement: statements.touchSubject, values: { id, data, now, ...row } };
+      const { rows } = yield { statement: statements.listInTransaction, values: ofSubject };
+      const { factors, userHandle } = subjectFrom(rows);
+      condition?.judge(factors);
+      return yield* change(factors, userHandle);
+    }, scope);
+  }
+
+  /** Counts one attempt; `null` when the confirmation has ended, or does not allow the method. */
+  async countAttempt(
+    id: string,
+    method: string,
+    deadline?: Deadline,
+  ): Promise<ConfirmationRow | null> {
+    const { rows, affected } = await this.#runner.runExclusive(
+      id,
+      this.statements.countAttempt,
+      () => ({ id, allowing: allowing(method), now: this.clock.now() }),
+      null,
+      deadline,
+    );
+    if (rows[0]) return rowFromRecord(rows[0]);
+    return affected > 0 ? this.confirmations.find(id, deadline) : null;
+  }
+
+  /**
+   * Confirms, and spends the factor: both, or neither. `null` when a concurrent call has ended the confirmation, has spent the
+   * factor, or has removed it.
+   */
+  async settle(settlement: Settlement): Promise<ConfirmationRow | null> {
+    const { id, method, write } = settlement;
+    const values = (): SqlValues => ({
+      ...settlement,
+      ...this.confirmations.times(),
+      allowing: allowing(method),
+    });
+    if (this.settlements === null) return this.#settleInSteps(id, write, values);
+    const { rows } = await this.#runner.runExclusive(id, this.settlements[write], values);
+    return rows[0] ? rowFromRecord(rows[0]) : null;
+  }
+
+  /** For engines whose UPDATE cannot change two tables: the confirmation first, in the order of all locks. */
+  async #settleInSteps(
+    id: string,
+    write: FactorWrite,
+    values: () => SqlValues,
+  ): Promise<ConfirmationRow | null> {
+    const { statements } = this;
+    const confirm = write === 'spend' ? statements.confirm : statements.confirmUnlocked;
+    const settle = function* (): TransactionSteps<ConfirmationRow> {
+      const given = values();
+      for (const statement of [confirm, statements[write]]) {
+        const { affected } = yield { statement, values: given };
+        if (affected !== 1) throw new HalfSettledError();
+      }
+      const { rows } = yield { statement: statements.findConfirmation, values: given };
+      return rowFromRecord(rows[0]!);
+    };
+    try {
+      // One after the other here, so that calls for one confirmation do not each hold a connection to wait for its row.
+      return await this.#runner.serialize(`settle ${id}`, () => this.#runner.transaction(settle));
+    } catch (error) {
+      if (error instanceof HalfSettledError) return null;
+      throw error;
+    }
+  }
+
+  /**
+   * Deletes all that is stored of a subject, as one of its changes: a statement alone would not see, and leave behind, the
+   * recovery codes of an activation that commits meanwhile.
+   */
+  async erase(subject: string): Promise<readonly FactorRow[]> {
+    return this.change(subject, (factors) => this.removeAll(subject, factors));
+  }
+
+  /** Deletes all factors of a subject, which it returns, and the subject's row. */
+  *removeAll(
+    subject: string,
+    factors: readonly FactorRow[],
+  ): TransactionSteps<readonly FactorRow[]> {
+    yield { statement: this.statements.removeAll, values: this.scopeOf(subject) };
+    return factors;
+  }
+
+  /** A batch of factors with a sealed secret, in the order of their ids. */
+  async sealed(after: string, limit: number): Promise<readonly FactorRow[]> {
+    const values = { after, limit, application: this.application };
+    const { rows } = await this.#runner.run(this.statements.sealed, () => values);
+    return rows.map(factorFromRecord);
+  }
+
+  /** False when the secret has changed since it was read. */
+  async reseal(id: string, old: string, data: string): Promise<boolean> {
+    const { affected } = await this.#runner.run(this.statements.reseal, () => ({ id, old, data }));
+    return affected > 0;
+  }
+
+  async purge(
+    limit: number,
+    { after, until: bound }: IdWindow,
+  ): Promise<{ affected: number; end: string | null }> {
+    const now = this.clock.now();
+    const before = now - ENROLMENT_MS;
+    const { rows } = await this.#runner.run(this.statements.endOfBatch, () => ({
+      after,
+      bound,
+      before,
+      now,
+      others: limit - 1,
+    }));
+    const end = rows[0] === undefined ? null : String(rows[0]['id']);
+    const values = { after, last: end ?? bound, before, now };
+    const { affected } = await this.#runner.run(this.statements.purge, () => values);
+    return { affected, end };
+  }
+
+  windows(isComplete: boolean): readonly IdWindow[] {
+    const now = this.clock.now();
+    if (isComplete) return [{ after: '', until: idBound(now) }];
+    const endedBefore = [now - ENROLMENT_MS, ...(this.lifeMs > 0 ? [now - this.lifeMs] : [])];
+    return endedBefore.map((until) => ({
+      after: idBound(Math.max(0, until - RECENT_MS)),
+      until: idBound(Math.max(0, until)),
+    }));
+  }
+
+  /** The values of the clauses that name the subject. */
+  scopeOf(subject: string): { readonly subjectKey: string } {
+    return { subjectKey: plainHash('factors', this.application, subject) };
+  }
+
+  /** The values of the columns that name the subject and the application of a row. */
+  rowScopeOf(subject: string): Readonly<Record<'application' | 'subject' | 'subjectKey', string>> {
+    const { application } = this;
+    return { application, subject: subjectInColumn(subject), ...this.scopeOf(subject) };
+  }
+
+  get #runner(): StatementRunner {
+    return this.confirmations.runner;
+  }
+}
+
+/** The longest life of a factor that ends by itself; 0 for none. */
+function longestLife(methods: ConfiguredMethods): number {
+  const lives = [...methods.values()].map((method) =>
+    method instanceof FactorMethod ? (method.lifeMs ?? 0) : 0,
+  );
+  return Math.max(0, ...lives);
+}
+
+/** The row of the subject, and its factors by id. */
+function subjectFrom(rows: readonly Readonly<Record<string, unknown>>[]): SubjectFactors {
+  const all = rows.map(factorFromRecord).toSorted((one, other) => (one.id < other.id ? -1 : 1));
+  return {
+    factors: all.filter(({ method }) => method !== SUBJECT_ROW),
+    userHandle: all.find(({ method }) => method === SUBJECT_ROW)?.data ?? '',
+  };
+}
+
+/** The pattern of the column `methods` of a confirmation that allows this one. */
+function allowing(method: string): string {
+  return `%,${method},%`;
+}

@@ -1,0 +1,30 @@
+export { methodsOfFactors, type ChangeCondition } from './factors/change-condition.js';
+export { RECOVERY } from './factors/factor-changes.js';
+export { rememberedDevices, type RememberedDevicesOptions } from './device/remembered-devices.js';
+export { FactorConfirmationMethod } from './factors/factor-confirmation.method.js';
+export { FactorEvents } from './factors/factor-events.js';
+export type {
+  ActivateInput,
+  EnrolInput,
+  EnrolPasskeyInput,
+  FactorChangeInput,
+  ImportInput,
+  RememberInput,
+  RemoveInput,
+  RenameInput,
+  ResealInput,
+} from './factors/factor-inputs.js';
+export { FactorMethod } from './factors/factor-method.js';
+export { FactorRecord, type FactorRow } from './factors/factor-record.entity.js';
+export { FactorService } from './factors/factor.service.js';
+export { FactorStore } from './factors/factor.store.js';
+export type {
+  ActivatedFactor,
+  BegunFactor,
+  BegunPasskey,
+  FactorView,
+  RememberedDevice,
+  ResealResult,
+} from './factors/factor-views.js';
+export { recoveryCodes, type RecoveryCodesOptions } from './recovery/recovery-codes.js';
+export { totp, type TotpOptions } from './totp/totp.js';

@@ -1,0 +1,71 @@
+import { openFactorSecret, sealFactorSecret, type FactorBinding } from '../../crypto/index.js';
+import { TwoFactorInputError } from '../../errors/index.js';
+import type { FactorContext } from '../factors/index.js';
+import { bytesOfBase32 } from './base32.js';
+import type { TotpAlgorithm, TotpParameters } from './totp-code.js';
+
+/** The parameters as they are sealed, under short names. */
+interface StoredTotp {
+  /** Base64url. */
+  readonly s: string;
+  readonly d: number;
+  readonly p: number;
+  readonly a: TotpAlgorithm;
+}
+
+const ALGORITHMS: ReadonlySet<unknown> = new Set(['SHA1', 'SHA256', 'SHA512']);
+const SECRET_BYTES = { min: 10, max: 64 } as const;
+const DIGITS = { min: 6, max: 8 } as const;
+const PERIOD = { min: 15, max: 120 } as const;
+/** Longer input is refused before any further check. */
+const MAX_TEXT_LENGTH = 256;
+
+export function sealTotp(
+  { secret, digits, period, algorithm }: TotpParameters,
+  binding: FactorBinding,
+  { keyRing }: Pick<FactorContext, 'keyRing'>,
+): string {
+  const stored: StoredTotp = {
+    s: Buffer.from(secret).toString('base64url'),
+    d: digits,
+    p: period,
+    a: algorithm,
+  };
+  return sealFactorSecret(keyRing, JSON.stringify(stored), binding);
+}
+
+/** `null` when the secret of the application is gone from the ring, or the row was changed by hand. */
+export function openTotp(
+  data: string | null,
+  binding: FactorBinding,
+  { keyRing }: Pick<FactorContext, 'keyRing'>,
+): TotpParameters | null {
+  const text = data === null ? null : openFactorSecret(keyRing, data, binding);
+  if (text === null) return null;
+  const { s, d, p, a } = JSON.parse(text) as StoredTotp;
+  return { secret: Buffer.from(s, 'base64url'), digits: d, period: p, algorithm: a };
+}
+
+/** @throws TwoFactorInputError for a member that no authenticator app would have. */
+export function parseImported(input: Readonly<Record<string, unknown>>): TotpParameters {
+  const { secret, digits = 6, period = 30, algorithm = 'SHA1' } = input;
+  const bytes =
+    typeof secret === 'string' && secret.length <= MAX_TEXT_LENGTH
+      ? bytesOfBase32(secret.replaceAll(/[ -]/g, ''))
+      : null;
+  if (bytes === null || bytes.length < SECRET_BYTES.min || bytes.length > SECRET_BYTES.max) {
+    throw new TwoFactorInputError(
+      `The secret of an app is ${SECRET_BYTES.min} to ${SECRET_BYTES.max} bytes in base32.`,
+    );
+  }
+  if (!isWithin(digits, DIGITS) || !isWithin(period, PERIOD) || !ALGORITHMS.has(algorithm)) {
+    throw new TwoFactorInputError(
+      'An app has 6 to 8 digits, a period of 15 to 120 seconds, and the algorithm SHA1, SHA256 or SHA512.',
+    );
+  }
+  return { secret: bytes, digits, period, algorithm: algorithm as TotpAlgorithm };
+}
+
+function isWithin(value: unknown, { min, max }: { min: number; max: number }): value is number {
+  return Number.isInteger(value) && (value as number) >= min && (value as number) <= max;
+}

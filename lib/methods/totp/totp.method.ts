@@ -1,0 +1,103 @@
+import { drawBytes, parseCode } from '../../crypto/index.js';
+import { TwoFactorInputError, TwoFactorUnknownSecretError } from '../../errors/index.js';
+import {
+  FactorMethod,
+  type ActivationEvidence,
+  type BegunEnrolment,
+  type EnrolmentInput,
+  type FactorContext,
+  type FactorEnrolment,
+  type FactorEvidence,
+  type FactorRow,
+  type VerificationContext,
+} from '../factors/index.js';
+import { base32 } from './base32.js';
+import { matchingStep, type TotpParameters } from './totp-code.js';
+import { openTotp, parseImported, sealTotp } from './totp-secret.js';
+
+/** The length of a new secret: 160 bits, as RFC 4226 4, R6 recommends. */
+const SECRET_BYTES = 20;
+const CODE = /^\d{6,8}$/;
+
+/** Authenticator apps (RFC 6238): SHA-1, 6 digits, 30 seconds, which every app supports. */
+export class TotpMethod extends FactorMethod<string, string> {
+  readonly name = 'totp';
+  readonly isStrong = true;
+  readonly isGuessable = true;
+  override readonly enrolment: FactorEnrolment<string>;
+
+  constructor(issuer: string, max: number) {
+    super();
+    this.enrolment = new TotpEnrolment(this, issuer, max);
+  }
+
+  parse(response: unknown): string {
+    const code = parseCode(response);
+    if (CODE.test(code)) return code;
+    throw new TwoFactorInputError('The code of an app has 6 to 8 digits.');
+  }
+
+  verify(
+    code: string,
+    context: FactorContext & Pick<VerificationContext, 'factors'>,
+  ): FactorEvidence | null {
+    let isUnknown = false;
+    for (const factor of context.factors) {
+      const parameters = openTotp(factor.data, factor, context);
+      // The counter of a pending enrolment is no time step.
+      const after = factor.activatedAt === null ? 0 : factor.counter;
+      const step = parameters && matchingStep(code, parameters, context.now, after);
+      if (step !== null) return { factor, write: 'spend', counter: step };
+      isUnknown ||= parameters === null;
+    }
+    if (!isUnknown) return null;
+    throw new TwoFactorUnknownSecretError(
+      'The authenticator was sealed under a secret that is not in the ring, or its row was changed by hand. Enrol it again.',
+    );
+  }
+
+  guessOf(code: string): string {
+    return code;
+  }
+}
+
+class TotpEnrolment implements FactorEnrolment<string> {
+  constructor(
+    private readonly method: TotpMethod,
+    private readonly issuer: string,
+    readonly max: number,
+  ) {}
+
+  parse(response: unknown): string {
+    return this.method.parse(response);
+  }
+
+  activate(code: string, pending: FactorRow, context: FactorContext): ActivationEvidence | null {
+    const evidence = this.method.verify(code, { ...context, factors: [pending] });
+    return evidence && { data: pending.data, handle: null, counter: evidence.counter };
+  }
+
+  import(input: Readonly<Record<string, unknown>>, id: string, context: FactorContext): string {
+    return sealTotp(parseImported(input), { id, subject: context.subject }, context);
+  }
+
+  begin({ id, account }: EnrolmentInput, context: FactorContext): BegunEnrolment {
+    const parameters: TotpParameters = {
+      secret: drawBytes(SECRET_BYTES),
+      digits: 6,
+      period: 30,
+      algorithm: 'SHA1',
+    };
+    const secret = base32(parameters.secret);
+    const data = sealTotp(parameters, { id, subject: context.subject }, context);
+    const uri = this.#uri(secret, account, parameters);
+    return { data, reveal: () => ({ uri, secret }) };
+  }
+
+  /** The key URI format of Google Authenticator, which all apps read. */
+  #uri(secret: string, account: string, { digits, period, algorithm }: TotpParameters): string {
+    const issuer = encodeURIComponent(this.issuer);
+    const label = `${issuer}:${encodeURIComponent(account)}`;
+    return `otpauth://totp/${label}?secret=${secret}&issuer=${issuer}&algorithm=${algorithm}&digits=${digits}&period=${period}`;
+  }
+}

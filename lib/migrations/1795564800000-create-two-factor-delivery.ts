@@ -1,0 +1,32 @@
+import type { MigrationInterface, QueryRunner } from 'typeorm';
+
+import { DeliveryRecord } from '../delivery/index.js';
+import { createTable, dropTable, type ColumnDefinitions } from './create-table.js';
+
+/** The table of version 0.1.0. Only the names come from the entity, so that later changes of the entity do not change it. */
+const COLUMNS: ColumnDefinitions<DeliveryRecord> = {
+  confirmation: { type: 'varchar', length: '36', isPrimary: true },
+  number: { type: 'int', isPrimary: true },
+  way: { type: 'varchar', length: '64' },
+  dueAt: { type: 'bigint', isNullable: true },
+  claims: { type: 'int', default: '0' },
+  tries: { type: 'int', default: '0' },
+  isCharged: { type: 'int', default: '0' },
+  failedAt: { type: 'bigint', isNullable: true },
+  reason: { type: 'varchar', length: '32', isNullable: true },
+};
+
+/** Creates the table of the queued messages in every database, so that an application can queue its messages later. */
+export class CreateTwoFactorDelivery1795564800000 implements MigrationInterface {
+  name = 'CreateTwoFactorDelivery1795564800000';
+
+  async up(queryRunner: QueryRunner): Promise<void> {
+    await createTable(queryRunner, DeliveryRecord, COLUMNS, [
+      { properties: ['dueAt'], isUnique: false },
+    ]);
+  }
+
+  async down(queryRunner: QueryRunner): Promise<void> {
+    await dropTable(queryRunner, DeliveryRecord);
+  }
+}

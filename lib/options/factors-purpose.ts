@@ -1,0 +1,94 @@
+import { TwoFactorConfigurationError, type MethodName } from '../errors/index.js';
+import { DEVICE_METHOD, FACTORS_PURPOSE, type ConfiguredMethods } from './methods.js';
+import { formatValue } from './settings.js';
+import type { PurposeDefinition } from './two-factor-options.interface.js';
+
+/**
+ * What proves a change of the factors by a person who has an authenticator, in order of preference. A remembered device does not:
+ * it stands for its browser, and a thief at that browser would add an authenticator.
+ */
+const PROVING = ['passkey', 'totp', 'recovery'];
+
+type MethodsFunction = Exclude<PurposeDefinition['methods'], readonly MethodName[] | undefined>;
+
+/** Whether a person with these methods has an authenticator of its own. */
+export function hasStrong(enrolled: readonly string[], configured: ConfiguredMethods): boolean {
+  return enrolled.some((name) => configured.get(name)?.isStrong === true);
+}
+
+/**
+ * The purpose `factors` with the methods that prove it. A code proves it only for a person without an authenticator: otherwise
+ * a stolen mailbox would replace every authenticator.
+ *
+ * @throws TwoFactorConfigurationError; the message names the member and the remedy.
+ */
+export function factorsPurpose(
+  purpose: PurposeDefinition,
+  configured: ConfiguredMethods,
+): PurposeDefinition {
+  const { subject, recipient, methods, details } = purpose;
+  const firstFactor: unknown = purpose.firstFactor;
+  if (subject === undefined || recipient === 'client') {
+    throw new TwoFactorConfigurationError(
+      `Purpose ${FACTORS_PURPOSE} changes the authenticators of a person, and ` +
+        (subject === undefined ? 'has no subject' : 'its client names where codes go') +
+        '. Give it subject and, for the first authenticator, a recipient function.',
+    );
+  }
+  if (details !== undefined) {
+    throw new TwoFactorConfigurationError(
+      `Purpose ${FACTORS_PURPOSE} has details of its own: what is changed, such as { change: 'enrol', method: 'totp' }. Leave ` +
+        'details out, or give the purpose of your own routes another name.',
+    );
+  }
+  if (firstFactor !== undefined && firstFactor !== 'session') {
+    throw new TwoFactorConfigurationError(
+      `Option purposes.${FACTORS_PURPOSE}.firstFactor is ${formatValue(firstFactor)}. Give 'session', or leave it out.`,
+    );
+  }
+  if (firstFactor !== undefined && recipient !== undefined) {
+    throw new TwoFactorConfigurationError(
+      `Purpose ${FACTORS_PURPOSE} has a recipient, whose code proves the first authenticator, and firstFactor: 'session', ` +
+        'which asks for less. Leave one of them out.',
+    );
+  }
+  return { ...purpose, methods: provingMethods(methods, configured) };
+}
+
+/** @throws TwoFactorConfigurationError for another purpose with `firstFactor`, or without the option `methods`. */
+export function assertNoFirstFactor(name: string, { firstFactor }: PurposeDefinition): void {
+  if (firstFactor === undefined) return;
+  throw new TwoFactorConfigurationError(
+    `Option purposes.${name}.firstFactor is for the purpose ${FACTORS_PURPOSE} with the option methods. Leave it out.`,
+  );
+}
+
+function provingMethods(
+  given: PurposeDefinition['methods'],
+  configured: ConfiguredMethods,
+): PurposeDefinition['methods'] {
+  if (given === undefined) return byDefault(configured);
+  if (typeof given !== 'function') {
+    assertNoDevice(given);
+    return given;
+  }
+  const choose: MethodsFunction = given;
+  return async (context, enrolled) => {
+    const chosen = await choose(context, enrolled);
+    assertNoDevice(chosen);
+    return chosen;
+  };
+}
+
+function byDefault(configured: ConfiguredMethods): MethodsFunction {
+  const proving = PROVING.filter((name) => configured.has(name)) as MethodName[];
+  return (_, enrolled) => (hasStrong(enrolled, configured) ? proving : ['code']);
+}
+
+function assertNoDevice(names: unknown): void {
+  if (!Array.isArray(names) || !names.includes(DEVICE_METHOD)) return;
+  throw new TwoFactorConfigurationError(
+    `Option purposes.${FACTORS_PURPOSE}.methods has ${DEVICE_METHOD}: a person at a remembered browser could add an authenticator. ` +
+      'Leave it out.',
+  );
+}

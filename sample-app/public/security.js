@@ -1,0 +1,257 @@
+// The authenticator app, the passkeys, the recovery codes and the remembered browsers of a customer. Each change needs a proof for
+// exactly that change.
+
+import { byId, call, complain, element, onClick, onSubmit, say, show, valueOf } from './api.js';
+import { client } from './client.js';
+import { canUsePasskeys, passkeyOrigin } from './passkeys.js';
+import { drawQrCode } from './qr-code.js';
+import { begin, define } from './tasks.js';
+
+const NAMES = {
+  totp: 'Authenticator app',
+  passkey: 'Passkey',
+  recovery: 'Recovery codes',
+  device: 'Remembered browser',
+};
+const MAX_ACCOUNT = 64;
+
+const nameOf = ({ method, label }) => label || NAMES[method];
+
+let email = '';
+
+export async function showSecurity(message) {
+  const [me, { factors }] = await Promise.all([
+    call('GET', '/api/v1/me'),
+    client.factors.list().then(valueOf),
+  ]);
+  email = me.email.slice(0, MAX_ACCOUNT);
+  const strong = factors.filter(({ method }) => method === 'totp' || method === 'passkey');
+  const devices = factors.filter(({ method }) => method === 'device');
+  const recovery = factors.find(({ method }) => method === 'recovery');
+  byId('factors').replaceChildren(
+    ...strong.map((factor) => factorItem(factor, strong.length === 1)),
+  );
+  byId('no-factors').hidden = strong.length > 0;
+  byId('devices').replaceChildren(...devices.map((factor) => factorItem(factor, false)));
+  byId('no-devices').hidden = devices.length > 0;
+  byId('recovery-area').hidden = strong.length === 0;
+  byId('recovery-left').textContent = `Codes left: ${recovery?.left ?? 0}`;
+  byId('passkey-form').hidden = !canUsePasskeys();
+  byId('passkey-elsewhere').hidden = canUsePasskeys() || passkeyOrigin() === null;
+  show('security');
+  say(message);
+}
+
+/** A change that is confirmed first. What it asks for and what it shows is in its data. */
+const change = (name, title, finish) =>
+  define(name, {
+    back: 'security',
+    title,
+    shown: ({ shown }) => shown,
+    request: ({ details }) => ({ purpose: 'factors', details }),
+    finish,
+  });
+
+function linkButton(text, label, work) {
+  const button = element('button', text, 'link');
+  button.type = 'button';
+  button.ariaLabel = label;
+  onClick(button, work);
+  return button;
+}
+
+function factorItem(factor, isLast) {
+  const { method, createdAt, lastUsedAt, expiresAt, isSynced } = factor;
+  const name = nameOf(factor);
+  const verb = method === 'device' ? 'remembered' : 'added';
+  const facts = [NAMES[method], `${verb} ${new Date(createdAt).toLocaleDateString()}`];
+  if (expiresAt) facts.push(`until ${new Date(expiresAt).toLocaleDateString()}`);
+  if (lastUsedAt !== null) facts.push(`last used ${new Date(lastUsedAt).toLocaleString()}`);
+  if (isSynced) facts.push('on several devices');
+  const item = document.createElement('li');
+  item.append(element('span', name), element('span', facts.join(', '), 'hint'));
+  if (method === 'device') {
+    item.append(linkButton('Forget', `Forget ${name}`, () => remove(factor, false)));
+    return item;
+  }
+  item.append(
+    linkButton('Rename', `Rename ${name}`, async () => renameIn(item, factor)),
+    linkButton('Remove', `Remove ${name}`, () => remove(factor, isLast)),
+  );
+  return item;
+}
+
+function renameIn(item, factor) {
+  const form = document.createElement('form');
+  const label = element('label', `New name of ${nameOf(factor)}`);
+  const input = document.createElement('input');
+  const save = element('button', 'Rename');
+  input.id = `name-${factor.id}`;
+  label.htmlFor = input.id;
+  Object.assign(input, { name: 'label', value: factor.label, maxLength: 64, required: true });
+  input.autocomplete = 'off';
+  save.type = 'submit';
+  form.append(label, input, save);
+  item.replaceChildren(form);
+  onSubmit(form, ({ label: given }) =>
+    begin('rename', {
+      details: { change: 'rename', factor: factor.id },
+      shown: { Rename: nameOf(factor), To: given.trim() },
+      label: given.trim(),
+    }),
+  );
+  input.focus();
+}
+
+change('rename', 'Confirm the new name', async (proof, { details: { factor }, label }) => {
+  valueOf(await client.factors.rename({ factor, label }, { proof }));
+  await showSecurity('The name is changed.');
+});
+
+function remove(factor, isLast) {
+  const name = nameOf(factor);
+  const shown = { [factor.method === 'device' ? 'Forget' : 'Remove']: name };
+  // The customer sees what is lost before the proof is given.
+  if (isLast) {
+    shown['What is left'] =
+      'Codes by message. Your recovery codes become void. No browser is remembered.';
+  }
+  const details = { change: 'remove', factor: factor.id };
+  const done = factor.method === 'device' ? 'is forgotten' : 'is removed';
+  return begin('remove', { details, shown, isLast, done: `${name} ${done}.` });
+}
+
+change('remove', 'Confirm the removal', async (proof, { details: { factor }, isLast, done }) => {
+  valueOf(await client.factors.remove({ factor, allowLast: isLast }, { proof }));
+  await showSecurity(done);
+});
+
+// ---- Authenticator app -------------------------------------------------------------------------
+
+/** The enrolment that waits for its first code. */
+let pending;
+
+onSubmit(byId('app-form'), ({ label }) =>
+  begin('add-app', {
+    details: { change: 'enrol', method: 'totp' },
+    shown: { Add: 'Authenticator app' },
+    label: label.trim(),
+  }),
+);
+
+change('add-app', 'Confirm the new app', async (proof, { label }) => {
+  const begun = await client.factors.enrol({ method: 'totp', label, account: email }, { proof });
+  const { factor, uri, secret } = valueOf(begun);
+  pending = factor.id;
+  drawQrCode(byId('app-qr'), uri);
+  byId('app-link').href = uri;
+  byId('app-secret').textContent = secret.match(/.{1,4}/g).join(' ');
+  byId('app-code').value = '';
+  complain(byId('app-code'), '');
+  byId('app-form').reset();
+  show('app', byId('app-title'));
+});
+
+/** The secret is shown once, and stays in the page no longer than it is needed. */
+function forgetSecret() {
+  byId('app-qr').querySelector('path').removeAttribute('d');
+  byId('app-link').removeAttribute('href');
+  byId('app-secret').textContent = '';
+}
+
+onSubmit(byId('app-code-form'), async ({ code }) => {
+  const body = { factor: pending, response: code.replaceAll(/\s/g, '') };
+  const activated = await client.factors.activate(body);
+  if (activated.problem?.error === 'code-mismatch') {
+    complain(byId('app-code'), 'The code is wrong. Enter the one that the app shows now.');
+    byId('app-code').select();
+    return;
+  }
+  const { recoveryCodes } = valueOf(activated);
+  forgetSecret();
+  await showActivated(recoveryCodes, 'Your authenticator app is added.');
+});
+
+onClick(byId('app-cancel'), async () => {
+  forgetSecret();
+  await showSecurity('Cancelled.');
+});
+
+// ---- Passkeys ----------------------------------------------------------------------------------
+
+onSubmit(byId('passkey-form'), ({ label }) =>
+  begin('add-passkey', {
+    details: { change: 'enrol', method: 'passkey' },
+    shown: { Add: 'Passkey' },
+    label: label.trim(),
+  }),
+);
+
+change('add-passkey', 'Confirm the new passkey', async (proof, { label }) => {
+  const made = await client.factors.enrolPasskey({ label, account: email }, { proof });
+  if (made.problem?.reason === 'InvalidStateError') {
+    throw new Error('This device has a passkey of this account already.');
+  }
+  const { recoveryCodes } = valueOf(made);
+  byId('passkey-form').reset();
+  await showActivated(recoveryCodes, 'Your passkey is added.');
+});
+
+// ---- Recovery codes ----------------------------------------------------------------------------
+
+async function showActivated(recoveryCodes, message) {
+  if (recoveryCodes === undefined) await showSecurity(message);
+  else showRecoveryCodes(recoveryCodes, message);
+}
+
+function showRecoveryCodes(codes, message) {
+  byId('recovery-codes').replaceChildren(
+    ...codes.map((code) => {
+      const item = document.createElement('li');
+      item.append(element('code', code));
+      return item;
+    }),
+  );
+  show('recovery');
+  say(message);
+}
+
+/** A reload loses what is shown once, so that the browser asks first. */
+addEventListener('beforeunload', (event) => {
+  if (byId('recovery-codes').childElementCount > 0) event.preventDefault();
+});
+
+onClick(byId('recovery-new'), () =>
+  begin('new-recovery-codes', {
+    details: { change: 'recovery-codes' },
+    shown: { Replace: 'All recovery codes' },
+  }),
+);
+
+change('new-recovery-codes', 'Confirm new recovery codes', async (proof) => {
+  const { recoveryCodes } = valueOf(await client.factors.recoveryCodes({ proof }));
+  showRecoveryCodes(recoveryCodes, 'You have new recovery codes. The former ones are void.');
+});
+
+onClick(byId('recovery-copy'), async () => {
+  const codes = [...byId('recovery-codes').children].map(({ textContent }) => textContent);
+  try {
+    await navigator.clipboard.writeText(`${codes.join('\n')}\n`);
+  } catch {
+    throw new Error(
+      'This browser does not allow copying. Please print the codes or write them down.',
+    );
+  }
+  say('The codes are copied.');
+});
+
+byId('recovery-print').addEventListener('click', () => window.print());
+
+onClick(byId('recovery-done'), async () => {
+  byId('recovery-codes').replaceChildren();
+  await showSecurity('');
+});
+
+for (const button of document.querySelectorAll('[data-security]')) {
+  onClick(button, () => showSecurity(''));
+}

@@ -1,0 +1,171 @@
+// What the customer is doing and still has to confirm. A task survives a reload: the session storage has its data and, once it is
+// confirmed, its proof. Passwords are not stored. After a reload they are asked for again.
+
+import './vendor/two-factor/element/index.js';
+
+import { byId, element, onClick, refusalOf, say, show, tellRefusal } from './api.js';
+import { client } from './client.js';
+import { canUsePasskeys } from './passkeys.js';
+
+const STORED = 'bank-task';
+const tasks = new Map();
+/** Refusals after which the same proof may do. */
+const CAN_BE_REPEATED = new Set(['wrong-password', 'too-many-failures', 'busy', 'unreachable']);
+
+/** The task that is shown, with the password that belongs to it. */
+let current;
+
+/**
+ * @param task.back the section with its form
+ * @param task.title the heading, `task.step` the line below it, `task.shown(data)` what exactly is confirmed
+ * @param task.request(data) the body of the request for a confirmation
+ * @param task.finish(proof, data, password) what the proof is for; it may begin another task
+ * @param task.passwordField the id of the field whose password the task needs, `task.restore(data)` fills in the rest of its form
+ * @param task.isSignedOut whether it is a task of a customer who is not signed in
+ */
+export const define = (name, task) => tasks.set(name, task);
+
+function stored() {
+  try {
+    const task = JSON.parse(sessionStorage.getItem(STORED));
+    return tasks.has(task?.name) ? task : null;
+  } catch {
+    return null;
+  }
+}
+
+const store = ({ name, data, proof }) =>
+  sessionStorage.setItem(STORED, JSON.stringify({ name, data, proof }));
+
+/** The data of a task that is confirmed and was not finished, if that is the one. */
+export function proven(name) {
+  const task = stored();
+  return task?.name === name && task.proof !== undefined ? task.data : null;
+}
+
+function forget(task) {
+  if (current === task) current = undefined;
+  if (isSame(stored(), task)) sessionStorage.removeItem(STORED);
+}
+
+const isSame = (one, other) =>
+  one?.name === other.name && JSON.stringify(one.data) === JSON.stringify(other.data);
+
+/** Begins a task, or goes on with the same one after its password was asked for again. */
+export async function begin(name, data, password) {
+  const before = stored();
+  const task = { name, data, password };
+  if (isSame(before, task) && before.proof !== undefined) task.proof = before.proof;
+  store(task);
+  await run(task);
+}
+
+/** Goes on with the task that a reload has interrupted. @returns whether there is one. */
+export async function resume(isSignedIn) {
+  const task = stored();
+  if (task === null) return false;
+  const { isSignedOut = false, restore, back } = tasks.get(task.name);
+  if (isSignedOut === isSignedIn) {
+    sessionStorage.removeItem(STORED);
+    return false;
+  }
+  restore?.(task.data);
+  try {
+    await run(task);
+  } catch (error) {
+    forget(task);
+    show(back);
+    say(error.message, true);
+  }
+  return true;
+}
+
+/** Asks the customer to confirm, unless that has happened. */
+async function run(task) {
+  current = task;
+  if (task.proof === undefined) await ask(task);
+  else await finish(task);
+}
+
+async function finish(task) {
+  const { passwordField, finish: use, back } = tasks.get(task.name);
+  if (passwordField !== undefined && task.password === undefined) {
+    show(back, byId(passwordField));
+    say('Confirmed. Enter your password again to finish.');
+    return;
+  }
+  try {
+    // It may begin another task.
+    await use(task.proof, task.data, task.password);
+    forget(task);
+  } catch (error) {
+    // Otherwise the proof is kept, so that the customer sends the form once more without another code.
+    if (!CAN_BE_REPEATED.has(error.slug)) forget(task);
+    show(back);
+    throw error;
+  }
+}
+
+/** The customer sees the form until the server has answered: a refused request leaves what was typed. */
+async function ask(task) {
+  const { title, step = '', shown, request, remembers = false } = tasks.get(task.name);
+  const { purpose, way, token, details } = request(task.data);
+  const code = document.createElement('two-factor-code');
+  code.setAttribute('purpose', purpose);
+  if (way !== undefined) code.setAttribute('way', way);
+  Object.assign(code, { token, details, client: watched(purpose) });
+  let problem;
+  code.addEventListener('two-factor-refused', ({ detail }) => {
+    problem = detail.problem;
+  });
+  code.addEventListener('two-factor-confirmed', ({ detail }) => {
+    if (current !== task) return;
+    task.proof = detail.id;
+    store(task);
+    void finish(task).catch(tellRefusal);
+  });
+  byId('code-place').replaceChildren(code);
+  showDetails(shown?.(task.data) ?? {});
+  byId('code-title').textContent = title;
+  byId('code-step').textContent = step;
+  byId('code-step').hidden = step === '';
+  byId('remember-area').hidden = !remembers;
+  await code.request();
+  if (current !== task || code.phase === 'confirmed') return;
+  // Too many wrong codes: what cannot be guessed is still offered.
+  if (code.phase === 'open' || problem?.methods !== undefined) {
+    show('code', code);
+    return;
+  }
+  forget(task);
+  throw refusalOf(problem);
+}
+
+function showDetails(details) {
+  const names = Object.entries(details).flatMap(([name, value]) => [
+    element('dt', name),
+    element('dd', value),
+  ]);
+  byId('code-details').replaceChildren(...names);
+  byId('code-details').hidden = names.length === 0;
+}
+
+/** The client of an element. It tells the page which methods are offered, for what the page says about a lost passkey. */
+function watched(purpose) {
+  const requestConfirmation = async (...call) => {
+    const result = await client.requestConfirmation(...call);
+    const { method, methods = [] } = result.ok ? result.value : {};
+    const isPasskeyOnly = methods.length === 1 && methods[0] === 'passkey';
+    byId('lost-passkey').hidden = !(purpose === 'transfer' && isPasskeyOnly);
+    byId('code-elsewhere').hidden = method !== 'passkey' || canUsePasskeys();
+    return result;
+  };
+  return { ...client, requestConfirmation };
+}
+
+onClick(byId('code-cancel'), async () => {
+  const { back } = tasks.get(current?.name) ?? { back: 'sign-in' };
+  if (current !== undefined) forget(current);
+  show(back);
+  say('Cancelled.');
+});

@@ -1,0 +1,97 @@
+import { IsString, MaxLength } from 'class-validator';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+
+import { WRONG_CODE } from '../support/canaries.js';
+import { startHttpApp, type HttpTestApp } from '../support/http.js';
+import { complaintsOf, load, pageOf, readPage, writePage } from '../support/snippets.js';
+
+const page = await readPage('docs/guides/front-end.md');
+
+class TransferDetails {
+  @IsString()
+  @MaxLength(70)
+  amount!: string;
+
+  @IsString()
+  @MaxLength(70)
+  payee!: string;
+}
+
+interface Transfers {
+  ask(details: { amount: string; payee: string }): Promise<string>;
+  confirm(id: string, code: string): Promise<string>;
+}
+
+let test: HttpTestApp;
+
+beforeAll(async () => {
+  await writePage(page);
+  test = await startHttpApp({
+    options: {
+      controller: true,
+      purposes: {
+        transfer: {
+          subject: () => 'ann',
+          recipient: () => 'ann@example.com',
+          details: TransferDetails,
+        },
+      },
+    },
+  });
+});
+afterAll(() => test?.close());
+
+describe('Front end', () => {
+  it('confirms a transfer, and words what was refused', async () => {
+    const { transfers } = await load<{ transfers: (settings: object) => Transfers }>(
+      page,
+      'transfer.ts',
+    );
+    const url = `${(await test.app.getUrl()).replace('[::1]', '127.0.0.1')}/2factor`;
+    const bank = transfers({ url });
+    const id = await bank.ask({ amount: '10.00', payee: 'Bob' });
+
+    expect(await bank.confirm(id, WRONG_CODE)).toBe('The code is wrong. Attempts left: 4.');
+    expect(await bank.confirm(id, test.inbox.lastCode)).toBe('');
+    expect(await bank.confirm(id, test.inbox.lastCode)).toBe('');
+    expect(await bank.confirm('0', '123456')).toBe('This does not work right now.');
+  });
+
+  it('has texts in another language, and can be imported on a server', async () => {
+    await load(page, 'german.ts');
+    // By a name that the compiler does not follow: this program has no types of the browser.
+    const element: string = '../../lib/client/element/index.ts';
+    const { TwoFactorCode } = (await import(
+      /* @vite-ignore */ new URL(element, import.meta.url).href
+    )) as {
+      TwoFactorCode: { readonly texts: { readonly start: string; readonly resend: string } };
+    };
+    const { start, resend } = TwoFactorCode.texts;
+
+    expect([start, resend]).toEqual(['Weiter', 'Send the code again']);
+  });
+
+  it('compiles with React and with Angular', () => {
+    expect([...page.files.keys()]).toEqual([
+      'german.ts',
+      'transfer.ts',
+      'confirm-transfer.tsx',
+      'confirm-transfer.component.ts',
+    ]);
+    expect(complaintsOf([page])).toEqual([]);
+  });
+
+  it('twin: does not compile with a detail that is a number', async () => {
+    const text = page.text.replace(
+      'amount: string; readonly payee',
+      'amount: number; readonly payee',
+    );
+    const twin = pageOf(
+      'docs/twin-of-front-end.md',
+      text.replace('details={details}', 'details={details.amount}'),
+    );
+    await writePage(twin);
+
+    expect(complaintsOf([twin]).join()).toMatch(/confirm-transfer\.tsx: Type 'number'/);
+  });
+});

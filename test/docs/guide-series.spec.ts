@@ -1,0 +1,317 @@
+// The bank of the guides, built from their text alone, in order, and used in Chromium afterwards.
+import { chromium, type Browser } from 'playwright-core';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+
+import { bytesOfBase32 } from '../../lib/methods/totp/base32.js';
+import { stepAt, totpCode } from '../../lib/methods/totp/totp-code.js';
+import { CHROMIUM, CHROMIUM_ARGS, hasChromium } from '../support/chromium.js';
+import { engines, openDatabase, type TestDatabase } from '../support/engines.js';
+import { GuideApplication } from '../support/guide-application.js';
+import { GuidePerson } from '../support/guide-person.js';
+import {
+  answers,
+  changedLines,
+  readSeriesPage,
+  SERIES,
+  seriesPageOf,
+} from '../support/guide-series.js';
+
+let bank: GuideApplication;
+/** The guides that were followed to their end. */
+const followed: string[] = [];
+/** The files of these guides, as the last of them has shown them. */
+const files = new Map<string, string>();
+
+beforeAll(async () => {
+  bank = await GuideApplication.begin();
+});
+afterAll(() => bank?.end());
+
+describe.sequential('The guides, in order', () => {
+  it.each(SERIES)(
+    'compiles after each step, and answers as the page says, when a reader follows %s',
+    async (name) => {
+      expect(followed, 'The guide before this one has failed.').toEqual(
+        SERIES.slice(0, SERIES.indexOf(name)),
+      );
+      const page = await readSeriesPage(name);
+      expect(page.beginning).toMatch(/^# .+\n\nAt the end /);
+      for (const step of page.steps) {
+        expect(await bank.follow(step), `${name}, ${step.title}`).toEqual([]);
+        for (const action of step.actions) {
+          if (action.kind !== 'file') continue;
+          const { path, text, marked } = action;
+          const before = files.get(path);
+          expect(marked, `${name}, ${path}`).toBe(
+            before === undefined ? '' : changedLines(before, text),
+          );
+          files.set(path, text);
+        }
+      }
+      followed.push(name);
+    },
+  );
+});
+
+/** An authenticator app that shows a code once, as the server accepts each step once. */
+class App {
+  readonly #parameters;
+  #last: number;
+
+  constructor(secret: string) {
+    const bytes = bytesOfBase32(secret.replaceAll(' ', ''))!;
+    this.#parameters = { secret: bytes, digits: 6, period: 30, algorithm: 'SHA1' } as const;
+    this.#last = this.#now() - 2;
+  }
+
+  /** The next code that the server accepts: of the step before, this one or the next one. */
+  async code(): Promise<string> {
+    this.#last = Math.max(this.#last + 1, this.#now() - 1);
+    while (this.#last > this.#now() + 1) {
+      await new Promise((resolve) => {
+        setTimeout(resolve, 200);
+      });
+    }
+    return totpCode(this.#last, this.#parameters);
+  }
+
+  #now(): number {
+    return stepAt(Date.now(), this.#parameters);
+  }
+}
+
+const databases = engines.filter((engine) => engine === 'sqljs' || engine === 'postgres');
+
+describe.sequential.each(hasChromium ? databases : [])('The bank of the guides on %s', (engine) => {
+  let database: TestDatabase | undefined;
+  let browser: Browser;
+  let people: GuidePerson[];
+
+  beforeAll(async () => {
+    if (followed.length < SERIES.length) throw new Error('The bank was not built to its end.');
+    browser = await chromium.launch({ executablePath: CHROMIUM, args: CHROMIUM_ARGS });
+    if (engine === 'sqljs') return bank.restart({});
+    database = await openDatabase(engine);
+    const { options } = database;
+    await bank.restart({ DATABASE_URL: 'url' in options ? options.url : '' });
+  });
+  beforeEach(() => {
+    people = [];
+  });
+  afterEach(() => Promise.all(people.map((person) => person.close())));
+  afterAll(async () => {
+    await browser?.close();
+    await bank.stop();
+    await database?.drop();
+  });
+
+  async function person(name: string): Promise<GuidePerson> {
+    const one = await GuidePerson.open(browser, bank, name);
+    people.push(one);
+    await one.signUp();
+    return one;
+  }
+
+  async function withPhone(name: string, phone: string): Promise<GuidePerson> {
+    const one = await person(name);
+    await one.enterPhone(phone);
+    await one.confirmByMessage(phone);
+    await one.reads(`Your number is ${phone} now.`);
+    return one;
+  }
+
+  it('verifies a phone, signs in by message, app and passkey, steps payments up, and queues messages', async () => {
+    const phone = '+14155550123';
+    const ann = await person('ann');
+    await ann.enterPhone('not a number');
+    await ann.reads('This is no phone number.');
+    await ann.enterPhone('(415) 555-0123');
+    const code = await bank.codeFor(phone);
+    await ann.confirm(code === '123456' ? '654321' : '123456');
+    await ann.reads('The code is wrong.');
+    await ann.confirm(code);
+    await ann.reads(`Your number is ${phone} now.`);
+
+    await ann.signOut();
+    await ann.beginSignIn();
+    await ann.confirmByMessage(phone);
+    await ann.isSignedIn();
+    await ann.enterPayment('10.00', 'Bob');
+    await ann.confirmByMessage(phone);
+    await ann.reads('You have paid 10.00 USD.');
+    expect(bank.log).toContain('To approve: "Pay 10.00 USD to Bob".');
+
+    await ann.visit('/security.html');
+    await ann.press('Add an authenticator app');
+    await ann.confirmByMessage(phone);
+    const secret = ann.page.locator('#secret').filter({ hasText: /\w/ });
+    const app = new App((await secret.textContent()) ?? '');
+    await ann.page.getByLabel('Code that the app shows').fill(await app.code());
+    await ann.press('Add the app');
+    await ann.reads('Your recovery codes');
+    expect(await ann.page.locator('#recovery li').count()).toBe(10);
+    expect(bank.log).toContain('A new way to confirm was added to your account.');
+
+    await ann.signOut();
+    await ann.beginSignIn();
+    await ann.reads('Code of your authenticator app');
+    await ann.confirm(await app.code());
+    await ann.isSignedIn();
+    await ann.visit('/security.html');
+    await ann.press('Add a passkey');
+    await ann.confirm(await app.code());
+    await ann.reads('The passkey was added.');
+
+    await ann.signOut();
+    await ann.beginSignIn();
+    await ann.press('Use passkey');
+    await ann.isSignedIn();
+    await ann.enterPayment('25.00', 'Carol');
+    await ann.press('Use passkey');
+    await ann.reads('You have paid 25.00 USD.');
+    await ann.reads('10.00 USD to Bob');
+
+    const seen = ann.requested.map(({ method = 'code', delivery }) => [method, delivery]);
+    expect(seen).toEqual([
+      ...Array.from({ length: 4 }, () => ['code', 'queued']),
+      ['totp', undefined],
+      ['totp', undefined],
+      ['passkey', undefined],
+      ['passkey', undefined],
+    ]);
+  });
+
+  it('gives a number to one account, and replaces it when its owner agrees, not for a stolen session', async () => {
+    const [old, fresh] = ['+14155550124', '+14155550125'];
+    const bob = await withPhone('bob', old);
+    const eve = await person('eve');
+    await eve.enterPhone(old);
+    await eve.confirmByMessage(old);
+    await eve.reads('Another account has this number.');
+
+    // A thief of the session can prove a number of the thief, and no more.
+    const asked = await bob.call('POST', '/2factor/request-confirmation', {
+      purpose: 'new-phone',
+      token: '+14155550126',
+    });
+    const { id } = asked.body as { id: string };
+    const code = await bank.codeFor('+14155550126');
+    await bob.call('POST', '/2factor/confirm', { id, code });
+    const stolen = await bob.call('PUT', '/phone', { confirmation: id });
+    expect(stolen).toMatchObject({ status: 403, body: { error: 'confirmation-required' } });
+    const twice = await bob.call('PUT', '/phone', { confirmation: id, leave: id });
+    expect(twice).toMatchObject({ status: 403 });
+
+    await bob.enterPhone(fresh);
+    await bob.confirmByMessage(fresh);
+    await bob.reads('Do you agree?');
+    await bob.confirmByMessage(old);
+    await bob.reads(`Your number is ${fresh} now.`);
+  });
+
+  it('sends one message for a sign-in that is begun again, lets the fourth in, and words that the sixth has to wait', async () => {
+    const phone = '+14155550127';
+    const carol = await withPhone('carol', phone);
+    const before = bank.messagesTo(phone);
+    for (let login = 0; login < 5; login += 1) {
+      await carol.signOut();
+      await carol.beginSignIn();
+      if (login === 0) {
+        await carol.reads('We sent a code to');
+        await carol.beginSignIn();
+      }
+      await carol.confirmByMessage(phone);
+      await carol.isSignedIn();
+    }
+    expect(bank.messagesTo(phone) - before).toBe(5);
+
+    await carol.signOut();
+    await carol.beginSignIn();
+    await carol.reads('There were too many tries. Please wait');
+  });
+
+  it('opens nothing for a stranger, for the first step alone, and for a proof of something else', async () => {
+    const phone = '+14155550128';
+    const dave = await withPhone('dave', phone);
+    const details = { amount: '10.00', payee: 'Bob' };
+    const paid = await dave.call('POST', '/2factor/request-confirmation', {
+      purpose: 'payment',
+      details,
+    });
+    const { id } = paid.body as { id: string };
+    await dave.call('POST', '/2factor/confirm', { id, code: await bank.codeFor(phone) });
+    const tries = [
+      ['/payments', { ...details, amount: '10000.00' }],
+      ['/2factor/factors/enrol', { method: 'totp' }],
+    ] as const;
+    for (const [path, body] of tries) {
+      expect(await dave.call('POST', path, body, id)).toMatchObject({
+        status: 403,
+        body: { error: 'confirmation-required' },
+      });
+    }
+    // A session that is signed in asks for no sign-in code.
+    const login = { purpose: 'login' };
+    expect(await dave.call('POST', '/2factor/request-confirmation', login)).toMatchObject({
+      status: 403,
+    });
+
+    await dave.signOut();
+    await dave.beginSignIn();
+    await dave.reads('We sent a code to');
+    const closed = [
+      ['GET', '/me', undefined, 401],
+      ['GET', '/payments', undefined, 401],
+      ['POST', '/payments', details, 401],
+      ['PUT', '/phone', { confirmation: id }, 401],
+      ['POST', '/phone/spelling', { phone }, 401],
+      ['POST', '/sign-in/finish', {}, 403],
+      ['POST', '/2factor/factors/list', {}, 403],
+      ['POST', '/2factor/request-confirmation', { purpose: 'payment', details }, 403],
+      [
+        'POST',
+        '/2factor/request-confirmation',
+        { purpose: 'leave-phone', details: { phone } },
+        403,
+      ],
+      ['POST', '/2factor/request-confirmation', { token: phone }, 400],
+    ] as const;
+    for (const [method, path, body, status] of closed) {
+      const answer = await dave.call(method, path, body, id);
+      const { type, error } = answer.body;
+      expect([path, answer.status, String(type).endsWith(`:${String(error)}`)]).toEqual([
+        path,
+        status,
+        true,
+      ]);
+    }
+    const malformed = await dave.call('POST', '/sign-in', { name: { $ne: 1 }, password: 5 });
+    expect(malformed).toMatchObject({ status: 400, body: { error: 'invalid-request' } });
+  });
+});
+
+describe('The reader of the guides', () => {
+  it('refuses a block without a text above it, and a file without a name', () => {
+    const page = (step: string): string => `# T\n\nAt the end x.\n\n## 1. Do\n\n${step}`;
+    expect(() => seriesPageOf('twin', page('```sh\nls\n```\n'))).toThrow('no text stands above');
+    expect(() => seriesPageOf('twin', page('Do this.\n\n```ts\nconst a = 1;\n```\n'))).toThrow(
+      'has no name',
+    );
+  });
+
+  it.each([
+    ['a\nb\nc\n', 'a\nx\nb\nc\ny\nz\n', '2,5-6'],
+    ['a\nb\n', 'b\n', ''],
+    ['a\n', 'b\n', '1'],
+  ])('finds the lines that are new when %j becomes %j', (before, after, marked) => {
+    expect(changedLines(before, after)).toBe(marked);
+  });
+
+  it('takes another answer than the one that is shown for wrong', () => {
+    expect(answers('{"id":"1","a":2}', '{"id":"...","a":2}')).toBe(true);
+    expect(answers('{"id":"1","a":3}', '{"id":"...","a":2}')).toBe(false);
+    expect(answers('x{"a":2}', '{"a":2}')).toBe(false);
+    expect(answers('{"a":2}x', '{"a":2}')).toBe(false);
+    expect(answers('{"a":2,"b":3}', '{"a":2...')).toBe(true);
+  });
+});

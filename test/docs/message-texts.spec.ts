@@ -1,0 +1,118 @@
+import { mkdtemp, mkdir, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import type { DynamicModule, Type } from '@nestjs/common';
+import { Test } from '@nestjs/testing';
+import { TypeOrmModule } from '@nestjs/typeorm';
+import { I18nModule } from 'nestjs-i18n';
+import { afterEach, beforeAll, describe, expect, it } from 'vitest';
+
+import {
+  functionalSenderBackend,
+  TwoFactorModule,
+  twoFactorMigrations,
+  TwoFactorSendError,
+  TwoFactorService,
+  type RenderedMessage,
+  type TwoFactorModuleExtras,
+} from '../../lib/index.js';
+import { secretOf } from '../support/secret.js';
+import { startGuide, type Guide } from '../support/guide.js';
+import { load, readPage, writePage } from '../support/snippets.js';
+
+const page = await readPage('docs/guides/message-texts.md');
+const ends: (() => Promise<unknown>)[] = [];
+
+beforeAll(() => writePage(page));
+afterEach(async () => {
+  for (const end of ends.splice(0).toReversed()) await end();
+});
+
+describe('Message texts', () => {
+  let guide: Guide;
+  let sent: { to: string; text: string }[];
+
+  const open = async (): Promise<void> => {
+    guide = await startGuide(page);
+    ends.push(() => guide.close());
+    ({ sent } = await load<{ sent: typeof sent }>(page, 'app.module.ts'));
+    sent.length = 0;
+  };
+  const ask = async (purpose: string, language?: string, details?: object): Promise<string> => {
+    const more = { ...(language && { context: { language } }), ...(details && { details }) };
+    await guide.app
+      .get(TwoFactorService)
+      .request({ token: '+15555550123', purpose, ...(more as object) });
+    return sent.at(-1)!.text.replaceAll(/\d{6}/g, '042317');
+  };
+
+  it('writes the two messages of the page, and a language of its own', async () => {
+    await open();
+    const details = { amount: '120.00', payee: 'Bob' };
+    const [english, german] = [...page.text.matchAll(/```text\n([\s\S]*?)\n```/g)].map(
+      ([, text]) => text,
+    );
+
+    expect(await ask('payment', undefined, details)).toBe(english);
+    expect(await ask('payment', 'de-AT', details)).toBe(german);
+    expect(await ask('login', 'nl')).toMatch(
+      /^ACME Bank: 042317 is uw code om in te loggen\. Hij is 10 minuten geldig\./,
+    );
+    expect(await ask('close-account')).toContain('code to close your account.');
+  });
+
+  it('sends nothing for a payment without its details', async () => {
+    await open();
+    await expect(ask('payment')).rejects.toBeInstanceOf(TwoFactorSendError);
+    expect(sent).toEqual([]);
+  });
+
+  it('takes the texts from nestjs-i18n', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'i18n-'));
+    ends.push(() => rm(folder, { recursive: true }));
+    await mkdir(join(folder, 'en'));
+    const json = /```json\n([\s\S]*?)\n```/.exec(page.text)![1]!;
+    await writeFile(join(folder, 'en/two-factor.json'), json);
+    const { i18nMessages } = await load<{ i18nMessages: TwoFactorModuleExtras }>(
+      page,
+      'i18n.messages.ts',
+    );
+    let message: RenderedMessage | undefined;
+    const imports: (DynamicModule | Type<object>)[] = [
+      TypeOrmModule.forRoot({
+        type: 'sqljs',
+        autoLoadEntities: true,
+        migrations: [...twoFactorMigrations],
+        migrationsRun: true,
+      }),
+      I18nModule.forRoot({
+        fallbackLanguage: 'en',
+        loaderOptions: { path: folder, watch: false },
+        logging: false,
+      }),
+      TwoFactorModule.forRoot({
+        ...i18nMessages,
+        secret: secretOf('message texts'),
+        senders: {
+          default: {
+            backend: functionalSenderBackend(async ({ render }) => {
+              message = await render();
+            }),
+          },
+        },
+      }),
+    ];
+    const app = (await Test.createTestingModule({ imports }).compile()).createNestApplication();
+    ends.push(() => app.close());
+    await app.init();
+    await app
+      .get(TwoFactorService)
+      .request({ token: 'ann@example.com', context: { language: 'fr' }, details: { amount: 1 } });
+
+    expect(message?.subject).toBe('Your code');
+    expect(message?.sms).toMatch(
+      /^\d{6} is your code\. Amount: 1 It is valid for 10 min\. Do not share it\.$/,
+    );
+  });
+});

@@ -1,0 +1,53 @@
+import type { Type } from '@nestjs/common';
+import { afterEach, beforeAll, describe, expect, it } from 'vitest';
+
+import { ConfirmerService, DeliveryService } from '../../lib/index.js';
+import { startGuide, type Guide } from '../support/guide.js';
+import { load, readPage, writePage } from '../support/snippets.js';
+
+const page = await readPage('docs/guides/send-after-the-commit.md');
+let guide: Guide | undefined;
+
+interface SignUps {
+  begin(email: string, store: () => Promise<void>): Promise<string>;
+}
+
+beforeAll(() => writePage(page));
+afterEach(async () => {
+  await guide?.close();
+  guide = undefined;
+});
+
+describe('Send after the commit', () => {
+  it('sends committed messages and none that was rolled back, and answers over HTTP whether one was sent', async () => {
+    guide = await startGuide(page);
+    const { app } = guide;
+    const lastCode = (): string => guide!.lastCode();
+    const post = (path: string, body: object): ReturnType<Guide['post']> => guide!.post(path, body);
+    const { SignUps } = await load<{ SignUps: Type<SignUps> }>(page, 'sign-ups.ts');
+    const signUps = app.get(SignUps);
+
+    const failing = signUps.begin('ann@example.com', () => Promise.reject(new Error('taken')));
+    await expect(failing).rejects.toThrow('taken');
+    expect(await app.get(DeliveryService).sweep()).toBe(0);
+    expect(() => lastCode()).toThrow('Nothing was sent.');
+
+    const id = await signUps.begin('ann@example.com', () => Promise.resolve());
+    await expect.poll(() => lastCode(), { timeout: 10_000 }).toMatch(/^\d{6}$/);
+    await expect
+      .poll(async () => (await post('/2factor/check', { id })).body, { timeout: 10_000 })
+      .toMatchObject({ status: 'pending', delivery: 'sent' });
+    expect((await app.get(ConfirmerService).confirm(id, lastCode()))[1]).toBe(true);
+    const { body } = await post('/2factor/request-confirmation', { token: 'bob@example.com' });
+    expect(body).toMatchObject({ delivery: 'queued' });
+  });
+
+  it('sweeps from a job', async () => {
+    const { sweep } = await load<{ sweep: (signal: AbortSignal) => Promise<number> }>(
+      page,
+      'sweep.ts',
+    );
+
+    expect(await sweep(new AbortController().signal)).toBe(0);
+  });
+});

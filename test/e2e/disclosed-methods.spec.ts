@@ -1,0 +1,172 @@
+// An anonymous client that knows the name or the address of a user learns nothing about the methods of that user.
+import { UnauthorizedException, type ExecutionContext } from '@nestjs/common';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+
+import type { PurposeDefinition } from '../../lib/index.js';
+import { enrolApp, METHODS } from '../support/authenticator.js';
+import { comparable, startHttpApp, type Answer, type HttpTestApp } from '../support/http.js';
+import { UNKNOWN_ID } from '../support/unknown-id.js';
+import { header } from './controller-fixtures.js';
+
+/** The application's session: no header, no person. */
+const subject = (context: ExecutionContext): string | undefined => header(context, 'x-session');
+const recipient = (context: ExecutionContext): string => `${subject(context)}@example.com`;
+const strict = (context: ExecutionContext): string => {
+  const user = subject(context);
+  if (user === undefined) throw new UnauthorizedException();
+  return user;
+};
+
+const purposes = {
+  login: { subject, recipient, methods: ['totp', 'code', 'recovery'] },
+  strict: { subject: strict, recipient, methods: ['totp', 'recovery'] },
+  'sign-up': { open: true },
+  factors: { subject, recipient },
+} satisfies Record<string, PurposeDefinition>;
+
+/** All that a stranger can write about a person. */
+const naming = (user: string): Record<string, string> => ({
+  token: `${user}@example.com`,
+  subject: user,
+  user,
+  name: user,
+});
+
+/**
+ * Each route, with a body that names a person, and the reason why its answer does not depend on what that person has.
+ */
+const ROUTES: readonly [reason: string, route: string, body: object][] = [
+  ['a purpose with a subject asks the session first', 'request-confirmation', { purpose: 'login' }],
+  ['also when a method is named', 'request-confirmation', { purpose: 'login', method: 'totp' }],
+  [
+    'also when the method cannot be guessed',
+    'request-confirmation',
+    { purpose: 'login', method: 'recovery' },
+  ],
+  ['a resolver that throws is passed on', 'request-confirmation', { purpose: 'strict' }],
+  [
+    'an open purpose has no subject, and allows a code alone',
+    'request-confirmation',
+    { purpose: 'sign-up' },
+  ],
+  [
+    'a method is refused for an open purpose, whoever is named',
+    'request-confirmation',
+    { purpose: 'sign-up', method: 'totp' },
+  ],
+  [
+    'details are read after the subject',
+    'request-confirmation',
+    { purpose: 'factors', details: { change: 'recovery-codes' } },
+  ],
+  [
+    'an id that is not one of the session is unknown',
+    'confirm',
+    { id: UNKNOWN_ID, code: '123456', method: 'totp' },
+  ],
+  [
+    'also for a recovery code',
+    'confirm',
+    { id: UNKNOWN_ID, code: 'K7QF2-M9DXW-4TH8R-BN3CV-6YJ0P', method: 'recovery' },
+  ],
+  ['the same is true of a message', 'resend', { id: UNKNOWN_ID }],
+  ['and of its state', 'check', { id: UNKNOWN_ID }],
+  ['the factors are those of the session', 'factors/list', {}],
+  ['the subject is asked before a proof', 'factors/enrol', { method: 'totp' }],
+  [
+    'the subject is asked before an enrolment is looked for',
+    'factors/activate',
+    { factor: UNKNOWN_ID, response: '123456' },
+  ],
+  [
+    'the subject is asked before a factor is looked for',
+    'factors/rename',
+    { factor: UNKNOWN_ID, label: 'x' },
+  ],
+  ['the same is true of a removal', 'factors/remove', { factor: 'recovery', allowLast: true }],
+  ['and of new codes', 'factors/recovery-codes', {}],
+];
+
+describe('A stranger with the name of a subject', () => {
+  let http: HttpTestApp;
+
+  beforeAll(async () => {
+    http = await startHttpApp({
+      options: { controller: true, methods: METHODS, purposes, limits: {} },
+    });
+    await enrolApp(http, 'ann');
+  });
+  afterAll(() => http.close());
+
+  const call = (route: string, body: object, user: string): Promise<Answer> =>
+    http.post(
+      `/2factor/${route}`,
+      {
+        ...body,
+        ...(route.startsWith('factors') || 'purpose' in body ? {} : naming(user)),
+        ...tokenOf(body, user),
+      },
+      { 'x-confirmation-id': UNKNOWN_ID },
+    );
+
+  it.each(ROUTES)('learns nothing, because %s: %s', async (_, route, body) => {
+    const statements = async (user: string): Promise<[Answer, string[]]> => {
+      let answer: Answer | undefined;
+      const log = await http.log.during(async () => {
+        answer = await call(route, body, user);
+      });
+      return [answer!, log.map(({ sql }) => sql)];
+    };
+
+    const [ofAnn, forAnn] = await statements('ann');
+    const [ofNora, forNora] = await statements('nora');
+
+    expect(withoutId(ofAnn)).toEqual(withoutId(ofNora));
+    expect(forAnn).toEqual(forNora);
+    expect(forAnn.filter((sql) => sql.includes('two_factor_factor'))).toEqual([]);
+  });
+
+  it('learns it with the session of that person, which shows that the comparison can fail', async () => {
+    const body = { purpose: 'login' };
+    const [ann, nora] = await Promise.all(
+      ['ann', 'nora'].map((user) =>
+        http.post('/2factor/request-confirmation', body, { 'x-session': user }),
+      ),
+    );
+
+    expect(withoutId(ann!)).not.toEqual(withoutId(nora!));
+  });
+
+  it('learns nothing from the confirmation of a person, whose id it has', async () => {
+    const make = async (methods: ('code' | 'totp')[]): Promise<string> =>
+      (await http.confirmer.makeConfirmation({ subject: 'ann', purpose: 'login', methods })).id;
+    const [byApp, byCode] = [await make(['totp']), await make(['code'])];
+
+    for (const route of ['confirm', 'resend', 'check']) {
+      for (const method of route === 'confirm' ? ['totp', 'code', 'recovery'] : [undefined]) {
+        const code = method === 'recovery' ? 'K7QF2-M9DXW-4TH8R-BN3CV-6YJ0P' : '123456';
+        const answers = await Promise.all(
+          [byApp, byCode, UNKNOWN_ID].map((id) =>
+            http.post(`/2factor/${route}`, { id, code, method }),
+          ),
+        );
+        expect(answers[0]).toMatchObject({ status: 404 });
+        expect(new Set(answers.map((each) => JSON.stringify(comparable(each)))).size).toBe(1);
+      }
+    }
+  });
+});
+
+/** Only an open purpose takes the token of a client. */
+function tokenOf(body: object, user: string): object {
+  return 'purpose' in body && body.purpose === 'sign-up' ? { token: `${user}@example.com` } : {};
+}
+
+/** An answer without what every request has of its own, and without the length of the name that the stranger has written. */
+function withoutId(answer: Answer): unknown {
+  const text = answer.text
+    .replace(/"id":"[0-9a-v]{36}"/, '"id":"-"')
+    .replace(/"maskedToken":"[^"]*"/, '"maskedToken":"-"');
+  const { 'content-length': _, ...headers } = answer.headers;
+  return comparable({ ...answer, headers, text });
+}

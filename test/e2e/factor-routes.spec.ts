@@ -1,0 +1,473 @@
+// The routes that change factors: what proves a change, and that a proof for one change is a proof for no other.
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+
+import { totp, recoveryCodes, type PurposeDefinition } from '../../lib/index.js';
+import { factorsOf, METHODS, TestAuthenticator } from '../support/authenticator.js';
+import { enrolledClient, FactorClient, FACTORS, MANY } from '../support/factor-routes.js';
+import { adapters, startHttpApp, type HttpTestApp } from '../support/http.js';
+import { UNKNOWN_ID } from '../support/unknown-id.js';
+
+const ENROL = { change: 'enrol', method: 'totp' };
+const CODES = { change: 'recovery-codes' };
+const TWO_APPS = [totp({ issuer: 'ACME', max: 2 }), recoveryCodes({ count: 10 })];
+
+describe.each(adapters)('The routes of the factors on $name', ({ create }) => {
+  let http: HttpTestApp;
+  let users = 0;
+
+  beforeAll(async () => {
+    http = await startHttpApp({
+      adapter: create(),
+      options: {
+        controller: true,
+        methods: TWO_APPS,
+        purposes: { factors: FACTORS },
+        limits: MANY,
+      },
+    });
+  });
+  afterAll(() => http.close());
+
+  const nextUser = (): string => `user-${(users += 1)}`;
+
+  it('enrol a first app by a sent code, and show its secret and the recovery codes once', async () => {
+    const client = new FactorClient(http, nextUser());
+    const proof = await client.byCode(ENROL);
+
+    const enrolled = await client.post(
+      'factors/enrol',
+      { method: 'totp', label: 'My phone', account: 'ann@example.com' },
+      proof,
+    );
+
+    expect(enrolled).toMatchObject({ status: 200, headers: { 'cache-control': 'no-store' } });
+    expect(enrolled.body).toEqual({
+      factor: {
+        id: expect.any(String),
+        method: 'totp',
+        label: 'My phone',
+        createdAt: expect.any(String),
+        lastUsedAt: null,
+      },
+      uri: expect.stringContaining('otpauth://totp/ACME:ann%40example.com?secret='),
+      secret: expect.stringMatching(/^[A-Z2-7]{32}$/),
+    });
+    expect(await client.list()).toEqual([]);
+    const { factor, secret } = enrolled.body as { factor: { id: string }; secret: string };
+    const wrong = await client.post('factors/activate', {
+      factor: factor.id,
+      response: '00000000',
+    });
+    expect(wrong).toBeProblem(422, 'code-mismatch');
+    const app = new TestAuthenticator(secret, http.clock);
+    const activated = await client.activate({ id: factor.id, app });
+    expect(activated).toMatchObject({ status: 200 });
+    expect(Object.keys(activated.body as object)).toEqual(['factor', 'recoveryCodes']);
+    expect((activated.body as { recoveryCodes: string[] }).recoveryCodes).toHaveLength(10);
+    expect(await client.list()).toMatchObject([
+      { id: factor.id, label: 'My phone' },
+      { id: 'recovery', left: 10 },
+    ]);
+    expect(await client.activate({ id: factor.id, app })).toBeProblem(404, 'not-found');
+  });
+
+  it('rename, replace the codes and remove with proofs by an app or a recovery code', async () => {
+    const { client, app, factorId, recoveryCodes: codes } = await enrolledClient(http, nextUser());
+    const rename = await client.byApp({ change: 'rename', factor: factorId }, app);
+    const replace = await client.byRecovery(CODES, codes[0]!);
+    const remove = await client.byApp({ change: 'remove', factor: factorId }, app);
+
+    expect(
+      await client.post('factors/rename', { factor: factorId, label: 'Old' }, rename),
+    ).toMatchObject({ status: 200, body: { factor: factorId, label: 'Old' } });
+    expect(await client.list()).toMatchObject([{ label: 'Old' }, { left: 9 }]);
+    const replaced = await client.post('factors/recovery-codes', {}, replace);
+    expect(replaced).toMatchObject({ status: 200 });
+    expect((replaced.body as { recoveryCodes: string[] }).recoveryCodes).toHaveLength(10);
+    // A proof that did not change anything is as it was.
+    expect(await client.post('factors/remove', { factor: factorId }, remove)).toBeProblem(
+      409,
+      'last-factor',
+    );
+    expect(
+      await client.post('factors/remove', { factor: factorId, allowLast: true }, remove),
+    ).toMatchObject({ status: 200, body: { factor: factorId, removed: true } });
+    expect(await client.list()).toEqual([]);
+    expect((await client.request(ENROL)).body).toMatchObject({ method: 'code' });
+  });
+
+  it('remove all recovery codes, and leave the app', async () => {
+    const { client, app } = await enrolledClient(http, nextUser());
+    const proof = await client.byApp({ change: 'remove', factor: 'recovery' }, app);
+
+    const removed = await client.post('factors/remove', { factor: 'recovery' }, proof);
+
+    expect(removed).toMatchObject({ status: 200, body: { factor: 'recovery', removed: true } });
+    expect(await client.list()).toMatchObject([{ method: 'totp' }]);
+  });
+
+  it('refuse every change without a proof, and change nothing', async () => {
+    const { client, factorId } = await enrolledClient(http, nextUser());
+    const before = await client.list();
+
+    for (const [route, body] of changesOf(factorId)) {
+      expect(await client.post(route, body)).toBeProblem(403, 'confirmation-required');
+      expect(await client.post(route, body, UNKNOWN_ID)).toBeProblem(403, 'confirmation-required');
+      expect(await client.post(route, body, 'no-id')).toBeProblem(400, 'invalid-request');
+    }
+    expect(await client.list()).toEqual(before);
+  });
+
+  it('refuse a proof for one change on every other one, and leave it usable for its own', async () => {
+    const { client, app, factorId, recoveryCodes: codes } = await enrolledClient(http, nextUser());
+    const other = (await client.list())[1]!.id;
+    const changes = [
+      ['factors/enrol', { method: 'totp' }, ENROL],
+      ['factors/rename', { factor: factorId, label: 'x' }, { change: 'rename', factor: factorId }],
+      ['factors/remove', { factor: other }, { change: 'remove', factor: other }],
+      ['factors/remove', { factor: factorId }, { change: 'remove', factor: factorId }],
+      ['factors/recovery-codes', {}, CODES],
+    ] as const;
+    const proofs: string[] = [];
+    for (const [index, [, , details]] of changes.entries()) {
+      proofs.push(await client.byRecovery(details, codes[index]!));
+    }
+    const before = await client.list();
+
+    for (const [at, proof] of proofs.entries()) {
+      for (const [index, [route, body]] of changes.entries()) {
+        if (at === index) continue;
+        const answer = await client.post(route, body, proof);
+        expect([route, answer.status]).toEqual([route, 403]);
+      }
+    }
+    expect(await client.list()).toEqual(before);
+    expect(await client.post(changes[1][0], changes[1][1], proofs[1])).toMatchObject({
+      status: 200,
+    });
+    expect(await client.post(changes[1][0], changes[1][1], proofs[1])).toBeProblem(
+      409,
+      'confirmation-used',
+    );
+    expect(app).toBeDefined();
+  });
+
+  it('refuse the proof of another person, and touch no factor of another person', async () => {
+    const ann = await enrolledClient(http, nextUser());
+    const eve = await enrolledClient(http, nextUser());
+    const details = { change: 'remove', factor: ann.factorId };
+    const ofAnn = await ann.client.byApp(details, ann.app);
+    const ofEve = await eve.client.byApp(details, eve.app);
+    const body = { factor: ann.factorId, allowLast: true };
+
+    expect(await eve.client.post('factors/remove', body, ofAnn)).toBeProblem(
+      403,
+      'confirmation-required',
+    );
+    expect(await eve.client.post('factors/remove', body, ofEve)).toBeProblem(404, 'not-found');
+    const renaming = await eve.client.byApp({ change: 'rename', factor: ann.factorId }, eve.app);
+    expect(
+      await eve.client.post('factors/rename', { factor: ann.factorId, label: 'x' }, renaming),
+    ).toBeProblem(404, 'not-found');
+    expect(
+      await eve.client.post('factors/activate', { factor: ann.factorId, response: '123456' }),
+    ).toBeProblem(404, 'not-found');
+    expect(await ann.client.list()).toMatchObject([{ id: ann.factorId, label: '' }, { left: 10 }]);
+  });
+
+  it('refuse a proof by code when its person has an app by then', async () => {
+    const client = new FactorClient(http, nextUser());
+    const proofs = [await client.byCode(ENROL), await client.byCode(ENROL)];
+    const codes = await client.byCode(CODES);
+    expect(await client.activate(await client.enrol(proofs[0]))).toMatchObject({ status: 200 });
+    const before = await client.list();
+
+    const { id } = before[0]!;
+    expect(await client.post('factors/enrol', { method: 'totp' }, proofs[1])).toBeProblem(
+      403,
+      'confirmation-required',
+    );
+    expect(await client.post('factors/recovery-codes', {}, codes)).toBeProblem(
+      403,
+      'confirmation-required',
+    );
+    expect((await client.request({ change: 'remove', factor: id }, 'code')).body).toMatchObject({
+      error: 'method-not-allowed',
+    });
+    expect(await client.list()).toEqual(before);
+  });
+
+  it('end the enrolment of a thief who began before the owner, and gives the thief no other', async () => {
+    const user = nextUser();
+    const owner = new FactorClient(http, user);
+    const proofs = [await owner.byCode(ENROL), await owner.byCode(ENROL)];
+    const thief = await owner.enrol(proofs[0]);
+    // Of one method there is one pending enrolment; this one is as if of another.
+    await http.dataSource.query(
+      `UPDATE two_factor_factor SET method = 'hidden' WHERE id = '${thief.id}'`,
+    );
+    const owned = await owner.enrol(proofs[1]);
+    expect(await owner.activate(owned)).toMatchObject({ status: 200 });
+
+    expect(await owner.activate(thief)).toBeProblem(404, 'not-found');
+    expect(await owner.list()).toMatchObject([{ id: owned.id }, { left: 10 }]);
+  });
+
+  it('activate a second app only with an enrolment that an app has proven', async () => {
+    const { client, app } = await enrolledClient(http, nextUser());
+    const second = await client.enrol(await client.byApp(ENROL, app));
+
+    const activated = await client.activate(second);
+
+    expect(activated).toMatchObject({ status: 200, body: { factor: { id: second.id } } });
+    expect(Object.keys(activated.body as object)).toEqual(['factor']);
+    expect(await client.list()).toHaveLength(3);
+  });
+
+  it('refuse an activation after 15 minutes', async () => {
+    const client = new FactorClient(http, nextUser());
+    const begun = await client.enrol(await client.byCode(ENROL));
+    http.clock.advance(900);
+
+    expect(await client.activate(begun)).toBeProblem(404, 'not-found');
+  });
+
+  it.each([
+    [undefined],
+    [{}],
+    [{ change: 'enrol' }],
+    [{ change: 'enrol', method: 'recovery' }],
+    [{ change: 'enrol', method: 'passkey' }],
+    [{ change: 'enrol', method: 'totp', factor: 'recovery' }],
+    [{ change: 'enrol', method: 'totp', more: 1 }],
+    [{ change: 'remove', factor: 'x' }],
+    [{ change: 'remove', factor: { toString: 'recovery' } }],
+    [{ change: 'recovery-codes', factor: null }],
+    [{ change: 'erase' }],
+    [{ amount: '10.00' }],
+  ])('refuse to prove %o', async (details) => {
+    const client = new FactorClient(http, nextUser());
+
+    const answer = await client.post('request-confirmation', { purpose: 'factors', details });
+
+    expect(answer).toMatchObject({
+      status: 400,
+      body: { error: 'invalid-request', detail: expect.stringContaining('recovery-codes') },
+    });
+  });
+
+  it.each([
+    ['enrol', { method: 'sms' }],
+    ['enrol', { method: 'recovery' }],
+    ['enrol', { method: 5 }],
+    ['enrol', {}],
+    ['enrol', { method: 'totp', label: 'x'.repeat(65) }],
+    ['enrol', { method: 'totp', label: 'a\nb' }],
+    ['activate', { factor: 'x' }],
+    ['activate', { response: '123456' }],
+    ['rename', { factor: 'recovery', label: 5 }],
+    ['remove', { factor: 'recovery', allowLast: 'yes' }],
+    ['remove', { factor: ['recovery'] }],
+  ])('answer 400 to %s with %o, and spend no proof', async (route, body) => {
+    const { client, app } = await enrolledClient(http, nextUser());
+    const proof = await client.byApp(ENROL, app);
+
+    const answer = await client.post(`factors/${route}`, body, proof);
+
+    expect(answer).toMatchObject({ status: 400, body: { error: 'invalid-request' } });
+    expect(await client.post('factors/enrol', { method: 'totp' }, proof)).toMatchObject({
+      status: 200,
+    });
+  });
+
+  it('take JSON alone, with and without a slash at the end', async () => {
+    const headers = { 'x-user': 'ann', 'content-type': 'application/x-www-form-urlencoded' };
+    for (const route of ['list', 'enrol', 'activate', 'rename', 'remove', 'recovery-codes']) {
+      const path = `/2factor/factors/${route}`;
+      expect(await http.call(path, { method: 'POST', headers, body: 'a=b' })).toBeProblem(
+        415,
+        'unsupported-media-type',
+      );
+      expect(await http.call(path, { method: 'GET' })).toMatchObject({ status: 404 });
+    }
+    expect(await http.post('/2factor/factors/list/', {}, { 'x-user': 'ann' })).toMatchObject({
+      status: 200,
+    });
+  });
+});
+
+function changesOf(factor: string): [route: string, body: object][] {
+  return [
+    ['factors/enrol', { method: 'totp' }],
+    ['factors/rename', { factor, label: 'x' }],
+    ['factors/remove', { factor, allowLast: true }],
+    ['factors/remove', { factor: 'recovery' }],
+    ['factors/recovery-codes', {}],
+  ];
+}
+
+describe('Where there are routes of the factors', () => {
+  const opened: HttpTestApp[] = [];
+  afterEach(async () => {
+    for (const http of opened.splice(0)) await http.close();
+  });
+
+  async function start(
+    factors: PurposeDefinition | undefined,
+    hasMethods = true,
+  ): Promise<HttpTestApp> {
+    const http = await startHttpApp({
+      options: {
+        controller: true,
+        ...(hasMethods && { methods: METHODS }),
+        purposes: { ...(factors && { factors }), other: FACTORS },
+        limits: MANY,
+      },
+    });
+    opened.push(http);
+    return http;
+  }
+
+  it.each([
+    ['without methods', FACTORS, false],
+    ['without the purpose', undefined, true],
+  ] as const)('there are none %s', async (_, factors, hasMethods) => {
+    const http = await start(factors, hasMethods);
+
+    for (const [route, body] of [...changesOf('recovery'), ['factors/list', {}] as const]) {
+      expect(await http.post(`/2factor/${route}`, body, { 'x-user': 'ann' })).toMatchObject({
+        status: 404,
+        body: { message: `Cannot POST /2factor/${route}` },
+      });
+    }
+  });
+
+  it('keeps a purpose of that name as it is where there are no methods', async () => {
+    const http = await start({ ...FACTORS, details: () => ({ mine: true }) }, false);
+    const { body } = await http.post(
+      '/2factor/request-confirmation',
+      { purpose: 'factors' },
+      { 'x-user': 'ann' },
+    );
+
+    expect((await http.row((body as { id: string }).id)).details).toEqual({ mine: true });
+  });
+
+  it.each([
+    [{ open: true } as const, 'has no subject'],
+    [{ subject: FACTORS.subject, recipient: 'client' } as const, 'its client names where codes go'],
+    [{ ...FACTORS, details: () => ({}) }, 'has details of its own'],
+    [{ ...FACTORS, firstFactor: 'session' } as const, 'Leave one of them out'],
+    [{ ...FACTORS, firstFactor: 'code' as 'session' }, "Give 'session'"],
+    [{ ...FACTORS, methods: ['device'] as never }, 'a remembered browser'],
+  ])('refuses at boot the purpose %#', async (factors, message) => {
+    await expect(start(factors)).rejects.toThrow(message);
+  });
+
+  it('refuses firstFactor for other purposes', async () => {
+    await expect(
+      startHttpApp({
+        options: { methods: METHODS, purposes: { login: { ...FACTORS, firstFactor: 'session' } } },
+      }),
+    ).rejects.toThrow('firstFactor is for the purpose factors');
+  });
+
+  it('lets the session enrol a first app where the purpose allows that, and nothing else', async () => {
+    const http = await start({ subject: FACTORS.subject, firstFactor: 'session' });
+    const client = new FactorClient(http, 'ann');
+    for (const [route, body] of changesOf('recovery').slice(1)) {
+      expect(await client.post(route, body)).toBeProblem(403, 'confirmation-required');
+    }
+    const begun = await client.enrol();
+    const again = await client.enrol();
+    expect(await client.activate(begun)).toBeProblem(404, 'not-found');
+    expect(await client.activate(again)).toMatchObject({ status: 200 });
+
+    expect(await client.post('factors/enrol', { method: 'totp' })).toBeProblem(
+      403,
+      'confirmation-required',
+    );
+    http.clock.advance(30);
+    const proof = await client.byApp(ENROL, again.app);
+    expect(await client.post('factors/enrol', { method: 'totp' }, proof)).toMatchObject({
+      status: 200,
+    });
+  });
+
+  it('enrols no first app where neither a sent code nor the session proves the person', async () => {
+    const http = await start({ subject: FACTORS.subject });
+    const client = new FactorClient(http, 'ann');
+
+    expect(await client.request(ENROL)).toBeProblem(403, 'no-method');
+    expect(await client.post('factors/enrol', { method: 'totp' })).toBeProblem(
+      403,
+      'confirmation-required',
+    );
+    expect(await client.post('factors/enrol', { method: 'totp' }, UNKNOWN_ID)).toBeProblem(
+      403,
+      'confirmation-required',
+    );
+  });
+
+  it('applies the methods of the purpose again when the proof is used', async () => {
+    const http = await start({ ...FACTORS, methods: ['code'] });
+    const { client, factorId } = await enrolledClient(http, 'ann');
+
+    const proof = await client.byCode({ change: 'remove', factor: factorId });
+    const body = { factor: factorId, allowLast: true };
+
+    expect(await client.post('factors/remove', body, proof)).toMatchObject({ status: 200 });
+  });
+
+  it('calls the function `methods` of the purpose again when the proof is used', async () => {
+    let allowed: readonly ('code' | 'totp')[] = ['code'];
+    const http = await start({ ...FACTORS, methods: () => allowed });
+    const { client, factorId } = await enrolledClient(http, 'ann');
+    const proof = await client.byCode({ change: 'remove', factor: factorId });
+    allowed = ['totp'];
+    const body = { factor: factorId, allowLast: true };
+
+    expect(await client.post('factors/remove', body, proof)).toBeProblem(
+      403,
+      'confirmation-required',
+    );
+  });
+
+  it('counts no proof that the application confirmed by hand', async () => {
+    const http = await start(FACTORS);
+    const { client } = await enrolledClient(http, 'ann');
+    const { id } = await http.confirmer.makeConfirmation({
+      purpose: 'factors',
+      subject: 'ann',
+      details: ENROL,
+      isConfirmed: true,
+    });
+
+    expect(await client.post('factors/enrol', { method: 'totp' }, id)).toBeProblem(
+      403,
+      'confirmation-required',
+    );
+  });
+
+  it('answers 409, and leaves the proof unused, when another call changes the factors meanwhile', async () => {
+    const http = await start(FACTORS);
+    const client = new FactorClient(http, 'ann');
+    const proof = await client.byCode(ENROL);
+    const factors = factorsOf(http);
+    const enrolled = factors.enrolled.bind(factors);
+    // The change happens between the question and the transaction.
+    Object.assign(factors, {
+      enrolled: async (subject: string) => {
+        const seen = await enrolled(subject);
+        await enrolledClient(http, subject);
+        return seen;
+      },
+    });
+
+    expect(await client.post('factors/enrol', { method: 'totp' }, proof)).toBeProblem(
+      409,
+      'conflict',
+    );
+    expect((await http.row(proof)).usedAt).toBeNull();
+  });
+});

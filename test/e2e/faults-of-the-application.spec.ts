@@ -1,0 +1,218 @@
+// A fault of the application is never told to a client as a fault of the client, and each has its own answer and log line.
+import {
+  Controller,
+  HttpCode,
+  Logger,
+  Post,
+  UnauthorizedException,
+  UseFilters,
+} from '@nestjs/common';
+import { DataSource } from 'typeorm';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+
+import {
+  ConfirmerService,
+  TwoFactorCallError,
+  TwoFactorExceptionFilter,
+  TwoFactorStateError,
+  type PurposeDefinition,
+} from '../../lib/index.js';
+import { openDatabase } from '../support/engines.js';
+import { adapters, startHttpApp, type Answer, type HttpTestApp } from '../support/http.js';
+
+const person: PurposeDefinition = { subject: () => 'ann', recipient: () => 'ann@example.com' };
+const throws = (): never => {
+  throw new TypeError('Cannot read properties of undefined, INNERTEXT');
+};
+const purposes: Record<string, PurposeDefinition> = {
+  '': { open: true },
+  'no-phone': { ...person, recipient: () => undefined },
+  'no-user': { ...person, subject: () => undefined },
+  'subject-throws': { ...person, subject: throws },
+  'recipient-throws': { ...person, recipient: throws },
+  'subject-refuses': {
+    ...person,
+    subject: () => {
+      throw new UnauthorizedException();
+    },
+  },
+  'long-subject': { ...person, subject: () => 'x'.repeat(300) },
+  'long-recipient': { ...person, recipient: () => 'x'.repeat(400) },
+  'number-recipient': { ...person, recipient: () => 4915 as unknown as string },
+};
+
+@Controller('orders')
+@UseFilters(TwoFactorExceptionFilter)
+class OrderController {
+  constructor(
+    private readonly confirmer: ConfirmerService,
+    private readonly dataSource: DataSource,
+  ) {}
+
+  @Post()
+  @HttpCode(200)
+  async order(): Promise<object> {
+    const { id } = await this.confirmer.makeConfirmation({ isConfirmed: true });
+    await this.confirmer.use(id, { manager: this.dataSource.manager });
+    return { ok: true };
+  }
+}
+
+let app: HttpTestApp | undefined;
+let lines: Record<'error' | 'warn' | 'debug', string[]>;
+
+beforeEach(() => {
+  lines = { error: [], warn: [], debug: [] };
+  for (const level of ['error', 'warn', 'debug'] as const) {
+    vi.spyOn(Logger.prototype, level).mockImplementation((line: unknown) => {
+      lines[level].push(String(line));
+    });
+  }
+});
+afterEach(async () => {
+  vi.restoreAllMocks();
+  await app?.close();
+  app = undefined;
+});
+
+const ask = (running: HttpTestApp, body: object): Promise<Answer> =>
+  running.post('/2factor/request-confirmation', body);
+
+/** What was asked for, the answer, and the line of the log with its level. */
+const FAULTS: readonly (readonly [
+  purpose: string,
+  status: number,
+  error: string | null,
+  level: 'error' | 'warn' | 'debug',
+  line: string,
+])[] = [
+  [
+    'no-phone',
+    422,
+    'no-recipient',
+    'debug',
+    'The recipient resolver of purpose "no-phone" returned nothing for the way "default".',
+  ],
+  [
+    'no-user',
+    403,
+    'no-subject',
+    'debug',
+    'The subject resolver of purpose "no-user" returned nothing for this caller: let your sign-in run before it, which is a guard in controller: { guards } for the routes of this package, and @UseGuards or a middleware for your own.',
+  ],
+  [
+    'subject-throws',
+    500,
+    null,
+    'warn',
+    'The subject resolver of purpose "subject-throws" threw a TypeError.',
+  ],
+  [
+    'recipient-throws',
+    500,
+    null,
+    'warn',
+    'The recipient resolver of purpose "recipient-throws" threw a TypeError.',
+  ],
+  [
+    'long-subject',
+    500,
+    'invalid-configuration',
+    'error',
+    'The subject resolver of purpose "long-subject" returned an unusable value. A subject is a string of 1 to 255',
+  ],
+  [
+    'long-recipient',
+    500,
+    'invalid-configuration',
+    'error',
+    'The recipient resolver of purpose "long-recipient" returned an unusable value. A token is a text of 1 to 320',
+  ],
+  [
+    'number-recipient',
+    500,
+    'invalid-configuration',
+    'error',
+    'The recipient resolver of purpose "number-recipient" answered a number.',
+  ],
+];
+
+describe.each(adapters)('A fault of the application on $name', ({ create }) => {
+  it.each(FAULTS)('is answered and logged for the purpose %s', async (purpose, ...expected) => {
+    const [status, error, level, line] = expected;
+    app = await startHttpApp({ adapter: create(), options: { controller: true, purposes } });
+    const answer = await ask(app, { purpose });
+    if (error === null) {
+      // The application may have a filter for its error; this one has none.
+      expect(answer).toMatchObject({ status, body: { message: 'Internal server error' } });
+    } else {
+      expect(answer).toBeProblem(status, error);
+    }
+    expect(lines[level].filter((each) => each.includes(line))).toHaveLength(1);
+    expect(answer.text).not.toMatch(/INNERTEXT|resolver|malformed|sign in/i);
+    expect(app.inbox.deliveries).toStrictEqual([]);
+  });
+
+  it('is none when a resolver refuses by an exception of HTTP', async () => {
+    app = await startHttpApp({ adapter: create(), options: { controller: true, purposes } });
+    expect(await ask(app, { purpose: 'subject-refuses' })).toMatchObject({ status: 401 });
+    expect(lines.warn.filter((line) => line.includes('resolver'))).toStrictEqual([]);
+  });
+
+  it('is an unusable requester', async () => {
+    const limits = { requester: () => 'x'.repeat(300) };
+    app = await startHttpApp({
+      adapter: create(),
+      options: { controller: true, purposes, limits },
+    });
+    const answer = await ask(app, { token: 'ann@example.com' });
+    expect(answer).toBeProblem(500, 'invalid-configuration');
+    expect(lines.error.join('\n')).toContain(
+      'The resolver limits.requester returned an unusable value. A requester is a string of 1 to 255',
+    );
+  });
+
+  it('is a manager that is in no transaction', async () => {
+    app = await startHttpApp({ adapter: create(), controllers: [OrderController] });
+    expect(await app.post('/orders', {})).toBeProblem(500, 'invalid-call');
+    expect(lines.error.join('\n')).toContain(
+      'TwoFactorCallError: The manager is in no transaction.',
+    );
+    const { id } = await app.confirmer.makeConfirmation({ isConfirmed: true });
+    const both = { manager: app.dataSource.manager, idempotencyKey: 'sixteen-characters' };
+    await expect(app.confirmer.use(id, both)).rejects.toBeInstanceOf(TwoFactorCallError);
+  });
+});
+
+describe('A sender that a deployment renamed', () => {
+  it('lets a person request a new confirmation, and names the old sender in the log', async () => {
+    const database = await openDatabase('sqljs');
+    const start = (name: string): Promise<HttpTestApp> =>
+      startHttpApp({
+        database,
+        options: {
+          controller: true,
+          defaultSender: name,
+          senders: { [name]: { backend: () => () => undefined } },
+        },
+      });
+    const before = await start('sms');
+    const asked = await ask(before, { token: 'ann@example.com' });
+    expect(asked).toMatchObject({ status: 200 });
+    const { id } = asked.body as { id: string };
+    const row = await before.row(id);
+    await before.close();
+    app = await start('text');
+    await app.dataSource.getRepository('ConfirmationRecord').save(row);
+    app.clock.advance(31);
+    expect(await app.post('/2factor/resend', { id })).toBeProblem(410, 'sender-removed');
+    expect(lines.warn.join('\n')).toContain(
+      `The confirmation ${id.slice(0, 14)}... was sent by "sms", and this instance has no sender of that name`,
+    );
+    await expect(app.twoFactor.resend(id)).rejects.toBeInstanceOf(TwoFactorStateError);
+    expect(await ask(app, { token: 'ann@example.com' })).toMatchObject({ status: 200 });
+    await app.close();
+    app = undefined;
+    await database.drop();
+  });
+});

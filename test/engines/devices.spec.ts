@@ -1,0 +1,202 @@
+// Remembered devices: what makes one, what it confirms, and what a thief of an id or of a table makes of it.
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+
+import {
+  FactorRecord,
+  TwoFactorEvents,
+  type FactorService,
+  type TwoFactorEvent,
+} from '../../lib/index.js';
+import { enrolApp, factorsOf } from '../support/authenticator.js';
+import { rememberDevice, usedConfirmation } from '../support/devices.js';
+import { engines } from '../support/engines.js';
+import { PASSKEY_METHODS } from '../support/passkeys.js';
+import { startApp, type TestApp } from '../support/test-app.js';
+
+const DAY = 86_400;
+const FIVE_MINUTES = 300;
+
+describe.each(engines)('Remembered devices on %s', (engine) => {
+  let test: TestApp;
+  let factors: FactorService;
+  let events: TwoFactorEvent[] = [];
+
+  beforeAll(async () => {
+    const options = { methods: PASSKEY_METHODS, limits: false as const, databaseTimeoutMs: 60_000 };
+    test = await startApp({ engine, options });
+    factors = factorsOf(test);
+    test.app.get(TwoFactorEvents, { strict: false }).subscribe((event) => events.push(event));
+  });
+  afterAll(() => test.close());
+
+  const confirm = async (subject: string, token: string): Promise<boolean> => {
+    const { id } = await test.confirmer.makeConfirmation({ subject, methods: ['device'] });
+    return (await test.confirmer.confirm(id, { method: 'device', token }))[1];
+  };
+
+  it('confirm until they expire, and their use extends nothing', async () => {
+    const { token, expiresAt } = await rememberDevice(test, 'expires');
+
+    expect(expiresAt.getTime()).toBe(test.clock.now() + 30 * DAY * 1_000);
+    expect(await factors.list({ subject: 'expires' })).toMatchObject([
+      { method: 'device', expiresAt },
+    ]);
+    test.clock.advance(30 * DAY - 1);
+    expect(await confirm('expires', token)).toBe(true);
+    test.clock.advance(1);
+    expect(await confirm('expires', token)).toBe(false);
+    expect(await factors.list({ subject: 'expires' })).toEqual([]);
+  });
+
+  it('are not made by a code that went to a token which the client named', async () => {
+    const subject = 'proves-a-number';
+    const used = async (tokenFrom?: 'client'): Promise<string> => {
+      const token = `${tokenFrom ?? 'owner'}@example.com`;
+      const { id } = await test.twoFactor.request({ subject, token, tokenFrom });
+      await test.confirmer.confirm(id, test.inbox.lastCode);
+      expect(await test.confirmer.use(id, { subject })).toBe(true);
+      return id;
+    };
+
+    expect(await factors.remember({ confirmation: await used('client') })).toBeNull();
+    expect(await factors.remember({ confirmation: await used() })).not.toBeNull();
+  });
+
+  it('are stored as a hash alone, and reported in events without the token', async () => {
+    events = [];
+    const { token } = await rememberDevice(test, 'hashed');
+    const [id, secret] = token.split('.') as [string, string];
+
+    const row = await test.dataSource.getRepository(FactorRecord).findOneByOrFail({ id });
+    expect(secret).toHaveLength(43);
+    expect(JSON.stringify(row)).not.toContain(secret);
+    expect(events.at(-1)).toMatchObject({
+      type: 'device-remembered',
+      subject: 'hashed',
+      factor: id,
+    });
+    expect(JSON.stringify(events)).not.toContain(secret);
+  });
+
+  it('are remembered once for each confirmation, also by concurrent calls', async () => {
+    const confirmation = await usedConfirmation(test, 'once');
+
+    const all = await Promise.all(
+      Array.from({ length: 10 }, () => factors.remember({ confirmation })),
+    );
+
+    expect(all.filter((device) => device !== null)).toHaveLength(1);
+    expect(await factors.list({ subject: 'once' })).toHaveLength(1);
+    expect(await factors.remember({ confirmation })).toBeNull();
+  });
+
+  it('are made of no confirmation that is unused, unknown, or used too long ago', async () => {
+    const state = await test.confirmer.makeConfirmation({ subject: 'unused' });
+    const remember = (confirmation: string): ReturnType<FactorService['remember']> =>
+      factors.remember({ confirmation });
+
+    expect(await remember(state.id)).toBeNull();
+    await test.confirmer.confirm(state.id, state.code!);
+    expect(await remember(state.id)).toBeNull();
+    expect(await remember('0'.repeat(36))).toBeNull();
+    const old = await usedConfirmation(test, 'unused');
+    test.clock.advance(FIVE_MINUTES);
+    expect(await remember(old)).toBeNull();
+    expect(await factors.list({ subject: 'unused' })).toEqual([]);
+  });
+
+  it('are made neither by hand, nor by a recovery code, nor by a device, nor without a subject', async () => {
+    const subject = 'untrusted';
+    const { recoveryCodes } = await enrolApp(test, subject);
+    const { token } = await rememberDevice(test, subject);
+    const byHand = await usedConfirmation(test, subject, { isConfirmed: true });
+    const methods = ['recovery', 'device'] as const;
+    const used: string[] = [byHand];
+    for (const response of [
+      { method: 'recovery', code: recoveryCodes[0]! },
+      { method: 'device', token },
+    ] as const) {
+      const { id } = await test.confirmer.makeConfirmation({ subject, methods });
+      await test.confirmer.confirm(id, response);
+      expect(await test.confirmer.use(id, { subject })).toBe(true);
+      used.push(id);
+    }
+    const anybody = await test.confirmer.makeConfirmation({ token: 'a@b.example' });
+    await test.confirmer.confirm(anybody.id, anybody.code!);
+    await test.confirmer.use(anybody.id);
+
+    for (const confirmation of [...used, anybody.id]) {
+      expect(await factors.remember({ confirmation })).toBeNull();
+    }
+  });
+
+  it('are not revoked by a client that has the id but not the secret', async () => {
+    const subject = 'guessed';
+    const { token } = await rememberDevice(test, subject);
+    const [id] = token.split('.') as [string];
+
+    for (let count = 0; count < 20; count += 1) {
+      expect(await confirm(subject, `${id}.${'A'.repeat(43)}`)).toBe(false);
+    }
+    expect(await confirm(subject, token)).toBe(true);
+  });
+
+  it('are ten for each subject, and the oldest makes place', async () => {
+    const subject = 'many';
+    const tokens: string[] = [];
+    for (let count = 0; count < 11; count += 1) {
+      test.clock.advance(1);
+      tokens.push((await rememberDevice(test, subject)).token);
+    }
+    test.clock.advance(1);
+
+    expect(await factors.list({ subject })).toHaveLength(10);
+    expect(await confirm(subject, tokens[0]!)).toBe(false);
+    expect(await confirm(subject, tokens[1]!)).toBe(true);
+  });
+
+  it('are forgotten together, and those of others stay', async () => {
+    const { token } = await rememberDevice(test, 'forgets');
+    await rememberDevice(test, 'forgets');
+    const other = await rememberDevice(test, 'Forgets');
+    await enrolApp(test, 'forgets');
+
+    expect(await factors.forgetDevices({ subject: 'forgets' })).toBe(2);
+    expect(await factors.forgetDevices({ subject: 'forgets' })).toBe(0);
+    expect(await confirm('forgets', token)).toBe(false);
+    expect(await confirm('Forgets', other.token)).toBe(true);
+    expect(await factors.list({ subject: 'forgets' })).toMatchObject([
+      { method: 'totp' },
+      { method: 'recovery' },
+    ]);
+  });
+
+  it('go with the last authenticator', async () => {
+    const { subject, factorId } = await enrolApp(test, 'last');
+    const { token } = await rememberDevice(test, subject);
+
+    await factors.remove({ subject, factor: factorId, allowLast: true });
+
+    expect(await confirm(subject, token)).toBe(false);
+  });
+
+  it('never confirm a change of the factors', async () => {
+    await expect(
+      test.confirmer.makeConfirmation({ purpose: 'factors', subject: 'ann', methods: ['device'] }),
+    ).rejects.toMatchObject({ code: 'invalid-request' });
+  });
+
+  it('are deleted with a purge when they have expired, and no others', async () => {
+    const count = async (subject: string): Promise<number> =>
+      test.dataSource.getRepository(FactorRecord).countBy({ subject, method: 'device' });
+    await rememberDevice(test, 'purged');
+    test.clock.advance(30 * DAY - 60);
+    const { token } = await rememberDevice(test, 'kept');
+    test.clock.advance(61);
+
+    await test.confirmer.purge();
+
+    expect([await count('purged'), await count('kept')]).toEqual([0, 1]);
+    expect(await confirm('kept', token)).toBe(true);
+  });
+});

@@ -1,0 +1,152 @@
+// Each call about factors and queued messages on a database that is slow, or never answers: it ends in time, with an error of this package.
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+
+import { DeliveryService, recoveryCodes, rememberedDevices, totp } from '../../../lib/index.js';
+import { enrolApp, factorsOf, TestAuthenticator } from '../../support/authenticator.js';
+import { usedConfirmation } from '../../support/devices.js';
+import { servers } from '../../support/engines.js';
+import { FACTORS } from '../../support/factor-routes.js';
+import { listen } from '../../support/listen.js';
+import {
+  expectNoStrayRejections,
+  outcomeOf,
+  quietly,
+  startBehindProxy,
+  type BehindProxy,
+} from './behind-proxy.js';
+import { UNAVAILABLE } from './public-calls.js';
+
+const TIMEOUT_MS = 2_000;
+/** One statement ends in time, and two do not. */
+const DELAY_MS = 1_700;
+/** What a busy machine may need beside it. Two waits that add up take longer. */
+const MARGIN_MS = 1_400;
+const EVERY_STATEMENT = /two_factor_/;
+
+expectNoStrayRejections();
+
+describe.each(servers)('Calls about factors on a slow %s', (engine) => {
+  let behind: BehindProxy;
+  let origin: string;
+  let rounds = 0;
+
+  beforeAll(async () => {
+    behind = await startBehindProxy(engine, {
+      ...quietly,
+      options: {
+        controller: true,
+        databaseTimeoutMs: TIMEOUT_MS,
+        delivery: 'queued',
+        worker: false,
+        methods: [
+          totp({ issuer: 'ACME' }),
+          recoveryCodes(),
+          rememberedDevices({ token: () => undefined }),
+        ],
+        purposes: { factors: FACTORS },
+      },
+    });
+    origin = await listen(behind.test.app);
+    // Connections are open.
+    await Promise.all(
+      Array.from({ length: 10 }, () => factorsOf(behind.test).list({ subject: 'x' })),
+    );
+  });
+  afterAll(() => behind.close());
+
+  const post = async (route: string, subject: string, body: object): Promise<string> => {
+    const { status } = await fetch(`${origin}/2factor/factors/${route}`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', 'x-user': subject },
+      body: JSON.stringify(body),
+    });
+    return status === 503 ? UNAVAILABLE : String(status);
+  };
+
+  /** Prepared directly, while all is well. */
+  async function prepare(): Promise<readonly (readonly [string, () => Promise<unknown>])[]> {
+    const { direct, test } = behind;
+    const name = (of: string): string => `${of}-${rounds}`;
+    rounds += 1;
+    const ann = await enrolApp(direct, name('ann'));
+    const { subject, factorId: factor } = ann;
+    const pending = await factorsOf(direct).enrol({ subject: name('pending'), method: 'totp' });
+    const app = new TestAuthenticator(pending.secret, direct.clock);
+    const confirmation = await usedConfirmation(direct, name('device'));
+    const allowed = { subject, methods: ['totp', 'recovery'] } as const;
+    const byApp = await direct.confirmer.makeConfirmation(allowed);
+    const byCode = await direct.confirmer.makeConfirmation(allowed);
+    const { id: queued } = await direct.twoFactor.request({ token: `${name('q')}@example.com` });
+    const factors = factorsOf(test);
+    const deliveries = test.app.get(DeliveryService, { strict: false });
+    const { confirmer } = test;
+    return [
+      ['enrol', () => factors.enrol({ subject: name('new'), method: 'totp' })],
+      [
+        'activate',
+        () =>
+          factors.activate({
+            subject: name('pending'),
+            factor: pending.factor.id,
+            response: app.code(),
+          }),
+      ],
+      ['rename', () => factors.rename({ subject, factor, label: 'x' })],
+      ['remove', () => factors.remove({ subject, factor, allowLast: true })],
+      ['regenerateRecoveryCodes', () => factors.regenerateRecoveryCodes({ subject })],
+      [
+        'import',
+        () => factors.import({ subject: name('i'), method: 'totp', secret: ann.app.secret }),
+      ],
+      ['remember', () => factors.remember({ confirmation })],
+      ['forgetDevices', () => factors.forgetDevices({ subject })],
+      ['erase', () => factors.erase({ subject: name('erased') })],
+      ['ConfirmerService.erase', () => confirmer.erase({ subject: name('erased') })],
+      [
+        'confirm by an app',
+        () => confirmer.confirm(byApp.id, { method: 'totp', code: ann.app.code() }),
+      ],
+      [
+        'confirm by a recovery code',
+        () => confirmer.confirm(byCode.id, { method: 'recovery', code: ann.recoveryCodes[0]! }),
+      ],
+      ['sweep', () => deliveries.sweep()],
+      ['status', () => deliveries.status(queued)],
+      ['POST enrol', () => post('enrol', name('new'), { method: 'totp' })],
+      ['POST remove', () => post('remove', subject, { factor })],
+    ];
+  }
+
+  it('are refused when no statement is answered', async () => {
+    const calls = await prepare();
+    behind.proxy.trap(EVERY_STATEMENT, 'hold-request', Infinity);
+    const ends = await endsOf(calls);
+    behind.proxy.calm();
+
+    expect(ends.map(({ name, outcome }) => [name, outcome])).toEqual(
+      calls.map(([name]) => [name, UNAVAILABLE]),
+    );
+  });
+
+  it.each(['activate', 'remember'])('do not add up the waits of %s', async (name) => {
+    const calls = (await prepare()).filter(([each]) => each === name);
+    behind.proxy.delayMs = DELAY_MS;
+    const [end] = await endsOf(calls);
+    behind.proxy.calm();
+
+    expect(end?.outcome).toBe(UNAVAILABLE);
+    expect(end?.tookMs).toBeLessThan(TIMEOUT_MS + MARGIN_MS);
+  });
+});
+
+async function endsOf(
+  calls: readonly (readonly [string, () => Promise<unknown>])[],
+): Promise<{ name: string; outcome: string; tookMs: number }[]> {
+  const startedAt = performance.now();
+  return Promise.all(
+    calls.map(async ([name, call]) => {
+      const outcome = await outcomeOf(call());
+      return { name, outcome, tookMs: performance.now() - startedAt };
+    }),
+  );
+}

@@ -1,0 +1,110 @@
+// A provider that does not answer must hold up its own messages alone, and must not fill the memory of an instance.
+import { setTimeout as sleep } from 'node:timers/promises';
+
+import { afterEach, describe, expect, it } from 'vitest';
+
+import { engines, type EngineName } from '../support/engines.js';
+import { startApp, type TestApp } from '../support/test-app.js';
+
+const ends: (() => unknown)[] = [];
+afterEach(async () => {
+  for (const end of ends.splice(0).toReversed()) await end();
+});
+
+/** A provider that answers nothing before it is opened. */
+class Gate {
+  readonly tokens: string[] = [];
+  #open: () => void = () => undefined;
+  readonly #opened = new Promise<void>((resolve) => {
+    this.#open = resolve;
+  });
+
+  readonly send = async ({ token }: { readonly token: string }): Promise<void> => {
+    this.tokens.push(token);
+    await this.#opened;
+  };
+
+  open(): void {
+    this.#open();
+  }
+}
+
+async function start(engine: EngineName, slow: Gate, concurrency: number): Promise<TestApp> {
+  const sent: string[] = [];
+  const test = await startApp({
+    engine,
+    options: {
+      delivery: 'queued',
+      // No look for due messages happens during a test.
+      worker: { concurrency, pollSeconds: 300 },
+      limits: false,
+      sendTimeoutMs: 30_000,
+      senders: {
+        default: {
+          backend:
+            () =>
+            ({ token }: { readonly token: string }) =>
+              void sent.push(token),
+        },
+        slow: { backend: () => slow.send },
+      },
+    },
+  });
+  ends.push(() => {
+    slow.open();
+    return test.close();
+  });
+  return Object.assign(test, { sent });
+}
+
+const sentOf = (test: TestApp): string[] => (test as TestApp & { sent: string[] }).sent;
+async function rowsOf({ dataSource }: TestApp): Promise<number> {
+  const rows: unknown[] = await dataSource.query('SELECT claims FROM two_factor_delivery');
+  return rows.length;
+}
+
+async function eventually(isSo: () => boolean | Promise<boolean>): Promise<void> {
+  for (let round = 0; round < 800; round += 1) {
+    if (await isSo()) return;
+    await sleep(25);
+  }
+  throw new Error('It did not happen within twenty seconds.');
+}
+
+describe.each(engines)('The queue of a sender that does not answer on %s', (engine) => {
+  it('holds up no message of another sender', async () => {
+    const slow = new Gate();
+    const test = await start(engine, slow, 2);
+    for (let count = 0; count < 8; count += 1) {
+      await test.twoFactor.request({ token: `slow-${count}@example.com`, way: 'slow' });
+    }
+    await eventually(() => slow.tokens.length === 2);
+
+    await test.twoFactor.request({ token: 'ann@example.com' });
+    await eventually(() => sentOf(test).length === 1);
+
+    expect(sentOf(test)).toEqual(['ann@example.com']);
+    expect(slow.tokens).toHaveLength(2);
+  });
+
+  it('keeps what it has no room for in the table, and sends it once the provider answers', async () => {
+    const slow = new Gate();
+    const test = await start(engine, slow, 1);
+    // One is being sent, and 16 wait in the memory of the instance.
+    for (let count = 0; count < 40; count += 1) {
+      await test.twoFactor.request({ token: `slow-${count}@example.com`, way: 'slow' });
+    }
+    const claimed: unknown[] = await test.dataSource.query(
+      'SELECT claims FROM two_factor_delivery WHERE claims > 0',
+    );
+    expect(claimed).toHaveLength(17);
+    const statements = await test.log.during(async () => {
+      slow.open();
+      await eventually(async () => (await rowsOf(test)) === 0);
+    });
+
+    expect(new Set(slow.tokens).size).toBe(40);
+    // Each look finds many of them. Those that were kept in memory would be claimed without one.
+    expect(statements.filter(({ sql }) => sql.includes('LIMIT 64')).length).toBeGreaterThan(0);
+  });
+});

@@ -1,0 +1,180 @@
+// A provider that fails and processes that are killed must cost no person a message.
+import { once } from 'node:events';
+import { rm } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+
+import { DeliveryService } from '../../lib/index.js';
+import { servers } from '../support/engines.js';
+import { NaiveDeliveries } from '../support/naive-deliveries.js';
+import { SECRET, startApp, type TestApp } from '../support/test-app.js';
+import { backlogOf } from './queue/backlog.js';
+import { bundleWorker } from './queue/bundle-worker.js';
+import { fastClock } from './queue/fast-clock.js';
+import { Provider } from './queue/provider.js';
+import { startQueueWorker, storm, type StartedWorker } from './queue/storm.js';
+
+const TOKEN = 'ann@example.com';
+const REQUEST = { token: TOKEN, subject: 'ann', purpose: 'login' } as const;
+
+describe.each(servers)('The queue on %s', (engine) => {
+  let worker: string;
+  let test: TestApp;
+  let deliveries: DeliveryService;
+  let naive: NaiveDeliveries;
+  let startedAt: number;
+
+  beforeAll(async () => {
+    startedAt = Date.now();
+    worker = await bundleWorker();
+    test = await startApp({
+      engine,
+      options: {
+        delivery: 'queued',
+        worker: false,
+        clock: fastClock(startedAt),
+        limits: false,
+        sendTimeoutMs: 4_000,
+      },
+    });
+    deliveries = test.app.get(DeliveryService, { strict: false });
+    naive = new NaiveDeliveries(test.dataSource, () => fastClock(startedAt).now());
+  });
+  afterAll(async () => {
+    await test.close();
+    await rm(dirname(worker), { recursive: true });
+  });
+
+  const row = async (id: string): Promise<Record<string, unknown> | undefined> => {
+    const rows: Record<string, unknown>[] = await test.dataSource.query(
+      `SELECT * FROM two_factor_delivery WHERE confirmation = '${id}'`,
+    );
+    return rows[0];
+  };
+  const backlog = (): ReturnType<typeof backlogOf> => backlogOf(test.dataSource);
+  const endLease = (): Promise<unknown> =>
+    test.dataSource.query('UPDATE two_factor_delivery SET due_at = 1');
+
+  /** A worker in a call of the provider, whose answer the test holds back. */
+  const stoppedInItsCall = async (
+    provider: Provider,
+  ): Promise<{ worker: StartedWorker; accept: () => void; swept: Promise<unknown> }> => {
+    const other = await startQueueWorker(
+      { worker, database: test.database.options, secret: SECRET },
+      provider,
+      startedAt,
+      { WORKER: 'off' },
+    );
+    const held = provider.holdNext();
+    const swept = once(other.child, 'message');
+    other.order({ do: 'sweep', number: 1 });
+    const { accept } = await held;
+    other.child.kill('SIGSTOP');
+    return { worker: other, accept, swept };
+  };
+
+  it('sends within a sweep what was committed by a process that died after the commit', async () => {
+    const provider = await Provider.start({ fails: () => false, latencyMs: () => 60_000 });
+    const dying = await startQueueWorker(
+      { worker, database: test.database.options, secret: SECRET },
+      provider,
+      startedAt,
+    );
+    const requested = once(dying.child, 'message');
+    dying.order({ do: 'request', token: TOKEN });
+    await requested;
+    dying.child.kill('SIGKILL');
+    await once(dying.child, 'exit');
+    await endLease();
+
+    expect(await deliveries.sweep()).toBe(1);
+    expect(test.inbox.deliveries.map(({ token }) => token)).toEqual([TOKEN]);
+    await provider.close();
+    test.inbox.deliveries.length = 0;
+  });
+
+  it('takes nothing from a worker that was paused for longer than its lease', async () => {
+    const provider = await Provider.start({ fails: () => false, latencyMs: () => 0 });
+    const { id } = await test.twoFactor.request(REQUEST);
+    const stopped = await stoppedInItsCall(provider);
+    await endLease();
+    // Another worker claims the message, and its provider does not take it.
+    test.inbox.failNext(new Error('The provider does not answer.'));
+    expect(await deliveries.sweep()).toBe(1);
+    const after = await row(id);
+    expect(after).toMatchObject({ claims: 2, tries: 1 });
+
+    stopped.accept();
+    stopped.worker.child.kill('SIGCONT');
+    await stopped.swept;
+
+    expect(await row(id)).toEqual(after);
+    // The naive twin deletes by the key alone.
+    await naive.remove(id, 1);
+    expect(await row(id)).toBeUndefined();
+    stopped.worker.child.kill('SIGKILL');
+    await provider.close();
+    test.inbox.deliveries.length = 0;
+  });
+
+  it('gives each message to one of several workers, where the naive twin gives it to each', async () => {
+    const provider = await Provider.start({ fails: () => false, latencyMs: () => 0 });
+    const others = await Promise.all(
+      Array.from({ length: 2 }, () =>
+        startQueueWorker(
+          { worker, database: test.database.options, secret: SECRET },
+          provider,
+          startedAt,
+          { WORKER: 'off' },
+        ),
+      ),
+    );
+    for (let index = 0; index < 60; index += 1) {
+      await test.twoFactor.request({ ...REQUEST, token: `user${index}@example.com` });
+    }
+    await sleep(10);
+    const swept = others.map(({ child }) => once(child, 'message'));
+    for (const { order } of others) order({ do: 'sweep', number: 1 });
+    await Promise.all([...swept, deliveries.sweep()]);
+
+    const tokens = [...provider.calls, ...test.inbox.deliveries].map(({ token }) => token);
+    expect(tokens).toHaveLength(60);
+    expect(new Set(tokens).size).toBe(60);
+    expect(await backlog()).toEqual({ waiting: 0, failed: [] });
+
+    const { id } = await test.twoFactor.request(REQUEST);
+    await sleep(10);
+    const sent = (await Promise.all([naive.sweep(), naive.sweep()])).flat();
+    expect(sent).toEqual([id, id]);
+    for (const { child } of others) child.kill('SIGKILL');
+    await provider.close();
+    await test.dataSource.query('DELETE FROM two_factor_delivery');
+    test.inbox.deliveries.length = 0;
+  });
+
+  it('delivers 500 messages while the provider fails 30 % of its calls and a worker dies every second', async () => {
+    const result = await storm({
+      worker,
+      database: test.database.options,
+      secret: SECRET,
+      messages: 500,
+      workers: 6,
+      replaces: false,
+      overSeconds: 5,
+      // Never the third call of a message, after which it would be given up.
+      behaviour: {
+        fails: (_, failures) => failures < 2 && Math.random() < 0.3,
+        latencyMs: () => 5 + Math.random() * 45,
+      },
+      backlog,
+      timeoutMs: 290_000,
+    });
+    process.stdout.write(`The storm on ${engine}: ${JSON.stringify(result)}\n`);
+
+    expect(result).toMatchObject({ arrived: 500, givenUp: 0, lost: [], unexplained: [] });
+    expect(result.kills).toBeGreaterThan(2);
+    expect(result.refusedCalls).toBeGreaterThan(75);
+  }, 300_000);
+});

@@ -1,0 +1,83 @@
+// Ten thousand messages while a provider fails 30 % of its calls at random and a process is killed every second. Its output is
+// in RESULTS.md beside it, when the command runs with QUEUE_RECORD=true.
+import { appendFile, rm, writeFile } from 'node:fs/promises';
+import { cpus } from 'node:os';
+import { dirname } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+
+import { servers } from '../../support/engines.js';
+import { SECRET, startApp, type TestApp } from '../../support/test-app.js';
+import { backlogOf } from './backlog.js';
+import { bundleWorker } from './bundle-worker.js';
+import { storm } from './storm.js';
+
+const RESULTS = fileURLToPath(new URL('RESULTS.md', import.meta.url));
+const MESSAGES = Number(process.env['QUEUE_MESSAGES'] ?? 10_000);
+const RECORDS = process.env['QUEUE_RECORD'] === 'true';
+const HEAD = `# Ten thousand messages
+
+\`QUEUE_RECORD=true npm run test:queue\`, Node ${process.version}, ${cpus().length} cores. The provider refuses 30 % of its calls at random, so that about 2.7 % of
+the messages are refused three times and given up, and a process is killed with -9 every second while requests come in. A clock that
+runs four times as fast lets leases and pauses end sooner.
+
+| server | messages | arrived | given up | lost | twice | twice without a kill | calls | refused | kills | seconds |
+| ------ | -------- | ------- | -------- | ---- | ----- | -------------------- | ----- | ------- | ----- | ------- |
+`;
+
+beforeAll(async () => {
+  if (RECORDS) await writeFile(RESULTS, HEAD);
+});
+
+describe.each(servers)('Ten thousand messages on %s', (engine) => {
+  let worker: string;
+  let test: TestApp;
+
+  beforeAll(async () => {
+    worker = await bundleWorker();
+    test = await startApp({
+      engine,
+      options: { delivery: 'queued', worker: false, limits: false },
+    });
+  });
+  afterAll(async () => {
+    await test.close();
+    await rm(dirname(worker), { recursive: true });
+  });
+
+  it('arrive or are given up after three refusals, and none is lost', async () => {
+    const result = await storm({
+      worker,
+      database: test.database.options,
+      secret: SECRET,
+      messages: MESSAGES,
+      workers: 6,
+      replaces: true,
+      overSeconds: MESSAGES / 100,
+      behaviour: { fails: () => Math.random() < 0.3, latencyMs: () => 5 + Math.random() * 45 },
+      backlog: () => backlogOf(test.dataSource),
+      timeoutMs: 3_500_000,
+    });
+    const { arrived, givenUp, lost, duplicates, unexplained, calls, refusedCalls, kills, seconds } =
+      result;
+    const cells = [
+      MESSAGES,
+      arrived,
+      givenUp,
+      lost.length,
+      duplicates,
+      unexplained.length,
+      calls,
+      refusedCalls,
+      kills,
+      seconds,
+    ];
+    const line = `| ${[engine, ...cells].join(' | ')} |\n`;
+    process.stdout.write(line);
+    if (RECORDS) await appendFile(RESULTS, line);
+
+    expect(result).toMatchObject({ lost: [], unexplained: [] });
+    expect(arrived + givenUp).toBeGreaterThanOrEqual(MESSAGES);
+  });
+});

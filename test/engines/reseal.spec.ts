@@ -1,0 +1,168 @@
+// A rotation of the secret: ten thousand apps are sealed again while people confirm by them.
+import { createHash } from 'node:crypto';
+
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+
+import { FactorRecord, type TwoFactorModuleOptions } from '../../lib/index.js';
+import { KeyRing, newId, plainHash, sealFactorSecret } from '../../lib/crypto/index.js';
+import { bytesOfBase32 } from '../../lib/methods/totp/base32.js';
+import { openTotp, parseImported, sealTotp } from '../../lib/methods/totp/totp-secret.js';
+import { enrolApp, factorsOf, TestAuthenticator } from '../support/authenticator.js';
+import { engines } from '../support/engines.js';
+import { enrolPasskey, PASSKEY_METHODS } from '../support/passkeys.js';
+import { secretOf } from '../support/secret.js';
+import { startApp, type TestApp } from '../support/test-app.js';
+
+const APPS = 10_000;
+/** People who confirm while the apps are sealed again. */
+const ACTIVE = 200;
+const PER_INSERT = 500;
+/** One statement for each app, on a machine that others use. */
+const LONG = { timeout: 300_000 };
+
+const [OLD, NEXT] = [secretOf('the old secret'), secretOf('the next secret')];
+const bytesOf = (secret: string): Buffer => Buffer.from(secret);
+const [OLD_RING, NEW_RING] = [OLD, NEXT].map((secret) => KeyRing.fromSecrets([bytesOf(secret)]));
+
+/** 32 characters of base32, different ones for each subject. */
+function appSecretOf(subject: string): string {
+  const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567';
+  const hash = createHash('sha256').update(subject).digest();
+  return Array.from(hash, (byte) => alphabet[byte % alphabet.length]).join('');
+}
+
+describe.each(engines.filter((engine) => engine !== 'sqljs'))('A rotation on %s', (engine) => {
+  let before: TestApp;
+  let during: TestApp[];
+  const start = (options: TwoFactorModuleOptions): Promise<TestApp> =>
+    startApp({
+      engine,
+      ...(before !== undefined && { database: before.database }),
+      options: { limits: false, methods: PASSKEY_METHODS, databaseTimeoutMs: 60_000, ...options },
+      dataSource: { poolSize: 5 },
+    });
+  const confirm = async (test: TestApp, subject: string): Promise<boolean> => {
+    const app = new TestAuthenticator(appSecretOf(subject), test.clock);
+    const { id } = await test.confirmer.makeConfirmation({ subject, methods: ['totp'] });
+    return (await test.confirmer.confirm(id, { method: 'totp', code: app.code() }))[1];
+  };
+  const subjectOf = (index: number): string => `${engine}-${index}`;
+
+  beforeAll(async () => {
+    before = await start({ secret: OLD });
+    const repository = before.dataSource.getRepository(FactorRecord);
+    const now = before.clock.now() - 60_000;
+    for (let first = 0; first < APPS; first += PER_INSERT) {
+      const rows = Array.from({ length: PER_INSERT }, (_, offset) => {
+        const owner = subjectOf(first + offset);
+        const id = newId(now);
+        return {
+          id,
+          application: '',
+          subject: owner,
+          method: 'totp',
+          createdAt: now,
+          activatedAt: now,
+          subjectKey: plainHash('factors', '', owner),
+          data: sealTotp(
+            parseImported({ secret: appSecretOf(owner) }),
+            { id, subject: owner },
+            { keyRing: OLD_RING! },
+          ),
+        };
+      });
+      await repository.insert(rows);
+    }
+    const both = { secret: undefined, secrets: [NEXT, OLD] };
+    during = [await start(both), await start(both)];
+  });
+  afterAll(async () => {
+    for (const each of [...during.toReversed(), before]) await each.close();
+  });
+
+  it(
+    'seals ten thousand apps again while people confirm, and all of them stay usable',
+    LONG,
+    async () => {
+      const repository = before.dataSource.getRepository(FactorRecord);
+      // One whose activation is still to come, and one whose secret is gone already.
+      const pending = await factorsOf(before).enrol({ subject: 'pending', method: 'totp' });
+      const lost = (await enrolApp(before, 'lost')).factorId;
+      const gone = KeyRing.fromSecrets([bytesOf(secretOf('a secret that is gone'))]);
+      const data = sealFactorSecret(gone, '{}', { id: lost, subject: 'lost' });
+      await repository.update({ id: lost }, { data });
+
+      let isOver = false;
+      const resealing = factorsOf(during[0]!)
+        .reseal()
+        .finally(() => (isOver = true));
+      const confirmed: boolean[] = [];
+      let meanwhile = 0;
+      for (let index = 0; index < ACTIVE; index += 1) {
+        // From all over the table, so that some are sealed again before, some during and some after their confirmation.
+        const owner = subjectOf((index * 7919) % APPS);
+        confirmed.push(await confirm(during[index % during.length]!, owner));
+        if (!isOver) meanwhile += 1;
+      }
+      const result = await resealing;
+
+      expect(confirmed).toEqual(Array.from({ length: ACTIVE }, () => true));
+      expect(meanwhile).toBeGreaterThan(0);
+      expect(result).toEqual({
+        resealed: APPS,
+        left: { [OLD_RING!.current.kid]: 1, [gone.current.kid]: 1 },
+        isComplete: true,
+      });
+      const rows = await repository.findBy({ method: 'totp' });
+      const unusable = rows.filter(({ id, subject, data: sealed }) => {
+        const opened = openTotp(sealed, { id, subject }, { keyRing: NEW_RING! });
+        const right = bytesOfBase32(appSecretOf(subject))!;
+        return opened === null || !right.equals(opened.secret);
+      });
+      expect(rows).toHaveLength(APPS + 2);
+      expect(unusable.map(({ subject }) => subject).toSorted()).toEqual(['lost', 'pending']);
+
+      // The enrolment goes on, and is sealed again by the next call.
+      const [instance] = during;
+      const response = new TestAuthenticator(pending.secret, instance!.clock).code();
+      const activation = { subject: 'pending', factor: pending.factor.id, response };
+      expect(await factorsOf(instance!).activate(activation)).not.toBeNull();
+      await repository.delete({ id: lost });
+      expect(await factorsOf(instance!).reseal()).toEqual({
+        resealed: 1,
+        left: {},
+        isComplete: true,
+      });
+
+      // Without the old secret.
+      const after = await start({ secret: NEXT });
+      after.clock.advance(3_600);
+      for (let index = 0; index < APPS; index += APPS / 50) {
+        expect(await confirm(after, subjectOf(index))).toBe(true);
+      }
+      await after.close();
+    },
+  );
+
+  it('says that it has not read all when it is stopped', async () => {
+    const stopped = await factorsOf(during[0]!).reseal({ signal: AbortSignal.abort() });
+
+    expect(stopped).toEqual({ resealed: 0, left: {}, isComplete: false });
+  });
+
+  it('confirms by a challenge that was issued before it', async () => {
+    const { subject, authenticator } = await enrolPasskey(before, 'holder');
+    const { id } = await before.confirmer.makeConfirmation({ subject, methods: ['passkey'] });
+    const options = await before.confirmer.challenge(id, { method: 'passkey' });
+    const response = authenticator.get(options);
+
+    await factorsOf(during[0]!).reseal();
+    const again = await during[0]!.confirmer.challenge(id, { method: 'passkey' });
+
+    expect(again.challenge).toBe(options.challenge);
+    expect(await during[1]!.confirmer.confirm(id, { method: 'passkey', response })).toMatchObject([
+      {},
+      true,
+    ]);
+  });
+});

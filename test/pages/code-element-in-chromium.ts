@@ -1,0 +1,577 @@
+// <two-factor-code> in Chromium: people who paste what their mail program copied, who use a keyboard or a screen reader, whose
+// text runs from right to left, whose clock is wrong, or whose server refuses. An element that fails one of them locks that person
+// out of the application.
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+
+import { chromium, type Browser, type BrowserContext, type Page } from 'playwright-core';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+
+import { problem } from '../../lib/http/problem.js';
+import { enrolApp } from '../support/authenticator.js';
+import { CHROMIUM, CHROMIUM_ARGS, hasChromium, SCREENSHOTS } from '../support/chromium.js';
+import { CodePages, type PageInput } from '../support/code-page.js';
+import { flawsOf } from './audit.js';
+
+const START = 'purpose="plain" start';
+
+describe.each(hasChromium ? [CHROMIUM] : [])('<two-factor-code> in %s', (executablePath) => {
+  let pages: CodePages;
+  let browser: Browser;
+  const contexts: BrowserContext[] = [];
+  let users = 0;
+
+  beforeAll(async () => {
+    pages = await CodePages.start();
+    browser = await chromium.launch({ executablePath, args: CHROMIUM_ARGS });
+  });
+  afterEach(async () => {
+    for (const context of contexts.splice(0)) await context.close();
+  });
+  afterAll(async () => {
+    await browser?.close();
+    await pages?.close();
+  });
+
+  async function open(
+    input: PageInput & { readonly user?: string } = {},
+    options: Parameters<Browser['newContext']>[0] = {},
+  ): Promise<Page> {
+    users += 1;
+    const { user = `user${users}`, attributes = START, ...others } = input;
+    const { page, context } = await pages.open(browser, user, { ...others, attributes }, options);
+    contexts.push(context);
+    return page;
+  }
+
+  const field = (page: Page) => page.locator('two-factor-code').getByRole('textbox');
+  const confirmButton = (page: Page) => page.getByRole('button', { name: 'Confirm' });
+  const alertOf = (page: Page) => page.getByRole('alert');
+  const phase = async (page: Page, name: string): Promise<void> => {
+    await page.locator(`two-factor-code[phase=${name}]`).waitFor({ state: 'attached' });
+  };
+  const eventsOf = (page: Page): Promise<[string, Record<string, unknown>][]> =>
+    page.evaluate('events');
+  const code = (): string => pages.test.inbox.lastCode;
+  const wrong = (): string => code().replace(/\d$/, (digit) => String((Number(digit) + 1) % 10));
+
+  async function asked(page: Page): Promise<void> {
+    await phase(page, 'open');
+    await field(page).waitFor();
+  }
+
+  async function enter(page: Page, text: string): Promise<void> {
+    await field(page).fill(text);
+    await confirmButton(page).click();
+  }
+
+  async function paste(page: Page, text: string): Promise<void> {
+    await page.context().grantPermissions(['clipboard-read', 'clipboard-write']);
+    await page.evaluate(`navigator.clipboard.writeText(${JSON.stringify(text)})`);
+    await field(page).focus();
+    await page.keyboard.press('Control+A');
+    await page.keyboard.press('Control+V');
+  }
+
+  /** A route that refuses once, with a problem of the server. */
+  async function refuse(
+    page: Page,
+    route: string,
+    slug: string,
+    members: Record<string, unknown> = {},
+  ): Promise<void> {
+    const body = { ...problem(slug), ...members };
+    await page.route(
+      `**/2factor/${route}`,
+      (call) =>
+        call.fulfill({
+          status: body.status,
+          contentType: 'application/problem+json',
+          body: JSON.stringify(body),
+        }),
+      { times: 1 },
+    );
+  }
+
+  it('gives the id of the confirmed confirmation to its form, and blocks the form before that', async () => {
+    const page = await open({
+      attributes: `${START} required`,
+      beside: '<button id="pay">Pay</button>',
+      script: `document.querySelector('#transfer').addEventListener('submit', (event) => {
+        event.preventDefault();
+        window.sent = [...new FormData(event.target)];
+      });`,
+    });
+    await asked(page);
+
+    await page.click('#pay');
+    expect(await page.evaluate('window.sent')).toBeUndefined();
+    await enter(page, code());
+    await phase(page, 'confirmed');
+    await page.click('#pay');
+
+    const [id] = await page.evaluate<string[]>('[element.value]');
+    expect(id).toMatch(/^[0-9a-v]{30,}$/);
+    expect(await page.evaluate('window.sent')).toEqual([['confirmation', id]]);
+    expect(await eventsOf(page)).toEqual([
+      ['requested', { id }],
+      ['confirmed', { id, method: 'code' }],
+    ]);
+    await page.getByRole('status').getByText('Confirmed.').waitFor();
+  });
+
+  it('sends one message for one flow over reloads, and a new one after it was confirmed', async () => {
+    const before = pages.test.inbox.deliveries.length;
+    const page = await open();
+    await asked(page);
+    await page.reload();
+    await asked(page);
+    expect(pages.test.inbox.deliveries).toHaveLength(before + 1);
+    await enter(page, code());
+    await phase(page, 'confirmed');
+
+    await page.reload();
+    await asked(page);
+
+    expect(pages.test.inbox.deliveries).toHaveLength(before + 2);
+  });
+
+  it.each([
+    ['in groups', (given: string) => ` ${given.slice(0, 3)} ${given.slice(3)}\n`],
+    ['with dashes', (given: string) => `${given.slice(0, 3)}\u2011${given.slice(3)}`],
+    ['with invisible marks', (given: string) => `\u2068\u200b${given}\u200f\ufeff`],
+    [
+      'in Arabic-Indic digits',
+      (given: string) =>
+        given.replaceAll(/\d/g, (digit) => String.fromCharCode(0x06_60 + Number(digit))),
+    ],
+    [
+      'in full-width digits',
+      (given: string) =>
+        given.replaceAll(/\d/g, (digit) => String.fromCharCode(0xff_10 + Number(digit))),
+    ],
+    [
+      'as the whole message',
+      (given: string) =>
+        `ACME: ${given.slice(0, 3)} ${given.slice(3)} is your code of 2026 (12345).`,
+    ],
+  ])('takes a code that is pasted %s', async (_, decorate) => {
+    const page = await open();
+    await asked(page);
+
+    await paste(page, decorate(code()));
+
+    expect(await field(page).inputValue()).toBe(code());
+    await page.keyboard.press('Enter');
+    await phase(page, 'confirmed');
+  });
+
+  it('leaves a pasted text that holds two codes to the person', async () => {
+    const page = await open();
+    await asked(page);
+
+    await paste(page, 'either 123456 or 654321');
+
+    expect(await field(page).inputValue()).toBe('either 123456 or 654321');
+  });
+
+  it('asks for one field that phones and password managers fill', async () => {
+    const page = await open();
+    await asked(page);
+
+    expect(await field(page).count()).toBe(1);
+    expect(await field(page).getAttribute('autocomplete')).toBe('one-time-code');
+    expect(await field(page).getAttribute('inputmode')).toBe('numeric');
+    expect(await field(page).getAttribute('maxlength')).toBeNull();
+  });
+
+  it('confirms with the code of a text message (Web OTP), and ends the wait for it when it is removed', async () => {
+    const page = await open({
+      attributes: 'purpose="plain"',
+      script: `window.OTPCredential = class {};
+        navigator.credentials.get = ({ otp, signal }) => new Promise((resolve, reject) => {
+          window.asked = { otp, signal };
+          window.arrive = (code) => resolve({ code });
+          signal.addEventListener('abort', () => reject(signal.reason));
+        });`,
+    });
+    await page.getByRole('button', { name: 'Continue' }).click();
+    await asked(page);
+
+    expect(await page.evaluate('asked.otp')).toEqual({ transport: ['sms'] });
+    await page.evaluate(`arrive(${JSON.stringify(code())})`);
+    await phase(page, 'confirmed');
+
+    const other = await open({
+      attributes: 'purpose="plain"',
+      script: `window.OTPCredential = class {};
+        navigator.credentials.get = ({ signal }) => { window.signal = signal; return new Promise(() => {}); };`,
+    });
+    await other.getByRole('button', { name: 'Continue' }).click();
+    await asked(other);
+    await other.evaluate('element.remove()');
+    expect(await other.evaluate('signal.aborted')).toBe(true);
+  });
+
+  it('counts down to the next message and to the end, and says both once', async () => {
+    const page = await open();
+    await asked(page);
+    const resend = page.getByRole('button', { name: /^Send the code again/ });
+    const timer = page.getByRole('timer');
+    const status = page.getByRole('status');
+    expect(await timer.textContent()).toContain('10:00');
+    expect(await resend.textContent()).toMatch(/again in \u20680:30\u2069$/);
+
+    // Pressing it is possible: it says how long to wait.
+    await resend.click({ force: true });
+    await status.getByText(/Please wait \u206830\u2069 seconds/).waitFor();
+    const before = pages.test.inbox.deliveries.length;
+    await pages.pass(page, 30);
+    await status.getByText('You can have the code sent again now.').waitFor();
+    expect(await resend.getAttribute('aria-disabled')).toBeNull();
+    await resend.click();
+    await status.getByText('The code is on its way again.').waitFor();
+    expect(pages.test.inbox.deliveries).toHaveLength(before + 1);
+    expect(await resend.textContent()).toMatch(/again in /);
+
+    await pages.pass(page, 510);
+    await status.getByText('Valid for one more minute.').waitFor();
+    await pages.pass(page, 60);
+    await phase(page, 'ended');
+    await alertOf(page).getByText('The time is up.').waitFor();
+    expect(await field(page).count()).toBe(0);
+
+    await page.getByRole('button', { name: 'Start again' }).click();
+    await asked(page);
+    expect(pages.test.inbox.deliveries).toHaveLength(before + 2);
+  });
+
+  it('counts by the clock of the server when the browser reads its Date', async () => {
+    const page = await open({ attributes: 'purpose="plain"' });
+    // The clock of this person is an hour ahead.
+    await page.clock.setSystemTime(pages.clock.now() + 3_600_000);
+    await page.route('**/2factor/request-confirmation', async (call) => {
+      const response = await call.fetch();
+      const date = new Date(pages.clock.now()).toUTCString();
+      await call.fulfill({ response, headers: { ...response.headers(), date } });
+    });
+
+    await page.getByRole('button', { name: 'Continue' }).click();
+    await asked(page);
+
+    expect(await page.getByRole('timer').textContent()).toMatch(/\u2068(?:10:0[01]|9:59)\u2069/);
+  });
+
+  it('tells of a wrong code at once, keeps its field, and ends after the last attempt', async () => {
+    const page = await open();
+    await asked(page);
+    // The region is there before it has something to say. A new one would not be announced.
+    await page.evaluate(`window.region = element.shadowRoot.querySelector('[role=alert]')`);
+
+    for (const left of [4, 3, 2, 1]) {
+      await enter(page, wrong());
+      await alertOf(page)
+        .getByText(`The code is wrong. Attempts left: \u2068${left}\u2069.`)
+        .waitFor();
+    }
+    expect(await field(page).getAttribute('aria-invalid')).toBe('true');
+    expect(await page.evaluate(`region === element.shadowRoot.querySelector('[role=alert]')`)).toBe(
+      true,
+    );
+    const described = await page.evaluate<string>(`(() => {
+      const field = element.shadowRoot.querySelector('input');
+      return field.getAttribute('aria-describedby').split(' ')
+        .map((id) => element.shadowRoot.getElementById(id).textContent).join(' ');
+    })()`);
+    expect(described).toMatch(/^We sent a code to .+ The code is wrong.+ Attempts left: /);
+    await enter(page, wrong());
+    await phase(page, 'ended');
+    await page.getByRole('button', { name: 'Start again' }).click();
+    await asked(page);
+    expect(await alertOf(page).textContent()).toBe('');
+  });
+
+  it('asks for a text before it calls the server with nothing', async () => {
+    const page = await open();
+    await asked(page);
+
+    await enter(page, ' - ');
+
+    await alertOf(page).getByText('Please type the code.').waitFor();
+    expect(await page.getByText(/Attempts left: \u20685/).count()).toBe(1);
+  });
+
+  it('switches between the methods of a person: the app, a sent code and a recovery code', async () => {
+    const ann = `ann${(users += 1)}`;
+    const { app, recoveryCodes } = await enrolApp({ ...pages.test, clock: pages.clock }, ann);
+    const page = await open({ user: ann, attributes: 'purpose="login" start' });
+    await page.getByLabel('Code of your authenticator app').waitFor();
+    expect(await page.getByRole('button', { name: /Send the code again/ }).count()).toBe(0);
+
+    await page.getByRole('button', { name: 'Send me a code' }).click();
+    await page.getByText('We sent a code to').waitFor();
+    expect(pages.test.inbox.deliveries.at(-1)?.token).toBe(`${ann}@example.com`);
+    await page.getByRole('button', { name: 'Recovery code' }).click();
+    await page.getByLabel('Recovery code').waitFor();
+    expect(await field(page).getAttribute('inputmode')).toBe('text');
+    await page.getByRole('button', { name: 'Authenticator app' }).click();
+    await enter(page, app.wrongCode());
+    await alertOf(page).getByText('The code is wrong.').waitFor();
+    await page.getByRole('button', { name: 'Recovery code' }).click();
+    expect(await alertOf(page).textContent()).toBe('');
+    await enter(page, recoveryCodes[0]!.toLowerCase());
+    await phase(page, 'confirmed');
+
+    expect((await eventsOf(page)).at(-1)?.[1]).toMatchObject({ method: 'recovery' });
+  });
+
+  it('needs no mouse, and leads the focus on', async () => {
+    const page = await open({ attributes: 'purpose="plain"' });
+    const active = (): Promise<string> =>
+      page.evaluate(
+        'element.shadowRoot.activeElement?.textContent || element.shadowRoot.activeElement?.id',
+      );
+    await page.keyboard.press('Tab');
+    expect(await active()).toBe('Continue');
+    await page.keyboard.press('Enter');
+    await asked(page);
+    expect(await active()).toBe('code');
+    await page.keyboard.type(wrong());
+    await page.keyboard.press('Enter');
+    await alertOf(page).getByText('The code is wrong.').waitFor();
+    expect(await active()).toBe('code');
+    // The wrong code is selected: what is typed takes its place.
+    await page.keyboard.type(wrong());
+    expect(await field(page).inputValue()).toBe(wrong());
+    await page.keyboard.press('Tab');
+    expect(await active()).toBe('Confirm');
+    await page.keyboard.press('Tab');
+    expect(await active()).toMatch(/^Send the code again/);
+    await page.keyboard.press('Enter');
+    await page.getByRole('status').getByText('Please wait').waitFor();
+    expect(await active()).toMatch(/^Send the code again/);
+    await page.keyboard.press('Shift+Tab');
+    await page.keyboard.press('Shift+Tab');
+    await page.keyboard.type(code());
+    await page.keyboard.press('Enter');
+    await phase(page, 'confirmed');
+    expect(await active()).toBe('Confirmed.');
+  });
+
+  it('leaves the focus where it is when it begins by itself', async () => {
+    const page = await open({ beside: '<input id="amount" aria-label="Amount" autofocus>' });
+    await asked(page);
+
+    expect(await page.evaluate('document.activeElement.id')).toBe('amount');
+  });
+
+  it('is a short tree for a screen reader', async () => {
+    const page = await open();
+    await asked(page);
+
+    expect(await page.locator('two-factor-code').ariaSnapshot()).toBe(
+      [
+        '- status',
+        '- paragraph: We sent a code to \u2068u***@e***.com\u2069.',
+        '- alert',
+        '- text: Code',
+        '- textbox "Code"',
+        '- paragraph:',
+        '  - text: "Attempts left: \u20685\u2069"',
+        '  - timer: Valid for \u206810:00\u2069',
+        '- button "Confirm"',
+        '- button "Send the code again in \u20680:30\u2069" [disabled]',
+      ].join('\n'),
+    );
+  });
+
+  it('runs from right to left, with the code from left to right, in the words of the page', async () => {
+    const page = await open({
+      html: 'lang="ar" dir="rtl"',
+      script: `TwoFactorCode.texts = {
+        code: 'الرمز', confirm: 'تأكيد', sent: 'أرسلنا رمزًا إلى {recipient}.', attempts: 'المحاولات المتبقية: {attempts}',
+        valid: 'صالح لمدة {time}', resendIn: 'إعادة إرسال الرمز خلال {time}', resend: 'إعادة إرسال الرمز',
+        problems: { 'code-mismatch': 'الرمز خاطئ. المحاولات المتبقية: {attempts}.' },
+      };`,
+    });
+    await asked(page);
+    await page.getByLabel('الرمز').waitFor();
+    await enterArabic(page);
+    // axe waits by timers.
+    await page.clock.resume();
+
+    await alertOf(page).getByText('الرمز خاطئ').waitFor();
+    const { direction, textAlign } = await page.evaluate<
+      Record<'direction' | 'textAlign', string>
+    >(`(() => {
+      const { direction, textAlign } = getComputedStyle(element.shadowRoot.querySelector('input'));
+      return { direction, textAlign };
+    })()`);
+    expect({ direction, textAlign }).toEqual({ direction: 'ltr', textAlign: 'right' });
+    const [label, input] = await Promise.all([
+      page.getByText('الرمز', { exact: true }).boundingBox(),
+      field(page).boundingBox(),
+    ]);
+    expect(label!.x + label!.width).toBeCloseTo(input!.x + input!.width, 0);
+    expect(await flawsOf(page)).toEqual([]);
+    await shoot(page, 'rtl');
+  });
+
+  async function enterArabic(page: Page): Promise<void> {
+    await field(page).fill(wrong());
+    await page.getByRole('button', { name: 'تأكيد' }).click();
+  }
+
+  it.each([
+    ['no-subject', 'request-confirmation', {}, 'Please sign in first.'],
+    [
+      'temporarily-unavailable',
+      'request-confirmation',
+      { retryAfter: 1 },
+      'does not work right now',
+    ],
+    [
+      'too-many-requests',
+      'request-confirmation',
+      { retryAfter: 75 },
+      /Please wait \u20681:15\u2069/,
+    ],
+    ['a-slug-of-tomorrow', 'request-confirmation', {}, 'This does not work right now.'],
+  ] as const)('says %s, and can be tried again', async (slug, route, members, sentence) => {
+    const page = await open({ attributes: 'purpose="plain"' });
+    await refuse(page, route, slug, members);
+
+    await page.getByRole('button', { name: 'Continue' }).click();
+    await alertOf(page).getByText(sentence).waitFor();
+    expect((await eventsOf(page)).at(-1)).toMatchObject(['refused', { problem: { error: slug } }]);
+    await page.getByRole('button', { name: 'Continue' }).click();
+    await asked(page);
+  });
+
+  it('goes on when the answer to the right code was lost', async () => {
+    const page = await open();
+    await asked(page);
+    await page.route(
+      '**/2factor/confirm',
+      async (call) => {
+        await call.fetch();
+        await call.abort();
+      },
+      { times: 1 },
+    );
+
+    await enter(page, code());
+    await alertOf(page).getByText('There is no connection.').waitFor();
+    expect(await field(page).inputValue()).toBe(code());
+    await confirmButton(page).click();
+    await phase(page, 'confirmed');
+  });
+
+  it('offers what a locked person can still use', async () => {
+    const page = await open({ attributes: 'purpose="login"' });
+    await refuse(page, 'request-confirmation', 'too-many-requests', {
+      retryAfter: 600,
+      methods: ['recovery'],
+    });
+    await page.getByRole('button', { name: 'Continue' }).click();
+    const request = page.waitForRequest('**/2factor/request-confirmation');
+
+    await page.getByRole('button', { name: 'Recovery code' }).click();
+
+    expect((await request).postDataJSON()).toMatchObject({ purpose: 'login', method: 'recovery' });
+  });
+
+  it('takes a client and texts that the page set before the module was loaded', async () => {
+    const page = await open({ attributes: 'purpose="plain"' });
+    await page.evaluate(`(async () => {
+      const early = document.createElement('two-factor-early');
+      early.texts = { start: 'Los' };
+      document.querySelector('main').append(early);
+      customElements.define('two-factor-early', class extends customElements.get('two-factor-code') {});
+    })()`);
+
+    expect(await page.getByRole('button', { name: 'Los' }).count()).toBe(1);
+  });
+
+  it('follows the fieldset and the reset of its form', async () => {
+    const page = await open({
+      attributes: 'purpose="plain"',
+      beside: '<button type="reset">Reset</button>',
+    });
+    await page.evaluate(`(() => {
+      const fieldset = document.createElement('fieldset');
+      element.before(fieldset);
+      fieldset.append(element);
+      fieldset.disabled = true;
+      window.fieldset = fieldset;
+    })()`);
+    await page.getByRole('button', { name: 'Continue' }).click({ force: true });
+    expect(await page.evaluate('element.phase')).toBe('idle');
+    await page.evaluate('fieldset.disabled = false');
+    await page.getByRole('button', { name: 'Continue' }).click();
+    await asked(page);
+    await page.getByRole('button', { name: 'Reset' }).click();
+    await phase(page, 'idle');
+  });
+
+  async function shoot(page: Page, name: string): Promise<void> {
+    await mkdir(SCREENSHOTS, { recursive: true });
+    await page.screenshot({ path: join(SCREENSHOTS, `code-element-${name}.png`) });
+  }
+
+  it.each([
+    { width: 360, colorScheme: 'light' },
+    { width: 360, colorScheme: 'dark' },
+    { width: 1280, colorScheme: 'light' },
+    { width: 1280, colorScheme: 'dark' },
+  ] as const)('has no flaw in any state, $width px wide and $colorScheme', async (look) => {
+    const { width, colorScheme } = look;
+    const user = `axe${(users += 1)}`;
+    const { recoveryCodes } = await enrolApp({ ...pages.test, clock: pages.clock }, user);
+    const page = await open(
+      { user, attributes: 'purpose="login"' },
+      { colorScheme, viewport: { width, height: 640 } },
+    );
+    // axe waits by timers.
+    await page.clock.resume();
+    const flaws: string[] = [];
+    let states = 0;
+    const good = async (state: string): Promise<void> => {
+      states += 1;
+      await shoot(page, `${width}-${colorScheme}-${states}`);
+      flaws.push(...(await flawsOf(page)).map((flaw) => `${state}: ${flaw}`));
+    };
+
+    await page.getByRole('button', { name: 'Continue' }).waitFor();
+    await good('idle');
+    await refuse(page, 'request-confirmation', 'no-subject');
+    await page.getByRole('button', { name: 'Continue' }).click();
+    await alertOf(page).getByText('Please sign in first.').waitFor();
+    await good('refused');
+    await page.getByRole('button', { name: 'Continue' }).click();
+    await page.getByLabel('Code of your authenticator app').waitFor();
+    await good('app');
+    await page.getByRole('button', { name: 'Send me a code' }).click();
+    await page.getByText('We sent a code to').waitFor();
+    await good('code');
+    await enter(page, wrong());
+    await alertOf(page).getByText('The code is wrong.').waitFor();
+    await good('wrong code');
+    await pages.pass(page, 61);
+    await good('resend possible');
+    await page.getByRole('button', { name: 'Recovery code' }).click();
+    await good('recovery');
+    await enter(page, recoveryCodes[0]!);
+    await phase(page, 'confirmed');
+    await good('confirmed');
+    await page.evaluate('element.reset()');
+    await page.getByRole('button', { name: 'Continue' }).click();
+    await page.getByLabel('Code of your authenticator app').waitFor();
+    await pages.pass(page, 601);
+    await phase(page, 'ended');
+    await good('ended');
+
+    expect(flaws).toEqual([]);
+    expect(states).toBe(9);
+  });
+});

@@ -1,0 +1,313 @@
+// The security page of the sample application in Chromium: the QR code holds the secret that the server gave, and a passkey of the
+// browser's own authenticator pays what the page shows, and nothing else.
+import { createRequire } from 'node:module';
+
+import type jsQR from 'jsqr';
+import { chromium, type Browser, type BrowserContext, type Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+
+import { TestAuthenticator } from '../support/authenticator.js';
+import { startBank, type Bank } from '../support/bank.js';
+import { CHROMIUM, CHROMIUM_ARGS, hasChromium } from '../support/chromium.js';
+import { untilAllDelivered } from '../support/customer.js';
+import { freePort } from '../support/free-port.js';
+import { flawsOf } from './audit.js';
+
+const SCREENSHOTS = '.tmp/screenshots';
+const readQrCode = createRequire(import.meta.url)('jsqr') as typeof jsQR.default;
+
+const PASSWORD = 'correct horse battery';
+const SCHEMES = ['light', 'dark'] as const;
+
+describe.each(hasChromium ? [CHROMIUM] : [])('The security page in %s', (executablePath) => {
+  let bank: Bank;
+  let browser: Browser;
+  let context: BrowserContext;
+  let url: string;
+
+  beforeAll(async () => {
+    const port = await freePort();
+    bank = await startBank({ port, hasPages: true });
+    // Browsers use no passkey for an IP address.
+    url = `http://localhost:${port}`;
+    browser = await chromium.launch({ executablePath, args: CHROMIUM_ARGS });
+  }, 300_000);
+
+  afterAll(async () => {
+    await browser?.close();
+    await bank?.close();
+  });
+
+  const status = (page: Page, text: string): Promise<void> =>
+    page.getByRole('status').getByText(text).waitFor();
+
+  async function codeFor(to: string): Promise<string> {
+    await untilAllDelivered(bank.url);
+    const response = await fetch(`${bank.url}/inbox/messages`);
+    const messages = (await response.json()) as { to: string; text: string }[];
+    return /\b\d{6}\b/.exec(
+      messages.find((each) => each.to === to && /\b\d{6}\b/.test(each.text))!.text,
+    )![0];
+  }
+
+  /** A new browser of a customer who is signed in by a code. */
+  async function open(
+    email: string,
+    options: Parameters<Browser['newContext']>[0] = {},
+    base = url,
+  ): Promise<Page> {
+    context = await browser.newContext({ viewport: { width: 360, height: 740 }, ...options });
+    context.setDefaultTimeout(10_000);
+    const page = await context.newPage();
+    await page.goto(base);
+    await page.getByRole('button', { name: 'Sign up' }).click();
+    await page.locator('#sign-up-email').fill(email);
+    await page.locator('#sign-up-password').fill(PASSWORD);
+    await page.getByRole('button', { name: 'Continue' }).click();
+    await enterSent(page, email);
+    await status(page, 'Your account is open.');
+    await giveSignIn(page);
+    await enterSent(page, email);
+    await status(page, 'You are signed in.');
+    return page;
+  }
+
+  async function giveSignIn(page: Page): Promise<void> {
+    await page.locator('#sign-in-password').fill(PASSWORD);
+    await page.getByRole('button', { name: 'Continue' }).click();
+  }
+
+  async function enter(page: Page, code: string): Promise<void> {
+    await page.locator('two-factor-code input').fill(code);
+    await page.getByRole('button', { name: 'Confirm' }).click();
+  }
+
+  async function enterSent(page: Page, email: string): Promise<void> {
+    await page.getByText('We sent a code').waitFor();
+    await enter(page, await codeFor(email));
+  }
+
+  async function openSecurity(page: Page): Promise<void> {
+    await page.getByRole('button', { name: 'Open security' }).click();
+    await page.getByRole('heading', { name: 'Security', level: 1 }).waitFor();
+  }
+
+  /** What a telephone reads from the picture on the screen. */
+  async function scanned(page: Page): Promise<URL> {
+    await page.locator('#app-qr').scrollIntoViewIfNeeded();
+    const picture = await page.locator('#app-qr').screenshot();
+    const blank = await context.newPage();
+    const { data, width, height } = await blank.evaluate<{
+      data: number[];
+      width: number;
+      height: number;
+    }>(`(async () => {
+      const image = new Image();
+      image.src = 'data:image/png;base64,${picture.toString('base64')}';
+      await image.decode();
+      const canvas = new OffscreenCanvas(image.width, image.height);
+      const drawing = canvas.getContext('2d');
+      drawing.drawImage(image, 0, 0);
+      const { data, width, height } = drawing.getImageData(0, 0, image.width, image.height);
+      return { data: [...data], width, height };
+    })()`);
+    await blank.close();
+    const read = readQrCode(Uint8ClampedArray.from(data), width, height);
+    if (read === null) throw new Error('There is no QR code in the picture.');
+    return new URL(read.data);
+  }
+
+  it.each(SCHEMES.flatMap((colorScheme) => [360, 1280].map((width) => ({ colorScheme, width }))))(
+    'adds an app by its QR code, and signs in with it, $width px wide and $colorScheme',
+    async ({ colorScheme, width }) => {
+      const email = `app-${width}-${colorScheme}@bank.example`;
+      const page = await open(email, { colorScheme, viewport: { width, height: 800 } });
+      const requested: string[] = [];
+      page.on('request', (request) => requested.push(request.url()));
+      const flaws: string[] = [];
+      const good = async (state: string): Promise<void> => {
+        flaws.push(...(await flawsOf(page)).map((flaw) => `${state}: ${flaw}`));
+        const path = `${SCREENSHOTS}/security-${state}-${width}-${colorScheme}.png`;
+        await page.screenshot({ path, fullPage: true });
+      };
+
+      await openSecurity(page);
+      await good('empty');
+      await page.getByLabel('Name of the app').fill('My phone');
+      await page.getByRole('button', { name: 'Add app' }).click();
+      await page.locator('#code-details').getByText('Authenticator app').waitFor();
+      await enterSent(page, email);
+      await page.getByRole('heading', { name: 'Scan this with your app' }).waitFor();
+      await good('app');
+      const uri = await scanned(page);
+      expect(decodeURIComponent(uri.pathname)).toBe(`/Sample Bank:${email}`);
+      const secret = uri.searchParams.get('secret')!;
+      // What is typed is what is scanned.
+      expect((await page.locator('#app-secret').textContent())!.replaceAll(' ', '')).toBe(secret);
+      const app = new TestAuthenticator(secret, Date);
+      await page.getByLabel('Code that the app shows').fill(app.wrongCode());
+      await page.getByRole('button', { name: 'Add app' }).click();
+      await page.getByRole('alert').getByText('The code is wrong.').waitFor();
+      await page.getByLabel('Code that the app shows').fill(app.code());
+      await page.getByRole('button', { name: 'Add app' }).click();
+      await status(page, 'Your authenticator app is added.');
+      await good('recovery');
+      const codes = await page.locator('#recovery-codes li').allTextContents();
+      expect(codes).toHaveLength(10);
+      await context.grantPermissions(['clipboard-read', 'clipboard-write']);
+      await page.getByRole('button', { name: 'Copy' }).click();
+      await status(page, 'The codes are copied.');
+      expect(await page.evaluate('navigator.clipboard.readText()')).toBe(`${codes.join('\n')}\n`);
+      await page.getByRole('button', { name: 'I have kept them' }).click();
+      await page.locator('#factors').getByText('My phone').waitFor();
+      await good('list');
+      // Neither is anywhere in the page, nor was it in a URL.
+      const html = await page.content();
+      for (const shown of [secret, ...codes]) expect(html).not.toContain(shown);
+      expect(requested.length).toBeGreaterThan(5);
+      for (const each of requested) expect(each).not.toContain(secret);
+
+      await page.getByRole('button', { name: 'Back to your account' }).click();
+      await page.getByRole('button', { name: 'Sign out', exact: true }).click();
+      await page.locator('#sign-in-email').fill(email);
+      await giveSignIn(page);
+      await page.getByLabel('Code of your authenticator app').waitFor();
+      await good('sign-in');
+      await page.getByRole('button', { name: 'Recovery code', exact: true }).click();
+      await page.getByLabel('Recovery code', { exact: true }).fill(codes[0]!);
+      await page.getByRole('button', { name: 'Confirm' }).click();
+      await status(page, 'You are signed in.');
+
+      // The name is changed, and the app removed, each with a code of the app or a recovery code.
+      await openSecurity(page);
+      await page.getByText('Codes left: 9').waitFor();
+      await page.getByRole('button', { name: 'Rename My phone' }).click();
+      await page.getByLabel('New name of My phone').fill('Old phone');
+      await page.getByRole('button', { name: 'Rename', exact: true }).click();
+      await enter(page, app.code(1));
+      await status(page, 'The name is changed.');
+      await page.getByRole('button', { name: 'Remove Old phone' }).click();
+      await page.getByText('Your recovery codes become void.').waitFor();
+      await page.getByRole('button', { name: 'Recovery code', exact: true }).click();
+      await enter(page, codes[1]!);
+      await status(page, 'Old phone is removed.');
+      await page.locator('#no-factors').waitFor();
+      expect(flaws).toEqual([]);
+      await context.close();
+    },
+    90_000,
+  );
+
+  it('adds a passkey that pays 10 EUR, and whose answer pays no 1,000 EUR', async () => {
+    const email = 'passkey@bank.example';
+    const page = await open(email);
+    const devTools = await context.newCDPSession(page);
+    await devTools.send('WebAuthn.enable');
+    await devTools.send('WebAuthn.addVirtualAuthenticator', {
+      options: {
+        protocol: 'ctap2',
+        transport: 'internal',
+        hasResidentKey: true,
+        hasUserVerification: true,
+        isUserVerified: true,
+        automaticPresenceSimulation: true,
+      },
+    });
+    await openSecurity(page);
+    await page.getByLabel('Name of the device').fill('My laptop');
+    await page.getByRole('button', { name: 'Add passkey' }).click();
+    await enterSent(page, email);
+    await status(page, 'Your passkey is added.');
+    await page.getByRole('button', { name: 'I have kept them' }).click();
+    await page.locator('#factors').getByText('My laptop').waitFor();
+    await page.getByRole('button', { name: 'Back to your account' }).click();
+
+    const ask = async (amount: string): Promise<void> => {
+      await page.getByLabel('Payee’s e-mail').fill('bob@bank.example');
+      await page.getByLabel('Amount in EUR').fill(amount);
+      await page.getByRole('button', { name: 'Transfer' }).click();
+      await page.getByRole('button', { name: 'Use passkey' }).waitFor();
+    };
+    const use = (): Promise<void> => page.getByRole('button', { name: 'Use passkey' }).click();
+
+    await ask('10');
+    await page.locator('#code-details').getByText('10.00 EUR').waitFor();
+    // What to do without it.
+    await page.getByText('You do not have your passkey?').click();
+    await page.getByText('remove the lost passkey by a recovery code').waitFor();
+    expect(await flawsOf(page)).toEqual([]);
+    await page.screenshot({ path: `${SCREENSHOTS}/security-passkey-360-light.png` });
+    const confirmed = page.waitForRequest('**/2factor/confirm');
+    await use();
+    await status(page, 'Paid 10.00 EUR to bob@bank.example.');
+    const { response } = (await confirmed).postDataJSON() as { response: unknown };
+
+    // A page of a thief, which shows 10 EUR and asks the bank for 1,000 EUR.
+    await page.route('**/2factor/confirm', (call) => {
+      const body = call.request().postDataJSON() as object;
+      return call.continue({ postData: JSON.stringify({ ...body, response }) });
+    });
+    await ask('990');
+    await use();
+    await page.getByRole('alert').getByText('The passkey was refused.').waitFor();
+    await page.unroute('**/2factor/confirm');
+    // The right answer to the same question pays.
+    await use();
+    await status(page, 'Paid 990.00 EUR');
+
+    await page.getByRole('button', { name: 'Sign out', exact: true }).click();
+    await page.locator('#sign-in-email').fill(email);
+    await giveSignIn(page);
+    await use();
+    await status(page, 'You are signed in.');
+    await context.close();
+  }, 60_000);
+
+  it.each(SCHEMES)(
+    'remembers a browser, and forgets it, %s',
+    async (colorScheme) => {
+      const email = `remembered-${colorScheme}@bank.example`;
+      const page = await open(email, { colorScheme });
+      const signIn = async (): Promise<void> => {
+        await page.getByRole('button', { name: 'Sign out', exact: true }).click();
+        await status(page, 'You are signed out.');
+        await page.locator('#sign-in-email').fill(email);
+        await giveSignIn(page);
+      };
+      await signIn();
+      await page.getByText('We sent a code').waitFor();
+      await page.getByLabel('Remember this browser for 30 days').check();
+      await enterSent(page, email);
+      await status(page, 'You are signed in.');
+
+      // No code is asked for.
+      await signIn();
+      await status(page, 'You are signed in.');
+      await openSecurity(page);
+      await page
+        .locator('#devices')
+        .getByText(/on Linux/)
+        .waitFor();
+      expect(await flawsOf(page)).toEqual([]);
+      await page.screenshot({ path: `${SCREENSHOTS}/security-devices-360-${colorScheme}.png` });
+      await page.getByRole('button', { name: /^Forget / }).click();
+      await enterSent(page, email);
+      await status(page, 'is forgotten.');
+      await page.locator('#no-devices').waitFor();
+      await page.getByRole('button', { name: 'Back to your account' }).click();
+      await signIn();
+      await page.getByText('We sent a code').waitFor();
+      await context.close();
+    },
+    60_000,
+  );
+
+  it('says where passkeys work on an address where they do not', async () => {
+    const page = await open('address@bank.example', {}, bank.url);
+    await openSecurity(page);
+    await page.locator('#passkey-elsewhere').getByText(`Passkeys work at ${url} only.`).waitFor();
+    expect(await page.locator('#passkey-form').isHidden()).toBe(true);
+    expect(await flawsOf(page)).toEqual([]);
+    await context.close();
+  }, 60_000);
+});
