@@ -13,7 +13,7 @@ import { promisify } from 'node:util';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 const NEST = join(ROOT, 'node_modules/@nestjs/cli/bin/nest.js');
-const START_WITHIN_MS = 120_000;
+const START_WITHIN_MS = 600_000;
 const run = promisify(execFile);
 
 /** A newcomer's shell: nothing in it comes from this run of npm, and nobody said what `NODE_ENV` is. */

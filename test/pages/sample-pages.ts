@@ -24,7 +24,7 @@ describe.each(hasChromium ? [CHROMIUM] : [])('The pages in %s', (executablePath)
   beforeAll(async () => {
     sample = await copy.start('npm', { DATA_FOLDER: await copy.dataFolder() });
     browser = await chromium.launch({ executablePath, args: CHROMIUM_ARGS });
-  }, 120_000);
+  }, 600_000);
 
   afterAll(async () => {
     await browser?.close();
