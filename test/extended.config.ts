@@ -12,8 +12,11 @@ export default defineConfig({
     include: EXTENDED,
     exclude: [],
     testTimeout: 300_000,
-    // MySQL has the statements of MariaDB, and `npm test` has both.
-    env: { TEST_WITHOUT: IS_LONG ? '' : 'mysql' },
+    env: {
+      // These specs are about the module and not about its servers, which `npm test` and `npm run test:servers` compare.
+      TEST_WITHOUT: IS_LONG ? '' : 'mysql,mariadb',
+      PROPERTY_RUNS: process.env['PROPERTY_RUNS'] ?? '50',
+    },
     reporters: ['default', new CountReporter('extended')],
   },
 });
