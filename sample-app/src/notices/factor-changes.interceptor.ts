@@ -1,10 +1,12 @@
 import {
+  HttpException,
   Injectable,
   type CallHandler,
   type ExecutionContext,
   type NestInterceptor,
 } from '@nestjs/common';
-import { finalize, type Observable } from 'rxjs';
+import { TwoFactorError, TwoFactorUnavailableError } from 'nestjs-two-factor';
+import { catchError, from, mergeMap, tap, throwError, type Observable } from 'rxjs';
 
 import type { HttpRequest } from '../http/http.js';
 import { FirstStepService } from '../sessions/first-step.service.js';
@@ -34,10 +36,23 @@ export class FactorChangesInterceptor implements NestInterceptor {
     const ids = new Set(users.flatMap((user) => user?.id ?? []));
     const changes: string[] = [];
     for (const id of ids) changes.push(await this.notices.begin(id));
+    const finish = (): void => changes.forEach((change) => this.notices.finish(change));
     return next.handle().pipe(
-      finalize(() => {
-        for (const change of changes) this.notices.finish(change);
+      tap(finish),
+      catchError((error: unknown) => {
+        if (!isRefusal(error)) {
+          finish();
+          return throwError(() => error);
+        }
+        const dropped = Promise.all(changes.map((change) => this.notices.drop(change)));
+        return from(dropped).pipe(mergeMap(() => throwError(() => error)));
       }),
     );
   }
+}
+
+/** Whether an error tells that nothing was changed. A database that did not answer may have made the change all the same. */
+function isRefusal(error: unknown): boolean {
+  if (error instanceof HttpException) return error.getStatus() < 500;
+  return error instanceof TwoFactorError && !(error instanceof TwoFactorUnavailableError);
 }
