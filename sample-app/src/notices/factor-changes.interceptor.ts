@@ -6,7 +6,7 @@ import {
   type NestInterceptor,
 } from '@nestjs/common';
 import { TwoFactorError, TwoFactorUnavailableError } from 'nestjs-two-factor';
-import { catchError, from, mergeMap, tap, throwError, type Observable } from 'rxjs';
+import { catchError, tap, type Observable } from 'rxjs';
 
 import type { HttpRequest } from '../http/http.js';
 import { FirstStepService } from '../sessions/first-step.service.js';
@@ -36,18 +36,20 @@ export class FactorChangesInterceptor implements NestInterceptor {
     const ids = new Set(users.flatMap((user) => user?.id ?? []));
     const changes: string[] = [];
     for (const id of ids) changes.push(await this.notices.begin(id));
-    const finish = (): void => changes.forEach((change) => this.notices.finish(change));
     return next.handle().pipe(
-      tap(finish),
-      catchError((error: unknown) => {
-        if (!isRefusal(error)) {
-          finish();
-          return throwError(() => error);
-        }
-        const dropped = Promise.all(changes.map((change) => this.notices.drop(change)));
-        return from(dropped).pipe(mergeMap(() => throwError(() => error)));
-      }),
+      tap(() => this.#finish(changes)),
+      catchError((error: unknown) => this.#failed(changes, error)),
     );
+  }
+
+  #finish(changes: readonly string[]): void {
+    for (const change of changes) this.notices.finish(change);
+  }
+
+  async #failed(changes: readonly string[], error: unknown): Promise<never> {
+    if (!isRefusal(error)) this.#finish(changes);
+    else for (const change of changes) await this.notices.drop(change);
+    throw error;
   }
 }
 
