@@ -113,6 +113,9 @@ export class FactorChangesService {
     };
     try {
       const changed = await change(this.factors.requiring({ before, judge: judgeBoth }));
+      // A change that ends before its transaction has changed nothing, and no proof was checked: its answer must not report the
+      // change, and no event the use of a proof.
+      if (proof === null) throw unknownFactor();
       spending.committed();
       return changed;
     } catch (error) {
@@ -180,5 +183,9 @@ function assertExists(given: FactorChangeDetails, factors: readonly FactorRow[])
       ? method === RECOVERY
       : id === factor && (change === 'remove' || activatedAt !== null),
   );
-  if (!isThere) throw new TwoFactorNotFoundError('The subject has no such factor.');
+  if (!isThere) throw unknownFactor();
+}
+
+function unknownFactor(): TwoFactorNotFoundError {
+  return new TwoFactorNotFoundError('The subject has no such factor.');
 }

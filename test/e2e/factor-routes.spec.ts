@@ -1,7 +1,13 @@
 // The routes that change factors: what proves a change, and that a proof for one change is a proof for no other.
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 
-import { totp, recoveryCodes, type PurposeDefinition } from '../../lib/index.js';
+import {
+  recoveryCodes,
+  totp,
+  TwoFactorEvents,
+  type PurposeDefinition,
+  type TwoFactorEvent,
+} from '../../lib/index.js';
 import { factorsOf, METHODS, TestAuthenticator } from '../support/authenticator.js';
 import { enrolledClient, FactorClient, FACTORS, MANY } from '../support/factor-routes.js';
 import { adapters, startHttpApp, type HttpTestApp } from '../support/http.js';
@@ -116,6 +122,28 @@ describe.each(adapters)('The routes of the factors on $name', ({ create }) => {
       expect(await client.post(route, body, 'no-id')).toBeProblem(400, 'invalid-request');
     }
     expect(await client.list()).toEqual(before);
+  });
+
+  it('report neither a new name of the recovery codes, which have none, nor the use of a proof that was not confirmed', async () => {
+    const { client } = await enrolledClient(http, nextUser());
+    const asked = await client.request({ change: 'rename', factor: 'recovery' });
+    const { id } = asked.body as { id: string };
+    const used: TwoFactorEvent[] = [];
+    const subscription = http.app.get(TwoFactorEvents, { strict: false }).subscribe((event) => {
+      if (event.type === 'used') used.push(event);
+    });
+
+    for (const proof of [id, UNKNOWN_ID]) {
+      const renamed = await client.post(
+        'factors/rename',
+        { factor: 'recovery', label: 'Mine' },
+        proof,
+      );
+      expect(renamed).toBeProblem(404, 'not-found');
+    }
+
+    subscription.unsubscribe();
+    expect(used).toEqual([]);
   });
 
   it('refuse a proof for one change on every other one, and leave it usable for its own', async () => {

@@ -91,4 +91,32 @@ describe.each(['sqljs', ...servers] as const)('The owner of an account on %s', (
     expect(bank.printed()).toMatch(/Notice [\da-f-]{36} was not sent: Error/);
     expect(bank.printed()).not.toContain(ann.email);
   });
+
+  it('delays no shutdown by the notices that wait for a mail server that does not answer', async () => {
+    const service = bank.app.get(NoticeService);
+    const { mail } = service as unknown as { mail: { sendMail(): Promise<unknown> } };
+    let answer: () => void = () => undefined;
+    const sending = vi.spyOn(mail, 'sendMail').mockImplementation(
+      () =>
+        new Promise((_, reject) => {
+          answer = () => reject(new Error('Connection timeout'));
+        }),
+    );
+    const { manager } = bank.dataSource;
+    for (let notice = 0; notice < 3; notice += 1) {
+      await service.add({ email: ann.email }, { what: 'password' }, manager);
+    }
+    service.sendSoon();
+    await vi.waitFor(() => expect(sending).toHaveBeenCalledTimes(1), { timeout: 10_000 });
+
+    const stopped = service.onApplicationShutdown();
+    service.sendSoon();
+    answer();
+    await stopped;
+
+    expect(sending).toHaveBeenCalledTimes(1);
+    // All of them are sent by another process, or after the next start.
+    expect(await notices()).toHaveLength(3);
+    sending.mockRestore();
+  });
 });

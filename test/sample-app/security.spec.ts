@@ -263,6 +263,28 @@ describe('The security of an account', () => {
     });
   });
 
+  it('has its notice although another customer has sent many changes that were refused', async () => {
+    const ian = await signedIn('ian');
+    const flood = await signedIn('flood');
+    const service = bank.app.get(FactorNoticesService, { strict: false });
+    // The notices are stored one after the other in the background.
+    const settled = vi.spyOn(service, 'finish').mockImplementation(() => undefined);
+    const bodies = [{ factor: 'recovery' }, { factor: 'a factor' }, {}];
+    const refused = await Promise.all(
+      Array.from({ length: 30 }, (_, index) =>
+        flood.call('POST', `${FACTORS}/remove`, bodies[index % bodies.length]),
+      ),
+    );
+    expect(new Set(refused.map(({ status }) => status))).toEqual(new Set([400, 403]));
+
+    // Each of them has deleted its row before its answer, and nothing of them waits before the notice of a customer.
+    expect(settled).not.toHaveBeenCalled();
+    expect(await bank.dataSource.query('SELECT * FROM bank_factor_change')).toEqual([]);
+    settled.mockRestore();
+    await addPasskey(ian);
+    await mail(ian, 'A passkey was added');
+  });
+
   it('has no passkeys where no browser would use one', async () => {
     const address = await startBank({ environment: { PUBLIC_ORIGIN: 'http://192.0.2.7:3000' } });
     try {

@@ -1,12 +1,24 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 
 import { PasswordHash } from '../../sample-app/src/passwords/password-hash.js';
+import { DeviceService } from '../../sample-app/src/sessions/device.service.js';
 import { startBank, type Bank } from '../support/bank.js';
-import { Customer, expectStatus, PASSWORD, type Answer } from '../support/customer.js';
+import { Customer, expectStatus, PASSWORD, TWO_FACTOR, type Answer } from '../support/customer.js';
 import { servers } from '../support/engines.js';
 
 const ANNS_PHONE = '+4915112345678';
 const THIEFS_PHONE = '+4915199999999';
+
+/** A promise and the function that settles it. */
+function signal(): [isGiven: Promise<void>, give: () => void] {
+  let give!: () => void;
+  const isGiven = new Promise<void>((resolve) => {
+    give = resolve;
+  });
+  return [isGiven, give];
+}
 
 /** A thief has a copy of the session cookie, and in some tests codes or the password as well. */
 describe.each(['sqljs', ...servers] as const)('A stolen session on %s', (engine) => {
@@ -155,5 +167,70 @@ describe.each(['sqljs', ...servers] as const)('A stolen session on %s', (engine)
     expect(await idle.isSignedIn()).toBe(false);
     await setTime('expires_at', -1, fay);
     expect(await fay.isSignedIn()).toBe(false);
+  });
+
+  /** Holds the next call of a method before or after its work, until the test releases it. */
+  function holdNext(
+    target: object,
+    name: string,
+    when: 'before' | 'after',
+  ): { readonly isReached: Promise<void>; readonly release: () => void } {
+    const methods = target as Record<string, (...given: unknown[]) => Promise<unknown>>;
+    const original = methods[name]!.bind(target);
+    const [isReached, reach] = signal();
+    const [isReleased, release] = signal();
+    vi.spyOn(methods, name).mockImplementationOnce(async (...given) => {
+      const early = when === 'after' ? await original(...given) : undefined;
+      reach();
+      await isReleased;
+      return when === 'after' ? early : original(...given);
+    });
+    return { isReached, release };
+  }
+
+  const changePassword = async (owner: Customer): Promise<() => Promise<Answer>> => {
+    const proof = await owner.prove({ purpose: 'change-password', way: 'email' }, owner.email);
+    const body = { password: PASSWORD, newPassword: 'another horse battery' };
+    return () => owner.with('PUT', '/api/v1/me/password', body, proof);
+  };
+
+  it('begins no sign-in by a password that the owner changed while it was compared', async () => {
+    const ivy = await signedIn('ivy');
+    const change = await changePassword(ivy);
+    const thief = new Customer(bank.url, ivy.email);
+    const comparison = holdNext(bank.app.get(PasswordHash, { strict: false }), 'matches', 'after');
+    const late = thief.givePassword(PASSWORD);
+    await comparison.isReached;
+
+    expectStatus(await change(), 204);
+    comparison.release();
+
+    expect(await late).toMatchObject({ status: 401 });
+    expectStatus(await thief.request({ purpose: 'login', way: 'email' }), 403);
+  });
+
+  it('neither survives nor prevents a change of the password while the thief is being remembered', async () => {
+    const jan = await signedIn('jan');
+    const change = await changePassword(jan);
+    const thief = new Customer(bank.url, jan.email);
+    expectStatus(await thief.givePassword(PASSWORD), 204);
+    const login = await thief.prove({ purpose: 'login', way: 'email' }, jan.email);
+    const remembering = holdNext(
+      bank.app.get(DeviceService, { strict: false }),
+      'remember',
+      'before',
+    );
+    const signIn = thief.with('POST', '/api/v1/sessions', { remember: true }, login);
+    await remembering.isReached;
+    const changed = change();
+    // Until the change waits for what the sign-in has locked.
+    await sleep(500);
+    remembering.release();
+
+    expectStatus(await changed, 204);
+    await signIn;
+    expect(await thief.isSignedIn()).toBe(false);
+    const listed = await jan.call('POST', `${TWO_FACTOR}/factors/list`, {});
+    expect(listed.body['factors']).toEqual([]);
   });
 });

@@ -5,6 +5,7 @@ import {
 } from '@nestjs/common';
 import type { Job, JobsOptions, Queue, Worker } from 'bullmq';
 
+import { isId } from '../../crypto/index.js';
 import type { DeliveryKey, DeliveryRelay, DeliveryService } from '../../delivery/index.js';
 import { messageOf, TwoFactorConfigurationError } from '../../errors/index.js';
 import type { ResolvedOptions } from '../../options/index.js';
@@ -162,11 +163,14 @@ export class BullMqRelay
     return worker;
   }
 
-  /** Never rejects: a job that fails is of no use, because the row of its message is found by a round. */
+  /**
+   * Never rejects: a job that fails is of no use, because the row of its message is found by a round. A job that another program has
+   * written costs no statement and no line of the log.
+   */
   async #deliver({ data }: Job): Promise<void> {
     try {
-      const { confirmation, number } = data as DeliveryKey;
-      if (typeof confirmation !== 'string' || typeof number !== 'number') return;
+      const { confirmation, number } = (data ?? {}) as Partial<DeliveryKey>;
+      if (!isId(confirmation) || !isMessageNumber(number)) return;
       await this.input.deliveries.deliver({ confirmation, number });
     } catch (error) {
       this.#logger.warn(`A queued message waits for the next round: ${messageOf(error)}`);
@@ -216,6 +220,11 @@ function dataOf({ confirmation, number }: DeliveryKey): DeliveryKey {
 function jobOptions({ confirmation, number }: DeliveryKey): JobsOptions {
   const jobId = `${confirmation}-${number}`;
   return { jobId, attempts: 1, removeOnComplete: true, removeOnFail: true };
+}
+
+/** The database stores it in 32 bits. */
+function isMessageNumber(value: unknown): value is number {
+  return Number.isInteger(value) && (value as number) > 0 && (value as number) < 2 ** 31;
 }
 
 function hasHashTag(prefix: string): boolean {

@@ -7,7 +7,10 @@ import type {
 } from '../../options/index.js';
 import type { WindowRule } from '../store/limit-store.interface.js';
 
-/** The most areas that one instance knows. Beyond it those that are unused for longest are forgotten: a refusal reads them again. */
+/**
+ * The most areas that one instance knows. Beyond it those that are unused for longest are forgotten, unless they have counts that
+ * are not written: a refusal reads them again.
+ */
 const MAX_AREAS = 10_000;
 /** No message is refused by it. Fits the integers of every store. */
 const UNLIMITED = 2 ** 31 - 1;
@@ -167,9 +170,14 @@ export class PrefixCounts {
     };
   }
 
+  /**
+   * Forgets the area that is unused for longest and has no counts that are not written. Otherwise a client that names numbers of
+   * many prefixes would erase the confirmed codes of honest people, whose next messages would be refused.
+   */
   #forgetOldest(): void {
-    for (const oldest of this.#tallies.keys()) {
-      this.#tallies.delete(oldest);
+    for (const [name, { confirmed, failed }] of this.#tallies) {
+      if (confirmed + failed > 0) continue;
+      this.#tallies.delete(name);
       return;
     }
   }

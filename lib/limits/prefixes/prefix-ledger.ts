@@ -1,5 +1,6 @@
 import { TwoFactorConfigurationError, type LimitName } from '../../errors/index.js';
 import type { LimitClass, ResolvedOptions } from '../../options/index.js';
+import { withTimeout } from '../../with-timeout.js';
 import { limitOf } from '../quota-refusal.js';
 import type { LimitStore, QuotaAddition, QuotaUsage } from '../store/limit-store.interface.js';
 import { Destinations } from './destinations.js';
@@ -27,7 +28,9 @@ export interface PrefixedMessage {
 export class PrefixLedger {
   readonly counts: PrefixCounts;
   readonly #store: LimitStore & Required<Pick<LimitStore, 'add'>>;
-  readonly #reads = new Map<Tally, Promise<void>>();
+  /** The areas that refusals want to know again, and the read that waits for its turn. */
+  readonly #wanted = new Set<Tally>();
+  #nextRead: Promise<void> | null = null;
   #last: Promise<unknown> = Promise.resolve();
 
   /** `null` where no prefix is counted. */
@@ -38,13 +41,15 @@ export class PrefixLedger {
   ): PrefixLedger | null {
     const { sendsPerPrefix } = options.limits;
     if (sendsPerPrefix === null) return null;
-    return new PrefixLedger(store, destinations, new PrefixCounts(sendsPerPrefix, options));
+    const counts = new PrefixCounts(sendsPerPrefix, options);
+    return new PrefixLedger(store, destinations, counts, options.databaseTimeoutMs);
   }
 
   private constructor(
     store: LimitStore,
     private readonly destinations: Destinations,
     counts: PrefixCounts,
+    private readonly timeoutMs: number,
   ) {
     if (!canAdd(store)) {
       throw new TwoFactorConfigurationError(
@@ -72,14 +77,19 @@ export class PrefixLedger {
     for (const tally of this.talliesOf(message)) tally.failed += 1;
   }
 
-  /** Repeats a call that a prefix refused, if another instance has counted enough confirmed codes since. */
+  /**
+   * Repeats a call that a prefix refused, if another instance has counted enough confirmed codes since. It waits for the store no
+   * longer than a statement may take: the reads are executed one after the other, and a slow store would hold up a refusal for the
+   * time of all of them.
+   */
   async retrying<T>(message: PrefixedMessage | null, work: () => Promise<T>): Promise<T> {
     try {
       return await work();
     } catch (error) {
       if (message === null || limitOf(error)?.limit !== LIMIT) throw error;
       const tallies = this.talliesOf(message);
-      const isOpen = await this.#refresh(tallies).catch(() => false);
+      const refresh = (): Promise<boolean> => this.#refresh(tallies);
+      const isOpen = await withTimeout(this.timeoutMs, refresh).catch(() => false);
       if (!isOpen) throw error;
     }
     return work();
@@ -153,21 +163,27 @@ export class PrefixLedger {
 
   /** Whether all of the areas may get another message, by counters that are not older than `STALE_MS`. */
   async #refresh(tallies: readonly Tally[]): Promise<boolean> {
-    const stale = tallies.filter(({ readAt }) => performance.now() - readAt > STALE_MS);
+    const stale = tallies.filter(isStale);
     if (stale.length === 0) return false;
-    await Promise.all(stale.map((tally) => this.#readOnce(tally)));
+    await this.#readSoon(stale);
     return tallies.every((tally) =>
       tally.stored.every(({ sent }, index) => sent < this.counts.ruleOf(tally, index).max),
     );
   }
 
-  /** One read for all callers that wait for it. */
-  #readOnce(tally: Tally): Promise<void> {
-    const running = this.#reads.get(tally);
-    if (running !== undefined) return running;
-    const read = this.#inTurn(() => this.#read([tally])).finally(() => this.#reads.delete(tally));
-    this.#reads.set(tally, read);
-    return read;
+  /**
+   * One read for all that is wanted until its turn comes. With a read for each area, a client whose numbers have many prefixes
+   * would let the refusals of other clients, the rounds and the shutdown wait for all of its reads.
+   */
+  #readSoon(tallies: readonly Tally[]): Promise<void> {
+    for (const tally of tallies) this.#wanted.add(tally);
+    this.#nextRead ??= this.#inTurn(() => {
+      this.#nextRead = null;
+      const wanted = [...this.#wanted].filter(isStale);
+      this.#wanted.clear();
+      return this.#read(wanted);
+    });
+    return this.#nextRead;
   }
 
   /** One after the other: a read between a write and its bookkeeping would make a round count twice what it has written. */
@@ -180,6 +196,10 @@ export class PrefixLedger {
 
 function canAdd(store: LimitStore): store is LimitStore & Required<Pick<LimitStore, 'add'>> {
   return store.add !== undefined;
+}
+
+function isStale({ readAt }: Tally): boolean {
+  return performance.now() - readAt > STALE_MS;
 }
 
 function addStored(tally: Tally, confirmed: number, failed: number): void {

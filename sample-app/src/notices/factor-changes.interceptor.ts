@@ -1,10 +1,12 @@
 import {
+  HttpException,
   Injectable,
   type CallHandler,
   type ExecutionContext,
   type NestInterceptor,
 } from '@nestjs/common';
-import { finalize, type Observable } from 'rxjs';
+import { TwoFactorError, TwoFactorUnavailableError } from 'nestjs-two-factor';
+import { catchError, tap, type Observable } from 'rxjs';
 
 import type { HttpRequest } from '../http/http.js';
 import { FirstStepService } from '../sessions/first-step.service.js';
@@ -35,9 +37,24 @@ export class FactorChangesInterceptor implements NestInterceptor {
     const changes: string[] = [];
     for (const id of ids) changes.push(await this.notices.begin(id));
     return next.handle().pipe(
-      finalize(() => {
-        for (const change of changes) this.notices.finish(change);
-      }),
+      tap(() => this.#finish(changes)),
+      catchError((error: unknown) => this.#failed(changes, error)),
     );
   }
+
+  #finish(changes: readonly string[]): void {
+    for (const change of changes) this.notices.finish(change);
+  }
+
+  async #failed(changes: readonly string[], error: unknown): Promise<never> {
+    if (!isRefusal(error)) this.#finish(changes);
+    else for (const change of changes) await this.notices.drop(change);
+    throw error;
+  }
+}
+
+/** Whether an error tells that nothing was changed. A database that did not answer may have made the change all the same. */
+function isRefusal(error: unknown): boolean {
+  if (error instanceof HttpException) return error.getStatus() < 500;
+  return error instanceof TwoFactorError && !(error instanceof TwoFactorUnavailableError);
 }

@@ -57,13 +57,21 @@ export class FactorNoticesService implements OnApplicationBootstrap, OnApplicati
     await this.#writing;
   }
 
-  /** Writes down what the customer has. Call `finish` with the answer after the change, whatever became of it. */
+  /** Writes down what the customer has. Call `finish` with the answer after the change, or `drop` after a refusal. */
   async begin(userId: string): Promise<string> {
     const id = randomUUID();
     const before = JSON.stringify(await this.#known(userId));
     const dueAt = Date.now() + PATIENCE_MS;
     await this.dataSource.manager.insert(FactorChange, { id, userId, before, dueAt });
     return id;
+  }
+
+  /**
+   * Forgets a change that was refused. The refused call does it itself: a customer who sends many of them would otherwise hold up the
+   * notices of all other customers.
+   */
+  async drop(id: string): Promise<void> {
+    await this.dataSource.manager.delete(FactorChange, { id }).catch(() => undefined);
   }
 
   /** Stores the notice in the background: the call that made the change does not wait for it. */
@@ -85,6 +93,7 @@ export class FactorNoticesService implements OnApplicationBootstrap, OnApplicati
   async #settleDue(): Promise<void> {
     const due = await this.dataSource.manager.find(FactorChange, {
       where: { dueAt: LessThanOrEqual(Date.now()) },
+      order: { dueAt: 'ASC' },
       take: 20,
     });
     for (const change of due) await this.#settle(change);

@@ -33,6 +33,7 @@ export class NoticeService implements OnApplicationBootstrap, OnApplicationShutd
   readonly #logger = new Logger(NoticeService.name);
   #timer: NodeJS.Timeout | undefined;
   #sending: Promise<void> = Promise.resolve();
+  #isStopped = false;
 
   constructor(
     @InjectRepository(Notice) private readonly notices: Repository<Notice>,
@@ -45,7 +46,9 @@ export class NoticeService implements OnApplicationBootstrap, OnApplicationShutd
     this.#timer = setInterval(() => this.sendSoon(), EVERY_MS).unref();
   }
 
+  /** Waits for the notice that is being sent. The others wait in the table: each may take seconds while the mail server is silent. */
   async onApplicationShutdown(): Promise<void> {
+    this.#isStopped = true;
     clearInterval(this.#timer);
     await this.#sending;
   }
@@ -82,12 +85,14 @@ export class NoticeService implements OnApplicationBootstrap, OnApplicationShutd
   }
 
   async #sendDue(): Promise<void> {
+    if (this.#isStopped) return;
     const due = await this.notices.find({
       where: { dueAt: LessThanOrEqual(Date.now()) },
       order: { dueAt: 'ASC' },
       take: 20,
     });
     for (const notice of due) {
+      if (this.#isStopped) return;
       // Of several processes the one whose statement moves `dueAt` sends it.
       if (await this.#claim(notice)) await this.#send(notice);
     }

@@ -24,14 +24,18 @@ export class FirstStepService {
     this.#cookie = new TokenCookie('sign-in', SECONDS, settings.isDevelopment);
   }
 
-  /** Begins under a new token, whatever the request brought. */
-  async begin(user: User, request: HttpRequest, response: HttpResponse): Promise<void> {
+  /**
+   * Begins under a new token, whatever the request brought.
+   *
+   * @returns the token, for `setCookie` once the transaction has committed.
+   */
+  async begin(userId: string, request: HttpRequest, manager: EntityManager): Promise<string> {
     const brought = this.#cookie.hashFrom(request);
-    if (brought !== undefined) await this.steps.delete({ tokenHash: brought });
+    if (brought !== undefined) await manager.delete(FirstStep, { tokenHash: brought });
     const { token, hash } = drawToken();
     const expiresAt = Date.now() + SECONDS * 1_000;
-    await this.steps.insert({ tokenHash: hash, userId: user.id, expiresAt });
-    this.#cookie.set(response, token);
+    await manager.insert(FirstStep, { tokenHash: hash, userId, expiresAt });
+    return token;
   }
 
   /** The user whose password this browser knew, looked up once for each request. */
@@ -49,6 +53,10 @@ export class FirstStepService {
     if (tokenHash === undefined) return false;
     const { affected } = await manager.delete(FirstStep, { tokenHash });
     return affected === 1;
+  }
+
+  setCookie(response: HttpResponse, token: string): void {
+    this.#cookie.set(response, token);
   }
 
   clearCookie(response: HttpResponse): void {

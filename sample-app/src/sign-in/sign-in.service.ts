@@ -3,6 +3,7 @@ import { InjectDataSource } from '@nestjs/typeorm';
 import { TwoFactorConfirmationRequiredError, type ConfirmationProof } from 'nestjs-two-factor';
 import { DataSource } from 'typeorm';
 
+import { holdUser } from '../accounts/hold-user.js';
 import { User } from '../accounts/user.entity.js';
 import { clientAddress } from '../http/client-address.js';
 import type { HttpRequest, HttpResponse } from '../http/http.js';
@@ -51,9 +52,15 @@ export class SignInService {
       }),
     );
     if (user === null || !isRight) {
-      throw new Refusal(401, 'wrong-password', 'Wrong e-mail or password.');
+      throw wrongPassword();
     }
-    await this.firstSteps.begin(user, request, response);
+    const { id, passwordHash } = user as User;
+    const token = await this.dataSource.transaction(async (manager) => {
+      // The owner may have changed the password while it was compared.
+      if (!(await holdUser({ id, passwordHash }, manager))) throw wrongPassword();
+      return this.firstSteps.begin(id, request, manager);
+    });
+    this.firstSteps.setCookie(response, token);
   }
 
   /**
@@ -69,8 +76,9 @@ export class SignInService {
   ): Promise<void> {
     const user = await this.firstSteps.userOf(request);
     const { token, device } = await this.dataSource.transaction(async (manager) => {
+      const isCurrent = user !== null && (await holdUser(user, manager));
       await proof.use({ manager });
-      if (user === null || !(await this.firstSteps.finish(request, manager))) {
+      if (!isCurrent || !(await this.firstSteps.finish(request, manager))) {
         throw new TwoFactorConfirmationRequiredError('The sign-in has ended. Begin again.');
       }
       const remembered = remember ? await this.devices.remember(proof.id, request, manager) : null;
@@ -86,4 +94,8 @@ export class SignInService {
     this.devices.setCookie(response, device);
     this.notices.sendSoon();
   }
+}
+
+function wrongPassword(): Refusal {
+  return new Refusal(401, 'wrong-password', 'Wrong e-mail or password.');
 }

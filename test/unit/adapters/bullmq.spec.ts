@@ -10,6 +10,7 @@ import { BullMqRelay } from '../../../lib/adapters/bullmq/bullmq-relay.js';
 import { limiterOf, Pace } from '../../../lib/adapters/bullmq/rate.js';
 import { TwoFactorConfigurationError } from '../../../lib/index.js';
 import { startApp } from '../../support/test-app.js';
+import { UNKNOWN_ID } from '../../support/unknown-id.js';
 
 const boot = async (options: unknown): Promise<unknown> => {
   const bull = TwoFactorBullMqModule.forRoot(options as TwoFactorBullMqOptions);
@@ -200,5 +201,62 @@ describe('A relay to a Redis that fails', () => {
     expect(add).not.toHaveBeenCalled();
     expect(await relayOn(add, 511).takeDue('sms', [KEY])).toBe(true);
     expect(add).toHaveBeenCalledTimes(1);
+  });
+});
+
+describe('A job that another program has written to Redis', () => {
+  const KEY = { confirmation: UNKNOWN_ID, number: 1 };
+
+  it('reaches no statement and writes no line unless it has the form of a key', async () => {
+    const warnings = vi.spyOn(Logger.prototype, 'warn').mockImplementation(() => undefined);
+    const delivered: unknown[] = [];
+    let process: (job: { readonly data: unknown }) => Promise<void> = () => Promise.resolve();
+    class HeldWorker {
+      constructor(_: string, work: typeof process) {
+        process = work;
+      }
+
+      on(): this {
+        return this;
+      }
+    }
+    const deliveries = {
+      concurrency: 1,
+      relayTo: () => undefined,
+      deliver: (key: unknown) => Promise.resolve(delivered.push(key)),
+    };
+    const queue = { name: 'two-factor-sms', opts: {}, on: () => undefined };
+    const relay = new BullMqRelay({
+      deliveries,
+      backends: new Map([['sms', {}]]),
+      options: { delivery: 'queued', sendTimeoutMs: 1_000 },
+      queues: new Map([['sms', queue]]),
+      rates: new Map([['sms', null]]),
+      workerClass: HeldWorker,
+    } as never);
+    relay.onApplicationBootstrap();
+
+    for (const data of [
+      null,
+      undefined,
+      'text',
+      [],
+      {},
+      { ...KEY, confirmation: 1 },
+      { ...KEY, confirmation: 'x'.repeat(1_000_000) },
+      { ...KEY, confirmation: `${KEY.confirmation.slice(1)}\0` },
+      { ...KEY, number: '1' },
+      { ...KEY, number: 0 },
+      { ...KEY, number: 1.5 },
+      { ...KEY, number: 2 ** 31 },
+      { ...KEY, number: 1e300 },
+    ]) {
+      await process({ data });
+    }
+    await process({ data: { ...KEY, more: 'is dropped' } });
+
+    expect(delivered).toEqual([KEY]);
+    expect(warnings).not.toHaveBeenCalled();
+    warnings.mockRestore();
   });
 });
