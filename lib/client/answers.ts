@@ -141,7 +141,7 @@ export interface RenamedFactor {
 export interface RemoveBody {
   /** The id of a factor, or `recovery` for all recovery codes. */
   readonly factor: string;
-  /** Whether the last authenticator may go. The recovery codes go with it. */
+  /** Whether the last authenticator may go. The recovery codes go with it. The details of the proof have the same member then. */
   readonly allowLast?: boolean | undefined;
 }
 

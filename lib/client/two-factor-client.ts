@@ -109,11 +109,15 @@ export interface TwoFactorClient {
    * Sends the code again, or the first code of a confirmation that was begun by another method. A repeat after a lost answer has the
    * same key, so that one message is sent.
    *
+   * @param options.flow calls of one flow send one message, over reloads of the page too. By default each answered call ends its own.
    * @param options.way the sender of that first code, such as `sms`. By default it is the first one that the purpose allows.
    */
   resend(
     id: string,
-    options?: CallOptions & { readonly way?: string | undefined },
+    options?: CallOptions & {
+      readonly way?: string | undefined;
+      readonly flow?: string | undefined;
+    },
   ): Promise<TwoFactorResult<RequestedConfirmation>>;
   check(id: string, options?: CallOptions): Promise<TwoFactorResult<CheckedConfirmation>>;
   /** What `navigator.credentials.get` needs, as JSON. */
@@ -247,13 +251,13 @@ export function createTwoFactorClient(settings: TwoFactorClientSettings = {}): T
       if (!read.ok) return read;
       return confirm({ id, method: 'passkey', response: read.value }, options);
     },
-    resend: async (id, { way, signal } = {}) => {
-      const flow = `resend ${id}`;
-      const key = keys.keyOf(flow);
+    resend: async (id, { way, flow, signal } = {}) => {
+      const name = `resend ${id}${flow === undefined ? '' : ` ${flow}`}`;
+      const key = keys.keyOf(name);
       const body = way === undefined ? { id } : { id, way };
       const result = await post<RequestedConfirmation>('resend', body, { signal }, withKey(key));
       // The answer to a press of the button ends it: the next press sends the next message.
-      if (!isUnknown(result)) keys.forget(flow, key);
+      if (flow === undefined && !isUnknown(result)) keys.forget(name, key);
       return result;
     },
     check: (id, options) => post('check', { id }, options),

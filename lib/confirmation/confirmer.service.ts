@@ -124,7 +124,8 @@ export class ConfirmerService {
    * @returns whether this call confirmed it: `[state, false]` for a wrong code (see `attemptsLeft`) and for one that is
    * confirmed, used, cancelled, locked or expired (see `status`); `[null, false]` for an unknown id.
    * @throws TwoFactorInputError for what cannot be a code or an id; nothing is charged.
-   * @throws TwoFactorStateError `method-not-allowed` for a method that the confirmation was not made with; nothing is charged.
+   * @throws TwoFactorStateError `method-not-allowed` for a method that the confirmation was not made with, and for a code before the
+   * first message of a confirmation that a request has begun by another method; nothing is charged.
    * @throws TwoFactorTooManyRequestsError while the phone number or address is locked; nothing is compared, and nothing charged.
    * @throws TwoFactorUnknownSecretError when the secret is gone from the ring; the attempt is charged.
    */

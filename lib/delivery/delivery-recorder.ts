@@ -63,6 +63,11 @@ export interface RecordedRow {
 
 type FailureKeys = Pick<QuotaKeys, 'failureKeys'>;
 
+/** What a confirmation has sealed; no code for one that was begun by another method, until its first message. */
+type SealedContent = Omit<EnvelopeContent, 'code'> & Partial<Pick<EnvelopeContent, 'code'>>;
+
+const NOTHING_SEALED: SealedContent = Object.freeze({});
+
 /**
  * Records a message before it is delivered: binds the confirmation to its phone number or address and its sender, consumes the
  * quotas, and counts the message in one guarded statement. A crash between the recording and the delivery therefore costs a
@@ -92,7 +97,7 @@ export class DeliveryRecorder {
    *
    * @throws TwoFactorStateError when it is neither, TwoFactorUnknownSecretError when its envelope cannot be opened.
    */
-  contentOf(row: ConfirmationRow, key: string | undefined): EnvelopeContent {
+  contentOf(row: ConfirmationRow, key: string | undefined): SealedContent {
     if (key === undefined) assertPending(row, this.options.clock.now());
     const content = this.#open(row);
     if (!isSentBy(content, key)) assertPending(row, this.options.clock.now());
@@ -210,7 +215,8 @@ export class DeliveryRecorder {
     return key !== undefined && isSentBy(this.#open(row), key);
   }
 
-  #open(row: ConfirmationRow): EnvelopeContent {
+  #open(row: ConfirmationRow): SealedContent {
+    if (row.envelope === null && row.codeMac === null) return NOTHING_SEALED;
     const content =
       row.envelope === null ? null : openEnvelope(this.options.keyRing, row.envelope, row);
     if (content === null || (content.way !== undefined && content.way !== row.way)) {
@@ -233,7 +239,8 @@ export class DeliveryRecorder {
     const fixed = this.testRecipients.codeOf(token, row.purpose);
     // The code of a recipient that is a test recipient no longer is known to others, and is never sent.
     const isNew = rotates || sealed.isTest === true;
-    const code = fixed ?? (isNew ? await this.confirmer.drawCode() : sealed.code);
+    const kept = isNew ? undefined : sealed.code;
+    const code = fixed ?? kept ?? (await this.confirmer.drawCode());
     return {
       code,
       token,
@@ -268,7 +275,7 @@ export class DeliveryRecorder {
   }
 }
 
-function isSentBy({ resendKeys }: EnvelopeContent, key: string | undefined): boolean {
+function isSentBy({ resendKeys }: SealedContent, key: string | undefined): boolean {
   return key !== undefined && resendKeys?.includes(key) === true;
 }
 

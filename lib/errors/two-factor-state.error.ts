@@ -21,7 +21,7 @@ const MESSAGES: Record<TwoFactorStateCode, string> = {
   cancelled: 'The confirmation was cancelled. Request a new one.',
   'sender-removed': 'The sender of the confirmation is not there any more. Request a new one.',
   'method-not-allowed':
-    'The confirmation does not allow this method. Use one that it was requested for.',
+    'The confirmation does not allow this method, or has sent no code yet. Use one that it was requested for.',
   'last-factor':
     'It is the last authenticator of the subject. Add another one first, or remove it with allowLast: true.',
   'no-factor':

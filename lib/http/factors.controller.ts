@@ -135,7 +135,8 @@ export class FactorsController {
     { factor, allowLast }: RemoveFactorBody,
     context: ExecutionContext,
   ): Promise<RemoveFactorAnswer> {
-    await this.changes.change({ change: 'remove', factor }, context, (factors, subject) =>
+    const details = { change: 'remove', factor, ...(allowLast && { allowLast }) } as const;
+    await this.changes.change(details, context, (factors, subject) =>
       factors.remove({ subject, factor, allowLast }),
     );
     return { factor, removed: true };

@@ -116,7 +116,7 @@ function remove(factor, isLast) {
     shown['What is left'] =
       'Codes by message. Your recovery codes become void. No browser is remembered.';
   }
-  const details = { change: 'remove', factor: factor.id };
+  const details = { change: 'remove', factor: factor.id, ...(isLast && { allowLast: true }) };
   const done = factor.method === 'device' ? 'is forgotten' : 'is removed';
   return begin('remove', { details, shown, isLast, done: `${name} ${done}.` });
 }

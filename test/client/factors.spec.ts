@@ -105,7 +105,9 @@ describe('The client at the routes of the factors', () => {
     expect(await factors.remove({ factor }, remove)).toMatchObject({
       problem: { error: 'last-factor', status: 409 },
     });
-    expect(valueOf(await factors.remove({ factor, allowLast: true }, remove))).toEqual({
+    const last = { factor, allowLast: true };
+    const removeLast = await proofFor({ change: 'remove', ...last }, app);
+    expect(valueOf(await factors.remove(last, removeLast))).toEqual({
       factor,
       removed: true,
     });

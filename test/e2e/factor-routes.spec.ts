@@ -95,9 +95,12 @@ describe.each(adapters)('The routes of the factors on $name', ({ create }) => {
       409,
       'last-factor',
     );
-    expect(
-      await client.post('factors/remove', { factor: factorId, allowLast: true }, remove),
-    ).toMatchObject({ status: 200, body: { factor: factorId, removed: true } });
+    const last = { factor: factorId, allowLast: true };
+    const removeLast = await client.byApp({ change: 'remove', ...last }, app);
+    expect(await client.post('factors/remove', last, removeLast)).toMatchObject({
+      status: 200,
+      body: { factor: factorId, removed: true },
+    });
     expect(await client.list()).toEqual([]);
     expect((await client.request(ENROL)).body).toMatchObject({ method: 'code' });
   });
@@ -183,7 +186,7 @@ describe.each(adapters)('The routes of the factors on $name', ({ create }) => {
   it('refuse the proof of another person, and touch no factor of another person', async () => {
     const ann = await enrolledClient(http, nextUser());
     const eve = await enrolledClient(http, nextUser());
-    const details = { change: 'remove', factor: ann.factorId };
+    const details = { change: 'remove', factor: ann.factorId, allowLast: true };
     const ofAnn = await ann.client.byApp(details, ann.app);
     const ofEve = await eve.client.byApp(details, eve.app);
     const body = { factor: ann.factorId, allowLast: true };
@@ -270,6 +273,9 @@ describe.each(adapters)('The routes of the factors on $name', ({ create }) => {
     [{ change: 'enrol', method: 'totp', more: 1 }],
     [{ change: 'remove', factor: 'x' }],
     [{ change: 'remove', factor: { toString: 'recovery' } }],
+    [{ change: 'remove', factor: 'recovery', allowLast: false }],
+    [{ change: 'remove', factor: 'recovery', allowLast: 'true' }],
+    [{ change: 'rename', factor: 'recovery', allowLast: true }],
     [{ change: 'recovery-codes', factor: null }],
     [{ change: 'erase' }],
     [{ amount: '10.00' }],
@@ -441,8 +447,8 @@ describe('Where there are routes of the factors', () => {
     const http = await start({ ...FACTORS, methods: ['code'] });
     const { client, factorId } = await enrolledClient(http, 'ann');
 
-    const proof = await client.byCode({ change: 'remove', factor: factorId });
     const body = { factor: factorId, allowLast: true };
+    const proof = await client.byCode({ change: 'remove', ...body });
 
     expect(await client.post('factors/remove', body, proof)).toMatchObject({ status: 200 });
   });
@@ -451,9 +457,9 @@ describe('Where there are routes of the factors', () => {
     let allowed: readonly ('code' | 'totp')[] = ['code'];
     const http = await start({ ...FACTORS, methods: () => allowed });
     const { client, factorId } = await enrolledClient(http, 'ann');
-    const proof = await client.byCode({ change: 'remove', factor: factorId });
-    allowed = ['totp'];
     const body = { factor: factorId, allowLast: true };
+    const proof = await client.byCode({ change: 'remove', ...body });
+    allowed = ['totp'];
 
     expect(await client.post('factors/remove', body, proof)).toBeProblem(
       403,

@@ -33,6 +33,7 @@ describe.each(engines)('A proof by a factor that is gone on %s', (engine) => {
     copied: TestAuthenticator;
     copiedId: string;
     own: TestAuthenticator;
+    ownId: string;
     codes: readonly string[];
   }> {
     const {
@@ -44,7 +45,7 @@ describe.each(engines)('A proof by a factor that is gone on %s', (engine) => {
     const own = await client.enrol(await client.byApp(ENROL, app));
     await client.activate(own);
     http.clock.advance(30);
-    return { client, copied: app, copiedId: factorId, own: own.app, codes };
+    return { client, copied: app, copiedId: factorId, own: own.app, ownId: own.id, codes };
   }
 
   const enrol = (client: FactorClient, proof: string): ReturnType<FactorClient['post']> =>
@@ -68,6 +69,32 @@ describe.each(engines)('A proof by a factor that is gone on %s', (engine) => {
     await client.post('factors/recovery-codes', {}, replacement);
 
     expect(await enrol(client, stolen)).toBeProblem(403, 'confirmation-required');
+  });
+
+  it('does not remove the last app when it was given to remove one of two', async () => {
+    const { client, copiedId, own, ownId } = await withTwoApps();
+    const ofTwo = await client.byApp({ change: 'remove', factor: ownId }, own);
+    const removal = await client.byApp({ change: 'remove', factor: copiedId }, own);
+    await client.post('factors/remove', { factor: copiedId }, removal);
+    const last = { factor: ownId, allowLast: true };
+    const before = await client.list();
+
+    expect(await client.post('factors/remove', last, ofTwo)).toBeProblem(
+      403,
+      'confirmation-required',
+    );
+    expect(await client.post('factors/remove', { factor: ownId }, ofTwo)).toBeProblem(
+      409,
+      'last-factor',
+    );
+    expect(await client.list()).toEqual(before);
+    const ofLast = await client.byApp({ change: 'remove', ...last }, own);
+    expect(await client.post('factors/remove', { factor: ownId }, ofLast)).toBeProblem(
+      403,
+      'confirmation-required',
+    );
+    expect(await client.post('factors/remove', last, ofLast)).toMatchObject({ status: 200 });
+    expect(await client.list()).toEqual([]);
   });
 
   it('changes factors as before while the app, or the rest of the set, is there', async () => {

@@ -39,6 +39,9 @@ export const IDLE: FlowState = {
   notice: null,
 };
 
+/** Named in a request, any other method is the only one that its confirmation allows. */
+const KEEPS_OTHERS: readonly (MethodName | undefined)[] = [undefined, 'code', 'totp'];
+
 const ENDS = new Set([
   'already-used',
   'attempts-exhausted',
@@ -61,6 +64,10 @@ export class CodeFlow {
   /** The number of this confirmation on the page. Answers to calls of an earlier confirmation are dropped. */
   #run = 0;
   #methods: readonly MethodName[] = [];
+  /** The only method of this confirmation, because the request named it; `undefined` where there are others. */
+  #only: MethodName | undefined;
+  /** Whether a code of this confirmation was sent, or its message has failed. */
+  #hasMessage = false;
   /** Methods that have failed in this confirmation and need not be offered again. */
   readonly #failed = new Set<MethodName>();
   /**
@@ -89,6 +96,8 @@ export class CodeFlow {
       async ({ value, at }) => {
         this.#failed.clear();
         this.#methods = value.methods ?? [];
+        this.#only = KEEPS_OTHERS.includes(method) ? undefined : method;
+        this.#hasMessage = false;
         this.#open(value, at, value.method ?? 'code');
         if (this.state.method === 'device') await this.#tryDevice();
       },
@@ -96,14 +105,15 @@ export class CodeFlow {
   }
 
   /**
-   * Switches to another method of the same confirmation. A code that was not sent yet is requested by its name, and the server
-   * offers the other methods of that confirmation too. So are the methods that the server names when it refuses a request for too
-   * many tries.
+   * Switches to another method of the same confirmation, whose first code is sent when the person chooses it. Without an open
+   * confirmation the method is requested by its name, such as one that the server offers when it refuses a request for too many
+   * tries.
    */
   async choose(method: MethodName): Promise<void> {
-    const { phase, recipient } = this.state;
-    const isUnsent = method === 'code' && recipient === undefined;
-    if (phase !== 'open' || isUnsent) return this.start(method);
+    const { phase } = this.state;
+    const isAnother = this.#only !== undefined && this.#only !== method;
+    if (phase !== 'open' || isAnother) return this.start(method);
+    if (method === 'code' && !this.#hasMessage) return this.#sendFirst();
     this.#set({ ...this.#with(method), problem: null, notice: null });
     if (method === 'device') await this.#tryDevice();
   }
@@ -118,6 +128,18 @@ export class CodeFlow {
   async confirmWithPasskey(): Promise<void> {
     const { id } = this.state;
     if (id !== null) await this.#confirm((client) => client.confirmWithPasskey(id));
+  }
+
+  /** A repeat, after a reload of the page too, sends no second message. */
+  async #sendFirst(): Promise<void> {
+    const { id } = this.state;
+    if (id === null) return;
+    const { way } = this.around.request().body;
+    await this.#call(
+      (client) => client.resend(id, { way, flow: 'first' }),
+      ({ value, at }) => this.#open(value, at, 'code'),
+      'code',
+    );
   }
 
   async resend(): Promise<void> {
@@ -181,6 +203,7 @@ export class CodeFlow {
   async #call<T>(
     action: (client: TwoFactorClient) => Promise<TwoFactorResult<T>>,
     succeed: (result: { readonly value: T; readonly at: number }) => void | Promise<void>,
+    method = this.state.method,
   ): Promise<void> {
     if (this.state.isBusy) return;
     const run = this.#run;
@@ -189,10 +212,10 @@ export class CodeFlow {
     if (run !== this.#run) return;
     this.#set({ isBusy: false });
     if (result.ok) await succeed(result);
-    else this.#refuse(result.problem);
+    else this.#refuse(result.problem, method);
   }
 
-  #refuse(problem: TwoFactorProblem): void {
+  #refuse(problem: TwoFactorProblem, method: MethodName): void {
     const { error } = problem;
     if (error === 'already-confirmed') {
       // A repeat of a call that has confirmed, such as after a lost answer.
@@ -208,10 +231,11 @@ export class CodeFlow {
     } else if (error === 'send-failed') {
       // The confirmation exists, and its message can be sent again.
       const resendAt = Date.now() + (problem.retryAfter ?? 0) * 1_000;
+      this.#hasMessage = true;
       this.#set({ ...this.#with('code'), phase: 'open', id: problem.id, resendAt, problem });
     } else if (error === 'method-not-allowed') {
-      this.#failed.add(this.state.method);
-      this.#set({ problem });
+      this.#failed.add(method);
+      this.#set({ ...this.#with(this.state.method), problem });
     } else {
       this.#set({ problem });
     }
@@ -219,6 +243,7 @@ export class CodeFlow {
 
   #open(value: RequestedConfirmation, at: number, method: MethodName): void {
     this.#queued = { seconds: 0, next: 1 };
+    if (method === 'code') this.#hasMessage = true;
     const ahead = Date.now() - at;
     const timeOf = (time: string): number => Date.parse(time) + ahead;
     this.#set({

@@ -84,7 +84,8 @@ export class ConfirmationCreator {
    * @throws TwoFactorRecipientError for a message to a token that its sender does not send to; nothing was counted.
    * @param method the method that the request begins with, if it is not a code: its lock is asked then, and not that of the
    * phone number or address, so that guesses at sent codes never lock an authenticator app.
-   * @param unsent the requester of a confirmation that a client begins by that method.
+   * @param unsent the requester of a confirmation that a client begins by that method. It has no code before its first message:
+   * guesses at a code that was never sent would be compared, and counted as failures of the subject.
    */
   async create(
     input: MakeConfirmationInput,
@@ -93,7 +94,10 @@ export class ConfirmationCreator {
     unsent?: UnsentRequest,
   ): Promise<CreatedConfirmation> {
     const parsed = parseMakeInput(input, this.options);
-    const hasCode = !parsed.isConfirmed && (parsed.methods?.includes(CODE_METHOD) ?? true);
+    const hasCode =
+      !parsed.isConfirmed &&
+      unsent === undefined &&
+      (parsed.methods?.includes(CODE_METHOD) ?? true);
     // Only together with a message, whose delivery logs the use. Without one the application delivers the code itself.
     const isSending = hasCode && message !== undefined;
     const fixed = isSending
@@ -188,9 +192,11 @@ export class ConfirmationCreator {
   ): CreatedConfirmation {
     const state = this.states.stateOf(found);
     const madeFor = openContent(state)?.token;
+    // With methods beside codes, the first message has drawn the code since, or has not yet.
+    const mayDiffer = found.methods !== null;
     const isSame =
       matchesBinding(this.options.keyRing, found, binding) &&
-      (found.codeMac === null) === (attempted.codeMac === null) &&
+      (mayDiffer || (found.codeMac === null) === (attempted.codeMac === null)) &&
       found.methods === attempted.methods &&
       found.expiresAt - found.createdAt === attempted.expiresAt - attempted.createdAt &&
       jsonInColumn(canonicalOrNull(found.meta)) === attempted.meta &&

@@ -16,7 +16,7 @@ import type { NewConfirmation } from '../store/row-mapping.js';
 
 /** What decides about a new row beside the caller's input. */
 export interface NewRowContext {
-  /** `null` for a confirmation that is confirmed from the start, or by other methods alone. */
+  /** `null` for a confirmation that is confirmed from the start, by other methods alone, or that was begun by another method. */
   readonly code: string | null;
   /** The id that an idempotency key stands for; without a key the id is drawn. */
   readonly id: string | undefined;

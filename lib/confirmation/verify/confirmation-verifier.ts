@@ -139,7 +139,9 @@ export class ConfirmationVerifier {
     if (refused.outcome === 'unknown') return { state: null, outcome: 'refused' };
     const { row } = refused;
     if (refused.outcome === 'ended') {
-      if (!allowsMethod(row, name) && statusOf(row, this.options.clock.now()) === 'pending') {
+      const isUnsent = name === CODE_METHOD && row.methods !== null && row.codeMac === null;
+      const isRefused = isUnsent || !allowsMethod(row, name);
+      if (isRefused && statusOf(row, this.options.clock.now()) === 'pending') {
         throw new TwoFactorStateError('method-not-allowed');
       }
       return { state: this.states.stateOf(row), outcome: 'refused' };

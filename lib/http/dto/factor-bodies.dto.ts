@@ -81,7 +81,8 @@ export class RemoveFactorBody {
   @ApiMember({
     type: Boolean,
     required: false,
-    description: 'Whether the last authenticator may go. The recovery codes go with it.',
+    description:
+      'Whether the last authenticator may go. The recovery codes go with it. The proof is for the same: its details have allowLast: true then.',
     example: false,
   })
   @IsOptional()
