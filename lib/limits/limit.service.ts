@@ -1,6 +1,6 @@
 import { Injectable, Logger } from '@nestjs/common';
 
-import { expectInput, inputMembers } from '../errors/index.js';
+import { expectInput, inputMembers, TwoFactorInputError } from '../errors/index.js';
 import type { ResolvedOptions } from '../options/index.js';
 import { InjectTwoFactorOptions } from '../two-factor.tokens.js';
 import { QuotaLedger } from './quota-ledger.js';
@@ -8,6 +8,9 @@ import type { FailureScope } from './quota-planner.js';
 import { isActive } from './store/limit-rules.js';
 
 const SCOPE_MEMBERS = inputMembers<FailureScope>({ token: true, subject: true, method: true });
+
+/** A calling code has 1 to 3 digits, and a number at most 15. */
+const PREFIX = /^\+\d{2,15}$/;
 
 /** Consecutive wrong codes of a phone number or address, or of a subject together with it. */
 export interface FailureCount {
@@ -53,6 +56,36 @@ export class LimitService {
     const recipient = token === undefined ? '' : ` recipient ${this.ledger.tokenKey(token)}`;
     const owner = subject === undefined ? '' : ' a subject and';
     this.#logger.log(`The limits of${owner}${recipient || ' its codes'} were reset by hand.`);
+  }
+
+  /**
+   * Forgets the messages to a prefix of phone numbers that were counted in the current window of `limits.sendsPerPrefix`, and the codes
+   * that were confirmed. A prefix that `mode: 'deny'` has closed is open again immediately, on every instance, and is closed once more when
+   * too few of the codes of its next messages are confirmed. Writes a line to the log.
+   *
+   * It costs up to `min` messages if they are fraud after all, so call it for a prefix that you have looked at, and not for each that is
+   * reported.
+   *
+   * @param prefix the calling code and the first digits, as the event `toll-fraud-suspected` names it: `+380501`.
+   * @returns how many messages were counted: 0 for a prefix of another length, or one that got no message in this window. Messages to numbers
+   *   that clients name are counted apart from others; this is the larger of both numbers.
+   * @throws TwoFactorInputError for a malformed prefix.
+   * @example
+   * ```ts
+   * const counted = await limits.resetPrefix('+380501');
+   * ```
+   */
+  async resetPrefix(prefix: string): Promise<number> {
+    if (typeof prefix !== 'string' || !PREFIX.test(prefix)) {
+      throw new TwoFactorInputError(
+        'prefix is not a calling code and the first digits of numbers. Give what the event toll-fraud-suspected names, such as +380501.',
+      );
+    }
+    const counted = await this.ledger.resetPrefix(prefix);
+    this.#logger.log(
+      `The messages to ${prefix} were reset by hand: ${counted} were counted in this window.`,
+    );
+    return counted;
   }
 
   /**

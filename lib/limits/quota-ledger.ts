@@ -282,6 +282,12 @@ export class QuotaLedger {
     await this.#orUnavailable(() => this.store.release(keys));
   }
 
+  /** @returns how many messages to the prefix were counted; 0 where no prefix is. */
+  async resetPrefix(prefix: string): Promise<number> {
+    const { prefixes } = this;
+    return prefixes === null ? 0 : this.#orUnavailable(() => prefixes.reset(prefix));
+  }
+
   /** Deletes up to `limit` quotas of which nothing is consumed; true as long as there are more to look at. */
   async purge(limit: number): Promise<boolean> {
     return (await this.store.purge?.(limit)) ?? false;

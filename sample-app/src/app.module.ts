@@ -9,6 +9,7 @@ import { dataSourceOptions } from './database/data-source-options.js';
 import { BodyPipe } from './http/body.pipe.js';
 import { ProblemFilter } from './http/problem.filter.js';
 import { DeliveriesModule } from './deliveries/deliveries.module.js';
+import { SharedWorkersModule } from './deliveries/shared-workers.js';
 import { MailModule } from './mail/mail.module.js';
 import { FactorChangesInterceptor } from './notices/factor-changes.interceptor.js';
 import { NoticesModule } from './notices/notices.module.js';
@@ -32,6 +33,7 @@ import { TwoFactorOptionsService } from './two-factor/two-factor-options.service
 })
 export class AppModule {
   static register(settings: Settings): DynamicModule {
+    const { redisUrl, hasInbox } = settings;
     const mail = MailModule.register(settings);
     const notices = NoticesModule.register(mail);
     return {
@@ -45,7 +47,7 @@ export class AppModule {
           useClass: TwoFactorOptionsService,
           controller: { path: 'api/v1/auth/2factor' },
         }),
-        // The place of the module of `nestjs-two-factor/bullmq`: with REDIS_URL it wakes the workers of all processes.
+        ...(redisUrl === undefined ? [] : [SharedWorkersModule.register(redisUrl, hasInbox)]),
         ...(settings.isDevelopment ? [DeliveriesModule.register(settings)] : []),
         SessionsModule,
         notices,

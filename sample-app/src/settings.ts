@@ -20,6 +20,8 @@ export interface Settings {
   readonly dataFolder: string;
   /** `postgres://...` or `mysql://...`. Without one the database is a file in the data folder. */
   readonly databaseUrl: string | undefined;
+  /** `redis://...`. Through it the workers of all processes share the sending. Without one each process sends its own messages. */
+  readonly redisUrl: string | undefined;
   /** `smtp://...`. Without one the application is its own mail server, in development only. */
   readonly smtpUrl: string | undefined;
   readonly mailFrom: string;
@@ -56,6 +58,7 @@ export function readSettings(environment: NodeJS.ProcessEnv): Settings {
     trustProxy: trustProxyOf(given('TRUST_PROXY')),
     dataFolder: given('DATA_FOLDER') ?? DATA_FOLDER,
     databaseUrl: given('DATABASE_URL'),
+    redisUrl: redisUrlOf(given('REDIS_URL')),
     mailFrom: given('MAIL_FROM') ?? 'Sample Bank <no-reply@bank.example>',
     twoFactorSecret: given('TWO_FACTOR_SECRET'),
   };
@@ -76,6 +79,12 @@ function originOf(text: string | undefined, isDevelopment: boolean): string | un
   // A Secure cookie never comes back over plain HTTP, so that signing in could not work.
   if (isOrigin && (isDevelopment || text.startsWith('https://'))) return text;
   throw new Error(`PUBLIC_ORIGIN is ${JSON.stringify(text)}. ${remedy}`);
+}
+
+function redisUrlOf(text: string | undefined): string | undefined {
+  if (text === undefined || /^rediss?:\/\/[^/]/.test(text)) return text;
+  // The value is not repeated, because it may hold a password.
+  throw new Error('REDIS_URL is no address of a Redis. Give one such as redis://127.0.0.1:6379.');
 }
 
 function passkeyOriginOf(text: string): string | undefined {

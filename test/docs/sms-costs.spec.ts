@@ -3,7 +3,7 @@ import type { Type } from '@nestjs/common';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 
 import { PrefixWatch } from '../../lib/confirmation/index.js';
-import { TwoFactorService, type TollFraudSuspectedEvent } from '../../lib/index.js';
+import { LimitService, TwoFactorService, type TollFraudSuspectedEvent } from '../../lib/index.js';
 import { startGuide, type Guide } from '../support/guide.js';
 import { nextNumber, PREFIX } from '../support/phone-app.js';
 import { load, readPage, writePage } from '../support/snippets.js';
@@ -45,5 +45,19 @@ describe('Keep SMS costs under control', () => {
       { prefix: PREFIX, country: 'UA', ...counts },
       { prefix: null, country: 'UA', ...counts },
     ]);
+  });
+
+  it('forgets what was counted for a prefix', async () => {
+    guide = await startGuide(page);
+    const { OpenPrefix } = await load<{
+      OpenPrefix: Type<{ open(prefix: string): Promise<number> }>;
+    }>(page, 'open-prefix.ts');
+    await guide.app
+      .get(TwoFactorService)
+      .request({ token: nextNumber(PREFIX), requester: 'a person' });
+    const opener = new OpenPrefix(guide.app.get(LimitService));
+
+    expect(await opener.open(PREFIX)).toBe(1);
+    expect(await opener.open(PREFIX)).toBe(0);
   });
 });

@@ -2,7 +2,12 @@
 import { Logger } from '@nestjs/common';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 
-import { SendFailure, TwoFactorEvents, type TwoFactorEvent } from '../../lib/index.js';
+import {
+  LimitService,
+  SendFailure,
+  TwoFactorEvents,
+  type TwoFactorEvent,
+} from '../../lib/index.js';
 import { engines } from '../support/engines.js';
 import { NaiveLimits } from '../support/naive-limits.js';
 import {
@@ -14,6 +19,7 @@ import {
 } from '../support/phone-app.js';
 import { startApp, type TestApp } from '../support/test-app.js';
 
+const OTHER_PREFIX = '+380671';
 const PERMITTED = 'accepted';
 const REFUSED = [429, 'sends-per-prefix', expect.any(Number)];
 
@@ -120,6 +126,44 @@ describe.each(engines)('The counters of prefixes on %s', (engine) => {
     const told = JSON.stringify(events) + lines.join('\n');
     for (const { token } of app.sms.deliveries) expect(told).not.toContain(token);
   });
+
+  it('begin anew on every instance when a prefix is reset, and close it once more for more of the same', async () => {
+    const first = await start();
+    const other = isShared ? await start({ first }) : first;
+    const seen = suspicions(first);
+    await first.proveTimes(2, PREFIX);
+    await first.round();
+    await first.askTimes(48, PREFIX);
+    await first.ask(OTHER_PREFIX);
+    await first.round();
+    for (const app of [first, other]) expect(await app.ask(PREFIX)).toEqual(REFUSED);
+    const limits = first.app.get(LimitService, { strict: false });
+    const logged = vi.spyOn(Logger.prototype, 'log');
+
+    expect(await limits.resetPrefix(PREFIX)).toBe(50);
+    expect(logged).toHaveBeenCalledWith(
+      'The messages to +380501 were reset by hand: 50 were counted in this window.',
+    );
+    // Nothing is left of the codes that were confirmed before, so that 50 messages are allowed, and not one more.
+    expect(new Set(await other.askTimes(25, PREFIX))).toEqual(new Set([PERMITTED]));
+    expect(new Set(await first.askTimes(25, PREFIX))).toEqual(new Set([PERMITTED]));
+    for (const app of [first, other]) expect(await app.ask(PREFIX)).toEqual(REFUSED);
+    await first.round();
+    expect(seen.filter((event) => 'prefix' in event && event.prefix === PREFIX)).toHaveLength(2);
+    // Other prefixes are counted on, and one that was not counted is not reset.
+    expect(await limits.resetPrefix(OTHER_PREFIX)).toBe(1);
+    expect(await limits.resetPrefix('+3805')).toBe(0);
+  });
+
+  it.each(['380501', '+', '+38050 1', '+380501000000000000', 380501, undefined])(
+    'are not reset for %s, which is no prefix',
+    async (prefix) => {
+      const limits = (await start()).app.get(LimitService, { strict: false });
+      await expect(limits.resetPrefix(prefix as string)).rejects.toThrow(
+        'prefix is not a calling code',
+      );
+    },
+  );
 
   it('refuse no country, however many of its prefixes are attacked, and report it', async () => {
     const app = await start();

@@ -65,6 +65,7 @@ describe('The settings', () => {
     ['TRUST_PROXY', 'true', 'Give the number of proxies'],
     ['TRUST_PROXY', '0', 'Give the number of proxies'],
     ['TRUST_PROXY', '10.0.0.0/8,all', 'Give the number of proxies'],
+    ['REDIS_URL', '127.0.0.1:6379', 'Give one such as redis://127.0.0.1:6379'],
     ['PORT', '70000', 'Give a number from 0 to 65535'],
   ])('refuse %s=%s', (name, value, remedy) => {
     expect(() => readSettings({ ...PRODUCTION, [name]: value })).toThrow(remedy);

@@ -6,6 +6,16 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { codes, Customer, TEN_FIFTY } from '../support/customer.js';
 import { SampleCopy } from '../support/sample-app.js';
 
+/** Refuses the packages of BullMQ, as where they are not installed. */
+const WITHOUT_BULLMQ = `
+import { register } from 'node:module';
+const hooks = \`export const resolve = (name, context, next) => {
+  if (/^(?:@nestjs.bullmq|bullmq|ioredis|nestjs-two-factor.bullmq)$/.test(name)) throw new Error(name + ' is missing.');
+  return next(name, context);
+};\`;
+register('data:text/javascript,' + encodeURIComponent(hooks));
+`;
+
 /*
  * The sample application as a newcomer starts it: `npm start`. It is built in a copy of the repository, so that the `dist`
  * of the repository stays as it is.
@@ -43,6 +53,24 @@ describe('npm start', () => {
     await ann.signIn();
     expect(await ann.balance()).toBe('1000.00');
     await sample.stop();
+  });
+
+  it('imports nothing of BullMQ unless there is a REDIS_URL', async () => {
+    const environment = {
+      DATA_FOLDER: await copy.dataFolder(),
+      NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(WITHOUT_BULLMQ)}`,
+    };
+    const sample = await copy.start('node', environment);
+    await new Customer(sample.url, 'ann@bank.example').signUp();
+    await sample.stop();
+
+    const child = copy.launch('node', { ...environment, REDIS_URL: 'redis://127.0.0.1:9' });
+    let errors = '';
+    child.stderr.on('data', (text: string) => {
+      errors += text;
+    });
+    await once(child, 'close');
+    expect(errors).toContain('@nestjs/bullmq is missing.');
   });
 
   it('refuses to start without a secret in production', async () => {

@@ -12,6 +12,7 @@ import type { WindowRule } from '../store/limit-store.interface.js';
  * are not written: a refusal reads them again.
  */
 const MAX_AREAS = 10_000;
+const CLASSES: readonly LimitClass[] = ['open', 'bound'];
 /** No message is refused by it. Fits the integers of every store. */
 const UNLIMITED = 2 ** 31 - 1;
 
@@ -90,6 +91,24 @@ export class PrefixCounts {
     ];
   }
 
+  /** The counters of a prefix in the current window, of both classes and under each secret. */
+  keysOf(prefix: string): AreaKeys[] {
+    const { windowMs } = this.rule;
+    const window = Math.floor(this.options.clock.now() / windowMs);
+    return CLASSES.flatMap((limitClass) =>
+      this.#keysOf([String(windowMs), String(window), limitClass, 'prefix', prefix]),
+    );
+  }
+
+  /** Begins anew for a prefix whose counters were deleted: it is judged, and reported, as if none of its messages had been sent. */
+  forget(prefix: string): void {
+    for (const tally of this.#tallies.values()) {
+      if (tally.area.prefix !== prefix) continue;
+      tally.stored = tally.keys.map(() => NO_COUNTS);
+      tally.isReported = false;
+    }
+  }
+
   /** The messages that the area may get in its window, by what is known of it: under the `index`-th secret. */
   ruleOf(tally: Tally, index: number): WindowRule {
     const isDenied = this.rule.mode === 'deny' && tally.area.prefix !== null;
@@ -152,11 +171,7 @@ export class PrefixCounts {
   }
 
   #newTally(area: Area, window: number, names: readonly string[]): Tally {
-    const keys = this.#keyRing.keys.map((ringKey) => ({
-      sent: limitKey(ringKey, 'sends-per-prefix', ...names),
-      confirmed: limitKey(ringKey, 'confirmed-per-prefix', ...names),
-      failed: limitKey(ringKey, 'failed-per-prefix', ...names),
-    }));
+    const keys = this.#keysOf(names);
     return {
       area,
       endsAt: (window + 1) * this.rule.windowMs,
@@ -168,6 +183,14 @@ export class PrefixCounts {
       isReported: false,
       readAt: Number.NEGATIVE_INFINITY,
     };
+  }
+
+  #keysOf(names: readonly string[]): AreaKeys[] {
+    return this.#keyRing.keys.map((ringKey) => ({
+      sent: limitKey(ringKey, 'sends-per-prefix', ...names),
+      confirmed: limitKey(ringKey, 'confirmed-per-prefix', ...names),
+      failed: limitKey(ringKey, 'failed-per-prefix', ...names),
+    }));
   }
 
   /**

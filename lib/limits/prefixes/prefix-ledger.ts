@@ -96,6 +96,25 @@ export class PrefixLedger {
   }
 
   /**
+   * Forgets what was counted for a prefix in the current window: its messages, and the codes and failures that they are judged by.
+   *
+   * @returns how many messages were counted.
+   */
+  async reset(prefix: string): Promise<number> {
+    return this.#inTurn(async () => {
+      const keys = this.counts.keysOf(prefix);
+      const sent = keys.map((each) => each.sent).toSorted();
+      const counted = await this.#store.read(sent);
+      // Two calls, because no other statement locks the counters of messages together with those of confirmed codes.
+      await this.#store.release(sent);
+      await this.#store.release(keys.flatMap((each) => [each.confirmed, each.failed]).toSorted());
+      this.counts.forget(prefix);
+      // Each message is counted under each secret.
+      return Math.max(0, ...counted.map(({ amount }) => amount));
+    });
+  }
+
+  /**
    * Writes what was counted since the last round, reads what others have counted, and judges the areas that were used.
    *
    * @returns those that have too few confirmed codes and were not returned in this window before.
@@ -152,6 +171,8 @@ export class PrefixLedger {
       const amountOf = (key: string): number => usages.get(key)?.amount ?? 0;
       for (const tally of part) {
         tally.readAt = performance.now();
+        // Another instance has reset the prefix, which may be attacked once more.
+        if (amountOf(tally.keys[0]!.sent) < (tally.stored[0]?.sent ?? 0)) tally.isReported = false;
         tally.stored = tally.keys.map(({ sent, confirmed, failed }): AreaCounts => ({
           sent: amountOf(sent),
           confirmed: amountOf(confirmed),

@@ -65,7 +65,9 @@ export interface LimitStore {
   consume(charges: readonly QuotaRequest[], owner: string): Promise<ConsumeResult>;
   /** Takes one charge of each quota back, because the action that was charged did not happen. */
   refund(charges: readonly QuotaRequest[]): Promise<void>;
-  /** Ends failures, and those windows that were charged for `owner` last; without an owner all of them. */
+  /**
+   * Ends failures, and those windows that were charged for `owner` last; without an owner all of them, and the counters of `add`.
+   */
   release(keys: readonly string[], owner?: string): Promise<void>;
   /**
    * The levels of those that have one.

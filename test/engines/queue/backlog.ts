@@ -1,19 +1,40 @@
 import type { DataSource } from 'typeorm';
 
+/** A message that was given up. Times are in milliseconds of the application's clock. */
+export interface FailedMessage {
+  readonly confirmation: string;
+  readonly reason: string;
+  readonly failedAt: number;
+  readonly expiresAt: number;
+}
+
 /** What is left in the queue. */
 export interface Backlog {
   readonly waiting: number;
-  /** The confirmations whose messages were given up. */
-  readonly failed: readonly string[];
+  readonly failed: readonly FailedMessage[];
+}
+
+interface Row {
+  readonly confirmation: string;
+  readonly reason: string;
+  readonly due_at: unknown;
+  readonly failed_at: unknown;
+  readonly expires_at: unknown;
 }
 
 export async function backlogOf(dataSource: DataSource): Promise<Backlog> {
-  const rows = await dataSource.query<{ confirmation: string; due_at: unknown }[]>(
-    'SELECT confirmation, due_at FROM two_factor_delivery',
+  const rows = await dataSource.query<Row[]>(
+    `SELECT queued.confirmation, queued.reason, queued.due_at, queued.failed_at, made.expires_at
+     FROM two_factor_delivery queued LEFT JOIN two_factor_confirmation made ON made.id = queued.confirmation`,
   );
-  const failed = rows.filter(({ due_at: dueAt }) => dueAt === null);
+  const failed = rows.filter((row) => row.due_at === null);
   return {
     waiting: rows.length - failed.length,
-    failed: failed.map(({ confirmation }) => confirmation),
+    failed: failed.map((row) => ({
+      confirmation: row.confirmation,
+      reason: row.reason,
+      failedAt: Number(row.failed_at),
+      expiresAt: Number(row.expires_at),
+    })),
   };
 }

@@ -8,6 +8,8 @@ export interface ProviderCall {
   readonly pid: number;
   readonly at: number;
   readonly isAccepted: boolean;
+  /** Whether the caller was gone before the answer: it was killed, or had waited for too long. */
+  isCutOff: boolean;
 }
 
 export interface ProviderBehaviour {
@@ -61,8 +63,11 @@ export class Provider {
     const failures = this.#failures.get(token) ?? 0;
     const isAccepted = this.#held !== null || !this.behaviour.fails(token, failures);
     if (!isAccepted) this.#failures.set(token, failures + 1);
-    const call = { token, pid, at: Date.now(), isAccepted };
+    const call = { token, pid, at: Date.now(), isAccepted, isCutOff: false };
     this.calls.push(call);
+    answer.on('close', () => {
+      call.isCutOff = !answer.writableFinished;
+    });
     if (this.#held !== null) {
       this.#held(call, answer);
       this.#held = null;

@@ -4,7 +4,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 import type { DataSourceOptions } from 'typeorm';
 
-import type { Backlog } from './backlog.js';
+import { shortId } from '../../../lib/crypto/index.js';
+import type { Backlog, FailedMessage } from './backlog.js';
 import { Provider, type ProviderBehaviour, type ProviderCall } from './provider.js';
 import type { Order, Report } from './worker.js';
 
@@ -23,6 +24,10 @@ export interface StormInput {
   readonly overSeconds: number;
   readonly behaviour: ProviderBehaviour;
   readonly backlog: () => Promise<Backlog>;
+  /** Environment variables of the workers. @default {} */
+  readonly environment?: NodeJS.ProcessEnv;
+  /** Called once, when half of the requests are answered. */
+  readonly inTheMiddle?: () => Promise<void>;
   /** A storm that takes longer is broken. */
   readonly timeoutMs: number;
 }
@@ -33,12 +38,15 @@ export interface StormResult {
   readonly calls: number;
   readonly refusedCalls: number;
   readonly arrived: number;
+  /** Messages that the provider refused three times. */
   readonly givenUp: number;
-  /** Tokens that got no message, and whose message was not given up. */
+  /** Messages whose code had expired, or would have before the next call. */
+  readonly expired: number;
+  /** Tokens that got no message, and whose message is none of these. */
   readonly lost: readonly string[];
   /** Messages that arrived more than once. */
   readonly duplicates: number;
-  /** Those of which no call was made by a process that was killed within seconds of it. */
+  /** Those of which a call was made again although the first caller got its answer and lived on. */
   readonly unexplained: readonly string[];
   readonly seconds: number;
 }
@@ -48,6 +56,10 @@ const CUT_OFF_MS = 5_000;
 const KILL_EVERY_MS = 1_000;
 const TICK_MS = 50;
 const LEFT = 2;
+/** As in lib/delivery/queue/retry.ts: a message is called at most so often, and not in the last minute of its code. */
+const MAX_TRIES = 3;
+const MIN_LEFT_MS = 60_000;
+const LONGEST_PAUSE_MS = 30_000;
 
 export interface StartedWorker {
   readonly child: ChildProcess;
@@ -96,11 +108,15 @@ export async function storm(input: StormInput): Promise<StormResult> {
   const running: StartedWorker[] = [];
   const ordered = new Map<StartedWorker, Set<string>>();
   const waiting = [...tokens];
+  const dropped = new Set<string>();
+  let middle: Promise<void> | undefined;
   let isOver = false;
 
   const start = async (): Promise<void> => {
     const mine = new Set<string>();
-    const worker = await startQueueWorker(input, provider, begun, {}, (report) => {
+    const { environment } = input;
+    const worker = await startQueueWorker(input, provider, begun, environment, (report) => {
+      if (report.is === 'expired') dropped.add(report.id);
       if (report.is !== 'requested') return;
       open.delete(report.token);
       idOf.set(report.token, report.id);
@@ -136,6 +152,7 @@ export async function storm(input: StormInput): Promise<StormResult> {
         }
       }
       await sleep(TICK_MS);
+      if (open.size <= input.messages / 2) middle ??= input.inTheMiddle?.();
       if (Date.now() >= nextKill) {
         nextKill = Date.now() + KILL_EVERY_MS;
         const before = killedAt.size;
@@ -143,7 +160,7 @@ export async function storm(input: StormInput): Promise<StormResult> {
         if (input.replaces && killedAt.size > before) starts.push(start());
       }
     }
-    await Promise.all(starts);
+    await Promise.all([...starts, middle]);
     const requestedMs = Date.now() - begun;
     for (;;) {
       const { waiting: left } = await input.backlog();
@@ -155,9 +172,18 @@ export async function storm(input: StormInput): Promise<StormResult> {
       }
       await sleep(200);
     }
-    const failed = new Set((await input.backlog()).failed);
-    const givenUp = tokens.filter((token) => failed.has(idOf.get(token)!));
-    return resultOf(tokens, provider, killedAt, new Set(givenUp), begun);
+    const failed = new Map(
+      (await input.backlog()).failed.map((message) => [message.confirmation, message]),
+    );
+    const calls = byToken(provider.calls);
+    const fates = new Map(
+      tokens.map((token) => {
+        const id = idOf.get(token)!;
+        const count = calls.get(token)?.length ?? 0;
+        return [token, dropped.has(shortId(id)) ? 'expired' : fateOf(failed.get(id), count)];
+      }),
+    );
+    return resultOf(fates, provider, killedAt, begun);
   } finally {
     isOver = true;
     for (const { child } of running) child.kill('SIGKILL');
@@ -165,30 +191,52 @@ export async function storm(input: StormInput): Promise<StormResult> {
   }
 }
 
+function byToken(calls: readonly ProviderCall[]): Map<string, ProviderCall[]> {
+  const groups = new Map<string, ProviderCall[]>();
+  for (const call of calls) {
+    const group = groups.get(call.token);
+    if (group === undefined) groups.set(call.token, [call]);
+    else group.push(call);
+  }
+  return groups;
+}
+
+type Fate = 'expired' | 'given up' | 'unknown';
+
+/** @param calls of a message that has not arrived. */
+function fateOf(failed: FailedMessage | undefined, calls: number): Fate {
+  if (failed === undefined) return 'unknown';
+  const { reason, failedAt, expiresAt } = failed;
+  if (reason === 'send-failed' && calls >= MAX_TRIES) return 'given up';
+  const pauseMs = reason === 'send-failed' ? LONGEST_PAUSE_MS : 0;
+  const isLate = failedAt + pauseMs > expiresAt - MIN_LEFT_MS;
+  return isLate && (reason === 'expired' || reason === 'send-failed') ? 'expired' : 'unknown';
+}
+
+/** @param fates of all messages, which count for those that have not arrived. */
 function resultOf(
-  tokens: readonly string[],
+  fates: ReadonlyMap<string, Fate>,
   { calls }: Provider,
   killedAt: ReadonlyMap<number, number>,
-  givenUp: ReadonlySet<string>,
   begun: number,
 ): StormResult {
   const accepted = calls.filter(({ isAccepted }) => isAccepted);
-  const arrivals = new Map<string, ProviderCall[]>();
-  for (const call of accepted) {
-    arrivals.set(call.token, [...(arrivals.get(call.token) ?? []), call]);
-  }
+  const arrivals = byToken(accepted);
   const twice = [...arrivals].filter(([, received]) => received.length > 1);
-  const isExplained = ({ pid, at }: { readonly pid: number; readonly at: number }): boolean => {
+  const isExplained = ({ pid, at, isCutOff }: ProviderCall): boolean => {
     const killed = killedAt.get(pid);
-    return killed !== undefined && killed - at < CUT_OFF_MS;
+    return isCutOff || (killed !== undefined && killed - at < CUT_OFF_MS);
   };
+  const missing = (fate: Fate): string[] =>
+    [...fates].filter(([token, its]) => its === fate && !arrivals.has(token)).map(([it]) => it);
   return {
     kills: killedAt.size,
     calls: calls.length,
     refusedCalls: calls.length - accepted.length,
     arrived: arrivals.size,
-    givenUp: givenUp.size,
-    lost: tokens.filter((token) => !arrivals.has(token) && !givenUp.has(token)),
+    givenUp: missing('given up').length,
+    expired: missing('expired').length,
+    lost: missing('unknown'),
     duplicates: twice.length,
     // All but the last call of a message must have been cut off.
     unexplained: twice

@@ -1,13 +1,15 @@
 // A process of the application that queues and sends messages, to be killed or stopped. Its provider is an HTTP server of the test.
 import 'reflect-metadata';
 
-import { Module } from '@nestjs/common';
+import { Module, type ModuleMetadata } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { TypeOrmModule, type TypeOrmModuleOptions } from '@nestjs/typeorm';
 
+import { TwoFactorBullMqModule } from '../../../lib/adapters/bullmq/index.js';
 import {
   DeliveryService,
   functionalSenderBackend,
+  TwoFactorEvents,
   TwoFactorModule,
   TwoFactorService,
 } from '../../../lib/index.js';
@@ -21,9 +23,35 @@ export type Order =
 export type Report =
   | { readonly is: 'ready' }
   | { readonly is: 'requested'; readonly token: string; readonly id: string }
+  /** A message was not sent, because its code had expired. The id is shortened, as in every event. */
+  | { readonly is: 'expired'; readonly id: string }
   | { readonly is: 'swept'; readonly number: number };
 
-const { DATABASE = '', SECRET = '', PROVIDER = '', STARTED_AT = '', WORKER = '' } = process.env;
+const {
+  DATABASE = '',
+  SECRET = '',
+  PROVIDER = '',
+  STARTED_AT = '',
+  WORKER = '',
+  REDIS = '[]',
+  TTL_SECONDS = '600',
+} = process.env;
+
+/** Wakes the workers through BullMQ, where there is a Redis: one node, or those of a cluster. */
+async function relay(): Promise<NonNullable<ModuleMetadata['imports']>> {
+  const nodes = JSON.parse(REDIS) as { readonly host: string; readonly port: number }[];
+  if (nodes.length === 0) return [];
+  const { BullModule } = await import('@nestjs/bullmq');
+  const { Cluster } = await import('ioredis');
+  const bull =
+    nodes.length === 1
+      ? { connection: nodes[0]! }
+      : {
+          connection: new Cluster(nodes, { redisOptions: { maxRetriesPerRequest: null } }),
+          prefix: '{bull}',
+        };
+  return [BullModule.forRoot(bull), TwoFactorBullMqModule.forRoot({ senders: { default: {} } })];
+}
 
 @Module({
   imports: [
@@ -37,6 +65,7 @@ const { DATABASE = '', SECRET = '', PROVIDER = '', STARTED_AT = '', WORKER = '' 
       autoPurge: false,
       delivery: 'queued',
       worker: WORKER === 'off' ? false : { pollSeconds: 1 },
+      ttlSeconds: Number(TTL_SECONDS),
       sendTimeoutMs: 4_000,
       databaseTimeoutMs: 60_000,
       clock: fastClock(Number(STARTED_AT)),
@@ -52,6 +81,7 @@ const { DATABASE = '', SECRET = '', PROVIDER = '', STARTED_AT = '', WORKER = '' 
         },
       },
     }),
+    ...(await relay()),
   ],
 })
 class WorkerModule {}
@@ -64,6 +94,12 @@ const report = (what: Report): void => {
   // A process whose parent is gone has no one to report to.
   if (process.connected) process.send?.(what);
 };
+
+app.get(TwoFactorEvents).subscribe((event) => {
+  if (event.type === 'delivery-dropped' && event.reason === 'expired') {
+    report({ is: 'expired', id: event.confirmation });
+  }
+});
 
 async function obey(order: Order): Promise<void> {
   switch (order.do) {
