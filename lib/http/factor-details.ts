@@ -23,7 +23,9 @@ export class FactorDetails {
   /** @throws TwoFactorInputError for anything but one of the changes. Its message contains no given value. */
   parse(given: unknown): FactorChangeDetails {
     if (typeof given !== 'object' || given === null || Array.isArray(given)) throw wrongDetails();
-    const { change, method, factor, allowLast, ...others } = given as Readonly<Record<string, unknown>>;
+    const { change, method, factor, allowLast, ...others } = given as Readonly<
+      Record<string, unknown>
+    >;
     const members = Object.keys(given).length;
     if (Object.keys(others).length > 0) throw wrongDetails();
     if (change === 'recovery-codes' && members === 1) return { change };

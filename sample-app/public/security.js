@@ -63,8 +63,9 @@ function linkButton(text, label, work) {
 function factorItem(factor, isLast) {
   const { method, createdAt, lastUsedAt, expiresAt, isSynced } = factor;
   const name = nameOf(factor);
-  const verb = method === 'device' ? 'remembered' : 'added';
-  const facts = [NAMES[method], `${verb} ${new Date(createdAt).toLocaleDateString()}`];
+  // The heading says already what a remembered browser is.
+  const since = method === 'device' ? 'Remembered' : `${NAMES[method]}, added`;
+  const facts = [`${since} ${new Date(createdAt).toLocaleDateString()}`];
   if (expiresAt) facts.push(`until ${new Date(expiresAt).toLocaleDateString()}`);
   if (lastUsedAt !== null) facts.push(`last used ${new Date(lastUsedAt).toLocaleString()}`);
   if (isSynced) facts.push('on several devices');

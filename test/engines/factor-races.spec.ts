@@ -2,65 +2,37 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 import { FactorRecord, recoveryCodes, totp, type FactorService } from '../../lib/index.js';
 import { enrolApp, factorsOf, TestAuthenticator } from '../support/authenticator.js';
-import { engines } from '../support/engines.js';
-import { NaiveFactors } from '../support/naive-factors.js';
-import { startApp, type TestApp } from '../support/test-app.js';
+import { Instances, sharedEngines, winners } from '../support/instances.js';
+import type { TestApp } from '../support/test-app.js';
 
 /** Two apps of one subject, so that there are two of them to be removed. */
 const METHODS = [totp({ issuer: 'ACME', max: 3 }), recoveryCodes({ count: 10 })];
 const ROUNDS = 5;
 const COPIES = 40;
 
-/** A database of sql.js belongs to one application, in which the calls for one confirmation wait for each other. */
-const shared = engines.filter((engine) => engine !== 'sqljs');
-
-async function winners(calls: readonly (() => Promise<boolean>)[]): Promise<number> {
-  const answers = await Promise.all(calls.map((call) => call()));
-  return answers.filter(Boolean).length;
-}
-
-describe.each(shared)('Races of factors on %s', (engine) => {
+describe.each(sharedEngines)('Races of factors on %s', (engine) => {
+  let instances: Instances;
   let test: TestApp;
-  let all: TestApp[];
-  let naive: NaiveFactors;
-  let subjects = 0;
 
   beforeAll(async () => {
     // One code is tried on 40 confirmations, which the failures of one subject would refuse before any race.
     const limits = { failures: { lockAfter: 50, permanentLockAfter: 100 } };
-    const options = { limits, methods: METHODS, databaseTimeoutMs: 60_000, maxAttempts: 10 };
-    const dataSource = { poolSize: 5 };
-    test = await startApp({ engine, options, dataSource });
-    all = [test];
-    for (let count = 0; count < 3; count += 1) {
-      const other = await startApp({ engine, database: test.database, options, dataSource });
-      all.push(other);
-    }
-    naive = new NaiveFactors(test.dataSource);
+    instances = await Instances.start(engine, { limits, methods: METHODS, maxAttempts: 10 });
+    test = instances.first;
   });
-  afterAll(async () => {
-    for (const each of all.toReversed()) await each.close();
-  });
+  afterAll(() => instances?.close());
 
-  /** The applications in turns: each has its own clock, which is set to that of the first one. */
-  function instance(index: number): TestApp {
-    const each = all[index % all.length]!;
-    each.clock.advance((test.clock.now() - each.clock.now()) / 1_000);
-    return each;
-  }
-
-  const nextSubject = (): string => `${engine}-${(subjects += 1)}`;
   const make = async (subject: string, ...methods: ('code' | 'recovery' | 'totp')[]) =>
     test.confirmer.makeConfirmation({ subject, methods });
   const confirm =
     (index: number, id: string, method: 'code' | 'recovery' | 'totp', code: string) =>
     async (): Promise<boolean> =>
-      (await instance(index).confirmer.confirm(id, { method, code }))[1];
+      (await instances.at(index).confirmer.confirm(id, { method, code }))[1];
   const stepNow = (): number => Math.floor(test.clock.now() / 30_000);
 
   it('confirms one confirmation once by 40 copies of one code of an app', async () => {
     for (let round = 0; round < ROUNDS; round += 1) {
-      const { subject, app } = await enrolApp(test, nextSubject());
+      const { subject, app } = await enrolApp(test, instances.nextSubject());
       const { id } = await make(subject, 'totp');
       const code = app.code();
 
@@ -74,7 +46,7 @@ describe.each(shared)('Races of factors on %s', (engine) => {
 
   it('confirms one of 40 confirmations by one code of an app', async () => {
     for (let round = 0; round < ROUNDS; round += 1) {
-      const { subject, app, factorId } = await enrolApp(test, nextSubject());
+      const { subject, app, factorId } = await enrolApp(test, instances.nextSubject());
       const states = await Promise.all(Array.from({ length: COPIES }, () => make(subject, 'totp')));
       const code = app.code();
 
@@ -91,7 +63,7 @@ describe.each(shared)('Races of factors on %s', (engine) => {
   });
 
   it('confirms several confirmations by one code in the naive twin', async () => {
-    const { subject, factorId } = await enrolApp(test, nextSubject());
+    const { subject, factorId } = await enrolApp(test, instances.nextSubject());
     const states = await Promise.all(Array.from({ length: COPIES }, () => make(subject, 'totp')));
 
     expect(
@@ -99,7 +71,7 @@ describe.each(shared)('Races of factors on %s', (engine) => {
         states.map(
           ({ id }) =>
             () =>
-              naive.confirm(id, factorId, stepNow()),
+              instances.naive.confirm(id, factorId, stepNow()),
         ),
       ),
     ).toBeGreaterThan(1);
@@ -107,7 +79,7 @@ describe.each(shared)('Races of factors on %s', (engine) => {
 
   it('consumes one of ten recovery codes that are tried on one confirmation', async () => {
     for (let round = 0; round < ROUNDS; round += 1) {
-      const { subject, recoveryCodes: codes } = await enrolApp(test, nextSubject());
+      const { subject, recoveryCodes: codes } = await enrolApp(test, instances.nextSubject());
       const { id } = await make(subject, 'recovery');
 
       expect(await winners(codes.map((code, index) => confirm(index, id, 'recovery', code)))).toBe(
@@ -118,20 +90,20 @@ describe.each(shared)('Races of factors on %s', (engine) => {
   });
 
   it('consumes several of ten recovery codes in the naive twin', async () => {
-    const { subject } = await enrolApp(test, nextSubject());
+    const { subject } = await enrolApp(test, instances.nextSubject());
     const { id } = await make(subject, 'recovery');
     const codes = await test.dataSource
       .getRepository(FactorRecord)
       .findBy({ subject, method: 'recovery' });
 
-    await winners(codes.map((code) => () => naive.confirm(id, code.id, null)));
+    await winners(codes.map((code) => () => instances.naive.confirm(id, code.id, null)));
 
     const [, left] = await factorsOf(test).list({ subject });
     expect(left?.left ?? 0).toBeLessThan(9);
   });
 
   it('confirms one of ten confirmations by one recovery code', async () => {
-    const { subject, recoveryCodes: codes } = await enrolApp(test, nextSubject());
+    const { subject, recoveryCodes: codes } = await enrolApp(test, instances.nextSubject());
     const states = await Promise.all(Array.from({ length: 10 }, () => make(subject, 'recovery')));
 
     expect(
@@ -141,7 +113,7 @@ describe.each(shared)('Races of factors on %s', (engine) => {
 
   it('makes one transition, and names the winner, when a code and an app confirm at once', async () => {
     for (let round = 0; round < ROUNDS; round += 1) {
-      const { subject, app, factorId } = await enrolApp(test, nextSubject());
+      const { subject, app, factorId } = await enrolApp(test, instances.nextSubject());
       const state = await make(subject, 'code', 'totp');
       const [sent, shown] = [state.code!, app.code()];
 
@@ -167,12 +139,12 @@ describe.each(shared)('Races of factors on %s', (engine) => {
 
   it('leaves one app when the last two are removed at once', async () => {
     for (let round = 0; round < ROUNDS; round += 1) {
-      const subject = nextSubject();
+      const subject = instances.nextSubject();
       const ids = [await enrolApp(test, subject), await enrolApp(test, subject)].map(
         ({ factorId }) => factorId,
       );
       const remove = (id: string, index: number) => (): Promise<boolean> =>
-        factorsOf(instance(index))
+        factorsOf(instances.at(index))
           .remove({ subject, factor: id })
           .catch((error: { code?: string }) => {
             if (error.code === 'last-factor') return false;
@@ -188,7 +160,7 @@ describe.each(shared)('Races of factors on %s', (engine) => {
   it('removes both apps in the naive twin', async () => {
     let removed = 0;
     for (let round = 0; round < ROUNDS; round += 1) {
-      const subject = nextSubject();
+      const subject = instances.nextSubject();
       const ids = [await enrolApp(test, subject), await enrolApp(test, subject)];
       removed = Math.max(
         removed,
@@ -196,7 +168,7 @@ describe.each(shared)('Races of factors on %s', (engine) => {
           ids.map(
             ({ factorId }) =>
               () =>
-                naive.remove(subject, factorId),
+                instances.naive.remove(subject, factorId),
           ),
         ),
       );
@@ -218,14 +190,14 @@ describe.each(shared)('Races of factors on %s', (engine) => {
 
   it('activates only one of two apps of a subject without a factor, and ends the other enrolment', async () => {
     for (let round = 0; round < ROUNDS; round += 1) {
-      const subject = nextSubject();
+      const subject = instances.nextSubject();
       const pending = await twoPending(subject);
       const activate =
         ([factor, secret]: [string, string], index: number) =>
         async (): Promise<boolean> => {
           const { clock } = test;
           const response = new TestAuthenticator(secret, clock).code();
-          return factorsOf(instance(index))
+          return factorsOf(instances.at(index))
             .activate({ subject, factor, response })
             .then(
               (activated) => activated?.recoveryCodes?.length === 10,
@@ -244,7 +216,7 @@ describe.each(shared)('Races of factors on %s', (engine) => {
   it('activates both apps of a subject without a factor in the naive twin', async () => {
     let activated = 0;
     for (let round = 0; round < ROUNDS; round += 1) {
-      const subject = nextSubject();
+      const subject = instances.nextSubject();
       const pending = await twoPending(subject);
       activated = Math.max(
         activated,
@@ -252,7 +224,7 @@ describe.each(shared)('Races of factors on %s', (engine) => {
           pending.map(
             ([id]) =>
               () =>
-                naive.activateFirst(subject, id),
+                instances.naive.activateFirst(subject, id),
           ),
         ),
       );

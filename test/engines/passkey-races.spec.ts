@@ -3,10 +3,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { FactorRecord, type PasskeyAssertionResponse } from '../../lib/index.js';
 import { SoftwareAuthenticator } from '../../lib/testing/software-authenticator.js';
 import { factorsOf } from '../support/authenticator.js';
-import { engines } from '../support/engines.js';
-import { NaiveFactors } from '../support/naive-factors.js';
+import { Instances, sharedEngines, winners } from '../support/instances.js';
 import { enrolPasskey, ORIGIN, PASSKEY_METHODS } from '../support/passkeys.js';
-import { startApp, type TestApp } from '../support/test-app.js';
 
 const ROUNDS = 3;
 const COPIES = 40;
@@ -15,57 +13,34 @@ const KINDS = [
   ['that a provider copies', true],
 ] as const;
 
-/** A database of sql.js belongs to one application, in which the calls for one confirmation wait for each other. */
-const shared = engines.filter((engine) => engine !== 'sqljs');
-
-async function winners(calls: readonly (() => Promise<boolean>)[]): Promise<number> {
-  const answers = await Promise.all(calls.map((call) => call()));
-  return answers.filter(Boolean).length;
-}
-
-describe.each(shared)('Races of passkeys on %s', (engine) => {
-  let all: TestApp[];
-  let naive: NaiveFactors;
-  let subjects = 0;
+describe.each(sharedEngines)('Races of passkeys on %s', (engine) => {
+  let instances: Instances;
 
   beforeAll(async () => {
-    const options = { limits: {}, methods: PASSKEY_METHODS, databaseTimeoutMs: 60_000 };
-    const dataSource = { poolSize: 5 };
-    const first = await startApp({ engine, options, dataSource });
-    all = [first];
-    for (let count = 0; count < 3; count += 1) {
-      all.push(await startApp({ engine, database: first.database, options, dataSource }));
-    }
-    naive = new NaiveFactors(first.dataSource);
+    instances = await Instances.start(engine, { limits: {}, methods: PASSKEY_METHODS });
   });
-  afterAll(async () => {
-    for (const each of all.toReversed()) await each.close();
-  });
+  afterAll(() => instances?.close());
 
-  /** The applications in turns: each has its own clock, which is set to that of the first one. */
-  function instance(index: number): TestApp {
-    const each = all[index % all.length]!;
-    each.clock.advance((all[0]!.clock.now() - each.clock.now()) / 1_000);
-    return each;
-  }
-
-  const nextSubject = (): string => `${engine}-${(subjects += 1)}`;
   const make = async (subject: string): Promise<string> =>
-    (await all[0]!.confirmer.makeConfirmation({ subject, methods: ['passkey'] })).id;
+    (await instances.first.confirmer.makeConfirmation({ subject, methods: ['passkey'] })).id;
   const signed = async (
     id: string,
     authenticator: SoftwareAuthenticator,
   ): Promise<PasskeyAssertionResponse> =>
-    authenticator.get(await all[0]!.confirmer.challenge(id, { method: 'passkey' }));
+    authenticator.get(await instances.first.confirmer.challenge(id, { method: 'passkey' }));
   const confirm =
     (index: number, id: string, response: PasskeyAssertionResponse) => async (): Promise<boolean> =>
-      (await instance(index).confirmer.confirm(id, { method: 'passkey', response }))[1];
+      (await instances.at(index).confirmer.confirm(id, { method: 'passkey', response }))[1];
 
   it.each(KINDS)(
     'confirms once by 40 copies of one assertion of a passkey %s',
     async (_, isSynced) => {
       for (let round = 0; round < ROUNDS; round += 1) {
-        const { subject, authenticator } = await enrolPasskey(all[0]!, nextSubject(), { isSynced });
+        const { subject, authenticator } = await enrolPasskey(
+          instances.first,
+          instances.nextSubject(),
+          { isSynced },
+        );
         const id = await make(subject);
         const response = await signed(id, authenticator);
         const copies = Array.from({ length: COPIES }, (_copy, index) =>
@@ -78,15 +53,21 @@ describe.each(shared)('Races of passkeys on %s', (engine) => {
   );
 
   it('confirms several times by 40 copies of one assertion in the naive twin', async () => {
-    const { subject, factorId } = await enrolPasskey(all[0]!, nextSubject());
+    const { subject, factorId } = await enrolPasskey(instances.first, instances.nextSubject());
     const id = await make(subject);
-    const copies = Array.from({ length: COPIES }, () => () => naive.confirm(id, factorId, 2));
+    const copies = Array.from(
+      { length: COPIES },
+      () => () => instances.naive.confirm(id, factorId, 2),
+    );
 
     expect(await winners(copies)).toBeGreaterThan(1);
   });
 
   it('never lets the counter go backwards when assertions for ten confirmations arrive at once', async () => {
-    const { subject, factorId, authenticator } = await enrolPasskey(all[0]!, nextSubject());
+    const { subject, factorId, authenticator } = await enrolPasskey(
+      instances.first,
+      instances.nextSubject(),
+    );
     const assertions: [string, PasskeyAssertionResponse][] = [];
     for (let count = 0; count < 10; count += 1) {
       const id = await make(subject);
@@ -99,7 +80,7 @@ describe.each(shared)('Races of passkeys on %s', (engine) => {
 
     // The later ones may win before the earlier ones, which are refused then.
     const highest = 2 + won.lastIndexOf(true);
-    const repository = all[0]!.dataSource.getRepository(FactorRecord);
+    const repository = instances.first.dataSource.getRepository(FactorRecord);
     const { counter } = await repository.findOneByOrFail({ id: factorId });
     expect(won).toContain(true);
     expect(counter).toBe(highest);
@@ -107,9 +88,9 @@ describe.each(shared)('Races of passkeys on %s', (engine) => {
 
   it('enrols a credential for only one of two subjects that register it concurrently', async () => {
     for (let round = 0; round < ROUNDS; round += 1) {
-      const holders = [nextSubject(), nextSubject()];
+      const holders = [instances.nextSubject(), instances.nextSubject()];
       const begun = await Promise.all(
-        holders.map((subject) => factorsOf(all[0]!).enrol({ subject, method: 'passkey' })),
+        holders.map((subject) => factorsOf(instances.first).enrol({ subject, method: 'passkey' })),
       );
       const authenticator = new SoftwareAuthenticator({ origin: ORIGIN });
       const original = authenticator.create(begun[0]!.options);
@@ -118,7 +99,7 @@ describe.each(shared)('Races of passkeys on %s', (engine) => {
         const { clientDataJSON } = authenticator.create(options).response;
         const response = { ...original, response: { ...original.response, clientDataJSON } };
         const input = { subject, factor: factor.id, response };
-        return (await factorsOf(instance(index)).activate(input)) !== null;
+        return (await factorsOf(instances.at(index)).activate(input)) !== null;
       });
 
       expect(await winners(calls)).toBe(1);

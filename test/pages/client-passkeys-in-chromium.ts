@@ -9,6 +9,7 @@ import { CHROMIUM, CHROMIUM_ARGS, hasChromium } from '../support/chromium.js';
 import { CodePages } from '../support/code-page.js';
 import { PasskeyBench, SUBJECT } from '../support/passkeys.js';
 import { flawsOf } from './audit.js';
+import { addVirtualAuthenticator } from '../support/virtual-authenticator.js';
 
 /** Browsers before 2025 have no JSON functions, and the credentials of some extensions throw in `toJSON`. */
 const OLD_BROWSER = `
@@ -45,18 +46,7 @@ describe.each(hasChromium ? [CHROMIUM] : [])('Passkeys of the client in %s', (ex
     // axe waits by timers.
     await page.clock.resume();
     const bench = await PasskeyBench.open({ rpId: 'localhost', origins: [pages.origin] });
-    const devTools = await page.context().newCDPSession(page);
-    await devTools.send('WebAuthn.enable');
-    await devTools.send('WebAuthn.addVirtualAuthenticator', {
-      options: {
-        protocol: 'ctap2',
-        transport: 'internal',
-        hasResidentKey: true,
-        hasUserVerification: true,
-        isUserVerified: true,
-        automaticPresenceSimulation: true,
-      },
-    });
+    await addVirtualAuthenticator(page);
     return { page, bench };
   }
 

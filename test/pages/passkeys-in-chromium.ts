@@ -9,6 +9,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { EnrolledPasskey } from '../../lib/methods/passkey/passkey-ceremonies.js';
 import { CHROMIUM, CHROMIUM_ARGS, hasChromium } from '../support/chromium.js';
 import { PasskeyBench, randomText, SUBJECT } from '../support/passkeys.js';
+import { addVirtualAuthenticator } from '../support/virtual-authenticator.js';
 
 /** The two functions of a page. They run in the browser, and hand over JSON as an application's page does. */
 const CREATE = `async (options) => (await navigator.credentials.create({
@@ -55,19 +56,9 @@ describe.each(hasChromium ? [CHROMIUM] : [])('A passkey in %s', (executablePath)
     const bench = await PasskeyBench.open({ rpId: 'localhost', origins: [origin] });
     const page = await (await browser.newContext()).newPage();
     await page.goto(origin);
-    const devTools = await page.context().newCDPSession(page);
-    await devTools.send('WebAuthn.enable');
-    await devTools.send('WebAuthn.addVirtualAuthenticator', {
-      options: {
-        protocol: 'ctap2',
-        transport: 'internal',
-        hasResidentKey: true,
-        hasUserVerification: true,
-        isUserVerified: true,
-        automaticPresenceSimulation: true,
-        defaultBackupEligibility: isSynced,
-        defaultBackupState: isSynced,
-      },
+    const devTools = await addVirtualAuthenticator(page, {
+      defaultBackupEligibility: isSynced,
+      defaultBackupState: isSynced,
     });
     const response: unknown = await answer(page, CREATE, bench.creationOptions());
     const { credential, refusal } = await bench.register(response);

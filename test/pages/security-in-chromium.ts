@@ -12,12 +12,14 @@ import { CHROMIUM, CHROMIUM_ARGS, hasChromium } from '../support/chromium.js';
 import { untilAllDelivered } from '../support/customer.js';
 import { freePort } from '../support/free-port.js';
 import { flawsOf } from './audit.js';
+import { addVirtualAuthenticator } from '../support/virtual-authenticator.js';
 
 const SCREENSHOTS = '.tmp/screenshots';
 const readQrCode = createRequire(import.meta.url)('jsqr') as typeof jsQR.default;
 
 const PASSWORD = 'correct horse battery';
 const SCHEMES = ['light', 'dark'] as const;
+const WIDTHS = [360, 1280];
 
 describe.each(hasChromium ? [CHROMIUM] : [])('The security page in %s', (executablePath) => {
   let bank: Bank;
@@ -117,7 +119,23 @@ describe.each(hasChromium ? [CHROMIUM] : [])('The security page in %s', (executa
     return new URL(read.data);
   }
 
-  it.each(SCHEMES.flatMap((colorScheme) => [360, 1280].map((width) => ({ colorScheme, width }))))(
+  /** Looks at a page on a telephone and on a desk, light and dark, and leaves a picture of each. */
+  async function looked(page: Page, state: string): Promise<void> {
+    const before = page.viewportSize()!;
+    for (const width of WIDTHS) {
+      await page.setViewportSize({ width, height: 800 });
+      for (const colorScheme of SCHEMES) {
+        await page.emulateMedia({ colorScheme });
+        expect(await flawsOf(page)).toEqual([]);
+        const path = `${SCREENSHOTS}/security-${state}-${width}-${colorScheme}.png`;
+        await page.screenshot({ path, fullPage: true });
+      }
+    }
+    await page.emulateMedia({ colorScheme: null });
+    await page.setViewportSize(before);
+  }
+
+  it.each(SCHEMES.flatMap((colorScheme) => WIDTHS.map((width) => ({ colorScheme, width }))))(
     'adds an app by its QR code, and signs in with it, $width px wide and $colorScheme',
     async ({ colorScheme, width }) => {
       const email = `app-${width}-${colorScheme}@bank.example`;
@@ -201,18 +219,7 @@ describe.each(hasChromium ? [CHROMIUM] : [])('The security page in %s', (executa
   it('adds a passkey that pays 10 EUR, and whose answer pays no 1,000 EUR', async () => {
     const email = 'passkey@bank.example';
     const page = await open(email);
-    const devTools = await context.newCDPSession(page);
-    await devTools.send('WebAuthn.enable');
-    await devTools.send('WebAuthn.addVirtualAuthenticator', {
-      options: {
-        protocol: 'ctap2',
-        transport: 'internal',
-        hasResidentKey: true,
-        hasUserVerification: true,
-        isUserVerified: true,
-        automaticPresenceSimulation: true,
-      },
-    });
+    await addVirtualAuthenticator(page);
     await openSecurity(page);
     await page.getByLabel('Name of the device').fill('My laptop');
     await page.getByRole('button', { name: 'Add passkey' }).click();
@@ -220,6 +227,7 @@ describe.each(hasChromium ? [CHROMIUM] : [])('The security page in %s', (executa
     await status(page, 'Your passkey is added.');
     await page.getByRole('button', { name: 'I have kept them' }).click();
     await page.locator('#factors').getByText('My laptop').waitFor();
+    await looked(page, 'passkeys');
     await page.getByRole('button', { name: 'Back to your account' }).click();
 
     const ask = async (amount: string): Promise<void> => {
@@ -235,8 +243,7 @@ describe.each(hasChromium ? [CHROMIUM] : [])('The security page in %s', (executa
     // What to do without it.
     await page.getByText('You do not have your passkey?').click();
     await page.getByText('remove the lost passkey by a recovery code').waitFor();
-    expect(await flawsOf(page)).toEqual([]);
-    await page.screenshot({ path: `${SCREENSHOTS}/security-passkey-360-light.png` });
+    await looked(page, 'transfer');
     const confirmed = page.waitForRequest('**/2factor/confirm');
     await use();
     await status(page, 'Paid 10.00 EUR to bob@bank.example.');
@@ -258,49 +265,46 @@ describe.each(hasChromium ? [CHROMIUM] : [])('The security page in %s', (executa
     await page.getByRole('button', { name: 'Sign out', exact: true }).click();
     await page.locator('#sign-in-email').fill(email);
     await giveSignIn(page);
+    await page.getByRole('button', { name: 'Use passkey' }).waitFor();
+    await looked(page, 'sign-in-passkey');
     await use();
     await status(page, 'You are signed in.');
     await context.close();
   }, 60_000);
 
-  it.each(SCHEMES)(
-    'remembers a browser, and forgets it, %s',
-    async (colorScheme) => {
-      const email = `remembered-${colorScheme}@bank.example`;
-      const page = await open(email, { colorScheme });
-      const signIn = async (): Promise<void> => {
-        await page.getByRole('button', { name: 'Sign out', exact: true }).click();
-        await status(page, 'You are signed out.');
-        await page.locator('#sign-in-email').fill(email);
-        await giveSignIn(page);
-      };
-      await signIn();
-      await page.getByText('We sent a code').waitFor();
-      await page.getByLabel('Remember this browser for 30 days').check();
-      await enterSent(page, email);
-      await status(page, 'You are signed in.');
+  it('remembers a browser, and forgets it', async () => {
+    const email = 'remembered@bank.example';
+    const page = await open(email);
+    const signIn = async (): Promise<void> => {
+      await page.getByRole('button', { name: 'Sign out', exact: true }).click();
+      await status(page, 'You are signed out.');
+      await page.locator('#sign-in-email').fill(email);
+      await giveSignIn(page);
+    };
+    await signIn();
+    await page.getByText('We sent a code').waitFor();
+    await page.getByLabel('Remember this browser for 30 days').check();
+    await enterSent(page, email);
+    await status(page, 'You are signed in.');
 
-      // No code is asked for.
-      await signIn();
-      await status(page, 'You are signed in.');
-      await openSecurity(page);
-      await page
-        .locator('#devices')
-        .getByText(/on Linux/)
-        .waitFor();
-      expect(await flawsOf(page)).toEqual([]);
-      await page.screenshot({ path: `${SCREENSHOTS}/security-devices-360-${colorScheme}.png` });
-      await page.getByRole('button', { name: /^Forget / }).click();
-      await enterSent(page, email);
-      await status(page, 'is forgotten.');
-      await page.locator('#no-devices').waitFor();
-      await page.getByRole('button', { name: 'Back to your account' }).click();
-      await signIn();
-      await page.getByText('We sent a code').waitFor();
-      await context.close();
-    },
-    60_000,
-  );
+    // No code is asked for.
+    await signIn();
+    await status(page, 'You are signed in.');
+    await openSecurity(page);
+    await page
+      .locator('#devices')
+      .getByText(/on Linux/)
+      .waitFor();
+    await looked(page, 'devices');
+    await page.getByRole('button', { name: /^Forget / }).click();
+    await enterSent(page, email);
+    await status(page, 'is forgotten.');
+    await page.locator('#no-devices').waitFor();
+    await page.getByRole('button', { name: 'Back to your account' }).click();
+    await signIn();
+    await page.getByText('We sent a code').waitFor();
+    await context.close();
+  }, 60_000);
 
   it('says where passkeys work on an address where they do not', async () => {
     const page = await open('address@bank.example', {}, bank.url);

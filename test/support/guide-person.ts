@@ -1,5 +1,6 @@
 // A person who uses the bank of the guides in a browser, as the guides say.
 import type { Browser, Page } from 'playwright-core';
+import { addVirtualAuthenticator } from './virtual-authenticator.js';
 
 /** Where the bank is, and what its text messages say. */
 export interface Bank {
@@ -32,18 +33,7 @@ export class GuidePerson {
     const context = await browser.newContext({ viewport: { width: 360, height: 740 } });
     context.setDefaultTimeout(60_000);
     const page = await context.newPage();
-    const devTools = await context.newCDPSession(page);
-    await devTools.send('WebAuthn.enable');
-    await devTools.send('WebAuthn.addVirtualAuthenticator', {
-      options: {
-        protocol: 'ctap2',
-        transport: 'internal',
-        hasResidentKey: true,
-        hasUserVerification: true,
-        isUserVerified: true,
-        automaticPresenceSimulation: true,
-      },
-    });
+    await addVirtualAuthenticator(page);
     return new GuidePerson(page, bank, name);
   }
 

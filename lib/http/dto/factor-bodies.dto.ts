@@ -82,7 +82,7 @@ export class RemoveFactorBody {
     type: Boolean,
     required: false,
     description:
-      'Whether the last authenticator may go. The recovery codes go with it. The proof is for the same: its details have allowLast: true then.',
+      'Whether the last authenticator may go, and the recovery codes with it. The details of the proof have allowLast: true then.',
     example: false,
   })
   @IsOptional()
