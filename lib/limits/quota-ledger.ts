@@ -3,15 +3,11 @@ import type { EntityManager } from 'typeorm';
 
 import { limitKey } from '../crypto/index.js';
 import type { Deadline, SqlValues } from '../database/index.js';
-import {
-  messageAndCauseOf,
-  messageOf,
-  TwoFactorError,
-  TwoFactorUnavailableError,
-} from '../errors/index.js';
+import { messageAndCauseOf } from '../errors/index.js';
 import type { ResolvedOptions } from '../options/index.js';
 import { InjectTwoFactorOptions, TWO_FACTOR_LIMIT_STORE } from '../two-factor.tokens.js';
 import { locksOf, type LockReport } from './lock-report.js';
+import { orUnavailable } from './or-unavailable.js';
 import { Destinations } from './prefixes/destinations.js';
 import { PrefixLedger, type PrefixedMessage } from './prefixes/prefix-ledger.js';
 import type {
@@ -275,17 +271,17 @@ export class QuotaLedger {
   }
 
   async read(keys: readonly string[], manager?: EntityManager): Promise<readonly QuotaUsage[]> {
-    return this.#orUnavailable(() => this.store.read(keys, manager));
+    return orUnavailable(() => this.store.read(keys, manager));
   }
 
   async release(keys: readonly string[]): Promise<void> {
-    await this.#orUnavailable(() => this.store.release(keys));
+    await orUnavailable(() => this.store.release(keys));
   }
 
   /** @returns how many messages to the prefix were counted; 0 where no prefix is. */
   async resetPrefix(prefix: string): Promise<number> {
     const { prefixes } = this;
-    return prefixes === null ? 0 : this.#orUnavailable(() => prefixes.reset(prefix));
+    return prefixes === null ? 0 : orUnavailable(() => prefixes.reset(prefix));
   }
 
   /** Deletes up to `limit` quotas of which nothing is consumed; true as long as there are more to look at. */
@@ -320,7 +316,7 @@ export class QuotaLedger {
         continue;
       }
       const charges = [...unconditional, ...slot].toSorted(byKey);
-      const result = await this.#orUnavailable(() => this.store.consume(charges, owner, options));
+      const result = await orUnavailable(() => this.store.consume(charges, owner, options));
       const { exhausted, consumed } = result;
       if (exhausted.length === 0) return { charges, levels: consumed };
       others = result.others ?? [];
@@ -353,16 +349,6 @@ export class QuotaLedger {
   #refusalError(refusal: Refusal): Error {
     const { pending } = this.options.limits;
     return refusalError(refusal, { now: this.options.clock.now(), pending });
-  }
-
-  async #orUnavailable<T>(ask: () => Promise<T>): Promise<T> {
-    try {
-      return await ask();
-    } catch (error) {
-      if (error instanceof TwoFactorError) throw error;
-      const cause = new Error(messageOf(error));
-      throw new TwoFactorUnavailableError('The limit store does not answer. Try again.', { cause });
-    }
   }
 
   async #bestEffort(work: () => Promise<unknown>): Promise<void> {

@@ -56,7 +56,7 @@ describe('A page whose message is queued', () => {
     await pass(1);
     expect(flow.state).toMatchObject({
       phase: 'open',
-      isQueued: false,
+      delivery: 'failed',
       problem: { error: 'recipient-not-allowed' },
     });
 
@@ -65,13 +65,15 @@ describe('A page whose message is queued', () => {
   });
 
   it('asks in pauses that double, until the message was sent', async () => {
-    expect(flow.state).toMatchObject({ phase: 'open', method: 'code', isQueued: true });
-    await pass(60);
+    expect(flow.state).toMatchObject({ phase: 'open', method: 'code', delivery: 'queued' });
+    await pass(7);
+    expect(flow.state).toMatchObject({ delivery: 'queued', notice: null });
+    await pass(53);
     expect(checks).toBe(6);
-    expect(flow.state).toMatchObject({ isQueued: true, problem: null });
+    expect(flow.state).toMatchObject({ delivery: 'queued', notice: 'delayed', problem: null });
     await sweep();
     await pass(4);
-    expect(flow.state).toMatchObject({ isQueued: false, problem: null });
+    expect(flow.state).toMatchObject({ delivery: 'sent', notice: null, problem: null });
 
     await pass(600);
     expect(checks).toBe(7);
@@ -82,7 +84,7 @@ describe('A page whose message is queued', () => {
   it('keeps quiet about the failure of a message that the person no longer waits for', async () => {
     test.inbox.failNext(new TwoFactorRecipientError('No such mailbox.'));
     await sweep();
-    expect(flow.state.isQueued).toBe(true);
+    expect(flow.state.delivery).toBe('queued');
     const asking = pass(1);
     flow.reset();
     await asking;

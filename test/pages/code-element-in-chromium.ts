@@ -246,6 +246,42 @@ describe.each(hasChromium ? [CHROMIUM] : [])('<two-factor-code> in %s', (executa
     expect(pages.test.inbox.deliveries).toHaveLength(before + 2);
   });
 
+  it.each([
+    ['sent', 'We sent a code to \u2068', ''],
+    ['failed', '', 'The code could not be sent. Please try again in \u2068'],
+  ])(
+    'says that a queued message is being sent, that it is late, and that it was %s',
+    async (end, sent, alert) => {
+      const page = await open({ attributes: 'purpose="plain"' });
+      let delivery: Record<string, unknown> = { delivery: 'queued' };
+      for (const route of ['request-confirmation', 'check']) {
+        await page.route(`**/2factor/${route}`, async (call) => {
+          const response = await call.fetch();
+          const body = (await response.json()) as Record<string, unknown>;
+          await call.fulfill({ response, json: { ...body, ...delivery } });
+        });
+      }
+      await page.getByRole('button', { name: 'Continue' }).click();
+      await asked(page);
+      const introduction = page.locator('[part=sent]');
+      expect(await introduction.textContent()).toContain('We are sending a code to \u2068');
+      const status = page.getByRole('status');
+      expect(await status.textContent()).toBe('');
+
+      await pages.pass(page, 8);
+      await status.getByText('The message takes longer than usual. We keep trying.').waitFor();
+      delivery = { delivery: end, ...(end === 'failed' && { deliveryError: 'send-failed' }) };
+      await pages.pass(page, 8);
+      await expect.poll(() => introduction.textContent()).toMatch(new RegExp(`^${sent}`));
+      await expect.poll(() => alertOf(page).textContent()).toMatch(new RegExp(`^${alert}`));
+      expect(await status.textContent()).toBe('');
+      expect(await introduction.isVisible()).toBe(sent !== '');
+      // The code is accepted all the same: a message that failed may have arrived.
+      await enter(page, code());
+      await phase(page, 'confirmed');
+    },
+  );
+
   it('counts by the clock of the server when the browser reads its Date', async () => {
     const page = await open({ attributes: 'purpose="plain"' });
     // The clock of this person is an hour ahead.

@@ -16,11 +16,11 @@ export interface FlowState {
   readonly attemptsLeft: number | undefined;
   readonly expiresAt: number;
   readonly resendAt: number;
-  /** Whether the message leaves after the answer, so that its failure is not known yet. */
-  readonly isQueued: boolean;
+  /** `queued`: the message leaves after the answer, so that its failure is not known yet. */
+  readonly delivery: 'queued' | 'sent' | 'failed';
   readonly problem: TwoFactorProblem | null;
-  /** The name of the text that reports a success; `null` for none. */
-  readonly notice: 'resent' | null;
+  /** The name of the text that reports what happened to the message; `null` for none. */
+  readonly notice: 'resent' | 'delayed' | null;
 }
 
 export const IDLE: FlowState = {
@@ -34,13 +34,15 @@ export const IDLE: FlowState = {
   attemptsLeft: undefined,
   expiresAt: Infinity,
   resendAt: 0,
-  isQueued: false,
+  delivery: 'sent',
   problem: null,
   notice: null,
 };
 
 /** Named in a request, any other method is the only one that its confirmation allows. */
 const KEEPS_OTHERS: readonly (MethodName | undefined)[] = [undefined, 'code', 'totp'];
+/** A provider takes a message within this time, unless it has failed and the message is repeated. */
+const DELAYED_AFTER_SECONDS = 8;
 
 const ENDS = new Set([
   'already-used',
@@ -165,19 +167,25 @@ export class CodeFlow {
    * refused. Called once a second.
    */
   async followDelivery(): Promise<void> {
-    const { id, isQueued, resendAt } = this.state;
-    if (id === null || !isQueued) return;
+    const { id, delivery: known, resendAt } = this.state;
+    if (id === null || known !== 'queued') return;
     this.#queued.seconds += 1;
     if (this.#queued.seconds < this.#queued.next) return;
     this.#queued.next *= 2;
     const result = await this.around.client().check(id);
     const { state } = this;
     // Another request or another message took its place.
-    if (!result.ok || state.id !== id || !state.isQueued || state.resendAt !== resendAt) return;
-    const { delivery, deliveryError } = result.value;
-    if (delivery === 'queued') return;
-    this.#set({ isQueued: false });
-    if (delivery === 'failed' && state.phase === 'open' && state.method === 'code') {
+    if (!result.ok || state.id !== id || state.resendAt !== resendAt) return;
+    if (state.delivery !== 'queued') return;
+    const { delivery = 'sent', deliveryError } = result.value;
+    const isAwaited = state.phase === 'open' && state.method === 'code';
+    if (delivery === 'queued') {
+      if (isAwaited && this.#queued.seconds >= DELAYED_AFTER_SECONDS)
+        this.#set({ notice: 'delayed' });
+      return;
+    }
+    this.#set({ delivery, notice: null });
+    if (delivery === 'failed' && isAwaited) {
       const retryAfter = Math.max(1, Math.ceil((resendAt - Date.now()) / 1_000));
       this.#set({ problem: { error: deliveryError, id, retryAfter } as TwoFactorProblem });
     }
@@ -255,7 +263,7 @@ export class CodeFlow {
       attemptsLeft: value.attemptsLeft,
       expiresAt: timeOf(value.expiresAt),
       resendAt: value.resendAt === undefined ? 0 : timeOf(value.resendAt),
-      isQueued: value.delivery === 'queued',
+      delivery: value.delivery ?? 'sent',
     });
   }
 

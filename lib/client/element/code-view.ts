@@ -157,9 +157,12 @@ export class CodeView {
     return this.passkey.hidden ? this.start : this.passkey;
   }
 
-  #renderIntroduction({ phase, method, recipient }: FlowState, texts: TwoFactorTexts): void {
+  #renderIntroduction(state: FlowState, texts: TwoFactorTexts): void {
+    const { phase, method, recipient } = state;
+    // What became of a message that failed is said as a problem.
+    const sentences = { queued: texts.queued, sent: texts.sent, failed: '' };
     const hints: Partial<Record<MethodName, string>> = {
-      code: recipient === undefined ? '' : filled(texts.sent, { recipient }),
+      code: recipient === undefined ? '' : filled(sentences[state.delivery], { recipient }),
       totp: texts.totpHint,
       recovery: texts.recoveryHint,
       passkey: texts.passkeyHint,

@@ -11,6 +11,10 @@ export interface TwoFactorTexts {
   readonly restart: string;
   /** The sentence that names the recipient of the code. */
   readonly sent: string;
+  /** Said instead of `sent` until a provider has accepted the message. Only where the server queues messages. */
+  readonly queued: string;
+  /** Announced when no provider has accepted the message for 8 seconds. The server repeats it. */
+  readonly delayed: string;
   /** The labels of the field for a sent code, a code of an authenticator app, and a recovery code. */
   readonly code: string;
   readonly totp: string;
@@ -64,6 +68,8 @@ export const ENGLISH: TwoFactorTexts = {
   start: 'Continue',
   restart: 'Start again',
   sent: 'We sent a code to {recipient}.',
+  queued: 'We are sending a code to {recipient}.',
+  delayed: 'The message takes longer than usual. We keep trying.',
   code: 'Code',
   totp: 'Code of your authenticator app',
   recovery: 'Recovery code',

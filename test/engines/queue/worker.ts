@@ -34,7 +34,6 @@ const {
   STARTED_AT = '',
   WORKER = '',
   REDIS = '[]',
-  TTL_SECONDS = '600',
 } = process.env;
 
 /** Wakes the workers through BullMQ, where there is a Redis: one node, or those of a cluster. */
@@ -65,7 +64,6 @@ async function relay(): Promise<NonNullable<ModuleMetadata['imports']>> {
       autoPurge: false,
       delivery: 'queued',
       worker: WORKER === 'off' ? false : { pollSeconds: 1 },
-      ttlSeconds: Number(TTL_SECONDS),
       sendTimeoutMs: 4_000,
       databaseTimeoutMs: 60_000,
       clock: fastClock(Number(STARTED_AT)),
