@@ -1,7 +1,7 @@
 import { defineConfig } from 'vitest/config';
 
 import base from '../vitest.config.js';
-import { EXTENDED } from './rounds.js';
+import { EXTENDED, IS_LONG } from './rounds.js';
 import { CountReporter } from './support/count-reporter.js';
 
 /** The specs of minutes each that `npm test` leaves out, with the default options. */
@@ -12,8 +12,11 @@ export default defineConfig({
     include: EXTENDED,
     exclude: [],
     testTimeout: 300_000,
-    // It speaks the same statements as MariaDB, and `npm test` has it.
-    env: { TEST_WITHOUT: 'mysql' },
+    env: {
+      // These specs are about the module and not about its servers, which `npm test` and `npm run test:servers` compare.
+      TEST_WITHOUT: IS_LONG ? '' : 'mysql,mariadb',
+      PROPERTY_RUNS: process.env['PROPERTY_RUNS'] ?? '50',
+    },
     reporters: ['default', new CountReporter('extended')],
   },
 });

@@ -1,4 +1,13 @@
 /**
+ * Whether this is the nightly run (`.github/workflows/long.yml`), which tests every engine in every round and with the largest counts.
+ * `.ci/run` uses smaller counts where a spec says so, in order to end within half an hour on two cores.
+ */
+export const IS_LONG = process.env['TEST_LONG'] === 'true';
+
+/** The engines that a round of tests leaves out, by the configuration of that round. */
+export const LEFT_OUT: readonly string[] = (process.env['TEST_WITHOUT'] ?? '').split(',');
+
+/**
  * Specs that are left out of `npm test` and run by `npm run test:extended`, so that `npm test` takes less than five
  * minutes: simulated months of attacks, 10,000 hostile texts at every entry, random properties, the sample application,
  * and the packed package in a fresh folder.
@@ -40,7 +49,7 @@ export const ON_ALL_SERVERS = [
 
 /**
  * Specs that wait for a server that does not answer, or for processes that are killed. `npm run test:servers` runs them with the
- * default options instead of `npm test`; `npm run test:unbatched` and `npm run test:unlogged` run them once more, with other options.
+ * default options instead of `npm test`; `npm run test:unbatched` runs them once more without limits, and every night `npm run test:unlogged` too.
  */
 export const SLOW_FAULTS = [
   'test/engines/faults/default-options.spec.ts',

@@ -48,7 +48,7 @@ import { NO_OWNER, ownerOf } from './store/slot-owner.js';
  * A limit store whose `consume` takes options beside the two arguments of the interface. `DatabaseLimitStore` saves statements by
  * them; a store of the application ignores them.
  */
-interface LimitStoreWithOptions extends LimitStore {
+interface StatementSavingStore extends LimitStore {
   consume(
     charges: readonly QuotaRequest[],
     owner: string,
@@ -56,7 +56,7 @@ interface LimitStoreWithOptions extends LimitStore {
   ): Promise<DatabaseConsumeResult>;
 }
 
-const NOTHING: QuotaReceipt = { charges: [], levels: [] };
+const EMPTY_RECEIPT: QuotaReceipt = { charges: [], levels: [] };
 
 /** Whether an attempt at a code changes any quota: it counts a failure, resets the count, or frees a pending slot. */
 export function limitsApplyToVerify({ limits: { failures, pending } }: ResolvedOptions): boolean {
@@ -75,7 +75,7 @@ export class QuotaLedger {
   readonly prefixes: PrefixLedger | null;
   readonly #logger = new Logger(QuotaLedger.name);
   readonly #clauseValues: SqlValues;
-  private readonly store: LimitStoreWithOptions;
+  private readonly store: StatementSavingStore;
 
   constructor(
     @Inject(TWO_FACTOR_LIMIT_STORE) store: LimitStore,
@@ -250,7 +250,7 @@ export class QuotaLedger {
   /** @param levels those failure quotas of the attempt that lock now, as its statement returned them. */
   receiptOf(scope: () => QuotaScope, levels: readonly QuotaUsage[]): QuotaReceipt {
     return levels.length === 0
-      ? NOTHING
+      ? EMPTY_RECEIPT
       : { charges: this.planner.failureQuotas(scope(), false), levels };
   }
 
@@ -258,7 +258,7 @@ export class QuotaLedger {
   failureReceipt(charges: QuotaReceipt['charges'], amount: number, now: number): QuotaReceipt {
     const { failureRule } = this.planner;
     const lockMs = failureRule === null ? 0 : lockMsAfter(amount, failureRule);
-    if (lockMs === 0) return NOTHING;
+    if (lockMs === 0) return EMPTY_RECEIPT;
     const endsAt = now + lockMs;
     return { charges, levels: charges.map(({ key }) => ({ key, amount, endsAt })) };
   }
@@ -293,7 +293,7 @@ export class QuotaLedger {
     id: string | null,
     given: Pick<ConsumeOptions, 'deadline' | 'reportsUsage'>,
   ): Promise<QuotaReceipt> {
-    if (unconditional.length === 0 && slots.length === 0) return NOTHING;
+    if (unconditional.length === 0 && slots.length === 0) return EMPTY_RECEIPT;
     const owner = id === null ? NO_OWNER : ownerOf(id);
     const options: ConsumeOptions = {
       ...given,

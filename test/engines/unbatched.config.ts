@@ -1,7 +1,7 @@
 import { defineConfig } from 'vitest/config';
 
 import base from '../../vitest.config.js';
-import { ON_ALL_SERVERS } from '../rounds.js';
+import { IS_LONG, ON_ALL_SERVERS } from '../rounds.js';
 import { CountReporter } from '../support/count-reporter.js';
 
 /** What is promised, once more: without limits, one statement for each call, and statements that TypeORM does not log. */
@@ -15,8 +15,8 @@ export default defineConfig({
       TWO_FACTOR_BATCHING: 'false',
       TEST_QUERY_LOGGING: 'false',
       TEST_LIMITS: 'false',
-      // It speaks the same statements as MariaDB, and `npm test` has it.
-      TEST_WITHOUT: 'mysql',
+      // MySQL has the statements of MariaDB and sql.js those of better-sqlite3, and `npm test` has all four.
+      TEST_WITHOUT: IS_LONG ? '' : 'mysql,sqljs',
       PROPERTY_RUNS: process.env['PROPERTY_RUNS'] ?? '50',
     },
     reporters: ['default', new CountReporter('unbatched')],

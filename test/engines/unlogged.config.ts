@@ -1,7 +1,7 @@
 import { defineConfig } from 'vitest/config';
 
 import base from '../../vitest.config.js';
-import { ON_ALL_SERVERS } from '../rounds.js';
+import { IS_LONG, ON_ALL_SERVERS, SLOW_FAULTS } from '../rounds.js';
 import { CountReporter } from '../support/count-reporter.js';
 
 /** Only there calls go together. */
@@ -18,9 +18,15 @@ export default defineConfig({
     // Each worker holds up to 40 connections, and the servers on the standard ports take 100.
     maxWorkers: 2,
     include: ['test/{engines,properties}/**/*.spec.ts'],
-    exclude: ON_ALL_SERVERS,
+    // `npm run test:servers` runs these with batching, and `npm run test:unbatched` without limits.
+    exclude: IS_LONG ? ON_ALL_SERVERS : [...ON_ALL_SERVERS, ...SLOW_FAULTS],
     testNamePattern: POSTGRES,
-    env: { TEST_QUERY_LOGGING: 'false', TEST_LIMITS: 'false', PROPERTY_ENGINES: 'postgres' },
+    env: {
+      TEST_QUERY_LOGGING: 'false',
+      TEST_LIMITS: 'false',
+      PROPERTY_ENGINES: 'postgres',
+      PROPERTY_RUNS: process.env['PROPERTY_RUNS'] ?? '50',
+    },
     reporters: ['default', new CountReporter('unlogged', POSTGRES)],
   },
 });

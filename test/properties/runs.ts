@@ -2,7 +2,7 @@ import type { Parameters } from 'fast-check';
 
 import { engines, type EngineName } from '../support/engines.js';
 
-/** How often each property is tried: 100 times in `npm test`, 200 in `test:unbatched`, more in `test:race:full`. */
+/** How often each property is tried: 50 times in each round of `.ci/run`, up to 1,000 times every night, and more in `test:race:full`. */
 export const RUNS = Number(process.env['PROPERTY_RUNS'] ?? 100);
 
 /** Repeats one failing run: the seed and the path that fast-check printed. */

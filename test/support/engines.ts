@@ -8,6 +8,8 @@ import { Client } from 'pg';
 import type { DataSourceOptions } from 'typeorm';
 import { inject } from 'vitest';
 
+import { LEFT_OUT } from '../rounds.js';
+
 export type EngineName = 'postgres' | 'mariadb' | 'mysql' | 'better-sqlite3' | 'sqljs';
 
 /** What `global-setup.ts` found on this machine. */
@@ -38,10 +40,9 @@ export interface TestDatabase {
 
 export const found: FoundEngines = inject('engines');
 
-/** The engines of this machine, for `describe.each(engines)`, without the one that a round leaves out. */
 const NAMES: readonly EngineName[] = ['postgres', 'mariadb', 'mysql', 'better-sqlite3', 'sqljs'];
-const left = process.env['TEST_WITHOUT'];
-export const engines = NAMES.filter((name) => name in found && name !== left);
+/** The engines of this machine, for `describe.each(engines)`, without those that a round leaves out. */
+export const engines = NAMES.filter((name) => name in found && !LEFT_OUT.includes(name));
 
 /** Those on which several connections meet. */
 export const servers = engines.filter(

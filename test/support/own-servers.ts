@@ -9,6 +9,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import mysql from 'mysql2/promise';
 import { Client } from 'pg';
 
+import { LEFT_OUT } from '../rounds.js';
 import { freePort } from './free-port.js';
 
 type Rows = readonly Readonly<Record<string, unknown>>[];
@@ -52,7 +53,7 @@ export const ownServers: readonly Program[] = [
   ...(existsSync('/usr/sbin/mariadbd') && existsSync('/usr/bin/mariadb-install-db')
     ? [{ engine: 'mariadb', launch: mariadb } as const]
     : []),
-  ...(existsSync(join(MYSQL, 'usr/sbin/mysqld')) && process.env['TEST_WITHOUT'] !== 'mysql'
+  ...(existsSync(join(MYSQL, 'usr/sbin/mysqld')) && !LEFT_OUT.includes('mysql')
     ? [{ engine: 'mysql', launch: mysqlServer } as const]
     : []),
 ];
@@ -61,7 +62,7 @@ for (const engine of ['postgres', 'mariadb', 'mysql']) {
   const isRequired = (process.env['TEST_REQUIRED_ENGINES'] ?? '').split(',').includes(engine);
   if (
     isRequired &&
-    process.env['TEST_WITHOUT'] !== engine &&
+    !LEFT_OUT.includes(engine) &&
     !ownServers.some((server) => server.engine === engine)
   ) {
     throw new Error(

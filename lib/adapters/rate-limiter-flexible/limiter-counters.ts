@@ -13,7 +13,7 @@ export interface Counter {
 /** The duration of a counter that does not end. */
 export const FOREVER_SECONDS = 0;
 
-const NOTHING: Counter = { points: 0, endsInMs: 0 };
+const UNUSED_COUNTER: Counter = { points: 0, endsInMs: 0 };
 
 /** The counters of a limiter by name. Each call rejects when the limiter does not answer within `timeoutMs`. */
 export class LimiterCounters {
@@ -55,7 +55,7 @@ export class LimiterCounters {
 }
 
 function toCounter(answer: RateLimiterRes | null): Counter {
-  if (answer === null) return NOTHING;
+  if (answer === null) return UNUSED_COUNTER;
   const { consumedPoints, msBeforeNext } = answer;
   // Points are negative while a concurrent `decrement` corrects itself. A counter that does not end has -1 milliseconds.
   return { points: Math.max(consumedPoints, 0), endsInMs: Math.max(msBeforeNext, 0) };

@@ -71,7 +71,7 @@ export function rateLimiterFlexibleStore(options: RateLimiterFlexibleStoreOption
 }
 
 /** The counters of rate-limiter-flexible that together hold one quota of wrong codes. */
-interface Failures {
+interface FailureCounters {
   /** Wrong codes before the first lock. It may include those of concurrent calls that are refunded in a moment. */
   readonly free: number;
   /** Wrong codes that caused a lock. The number is exact, because only the owner of the lock counts them. */
@@ -255,7 +255,7 @@ class RateLimiterFlexibleStore implements LimitStore {
     await this.counters.write(`${key}:owner`, ownerNumber(owner), seconds);
   }
 
-  async #failures(key: string): Promise<Failures> {
+  async #failures(key: string): Promise<FailureCounters> {
     const [free, locking, lock] = await Promise.all([
       this.counters.read(`${key}:free`),
       this.counters.read(`${key}:locking`),
@@ -278,7 +278,7 @@ function windowName(key: string, rule: WindowRule): string {
 }
 
 /** Failures before the first lock never add up to a lock, also while concurrent calls have counted too many of them. */
-function amountOf({ free, locking }: Failures, { lockAfter }: FailureRule): number {
+function amountOf({ free, locking }: FailureCounters, { lockAfter }: FailureRule): number {
   return Math.min(free, lockAfter - 1) + locking;
 }
 

@@ -19,7 +19,7 @@ import { Slots } from './slots.js';
 /** How many messages for each slot wait in memory. What is beyond waits in the table, where any instance finds it. */
 const WAITING_FOR_EACH_SLOT = 16;
 /** At most this many due messages of a sender are passed to a relay in one round. The relay ignores those that it has already. */
-const RELAYED_PAGE = 512;
+const RELAY_BATCH_SIZE = 512;
 /** A round that sends for a relay at the rate of a provider ends after this time. The next round asks the relay again. */
 const PACED_ROUND_MS = 5_000;
 const JITTER = 0.2;
@@ -148,10 +148,10 @@ export class DeliveryWorker implements OnApplicationBootstrap, BeforeApplication
     const { signal: stop } = this.#stop;
     const round = { limit, claimed: 0, signal: signal ? AbortSignal.any([signal, stop]) : stop };
     const sources = await this.#sources(round, ways);
-    const lanes = sources.flatMap((source) =>
-      Array.from({ length: this.#concurrency }, () => this.#lane(source, round)),
+    const loops = sources.flatMap((source) =>
+      Array.from({ length: this.#concurrency }, () => this.#sendUntilEmpty(source, round)),
     );
-    const settled = await Promise.allSettled(lanes);
+    const settled = await Promise.allSettled(loops);
     const failure = settled.find(({ status }) => status === 'rejected');
     if (failure !== undefined) throw (failure as PromiseRejectedResult).reason;
     return round.claimed;
@@ -169,7 +169,7 @@ export class DeliveryWorker implements OnApplicationBootstrap, BeforeApplication
         sources.push({ due: new DueMessages(store, [way], signal), slots });
         continue;
       }
-      const keys = await store.due([way], RELAYED_PAGE);
+      const keys = await store.due([way], RELAY_BATCH_SIZE);
       if (keys.length === 0 || (await relay.takeDue(way, keys))) continue;
       const ends = AbortSignal.any([signal, AbortSignal.timeout(PACED_ROUND_MS)]);
       const due = new DueMessages(store, [way], ends);
@@ -188,14 +188,14 @@ export class DeliveryWorker implements OnApplicationBootstrap, BeforeApplication
     return slots;
   }
 
-  async #lane({ due, slots, pace }: Source, round: Round): Promise<void> {
+  async #sendUntilEmpty({ due, slots, pace }: Source, round: Round): Promise<void> {
     for (;;) {
       // Before a slot is taken, so that a slow rate of one sender holds up no other one.
       if (pace && !(await pace())) return;
       if (round.signal.aborted || round.claimed >= round.limit) return;
       const goesOn = await this.#withSlot(slots, async (isFree) => {
         if (!isFree) return false;
-        // Counted before it is claimed, so that all lanes together stay within the limit.
+        // Counted before it is claimed, so that all loops of a round together stay within the limit.
         round.claimed += 1;
         const claim = await due.claimNext().catch((error: unknown) => {
           round.claimed -= 1;

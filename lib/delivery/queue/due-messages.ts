@@ -1,18 +1,18 @@
 import type { Claim, DeliveryRow, DeliveryStore } from './delivery.store.js';
 
-/** This many of the due messages are tried, chosen at random: workers that all try the oldest ones lose most of their claims. */
+/** How many of the due messages a batch holds. They are chosen at random: workers that all try the oldest ones lose most of their claims. */
 const CANDIDATES = 8;
 /**
- * A round ends after this many pages in a row from which it could claim no message. Other workers have claimed those messages and
+ * A round ends after this many batches in a row from which it could claim no message. Other workers have claimed those messages and
  * send them, so that further reads would only load the database.
  */
-const MAX_LOST_PAGES = 3;
+const MAX_LOST_BATCHES = 3;
 
 /** The messages that are due in one round, claimed one by one. */
 export class DueMessages {
   #candidates: DeliveryRow[] = [];
-  #page: Promise<boolean> | null = null;
-  #lostPages = 0;
+  #reading: Promise<boolean> | null = null;
+  #lostBatches = 0;
 
   constructor(
     private readonly store: DeliveryStore,
@@ -23,34 +23,34 @@ export class DueMessages {
 
   /** `null` when no message is due, other workers claim all of them, or the signal is aborted. */
   async claimNext(): Promise<Claim | null> {
-    while (this.#lostPages < MAX_LOST_PAGES) {
+    while (this.#lostBatches < MAX_LOST_BATCHES) {
       if (this.signal.aborted) return null;
       const candidate = this.#candidates.pop();
       if (candidate === undefined) {
-        if (!(await this.#readPage())) return null;
+        if (!(await this.#readBatch())) return null;
         continue;
       }
       const claim = await this.store.claim(candidate);
       if (claim !== null) {
-        this.#lostPages = 0;
+        this.#lostBatches = 0;
         return claim;
       }
     }
     return null;
   }
 
-  /** One read for all lanes that wait for it. */
-  #readPage(): Promise<boolean> {
-    this.#page ??= this.#read().finally(() => {
-      this.#page = null;
+  /** Reads the next batch once for all loops of the worker that wait for it at the same time. */
+  #readBatch(): Promise<boolean> {
+    this.#reading ??= this.#read().finally(() => {
+      this.#reading = null;
     });
-    return this.#page;
+    return this.#reading;
   }
 
   async #read(): Promise<boolean> {
     const due = shuffled(await this.store.due(this.ways));
     this.#candidates = due.slice(0, CANDIDATES);
-    this.#lostPages += 1;
+    this.#lostBatches += 1;
     return due.length > 0;
   }
 }

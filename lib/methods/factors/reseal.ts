@@ -6,33 +6,33 @@ import type { FactorRow } from './factor-record.entity.js';
 import type { ResealResult } from './factor-views.js';
 import { ENROLMENT_MS, type FactorStore } from './factor.store.js';
 
-const DEFAULT_PAGE = 500;
-const MAX_PAGE = 1_000;
+const DEFAULT_BATCH_SIZE = 500;
+const MAX_BATCH_SIZE = 1_000;
 
 /** Encrypts all secrets of factors that are sealed under another key again under the signing key, a batch of rows at a time. */
 export async function resealAll(
   store: FactorStore,
   keyRing: KeyRing,
-  { batchSize = DEFAULT_PAGE, signal }: ResealInput,
+  { batchSize = DEFAULT_BATCH_SIZE, signal }: ResealInput,
   clock: Clock,
 ): Promise<ResealResult> {
-  if (!Number.isInteger(batchSize) || batchSize < 1 || batchSize > MAX_PAGE) {
-    throw new TwoFactorInputError(`batchSize is a whole number from 1 to ${MAX_PAGE}.`);
+  if (!Number.isInteger(batchSize) || batchSize < 1 || batchSize > MAX_BATCH_SIZE) {
+    throw new TwoFactorInputError(`batchSize is a whole number from 1 to ${MAX_BATCH_SIZE}.`);
   }
   const left: Record<string, number> = {};
   let resealed = 0;
   let after = '';
   for (;;) {
     if (signal?.aborted) return { resealed, left, isComplete: false };
-    const page = await store.sealed(after, batchSize);
-    for (const factor of page) {
+    const batch = await store.sealed(after, batchSize);
+    for (const factor of batch) {
       const kid = (factor.data ?? '').split('.', 2)[1] ?? '';
       if (kid === keyRing.current.kid || isEnded(factor, clock.now())) continue;
-      if (await resealOne(store, keyRing, factor)) resealed += 1;
+      if (await resealFactor(store, keyRing, factor)) resealed += 1;
       else left[kid] = (left[kid] ?? 0) + 1;
     }
-    const last = page.at(-1);
-    if (last === undefined || page.length < batchSize) break;
+    const last = batch.at(-1);
+    if (last === undefined || batch.length < batchSize) break;
     after = last.id;
   }
   return { resealed, left, isComplete: true };
@@ -48,7 +48,7 @@ function isEnded({ activatedAt, createdAt }: FactorRow, now: number): boolean {
  * replaced it, and for a pending enrolment: its activation writes the secret that it has read, and would undo this. It ends, or is a
  * factor, in 15 minutes.
  */
-async function resealOne(
+async function resealFactor(
   store: FactorStore,
   keyRing: KeyRing,
   { id, subject, data, activatedAt }: FactorRow,
