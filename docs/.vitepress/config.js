@@ -117,6 +117,7 @@ export default defineConfig({
           page('Security', '/security'),
           page('Threats', '/threats'),
           page('Invariants', '/invariants'),
+          page('Planted faults', '/planted-faults'),
           page('Comparison', '/comparison'),
           page('Speed', '/speed'),
           page('Statements', '/statements'),

@@ -51,6 +51,31 @@ describe('An untyped caller', () => {
     expect(await rows()).toBe(0);
   });
 
+  it.each([29, 86_401, 0, -1, 30.5, Number.NaN, Infinity, '600', null])(
+    'that gives %j seconds to live is refused, and nothing is sent',
+    async (given) => {
+      const ttlSeconds = given as never;
+      const calls = [
+        () => test.confirmer.makeConfirmation({ ttlSeconds }),
+        () => test.twoFactor.request({ token: 'ann@example.com', ttlSeconds }),
+      ];
+
+      for (const call of calls) await expect(call()).rejects.toBeInstanceOf(TwoFactorInputError);
+      expect(test.inbox.deliveries).toEqual([]);
+      expect(await rows()).toBe(0);
+    },
+  );
+
+  it.each([30, 86_400])('may give %i seconds to live, and not one more', async (ttlSeconds) => {
+    const { id, code } = await test.confirmer.makeConfirmation({ ttlSeconds });
+    const late = await test.confirmer.makeConfirmation({ ttlSeconds });
+
+    test.clock.advance(ttlSeconds - 1);
+    expect((await test.confirmer.confirm(id, code!))[1]).toBe(true);
+    test.clock.advance(1);
+    expect((await test.confirmer.check(late.id))[0]?.status).toBe('expired');
+  });
+
   it('that gives request a null manager is refused, and nothing is sent', async () => {
     await expect(
       test.twoFactor.request({ token: 'ann@example.com', manager: null as never }),

@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
-import type { FactorService } from '../../lib/index.js';
+import { FactorRecord, type FactorService } from '../../lib/index.js';
 import { enrolApp, factorsOf, METHODS, TestAuthenticator } from '../support/authenticator.js';
+import { dumpOf } from '../support/dump.js';
 import { engines } from '../support/engines.js';
 import { startApp, type TestApp } from '../support/test-app.js';
 
@@ -71,6 +72,24 @@ describe.each(engines)('Factors on %s', (engine) => {
       code: other!,
     });
     expect(byOther).toBe(true);
+  });
+
+  it('stores a hash of each recovery code, and no code', async () => {
+    const { subject, recoveryCodes } = await enrolApp(test, 'hashed');
+
+    const stored = JSON.stringify(await dumpOf(test.dataSource));
+    const rows = await test.dataSource
+      .getRepository(FactorRecord)
+      .findBy({ subject, method: 'recovery' });
+
+    expect(rows.map(({ handle }) => handle)).toEqual(
+      Array.from({ length: 10 }, () => expect.stringMatching(/^[0-9a-f]{64}$/) as string),
+    );
+    for (const code of recoveryCodes) {
+      for (const spelling of [code, code.replaceAll('-', ''), code.toLowerCase()]) {
+        expect(stored).not.toContain(spelling);
+      }
+    }
   });
 
   it('still confirms by the sent code when other methods are allowed too', async () => {

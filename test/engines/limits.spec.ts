@@ -259,8 +259,10 @@ describe.each(engines)('Failures on %s', (engine) => {
       expect(await refusal(confirmer.makeConfirmation(stranger))).toEqual([429, 'failures', null]);
     }
 
-    const { state } = await twoFactor.request({ token, subject });
+    const asked = twoFactor.request({ token, subject });
 
+    expect(await refusal(asked)).toBe('accepted');
+    const { state } = await asked;
     expect((await confirmer.confirm(state.id, state.code!))[1]).toBe(true);
     await quick.app.close();
   });

@@ -37,7 +37,6 @@ async function start(engine: EngineName, slow: Gate, concurrency: number): Promi
       delivery: 'queued',
       // No look for due messages happens during a test.
       worker: { concurrency, pollSeconds: 300 },
-      limits: false,
       sendTimeoutMs: 30_000,
       senders: {
         default: {

@@ -37,7 +37,6 @@ describe.each(servers)('The queue on %s', (engine) => {
         delivery: 'queued',
         worker: false,
         clock: fastClock(startedAt),
-        limits: false,
         sendTimeoutMs: 4_000,
       },
     });

@@ -39,7 +39,7 @@ describe.each(engines.filter((engine) => engine !== 'sqljs'))('A rotation on %s'
     startApp({
       engine,
       ...(before !== undefined && { database: before.database }),
-      options: { limits: false, methods: PASSKEY_METHODS, databaseTimeoutMs: 60_000, ...options },
+      options: { methods: PASSKEY_METHODS, databaseTimeoutMs: 60_000, ...options },
       dataSource: { poolSize: 5 },
     });
   const confirm = async (test: TestApp, subject: string): Promise<boolean> => {

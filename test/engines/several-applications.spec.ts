@@ -74,7 +74,9 @@ describe.each(engines.filter((engine) => engine !== 'sqljs'))(
         TwoFactorTooManyRequestsError,
       );
 
-      const { id } = await other.twoFactor.request({ token: TOKEN });
+      const asked = other.twoFactor.request({ token: TOKEN });
+      await expect(asked).resolves.toHaveProperty('id');
+      const { id } = await asked;
       for (let time = 0; time < 3; time += 1) await other.confirmer.confirm(id, WRONG_CODE);
       const failures = ({ app }: typeof one): Promise<unknown> =>
         app.get(LimitService, { strict: false }).failures({ token: TOKEN });

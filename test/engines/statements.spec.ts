@@ -77,6 +77,29 @@ describe.each(engines)('Statements without limits on %s', (engine) => {
     expect(JSON.stringify(statements)).not.toContain('ann@example.com');
   });
 
+  it('sends each text of a caller as a parameter, so that no text is a part of a statement', async () => {
+    const text = `ann'"\`; DROP TABLE two_factor_confirmation; --`;
+    const { confirmer, twoFactor } = test;
+    const token = `${text.replaceAll(' ', '')}@example.com`;
+    const binding = { subject: text, details: { [text]: text } };
+    const other = await confirmer.makeConfirmation({ subject: 'bob' });
+    let isUsed = false;
+
+    const statements = await test.log.during(async () => {
+      const { id, state } = await twoFactor.request({ ...binding, token, meta: { text } });
+      await confirmer.confirm(id, state.code!);
+      isUsed = await confirmer.use(id, binding);
+      await confirmer.check(id, binding);
+      await confirmer.cancel(id);
+      expect(await confirmer.erase({ subject: text })).toBe(1);
+    });
+
+    expect(isUsed).toBe(true);
+    expect(statements.length).toBeGreaterThan(4);
+    for (const { sql } of statements) expect(sql).not.toMatch(/DROP|ann'/);
+    expect((await confirmer.check(other.id))[0]?.status).toBe('pending');
+  });
+
   it('names its columns, so that a column that is added later breaks no prepared statement', async () => {
     const state = await test.confirmer.makeConfirmation();
     await test.dataSource.query('ALTER TABLE two_factor_confirmation ADD COLUMN added_later int');

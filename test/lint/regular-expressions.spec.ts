@@ -18,7 +18,7 @@ interface Report {
 
 let folder = '';
 
-afterEach(() => rm(folder, { recursive: true }));
+afterEach(() => rm(folder, { recursive: true, force: true }));
 
 /** Runs the checker on a folder that has these files. */
 async function check(files: Readonly<Record<string, string>>): Promise<Report> {
@@ -27,9 +27,14 @@ async function check(files: Readonly<Record<string, string>>): Promise<Report> {
     await mkdir(dirname(join(folder, name)), { recursive: true });
     await writeFile(join(folder, name), text);
   }
+  const { exitCode, complaints } = await checkFolders(folder);
+  return { exitCode, complaints: complaints.map((each) => each.replace(`${folder}/`, '')) };
+}
+
+function checkFolders(...folders: readonly string[]): Promise<Report> {
   return new Promise((resolve) => {
-    execFile(process.execPath, [CHECKER, folder], { cwd: ROOT }, (error, _, stderr) => {
-      const complaints = stderr.replaceAll(`${folder}/`, '').split('\n').filter(Boolean);
+    execFile(process.execPath, [CHECKER, ...folders], { cwd: ROOT }, (error, _, stderr) => {
+      const complaints = stderr.split('\n').filter(Boolean);
       resolve({ exitCode: error === null ? 0 : Number(error.code), complaints });
     });
   });
@@ -106,6 +111,10 @@ describe('The checker of regular expressions', () => {
     });
 
     expect(report).toEqual({ exitCode: 0, complaints: [] });
+  });
+
+  it('finds nothing in lib and sample-app', async () => {
+    expect(await checkFolders('lib', 'sample-app')).toEqual({ exitCode: 0, complaints: [] });
   });
 
   it('fails when it has nothing to check', async () => {

@@ -264,6 +264,72 @@ describe('What runs for each call', () => {
   });
 });
 
+describe('The packages that lib imports', () => {
+  /** None of them computes a MAC, a hash, a cipher or a random value for this package, except the one for passkeys. */
+  const PACKAGES = [
+    '@aws-sdk/client-sns',
+    '@nestjs/bullmq',
+    '@nestjs/common',
+    '@nestjs/core',
+    '@nestjs/event-emitter',
+    '@nestjs/terminus',
+    '@nestjs/typeorm',
+    '@opentelemetry/api',
+    // Verifies the signatures of passkeys.
+    '@simplewebauthn/server',
+    'bullmq',
+    'class-validator',
+    'libphonenumber-js',
+    'nodemailer',
+    'rate-limiter-flexible',
+    'reflect-metadata',
+    'rxjs',
+    'typeorm',
+  ];
+
+  /** The packages of others that a source imports, types included. */
+  function packagesOf(source: string): string[] {
+    const found: string[] = [];
+    const add = (name: string): void => {
+      if (/^(?:\.|node:|nestjs-two-factor)/.test(name)) return;
+      found.push(name.split('/', name.startsWith('@') ? 2 : 1).join('/'));
+    };
+    const visit = (node: ts.Node): void => {
+      const from =
+        ts.isImportDeclaration(node) || ts.isExportDeclaration(node)
+          ? node.moduleSpecifier
+          : ts.isCallExpression(node) && node.expression.kind === ts.SyntaxKind.ImportKeyword
+            ? node.arguments[0]
+            : undefined;
+      if (from && ts.isStringLiteral(from)) add(from.text);
+      node.forEachChild(visit);
+    };
+    visit(ts.createSourceFile('source.ts', source, ts.ScriptTarget.Latest, true));
+    return found;
+  }
+
+  it('are these, so that all cryptography but that of passkeys is that of node:crypto', async () => {
+    const files = await readdir(`${ROOT}lib`, { recursive: true });
+    const sources = await Promise.all(
+      files.filter((file) => file.endsWith('.ts')).map((file) => read(`lib/${file}`)),
+    );
+    const found = new Set(sources.flatMap(packagesOf));
+
+    expect([...found].toSorted()).toEqual(PACKAGES);
+    expect(sources.filter((source) => source.includes('subtle.'))).toEqual([]);
+  });
+
+  it('would be more when a package for hashes were loaded in any form', () => {
+    for (const source of [
+      "import { hash } from 'bcrypt';",
+      "export * from 'bcrypt/promises';",
+      "const { hash } = await import('bcrypt');",
+    ]) {
+      expect(packagesOf(source)).toEqual(['bcrypt']);
+    }
+  });
+});
+
 describe('The screenshots', () => {
   it('are small, and each is in the README', async () => {
     const files = await readdir(`${ROOT}docs/screenshots`);

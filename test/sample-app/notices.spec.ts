@@ -26,8 +26,8 @@ describe.each(['sqljs', ...servers] as const)('The owner of an account on %s', (
         const found = (await ann.messages(to)).find(({ subject, text }) =>
           `${subject} ${text}`.includes(words),
         );
-        if (found === undefined) throw new Error(`There is no message with "${words}".`);
-        return found;
+        expect(found, `the message with "${words}"`).toBeDefined();
+        return found!;
       },
       { timeout: 10_000 },
     );

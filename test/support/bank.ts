@@ -76,7 +76,10 @@ export async function startBank({
     dataSource: app.get(DataSource),
     printed: () => logger.text,
     close: async () => {
-      await app.close();
+      const closed = app.close();
+      // A test that failed may have left a request, whose connection would keep the server open for two minutes.
+      app.getHttpServer().closeAllConnections();
+      await closed;
       await database?.drop();
       await rm(folder, { recursive: true, force: true });
     },

@@ -40,7 +40,7 @@ describe.each(servers)('Ten thousand messages on %s', (engine) => {
     worker = await bundleWorker();
     test = await startApp({
       engine,
-      options: { delivery: 'queued', worker: false, limits: false },
+      options: { delivery: 'queued', worker: false },
     });
   });
   afterAll(async () => {
