@@ -30,6 +30,7 @@ export { ConfirmationRedeemer } from './use/confirmation-redeemer.js';
 export { CodeMethod } from './verify/code-method.js';
 export {
   CONFIRMATION_METHODS,
+  WrongResponse,
   type Attempt,
   type ChargedAttempt,
   type ConfirmationMethod,

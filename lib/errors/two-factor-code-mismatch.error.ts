@@ -2,7 +2,7 @@ import { brand } from './brand.js';
 import { TwoFactorError } from './two-factor.error.js';
 
 /**
- * The code is well-formed but wrong. The controller throws it; `ConfirmerService.confirm` returns `[state, false]` instead. HTTP 422.
+ * The code, or the response of another method, is well-formed but wrong. The controller throws it; `ConfirmerService.confirm` returns `[state, false]` instead. HTTP 422.
  *
  * @publicApi
  */
@@ -16,7 +16,9 @@ export class TwoFactorCodeMismatchError extends TwoFactorError {
   constructor(
     /** The number of attempts after this one. */
     readonly attemptsLeft: number,
+    /** A sentence that says why to developers. */
+    reason = 'The code is wrong.',
   ) {
-    super('The code is wrong.');
+    super(reason);
   }
 }

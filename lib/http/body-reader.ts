@@ -23,7 +23,10 @@ export class BodyReader<Body extends object> {
     this.#memberNames = membersOf(type);
   }
 
-  /** @throws TwoFactorInputError for a body that is no JSON object or does not fit the class. It names no given value. */
+  /**
+   * @throws TwoFactorInputError for a body that is no JSON object or does not fit the class. It names no given value. Members that
+   * are missing are all that it names then, because what their values must be like would hide that.
+   */
   async read(request: object): Promise<Body> {
     const body = await jsonOf(request);
     if (typeof body !== 'object' || body === null || Array.isArray(body)) {
@@ -43,10 +46,20 @@ export class BodyReader<Body extends object> {
     if (this.#memberNames.length === 0) return dto;
     // Without target and value, an application that logs these errors does not log the values of the client.
     const errors = await validate(dto, { validationError: { target: false, value: false } });
+    const missing = errors
+      .map(({ property }) => property)
+      .filter((member) => (dto as Record<string, unknown>)[member] === undefined);
+    if (missing.length > 0) throw lacking(missing);
     const rules = errors.flatMap(({ constraints }) => Object.values(constraints ?? {}));
     if (errors.length > 0) throw unacceptable(rules.join(', '));
     return dto;
   }
+}
+
+/** The error for a body without these members. Its detail reaches the client also in production: it names documented members. */
+export function lacking(members: readonly string[]): TwoFactorInputError {
+  const detail = `The body lacks ${members.toSorted().join(', ')}.`;
+  return new TwoFactorInputError(detail, { detail });
 }
 
 function unacceptable(rules: string): TwoFactorInputError {

@@ -1,13 +1,16 @@
 import {
   Inject,
+  Logger,
   SerializeOptions,
   UseFilters,
   UseGuards,
   type ExecutionContext,
+  type OnApplicationBootstrap,
 } from '@nestjs/common';
 
+import { WrongResponse } from '../confirmation/index.js';
 import { FactorService } from '../methods/index.js';
-import type { ResolvedOptions } from '../options/index.js';
+import { lacksFirstFactor, showsReasons, type ResolvedOptions } from '../options/index.js';
 import { InjectTwoFactorOptions } from '../two-factor.tokens.js';
 import {
   ActivateFactorAnswer,
@@ -54,13 +57,25 @@ const UNKNOWN = { 404: ['not-found'] };
 @UseFilters(TwoFactorExceptionFilter)
 @UseGuards(NoStoreGuard, JsonOnlyGuard)
 @SerializeOptions(SERIALIZE_ALL)
-export class FactorsController {
+export class FactorsController implements OnApplicationBootstrap {
+  readonly #logger = new Logger(FactorsController.name);
+
   /** @internal */
   constructor(
     @Inject(FactorChangesService) private readonly changes: FactorChangesService,
     @Inject(FactorService) private readonly factors: FactorService,
     @InjectTwoFactorOptions() readonly options: ResolvedOptions,
   ) {}
+
+  /** A warning and no refusal: an application may enrol and import authenticators by its own code, and offer the other routes. */
+  onApplicationBootstrap(): void {
+    if (!lacksFirstFactor(this.options)) return;
+    this.#logger.warn(
+      "Nothing proves a person's first authenticator to the routes of the purpose factors, so that they enrol none: give " +
+        "purposes.factors a recipient (with 'code' in its methods, where it lists them) or firstFactor: 'session', or call " +
+        'FactorService.enrol or FactorService.import in a route of your own.',
+    );
+  }
 
   @JsonRoute('factors/list', {
     summary: 'Lists the authenticators and recovery codes of the caller',
@@ -102,9 +117,10 @@ export class FactorsController {
     const subject = await this.changes.subjectOf(context);
     // What is no response of the method is refused by the method.
     const given = { subject, factor, response: response as string };
-    const activated = await this.factors.activate(given);
-    if (activated === null) throw new TwoFactorHttpException(problem('code-mismatch'));
-    return activated;
+    const activated = await this.factors.tryActivate(given);
+    if (activated !== null && !(activated instanceof WrongResponse)) return activated;
+    const reason = showsReasons() && activated !== null ? { detail: activated.reason } : {};
+    throw new TwoFactorHttpException(problem('code-mismatch', reason));
   }
 
   @JsonRoute('factors/rename', {

@@ -27,8 +27,8 @@ export interface Problem {
   /** Identifies this occurrence; the log contains it, too. */
   readonly instance: string;
   /**
-   * In some `invalid-request` problems: which details or senders the purpose declares, when the client sent others, or the form
-   * that a value must have. With `NODE_ENV=development` in every problem: the reason, as in the debug log.
+   * In some `invalid-request` problems: the members that the body lacks, which details or senders the purpose declares, when the
+   * client sent others, or the form that a value must have. With `NODE_ENV=development` in every problem: the reason, as in the debug log.
    */
   readonly detail?: string;
   /** With `code-mismatch`: codes that may still be tried. */

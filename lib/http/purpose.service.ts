@@ -26,6 +26,7 @@ import type { MethodDemand } from '../request/index.js';
 import { InjectTwoFactorOptions } from '../two-factor.tokens.js';
 import { CallerSubjects, type SubjectResolver } from './caller-subjects.js';
 import { isDetailsClass } from './details-rules.js';
+import { lacking } from './body-reader.js';
 import { deviceTokenOf } from './device-token.js';
 import { DetailsSchema } from './details-schema.js';
 import { FactorDetails } from './factor-details.js';
@@ -109,7 +110,7 @@ export class PurposeService implements OnModuleInit {
     if (definition === undefined) throw unknownPurpose(purpose);
     const { subject, recipient, ttlSeconds } = definition;
     if (!subject) {
-      if (token === undefined) throw new TwoFactorInputError('The body has no token.');
+      if (token === undefined) throw lacking(['token']);
       return {
         token,
         details: await this.#requestedDetails(purpose, details, context),
@@ -118,7 +119,7 @@ export class PurposeService implements OnModuleInit {
     }
     if (recipient === 'client') {
       const resolved = await this.#subjectOf(subject, purpose, context);
-      if (token === undefined) throw new TwoFactorInputError('The body has no token.');
+      if (token === undefined) throw lacking(['token']);
       return {
         subject: resolved,
         token,
@@ -323,8 +324,10 @@ function schemaOf(
 
 function unknownPurpose(purpose: string | undefined): TwoFactorInputError {
   if (purpose === undefined) {
+    const detail = 'The body lacks purpose.';
     return new TwoFactorInputError(
-      "The body has no purpose, and the purpose without a name is not declared: '': { open: true }.",
+      `${detail} The purpose without a name is not declared: '': { open: true }.`,
+      { detail },
     );
   }
   // The message is logged. A text that is no name stays out of the log.

@@ -35,6 +35,7 @@ import {
 import { DeliveryService, SenderService } from '../delivery/index.js';
 import { SenderExplorer } from '../sender/index.js';
 import { InjectTwoFactorOptions } from '../two-factor.tokens.js';
+import { lacking } from './body-reader.js';
 import type { CallerSubjects } from './caller-subjects.js';
 import {
   ChallengeAnswer,
@@ -151,15 +152,23 @@ export class TwoFactorController implements OnApplicationBootstrap {
   async confirm(body: ConfirmBody, context: ExecutionContext): Promise<ConfirmAnswer> {
     const { id, code, response, method: named } = body;
     const method = this.#named(named) ?? CODE_METHOD;
+    // A response without its method would be refused as a code that is none.
+    const hasMethods = this.options.methods.size > 0;
+    if (hasMethods && named === undefined && code === undefined && response !== undefined) {
+      throw lacking(['method']);
+    }
+    if (method === CODE_METHOD && code === undefined) throw lacking(['code']);
     if (method === CODE_METHOD) parseCode(code);
     const options = await this.#restricted(parseId(id), context);
     // A name that is none, and a response of another shape, are refused by the verifier.
     const token = await deviceTokenOf(this.options.methods, context);
     const given = { method, code, response, token } as MethodResponse;
-    const { state, outcome } = await this.confirmer.verify(id, given, options);
-    if (outcome === 'confirmed') return { id, confirmed: true, ...this.#debugCode(state) };
-    if (outcome === 'mismatched') throw new TwoFactorCodeMismatchError(state.attemptsLeft);
-    throw errorForState(state);
+    const attempt = await this.confirmer.verify(id, given, options);
+    if (attempt.outcome === 'refused') throw errorForState(attempt.state);
+    if (attempt.outcome === 'mismatched') {
+      throw new TwoFactorCodeMismatchError(attempt.state.attemptsLeft, attempt.reason);
+    }
+    return { id, confirmed: true, ...this.#debugCode(attempt.state) };
   }
 
   @JsonRoute('challenge', {

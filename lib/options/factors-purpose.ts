@@ -1,5 +1,6 @@
 import { TwoFactorConfigurationError, type MethodName } from '../errors/index.js';
 import { DEVICE_METHOD, FACTORS_PURPOSE, type ConfiguredMethods } from './methods.js';
+import type { ResolvedOptions } from './resolved-options.interface.js';
 import { formatValue } from './settings.js';
 import type { PurposeDefinition } from './two-factor-options.interface.js';
 
@@ -8,6 +9,22 @@ import type { PurposeDefinition } from './two-factor-options.interface.js';
  * it stands for its browser, and a thief at that browser would add an authenticator.
  */
 const PROVING = ['passkey', 'totp', 'recovery'];
+
+/**
+ * Whether no person without an authenticator can enrol one over HTTP: neither a sent code nor the session proves the person. An
+ * application may mean that, and enrol or import authenticators by `FactorService`. What a function of methods returns is not known.
+ */
+export function lacksFirstFactor({
+  methods: configured,
+  purposes,
+}: Pick<ResolvedOptions, 'methods' | 'purposes'>): boolean {
+  const purpose = purposes.get(FACTORS_PURPOSE);
+  const hasAuthenticators = [...configured.values()].some(({ isStrong }) => isStrong);
+  if (purpose === undefined || !hasAuthenticators || purpose.firstFactor !== undefined)
+    return false;
+  const { recipient, methods } = purpose;
+  return recipient === undefined || (Array.isArray(methods) && !methods.includes('code'));
+}
 
 type MethodsFunction = Exclude<PurposeDefinition['methods'], readonly MethodName[] | undefined>;
 

@@ -7,7 +7,7 @@ export {
 export { DEFAULTS } from './defaults.js';
 export type { Destination, DestinationRefusal, DestinationRules } from './destinations.js';
 export { isDevelopment, NOT_DEVELOPMENT, showsReasons } from './development.js';
-export { hasStrong } from './factors-purpose.js';
+export { hasStrong, lacksFirstFactor } from './factors-purpose.js';
 export { EXAMPLE_SECRET } from './example-secret.js';
 export type {
   FailureLimitOptions,

@@ -71,7 +71,8 @@ export interface PurposeDefinition {
   /**
    * Only of the purpose `factors`, without a `recipient`: what lets a person enrol the first authenticator over HTTP where no
    * code can be sent. `session`: the session that `subject` reads is enough, so that a stolen session enrols an authenticator
-   * of the thief for a person who has none. @default none; nothing is enrolled over HTTP then
+   * of the thief for a person who has none. @default none; nothing is enrolled over HTTP then, of
+   * which a warning tells at boot
    */
   readonly firstFactor?: 'session' | undefined;
   /**

@@ -196,17 +196,46 @@ describe.sequential.each(hasChromium ? databases : [])('The bank of the guides o
     });
     const { id } = asked.body as { id: string };
     const code = await bank.codeFor('+14155550126');
+    const put = async (body: object): Promise<[number, unknown, unknown]> => {
+      const answer = await bob.call('PUT', '/phone', body);
+      return [answer.status, answer.body['error'], answer.body['title']];
+    };
+    const none = '0'.repeat(36);
+    const [ofEve] = eve.requested as { id: string }[];
+    const missing = 'The proof of the new number is missing. Please ask for a code.';
+    for (const confirmation of [none, ofEve!.id]) {
+      expect(await put({ confirmation })).toEqual([403, 'number-missing', missing]);
+    }
+    const waits = 'The proof of the new number waits for its code.';
+    expect(await put({ confirmation: id })).toEqual([403, 'number-pending', waits]);
     await bob.call('POST', '/2factor/confirm', { id, code });
-    const stolen = await bob.call('PUT', '/phone', { confirmation: id });
-    expect(stolen).toMatchObject({ status: 403, body: { error: 'confirmation-required' } });
-    const twice = await bob.call('PUT', '/phone', { confirmation: id, leave: id });
-    expect(twice).toMatchObject({ status: 403 });
+    const unasked = 'The agreement at the old number is missing. Please ask for a code.';
+    for (const leave of [undefined, id, none]) {
+      const answer = await put({ confirmation: id, leave });
+      expect(answer).toEqual([403, 'agreement-missing', unasked]);
+    }
+    const agree = async (phone: string): Promise<string> => {
+      const body = { purpose: 'leave-phone', details: { phone } };
+      const { body: begun } = await bob.call('POST', '/2factor/request-confirmation', body);
+      return begun['id'] as string;
+    };
+    const leave = await agree('+14155550129');
+    const open = 'The agreement at the old number waits for its code.';
+    expect(await put({ confirmation: id, leave })).toEqual([403, 'agreement-pending', open]);
+    await bob.call('POST', '/2factor/confirm', { id: leave, code: await bank.codeFor(old) });
+    const differs = 'The agreement at the old number is about another number.';
+    expect(await put({ confirmation: id, leave })).toEqual([403, 'agreement-differs', differs]);
 
     await bob.enterPhone(fresh);
     await bob.confirmByMessage(fresh);
     await bob.reads('Do you agree?');
     await bob.confirmByMessage(old);
     await bob.reads(`Your number is ${fresh} now.`);
+    const stored = await bob.page.evaluate<string>(
+      'document.querySelector(\'[purpose="new-phone"]\').value',
+    );
+    const used = 'The proof of the new number was used before. Please start again.';
+    expect(await put({ confirmation: stored })).toEqual([403, 'number-used', used]);
   });
 
   it('sends one message for a sign-in that is begun again, lets the fourth in, and words that the sixth has to wait', async () => {

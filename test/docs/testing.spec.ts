@@ -25,6 +25,9 @@ const { confirmsByAnAppOnFastify } = await load<{ confirmsByAnAppOnFastify: () =
   page,
   'app-code.spec.ts',
 );
+const { confirmsAPaymentByAPasskey } = await load<{
+  confirmsAPaymentByAPasskey: () => Promise<void>;
+}>(page, 'passkey.spec.ts');
 const { contractOfSms } = await load<{ contractOfSms: (framework: TestFramework) => void }>(
   page,
   'sms.backend.spec.ts',
@@ -59,6 +62,9 @@ describe('Test your application', () => {
 
   it('confirms by an app on Fastify', () =>
     expect(confirmsByAnAppOnFastify()).resolves.toBeUndefined());
+
+  it('confirms a payment by a passkey, and refuses one that was signed on another page', () =>
+    expect(confirmsAPaymentByAPasskey()).resolves.toBeUndefined());
 });
 
 contractOfSms({ describe, it });

@@ -43,11 +43,15 @@ const IMPOSSIBLE_IDS: readonly (readonly [what: string, id: unknown])[] = [
   ['10,000 characters', '0'.repeat(10_000)],
 ];
 
-/** A code or a token that cannot be one is answered with the rule for it, and with nothing else. */
+/** A missing member is answered with its name, a code or a token that cannot be one with the rule for it, and nothing else. */
 function ruleOf({ body }: Answer): { detail?: string } {
   const { detail } = body as { detail?: string };
   if (detail === undefined) return {};
-  return { detail: expect.stringMatching(/^A (?:code|token) is a (?:string|text) of /) as string };
+  return {
+    detail: expect.stringMatching(
+      /^(?:The body lacks \w+\.$|A (?:code|token) is a (?:string|text) of )/,
+    ) as string,
+  };
 }
 
 describe.each(adapters)('The bundled controller on $name', ({ name: adapterName, create }) => {
@@ -80,7 +84,8 @@ describe.each(adapters)('The bundled controller on $name', ({ name: adapterName,
       for (const route of ['confirm', 'resend', 'check']) {
         const statements = await app.log.during(async () => {
           const answer = await app.post(`/2factor/${route}`, { id, code: WRONG_CODE });
-          expect(answer).toBeProblem(400, 'invalid-request');
+          const detail = id == null ? { detail: 'The body lacks id.' } : {};
+          expect(answer).toBeProblem(400, 'invalid-request', detail);
         });
         expect(statements).toStrictEqual([]);
       }

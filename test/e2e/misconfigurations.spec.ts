@@ -24,6 +24,7 @@ import {
   defineSender,
   RequireConfirmation,
   SenderBackend,
+  totp,
   TWO_FACTOR_ENTITIES,
   TwoFactorConfigurationError,
   TwoFactorError,
@@ -31,6 +32,7 @@ import {
   twoFactorMigrations,
   TwoFactorModule,
   TwoFactorService,
+  type PurposeDefinition,
   type TwoFactorModuleExtras,
   type TwoFactorModuleOptions,
 } from '../../lib/index.js';
@@ -227,6 +229,21 @@ async function saidOfProxy(): Promise<string> {
   return lines.join();
 }
 
+const METHODS = [totp({ issuer: 'ACME' })];
+
+/** What is logged where `purposes.factors` has these members beside its subject. */
+async function saidOfFactors(factors: Partial<PurposeDefinition>): Promise<string> {
+  const lines = linesAt('warn');
+  const { subject } = purposes.transfer;
+  const options: TwoFactorModuleOptions & TwoFactorModuleExtras = {
+    controller: true,
+    methods: METHODS,
+    purposes: { factors: { subject, ...factors } },
+  };
+  await start({ options });
+  return lines.filter((line) => line.includes('first authenticator')).join('\n');
+}
+
 /** Nothing is wrong but what is planted. */
 const PLANTS: Readonly<Record<number, Plant>> = {
   1: { options: { defaultSender: 'pigeon-post' } },
@@ -273,6 +290,7 @@ const PLANTS: Readonly<Record<number, Plant>> = {
     },
     words: /^<address>$/,
   },
+  25: { said: () => saidOfFactors({}) },
 };
 
 async function boot(plant: Plant): Promise<INestApplication> {
@@ -396,6 +414,21 @@ describe('docs/misconfigurations.md', () => {
       'TwoFactorModule finds no TypeORM data source of the name "second": import ' +
         "TypeOrmModule.forRoot({ ... }, 'second') in the root module.",
     );
+  });
+
+  it('reports number 25 where a recipient is given and no code may go there, and not where something proves the person', async () => {
+    const { recipient } = purposes.transfer;
+    expect(await saidOfFactors({ recipient, methods: ['totp'] })).toContain(
+      "firstFactor: 'session'",
+    );
+    for (const factors of [
+      { recipient },
+      { recipient, methods: ['totp', 'code'] },
+      { recipient, methods: () => ['code'] },
+      { firstFactor: 'session' },
+    ] satisfies Partial<PurposeDefinition>[]) {
+      expect(await saidOfFactors(factors)).toBe('');
+    }
   });
 
   it('leaves the failure of a data source to Nest', async () => {

@@ -2,8 +2,13 @@
 import type { ExecutionContext } from '@nestjs/common';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 
-import type { PasskeyRequestOptions, PurposeDefinition } from '../../lib/index.js';
+import {
+  FactorService,
+  type PasskeyRequestOptions,
+  type PurposeDefinition,
+} from '../../lib/index.js';
 import { passkeys } from '../../lib/methods/passkey/index.js';
+import { SoftwareAuthenticator } from '../../lib/testing/index.js';
 import { enrolApp } from '../support/authenticator.js';
 import { startHttpApp, type Answer, type HttpTestApp } from '../support/http.js';
 import { enrolPasskey, PASSKEY_METHODS, PASSKEY_OPTIONS } from '../support/passkeys.js';
@@ -15,6 +20,8 @@ const recipient = (context: ExecutionContext): string => `${subject(context)}@ex
 const purposes = {
   login: { subject, recipient, methods: ['passkey', 'totp', 'code', 'recovery'] },
   plain: { subject, recipient },
+  phone: { subject, recipient: 'client' },
+  factors: { subject, recipient },
 } satisfies Record<string, PurposeDefinition>;
 
 describe('Passkeys over HTTP', () => {
@@ -65,6 +72,55 @@ describe('Passkeys over HTTP', () => {
       status: 409,
       body: { error: 'already-confirmed' },
     });
+  });
+
+  it('say in development why an assertion and a registration are refused, and in production nothing of it', async () => {
+    const { authenticator } = await enrolPasskey(http, 'faye');
+    const { id } = await request('faye');
+    const forged = authenticator.get(await challenge('faye', id), 'wrong-origin');
+    const { factor, options } = await http.app
+      .get(FactorService, { strict: false })
+      .enrol({ subject: 'faye', method: 'passkey' });
+    const other = new SoftwareAuthenticator({ origin: 'https://evil.example' });
+    const activation = { factor: factor.id, response: other.create(options) };
+    const answers = async (): Promise<readonly (readonly [number, string | undefined])[]> => {
+      const confirm = { id, method: 'passkey', response: forged };
+      const both = [
+        await post('confirm', 'faye', confirm),
+        await post('factors/activate', 'faye', activation),
+      ];
+      return both.map(({ status, body }) => [status, (body as { detail?: string }).detail]);
+    };
+
+    vi.stubEnv('NODE_ENV', 'development');
+    const because = 'was refused: origin, which means that it was signed on a page that is not';
+    expect(await answers()).toStrictEqual([
+      [422, `An assertion ${because} among the origins.`],
+      [422, `A registration ${because} among the origins.`],
+    ]);
+    vi.stubEnv('NODE_ENV', 'production');
+    expect(await answers()).toStrictEqual([
+      [422, undefined],
+      [422, undefined],
+    ]);
+    vi.unstubAllEnvs();
+  });
+
+  it('say why the counter of a passkey that may have been copied is refused', async () => {
+    const { authenticator } = await enrolPasskey(http, 'gwen');
+    const confirm = async (fault?: 'counter-backwards'): Promise<Answer> => {
+      const { id } = await request('gwen');
+      const response = authenticator.get(await challenge('gwen', id), fault);
+      return post('confirm', 'gwen', { id, method: 'passkey', response });
+    };
+    expect(await confirm()).toMatchObject({ status: 200 });
+    vi.stubEnv('NODE_ENV', 'development');
+    const { status, body } = await confirm('counter-backwards');
+    vi.unstubAllEnvs();
+    expect([status, (body as { detail?: string }).detail]).toStrictEqual([
+      422,
+      'An assertion was refused: counter, which means that the counter did not advance, so that the passkey may have been copied.',
+    ]);
   });
 
   it('narrow a confirmation when the client names them, without a code and past a lock', async () => {
@@ -143,15 +199,40 @@ describe('Passkeys over HTTP', () => {
     expect(await http.row(id)).toMatchObject({ attempts: 0 });
   });
 
-  it('leave a confirmation without a code in the body a bad request', async () => {
-    const { id } = await request('nora');
+  it.each<[string, object, string]>([
+    ['confirm', {}, 'The body lacks code.'],
+    ['confirm', { response: {} }, 'The body lacks method.'],
+    ['confirm', { response: { id: 'x' }, method: null }, 'The body lacks method.'],
+    ['confirm', { method: 'code', response: {} }, 'The body lacks code.'],
+    ['confirm', { method: 'totp' }, 'The method totp confirms by code, which is missing.'],
+    ['confirm', { method: 'recovery' }, 'The method recovery confirms by code, which is missing.'],
+    [
+      'confirm',
+      { method: 'passkey', code: '123456' },
+      'The method passkey confirms by response, which is missing.',
+    ],
+    ['confirm', { method: 'device' }, 'The method device confirms by token, which is missing.'],
+    ['confirm', { id: undefined, code: '123456' }, 'The body lacks id.'],
+    ['challenge', {}, 'The body lacks method.'],
+    ['challenge', { id: null }, 'The body lacks id, method.'],
+    ['check', { id: undefined }, 'The body lacks id.'],
+    ['resend', { id: undefined, way: 'sms' }, 'The body lacks id.'],
+    ['request-confirmation', {}, 'The body lacks purpose.'],
+    ['request-confirmation', { purpose: 'phone' }, 'The body lacks token.'],
+    ['factors/enrol', {}, 'The body lacks method.'],
+    ['factors/activate', {}, 'The body lacks factor, response.'],
+    ['factors/remove', { allowLast: 1 }, 'The body lacks factor.'],
+    ['factors/rename', { label: 'x' }, 'The body lacks factor.'],
+  ])('name what is missing where a client sends to %s the body %j', async (route, body, detail) => {
+    // Each row has a person of its own, because pending confirmations of one are limited.
+    const user = `nora-${detail}-${JSON.stringify(body)}`.replaceAll(/[^a-z]+/gi, '-').slice(0, 60);
+    const { id } = await request(user);
+    const isAboutConfirmation = !route.startsWith('request') && !route.startsWith('factors');
 
-    for (const method of [undefined, 'code', 'totp', 'recovery']) {
-      expect(await post('confirm', 'nora', { id, method })).toMatchObject({
-        status: 400,
-        body: { error: 'invalid-request' },
-      });
-    }
+    const answer = await post(route, user, { ...(isAboutConfirmation && { id }), ...body });
+
+    expect(answer).toMatchObject({ status: 400, body: { error: 'invalid-request', detail } });
+    expect(await http.row(id)).toMatchObject({ attempts: 0 });
   });
 });
 

@@ -231,10 +231,11 @@ describe('The debug log', () => {
     ['A confirmation id is a string of 36 characters', 'check', { id: 'short' }],
     ['There is no purpose "payout".', 'request-confirmation', { token: 'a', purpose: 'payout' }],
     ['There is no sender "fax"', 'request-confirmation', { token: 'a', way: 'fax' }],
-    ['The body has no token.', 'request-confirmation', {}],
+    ['The body lacks token.', 'request-confirmation', {}],
   ])('has the reason of a 400: %s', async (reason, route, body) => {
     const answer = await app.post(`/2factor/${route}`, body);
-    expect(answer).toBeProblem(400, 'invalid-request');
+    const detail = reason.startsWith('The body lacks') ? { detail: reason } : {};
+    expect(answer).toBeProblem(400, 'invalid-request', detail);
     expect(lines.join('\n')).toContain(reason);
   });
 

@@ -100,7 +100,13 @@ export type ConfirmationResult =
 
 /** What became of one code: `refused` was not compared, and charged nothing. */
 export type ConfirmationAttempt =
-  | { readonly state: ConfirmationState; readonly outcome: 'confirmed' | 'mismatched' }
+  | { readonly state: ConfirmationState; readonly outcome: 'confirmed' }
+  | {
+      readonly state: ConfirmationState;
+      readonly outcome: 'mismatched';
+      /** Why, for developers; absent for a code, which is wrong and nothing else. */
+      readonly reason?: string | undefined;
+    }
   | { readonly state: ConfirmationState | null; readonly outcome: 'refused' };
 
 /** A state, or the id of one: of a state only the id is taken. */

@@ -9,7 +9,15 @@ export type Attempt = Omit<VerificationRequest, 'macs'>;
 export type ChargedAttempt = Extract<Verification, { readonly outcome: 'compared' }>;
 
 /** What a method has found, for its `settle`: what the write must still find true, and what it stores. */
-export type Evidence = object;
+export interface Evidence {
+  /** Why `settle` will write nothing, a sentence for developers. */
+  readonly refusal?: string;
+}
+
+/** A wrong response, and why it is wrong: a sentence for developers, which quotes nothing that a client wrote. */
+export class WrongResponse {
+  constructor(readonly reason: string) {}
+}
 
 /**
  * A way to confirm a confirmation. An attempt has three steps, so that no guess is ever free: it is counted and committed
@@ -36,8 +44,11 @@ export interface ConfirmationMethod<Response = unknown> {
    * before any is counted. Counts nothing when the confirmation has ended or a limit refuses.
    */
   charge(response: Response, attempt: Attempt): Promise<Verification>;
-  /** Judges the response and writes nothing; `null` when it is wrong. */
-  verify(response: Response, charged: ChargedAttempt): Promise<Evidence | null> | Evidence | null;
+  /** Judges the response and writes nothing; `null` when it is wrong, and there is nothing to say about it. */
+  verify(
+    response: Response,
+    charged: ChargedAttempt,
+  ): Promise<Evidence | WrongResponse | null> | Evidence | WrongResponse | null;
   /**
    * Confirms the confirmation and resets the count of failures. One of several concurrent calls succeeds; `null` when another
    * call has confirmed, cancelled or exhausted it before.

@@ -28,9 +28,11 @@ import type { Verification } from '../store/confirmation-writer.js';
 import { ConfirmationStore } from '../store/confirmation.store.js';
 import {
   CONFIRMATION_METHODS,
+  WrongResponse,
   type ChargedAttempt,
   type ConfirmationMethod,
   type ConfirmationMethods,
+  type Evidence,
 } from './confirmation-method.js';
 
 /** How an attempt is restricted, and what its caller knows. */
@@ -74,6 +76,7 @@ export class ConfirmationVerifier {
       ? response
       : { method: CODE_METHOD, code: response };
     const method = this.#methodNamed(given.method);
+    if (isObject && given[method.member] === undefined) throw missingResponse(method);
     const parsed = method.parse(given[method.member]);
     if (seen && statusOf(seen, this.options.clock.now()) !== 'pending') {
       return { state: this.states.stateOf(seen), outcome: 'refused' };
@@ -121,12 +124,12 @@ export class ConfirmationVerifier {
   ): Promise<ConfirmationAttempt> {
     const { row, failure } = charged;
     const evidence = await method.verify(response, charged);
-    if (evidence === null) {
+    if (evidence === null || evidence instanceof WrongResponse) {
       this.publisher.attemptFailed(row, method.confirmedBy, failure, method.guessOf(response));
-      return { state: this.states.stateOf(row), outcome: 'mismatched' };
+      return { state: this.states.stateOf(row), outcome: 'mismatched', reason: evidence?.reason };
     }
     const confirmed = await method.settle(evidence, charged);
-    if (confirmed === null) return this.#lostRace(method, response, charged);
+    if (confirmed === null) return this.#lostRace(method, { response, evidence }, charged);
     if (method.name === CODE_METHOD) this.prefixes.confirmed(confirmed);
     this.publisher.confirmed(confirmed, method.confirmedBy);
     return { state: this.states.stateOf(confirmed), outcome: 'confirmed' };
@@ -156,7 +159,7 @@ export class ConfirmationVerifier {
    */
   async #lostRace(
     method: ConfirmationMethod,
-    response: unknown,
+    { response, evidence }: { readonly response: unknown; readonly evidence: Evidence },
     { row: { id }, failure }: ChargedAttempt,
   ): Promise<ConfirmationAttempt> {
     const row = await this.store.find(id);
@@ -164,8 +167,13 @@ export class ConfirmationVerifier {
     const state = this.states.stateOf(row);
     if (state.status !== 'pending') return { state, outcome: 'refused' };
     this.publisher.attemptFailed(row, method.confirmedBy, failure, method.guessOf(response));
-    return { state, outcome: 'mismatched' };
+    return { state, outcome: 'mismatched', reason: evidence.refusal };
   }
+}
+
+function missingResponse({ name, member }: ConfirmationMethod): TwoFactorInputError {
+  const detail = `The method ${name} confirms by ${member}, which is missing.`;
+  return new TwoFactorInputError(detail, { detail });
 }
 
 /** The message is logged. A text that is no name stays out of the log. */

@@ -2,6 +2,7 @@ import {
   allowsMethod,
   isAccessible,
   statusOf,
+  WrongResponse,
   type Attempt,
   type ChargedAttempt,
   type ConfirmationMethod,
@@ -88,18 +89,21 @@ export class FactorConfirmationMethod implements ConfirmationMethod {
     return (await this.method.challenge?.(await this.#contextOf(row))) ?? null;
   }
 
-  async verify(response: unknown, { row }: ChargedAttempt): Promise<FactorEvidence | null> {
+  async verify(
+    response: unknown,
+    { row }: ChargedAttempt,
+  ): Promise<FactorEvidence | WrongResponse | null> {
     const evidence = await this.method.verify(response, await this.#contextOf(row));
-    if (evidence === null) await this.#endIfExhausted(row);
+    if (evidence === null || evidence instanceof WrongResponse) await this.#endIfExhausted(row);
     return evidence;
   }
 
   async settle(
-    { factor, write, counter, isSuspect = false }: FactorEvidence,
+    { factor, write, counter, refusal }: FactorEvidence,
     { row }: ChargedAttempt,
   ): Promise<ConfirmationRow | null> {
     const { factors, ledger, events } = this.parts;
-    if (isSuspect) {
+    if (refusal !== undefined) {
       await this.#report(factor, row);
       return null;
     }

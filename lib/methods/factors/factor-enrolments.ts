@@ -1,5 +1,6 @@
 import type { EntityManager } from 'typeorm';
 
+import { WrongResponse } from '../../confirmation/index.js';
 import { newId } from '../../crypto/index.js';
 import type { Deadline } from '../../database/index.js';
 import { TwoFactorInputError } from '../../errors/index.js';
@@ -76,7 +77,10 @@ export class FactorEnrolments {
     return { factor: view, ...(await begun.reveal(known)) } as BegunFactor | BegunPasskey;
   }
 
-  async activate(subject: string, input: ActivateInput): Promise<ActivatedFactor | null> {
+  async activate(
+    subject: string,
+    input: ActivateInput,
+  ): Promise<ActivatedFactor | WrongResponse | null> {
     const { manager } = input;
     const { store, events, options } = this.parts;
     const context = contextOf(options, subject);
@@ -85,7 +89,7 @@ export class FactorEnrolments {
     const activation = await store.within(manager, (scope) =>
       this.#activate(input, { context, recovery, scope }),
     );
-    if (activation === null) return null;
+    if (activation === null || activation instanceof WrongResponse) return activation;
     const { pending, evidence, isFirst, replaced } = activation;
     await this.#endFailures(subject, pending.method);
     events.removed(replaced, manager);
@@ -101,11 +105,10 @@ export class FactorEnrolments {
     };
   }
 
-  /** `null` for a wrong response. */
   async #activate(
     { factor: id, response: given }: ActivateInput,
     { context, recovery, scope }: ActivationParts,
-  ): Promise<(Activation & ActivatedBy) | null> {
+  ): Promise<(Activation & ActivatedBy) | WrongResponse | null> {
     const { store, changes } = this.parts;
     const { subject, now } = context;
     const pending = (await store.list(subject, scope)).find((each) => each.id === id);
@@ -113,7 +116,7 @@ export class FactorEnrolments {
     const enrolment = this.#enrolmentOf(pending.method);
     const response = enrolment.parse(given);
     const evidence = await enrolment.activate(response, pending, context);
-    if (evidence === null) return null;
+    if (evidence === null || evidence instanceof WrongResponse) return evidence;
     const activation = await store.change(
       subject,
       function* (factors) {

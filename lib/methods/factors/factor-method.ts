@@ -1,6 +1,6 @@
 import type { ExecutionContext } from '@nestjs/common';
 
-import type { ConfirmationRow } from '../../confirmation/index.js';
+import type { ConfirmationRow, WrongResponse } from '../../confirmation/index.js';
 import type { KeyRing } from '../../crypto/index.js';
 import type { ConfirmedBy, MethodName } from '../../errors/index.js';
 import type { MethodDefinition } from '../../options/index.js';
@@ -49,8 +49,8 @@ export interface FactorEvidence {
   readonly factor: FactorRow;
   readonly write: FactorWrite;
   readonly counter: number;
-  /** Whether the counter went backwards, so that nothing is written: the factor may have been copied. */
-  readonly isSuspect?: boolean;
+  /** Why nothing is written, where the counter went backwards: the factor may have been copied. */
+  readonly refusal?: string;
 }
 
 /** The values that the activation of a factor stores in its row, taken from the first valid response. */
@@ -84,12 +84,12 @@ export interface FactorEnrolment<Response> {
   begin(input: EnrolmentInput, context: FactorContext): BegunEnrolment;
   /** @throws TwoFactorInputError for a first response of the wrong shape. */
   parse(response: unknown): Response;
-  /** The evidence of a valid first response; `null` for a wrong one. */
+  /** The evidence of a valid first response; for a wrong one `null`, or a `WrongResponse` where there is more to say. */
   activate(
     response: Response,
     pending: FactorRow,
     context: FactorContext,
-  ): ActivationEvidence | null | Promise<ActivationEvidence | null>;
+  ): ActivationEvidence | null | Promise<ActivationEvidence | WrongResponse | null>;
   /** The `data` of a factor that was enrolled elsewhere. @throws TwoFactorInputError for a malformed one. */
   import?(input: Readonly<Record<string, unknown>>, id: string, context: FactorContext): string;
 }
@@ -154,14 +154,15 @@ export abstract class FactorMethod<
   abstract parse(response: unknown): Response;
 
   /**
-   * Judges a response by the factors of the subject that may confirm; `null` when it is wrong.
+   * Judges a response by the factors of the subject that may confirm; `null` when it is wrong, a `WrongResponse` where there is
+   * more to say.
    *
    * @throws TwoFactorUnknownSecretError when no factor matches, and one of them cannot be opened.
    */
   abstract verify(
     response: Response,
     context: VerificationContext,
-  ): FactorEvidence | null | Promise<FactorEvidence | null>;
+  ): FactorEvidence | null | Promise<FactorEvidence | WrongResponse | null>;
 
   /** The guess, for the detection of sprayed codes; `null` for a response that cannot be guessed. */
   abstract guessOf(response: Response): string | null;

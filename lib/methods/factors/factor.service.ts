@@ -1,7 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 
-import { idOf, parseSubject } from '../../confirmation/index.js';
+import { idOf, parseSubject, WrongResponse } from '../../confirmation/index.js';
 import { isId } from '../../crypto/index.js';
 import {
   expectInput,
@@ -136,6 +136,12 @@ export class FactorService {
    * @throws TwoFactorInputError for a malformed member, TwoFactorConflictError when the manager's transaction lost a race.
    */
   async activate(input: ActivateInput): Promise<ActivatedFactor | null> {
+    const activated = await this.tryActivate(input);
+    return activated instanceof WrongResponse ? null : activated;
+  }
+
+  /** @internal As `activate`, and says why a response is wrong where its method knows. */
+  async tryActivate(input: ActivateInput): Promise<ActivatedFactor | WrongResponse | null> {
     const subject = subjectOf('activate', input, FACTOR_INPUTS.activate);
     return this.#configured().enrolments.activate(subject, input);
   }

@@ -2,6 +2,7 @@ import { Logger } from '@nestjs/common';
 
 import {
   methodsOf,
+  WrongResponse,
   type ConfirmationRow,
   type PasskeyAssertionResponse,
   type PasskeyRegistrationResponse,
@@ -24,6 +25,7 @@ import { PasskeyCeremonies } from './passkey-ceremonies.js';
 import { passkeyHandle } from './passkey-handle.js';
 import { loadPasskeyLibrary } from './passkey-library.js';
 import type { ResolvedPasskeyOptions } from './passkey-options.js';
+import { refusalText } from './refusal.js';
 import { passkeyData, passkeyOf } from './stored-passkey.js';
 
 /** Passkeys of one subject. The oldest one makes place for another. */
@@ -73,7 +75,7 @@ export class PasskeyMethod extends FactorMethod<
   async verify(
     response: PasskeyAssertionResponse,
     { factors, userHandle, keyRing, row, subject }: VerificationContext,
-  ): Promise<FactorEvidence | null> {
+  ): Promise<FactorEvidence | WrongResponse> {
     const factor = factors.find((each) => passkeyOf(each).id === response.id);
     const ceremonies = await this.#ceremonies();
     const { evidence, refusal } = await ceremonies.verifyAssertion(response, {
@@ -85,9 +87,10 @@ export class PasskeyMethod extends FactorMethod<
     if (factor !== undefined && evidence !== null) {
       return { factor, write: 'advance', counter: evidence.counter };
     }
-    this.#logger.debug(`An assertion was refused: ${refusal}.`);
-    if (factor === undefined || refusal !== 'counter') return null;
-    return { factor, write: 'advance', counter: factor.counter, isSuspect: true };
+    const reason = refusalText('An assertion', refusal ?? 'credential');
+    this.#logger.debug(reason);
+    if (factor === undefined || refusal !== 'counter') return new WrongResponse(reason);
+    return { factor, write: 'advance', counter: factor.counter, refusal: reason };
   }
 
   guessOf(): null {
@@ -128,15 +131,16 @@ class PasskeyEnrolment implements FactorEnrolment<PasskeyRegistrationResponse> {
     response: PasskeyRegistrationResponse,
     { id: factorId }: FactorRow,
     { keyRing, subject }: FactorContext,
-  ): Promise<ActivationEvidence | null> {
+  ): Promise<ActivationEvidence | WrongResponse> {
     const ceremonies = await this.ceremonies();
     const { credential, refusal } = await ceremonies.verifyRegistration(
       response,
       registrationChallenges(keyRing, { factorId, subject }),
     );
     if (credential === null) {
-      this.logger.debug(`A registration was refused: ${refusal}.`);
-      return null;
+      const reason = refusalText('A registration', refusal);
+      this.logger.debug(reason);
+      return new WrongResponse(reason);
     }
     const { id, counter } = credential;
     return { data: passkeyData(credential), handle: passkeyHandle(id), counter };
