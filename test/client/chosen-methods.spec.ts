@@ -7,7 +7,6 @@ import { CodeFlow } from '../../lib/client/element/code-flow.js';
 import {
   ConfirmationRecord,
   TwoFactorRecipientError,
-  TwoFactorSendError,
 } from '../../lib/index.js';
 import { enrolApp, METHODS, type EnrolledSubject } from '../support/authenticator.js';
 import { FACTORS, MANY } from '../support/factor-routes.js';

@@ -170,7 +170,7 @@ describe.each(hasChromium ? [CHROMIUM] : [])('The pages in %s', (executablePath)
       expect(states).toBe(19);
       await context.close();
     },
-    60_000,
+    180_000,
   );
 
   it('would be found out: a broken twin of the page', async () => {
@@ -323,7 +323,7 @@ describe.each(hasChromium ? [CHROMIUM] : [])('The pages in %s', (executablePath)
     await status(page, 'You are signed out.');
     expect(await active()).toBe('sign-in-title');
     await context.close();
-  }, 60_000);
+  }, 180_000);
 
   it('let a keyboard skip to the content', async () => {
     const page = await open();

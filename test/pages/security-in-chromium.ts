@@ -119,20 +119,22 @@ describe.each(hasChromium ? [CHROMIUM] : [])('The security page in %s', (executa
     return new URL(read.data);
   }
 
-  /** Looks at a page on a telephone and on a desk, light and dark, and leaves a picture of each. */
-  async function looked(page: Page, state: string): Promise<void> {
+  /** The flaws of a page on a telephone and on a desk, light and dark. Leaves a picture of each. */
+  async function flawsOfAll(page: Page, state: string): Promise<string[]> {
+    const flaws: string[] = [];
     const before = page.viewportSize()!;
     for (const width of WIDTHS) {
       await page.setViewportSize({ width, height: 800 });
       for (const colorScheme of SCHEMES) {
         await page.emulateMedia({ colorScheme });
-        expect(await flawsOf(page)).toEqual([]);
+        flaws.push(...(await flawsOf(page)));
         const path = `${SCREENSHOTS}/security-${state}-${width}-${colorScheme}.png`;
         await page.screenshot({ path, fullPage: true });
       }
     }
     await page.emulateMedia({ colorScheme: null });
     await page.setViewportSize(before);
+    return flaws;
   }
 
   it.each(SCHEMES.flatMap((colorScheme) => WIDTHS.map((width) => ({ colorScheme, width }))))(
@@ -213,7 +215,7 @@ describe.each(hasChromium ? [CHROMIUM] : [])('The security page in %s', (executa
       expect(flaws).toEqual([]);
       await context.close();
     },
-    90_000,
+    180_000,
   );
 
   it('adds a passkey that pays 10 EUR, and whose answer pays no 1,000 EUR', async () => {
@@ -227,7 +229,7 @@ describe.each(hasChromium ? [CHROMIUM] : [])('The security page in %s', (executa
     await status(page, 'Your passkey is added.');
     await page.getByRole('button', { name: 'I have kept them' }).click();
     await page.locator('#factors').getByText('My laptop').waitFor();
-    await looked(page, 'passkeys');
+    expect(await flawsOfAll(page, 'passkeys')).toEqual([]);
     await page.getByRole('button', { name: 'Back to your account' }).click();
 
     const ask = async (amount: string): Promise<void> => {
@@ -243,7 +245,7 @@ describe.each(hasChromium ? [CHROMIUM] : [])('The security page in %s', (executa
     // What to do without it.
     await page.getByText('You do not have your passkey?').click();
     await page.getByText('remove the lost passkey by a recovery code').waitFor();
-    await looked(page, 'transfer');
+    expect(await flawsOfAll(page, 'transfer')).toEqual([]);
     const confirmed = page.waitForRequest('**/2factor/confirm');
     await use();
     await status(page, 'Paid 10.00 EUR to bob@bank.example.');
@@ -266,11 +268,11 @@ describe.each(hasChromium ? [CHROMIUM] : [])('The security page in %s', (executa
     await page.locator('#sign-in-email').fill(email);
     await giveSignIn(page);
     await page.getByRole('button', { name: 'Use passkey' }).waitFor();
-    await looked(page, 'sign-in-passkey');
+    expect(await flawsOfAll(page, 'sign-in-passkey')).toEqual([]);
     await use();
     await status(page, 'You are signed in.');
     await context.close();
-  }, 60_000);
+  }, 180_000);
 
   it('remembers a browser, and forgets it', async () => {
     const email = 'remembered@bank.example';
@@ -295,7 +297,7 @@ describe.each(hasChromium ? [CHROMIUM] : [])('The security page in %s', (executa
       .locator('#devices')
       .getByText(/on Linux/)
       .waitFor();
-    await looked(page, 'devices');
+    expect(await flawsOfAll(page, 'devices')).toEqual([]);
     await page.getByRole('button', { name: /^Forget / }).click();
     await enterSent(page, email);
     await status(page, 'is forgotten.');
@@ -304,7 +306,7 @@ describe.each(hasChromium ? [CHROMIUM] : [])('The security page in %s', (executa
     await signIn();
     await page.getByText('We sent a code').waitFor();
     await context.close();
-  }, 60_000);
+  }, 180_000);
 
   it('says where passkeys work on an address where they do not', async () => {
     const page = await open('address@bank.example', {}, bank.url);
@@ -313,5 +315,5 @@ describe.each(hasChromium ? [CHROMIUM] : [])('The security page in %s', (executa
     expect(await page.locator('#passkey-form').isHidden()).toBe(true);
     expect(await flawsOf(page)).toEqual([]);
     await context.close();
-  }, 60_000);
+  }, 180_000);
 });

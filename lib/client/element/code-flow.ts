@@ -40,7 +40,7 @@ export const IDLE: FlowState = {
 };
 
 /** Named in a request, any other method is the only one that its confirmation allows. */
-const KEEPS_OTHERS: readonly (MethodName | undefined)[] = [undefined, 'code', 'totp'];
+const KEEPS_OTHERS = new Set<MethodName | undefined>([undefined, 'code', 'totp']);
 /** A provider takes a message within this time, unless it has failed and the message is repeated. */
 const DELAYED_AFTER_SECONDS = 8;
 
@@ -98,7 +98,7 @@ export class CodeFlow {
       async ({ value, at }) => {
         this.#failed.clear();
         this.#methods = value.methods ?? [];
-        this.#only = KEEPS_OTHERS.includes(method) ? undefined : method;
+        this.#only = KEEPS_OTHERS.has(method) ? undefined : method;
         this.#hasMessage = false;
         this.#open(value, at, value.method ?? 'code');
         if (this.state.method === 'device') await this.#tryDevice();
