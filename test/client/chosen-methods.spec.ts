@@ -4,10 +4,7 @@ import { createTwoFactorClient } from 'nestjs-two-factor/client';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 
 import { CodeFlow } from '../../lib/client/element/code-flow.js';
-import {
-  ConfirmationRecord,
-  TwoFactorRecipientError,
-} from '../../lib/index.js';
+import { ConfirmationRecord, TwoFactorRecipientError } from '../../lib/index.js';
 import { enrolApp, METHODS, type EnrolledSubject } from '../support/authenticator.js';
 import { FACTORS, MANY } from '../support/factor-routes.js';
 import { startHttpApp, type HttpTestApp } from '../support/http.js';
