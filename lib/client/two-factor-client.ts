@@ -182,8 +182,12 @@ export function createTwoFactorClient(settings: TwoFactorClientSettings = {}): T
         return { ok: false, problem: problemOf(response, undefined) };
       }
       if (!response.ok) return { ok: false, problem: problemOf(response, document) };
-      const value = (settings.unwrap ? settings.unwrap(document) : document) as T;
-      return { ok: true, value, at: timeOf(response) };
+      const value = settings.unwrap ? settings.unwrap(document) : document;
+      // Every answer of the controller is an object.
+      if (typeof value !== 'object' || value === null) {
+        return { ok: false, problem: problemOf(response, document) };
+      }
+      return { ok: true, value: value as T, at: timeOf(response) };
     } catch {
       signal?.throwIfAborted();
       return { ok: false, problem: { error: 'unreachable', status: 0 } };

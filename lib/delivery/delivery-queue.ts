@@ -1,6 +1,7 @@
 import type { EntityManager } from 'typeorm';
 
 import type { ConfirmationRow, QueuedMessage } from '../confirmation/index.js';
+import type { LimitClass } from '../options/index.js';
 import type { RecordedMessage } from './message.js';
 
 /** What became of a message. */
@@ -19,10 +20,11 @@ export interface DeliveryQueue {
    * messages.
    *
    * @param way The name of the sender; empty where none is known.
+   * @param limitClass The class of the message, which decides whom it waits behind.
    * @param manager The caller's transaction, in which the message is stored.
    * @throws TwoFactorInputError for a manager, when the queue does not store messages.
    */
-  admit(way: string, manager?: EntityManager): QueuedMessage | null;
+  admit(way: string, limitClass: LimitClass, manager?: EntityManager): QueuedMessage | null;
 
   /** @throws TwoFactorInputError as `admit`. */
   enqueue(message: RecordedMessage, manager?: EntityManager): Promise<DeliveryReceipt>;

@@ -16,7 +16,7 @@ import {
   TwoFactorRecipientError,
   TwoFactorSendError,
 } from '../errors/index.js';
-import type { ResolvedOptions } from '../options/index.js';
+import type { LimitClass, ResolvedOptions } from '../options/index.js';
 import { InjectTwoFactorOptions } from '../two-factor.tokens.js';
 import { BackendCaller, type BackendFailure } from './backend-caller.js';
 import { cooldownMs, resendAt } from './cooldown.js';
@@ -38,7 +38,7 @@ export class DirectDelivery implements DeliveryQueue {
     @InjectTwoFactorOptions() private readonly options: ResolvedOptions,
   ) {}
 
-  admit(_: string, manager?: EntityManager): null {
+  admit(_way: string, _limitClass: LimitClass, manager?: EntityManager): null {
     // A provider takes part in no transaction: a rollback could not undo the message.
     if (manager === undefined) return null;
     throw new TwoFactorInputError(
@@ -51,7 +51,7 @@ export class DirectDelivery implements DeliveryQueue {
   }
 
   async enqueue(message: RecordedMessage, manager?: EntityManager): Promise<DeliveryReceipt> {
-    this.admit('', manager);
+    this.admit('', 'open', manager);
     const { row } = message;
     const failure = await this.backend.call(message);
     if (failure === null) return { error: null };

@@ -25,8 +25,8 @@ import {
   TwoFactorInputError,
   TwoFactorStateError,
 } from '../errors/index.js';
-import { parseRequester } from '../limits/index.js';
-import type { ResolvedOptions } from '../options/index.js';
+import { classOf, parseRequester } from '../limits/index.js';
+import type { LimitClass, ResolvedOptions } from '../options/index.js';
 import type { ResolvedSender, SenderBackends } from '../sender/index.js';
 import { InjectTwoFactorOptions, SENDER_BACKENDS } from '../two-factor.tokens.js';
 import { DELIVERY_QUEUE, type DeliveryQueue } from './delivery-queue.js';
@@ -118,7 +118,7 @@ export class SenderService {
       ? stateRow(confirmation)
       : await this.recorder.find(idOf(confirmation));
     const sender = this.senderFor(row.purpose, name);
-    const queued = this.queue.admit(sender.name);
+    const queued = this.queue.admit(sender.name, classOf(row));
     return this.#send(confirmation, row, { ...plan, sender, queued, kind: 'any' });
   }
 
@@ -153,8 +153,8 @@ export class SenderService {
    * @throws TwoFactorInputError for a manager, when messages are sent at once.
    * @internal
    */
-  admit(way: string, manager?: EntityManager): QueuedMessage | null {
-    return this.queue.admit(way, manager);
+  admit(way: string, limitClass: LimitClass, manager?: EntityManager): QueuedMessage | null {
+    return this.queue.admit(way, limitClass, manager);
   }
 
   /**
@@ -193,7 +193,8 @@ export class SenderService {
     // Read again, because a given state may be older than the last message.
     const row = seen ?? (await this.recorder.find(idOf(confirmation)));
     // The sender (`way`) is read from the envelope, which is authenticated; the column could have been changed in the database.
-    const { way, token } = this.recorder.contentOf(row, key);
+    const { way, token, tokenFrom } = this.recorder.contentOf(row, key);
+    const limitClass = classOf({ subject: row.subject, tokenFrom });
     const isUnsent = token === undefined || way === undefined;
     if (isUnsent && asked.token === undefined) {
       throw new TwoFactorInputError(
@@ -207,13 +208,13 @@ export class SenderService {
       return this.#send(confirmation, row, {
         ...plan,
         ...message,
-        queued: this.queue.admit(sender.name),
+        queued: this.queue.admit(sender.name, limitClass),
       });
     }
     assertSame('token', asked.token, token);
     assertSame('sender', asked.way, way);
     const sender = this.#senderOf(row.id, way);
-    const queued = this.queue.admit(sender.name);
+    const queued = this.queue.admit(sender.name, limitClass);
     const nextTry = queued === null ? null : await this.queue.nextTryOf(row);
     if (nextTry !== null) return this.#waiting(confirmation, row, nextTry);
     const message = { sender, kind: 'again', consumed: null, queued } as const;

@@ -374,7 +374,12 @@ function namesOfRequester(requester: string | undefined): readonly string[] {
 /**
  * The class `open` where a client names the phone number or address: it need not be the client's own, even of a signed-in user.
  */
-export function classOf({ subject, tokenFrom }: QuotaScope): LimitClass {
+export function classOf({
+  subject,
+  tokenFrom,
+}: Pick<QuotaScope, 'subject'> & {
+  readonly tokenFrom?: QuotaScope['tokenFrom'] | undefined;
+}): LimitClass {
   return subject === '' || tokenFrom === 'client' ? 'open' : 'bound';
 }
 

@@ -143,7 +143,10 @@ export interface TestRecipientOptions {
 
 /** The worker that sends queued messages. */
 export interface WorkerOptions {
-  /** Messages of one sender that an instance sends at once, 1 to 64. @default 4 */
+  /**
+   * Messages of one sender that an instance sends at once, 1 to 64. While all of them go to recipients that clients have named, one
+   * to a recipient that the application names for a subject is sent beside them. @default 4
+   */
   readonly concurrency?: number | undefined;
   /**
    * Mean pause between two looks for messages that are due, such as those of an instance that has crashed, 1 to 300 seconds.

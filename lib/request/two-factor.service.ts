@@ -21,7 +21,7 @@ import {
   TwoFactorTooManyRequestsError,
   type MethodName,
 } from '../errors/index.js';
-import { parseRequester } from '../limits/index.js';
+import { classOf, parseRequester } from '../limits/index.js';
 import type { ResolvedOptions } from '../options/index.js';
 import { resendAt, SenderService } from '../delivery/index.js';
 import { InjectTwoFactorOptions } from '../two-factor.tokens.js';
@@ -228,7 +228,7 @@ export class TwoFactorService {
     }: RequestInput,
   ): Promise<RequestedConfirmation> {
     // Without a queue a manager is refused for every method, so that the answer does not depend on what the subject has enrolled.
-    this.sender.admit('', manager);
+    this.sender.admit('', 'open', manager);
     const given = { purpose, subject, details, meta, ttlSeconds, manager, idempotencyKey };
     const { methods, method, isNarrowed } = choice;
     const unsent = { requester: parseRequester(requester), isNarrowed };
@@ -253,7 +253,8 @@ export class TwoFactorService {
     } = input;
     const token = parseToken(input.token);
     const sender = this.sender.senderFor(purpose, input.way ?? null);
-    const queued = this.sender.admit(sender.name, manager);
+    const limitClass = classOf({ subject: subject ?? '', tokenFrom });
+    const queued = this.sender.admit(sender.name, limitClass, manager);
     const requester = parseRequester(input.requester);
     const message = { way: sender.name, requester, queued };
     const made = await this.creator.create(

@@ -4,6 +4,7 @@ const list = document.getElementById('messages');
 const status = document.getElementById('status');
 
 watchMessages((messages) => {
+  status.classList.toggle('refused', messages === null);
   if (messages === null) {
     status.textContent = 'The server does not answer.';
     return;

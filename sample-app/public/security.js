@@ -92,7 +92,8 @@ function renameIn(item, factor) {
   Object.assign(input, { name: 'label', value: factor.label, maxLength: 64, required: true });
   input.autocomplete = 'off';
   save.type = 'submit';
-  form.append(label, input, save);
+  const cancel = linkButton('Cancel', `Keep the name ${nameOf(factor)}`, () => showSecurity(''));
+  form.append(label, input, save, cancel);
   item.replaceChildren(form);
   onSubmit(form, ({ label: given }) =>
     begin('rename', {

@@ -238,12 +238,13 @@ describe('The client', () => {
       undefined,
     ],
     ['null', 500, 'null', {}, null, undefined],
+    ['a success that is no object', 200, '"ok"', {}, 'ok', undefined],
   ])(
     'returns %s as an unexpected answer',
     async (_, status, text, headers, document, retryAfter) => {
       const page = load({ fetch: async () => new Response(text, { status, headers }) });
 
-      expect(await page.check('1')).toEqual({
+      const unexpected = {
         ok: false,
         problem: {
           error: 'unexpected-answer',
@@ -251,7 +252,10 @@ describe('The client', () => {
           document,
           ...(retryAfter !== undefined && { retryAfter }),
         },
-      });
+      };
+
+      expect(await page.check('1')).toEqual(unexpected);
+      expect(await page.requestConfirmation({ purpose: 'login' })).toEqual(unexpected);
     },
   );
 

@@ -11,7 +11,7 @@ afterEach(async () => {
   for (const end of ends.splice(0).toReversed()) await end();
 });
 
-/** A provider that answers nothing before it is opened. */
+/** A provider that answers nothing for the recipients `slow-...` before it is opened. */
 class Gate {
   readonly tokens: string[] = [];
   #open: () => void = () => undefined;
@@ -21,7 +21,7 @@ class Gate {
 
   readonly send = async ({ token }: { readonly token: string }): Promise<void> => {
     this.tokens.push(token);
-    await this.#opened;
+    if (token.startsWith('slow-')) await this.#opened;
   };
 
   open(): void {
@@ -57,9 +57,12 @@ async function start(engine: EngineName, slow: Gate, concurrency: number): Promi
 }
 
 const sentOf = (test: TestApp): string[] => (test as TestApp & { sent: string[] }).sent;
-async function rowsOf({ dataSource }: TestApp): Promise<number> {
-  const rows: unknown[] = await dataSource.query('SELECT claims FROM two_factor_delivery');
-  return rows.length;
+/** How many messages are in the table, of one confirmation or of all. */
+async function rowsOf({ dataSource }: TestApp, id?: string): Promise<number> {
+  const rows: { confirmation: string }[] = await dataSource.query(
+    'SELECT confirmation FROM two_factor_delivery',
+  );
+  return rows.filter(({ confirmation }) => id === undefined || confirmation === id).length;
 }
 
 async function eventually(isSo: () => boolean | Promise<boolean>): Promise<void> {
@@ -84,6 +87,35 @@ describe.each(engines)('The queue of a sender that does not answer on %s', (engi
 
     expect(sentOf(test)).toEqual(['ann@example.com']);
     expect(slow.tokens).toHaveLength(2);
+  });
+
+  it('holds up the messages to recipients that strangers name, and no message to a recipient of the application', async () => {
+    const slow = new Gate();
+    const test = await start(engine, slow, 2);
+    const stranger = { way: 'slow', purpose: 'sign-up' } as const;
+    // More than are sent and wait in memory. A signed-in client that names its recipient is a stranger too.
+    for (let count = 0; count < 50; count += 1) {
+      const token = `slow-${count}@example.com`;
+      const named = { subject: `thief-${count}`, tokenFrom: 'client' } as const;
+      await test.twoFactor.request({ ...stranger, token, ...(count % 2 === 1 && named) });
+    }
+    await eventually(() => slow.tokens.length === 2);
+
+    for (const subject of ['ann', 'bea', 'cleo']) {
+      const token = `${subject}@example.com`;
+      const { id } = await test.twoFactor.request({
+        subject,
+        token,
+        way: 'slow',
+        purpose: 'login',
+      });
+      await eventually(async () => (await rowsOf(test, id)) === 0);
+      test.clock.advance(60);
+      await test.twoFactor.resend(id);
+      await eventually(() => slow.tokens.filter((each) => each === token).length === 2);
+    }
+
+    expect(slow.tokens.filter((token) => token.startsWith('slow-'))).toHaveLength(2);
   });
 
   it('keeps what it has no room for in the table, and sends it once the provider answers', async () => {

@@ -322,6 +322,7 @@ describe.each(hasChromium ? [CHROMIUM] : [])('<two-factor-code> in %s', (executa
     expect(described).toMatch(/^We sent a code to .+ The code is wrong.+ Attempts left: /);
     await enter(page, wrong());
     await phase(page, 'ended');
+    await alertOf(page).getByText('There were too many wrong codes.').waitFor();
     await page.getByRole('button', { name: 'Start again' }).click();
     await asked(page);
     expect(await alertOf(page).textContent()).toBe('');

@@ -204,10 +204,13 @@ export class CodeView {
 }
 
 function sentenceOf(problem: TwoFactorProblem, state: FlowState, texts: TwoFactorTexts): string {
-  const isPasskeyRefused = problem.error === 'code-mismatch' && state.method === 'passkey';
-  const text = isPasskeyRefused
-    ? texts.passkeyRefused
-    : (texts.problems[problem.error] ?? texts.problem);
+  const isMismatch = problem.error === 'code-mismatch';
+  // The last wrong code has ended the confirmation: that no attempts are left says less than why it has ended.
+  const slug = isMismatch && state.phase === 'ended' ? 'attempts-exhausted' : problem.error;
+  const text =
+    isMismatch && state.method === 'passkey'
+      ? texts.passkeyRefused
+      : (texts.problems[slug] ?? texts.problem);
   const { retryAfter = 1 } = problem as { readonly retryAfter?: number };
   return filled(text, { attempts: state.attemptsLeft, time: clockOf(retryAfter) });
 }

@@ -7,7 +7,7 @@ import {
 } from '@nestjs/common';
 
 import { messageAndCauseOf } from '../../errors/index.js';
-import { DEFAULTS, type ResolvedOptions } from '../../options/index.js';
+import { DEFAULTS, type LimitClass, type ResolvedOptions } from '../../options/index.js';
 import type { SenderBackends } from '../../sender/index.js';
 import { InjectTwoFactorOptions, SENDER_BACKENDS } from '../../two-factor.tokens.js';
 import type { DeliveryKey, DeliveryRelay } from './delivery-relay.js';
@@ -46,7 +46,9 @@ export interface RoundLimits {
 /**
  * Sends the queued messages: those that this instance has written, right after their commit, and in rounds those that are due
  * because a try failed, a process died or a commit was not noticed. At most `concurrency` messages of each sender are sent at
- * once: a provider that does not answer holds up its own messages, and not those of the other senders.
+ * once: a provider that does not answer holds up its own messages, and not those of the other senders. While all of them are of
+ * the class `open`, one `bound` message is sent beside them: strangers choose the recipients of the class `open`, and a provider
+ * may be slow for those.
  */
 @Injectable()
 export class DeliveryWorker implements OnApplicationBootstrap, BeforeApplicationShutdown {
@@ -100,24 +102,24 @@ export class DeliveryWorker implements OnApplicationBootstrap, BeforeApplication
   }
 
   /** Whether a message may be written as claimed by this instance, which then sends it without another statement. */
-  hasRoom(way: string): boolean {
+  hasRoom(way: string, limitClass: LimitClass): boolean {
     // The machine that sends a message of a relay is not known when the message is written.
-    return this.#relay === null && this.#hasRoomInMemory(way);
+    return this.#relay === null && this.#hasRoomInMemory(way, limitClass);
   }
 
   /** Sends a message that was written as claimed by this instance. */
-  handOver(claim: Claim, handed: HandedMessage): void {
-    this.#enqueue(handed.message.sender.name, async (isFree) => {
+  handOver(claim: Claim, handed: HandedMessage, limitClass: LimitClass): void {
+    this.#enqueue(handed.message.sender.name, limitClass, async (isFree) => {
       if (isFree) await this.#send(claim, handed);
       else await this.delivery.giveBack(claim);
     });
   }
 
   /** Sends a message that was written for any worker, and whose transaction has committed. */
-  wake(way: string, row: ClaimableRow): void {
+  wake(way: string, row: ClaimableRow, limitClass: LimitClass): void {
     if (this.#relay?.ways.has(way)) this.#relay.take(way, row);
-    else if (this.#hasRoomInMemory(way)) {
-      this.#enqueue(way, async (isFree) => {
+    else if (this.#hasRoomInMemory(way, limitClass)) {
+      this.#enqueue(way, limitClass, async (isFree) => {
         if (isFree) await this.#claimAndSend(row);
       });
       // It waits in the table, and not in the memory.
@@ -133,7 +135,7 @@ export class DeliveryWorker implements OnApplicationBootstrap, BeforeApplication
     const row = this.#isStopped ? null : await this.store!.find(confirmation, number);
     if (row === null || row.dueAt === null) return;
     await this.#tracked(
-      this.#withSlot(this.#slotsOf(row.way), async (isFree) => {
+      this.#withSlot(this.#slotsOf(row.way), 'open', async (isFree) => {
         if (isFree) await this.#claimAndSend(row);
       }),
     );
@@ -193,7 +195,7 @@ export class DeliveryWorker implements OnApplicationBootstrap, BeforeApplication
       // Before a slot is taken, so that a slow rate of one sender holds up no other one.
       if (pace && !(await pace())) return;
       if (round.signal.aborted || round.claimed >= round.limit) return;
-      const goesOn = await this.#withSlot(slots, async (isFree) => {
+      const goesOn = await this.#withSlot(slots, 'open', async (isFree) => {
         if (!isFree) return false;
         // Counted before it is claimed, so that all loops of a round together stay within the limit.
         round.claimed += 1;
@@ -228,14 +230,13 @@ export class DeliveryWorker implements OnApplicationBootstrap, BeforeApplication
     return this.isEnabled && !this.#isStopped;
   }
 
-  #hasRoomInMemory(way: string): boolean {
-    return (
-      this.#isRunning && this.#slotsOf(way).waiting < this.#concurrency * WAITING_FOR_EACH_SLOT
-    );
+  #hasRoomInMemory(way: string, limitClass: LimitClass): boolean {
+    const most = this.#concurrency * WAITING_FOR_EACH_SLOT;
+    return this.#isRunning && this.#slotsOf(way).waiting(limitClass) < most;
   }
 
-  #enqueue(way: string, work: (isFree: boolean) => Promise<void>): void {
-    const begun = this.#withSlot(this.#slotsOf(way), work);
+  #enqueue(way: string, limitClass: LimitClass, work: (isFree: boolean) => Promise<void>): void {
+    const begun = this.#withSlot(this.#slotsOf(way), limitClass, work);
     void this.#tracked(
       begun.catch((error: unknown) => {
         this.#logger.warn(`A queued message waits for the next round: ${messageAndCauseOf(error)}`);
@@ -244,12 +245,16 @@ export class DeliveryWorker implements OnApplicationBootstrap, BeforeApplication
   }
 
   /** @param work is called with `false` when the application stops before there is a free slot. */
-  async #withSlot<T>(slots: Slots, work: (isFree: boolean) => Promise<T>): Promise<T> {
-    const isFree = await slots.acquire();
+  async #withSlot<T>(
+    slots: Slots,
+    limitClass: LimitClass,
+    work: (isFree: boolean) => Promise<T>,
+  ): Promise<T> {
+    const isFree = await slots.acquire(limitClass);
     try {
       return await work(isFree);
     } finally {
-      if (isFree) slots.release();
+      if (isFree) slots.release(limitClass);
     }
   }
 

@@ -1,9 +1,14 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 
-import type { ConfirmationRow, QueuedMessage } from '../../confirmation/index.js';
+import {
+  scopeOfContent,
+  type ConfirmationRow,
+  type QueuedMessage,
+} from '../../confirmation/index.js';
 import { AfterCommit } from '../../database/index.js';
-import type { ResolvedOptions } from '../../options/index.js';
+import { classOf } from '../../limits/index.js';
+import type { LimitClass, ResolvedOptions } from '../../options/index.js';
 import { InjectTwoFactorOptions } from '../../two-factor.tokens.js';
 import type { DeliveryQueue, DeliveryReceipt } from '../delivery-queue.js';
 import type { RecordedMessage } from '../message.js';
@@ -23,26 +28,29 @@ export class QueuedDelivery implements DeliveryQueue {
     @InjectTwoFactorOptions() private readonly options: ResolvedOptions,
   ) {}
 
-  admit(way: string, manager?: EntityManager): QueuedMessage {
+  admit(way: string, limitClass: LimitClass, manager?: EntityManager): QueuedMessage {
     const now = this.options.clock.now();
     // In a transaction of the application no budget is charged, because its rows would stay locked for all other callers until
     // the commit. And how long that takes is unknown, so that no worker holds the message before it.
     if (manager !== undefined) return { dueAt: now, claims: 0, isCharged: 0 };
-    if (!this.worker.hasRoom(way)) return { dueAt: now, claims: 0, isCharged: 1 };
+    if (!this.worker.hasRoom(way, limitClass)) return { dueAt: now, claims: 0, isCharged: 1 };
     return { dueAt: now + leaseMs(this.options), claims: 1, isCharged: 0 };
   }
 
   enqueue(message: RecordedMessage, manager?: EntityManager): Promise<DeliveryReceipt> {
-    const { row, queued } = message;
+    const { row, content, queued } = message;
     const { claims, dueAt, isCharged } = queued!;
     const key = { confirmation: row.id, number: row.sends, claims, tries: 0 };
+    const limitClass = classOf(scopeOfContent(row, content));
     if (claims === 0) {
       const { name } = message.sender;
-      this.afterCommit.run(manager, () => this.worker.wake(name, { ...key, isCharged }));
+      this.afterCommit.run(manager, () =>
+        this.worker.wake(name, { ...key, isCharged }, limitClass),
+      );
     } else {
       // The statement that wrote the message has charged its budgets for this call.
       const claim = { ...key, isCharged: true, leaseEndsAt: dueAt };
-      this.worker.handOver(claim, { message, handedAt: performance.now() });
+      this.worker.handOver(claim, { message, handedAt: performance.now() }, limitClass);
     }
     return Promise.resolve({ error: null });
   }
