@@ -290,7 +290,7 @@ export class OwnConnectionExecutor {
     const issuedAt = performance.now();
     return new Promise((resolve, reject) => {
       const abort = (): void => {
-        deadline.noteTimeoutOnServer();
+        deadline.timedOutOnServer = true;
         reject(databaseTimeoutError());
       };
       let timer: NodeJS.Timeout | undefined;
