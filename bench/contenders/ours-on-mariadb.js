@@ -3,10 +3,10 @@ import '../measure/count-mysql-statements.js';
 import { open as openOurs } from './ours.js';
 
 /**
- * The package on MariaDB or MySQL.
+ * The package on MariaDB, where nothing is joined.
  *
- * @param {{ url: string, limits: boolean, preparedStatements: boolean, join: boolean }} options
+ * @param {{ url: string, limits: boolean, preparedStatements: boolean }} options
  */
 export function open(options) {
-  return openOurs({ ...options, type: 'mariadb' });
+  return openOurs({ ...options, type: 'mariadb', batching: false });
 }

@@ -61,21 +61,16 @@ export interface ConfirmationClauses {
   readonly isOpen: string;
   readonly codeMatches: string;
   readonly confirm: UpdateClauses;
-  readonly use: GuardedClauses;
+  readonly use: UpdateClauses;
   /** Whether the code was sent by one of the senders in `:ways`; NULL allows any sender. */
   readonly hasAllowedSender: string;
   /** The same UPDATE as `use`, with the condition `hasAllowedSender`. */
-  readonly useByAllowedSender: GuardedClauses;
+  readonly useByAllowedSender: UpdateClauses;
 }
 
 export interface UpdateClauses {
   readonly set: string;
   readonly where: string;
-}
-
-/** `where` without the condition that names the row. */
-export interface GuardedClauses extends UpdateClauses {
-  readonly guard: string;
 }
 
 /** Built once for a data source. */
@@ -222,15 +217,13 @@ export function confirmationClauses({
       AND ${c.subject} <> '' AND ${exactly(c.subject, ':scopedSubject')})`;
   const isAccessible = `(${isAbsent(':scopedSubject')} OR ${isAccessibleTo(purposes)})`;
   const isOpen = `${c.codeMac} IS NOT NULL AND ${pendingClause(names)} AND ${c.attempts} < ${c.maxAttempts} AND ${isAccessible}`;
-  const guarded = (guard: string): GuardedClauses => ({
+  const use: UpdateClauses = {
     set: `${c.usedAt} = :now, ${c.useKey} = :useKey`,
-    guard,
-    where: `${c.id} = :id AND ${guard}`,
-  });
-  const use = guarded(`${c.purpose} = :purpose AND ${exactly(c.subject, ':subject')}
+    where: `${c.id} = :id AND ${c.purpose} = :purpose AND ${exactly(c.subject, ':subject')}
         AND ${exactly(c.detailsMac, placeholders('detailsMac', keys))} AND ${c.confirmedAt} IS NOT NULL
         AND ${c.usedAt} IS NULL AND ${c.cancelledAt} IS NULL AND ${c.useBefore} > :now
-        AND ${c.attempts} < ${c.maxAttempts} + ${MAX_FAILED_CALLS}`);
+        AND ${c.attempts} < ${c.maxAttempts} + ${MAX_FAILED_CALLS}`,
+  };
   const hasAllowedSender = `(${isAbsent(':ways')} OR (${c.way} <> '' AND ${isAmong(c.way, ':ways')}))`;
   return {
     isAccessible,
@@ -253,7 +246,7 @@ export function confirmationClauses({
     },
     use,
     hasAllowedSender,
-    useByAllowedSender: guarded(`${use.guard} AND ${hasAllowedSender}`),
+    useByAllowedSender: { set: use.set, where: `${use.where} AND ${hasAllowedSender}` },
   };
 }
 
