@@ -11,7 +11,7 @@ import { UNKNOWN_ID } from '../support/unknown-id.js';
 
 /** As long as each other, so that no answer differs by its length alone. */
 const STRONG = 'ann@bank.example';
-const PLAIN = 'bob@bank.example';
+const PLAIN = 'ben@bank.example';
 const NOBODY = 'eve@bank.example';
 
 const METHODS = [undefined, 'code', 'totp', 'passkey', 'recovery', 'device'];
