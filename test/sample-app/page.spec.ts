@@ -131,7 +131,7 @@ describe.each(hasChromium ? [CHROMIUM] : [])('The page in %s', (executablePath) 
       await page.keyboard.press('Enter');
       await status.getByText('You are signed in.').waitFor();
       expect(await focused(page)).toBe('account-title');
-      await page.getByText('1000.00 EUR').waitFor();
+      await page.getByText('1000.00 EUR', { exact: true }).waitFor();
       await look(page, `${view}-5-account`);
 
       const another = await new Customer(bank.url, email).signIn();
