@@ -1,6 +1,7 @@
 import { createHash, createHmac } from 'node:crypto';
 
 import { TwoFactorInputError } from '../errors/index.js';
+import { base32Text } from './base32-text.js';
 import type { DerivedKeys } from './key-ring.js';
 import { drawBytes } from './draw-bytes.js';
 import { lengthPrefixed } from './length-prefixed.js';
@@ -15,19 +16,7 @@ const ID_LENGTH = 36;
 
 /** Base32hex (RFC 4648 7) in lower case without padding. The texts sort as their bytes do. */
 function base32hex(bytes: Uint8Array): string {
-  let text = '';
-  let bits = 0;
-  let value = 0;
-  for (const byte of bytes) {
-    value = (value << 8) | byte;
-    bits += 8;
-    while (bits >= 5) {
-      bits -= 5;
-      text += ID_ALPHABET[(value >>> bits) & 31];
-    }
-    value &= (1 << bits) - 1;
-  }
-  return bits > 0 ? text + ID_ALPHABET[(value << (5 - bits)) & 31] : text;
+  return base32Text(bytes, ID_ALPHABET);
 }
 
 function withTime(epochMs: number): Buffer {

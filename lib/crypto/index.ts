@@ -1,3 +1,4 @@
+export { base32Text } from './base32-text.js';
 export {
   digits,
   letters,

@@ -1,20 +1,10 @@
+import { base32Text } from '../../crypto/index.js';
+
 const ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567';
 
 /** Base32 (RFC 4648 6) without padding, as authenticator apps read it. */
 export function base32(bytes: Uint8Array): string {
-  let text = '';
-  let bits = 0;
-  let value = 0;
-  for (const byte of bytes) {
-    value = (value << 8) | byte;
-    bits += 8;
-    while (bits >= 5) {
-      bits -= 5;
-      text += ALPHABET[(value >>> bits) & 31];
-    }
-    value &= (1 << bits) - 1;
-  }
-  return bits > 0 ? text + ALPHABET[(value << (5 - bits)) & 31] : text;
+  return base32Text(bytes, ALPHABET);
 }
 
 /** The bytes of a base32 text, in upper or lower case, with or without padding; `null` for any other text. */
