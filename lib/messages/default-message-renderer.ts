@@ -1,5 +1,5 @@
 import { fill } from './fill.js';
-import { htmlMail } from './html-mail.js';
+import { htmlMail, type MailParts } from './html-mail.js';
 import { lookup } from './lookup.js';
 import type {
   MessageInput,
@@ -108,14 +108,7 @@ function named(
   return product === '' || template.includes('{product}') ? text : `${product}: ${text}`;
 }
 
-interface PlainParts {
-  readonly heading: string;
-  readonly code: string;
-  readonly approval: string;
-  readonly approves: readonly string[];
-  readonly validity: string;
-  readonly advice: string;
-}
+type PlainParts = Omit<MailParts, 'language' | 'subject' | 'product'>;
 
 function plainMail({ heading, code, approval, approves, validity, advice }: PlainParts): string {
   const approved =
