@@ -122,7 +122,7 @@ describe('TypeScript', () => {
     expect(await complaintsOfTypeScript()).toEqual(['TS2322 /application.cts']);
   });
 
-  it('would say that an ES module cannot be required', async () => {
+  it('reports an ES module that cannot be required when a declaration lacks its @ts-ignore', async () => {
     await change('dist/adapters/phone/index.d.cts', (text) => text.replace('@ts-ignore', ''));
 
     expect(await complaintsOfTypeScript()).toContain('TS1479 /dist/adapters/phone/index.d.cts');
