@@ -53,11 +53,11 @@ export class ConfirmationGuard implements CanActivate {
   }
 
   /**
-   * @throws TwoFactorConfigurationError when the purpose of a route cannot be guarded.
+   * @throws TwoFactorConfigurationError when the purpose of a route cannot be guarded, or no proof could ever open the route.
    * @internal
    */
   assertGuardable(requirement: ConfirmationRequirement, where: string): void {
-    this.purposes.assertGuardable(requirement.purpose, where);
+    this.purposes.assertRouteGuardable(requirement, where);
   }
 
   async #requireProof(context: ExecutionContext): Promise<void> {

@@ -29,7 +29,7 @@ export class FactorDetails {
     const members = Object.keys(given).length;
     if (Object.keys(others).length > 0) throw wrongDetails();
     if (change === 'recovery-codes' && members === 1) return { change };
-    if (change === 'enrol' && members === 2 && this.#isEnrolled(method)) return { change, method };
+    if (change === 'enrol' && members === 2) return { change, method: this.#enrolled(method) };
     if ((change === 'rename' || change === 'remove') && members === 2 && isFactor(factor)) {
       return { change, factor };
     }
@@ -39,9 +39,18 @@ export class FactorDetails {
     throw wrongDetails();
   }
 
-  /** A person enrols only authenticators. Recovery codes are made with the first one, and devices are remembered after a proof. */
-  #isEnrolled(method: unknown): method is string {
-    return typeof method === 'string' && this.methods.get(method)?.isStrong === true;
+  /**
+   * A person enrols only authenticators. Recovery codes are made with the first one, and devices are remembered after a proof.
+   *
+   * @throws TwoFactorInputError for any other method, and for one that is not configured. Its message contains no given value.
+   */
+  #enrolled(method: unknown): string {
+    if (typeof method === 'string' && this.methods.get(method)?.isStrong === true) return method;
+    const names = [...this.methods.values()].flatMap(({ name, isStrong }) =>
+      isStrong ? name : [],
+    );
+    const detail = `A person can enrol ${names.join(' or ')} here, and no other method.`;
+    throw new TwoFactorInputError(detail, { detail });
   }
 }
 

@@ -25,12 +25,14 @@ import {
 import type { MethodDemand } from '../request/index.js';
 import { InjectTwoFactorOptions } from '../two-factor.tokens.js';
 import { CallerSubjects, type SubjectResolver } from './caller-subjects.js';
+import type { ConfirmationRequirement } from './confirmation-requirement.js';
 import { isDetailsClass } from './details-rules.js';
 import { lacking } from './body-reader.js';
 import { deviceTokenOf } from './device-token.js';
 import { DetailsSchema } from './details-schema.js';
 import { FactorDetails } from './factor-details.js';
 import { hasJsonBody } from './json-only.guard.js';
+import { assertObtainable } from './obtainable-proof.js';
 import { callResolver, resolvedValue } from './resolvers.js';
 
 /** The members of a client's request that its purpose decides about. */
@@ -227,6 +229,13 @@ export class PurposeService implements OnModuleInit {
   async subject(purpose: string, context: ExecutionContext): Promise<string> {
     this.assertGuardable(purpose, 'A route');
     return this.#subjectOf(this.#definition(purpose)?.subject, purpose, context);
+  }
+
+  /** @throws TwoFactorConfigurationError for a route whose purpose cannot be guarded, or that no proof could ever open. */
+  assertRouteGuardable(requirement: ConfirmationRequirement, where: string): void {
+    this.assertGuardable(requirement.purpose, where);
+    const definition = this.#definition(requirement.purpose)!;
+    assertObtainable(requirement, definition, this.options.methods, where);
   }
 
   /** @throws TwoFactorConfigurationError for a purpose without a subject, because its proofs would be valid for every caller. */

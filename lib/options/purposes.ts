@@ -90,8 +90,8 @@ function assertParties(name: string, purpose: PurposeDefinition): void {
   const lacks = subject === undefined ? 'subject' : 'recipient';
   throw new TwoFactorConfigurationError(
     `Purpose ${name} has a ${given} but no ${lacks}: a client could have the code for another user sent to itself. Give ` +
-      "both (recipient: 'client' where the client names the token), or open: true alone for a purpose that proves the " +
-      'token and nothing else.',
+      "both (recipient: 'client' where the client names the token; no recipient where methods leave 'code' out), or open: true " +
+      'alone for a purpose that proves the token and nothing else.',
   );
 }
 

@@ -77,6 +77,31 @@ describe.each(adapters)('The routes of the factors on $name', ({ create }) => {
     expect(await client.activate({ id: factor.id, app })).toBeProblem(404, 'not-found');
   });
 
+  it('name the methods that can be enrolled when a client asks for another one', async () => {
+    const client = new FactorClient(http, nextUser());
+    const detail = 'A person can enrol totp here, and no other method.';
+    for (const method of ['passkey', 'recovery', '__proto__', 7]) {
+      const details = { change: 'enrol', method };
+      const asked = await client.post('request-confirmation', { purpose: 'factors', details });
+      expect(asked, String(method)).toBeProblem(400, 'invalid-request', { detail });
+    }
+    const begun = await client.post('factors/enrol', { method: 'passkey' });
+    expect(begun).toBeProblem(400, 'invalid-request', { detail });
+  });
+
+  it.each(['12345', 123_456, 'abcdef'])(
+    'say that the code of an app has 6 to 8 digits when an activation has %j',
+    async (response) => {
+      const client = new FactorClient(http, nextUser());
+      const proof = await client.byCode(ENROL);
+      const begun = await client.post('factors/enrol', { method: 'totp' }, proof);
+      const { factor } = begun.body as { factor: { id: string } };
+      const refused = await client.post('factors/activate', { factor: factor.id, response });
+      const detail = 'The code of an app is a string of 6 to 8 digits.';
+      expect(refused).toBeProblem(400, 'invalid-request', { detail });
+    },
+  );
+
   it('rename, replace the codes and remove with proofs by an app or a recovery code', async () => {
     const { client, app, factorId, recoveryCodes: codes } = await enrolledClient(http, nextUser());
     const rename = await client.byApp({ change: 'rename', factor: factorId }, app);
@@ -267,8 +292,6 @@ describe.each(adapters)('The routes of the factors on $name', ({ create }) => {
     [undefined],
     [{}],
     [{ change: 'enrol' }],
-    [{ change: 'enrol', method: 'recovery' }],
-    [{ change: 'enrol', method: 'passkey' }],
     [{ change: 'enrol', method: 'totp', factor: 'recovery' }],
     [{ change: 'enrol', method: 'totp', more: 1 }],
     [{ change: 'remove', factor: 'x' }],

@@ -2,6 +2,7 @@ import { Controller, Injectable, Post, type Type } from '@nestjs/common';
 import { describe, expect, it } from 'vitest';
 
 import { RequireConfirmation, TwoFactorConfigurationError } from '../../lib/index.js';
+import { METHODS } from '../support/authenticator.js';
 import { startApp } from '../support/test-app.js';
 import { UNKNOWN_ID } from '../support/unknown-id.js';
 import { purposes } from './guarded-routes.js';
@@ -55,6 +56,58 @@ describe('A guarded route at boot', () => {
       withdraw(): void {}
     }
     await expect(boot(GuardedController)).rejects.toThrow('GuardedController requires ');
+  });
+
+  const openedBy = (requirement: object, purpose: object = {}): Promise<unknown> => {
+    @Controller('payments')
+    class PaymentController {
+      @Post()
+      @RequireConfirmation('payment', requirement)
+      pay(): void {}
+    }
+    const payment = { subject: () => 'ann', recipient: () => 'ann@example.com', ...purpose };
+    const options = { methods: METHODS, purposes: { payment } };
+    return startApp({ options, controllers: [PaymentController] }).then((app) => app.close());
+  };
+
+  it.each([
+    [['totp'], {}, 'by totp, and this purpose confirms by code, hand:'],
+    [['code'], { methods: ['totp'] }, 'by code, and this purpose confirms by totp, hand:'],
+    [['passkey'], { methods: () => ['totp'] }, 'by passkey, and this purpose confirms by code, '],
+  ])(
+    'is refused when it asks for proofs by %j that %j never has',
+    async (confirmedBy, purpose, text) => {
+      await expect(openedBy({ confirmedBy }, purpose)).rejects.toThrow(
+        `PaymentController.pay requires a confirmation for "payment" ${text}`,
+      );
+    },
+  );
+
+  it('is refused when it asks for proofs through a sender that its purpose leaves out', async () => {
+    await expect(openedBy({ senders: ['sms'] }, { senders: ['default'] })).rejects.toThrow(
+      'PaymentController.pay requires a confirmation for "payment" through sms, and this purpose sends through default: add ' +
+        'sms to purposes.payment.senders, or name another sender on the route.',
+    );
+  });
+
+  it.each([
+    [{ confirmedBy: ['paskey'] }, 'a confirmation by "paskey", which is no method:'],
+    [{ confirmedBy: ['code', 'paskey'] }, 'a confirmation by "paskey", which is no method:'],
+    [{ confirmedBy: 'code' }, 'with confirmedBy, which is "code": give a list of names'],
+    [{ confirmedBy: [] }, 'with confirmedBy, which is an array: give a list of names'],
+    [{ senders: 'email' }, 'with senders, which is "email": give a list of names'],
+  ])('is refused for %o', async (requirement, text) => {
+    await expect(openedBy(requirement)).rejects.toThrow(text);
+  });
+
+  it.each([
+    [{ confirmedBy: ['hand'] }, { methods: ['totp'] }],
+    [{ confirmedBy: ['passkey', 'totp'] }, { methods: ['totp'] }],
+    [{ confirmedBy: ['recovery'] }, { methods: () => ['totp'] }],
+    [{ senders: ['sms', 'default'] }, { senders: ['default'] }],
+    [{ senders: ['sms'] }, {}],
+  ])('starts for %o when %o can have such a proof', async (requirement, purpose) => {
+    await expect(openedBy(requirement, purpose)).resolves.toBeUndefined();
   });
 
   it.each(['spend', 'sender', 'detials'])(

@@ -2,7 +2,12 @@
 import type { ExecutionContext } from '@nestjs/common';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
-import type { MethodName, PurposeDefinition } from '../../lib/index.js';
+import {
+  ConfirmerService,
+  type MethodName,
+  type MethodResponse,
+  type PurposeDefinition,
+} from '../../lib/index.js';
 import { enrolApp, factorsOf, METHODS } from '../support/authenticator.js';
 import { startHttpApp, type Answer, type HttpTestApp } from '../support/http.js';
 import { header } from './controller-fixtures.js';
@@ -37,6 +42,15 @@ describe('Methods over HTTP', () => {
     http.post('/2factor/request-confirmation', body, { 'x-user': user });
   const confirm = (user: string, body: object): Promise<Answer> =>
     http.post('/2factor/confirm', body, { 'x-user': user });
+
+  it('say to the application that a response lacks its method', async () => {
+    const confirmer = http.app.get(ConfirmerService);
+    const { id } = (await request('ann', { purpose: 'plain' })).body as { id: string };
+    const response = { code: '123456' } as MethodResponse;
+    await expect(confirmer.confirm(id, response)).rejects.toThrow(
+      'The response lacks method: name one of code, totp, recovery',
+    );
+  });
 
   it('begins with the app, and sends nothing, when the person has one', async () => {
     const { app } = await enrolApp(http, 'ann');

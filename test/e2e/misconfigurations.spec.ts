@@ -185,6 +185,17 @@ async function saidOfMisspeltPurpose(): Promise<string> {
   return (await errorOf(startHttpApp(input))).message;
 }
 
+async function saidOfUnobtainableProof(): Promise<string> {
+  @Controller('transfers')
+  class TransferController {
+    @Post()
+    @RequireConfirmation('transfer', { confirmedBy: ['passkey'] })
+    transfer(): void {}
+  }
+  const input = { options: { purposes }, controllers: [TransferController] };
+  return (await errorOf(startHttpApp(input))).message;
+}
+
 async function saidOfMissingSignIn(): Promise<string> {
   const app = await start({ options: { controller: true, purposes } });
   const lines = linesAt('debug');
@@ -291,6 +302,7 @@ const PLANTS: Readonly<Record<number, Plant>> = {
     words: /^<address>$/,
   },
   25: { said: () => saidOfFactors({}) },
+  26: { said: saidOfUnobtainableProof },
 };
 
 async function boot(plant: Plant): Promise<INestApplication> {

@@ -178,6 +178,11 @@ function missingResponse({ name, member }: ConfirmationMethod): TwoFactorInputEr
 
 /** The message is logged. A text that is no name stays out of the log. */
 function unknownMethod(name: unknown, known: readonly string[]): TwoFactorInputError {
+  if (name === undefined) {
+    return new TwoFactorInputError(
+      `The response lacks method: name one of ${known.join(', ')}. A string alone is a code that was sent.`,
+    );
+  }
   return new TwoFactorInputError(
     isName(name)
       ? `There is no method "${name}": name one of ${known.join(', ')}.`

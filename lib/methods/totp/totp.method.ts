@@ -1,4 +1,4 @@
-import { drawBytes, parseCode } from '../../crypto/index.js';
+import { drawBytes, normaliseCode } from '../../crypto/index.js';
 import { TwoFactorInputError, TwoFactorUnknownSecretError } from '../../errors/index.js';
 import {
   FactorMethod,
@@ -32,9 +32,10 @@ export class TotpMethod extends FactorMethod<string, string> {
   }
 
   parse(response: unknown): string {
-    const code = parseCode(response);
-    if (CODE.test(code)) return code;
-    throw new TwoFactorInputError('The code of an app has 6 to 8 digits.');
+    const code = normaliseCode(response);
+    if (code !== null && CODE.test(code)) return code;
+    const detail = 'The code of an app is a string of 6 to 8 digits.';
+    throw new TwoFactorInputError(detail, { detail });
   }
 
   verify(

@@ -41,8 +41,8 @@ describe('purposes', () => {
   ])('with a %s but no %s are refused with both remedies', (has, lacks, transfer) => {
     expect(refusal({ purposes: { transfer } })).toBe(
       `Purpose transfer has a ${has} but no ${lacks}: a client could have the code for another user sent to itself. Give ` +
-        "both (recipient: 'client' where the client names the token), or open: true alone for a purpose that proves the " +
-        'token and nothing else.',
+        "both (recipient: 'client' where the client names the token; no recipient where methods leave 'code' out), or open: true " +
+        'alone for a purpose that proves the token and nothing else.',
     );
   });
 
