@@ -22,6 +22,7 @@ import {
   type ConfirmationMethod,
   type ConfirmationMethods,
   DELIVERY_UPKEEP,
+  ENROLLED_METHODS,
   FACTOR_UPKEEP,
   openWriter,
   PrefixWatch,
@@ -62,6 +63,7 @@ import {
 import { LimitService, QuotaLedger } from './limits/index.js';
 import { DefaultMessageRenderer } from './messages/index.js';
 import {
+  EnrolledFactors,
   FactorConfirmationMethod,
   FactorEvents,
   FactorMethod,
@@ -220,6 +222,7 @@ function orderedRoutes(modules: ModulesContainer): GuardedRouteExplorer {
       inject: [TwoFactorEvents, AfterCommit, TWO_FACTOR_OPTIONS],
     },
     { provide: FACTOR_UPKEEP, useExisting: FactorStore },
+    { provide: ENROLLED_METHODS, useClass: EnrolledFactors },
     {
       provide: AfterCommit,
       useFactory: (dataSource: DataSource) => new AfterCommit(dataSource),

@@ -154,7 +154,12 @@ export class ConfirmerService {
    * Spends the proof: true for exactly one caller, ever. Purpose, subject and details must be those it was made for;
    * absent means none. A refused call leaves the proof as it was.
    *
-   * @throws TwoFactorInputError for a malformed id, binding or key, and for both `idempotencyKey` and `manager`.
+   * Where the methods of the purpose are a function, it is asked again with `context`, as `@RequireConfirmation` does: a proof by a
+   * method that it does not return any more is refused.
+   *
+   * @throws TwoFactorInputError for a malformed id, binding or key.
+   * @throws TwoFactorCallError for both `idempotencyKey` and `manager`, and for a purpose with a function of methods without
+   * `context` and `confirmedBy`; the proof is as it was then.
    * @throws TwoFactorConflictError when the manager's transaction lost a race.
    */
   async use(confirmation: ConfirmationReference, input: UseInput = {}): Promise<boolean> {
@@ -162,14 +167,26 @@ export class ConfirmerService {
   }
 
   /**
-   * As `use`, for a call that may still fail: `null` when the proof was refused.
+   * As `use`, for the guard: `null` when this call used the proof, and otherwise why it was refused.
+   *
+   * @internal
+   */
+  async redeem(
+    confirmation: ConfirmationReference,
+    input: CheckInput,
+  ): Promise<ProofRefusal | null> {
+    return this.redeemer.redeem(idOf(confirmation), input);
+  }
+
+  /**
+   * As `redeem`, for a call that may still fail.
    *
    * @internal
    */
   async reserve(
     confirmation: ConfirmationReference,
     input: CheckInput,
-  ): Promise<ProofReservation | null> {
+  ): Promise<ProofReservation | ProofRefusal> {
     return this.redeemer.reserve(idOf(confirmation), input);
   }
 
@@ -180,15 +197,6 @@ export class ConfirmerService {
    */
   spending(confirmation: ConfirmationReference, input: CheckInput): ProofSpending {
     return this.redeemer.spending(idOf(confirmation), input);
-  }
-
-  /**
-   * Why `use` or `reserve` refused a proof, for the guard.
-   *
-   * @internal
-   */
-  async explain(confirmation: ConfirmationReference, input: CheckInput): Promise<ProofRefusal> {
-    return this.redeemer.explain(idOf(confirmation), input);
   }
 
   /** Ends a confirmation that is not used yet. @returns whether this call did. */

@@ -51,6 +51,7 @@ export type {
 } from './model/inputs.interface.js';
 export { idOf, parseContext, parseIdempotencyKey } from './model/parse-input.js';
 export { DELIVERY_UPKEEP, type DeliveryUpkeep } from './model/delivery-upkeep.js';
+export { ENROLLED_METHODS, type EnrolledMethods } from './model/enrolled-methods.js';
 export { FACTOR_UPKEEP, type FactorUpkeep, type IdWindow } from './model/factor-upkeep.js';
 export type {
   PasskeyAssertionResponse,
@@ -61,13 +62,14 @@ export type {
 } from './model/passkey-json.js';
 export { isAccessible } from './model/is-accessible.js';
 export { subjectColumn, subjectFromColumn, subjectInColumn } from './model/ascii-columns.js';
-export { allowsMethod, CODE_METHOD, methodsOf } from './model/methods.js';
+export { allowsMethod, assertMethodList, CODE_METHOD, methodsOf } from './model/methods.js';
 export { isEmailAddress } from './model/email-address.js';
 export { EventPublisher, type DeliveryDropReason } from './event-publisher.js';
 export { maskToken } from './model/mask-token.js';
 export { scopeOfContent, QuotaScopeResolver } from './model/quota-scope-resolver.js';
 export { type JsonValue } from './model/plain-json.js';
 export { ProofReservation } from './use/proof-reservation.js';
+export type { ProofRefusal } from './use/proof-refusal.js';
 export type { ProofSpending } from './use/proof-spending.js';
 export { PurgeService, type PurgeInput } from './purge/purge.service.js';
 export { pollBriefly } from './store/poll-briefly.js';

@@ -1,7 +1,6 @@
 import { HttpException, type ExecutionContext } from '@nestjs/common';
 
-import type { PurposeDefinition } from '../options/index.js';
-import { callResolver } from './resolvers.js';
+import { callResolver, type PurposeDefinition } from '../options/index.js';
 
 export type SubjectResolver = NonNullable<PurposeDefinition['subject']>;
 

@@ -1,12 +1,17 @@
 import { Injectable, type CanActivate, type ExecutionContext } from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
 
-import { ConfirmerService, type CheckInput } from '../confirmation/index.js';
+import {
+  ConfirmerService,
+  ProofReservation,
+  type CheckInput,
+  type ProofRefusal,
+} from '../confirmation/index.js';
 import {
   TwoFactorConfigurationError,
   TwoFactorConfirmationRequiredError,
   TwoFactorConfirmationUsedError,
-  TwoFactorError,
+  type TwoFactorError,
 } from '../errors/index.js';
 import { proofIdOf } from './confirmation-id.js';
 import { assertCanCarryProof, attachProof } from './confirmation-proof.js';
@@ -74,24 +79,23 @@ export class ConfirmationGuard implements CanActivate {
     const id = await idOf(requirement, context);
     const subject = await this.purposes.subject(purpose, context);
     const details = await this.purposes.routeDetails(purpose, requirement.details, context);
-    const binding: CheckInput = { purpose, subject, details, senders, confirmedBy };
+    const binding: CheckInput = { purpose, subject, details, senders, confirmedBy, context };
     if (useIn === 'handler') {
       assertCanCarryProof(context);
-      const reservation = await this.confirmer.reserve(id, binding);
-      if (reservation === null) throw await this.#refusal(id, binding);
-      attachProof(context, reservation);
-    } else if (!(await this.confirmer.use(id, binding))) {
-      throw await this.#refusal(id, binding);
+      const reserved = await this.confirmer.reserve(id, binding);
+      if (!(reserved instanceof ProofReservation)) throw errorOf(reserved);
+      attachProof(context, reserved);
+    } else {
+      const refusal = await this.confirmer.redeem(id, binding);
+      if (refusal !== null) throw errorOf(refusal);
     }
   }
+}
 
-  /** The reason of a refusal, read after it. */
-  async #refusal(id: string, binding: CheckInput): Promise<TwoFactorError> {
-    const { isUsed, reason } = await this.confirmer.explain(id, binding);
-    return isUsed
-      ? new TwoFactorConfirmationUsedError(reason)
-      : new TwoFactorConfirmationRequiredError(reason);
-  }
+function errorOf({ isUsed, reason }: ProofRefusal): TwoFactorError {
+  return isUsed
+    ? new TwoFactorConfirmationUsedError(reason)
+    : new TwoFactorConfirmationRequiredError(reason);
 }
 
 async function idOf(

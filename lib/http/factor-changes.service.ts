@@ -15,6 +15,7 @@ import {
 } from '../errors/index.js';
 import {
   FactorService,
+  isStillThere,
   methodsOfFactors,
   RECOVERY,
   type ChangeCondition,
@@ -158,17 +159,10 @@ function outdatedError(): TwoFactorConflictError {
 
 /**
  * What a person has removed proves nothing any more: a thief who had confirmed by it just before would otherwise add an
- * authenticator afterwards. A recovery code is gone by its use, and proves nothing once its set was replaced.
+ * authenticator afterwards.
  */
-function assertStillTrusted(
-  { confirmedBy, confirmedAt, factorId }: ConfirmationRow,
-  factors: readonly FactorRow[],
-): void {
-  const isTrusted =
-    confirmedBy === RECOVERY
-      ? !factors.some((each) => each.method === RECOVERY && each.activatedAt! > confirmedAt!)
-      : factorId === null || factors.some(({ id }) => id === factorId);
-  if (isTrusted) return;
+function assertStillTrusted(proof: ConfirmationRow, factors: readonly FactorRow[]): void {
+  if (isStillThere(proof, factors)) return;
   throw new TwoFactorConfirmationRequiredError(
     'The authenticator or the set of recovery codes that confirmed this proof was removed after it. Confirm by another one.',
   );

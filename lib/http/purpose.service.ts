@@ -14,11 +14,14 @@ import {
   type MethodName,
 } from '../errors/index.js';
 import {
+  callResolver,
   DEFAULTS,
+  deviceTokenOf,
   FACTORS_PURPOSE,
   isName,
   NAME_RULE,
   purposeNamed,
+  resolvedValue,
   type PurposeDefinition,
   type ResolvedOptions,
 } from '../options/index.js';
@@ -28,12 +31,10 @@ import { CallerSubjects, type SubjectResolver } from './caller-subjects.js';
 import type { ConfirmationRequirement } from './confirmation-requirement.js';
 import { isDetailsClass } from './details-rules.js';
 import { lacking } from './body-reader.js';
-import { deviceTokenOf } from './device-token.js';
 import { DetailsSchema } from './details-schema.js';
 import { FactorDetails } from './factor-details.js';
 import { hasJsonBody } from './json-only.guard.js';
 import { assertObtainable } from './obtainable-proof.js';
-import { callResolver, resolvedValue } from './resolvers.js';
 
 /** The members of a client's request that its purpose decides about. */
 export interface PurposeRequest {

@@ -4,9 +4,8 @@ import { Injectable, Logger, type ExecutionContext } from '@nestjs/common';
 
 import { TwoFactorConfigurationError } from '../errors/index.js';
 import { parseAddress, parseRequester } from '../limits/index.js';
-import type { ResolvedOptions } from '../options/index.js';
+import { callResolver, resolvedValue, type ResolvedOptions } from '../options/index.js';
 import { InjectTwoFactorOptions } from '../two-factor.tokens.js';
-import { callResolver, resolvedValue } from './resolvers.js';
 
 /** The members of an Express or Fastify request that contain the client's address. */
 interface AddressedRequest {

@@ -24,7 +24,7 @@ import {
   TwoFactorNotFoundError,
   TwoFactorStateError,
 } from '../errors/index.js';
-import { isName, NAME_RULE, type ResolvedOptions } from '../options/index.js';
+import { deviceTokenOf, isName, NAME_RULE, type ResolvedOptions } from '../options/index.js';
 import {
   MethodChooser,
   TwoFactorService,
@@ -50,7 +50,6 @@ import {
   RequestConfirmationBody,
   ResendBody,
 } from './dto/bodies.dto.js';
-import { deviceTokenOf } from './device-token.js';
 import { IDEMPOTENCY_KEY, idempotencyKeyOf } from './idempotency-key.js';
 import { JsonOnlyGuard } from './json-only.guard.js';
 import { languageOf, type LanguageResolver } from './language.js';

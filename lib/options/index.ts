@@ -5,6 +5,7 @@ export {
   type MethodDefinition,
 } from './methods.js';
 export { DEFAULTS } from './defaults.js';
+export { deviceTokenOf } from './device-token.js';
 export type { Destination, DestinationRefusal, DestinationRules } from './destinations.js';
 export { isDevelopment, NOT_DEVELOPMENT, showsReasons } from './development.js';
 export { hasStrong, lacksFirstFactor } from './factors-purpose.js';
@@ -23,6 +24,7 @@ export { assertVerboseName, maxBatchSize, resolveOptions } from './resolve-optio
 export type { ResolvedOptions } from './resolved-options.interface.js';
 export { formatValue, isName, NAME_RULE } from './settings.js';
 export type { ResolvedMessages } from './messages.js';
+export { callResolver, resolvedValue } from './resolvers.js';
 export type { JsonValue } from './json-value.js';
 export { isOneLine, ONE_LINE_RULE } from './one-line.js';
 export type {

@@ -58,7 +58,8 @@ export interface PurposeDefinition {
   /**
    * The methods any of which suffices, in order of preference: `code`, and those of the option `methods`. The weakest one
    * decides how strong a proof is. A function receives the context and the methods that the subject has, and can ask for the
-   * app of a person who has one. Without a `recipient`, `code` is left out. @default ['code']; of the purpose `factors` a code
+   * app of a person who has one. It is asked again when a proof is used, and a proof by a method that it does not return any more is
+   * refused then. Without a `recipient`, `code` is left out. @default ['code']; of the purpose `factors` a code
    * for the first authenticator, and then an authenticator or a recovery code
    */
   readonly methods?:

@@ -1,12 +1,7 @@
 import { Injectable } from '@nestjs/common';
 
-import { CODE_METHOD } from '../confirmation/index.js';
-import {
-  TwoFactorConfigurationError,
-  TwoFactorNoMethodError,
-  TwoFactorStateError,
-  type MethodName,
-} from '../errors/index.js';
+import { assertMethodList, CODE_METHOD } from '../confirmation/index.js';
+import { TwoFactorNoMethodError, TwoFactorStateError, type MethodName } from '../errors/index.js';
 import { FactorService } from '../methods/index.js';
 import type { ResolvedOptions } from '../options/index.js';
 import { InjectTwoFactorOptions } from '../two-factor.tokens.js';
@@ -91,7 +86,7 @@ export class MethodChooser {
     const enrolled =
       this.options.methods.size === 0 ? [] : await this.factors.enrolled(subject, deviceToken);
     const listed = typeof allowed === 'function' ? await allowed(enrolled) : allowed;
-    this.#assertConfigured(listed);
+    assertMethodList(listed, this.options.methods);
     return { enrolled, methods: canSend ? listed : listed.filter((name) => name !== CODE_METHOD) };
   }
 
@@ -102,18 +97,5 @@ export class MethodChooser {
 
   #isGuessable(method: MethodName): boolean {
     return this.options.methods.get(method)?.isGuessable ?? true;
-  }
-
-  #assertConfigured(listed: unknown): void {
-    const names = [CODE_METHOD, ...this.options.methods.keys()];
-    const isList =
-      Array.isArray(listed) &&
-      listed.every((name) => names.includes(name as string)) &&
-      new Set(listed).size === listed.length;
-    if (isList) return;
-    throw new TwoFactorConfigurationError(
-      `The function methods of a purpose did not return a list of different configured methods. Let it return some of ` +
-        `${names.join(', ')}.`,
-    );
   }
 }

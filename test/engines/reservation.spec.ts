@@ -11,6 +11,7 @@ import { DataSource, type QueryRunner } from 'typeorm';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 
 import { Confirmation, ConfirmationProof, RequireConfirmation } from '../../lib/index.js';
+import { ProofReservation } from '../../lib/confirmation/index.js';
 import { Barrier } from '../support/barrier.js';
 import { engines, servers, type EngineName } from '../support/engines.js';
 import { adapters, startHttpApp, type HttpTestApp } from '../support/http.js';
@@ -208,7 +209,8 @@ describe.each(engines)('A guarded call on %s', (engine) => {
     await expect(app.confirmer.use(state, { idempotencyKey: useKey! })).rejects.toThrow(
       'without spaces',
     );
-    await reservation?.release();
+    expect(reservation).toBeInstanceOf(ProofReservation);
+    await (reservation as ProofReservation).release();
     expect((await app.row(state.id)).useKey).toBeNull();
   });
 });

@@ -1,4 +1,7 @@
 // Counts the statements of every step of the methods beside codes, for the second table of docs/statements.md.
+import { ExecutionContextHost } from '@nestjs/core/helpers/execution-context-host.js';
+
+import type { PurposeDefinition } from '../../lib/index.js';
 import { SoftwareAuthenticator } from '../../lib/testing/software-authenticator.js';
 import { enrolApp, factorsOf, TestAuthenticator } from './authenticator.js';
 import { rememberDevice, usedConfirmation } from './devices.js';
@@ -24,6 +27,26 @@ const byApp =
     const code = isRight ? app.code() : app.wrongCode();
     return () => test.confirmer.confirm(id, { method: 'totp', code });
   };
+
+const SUBJECT = { subject: () => 'ann', recipient: () => 'ann@example.com' } as const;
+const PURPOSES = {
+  listed: { ...SUBJECT, methods: ['totp', 'code'] },
+  chosen: { ...SUBJECT, methods: () => ['totp', 'code'] },
+} satisfies Record<string, PurposeDefinition>;
+
+/** The context of a call over HTTP, as far as the purposes of these tests read it. */
+const CONTEXT = new ExecutionContextHost([{ headers: {} }]);
+
+async function used(
+  test: TestApp,
+  subject: string,
+  purpose: keyof typeof PURPOSES,
+): Promise<() => Promise<unknown>> {
+  const { app } = await enrolApp(test, subject);
+  const { id } = await test.confirmer.makeConfirmation({ subject, purpose, methods: ['totp'] });
+  await test.confirmer.confirm(id, { method: 'totp', code: app.code() });
+  return () => test.confirmer.use(id, { subject, purpose, context: CONTEXT });
+}
 
 const STEPS: Readonly<Record<string, Step>> = {
   'enrol: app': async (test, subject) => {
@@ -80,6 +103,9 @@ const STEPS: Readonly<Record<string, Step>> = {
     const confirmedBy = ['totp', 'passkey'] as const;
     return () => test.confirmer.use(id, { subject, purpose: 'login', confirmedBy });
   },
+  'use: of a purpose with a list of methods': (test, subject) => used(test, subject, 'listed'),
+  'use: of a purpose whose methods are a function': (test, subject) =>
+    used(test, subject, 'chosen'),
   'resend: first code, after another method': async (test, subject) => {
     await enrolApp(test, subject);
     const token = `${subject}@example.com`;
@@ -108,7 +134,8 @@ const STEPS: Readonly<Record<string, Step>> = {
 
 /** The number of statements of every step, with the limits at their defaults. What begins and ends a transaction is not counted. */
 export async function countMethodStatements(engine: EngineName): Promise<Record<string, number>> {
-  const options = { limits: {}, env: false as const, methods: PASSKEY_METHODS };
+  const given = { methods: PASSKEY_METHODS, purposes: PURPOSES };
+  const options = { limits: {}, env: false as const, ...given };
   const test = await startApp({ engine, options });
   const counts: Record<string, number> = {};
   for (const [index, [name, prepare]] of Object.entries(STEPS).entries()) {

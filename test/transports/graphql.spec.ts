@@ -21,6 +21,7 @@ import {
   RequireConfirmation,
   type Problem,
 } from '../../lib/index.js';
+import { METHODS } from '../support/authenticator.js';
 import { recordOutput, WRONG_CODE } from '../support/canaries.js';
 import { engines, type EngineName } from '../support/engines.js';
 import { NaiveConfirmation } from '../support/naive-confirmation.js';
@@ -130,7 +131,7 @@ async function start(
 ): Promise<GraphQlApp> {
   const test = await startApp({
     engine,
-    options: { purposes: purposesFor(userOf) },
+    options: { methods: METHODS, purposes: purposesFor(userOf) },
     imports: [graphQl({ fieldResolverEnhancers: enhancers })],
     providers: [
       Bank,
@@ -322,7 +323,7 @@ describe('A guard that Nest would never run', () => {
     enhancers: ApolloDriverConfig['fieldResolverEnhancers'] = [],
   ): Promise<TestApp> =>
     startApp({
-      options: { purposes: purposesFor(userOf) },
+      options: { methods: METHODS, purposes: purposesFor(userOf) },
       imports: [graphQl({ fieldResolverEnhancers: enhancers })],
       providers: [Bank, HealthResolver, ...providers],
     });

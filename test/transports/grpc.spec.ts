@@ -18,6 +18,7 @@ import {
   TwoFactorTooManyRequestsError,
   type TwoFactorError,
 } from '../../lib/index.js';
+import { METHODS } from '../support/authenticator.js';
 import { freePort } from '../support/free-port.js';
 import { startApp, type TestApp } from '../support/test-app.js';
 import { UNKNOWN_ID } from '../support/unknown-id.js';
@@ -45,7 +46,7 @@ describeTransport('gRPC', async (engine) => {
   const port = await freePort();
   const test = await startApp({
     engine,
-    options: { purposes: purposesFor(userOf) },
+    options: { methods: METHODS, purposes: purposesFor(userOf) },
     providers: [Bank],
     controllers: [TransferRoutes, AccountRoutes],
     configure: (app) => void app.connectMicroservice(grpcOptions(port), { inheritAppConfig: true }),
@@ -94,7 +95,7 @@ describe('A gRPC client', () => {
   beforeAll(async () => {
     const port = await freePort();
     test = await startApp({
-      options: { purposes: purposesFor(userOf) },
+      options: { methods: METHODS, purposes: purposesFor(userOf) },
       controllers: [ThrowingController],
       configure: (app) => void app.connectMicroservice(grpcOptions(port)),
     });

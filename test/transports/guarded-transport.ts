@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 import type { Problem } from '../../lib/index.js';
+import { enrolApp } from '../support/authenticator.js';
 import { WRONG_CODE, recordOutput } from '../support/canaries.js';
 import { engines, type EngineName } from '../support/engines.js';
 import type { TestApp } from '../support/test-app.js';
@@ -64,7 +65,8 @@ export function describeTransport(
 
       const isUsable = async (id: string): Promise<boolean> => {
         const binding = { purpose: 'transfer', subject: 'ann', details: TEN };
-        return (await app.confirmer.check(id, binding))[1];
+        const confirmedBy = ['hand'] as const;
+        return (await app.confirmer.check(id, { ...binding, confirmedBy }))[1];
       };
 
       it('sends a code, confirms it, and lets the call through once', async () => {
@@ -129,6 +131,29 @@ export function describeTransport(
           const proof = await prove(app.confirmer);
           app.clock.advance(301);
           expect(await call(route, { ...TEN, proof })).toBeRefused('confirmation-required');
+        });
+
+        it('refuses a proof by a code after the person has enrolled an app, and leaves it', async () => {
+          const subject = `dora-${route}`;
+          const dora = await app.connect(subject);
+          const byCode = { purpose: 'transfer', subject, details: TEN, token: 'dora@example.com' };
+          const { id, code } = await app.confirmer.makeConfirmation(byCode);
+          await app.confirmer.confirm(id, code!);
+          const { app: phone } = await enrolApp(app, subject);
+          const byApp = await app.confirmer.makeConfirmation({ ...byCode, methods: ['totp'] });
+          await app.confirmer.confirm(byApp.id, { method: 'totp', code: phone.code() });
+          const { ended } = bank;
+          try {
+            const refused = await call(route, { ...TEN, proof: id }, dora);
+            expect(refused).toBeRefused('confirmation-required');
+            expect(bank.ended).toBe(ended);
+            expect(await isUsed(id)).toBe(false);
+            expect(await call(route, { ...TEN, proof: byApp.id }, dora)).toMatchObject({
+              value: 'paid',
+            });
+          } finally {
+            await dora.close();
+          }
         });
 
         it('refuses the second use', async () => {

@@ -21,6 +21,7 @@ import {
   TwoFactorModule,
   type Problem,
 } from '../../lib/index.js';
+import { METHODS } from '../support/authenticator.js';
 import { found } from '../support/engines.js';
 import { freePort } from '../support/free-port.js';
 import { SECRET, startApp, StatementLog, TestClock } from '../support/test-app.js';
@@ -52,7 +53,7 @@ describeTransport('TCP', async (engine) => {
   };
   const test = await startApp({
     engine,
-    options: { purposes },
+    options: { methods: METHODS, purposes },
     providers: [Bank],
     controllers: [TransferRoutes, AccountRoutes],
     configure: (app) => void app.connectMicroservice(options, { inheritAppConfig: true }),
@@ -106,7 +107,7 @@ describe.each(found.redis === undefined ? [] : [CHANNEL])('The broker', (channel
   describeTransport('Redis', async (engine) => {
     const test = await startApp({
       engine,
-      options: { purposes },
+      options: { methods: METHODS, purposes },
       providers: [Bank],
       controllers: [overRedis.TransferRoutes, overRedis.AccountRoutes],
       configure: (app) => void app.connectMicroservice(REDIS, { inheritAppConfig: true }),
@@ -145,6 +146,7 @@ describe('An application that is a microservice and nothing else', () => {
           secret: SECRET,
           senders: { default: { backend: () => async () => undefined } },
           autoPurge: false,
+          methods: METHODS,
           purposes,
           clock,
         }),

@@ -67,7 +67,10 @@ export function purposesFor(
   user: (context: ExecutionContext) => string | undefined,
 ): Record<string, PurposeDefinition> {
   const resolved = { subject: user, recipient: () => 'ann@example.com' };
-  return { transfer: resolved, 'delete-account': resolved };
+  // A sent code is enough for a person without an app, and for no other.
+  const methods: PurposeDefinition['methods'] = (_, enrolled) =>
+    enrolled.includes('totp') ? ['totp'] : ['code'];
+  return { transfer: { ...resolved, methods }, 'delete-account': resolved };
 }
 
 /** The application behind the transports: it pays, and counts what it has paid in the database of the confirmations. */

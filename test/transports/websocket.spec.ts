@@ -18,6 +18,7 @@ import {
   TwoFactorExceptionFilter,
   type Problem,
 } from '../../lib/index.js';
+import { METHODS } from '../support/authenticator.js';
 import { listen } from '../support/listen.js';
 import { startApp } from '../support/test-app.js';
 import {
@@ -162,7 +163,7 @@ for (const { name, Adapter, connect } of flavours) {
   describeTransport(name, async (engine): Promise<RunningTransport> => {
     const test = await startApp({
       engine,
-      options: { purposes: purposesFor(userOf) },
+      options: { methods: METHODS, purposes: purposesFor(userOf) },
       providers: [Bank, Door, TransferRoutes, AccountRoutes],
       configure: (app: INestApplication) => void app.useWebSocketAdapter(new Adapter(app)),
     });
@@ -181,7 +182,7 @@ const acknowledged = transferRoutes({
 describeTransport('Socket.IO with acknowledgements', async (engine): Promise<RunningTransport> => {
   const test = await startApp({
     engine,
-    options: { purposes: purposesFor(userOf) },
+    options: { methods: METHODS, purposes: purposesFor(userOf) },
     providers: [Bank, Door, acknowledged.TransferRoutes, acknowledged.AccountRoutes],
     configure: (app) => void app.useWebSocketAdapter(new IoAdapter(app)),
   });
@@ -223,7 +224,7 @@ class SecondGateway {
 describe('Two gateways that listen to one message', () => {
   it.each(flavours)('run one handler for one proof over $name', async ({ Adapter, connect }) => {
     const test = await startApp({
-      options: { purposes: purposesFor(userOf) },
+      options: { methods: METHODS, purposes: purposesFor(userOf) },
       providers: [Bank, Runs, Door, FirstGateway, SecondGateway],
       configure: (app) => void app.useWebSocketAdapter(new Adapter(app)),
     });

@@ -1,3 +1,4 @@
+import type { ExecutionContext } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 
 import type { ConfirmedBy, MethodName } from '../../errors/index.js';
@@ -66,6 +67,12 @@ export interface CheckInput extends ProofBinding {
    * only if one of these confirmed it. @default any
    */
   readonly confirmedBy?: readonly ConfirmedBy[] | undefined;
+  /**
+   * The context of the call, with which the `methods` function of the purpose is asked again: a proof by a method that it does not
+   * return any more is none. `@RequireConfirmation` gives it. Where the methods of a purpose are a function, give this or
+   * `confirmedBy`. Other purposes ignore it. @default none
+   */
+  readonly context?: ExecutionContext | undefined;
 }
 
 /**

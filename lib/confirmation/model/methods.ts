@@ -1,4 +1,9 @@
-import { TwoFactorInputError, type ConfirmedBy, type MethodName } from '../../errors/index.js';
+import {
+  TwoFactorConfigurationError,
+  TwoFactorInputError,
+  type ConfirmedBy,
+  type MethodName,
+} from '../../errors/index.js';
 import type { ConfirmationRow } from './confirmation-record.entity.js';
 
 /** The method of a code that was sent, which every application has. */
@@ -49,6 +54,27 @@ export function parseMethods(
   throw new TwoFactorInputError(
     `methods is a list of different names of methods: ${[CODE_METHOD, ...configured.keys()].join(', ')}. Others need an ` +
       'entry in the option methods.',
+  );
+}
+
+/**
+ * Checks what the `methods` function of a purpose has returned.
+ *
+ * @throws TwoFactorConfigurationError for anything but a list of different names of configured methods.
+ */
+export function assertMethodList(
+  listed: unknown,
+  configured: ReadonlyMap<string, unknown>,
+): asserts listed is readonly MethodName[] {
+  const names = [CODE_METHOD, ...configured.keys()];
+  const isList =
+    Array.isArray(listed) &&
+    listed.every((name) => names.includes(name as string)) &&
+    new Set(listed).size === listed.length;
+  if (isList) return;
+  throw new TwoFactorConfigurationError(
+    `The function methods of a purpose did not return a list of different configured methods. Let it return some of ` +
+      `${names.join(', ')}.`,
   );
 }
 

@@ -7,18 +7,19 @@ import { InjectTwoFactorOptions } from '../../two-factor.tokens.js';
 import { ConfirmationStates } from '../confirmation-states.js';
 import { EventPublisher } from '../event-publisher.js';
 import { parseBinding, parseSubject } from '../model/binding.js';
-import { bindingMacs, matchesBinding } from '../model/binding-match.js';
+import { bindingMacs } from '../model/binding-match.js';
 import type { ConfirmationRow } from '../model/confirmation-record.entity.js';
+import { ENROLLED_METHODS, type EnrolledMethods } from '../model/enrolled-methods.js';
 import { FACTOR_UPKEEP, type FactorUpkeep } from '../model/factor-upkeep.js';
 import type { CheckInput, ConfirmationResult, UseInput } from '../model/inputs.interface.js';
 import { parseConfirmedBy } from '../model/methods.js';
 import { parseIdempotencyKey } from '../model/parse-input.js';
 import { allowedSenders } from '../model/ways.js';
 import { ConfirmationStore, type UseValues } from '../store/confirmation.store.js';
+import { MethodReview } from './method-review.js';
 import {
   explainRefusal,
-  hasAllowedSender,
-  isConfirmedAsAsked,
+  isProofFor,
   type ParsedCheck,
   type ProofRefusal,
 } from './proof-refusal.js';
@@ -31,6 +32,7 @@ const CHECK = {
   details: true,
   senders: true,
   confirmedBy: true,
+  context: true,
 } as const;
 const CHECK_MEMBERS = inputMembers<CheckInput>(CHECK);
 const USE_MEMBERS = inputMembers<UseInput>({ ...CHECK, manager: true, idempotencyKey: true });
@@ -41,6 +43,7 @@ const NO_METHODS: readonly string[] = Object.freeze([]);
 @Injectable()
 export class ConfirmationRedeemer {
   readonly #logger = new Logger('ConfirmerService');
+  readonly #methods: MethodReview;
 
   constructor(
     private readonly store: ConfirmationStore,
@@ -48,23 +51,30 @@ export class ConfirmationRedeemer {
     private readonly publisher: EventPublisher,
     @InjectTwoFactorOptions() private readonly options: ResolvedOptions,
     @Inject(FACTOR_UPKEEP) private readonly factors: FactorUpkeep | null = null,
-  ) {}
+    @Inject(ENROLLED_METHODS) enrolled: EnrolledMethods | null = null,
+  ) {
+    this.#methods = new MethodReview(store, enrolled, options);
+  }
 
   async check(id: string, input: CheckInput | undefined): Promise<ConfirmationResult> {
     if (input !== undefined) expectInput('check', input, CHECK_MEMBERS);
     const expected = input === undefined ? null : this.#parseCheck(input);
+    if (expected !== null) this.#methods.assertAnswerable(expected, input?.context);
     const row = await this.store.find(id);
     if (row === null || (expected && !this.#matches(row, expected))) return [null, false];
     const state = this.states.stateOf(row);
     // A proof that was bound under a removed secret can never be used.
     const isBound = this.options.keyRing.keyOf(row.detailsMac) !== undefined;
-    return [state, isBound && state.status === 'confirmed'];
+    if (!isBound || state.status !== 'confirmed') return [state, false];
+    const isRefused =
+      expected !== null && (await this.#methods.ofRow(row, expected, input?.context)).isRefused;
+    return isRefused ? [null, false] : [state, true];
   }
 
   async use(id: string, input: UseInput): Promise<boolean> {
     expectInput('use', input, USE_MEMBERS);
     const { manager } = input;
-    const check = this.#parseCheck(input);
+    const parsed = this.#parseCheck(input);
     const key =
       input.idempotencyKey === undefined ? null : parseIdempotencyKey(input.idempotencyKey);
     if (key !== null && manager !== undefined) {
@@ -72,7 +82,8 @@ export class ConfirmationRedeemer {
         'Give idempotencyKey or manager. Inside a transaction, let the row of the effect carry the confirmation id, unique.',
       );
     }
-    if (await this.store.use(this.#useValues(id, check, key), manager)) {
+    const { check, isRefused } = await this.#methods.of(id, parsed, input.context, manager);
+    if (!isRefused && (await this.store.use(this.#useValues(id, check, key), manager))) {
       this.publisher.used(id, check.binding, manager);
       return true;
     }
@@ -97,35 +108,28 @@ export class ConfirmationRedeemer {
     return {
       spend: () => this.store.useSteps(values),
       committed: () => this.publisher.used(id, check.binding, undefined),
-      refused: async () => {
-        const row = await this.store.find(id);
-        if (row !== null && row.usedAt !== null && this.#matches(row, check)) {
-          this.publisher.reuseRefused(row);
-        }
-        return this.#explain(id, row, check);
-      },
+      refused: () => this.#refused(id, check),
     };
   }
 
-  /** Why a proof was refused. The row is read after the refusal, so that the proof may have become usable in between. */
-  async explain(id: string, input: CheckInput): Promise<ProofRefusal> {
-    return this.#explain(id, await this.store.find(id), this.#parseCheck(input));
+  /** As `use`, for the guard: `null` when this call used the proof, and otherwise why it was refused. */
+  async redeem(id: string, input: CheckInput): Promise<ProofRefusal | null> {
+    const { check, isRefused } = await this.#methods.of(id, this.#parseCheck(input), input.context);
+    if (isRefused || !(await this.store.use(this.#useValues(id, check, null)))) {
+      return this.#refused(id, check);
+    }
+    this.publisher.used(id, check.binding, undefined);
+    return null;
   }
 
-  /** Uses the proof for a call that may still fail; `null` when the proof was refused. */
-  async reserve(id: string, input: CheckInput): Promise<ProofReservation | null> {
-    const check = this.#parseCheck(input);
+  /** As `redeem`, for a call that may still fail. */
+  async reserve(id: string, input: CheckInput): Promise<ProofReservation | ProofRefusal> {
+    const { check, isRefused } = await this.#methods.of(id, this.#parseCheck(input), input.context);
     const mark = newReservationMark();
-    const row = await this.store.reserve(this.#useValues(id, check, mark));
-    if (row !== null) {
-      const state = this.states.stateOf(asUnreserved(row));
-      return new ProofReservation(state, mark, check.binding, this.store, this.publisher);
-    }
-    const refused = this.publisher.hasSubscribers ? await this.store.find(id) : null;
-    if (refused !== null && refused.usedAt !== null && this.#matches(refused, check)) {
-      this.publisher.reuseRefused(refused);
-    }
-    return null;
+    const row = isRefused ? null : await this.store.reserve(this.#useValues(id, check, mark));
+    if (row === null) return this.#refused(id, check);
+    const state = this.states.stateOf(asUnreserved(row));
+    return new ProofReservation(state, mark, check.binding, this.store, this.publisher);
   }
 
   async cancel(id: string): Promise<boolean> {
@@ -166,6 +170,18 @@ export class ConfirmationRedeemer {
     return { id, purpose, subject, detailsMacs, useKey, ways, confirmedBy, methodsWithoutSender };
   }
 
+  /**
+   * Publishes the event of a refusal, and returns why. The row is read after the refusal, so that the proof may have become usable in
+   * between.
+   */
+  async #refused(id: string, check: ParsedCheck): Promise<ProofRefusal> {
+    const row = await this.store.find(id);
+    if (row !== null && row.usedAt !== null && this.#matches(row, check)) {
+      this.publisher.reuseRefused(row);
+    }
+    return this.#explain(id, row, check);
+  }
+
   #explain(id: string, row: ConfirmationRow | null, check: ParsedCheck): ProofRefusal {
     return explainRefusal(id, row, check, this.options.keyRing, this.options.clock.now());
   }
@@ -188,12 +204,7 @@ export class ConfirmationRedeemer {
     this.#logger.debug(`A use was refused. ${reason}`);
   }
 
-  /** Whether the proof could be used for this check. The rules are those of the statements of `use`. */
   #matches(row: ConfirmationRow, check: ParsedCheck): boolean {
-    return (
-      isConfirmedAsAsked(row, check) &&
-      hasAllowedSender(row, check) &&
-      matchesBinding(this.options.keyRing, row, check.binding)
-    );
+    return isProofFor(row, check, this.options.keyRing);
   }
 }

@@ -1,6 +1,6 @@
 import { shortId, type KeyRing } from '../../crypto/index.js';
 import type { StoredBinding } from '../model/binding.js';
-import { bindingMacs } from '../model/binding-match.js';
+import { bindingMacs, matchesBinding } from '../model/binding-match.js';
 import type { ConfirmationRow } from '../model/confirmation-record.entity.js';
 import { statusOf, type ConfirmationStatus } from '../model/confirmation-status.js';
 import { isConfirmedThroughSender } from '../model/methods.js';
@@ -51,6 +51,15 @@ export function hasAllowedSender(
   return isConfirmedThroughSender(row) && isAllowedSender(row.way, ways);
 }
 
+/** Whether the row, if it can be used, is a proof for this check. The rules are those of the statements of `use`. */
+export function isProofFor(row: ConfirmationRow, check: ParsedCheck, keyRing: KeyRing): boolean {
+  return (
+    isConfirmedAsAsked(row, check) &&
+    hasAllowedSender(row, check) &&
+    matchesBinding(keyRing, row, check.binding)
+  );
+}
+
 /**
  * Explains a refusal by the row that was read after it.
  *
@@ -81,7 +90,7 @@ export function explainRefusal(
   }
   if (row.confirmedBy !== null && !isConfirmedAsAsked(row, check)) {
     return because(
-      `was confirmed by "${row.confirmedBy}", and only ${confirmedBy?.join(', ')} counts here`,
+      `was confirmed by "${row.confirmedBy}", and only ${confirmedBy?.join(', ') || 'none'} counts here`,
     );
   }
   // While it is pending, a method that sends nothing may still confirm it, whatever sender its code has.

@@ -10,7 +10,7 @@ import {
   type MethodName,
 } from '../../errors/index.js';
 import { QuotaLedger } from '../../limits/index.js';
-import type { MethodDefinition, ResolvedOptions } from '../../options/index.js';
+import type { ResolvedOptions } from '../../options/index.js';
 import { InjectTwoFactorOptions } from '../../two-factor.tokens.js';
 import type { ChangeCondition } from './change-condition.js';
 import { FactorChanges, RECOVERY } from './factor-changes.js';
@@ -30,7 +30,6 @@ import {
   type RenameInput,
   type ResealInput,
 } from './factor-inputs.js';
-import { FactorMethod } from './factor-method.js';
 import type { FactorParts } from './factor-parts.js';
 import type { FactorRow } from './factor-record.entity.js';
 import {
@@ -42,8 +41,8 @@ import {
   type RememberedDevice,
   type ResealResult,
 } from './factor-views.js';
+import { usableMethods } from './enrolled-factors.js';
 import { FactorStore } from './factor.store.js';
-import { contextOf } from './new-factor.js';
 import { RecoverySets } from './recovery-sets.js';
 import { resealAll } from './reseal.js';
 
@@ -95,13 +94,7 @@ export class FactorService {
    */
   async enrolled(subject: string, deviceToken?: unknown): Promise<readonly MethodName[]> {
     const { store, options } = this.#configured();
-    const active = await store.active(subject);
-    const context = contextOf(options, subject);
-    const isUsable = (method: MethodDefinition): boolean =>
-      active.some((each) => each.method === method.name) &&
-      (!(method instanceof FactorMethod) ||
-        (method.isUsable?.(active, deviceToken, context) ?? true));
-    return [...options.methods.values()].filter(isUsable).map(({ name }) => name);
+    return usableMethods(await store.active(subject), options, subject, deviceToken);
   }
 
   /**

@@ -125,8 +125,8 @@ export class FactorStore implements FactorUpkeep {
   }
 
   /** The factors of a subject that can confirm. */
-  async active(subject: string, deadline?: Deadline): Promise<readonly FactorRow[]> {
-    const factors = await this.list(subject, deadline);
+  async active(subject: string, scope?: EntityManager | Deadline): Promise<readonly FactorRow[]> {
+    const factors = await this.list(subject, scope);
     const now = this.clock.now();
     return factors.filter(
       ({ activatedAt, expiresAt }) =>

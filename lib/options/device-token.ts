@@ -1,6 +1,6 @@
 import type { ExecutionContext } from '@nestjs/common';
 
-import type { ConfiguredMethods } from '../options/index.js';
+import type { ConfiguredMethods } from './methods.js';
 import { callResolver } from './resolvers.js';
 
 /** The token of a remembered device that a call brings, by the function of the application alone; `undefined` for none. */

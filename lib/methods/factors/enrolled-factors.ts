@@ -1,0 +1,66 @@
+import { Inject, Injectable } from '@nestjs/common';
+import type { EntityManager } from 'typeorm';
+
+import type { ConfirmationRow, EnrolledMethods } from '../../confirmation/index.js';
+import type { MethodName } from '../../errors/index.js';
+import type { MethodDefinition, ResolvedOptions } from '../../options/index.js';
+import { InjectTwoFactorOptions } from '../../two-factor.tokens.js';
+import { RECOVERY } from './factor-changes.js';
+import { FactorMethod } from './factor-method.js';
+import type { FactorRow } from './factor-record.entity.js';
+import { FactorStore } from './factor.store.js';
+import { contextOf } from './new-factor.js';
+
+/** What the use of a proof asks of the factors. */
+@Injectable()
+export class EnrolledFactors implements EnrolledMethods {
+  constructor(
+    @Inject(FactorStore) private readonly store: FactorStore | null,
+    @InjectTwoFactorOptions() private readonly options: ResolvedOptions,
+  ) {}
+
+  async enrolledFor(
+    proof: ConfirmationRow,
+    deviceToken: string | undefined,
+    manager?: EntityManager,
+  ): Promise<readonly MethodName[]> {
+    const { store, options } = this;
+    if (store === null) return [];
+    const active = await store.active(proof.subject, manager);
+    const usable = new Set<string>(usableMethods(active, options, proof.subject, deviceToken));
+    if (isStillThere(proof, active)) usable.add(proof.confirmedBy ?? '');
+    return [...options.methods.values()].map(({ name }) => name).filter((name) => usable.has(name));
+  }
+}
+
+/**
+ * The names of the methods that a subject with these active factors can use, beside a code.
+ *
+ * @param deviceToken the token of the remembered device that the caller uses, from its cookie; it is checked here.
+ */
+export function usableMethods(
+  active: readonly FactorRow[],
+  options: ResolvedOptions,
+  subject: string,
+  deviceToken: unknown,
+): readonly MethodName[] {
+  const context = contextOf(options, subject);
+  const isUsable = (method: MethodDefinition): boolean =>
+    active.some((each) => each.method === method.name) &&
+    (!(method instanceof FactorMethod) ||
+      (method.isUsable?.(active, deviceToken, context) ?? true));
+  return [...options.methods.values()].filter(isUsable).map(({ name }) => name);
+}
+
+/**
+ * Whether the person has not removed what confirmed this proof. A recovery code is gone by its use, and counts until its set is
+ * replaced. A proof without a factor, such as by a sent code, has nothing that could be removed.
+ */
+export function isStillThere(
+  { confirmedBy, confirmedAt, factorId }: ConfirmationRow,
+  factors: readonly FactorRow[],
+): boolean {
+  return confirmedBy === RECOVERY
+    ? !factors.some((each) => each.method === RECOVERY && each.activatedAt! > confirmedAt!)
+    : factorId === null || factors.some(({ id }) => id === factorId);
+}
