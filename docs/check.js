@@ -1,4 +1,5 @@
-// Looks at the built site in Chromium: no page and no table is wider than the window, and the search finds what people type.
+// Looks at the built site in Chromium: no page and no table is wider than the window, no word of a table is broken within, and the search
+// finds what people type.
 // Run `npm run docs` before. With a folder as argument it leaves pictures there: `npm run docs:check -- FOLDER`.
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { createServer } from 'node:http';
@@ -44,6 +45,24 @@ const pages = readdirSync(DIST, { recursive: true })
   .filter((file) => file.endsWith('.html') && !/^(?:404|reference\/api\/)/.test(file))
   .map((file) => file.replace(/\.html$/, ''));
 
+/** Words in cells whose letters stand on more than one line. A name of code may be divided where the page allows it (`wbr`). */
+const brokenWords = () => {
+  const found = [];
+  for (const cell of document.querySelectorAll('.vp-doc :is(th, td)')) {
+    const texts = document.createTreeWalker(cell, NodeFilter.SHOW_TEXT);
+    for (let node = texts.nextNode(); node !== null; node = texts.nextNode()) {
+      for (const { 0: word, index } of node.data.matchAll(/[\p{L}\p{N}]+/gu)) {
+        const range = document.createRange();
+        range.setStart(node, index);
+        range.setEnd(node, index + word.length);
+        const seen = [...range.getClientRects()].filter(({ width }) => width > 0);
+        if (new Set(seen.map(({ top }) => Math.round(top))).size > 1) found.push(word);
+      }
+    }
+  }
+  return found;
+};
+
 const browser = await chromium.launch({
   executablePath: process.env.CHROMIUM_PATH ?? '/usr/bin/chromium',
   args: ['--no-sandbox', '--disable-gpu'],
@@ -65,6 +84,8 @@ for (const path of pages) {
           .map((element) => `${selector}: ${element.textContent.trim().slice(0, 40)}`),
       ),
     );
+    const broken = await page.evaluate(brokenWords);
+    complaints.push(...broken.map((word) => `${path} at ${width}: "${word}" is broken`));
     complaints.push(...cut.map((what) => `${path} at ${width}: ${what.replaceAll(/\s+/g, ' ')}`));
     if (pictures && PICTURED.has(path)) {
       await page.screenshot({ path: join(pictures, `${path.replaceAll('/', '-')}-${width}.png`) });

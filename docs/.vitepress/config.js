@@ -193,6 +193,34 @@ function exportsBelow(folder) {
 function extendMarkdown(md) {
   mapLinks(md);
   nameColumns(md);
+  breakCode(md);
+}
+
+/**
+ * Code in a cell may end a line after a slash, and on a phone also after a dot, an underscore, or between the words of a name. `wbr`
+ * of the class `narrow` are switched off on wider screens (`theme/style.css`), so that names stay whole there.
+ */
+function breakCode(md) {
+  const write = md.renderer.rules.code_inline;
+  let isInTable = false;
+  md.renderer.rules.table_open = (tokens, index, options, _, self) => {
+    isInTable = true;
+    return self.renderToken(tokens, index, options);
+  };
+  md.renderer.rules.table_close = (tokens, index, options, _, self) => {
+    isInTable = false;
+    return self.renderToken(tokens, index, options);
+  };
+  md.renderer.rules.code_inline = (tokens, index, ...others) => {
+    const html = write(tokens, index, ...others);
+    if (!isInTable) return html;
+    const [, start, code, end] = /^(<code[^>]*>)(.*)(<\/code>)$/s.exec(html) ?? [];
+    if (code === undefined) throw new Error(`Not the HTML of code: ${html}`);
+    const broken = code
+      .replaceAll('/', '/<wbr>')
+      .replaceAll(/(?<=[a-z0-9])(?=[A-Z])|(?<=[._:])(?=\w)/g, '<wbr class="narrow">');
+    return start + broken + end;
+  };
 }
 
 /** On a phone each cell stands below the other, and says its column (`theme/style.css`). */

@@ -328,6 +328,185 @@ describe.each(hasChromium ? [CHROMIUM] : [])('<two-factor-code> in %s', (executa
     expect(await alertOf(page).textContent()).toBe('');
   });
 
+  it('says once how many attempts are left, also after a wrong code', async () => {
+    const page = await open();
+    await asked(page);
+    const sentences = page.locator('two-factor-code').getByText(/Attempts left/);
+    expect(await sentences.allTextContents()).toEqual(['Attempts left: \u20685\u2069']);
+
+    await enter(page, wrong());
+    await alertOf(page).getByText('The code is wrong.').waitFor();
+
+    const said = 'The code is wrong. Attempts left: \u20684\u2069.';
+    expect(await sentences.allTextContents()).toEqual([said]);
+    // The sentence about the empty field does not say it, so that it is beside the field again.
+    await enter(page, ' ');
+    await alertOf(page).getByText('Please type the code.').waitFor();
+    expect(await sentences.allTextContents()).toEqual(['Attempts left: \u20684\u2069']);
+  });
+
+  /** Records what a screen reader announces: changes within live regions, but not within a timer. */
+  async function listen(page: Page): Promise<() => Promise<string[]>> {
+    await page.evaluate(`(() => {
+      window.announced = [];
+      const live = (node) => (node.parentElement ?? node).closest('[role=alert], [role=status], [role=timer]');
+      new MutationObserver((changes) => {
+        const regions = new Set(changes.map(({ target }) => (target.role ? target : live(target))));
+        for (const region of regions) {
+          if (region && region.role !== 'timer' && region.textContent !== '') {
+            announced.push(region.role + ': ' + region.textContent);
+          }
+        }
+      }).observe(element.shadowRoot, { subtree: true, childList: true, characterData: true });
+    })()`);
+    return () => page.evaluate<string[]>('announced.splice(0)');
+  }
+
+  it('counts a wait after too many requests down, and can be pressed at its end', async () => {
+    const page = await open({ attributes: 'purpose="plain"' });
+    await refuse(page, 'request-confirmation', 'too-many-requests', { retryAfter: 3_725 });
+    const start = page.getByRole('button', { name: 'Continue' });
+    const announced = await listen(page);
+
+    await start.click();
+    await alertOf(page).getByText('Please wait \u20681:02:05\u2069.').waitFor();
+    expect(await start.getAttribute('aria-disabled')).toBe('true');
+    await pages.pass(page, 3_425);
+    await alertOf(page).getByText('Please wait \u20685:00\u2069.').waitFor();
+    // A press sends nothing, and answers how long to wait, for as long as that is true.
+    await start.click({ force: true });
+    const status = page.getByRole('status');
+    await status.getByText('Please wait \u20685:00\u2069 before the next try.').waitFor();
+    expect(await page.evaluate('element.phase')).toBe('idle');
+    await pages.pass(page, 5);
+    expect(await status.textContent()).toBe('');
+    await pages.pass(page, 294);
+    await alertOf(page).getByText('Please wait \u20680:01\u2069.').waitFor();
+    expect(await start.getAttribute('aria-disabled')).toBe('true');
+
+    await pages.pass(page, 1);
+    await status.getByText('You can try again now.').waitFor();
+    expect(await alertOf(page).textContent()).toBe('');
+    expect(await start.getAttribute('aria-disabled')).toBeNull();
+    // Four announcements in more than an hour.
+    expect(await announced()).toEqual([
+      'status: One moment …',
+      'alert: There were too many tries. Please wait \u20681:02:05\u2069.',
+      'status: Please wait \u20685:00\u2069 before the next try.',
+      'status: You can try again now.',
+    ]);
+    await start.click();
+    await asked(page);
+  });
+
+  it('lets a person who is refused for one number try another one at once', async () => {
+    const page = await open({ attributes: 'purpose="plain"' });
+    await refuse(page, 'request-confirmation', 'too-many-requests', { retryAfter: 300 });
+    const start = page.getByRole('button', { name: 'Continue' });
+    await start.click();
+    await alertOf(page).getByText('Please wait').waitFor();
+
+    await page.evaluate(`element.token = '+4915112345678'`);
+    await pages.pass(page, 1);
+    expect(await start.getAttribute('aria-disabled')).toBeNull();
+    const request = page.waitForRequest('**/2factor/request-confirmation');
+    await start.click();
+    expect((await request).postDataJSON()).toMatchObject({ token: '+4915112345678' });
+  });
+
+  it('keeps what was not refused usable during a wait', async () => {
+    const ann = `ann${(users += 1)}`;
+    const { app } = await enrolApp({ ...pages.test, clock: pages.clock }, ann);
+    const page = await open({ user: ann, attributes: 'purpose="login" start' });
+    await page.getByLabel('Code of your authenticator app').waitFor();
+    // No code can be sent: the app confirms all the same.
+    await refuse(page, 'resend', 'too-many-requests', { retryAfter: 30 });
+    await page.getByRole('button', { name: 'Send me a code' }).click();
+    await alertOf(page).getByText('Please wait \u20680:30\u2069.').waitFor();
+    expect(await confirmButton(page).getAttribute('aria-disabled')).toBeNull();
+    // Too many codes of the app: other ways can be chosen.
+    await refuse(page, 'confirm', 'too-many-requests', { retryAfter: 60 });
+    await enter(page, app.wrongCode());
+    await alertOf(page).getByText('Please wait \u20681:00\u2069.').waitFor();
+    expect(await confirmButton(page).getAttribute('aria-disabled')).toBe('true');
+    await page.keyboard.press('Enter');
+    await page.getByRole('status').getByText('before the next try.').waitFor();
+    await page.getByRole('button', { name: 'Send me a code' }).click();
+    await page.getByText('We sent a code to').waitFor();
+    expect(await alertOf(page).textContent()).toBe('');
+
+    // A refused repeat: the code that has arrived confirms.
+    await pages.pass(page, 30);
+    await refuse(page, 'resend', 'too-many-requests', { retryAfter: 90 });
+    const resend = page.getByRole('button', { name: /^Send the code again/ });
+    await resend.click();
+    await alertOf(page).getByText('Please wait \u20681:30\u2069.').waitFor();
+    expect(await resend.textContent()).toMatch(/again in \u20681:30\u2069$/);
+    await pages.pass(page, 90);
+    await page.getByRole('status').getByText('You can have the code sent again now.').waitFor();
+    expect(await alertOf(page).textContent()).toBe('');
+    await enter(page, code());
+    await phase(page, 'confirmed');
+  });
+
+  it.each([360, 320])('shows all of a recovery code, %i px wide', async (width) => {
+    const ann = `ann${(users += 1)}`;
+    const { recoveryCodes } = await enrolApp({ ...pages.test, clock: pages.clock }, ann);
+    const page = await open(
+      { user: ann, attributes: 'purpose="login" start' },
+      { viewport: { width, height: 640 } },
+    );
+    await page.getByRole('button', { name: 'Recovery code' }).click();
+    await page.getByLabel('Recovery code').waitFor();
+    expect(
+      await page.evaluate(
+        'element.shadowRoot.activeElement === element.shadowRoot.querySelector("textarea")',
+      ),
+    ).toBe(true);
+
+    // The widest letters.
+    for (const text of ['WWWWW-WWWWW-WWWWW-WWWWW-WWWWW', recoveryCodes[0]!]) {
+      await field(page).fill(text);
+      const hidden = await field(page).evaluate((node) => [
+        node.scrollWidth - node.clientWidth,
+        node.scrollHeight - node.clientHeight,
+      ]);
+      expect(hidden).toEqual([0, 0]);
+    }
+    // Safari on a telephone zooms into a field with smaller letters.
+    const font = 'parseFloat(getComputedStyle(element.shadowRoot.activeElement).fontSize)';
+    expect(await page.evaluate(font)).toBeGreaterThanOrEqual(16);
+    await page.keyboard.press('Enter');
+    await phase(page, 'confirmed');
+  });
+
+  it.each([
+    [8, 'input'],
+    [12, 'input'],
+    [64, 'textarea'],
+  ])('shows all of a sent code of %i letters', async (length, tag) => {
+    const page = await open(
+      { attributes: 'purpose="plain"' },
+      { viewport: { width: 320, height: 640 } },
+    );
+    await page.route('**/2factor/request-confirmation', async (call) => {
+      const response = await call.fetch();
+      const body = (await response.json()) as object;
+      await call.fulfill({ response, json: { ...body, codeLength: length } });
+    });
+    await page.getByRole('button', { name: 'Continue' }).click();
+    await asked(page);
+
+    await field(page).fill('M'.repeat(length));
+
+    const hidden = await field(page).evaluate((node) => [
+      node.localName,
+      node.scrollWidth - node.clientWidth,
+      node.scrollHeight - node.clientHeight,
+    ]);
+    expect(hidden).toEqual([tag, 0, 0]);
+  });
+
   it('asks for a text before it calls the server with nothing', async () => {
     const page = await open();
     await asked(page);
@@ -490,6 +669,7 @@ describe.each(hasChromium ? [CHROMIUM] : [])('<two-factor-code> in %s', (executa
     await page.getByRole('button', { name: 'Continue' }).click();
     await alertOf(page).getByText(sentence).waitFor();
     expect((await eventsOf(page)).at(-1)).toMatchObject(['refused', { problem: { error: slug } }]);
+    if (slug === 'too-many-requests') await pages.pass(page, members.retryAfter);
     await page.getByRole('button', { name: 'Continue' }).click();
     await asked(page);
   });

@@ -1,12 +1,17 @@
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+
 import { chromium, type Browser, type BrowserContext, type Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
-import { CHROMIUM, CHROMIUM_ARGS, hasChromium } from '../support/chromium.js';
+import { CHROMIUM, CHROMIUM_ARGS, hasChromium, SCREENSHOTS } from '../support/chromium.js';
 import { untilAllDelivered } from '../support/customer.js';
 import { SampleCopy, type Sample } from '../support/sample-app.js';
 import { SIDEWAYS, flawsOf } from './audit.js';
 
 const PASSWORD = 'correct horse battery';
+/** The other width in which a state is pictured, of the same side of the breakpoint. */
+const PICTURED_BESIDE = { 320: 360, 1280: 768 } as const;
 
 let copy: SampleCopy;
 
@@ -22,6 +27,7 @@ describe.each(hasChromium ? [CHROMIUM] : [])('The pages in %s', (executablePath)
   let context: BrowserContext;
 
   beforeAll(async () => {
+    await mkdir(SCREENSHOTS, { recursive: true });
     sample = await copy.start('npm', { DATA_FOLDER: await copy.dataFolder() });
     browser = await chromium.launch({ executablePath, args: CHROMIUM_ARGS });
   }, 600_000);
@@ -84,6 +90,13 @@ describe.each(hasChromium ? [CHROMIUM] : [])('The pages in %s', (executablePath)
       const good = async (state: string): Promise<void> => {
         states += 1;
         flaws.push(...(await flawsOf(page)).map((flaw) => `${state}: ${flaw}`));
+        for (const each of [width, PICTURED_BESIDE[width]]) {
+          await page.setViewportSize({ width: each, height: 800 });
+          const name = `sample-${String(states).padStart(2, '0')}-${each}-${colorScheme}.png`;
+          await page.screenshot({ path: join(SCREENSHOTS, name), fullPage: true });
+          if ((await page.evaluate(SIDEWAYS)) !== 0) flaws.push(`${state}: sideways at ${each}`);
+        }
+        await page.setViewportSize({ width, height: 800 });
       };
       const field = page.getByLabel('Code', { exact: true });
       const enter = async (code: string): Promise<void> => {

@@ -80,7 +80,7 @@ describe.each(hasChromium ? [CHROMIUM] : [])('The security page in %s', (executa
   }
 
   async function enter(page: Page, code: string): Promise<void> {
-    await page.locator('two-factor-code input').fill(code);
+    await page.locator('two-factor-code').getByRole('textbox').fill(code);
     await page.getByRole('button', { name: 'Confirm' }).click();
   }
 

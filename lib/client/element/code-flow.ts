@@ -2,6 +2,9 @@ import type { MethodName, RequestBody, RequestedConfirmation } from '../answers.
 import type { TwoFactorProblem, TwoFactorResult } from '../problems.js';
 import type { TwoFactorClient } from '../two-factor-client.js';
 
+/** `send` is a message of a confirmation that exists. */
+export type RefusedCall = 'start' | 'confirm' | 'send';
+
 /** The state that the element displays. Times are those of the browser's clock, in milliseconds. */
 export interface FlowState {
   /** `idle`: nothing is requested. `open`: the person can confirm. `ended`: a new one is needed. */
@@ -19,6 +22,10 @@ export interface FlowState {
   /** `queued`: the message leaves after the answer, so that its failure is not known yet. */
   readonly delivery: 'queued' | 'sent' | 'failed';
   readonly problem: TwoFactorProblem | null;
+  /** The end of the wait that the problem demands. 0: the problem demands none. */
+  readonly retryAt: number;
+  /** The call that is refused until `retryAt`; `null` for none. */
+  readonly refused: RefusedCall | null;
   /** The name of the text that reports what happened to the message; `null` for none. */
   readonly notice: 'resent' | 'delayed' | null;
 }
@@ -36,6 +43,8 @@ export const IDLE: FlowState = {
   resendAt: 0,
   delivery: 'sent',
   problem: null,
+  retryAt: 0,
+  refused: null,
   notice: null,
 };
 
@@ -44,6 +53,8 @@ const KEEPS_OTHERS = new Set<MethodName | undefined>([undefined, 'code', 'totp']
 /** A provider takes a message within this time, unless it has failed and the message is repeated. */
 const DELAYED_AFTER_SECONDS = 8;
 
+/** Problems whose sentence says how long to wait. */
+const WAITS = new Set(['send-failed', 'too-many-requests']);
 const ENDS = new Set([
   'already-used',
   'attempts-exhausted',
@@ -68,6 +79,8 @@ export class CodeFlow {
   #methods: readonly MethodName[] = [];
   /** The only method of this confirmation, because the request named it; `undefined` where there are others. */
   #only: MethodName | undefined;
+  /** The last request, to recognize another one, such as for another phone number. */
+  #requested = '';
   /** Whether a code of this confirmation was sent, or its message has failed. */
   #hasMessage = false;
   /** Methods that have failed in this confirmation and need not be offered again. */
@@ -91,9 +104,11 @@ export class CodeFlow {
   async start(method?: MethodName): Promise<void> {
     this.#methods = [];
     const { body, flow } = this.around.request();
+    this.#requested = JSON.stringify(body);
     const named = method === undefined ? body : { ...body, method };
     const flowOf = flow === undefined || method === undefined ? flow : `${flow} ${method}`;
     await this.#call(
+      'start',
       (client) => client.requestConfirmation(named, { flow: flowOf }),
       async ({ value, at }) => {
         this.#failed.clear();
@@ -138,6 +153,7 @@ export class CodeFlow {
     if (id === null) return;
     const { way } = this.around.request().body;
     await this.#call(
+      'send',
       (client) => client.resend(id, { way, flow: 'first' }),
       ({ value, at }) => this.#open(value, at, 'code'),
       'code',
@@ -148,6 +164,7 @@ export class CodeFlow {
     const { id } = this.state;
     if (id === null) return;
     await this.#call(
+      'send',
       (client) => client.resend(id),
       ({ value, at }) => {
         this.#open(value, at, 'code');
@@ -160,6 +177,21 @@ export class CodeFlow {
   expire(): void {
     if (this.state.phase !== 'open') return;
     this.#set({ phase: 'ended', problem: { error: 'expired' } as TwoFactorProblem });
+  }
+
+  /**
+   * Ends a wait whose time is up, or that was for another request, such as to another phone number. Called once a second and before
+   * a call.
+   *
+   * @returns whether a wait has ended
+   */
+  endWait(): boolean {
+    const { retryAt, refused } = this.state;
+    if (retryAt === 0) return false;
+    const isSame = () => this.#requested === JSON.stringify(this.around.request().body);
+    if (retryAt > Date.now() && (refused !== 'start' || isSame())) return false;
+    this.#set({ problem: null });
+    return true;
   }
 
   /**
@@ -186,8 +218,10 @@ export class CodeFlow {
     }
     this.#set({ delivery, notice: null });
     if (delivery === 'failed' && isAwaited) {
-      const retryAfter = Math.max(1, Math.ceil((resendAt - Date.now()) / 1_000));
-      this.#set({ problem: { error: deliveryError, id, retryAfter } as TwoFactorProblem });
+      const retryAt = Math.max(resendAt, Date.now() + 1_000);
+      const retryAfter = Math.ceil((retryAt - Date.now()) / 1_000);
+      const problem = { error: deliveryError, id, retryAfter } as TwoFactorProblem;
+      this.#set({ problem, ...(WAITS.has(problem.error) && { retryAt, refused: 'send' }) });
     }
   }
 
@@ -205,10 +239,11 @@ export class CodeFlow {
   async #confirm(
     action: (client: TwoFactorClient) => Promise<TwoFactorResult<unknown>>,
   ): Promise<void> {
-    await this.#call(action, () => this.#set({ phase: 'confirmed', notice: null }));
+    await this.#call('confirm', action, () => this.#set({ phase: 'confirmed', notice: null }));
   }
 
   async #call<T>(
+    call: RefusedCall,
     action: (client: TwoFactorClient) => Promise<TwoFactorResult<T>>,
     succeed: (result: { readonly value: T; readonly at: number }) => void | Promise<void>,
     method = this.state.method,
@@ -220,11 +255,14 @@ export class CodeFlow {
     if (run !== this.#run) return;
     this.#set({ isBusy: false });
     if (result.ok) await succeed(result);
-    else this.#refuse(result.problem, method);
+    else this.#refuse(result.problem, call, method);
   }
 
-  #refuse(problem: TwoFactorProblem, method: MethodName): void {
+  #refuse(problem: TwoFactorProblem, call: RefusedCall, method: MethodName): void {
     const { error } = problem;
+    const { retryAfter = 1 } = problem as { readonly retryAfter?: number };
+    const retryAt = WAITS.has(error) ? Date.now() + retryAfter * 1_000 : 0;
+    const wait = { problem, retryAt, refused: retryAt === 0 ? null : call };
     if (error === 'already-confirmed') {
       // A repeat of a call that has confirmed, such as after a lost answer.
       this.#set({ phase: 'confirmed' });
@@ -235,17 +273,24 @@ export class CodeFlow {
     } else if (ENDS.has(error)) {
       this.#set({ phase: 'ended', problem });
     } else if (error === 'too-many-requests' && problem.methods !== undefined) {
-      this.#set({ phase: 'idle', id: null, others: problem.methods, problem });
+      this.#set({ phase: 'idle', id: null, others: problem.methods, ...wait });
     } else if (error === 'send-failed') {
       // The confirmation exists, and its message can be sent again.
-      const resendAt = Date.now() + (problem.retryAfter ?? 0) * 1_000;
       this.#hasMessage = true;
-      this.#set({ ...this.#with('code'), phase: 'open', id: problem.id, resendAt, problem });
+      this.#set({
+        ...this.#with('code'),
+        ...wait,
+        phase: 'open',
+        id: problem.id,
+        resendAt: retryAt,
+        refused: 'send',
+      });
     } else if (error === 'method-not-allowed') {
       this.#failed.add(method);
       this.#set({ ...this.#with(this.state.method), problem });
     } else {
-      this.#set({ problem });
+      const isResend = call === 'send' && this.state.method === 'code' && retryAt > 0;
+      this.#set({ ...wait, ...(isResend && { resendAt: retryAt }) });
     }
   }
 
@@ -274,7 +319,9 @@ export class CodeFlow {
 
   #set(changes: Partial<FlowState>): void {
     const before = this.state;
-    this.state = { ...before, ...changes };
+    // A wait belongs to the problem that demands it.
+    const wait = 'problem' in changes ? { retryAt: 0, refused: null } : {};
+    this.state = { ...before, ...wait, ...changes };
     this.around.changed(this.state, before);
   }
 }

@@ -23,6 +23,20 @@ function create<Tag extends keyof HTMLElementTagNameMap>(
   return element;
 }
 
+const FIELD = {
+  part: 'input',
+  id: 'code',
+  name: 'code',
+  autocapitalize: 'off',
+  autocorrect: 'off',
+  spellcheck: 'false',
+  enterkeyhint: 'done',
+  'aria-describedby': 'sent error attempts',
+};
+/** Longer codes than this have smaller letters, and codes that are longer than `LONG` have a field of several lines. */
+const SHORT = 8;
+const LONG = 12;
+
 function setText(element: HTMLElement, text: string): void {
   // An unchanged text is not written again, because some screen readers would read it again.
   if (element.textContent !== text) element.textContent = text;
@@ -46,18 +60,14 @@ export const secondsUntil = (time: number): number =>
 export class CodeView {
   readonly #sent = create('p', { part: 'sent', id: 'sent' });
   readonly #label = create('label', { part: 'label', for: 'code' });
-  readonly field = create('input', {
-    part: 'input',
-    id: 'code',
-    name: 'code',
-    autocomplete: 'one-time-code',
-    autocapitalize: 'off',
-    autocorrect: 'off',
-    spellcheck: 'false',
-    enterkeyhint: 'done',
-    'aria-describedby': 'sent error attempts',
-  });
+  readonly #input = create('input', { ...FIELD, autocomplete: 'one-time-code' });
+  // A recovery code is wider than a telephone. In a field of one line its beginning cannot be compared with the paper.
+  readonly #area = create('textarea', { ...FIELD, autocomplete: 'off', rows: '2' });
+  /** The field that the person types into. */
+  field: HTMLInputElement | HTMLTextAreaElement = this.#input;
   readonly #error = create('p', { part: 'error', class: 'error', id: 'error', role: 'alert' });
+  /** The time within the problem's sentence. A timer is not announced when it changes, although the sentence around it is. */
+  readonly #wait = create('span', { class: 'number', role: 'timer' });
   readonly #attempts = create('span', { part: 'attempts', id: 'attempts' });
   // A screen reader reads a timer when the person moves to it. As a live region, the time would be announced every second.
   readonly #expiry = create('span', { part: 'expiry', class: 'number', role: 'timer' });
@@ -81,6 +91,9 @@ export class CodeView {
     tabindex: '-1',
   });
   #shown: readonly MethodName[] = [];
+  /** The sentence with the attempts that are left. */
+  #attemptsText = '';
+  #alerted = '';
 
   constructor(
     root: ShadowRoot,
@@ -95,30 +108,37 @@ export class CodeView {
       event.preventDefault();
       actions.submit();
     });
-    this.field.addEventListener('paste', actions.paste);
+    this.#input.addEventListener('paste', actions.paste);
+    this.#area.addEventListener('paste', actions.paste);
+    this.#area.addEventListener('keydown', (event) => {
+      if (event.key !== 'Enter' || event.isComposing) return;
+      event.preventDefault();
+      this.#form.requestSubmit();
+    });
     this.passkey.addEventListener('click', actions.passkey);
     this.start.addEventListener('click', actions.start);
     this.resend.addEventListener('click', actions.resend);
   }
 
   render(state: FlowState, texts: TwoFactorTexts, isDisabled: boolean): void {
-    const { phase, method, attemptsLeft, problem } = state;
+    const { phase, method, attemptsLeft: attempts, problem, refused } = state;
     const isOpen = phase === 'open';
     const hasField = isOpen && (method === 'code' || method === 'totp' || method === 'recovery');
     this.#renderIntroduction(state, texts);
     this.#form.hidden = !hasField;
-    if (hasField) this.#renderField(method, texts);
-    setText(this.#attempts, filled(texts.attempts, { attempts: attemptsLeft }));
+    if (hasField) this.#renderField(method, state.codeLength, texts);
+    this.#attemptsText = filled(texts.attempts, { attempts });
     setText(this.submit, texts.confirm);
     setText(this.passkey, texts.passkey);
     this.passkey.hidden = !isOpen || method !== 'passkey';
     setText(this.start, phase === 'ended' ? texts.restart : texts.start);
     this.start.hidden = isOpen || phase === 'confirmed';
-    setText(this.#error, problem === null ? '' : sentenceOf(problem, state, texts));
+    this.#alert(problem === null ? '' : sentenceOf(problem, state, texts), state);
     this.field.ariaInvalid = problem?.error === 'code-mismatch' ? 'true' : null;
     for (const button of [this.submit, this.passkey, this.start]) {
+      const hasToWait = refused === (button === this.start ? 'start' : 'confirm');
       // Not `disabled`: a disabled button loses the focus.
-      button.ariaDisabled = state.isBusy || isDisabled ? 'true' : null;
+      button.ariaDisabled = state.isBusy || isDisabled || hasToWait ? 'true' : null;
     }
     this.field.disabled = isDisabled;
     this.#renderOthers(phase === 'confirmed' ? [] : state.others, texts);
@@ -131,6 +151,7 @@ export class CodeView {
   /** The countdowns, every second. */
   renderTimes(state: FlowState, texts: TwoFactorTexts): void {
     const isOpen = state.phase === 'open';
+    setText(this.#wait, timeOf(state));
     const left = secondsUntil(state.expiresAt);
     const hasEnd = isOpen && Number.isFinite(left);
     setText(this.#expiry, hasEnd ? filled(texts.valid, { time: clockOf(left) }) : '');
@@ -146,9 +167,22 @@ export class CodeView {
     setText(this.status, text);
   }
 
-  complain(text: string): void {
-    setText(this.#error, text);
+  complain(text: string, state: FlowState): void {
+    this.#alert(text, state);
     this.field.ariaInvalid = 'true';
+  }
+
+  /** Says what is wrong, at once. */
+  #alert(text: string, state: FlowState): void {
+    const { attemptsLeft: attempts } = state;
+    // A sentence with the attempts that are left takes the place of the other sentence about them.
+    setText(this.#attempts, text.includes('{attempts}') ? '' : this.#attemptsText);
+    const [before = '', after] = text.split('{time}').map((part) => filled(part, { attempts }));
+    const said = `${before}{time}${after}`;
+    if (this.#alerted === said) return;
+    this.#alerted = said;
+    setText(this.#wait, timeOf(state));
+    this.#error.replaceChildren(before, ...(after === undefined ? [] : [this.#wait, after]));
   }
 
   /** The control that the person needs next. */
@@ -172,13 +206,22 @@ export class CodeView {
     this.#sent.hidden = text === '';
   }
 
-  #renderField(method: 'code' | 'totp' | 'recovery', texts: TwoFactorTexts): void {
+  #renderField(
+    method: 'code' | 'totp' | 'recovery',
+    codeLength: number | undefined,
+    texts: TwoFactorTexts,
+  ): void {
     setText(this.#label, texts[method]);
+    const length = method === 'code' ? (codeLength ?? 0) : 0;
+    const field = method === 'recovery' || length > LONG ? this.#area : this.#input;
+    if (field !== this.field) {
+      this.field.replaceWith(field);
+      this.field = field;
+    }
     // Codes of letters are an option of the server, so that the keyboard for digits is the application's choice.
-    this.field.inputMode = method === 'recovery' ? 'text' : this.inputMode;
-    this.field.autocomplete = method === 'recovery' ? 'off' : 'one-time-code';
-    this.field.autocapitalize = this.field.inputMode === 'text' ? 'characters' : 'off';
-    this.field.classList.toggle('long', method === 'recovery');
+    field.inputMode = method === 'recovery' ? 'text' : this.inputMode;
+    field.autocapitalize = field.inputMode === 'text' ? 'characters' : 'off';
+    field.classList.toggle('long', length > SHORT);
   }
 
   /** The keyboard for codes. */
@@ -203,14 +246,18 @@ export class CodeView {
   }
 }
 
+/** The text for a problem, whose names in braces are not replaced yet. */
 function sentenceOf(problem: TwoFactorProblem, state: FlowState, texts: TwoFactorTexts): string {
   const isMismatch = problem.error === 'code-mismatch';
   // The last wrong code has ended the confirmation: that no attempts are left says less than why it has ended.
   const slug = isMismatch && state.phase === 'ended' ? 'attempts-exhausted' : problem.error;
-  const text =
-    isMismatch && state.method === 'passkey'
-      ? texts.passkeyRefused
-      : (texts.problems[slug] ?? texts.problem);
-  const { retryAfter = 1 } = problem as { readonly retryAfter?: number };
-  return filled(text, { attempts: state.attemptsLeft, time: clockOf(retryAfter) });
+  return isMismatch && state.method === 'passkey'
+    ? texts.passkeyRefused
+    : (texts.problems[slug] ?? texts.problem);
+}
+
+/** The time that the person has to wait, in marks that isolate it. */
+function timeOf({ problem, retryAt }: FlowState): string {
+  const { retryAfter = 1 } = (problem ?? {}) as { readonly retryAfter?: number };
+  return filled('{time}', { time: clockOf(retryAt > 0 ? secondsUntil(retryAt) : retryAfter) });
 }

@@ -31,7 +31,7 @@ p { margin: 0; }
 form { display: grid; gap: .5rem; }
 .stack { display: flex; flex-direction: column; gap: .75rem; }
 label, .heading { font-weight: 600; }
-input {
+input, textarea {
   inline-size: 100%;
   min-block-size: 3rem;
   padding: .25rem .75rem;
@@ -45,9 +45,11 @@ input {
   letter-spacing: .2em;
   direction: ltr;
 }
-:host(:dir(rtl)) input { text-align: right; }
-input.long { font-size: 1.125rem; letter-spacing: .05em; }
-input[aria-invalid=true] { border: 2px solid var(--_error); }
+:host(:dir(rtl)) :is(input, textarea) { text-align: right; }
+input.long, textarea { font-size: 1.125rem; letter-spacing: .05em; }
+/* Lines are filled to their end: broken at its dashes only, a recovery code would need three of them on a telephone. */
+textarea { display: block; resize: none; field-sizing: content; min-block-size: 4.5rem; word-break: break-all; }
+[aria-invalid=true] { border: 2px solid var(--_error); }
 button {
   min-block-size: 2.75rem;
   padding: .5rem 1rem;

@@ -43,6 +43,10 @@ export interface TwoFactorTexts {
   /** Announced when the resend button can be pressed. */
   readonly resendNow: string;
   readonly resent: string;
+  /** Announced when a button is pressed before the end of the wait after too many tries. */
+  readonly retryWait: string;
+  /** Announced when that wait is over. */
+  readonly retryNow: string;
   /** The heading of the buttons for other methods, whose labels follow. */
   readonly others: string;
   readonly useCode: string;
@@ -88,6 +92,8 @@ export const ENGLISH: TwoFactorTexts = {
   resendWait: 'Please wait {seconds} seconds before the next message.',
   resendNow: 'You can have the code sent again now.',
   resent: 'The code is on its way again.',
+  retryWait: 'Please wait {time} before the next try.',
+  retryNow: 'You can try again now.',
   others: 'Other ways to confirm',
   useCode: 'Send me a code',
   useTotp: 'Authenticator app',
@@ -132,7 +138,11 @@ export function filled(
   });
 }
 
-/** Seconds as `9:59`. */
+/** Seconds as `9:59`, or `1:09:59` from one hour on. */
 export function clockOf(seconds: number): string {
-  return `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, '0')}`;
+  const twoDigits = (value: number): string => String(value).padStart(2, '0');
+  const hours = Math.floor(seconds / 3_600);
+  const minutes = Math.floor(seconds / 60) % 60;
+  const start = hours > 0 ? `${hours}:${twoDigits(minutes)}` : String(minutes);
+  return `${start}:${twoDigits(seconds % 60)}`;
 }

@@ -1,11 +1,11 @@
 import type { MethodName, RequestBody, RequestedConfirmation } from '../answers.js';
 import type { TwoFactorProblem } from '../problems.js';
 import { createTwoFactorClient, type TwoFactorClient } from '../index.js';
-import { CodeFlow, type FlowState } from './code-flow.js';
+import { CodeFlow, type FlowState, type RefusedCall } from './code-flow.js';
 import { CodeView, secondsUntil } from './code-view.js';
 import { pastedCode, plainCode } from './pasted-code.js';
 import { STYLES } from './styles.js';
-import { ENGLISH, filled, type TwoFactorTexts } from './texts.js';
+import { clockOf, ENGLISH, filled, type TwoFactorTexts } from './texts.js';
 import { codeFromMessage } from './web-otp.js';
 
 /** The events of `<two-factor-code>`, which bubble. */
@@ -22,6 +22,8 @@ export interface TwoFactorCodeEvents {
 const Base = globalThis.HTMLElement ?? class {};
 /** Seconds before the code expires at which the element announces it. */
 const LAST_MINUTE = 60;
+/** Seconds for which the answer to a press that came too early is displayed. The time in it would be wrong after a while. */
+const WAIT_DISPLAYED = 5;
 let sheet: CSSStyleSheet | undefined;
 
 /** One style sheet for all elements. A policy that forbids inline styles allows it. */
@@ -63,6 +65,8 @@ export class TwoFactorCode extends Base {
   #isDisabled = false;
   #ticking: ReturnType<typeof setInterval> | undefined;
   #textMessageWait: AbortController | undefined;
+  /** Seconds until the answer to a press that came too early is removed; 0 where there is none. */
+  #answerLeft = 0;
   /** The countdowns of the last tick, in seconds. */
   #seen = { left: 0, wait: 0 };
 
@@ -71,9 +75,9 @@ export class TwoFactorCode extends Base {
     const root = this.attachShadow({ mode: 'open', delegatesFocus: true });
     root.adoptedStyleSheets = [styleSheet()];
     this.#view = new CodeView(root, {
-      start: this.#pressed(() => this.#flow.start()),
-      submit: this.#pressed(() => this.#submit()),
-      passkey: this.#pressed(() => this.confirmWithPasskey()),
+      start: this.#pressed(() => this.#flow.start(), 'start'),
+      submit: this.#pressed(() => this.#submit(), 'confirm'),
+      passkey: this.#pressed(() => this.confirmWithPasskey(), 'confirm'),
       resend: () => void this.#resend(),
       choose: (method) => this.#pressed(() => this.#flow.choose(method))(),
       paste: (event) => this.#paste(event),
@@ -149,12 +153,12 @@ export class TwoFactorCode extends Base {
     this.#adopt('client');
     this.#adopt('texts');
     this.#render();
-    this.#tickWhileOpen();
+    this.#tickWhileNeeded();
     if (this.hasAttribute('start') && this.phase === 'idle') void this.request();
   }
 
   disconnectedCallback(): void {
-    clearInterval(this.#ticking);
+    this.#stopTicking();
     this.#textMessageWait?.abort();
   }
 
@@ -188,17 +192,27 @@ export class TwoFactorCode extends Base {
     };
   }
 
-  /** A press counts once, and not while the element is disabled. */
-  #pressed(action: () => Promise<void>): () => void {
+  /** A press counts once, not while the element is disabled, and not while the server refuses the call after too many tries. */
+  #pressed(action: () => Promise<void>, call?: RefusedCall): () => void {
     return () => {
-      if (!this.#isDisabled && !this.#flow.state.isBusy) void action();
+      if (this.#isDisabled || this.#flow.state.isBusy) return;
+      this.#flow.endWait();
+      const { refused, retryAt } = this.#flow.state;
+      const time = clockOf(secondsUntil(retryAt));
+      if (call === undefined || refused !== call) void action();
+      else this.#answerWait(filled(this.texts.retryWait, { time }));
     };
+  }
+
+  #answerWait(text: string): void {
+    this.#view.say(text);
+    this.#answerLeft = WAIT_DISPLAYED;
   }
 
   async #submit(): Promise<void> {
     const { field } = this.#view;
     if (plainCode(field.value) === '') {
-      this.#view.complain(this.texts.empty);
+      this.#view.complain(this.texts.empty, this.#flow.state);
       field.focus();
       return;
     }
@@ -208,7 +222,7 @@ export class TwoFactorCode extends Base {
   async #resend(): Promise<void> {
     if (this.#isDisabled || this.#flow.state.isBusy) return;
     const seconds = secondsUntil(this.#flow.state.resendAt);
-    if (seconds > 0) this.#view.say(filled(this.texts.resendWait, { seconds }));
+    if (seconds > 0) this.#answerWait(filled(this.texts.resendWait, { seconds }));
     else await this.#flow.resend();
   }
 
@@ -225,9 +239,10 @@ export class TwoFactorCode extends Base {
     const { phase, id, method, problem } = state;
     const hadFocus = this.matches(':focus-within');
     if (method !== before.method || id !== before.id) this.#view.field.value = '';
+    this.#answerLeft = 0;
     this.#render();
+    this.#tickWhileNeeded();
     if (phase !== before.phase || method !== before.method) {
-      this.#tickWhileOpen();
       this.#readMessages();
       // The focus moves to the next step only when it was in this element: it must not be taken from a person who types elsewhere
       // on the page.
@@ -260,26 +275,38 @@ export class TwoFactorCode extends Base {
     }
   }
 
-  #tickWhileOpen(): void {
+  /** Ticks while something on the page counts down. */
+  #tickWhileNeeded(): void {
+    const { phase, retryAt } = this.#flow.state;
+    if (phase !== 'open' && retryAt === 0) this.#stopTicking();
+    else this.#ticking ??= setInterval(() => this.#tick(), 1_000);
+  }
+
+  #stopTicking(): void {
     clearInterval(this.#ticking);
+    this.#ticking = undefined;
     this.#seen = { left: 0, wait: 0 };
-    if (this.phase === 'open') this.#ticking = setInterval(() => this.#tick(), 1_000);
   }
 
   #tick(): void {
-    const { state } = this.#flow;
     void this.#flow.followDelivery();
+    if (this.#answerLeft > 0 && --this.#answerLeft === 0) this.#view.say('');
+    const { state } = this.#flow;
     this.#view.renderTimes(state, this.texts);
     const left = secondsUntil(state.expiresAt);
     const wait = secondsUntil(state.resendAt);
     // Compared with the previous tick instead of an exact second, which may be missed: browsers skip timers of background pages.
     const before = this.#seen;
     this.#seen = { left, wait };
-    if (left === 0) this.#flow.expire();
-    else if (before.left > LAST_MINUTE && left <= LAST_MINUTE) {
+    const mayRetry = this.#flow.endWait();
+    const isOpen = state.phase === 'open';
+    if (isOpen && left === 0) this.#flow.expire();
+    else if (isOpen && before.left > LAST_MINUTE && left <= LAST_MINUTE) {
       this.#view.say(this.texts.validOneMinute);
-    } else if (before.wait > 0 && wait === 0 && state.method === 'code') {
+    } else if (isOpen && before.wait > 0 && wait === 0 && state.method === 'code') {
       this.#view.say(this.texts.resendNow);
+    } else if (mayRetry) {
+      this.#view.say(this.texts.retryNow);
     }
   }
 
