@@ -38,6 +38,7 @@ const GUIDES = {
   Fit: {
     'sign-in-that-you-have': 'Session, JWT, API key',
     'two-step-login-with-jwt': 'Two-step login with JWT',
+    'authenticator-app-with-jwt': 'JWT and an authenticator app',
     'several-tenants': 'Several tenants',
     captcha: 'CAPTCHA',
     fastify: 'Fastify',
