@@ -21,6 +21,7 @@ const GUIDES = {
   Do: {
     'use-a-proof': 'Use a proof',
     'remembered-devices': 'Remembered devices',
+    'factors-in-your-routes': 'Apps and passkeys in your routes',
     'two-factor-per-user': 'Switch it on and off per user',
     'ready-made-senders': 'Ready-made senders',
     'front-end': 'Front end',
