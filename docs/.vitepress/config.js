@@ -21,6 +21,7 @@ const GUIDES = {
   Do: {
     'use-a-proof': 'Use a proof',
     'remembered-devices': 'Remembered devices',
+    'factors-in-your-routes': 'Apps and passkeys in your routes',
     'two-factor-per-user': 'Switch it on and off per user',
     'ready-made-senders': 'Ready-made senders',
     'front-end': 'Front end',
@@ -38,6 +39,7 @@ const GUIDES = {
   Fit: {
     'sign-in-that-you-have': 'Session, JWT, API key',
     'two-step-login-with-jwt': 'Two-step login with JWT',
+    'authenticator-app-with-jwt': 'JWT and an authenticator app',
     'several-tenants': 'Several tenants',
     captcha: 'CAPTCHA',
     fastify: 'Fastify',

@@ -65,6 +65,7 @@ export interface CheckedConfirmation {
   readonly status: 'pending' | 'confirmed' | 'used' | 'expired' | 'locked' | 'cancelled';
   readonly attemptsLeft: number;
   readonly expiresAt: string;
+  /** From when on `resend` is accepted, where a code can be sent. */
   readonly resendAt: string;
   /** What confirmed it, `null` before that; only where methods are configured. */
   readonly confirmedBy?: string | null;

@@ -111,23 +111,31 @@ const RESEND_MEMBERS = inputMembers<TwoFactorResendInput>({
   context: true,
 });
 
-/** A requested confirmation, with the values that a client needs. */
+/**
+ * A requested confirmation, with the values that a client needs.
+ *
+ * A message was sent for the method `code` alone. For any other `method` the members `resendAt`, `codeLength` and `maskedToken` are
+ * placeholders, which the bundled controller leaves out of its answer: look at `method` before you pass them on.
+ */
 export interface RequestedConfirmation {
   /** The confirmation's id, 36 characters. */
   readonly id: string;
   /** When the code expires. */
   readonly expiresAt: Date;
-  /** When `resend(id)` is accepted. */
+  /** When `resend(id)` is accepted; the time of the call where nothing was sent. */
   readonly resendAt: Date;
-  /** Codes that may still be tried. */
+  /** Responses that may still be tried. */
   readonly attemptsLeft: number;
-  /** Characters of the code, for the input field. */
+  /** Characters of the sent code, for the input field; 0 where nothing was sent. */
   readonly codeLength: number;
   /** The method to begin with. A message was sent for `code` alone. */
   readonly method: MethodName;
   /** The methods that the subject can use for this confirmation now, in order of preference. */
   readonly methods: readonly MethodName[];
-  /** The phone number or address with most of its characters replaced: its owner recognises it, and no other reader learns it. */
+  /**
+   * The phone number or address with most of its characters replaced: its owner recognises it, and no other reader learns it. `****`
+   * where nothing was sent.
+   */
   readonly maskedToken: string;
   /**
    * `queued` with `delivery: 'queued'`: the message leaves after the commit, and `DeliveryService.status` tells what became of

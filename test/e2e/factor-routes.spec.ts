@@ -435,6 +435,8 @@ describe('Where there are routes of the factors', () => {
     for (const [route, body] of changesOf('recovery').slice(1)) {
       expect(await client.post(route, body)).toBeProblem(403, 'confirmation-required');
     }
+    // There is nothing that could prove it, so that a client enrols without asking for a proof.
+    expect(await client.request(ENROL)).toBeProblem(403, 'no-method');
     const begun = await client.enrol();
     const again = await client.enrol();
     expect(await client.activate(begun)).toBeProblem(404, 'not-found');

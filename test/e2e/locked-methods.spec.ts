@@ -18,6 +18,7 @@ const purpose: PurposeDefinition = {
 const purposes = {
   login: { ...purpose, methods: ['code', 'totp', 'recovery'] },
   'no-recovery': { ...purpose, methods: ['code', 'totp'] },
+  app: { ...purpose, methods: ['totp', 'recovery'] },
   plain: purpose,
 } satisfies Record<string, PurposeDefinition>;
 
@@ -69,6 +70,35 @@ describe('The refusal of a locked subject', () => {
       .get(LimitService, { strict: false })
       .failures({ subject: 'ann', token: 'ann@example.com' });
     expect(failures.count).toBe(11);
+  });
+
+  it('of a locked app names methods in a new request, and none at the confirmation that is open', async () => {
+    await start();
+    const { app, recoveryCodes } = await enrolApp(http, 'ann');
+    const begin = async (): Promise<string> => {
+      const { body } = await request('ann', { purpose: 'app' });
+      return (body as { id: string }).id;
+    };
+    const confirm = (id: string, method: string, code: string | undefined): Promise<Answer> =>
+      http.post('/2factor/confirm', { id, method, code }, { 'x-user': 'ann' });
+    const open = await begin();
+    for (let round = 0; round < 2; round += 1) {
+      const id = await begin();
+      for (let count = 0; count < 5; count += 1) await confirm(id, 'totp', app.wrongCode());
+    }
+
+    const requested = await request('ann', { purpose: 'app' });
+    const named = await request('ann', { purpose: 'app', method: 'totp' });
+    const confirmed = await confirm(open, 'totp', app.code());
+
+    for (const answer of [requested, named]) {
+      expect(answer).toBeProblem(429, 'too-many-requests', {
+        retryAfter: 30,
+        methods: ['recovery'],
+      });
+    }
+    expect(confirmed).toBeProblem(429, 'too-many-requests', { retryAfter: 30 });
+    expect(await confirm(open, 'recovery', recoveryCodes[0])).toMatchObject({ status: 200 });
   });
 
   it.each(['no-recovery', 'plain'])('names none for the purpose %s', async (name) => {

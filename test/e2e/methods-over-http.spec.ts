@@ -82,6 +82,43 @@ describe('Methods over HTTP', () => {
     });
   });
 
+  it('describes what was never sent by placeholders to the application, and leaves them out over HTTP', async () => {
+    await enrolApp(http, 'gwen');
+    const methods = ['totp', 'recovery'] as const;
+
+    const requested = await http.twoFactor.request({
+      subject: 'gwen',
+      purpose: 'app-only',
+      methods,
+    });
+
+    expect(requested).toMatchObject({
+      method: 'totp',
+      methods,
+      maskedToken: '****',
+      codeLength: 0,
+      resendAt: new Date(http.clock.now()),
+    });
+    expect(requested).not.toHaveProperty('delivery');
+    await expect(http.twoFactor.resend(requested.id)).rejects.toMatchObject({
+      code: 'method-not-allowed',
+    });
+    const { body } = await request('gwen', { purpose: 'app-only' });
+    expect(Object.keys(body as object)).toEqual([
+      'id',
+      'expiresAt',
+      'attemptsLeft',
+      'method',
+      'methods',
+    ]);
+    const checked = await http.post('/2factor/check', body as object, { 'x-user': 'gwen' });
+    expect(checked.body).toHaveProperty('resendAt');
+    expect(await http.post('/2factor/resend', body as object, { 'x-user': 'gwen' })).toBeProblem(
+      409,
+      'method-not-allowed',
+    );
+  });
+
   it('sends a code when the person has no app, or names the code', async () => {
     await enrolApp(http, 'bea');
     const expected = { method: 'code', codeLength: 20, maskedToken: expect.any(String) };

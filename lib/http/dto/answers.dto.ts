@@ -124,7 +124,7 @@ export class CheckAnswer {
   @ApiMember({ ...TIME, description: 'Until when the code can be confirmed.' })
   expiresAt!: string;
 
-  @ApiMember({ ...TIME, description: 'From when on resend is accepted.' })
+  @ApiMember({ ...TIME, description: 'From when on resend is accepted, where a code can be sent.' })
   resendAt!: string;
 
   @ApiMember({
