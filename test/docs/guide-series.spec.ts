@@ -51,6 +51,10 @@ describe.sequential('The guides, in order', () => {
       followed.push(name);
     },
   );
+
+  it('leaves an application that passes the test of its guides', async () => {
+    expect(await bank.test()).toMatch(/Tests\s+1 passed/);
+  });
 });
 
 /** An authenticator app that shows a code once, as the server accepts each step once. */
@@ -125,20 +129,35 @@ describe.sequential.each(hasChromium ? databases : [])('The bank of the guides o
     const ann = await person('ann');
     await ann.enterPhone('not a number');
     await ann.reads('This is no phone number.');
+    for (const none of ['+1 415 555', '+999 12345678']) {
+      await ann.enterPhone(none);
+      await ann.reads('This is no phone number.');
+    }
+    await ann.enterPhone('+44 7400 123456');
+    await ann.reads('No code can be sent there.');
     await ann.enterPhone('(415) 555-0123');
     const code = await bank.codeFor(phone);
     await ann.confirm(code === '123456' ? '654321' : '123456');
     await ann.reads('The code is wrong.');
+    await ann.reload();
+    await ann.reads('Attempts left: \u20684\u2069');
     await ann.confirm(code);
     await ann.reads(`Your number is ${phone} now.`);
+    expect(bank.messagesTo(phone)).toBe(1);
 
     await ann.signOut();
     await ann.beginSignIn();
     await ann.confirmByMessage(phone);
     await ann.isSignedIn();
     await ann.enterPayment('10.00', 'Bob');
+    await ann.reads('We sent a code to');
+    await ann.reload();
+    await ann.reads('Pay 10.00 USD to Bob?');
     await ann.confirmByMessage(phone);
     await ann.reads('You have paid 10.00 USD.');
+    await ann.reload();
+    await ann.reads('10.00 USD to Bob');
+    expect(bank.messagesTo(phone)).toBe(3);
     expect(bank.log).toContain('To approve: "Pay 10.00 USD to Bob".');
 
     await ann.visit('/security.html');
@@ -188,6 +207,11 @@ describe.sequential.each(hasChromium ? databases : [])('The bank of the guides o
     await eve.enterPhone(old);
     await eve.confirmByMessage(old);
     await eve.reads('Another account has this number.');
+    expect(await eve.page.getByText('Confirmed.').filter({ visible: true }).count()).toBe(0);
+    await eve.enterPayment('10.00', 'Eve');
+    await eve.reads('There is no address or number of yours to send a code to.');
+    await eve.page.getByRole('link', { name: 'Add a phone number' }).click();
+    await eve.reads('New phone number');
 
     // A thief of the session can prove a number of the thief, and no more.
     const asked = await bob.call('POST', '/2factor/request-confirmation', {
@@ -229,11 +253,16 @@ describe.sequential.each(hasChromium ? databases : [])('The bank of the guides o
     await bob.enterPhone(fresh);
     await bob.confirmByMessage(fresh);
     await bob.reads('Do you agree?');
-    await bob.confirmByMessage(old);
-    await bob.reads(`Your number is ${fresh} now.`);
     const stored = await bob.page.evaluate<string>(
       'document.querySelector(\'[purpose="new-phone"]\').value',
     );
+    // The code to the old number is awaited, and the new one stays proved.
+    await bob.reads(`We sent a code to`);
+    await bob.reload();
+    await bob.reads('Do you agree?');
+    await bob.confirmByMessage(old);
+    await bob.reads(`Your number is ${fresh} now.`);
+    expect(bank.messagesTo(fresh)).toBe(1);
     const used = 'The proof of the new number was used before. Please start again.';
     expect(await put({ confirmation: stored })).toEqual([403, 'number-used', used]);
   });

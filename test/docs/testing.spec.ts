@@ -21,6 +21,9 @@ const tests = await load<Record<string, (application: Tested) => Promise<void>>>
   'phones.spec.ts',
 );
 const { startAlone } = await load<{ startAlone: () => Promise<TestingModule> }>(page, 'alone.ts');
+const { confirmsWithACookieOnExpress } = await load<{
+  confirmsWithACookieOnExpress: () => Promise<void>;
+}>(page, 'session.spec.ts');
 const { confirmsByAnAppOnFastify } = await load<{ confirmsByAnAppOnFastify: () => Promise<void> }>(
   page,
   'app-code.spec.ts',
@@ -59,6 +62,9 @@ describe('Test your application', () => {
 
     expect((await module.get(ConfirmerService).confirm(id, '000001'))[1]).toBe(true);
   });
+
+  it('confirms with the cookie of a session on Express, and not without it', () =>
+    expect(confirmsWithACookieOnExpress()).resolves.toBeUndefined());
 
   it('confirms by an app on Fastify', () =>
     expect(confirmsByAnAppOnFastify()).resolves.toBeUndefined());

@@ -1,6 +1,7 @@
-// The application that the guides grow, built in a fresh folder by what the guides say and nothing else. Three things differ from a
+// The application that the guides grow, built in a fresh folder by what the guides say and nothing else. Four things differ from a
 // reader's machine: `npm install` and `npx @nestjs/cli` take what is installed for this repository instead of the registry, with
-// this package as `npm pack` packs it; the port is a free one; and the id and the code of an example are those of the run.
+// this package as `npm pack` packs it; Vitest runs without the plugin for path aliases, which is not installed here and which
+// the guides do not use; the port is a free one; and the id and the code of an example are those of the run.
 import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
@@ -95,6 +96,11 @@ export class GuideApplication {
     return this.#messages().filter(([to]) => to === phone).length;
   }
 
+  /** Runs the tests that the guides have written. @returns what Vitest says. @throws when one of them fails. */
+  test(): Promise<string> {
+    return this.#answerOf('npm run test:e2e');
+  }
+
   /** Starts the server as the guides do, with more in its environment until it is started again. */
   async restart(more: Readonly<Record<string, string>>): Promise<void> {
     this.#more = more;
@@ -135,7 +141,7 @@ export class GuideApplication {
 
   async #run({ line, answer }: Command): Promise<void> {
     const [, variable] = /^([A-Z]+)=\S+$/.exec(line) ?? [];
-    if (line.startsWith('npx @nestjs/cli new ')) await this.#new(line.split(' ')[3]!);
+    if (line.startsWith('npx @nestjs/cli@12 new ')) await this.#new(line.split(' ')[3]!);
     else if (line.startsWith('cd ')) this.#cwd = join(this.#cwd, line.slice(3));
     else if (line.startsWith('npm install ')) await this.#install(line.split(' ').slice(2));
     else if (line.endsWith('npm start')) await this.#start(line);
@@ -148,6 +154,11 @@ export class GuideApplication {
     const cli = join(ROOT, 'node_modules/@nestjs/cli/bin/nest.js');
     const how = ['new', name, '--skip-git', '--skip-install', '--package-manager', 'npm'];
     await run(process.execPath, [cli, ...how], { cwd: this.#cwd, env: this.#environment });
+    const file = join(this.#cwd, name, 'vitest.config.e2e.ts');
+    const config = await readFile(file, 'utf8');
+    const plain = config.replaceAll(/^.*tsconfigPaths.*\n/gm, '');
+    if (plain === config) throw new Error('Nest has generated another configuration of Vitest.');
+    await writeFile(file, plain);
   }
 
   /** Every name must be installed for this repository, and its version is the one that is installed here. */
@@ -209,8 +220,14 @@ export class GuideApplication {
   }
 
   async #answerOf(line: string): Promise<string> {
-    const { stdout } = await run('bash', ['-c', line], { cwd: this.#cwd, env: this.#environment });
-    return stdout.trim();
+    try {
+      const options = { cwd: this.#cwd, env: this.#environment };
+      const { stdout } = await run('bash', ['-c', line], options);
+      return stdout.trim();
+    } catch (error) {
+      const { stdout = '', stderr = '' } = error as { stdout?: string; stderr?: string };
+      throw new Error(`${line}\nhas failed:\n${stdout}${stderr}`, { cause: error });
+    }
   }
 
   /** Numbers and codes of all text messages, in their order. */
@@ -226,14 +243,16 @@ export class GuideApplication {
     return code;
   }
 
-  /** As `nest build` does, without writing. */
+  /** As `nest build` does, without writing, and with the tests. */
   #compile(): string[] {
-    const file = join(this.#cwd, 'tsconfig.build.json');
+    const file = join(this.#cwd, 'tsconfig.json');
     if (!existsSync(file)) return [];
     const { config } = ts.readConfigFile(file, (path) => ts.sys.readFile(path)) as {
       config: object;
     };
-    const { fileNames, options: given } = ts.parseJsonConfigFileContent(config, ts.sys, this.#cwd);
+    const parsed = ts.parseJsonConfigFileContent(config, ts.sys, this.#cwd);
+    const { options: given } = parsed;
+    const fileNames = parsed.fileNames.filter((name) => !/vitest\.config[.\w]*\.ts$/.test(name));
     const options = { ...given, noEmit: true, incremental: false };
     const host = ts.createIncrementalCompilerHost(options);
     const read = host.getSourceFile.bind(host);

@@ -41,6 +41,10 @@ export class GuidePerson {
     await this.page.goto(`${this.#bank.origin}${path}`);
   }
 
+  async reload(): Promise<void> {
+    await this.page.reload();
+  }
+
   /** Presses a button, or waits until it can be pressed. */
   async press(name: string): Promise<void> {
     await this.page.getByRole('button', { name, exact: true }).click();
