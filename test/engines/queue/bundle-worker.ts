@@ -1,4 +1,4 @@
-import { mkdtemp } from 'node:fs/promises';
+import { mkdir, mkdtemp } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -13,6 +13,8 @@ const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
  * @returns its path.
  */
 export async function bundleWorker(): Promise<string> {
+  // In a fresh clone there is no such folder.
+  await mkdir(join(ROOT, '.tmp'), { recursive: true });
   const folder = await mkdtemp(join(ROOT, '.tmp', 'queue-'));
   const bundle = await rolldown({
     input: fileURLToPath(new URL('worker.ts', import.meta.url)),

@@ -6,6 +6,7 @@ import type { DataSourceOptions } from 'typeorm';
 
 import { shortId } from '../../../lib/crypto/index.js';
 import type { Backlog, FailedMessage } from './backlog.js';
+import { SPEED } from './fast-clock.js';
 import { Provider, type ProviderBehaviour, type ProviderCall } from './provider.js';
 import type { Order, Report } from './worker.js';
 
@@ -35,6 +36,8 @@ export interface StormInput {
 /** What came of it. */
 export interface StormResult {
   readonly kills: number;
+  /** Requests that were refused, by a limit or because the database did not answer, and repeated later. */
+  readonly refusedRequests: number;
   readonly calls: number;
   readonly refusedCalls: number;
   readonly arrived: number;
@@ -55,6 +58,8 @@ export interface StormResult {
 const CUT_OFF_MS = 5_000;
 const KILL_EVERY_MS = 1_000;
 const TICK_MS = 50;
+/** The requests that a worker is given at once. A kill must not cut off more of them than a server has connections. */
+const MOST_IN_FLIGHT = 50;
 const LEFT = 2;
 /** As in lib/delivery/queue/retry.ts: a message is called at most so often, and not in the last minute of its code. */
 const MAX_TRIES = 3;
@@ -108,15 +113,24 @@ export async function storm(input: StormInput): Promise<StormResult> {
   const running: StartedWorker[] = [];
   const ordered = new Map<StartedWorker, Set<string>>();
   const waiting = [...tokens];
+  /** Requests that were refused, and when their clients repeat them. */
+  const later: { readonly token: string; readonly at: number }[] = [];
+  let refusedRequests = 0;
   const dropped = new Set<string>();
   let middle: Promise<void> | undefined;
   let isOver = false;
+  let crash: string | undefined;
 
   const start = async (): Promise<void> => {
     const mine = new Set<string>();
     const { environment } = input;
     const worker = await startQueueWorker(input, provider, begun, environment, (report) => {
       if (report.is === 'expired') dropped.add(report.id);
+      if (report.is === 'refused') {
+        refusedRequests += 1;
+        mine.delete(report.token);
+        later.push({ token: report.token, at: Date.now() + (report.afterSeconds * 1_000) / SPEED });
+      }
       if (report.is !== 'requested') return;
       open.delete(report.token);
       idOf.set(report.token, report.id);
@@ -124,6 +138,9 @@ export async function storm(input: StormInput): Promise<StormResult> {
     });
     ordered.set(worker, mine);
     running.push(worker);
+    worker.child.once('exit', (code) => {
+      if (code !== null) crash ??= `A worker has exited with ${code} of its own accord.`;
+    });
     if (isOver) worker.child.kill('SIGKILL');
   };
   const kill = (): void => {
@@ -142,14 +159,19 @@ export async function storm(input: StormInput): Promise<StormResult> {
     const perTick = Math.ceil((input.messages * TICK_MS) / (input.overSeconds * 1_000));
     let nextKill = Date.now() + KILL_EVERY_MS;
     while (open.size > 0) {
+      if (crash !== undefined) throw new Error(crash);
       if (Date.now() - begun > input.timeoutMs) throw new Error(`${open.size} requests are open.`);
-      for (const token of waiting.splice(0, perTick)) {
+      const due = later.filter(({ at }) => at <= Date.now());
+      for (const each of due) {
+        later.splice(later.indexOf(each), 1);
+        waiting.push(each.token);
+      }
+      for (let count = 0; count < perTick && waiting.length > 0; count += 1) {
         const worker = running[Math.floor(Math.random() * running.length)];
-        if (worker === undefined) waiting.push(token);
-        else {
-          ordered.get(worker)!.add(token);
-          worker.order({ do: 'request', token });
-        }
+        if (worker === undefined || ordered.get(worker)!.size >= MOST_IN_FLIGHT) continue;
+        const token = waiting.shift()!;
+        ordered.get(worker)!.add(token);
+        worker.order({ do: 'request', token });
       }
       await sleep(TICK_MS);
       if (open.size <= input.messages / 2) middle ??= input.inTheMiddle?.();
@@ -183,7 +205,8 @@ export async function storm(input: StormInput): Promise<StormResult> {
         return [token, dropped.has(shortId(id)) ? 'expired' : fateOf(failed.get(id), count)];
       }),
     );
-    return resultOf(fates, provider, killedAt, begun);
+    if (crash !== undefined) throw new Error(crash);
+    return { ...resultOf(fates, provider, killedAt, begun), refusedRequests };
   } finally {
     isOver = true;
     for (const { child } of running) child.kill('SIGKILL');
@@ -219,7 +242,7 @@ function resultOf(
   { calls }: Provider,
   killedAt: ReadonlyMap<number, number>,
   begun: number,
-): StormResult {
+): Omit<StormResult, 'refusedRequests'> {
   const accepted = calls.filter(({ isAccepted }) => isAccepted);
   const arrivals = byToken(accepted);
   const twice = [...arrivals].filter(([, received]) => received.length > 1);

@@ -12,6 +12,8 @@ import {
   TwoFactorEvents,
   TwoFactorModule,
   TwoFactorService,
+  TwoFactorTooManyRequestsError,
+  TwoFactorUnavailableError,
 } from '../../../lib/index.js';
 import { fastClock } from './fast-clock.js';
 
@@ -23,9 +25,14 @@ export type Order =
 export type Report =
   | { readonly is: 'ready' }
   | { readonly is: 'requested'; readonly token: string; readonly id: string }
+  /** A limit, or a database that does not answer, refused a request: its client repeats it after that time, in seconds of the clock. */
+  | { readonly is: 'refused'; readonly token: string; readonly afterSeconds: number }
   /** A message was not sent, because its code had expired. The id is shortened, as in every event. */
   | { readonly is: 'expired'; readonly id: string }
   | { readonly is: 'swept'; readonly number: number };
+
+/** After which a client repeats a request that was refused without a time. */
+const SECONDS_WITHOUT_ANSWER = 5;
 
 const {
   DATABASE = '',
@@ -99,17 +106,36 @@ app.get(TwoFactorEvents).subscribe((event) => {
   }
 });
 
+async function request(token: string): Promise<string> {
+  const { id } = await app.get(TwoFactorService).request({
+    token,
+    subject: token,
+    purpose: 'login',
+    idempotencyKey: `the-only-request-of-${token}`.replace('@', '-at-'),
+  });
+  return id;
+}
+
+/**
+ * What an answer of 429 or 503 has as `Retry-After`. MariaDB and MySQL charge a message before they insert its row, so that a process
+ * which is killed in between has used up one of the five messages that a recipient gets in ten minutes.
+ */
+function secondsToWait(error: unknown): number {
+  const isRefusal =
+    error instanceof TwoFactorTooManyRequestsError || error instanceof TwoFactorUnavailableError;
+  if (!isRefusal) throw error;
+  return error.retryAfterSeconds ?? SECONDS_WITHOUT_ANSWER;
+}
+
 async function obey(order: Order): Promise<void> {
   switch (order.do) {
     case 'request': {
       const { token } = order;
-      const { id } = await app.get(TwoFactorService).request({
-        token,
-        subject: token,
-        purpose: 'login',
-        idempotencyKey: `the-only-request-of-${token}`.replace('@', '-at-'),
-      });
-      report({ is: 'requested', token, id });
+      try {
+        report({ is: 'requested', token, id: await request(token) });
+      } catch (error) {
+        report({ is: 'refused', token, afterSeconds: secondsToWait(error) });
+      }
       return;
     }
     case 'sweep':
