@@ -116,22 +116,34 @@ describe.each(isolationCells)(
       }
     });
 
+    // PostgreSQL ends some statements of the twin by an error under the higher levels, which counts as a refusal.
+    const naively = (id: string, factor: string, step: number | null) => () =>
+      instances.naive.confirm(id, factor, step).catch(() => false);
+
     it('confirm more than once in the naive twin, by a code of an app and by recovery codes', async () => {
       const subject = instances.nextSubject();
       const { factorId } = await enrolApp(instances.first, subject);
-      const states = await Promise.all(Array.from({ length: COPIES }, () => make(subject, 'totp')));
-      const naively = states.map(
-        ({ id }) =>
-          () =>
-            instances.naive.confirm(id, factorId, stepNow()),
-      );
-      expect(await winners(naively)).toBeGreaterThan(1);
+      let confirmed = 0;
+      for (let round = 0; round < 10 && confirmed < 2; round += 1) {
+        instances.first.clock.advance(30);
+        const states = await Promise.all(
+          Array.from({ length: COPIES }, () => make(subject, 'totp')),
+        );
+        confirmed = await winners(states.map(({ id }) => naively(id, factorId, stepNow())));
+      }
+      expect(confirmed).toBeGreaterThan(1);
 
-      const { id } = await make(subject, 'recovery');
       const factors = instances.first.dataSource.getRepository(FactorRecord);
-      const codes = await factors.findBy({ subject, method: 'recovery' });
-      await winners(codes.map((code) => () => instances.naive.confirm(id, code.id, null)));
-      expect(await factors.countBy({ subject, method: 'recovery' })).toBeLessThan(9);
+      let consumed = 0;
+      for (let round = 0; round < 10 && consumed < 2; round += 1) {
+        const other = instances.nextSubject();
+        await enrolApp(instances.first, other);
+        const { id } = await make(other, 'recovery');
+        const codes = await factors.findBy({ subject: other, method: 'recovery' });
+        await winners(codes.map((code) => naively(id, code.id, null)));
+        consumed = codes.length - (await factors.countBy({ subject: other, method: 'recovery' }));
+      }
+      expect(consumed).toBeGreaterThan(1);
     });
   },
 );
