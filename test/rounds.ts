@@ -39,6 +39,8 @@ export const ON_ALL_SERVERS = [
   'test/engines/faults/killed-settle-on-a-file.spec.ts',
   'test/engines/factor-guesses.spec.ts',
   'test/engines/factor-isolation.spec.ts',
+  'test/engines/settle-isolation.spec.ts',
+  'test/engines/factor-processes.spec.ts',
   'test/engines/passkey-attacks.spec.ts',
   'test/engines/bullmq.spec.ts',
   'test/engines/bullmq-storm.spec.ts',

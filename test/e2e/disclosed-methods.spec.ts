@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 import type { PurposeDefinition } from '../../lib/index.js';
 import { enrolApp, METHODS } from '../support/authenticator.js';
+import { disclosureTable, documentedRoutes } from '../support/disclosure-table.js';
 import { comparable, startHttpApp, type Answer, type HttpTestApp } from '../support/http.js';
 import { UNKNOWN_ID } from '../support/unknown-id.js';
 import { header } from './controller-fixtures.js';
@@ -20,6 +21,7 @@ const strict = (context: ExecutionContext): string => {
 const purposes = {
   login: { subject, recipient, methods: ['totp', 'code', 'recovery'] },
   strict: { subject: strict, recipient, methods: ['totp', 'recovery'] },
+  plain: { subject, recipient },
   'sign-up': { open: true },
   factors: { subject, recipient },
 } satisfies Record<string, PurposeDefinition>;
@@ -69,6 +71,7 @@ const ROUTES: readonly [reason: string, route: string, body: object][] = [
     'confirm',
     { id: UNKNOWN_ID, code: 'K7QF2-M9DXW-4TH8R-BN3CV-6YJ0P', method: 'recovery' },
   ],
+  ['the same is true of a challenge', 'challenge', { id: UNKNOWN_ID, method: 'passkey' }],
   ['the same is true of a message', 'resend', { id: UNKNOWN_ID }],
   ['and of its state', 'check', { id: UNKNOWN_ID }],
   ['the factors are those of the session', 'factors/list', {}],
@@ -86,6 +89,16 @@ const ROUTES: readonly [reason: string, route: string, body: object][] = [
   ['the same is true of a removal', 'factors/remove', { factor: 'recovery', allowLast: true }],
   ['and of new codes', 'factors/recovery-codes', {}],
 ];
+
+/** A purpose without methods refuses to name one. */
+const OTHER_PURPOSES: typeof ROUTES = [
+  ['it has a code alone', 'request-confirmation', { purpose: 'plain', method: 'totp' }],
+];
+
+const NAMED: Readonly<Record<string, readonly string[]>> = {
+  confirm: ['totp', 'code', 'recovery'],
+  challenge: ['passkey', 'totp'],
+};
 
 describe('A stranger with the name of a subject', () => {
   let http: HttpTestApp;
@@ -126,6 +139,25 @@ describe('A stranger with the name of a subject', () => {
     expect(forAnn.filter((sql) => sql.includes('two_factor_factor'))).toEqual([]);
   });
 
+  it('gets from each documented route the answers that docs/threats.md lists, and no other', async () => {
+    const table = await disclosureTable();
+    const seen = new Map<string, Set<string>>();
+    for (const [, route, body] of [...ROUTES, ...OTHER_PURPOSES]) {
+      if ('purpose' in body && body.purpose === 'strict') continue;
+      const { status, body: answer } = await call(route, body, 'ann');
+      const { error } = answer as { error?: string };
+      const name = `POST /2factor/${route}`;
+      seen.set(name, (seen.get(name) ?? new Set()).add([status, error].filter(Boolean).join(' ')));
+    }
+
+    const documented = await documentedRoutes();
+    expect([...seen.keys()].toSorted()).toEqual(documented.toSorted());
+    for (const route of documented) {
+      const row = table.find((each) => each.route === route);
+      expect([...seen.get(route)!].toSorted(), route).toEqual(row?.answers.toSorted());
+    }
+  });
+
   it('learns it with the session of that person, which shows that the comparison can fail', async () => {
     const body = { purpose: 'login' };
     const [ann, nora] = await Promise.all(
@@ -142,8 +174,8 @@ describe('A stranger with the name of a subject', () => {
       (await http.confirmer.makeConfirmation({ subject: 'ann', purpose: 'login', methods })).id;
     const [byApp, byCode] = [await make(['totp']), await make(['code'])];
 
-    for (const route of ['confirm', 'resend', 'check']) {
-      for (const method of route === 'confirm' ? ['totp', 'code', 'recovery'] : [undefined]) {
+    for (const route of ['confirm', 'challenge', 'resend', 'check']) {
+      for (const method of NAMED[route] ?? [undefined]) {
         const code = method === 'recovery' ? 'K7QF2-M9DXW-4TH8R-BN3CV-6YJ0P' : '123456';
         const answers = await Promise.all(
           [byApp, byCode, UNKNOWN_ID].map((id) =>

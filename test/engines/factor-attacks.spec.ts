@@ -100,6 +100,28 @@ describe.each(engines)('Attacks on factors on %s', (engine) => {
     expect(await failuresOf(subject)).toBe(0);
   });
 
+  it('lets the owner confirm by the app, and by a code, while anonymous guesses lock the phone number', async () => {
+    const token = '+4915112345678';
+    const { subject, app } = await enrolApp(test, 'owner-of-a-number');
+    for (let round = 0; round < 2; round += 1) {
+      const { id } = await test.confirmer.makeConfirmation({ purpose: 'sign-up', token });
+      for (let count = 0; count < LIMIT; count += 1) await test.confirmer.confirm(id, WRONG_CODE);
+    }
+    await expect(
+      test.confirmer.makeConfirmation({ purpose: 'sign-up', token }),
+    ).rejects.toMatchObject({ code: 'too-many-requests', limit: 'failures' });
+
+    const methods = ['totp', 'code'] as const;
+    const byApp = await test.confirmer.makeConfirmation({ subject, token, methods });
+    const byCode = await test.confirmer.makeConfirmation({ subject, token, methods });
+
+    expect(await failuresOf(subject)).toBe(0);
+    expect((await test.confirmer.confirm(byApp.id, { method: 'totp', code: app.code() }))[1]).toBe(
+      true,
+    );
+    expect((await test.confirmer.confirm(byCode.id, byCode.code!))[1]).toBe(true);
+  });
+
   it('ends the failures of the app by its right code, and not those of the codes', async () => {
     const { subject, app } = await enrolApp(test, 'resets');
     const state = await test.confirmer.makeConfirmation({ subject, methods: ['totp', 'code'] });

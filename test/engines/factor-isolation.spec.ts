@@ -1,42 +1,18 @@
 // Two concurrent changes of the last and of the first factor, over HTTP, under every isolation level of every engine.
-import type { DataSource } from 'typeorm';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 import { FactorRecord, recoveryCodes, totp } from '../../lib/index.js';
 import { enrolApp, TestAuthenticator } from '../support/authenticator.js';
-import { engines, type EngineName } from '../support/engines.js';
 import { FactorClient, FACTORS, MANY } from '../support/factor-routes.js';
 import { startHttpApp, type Answer, type HttpTestApp } from '../support/http.js';
+import { isolationCells, setLevel } from '../support/isolation.js';
 import { NaiveFactors } from '../support/naive-factors.js';
 
 const POOL = 5;
 const ROUNDS = 3;
-const LEVELS = ['READ COMMITTED', 'REPEATABLE READ', 'SERIALIZABLE'] as const;
-/** SQLite has one level, and its one connection belongs to one application. */
-const cells: readonly { engine: EngineName; level: (typeof LEVELS)[number] }[] = engines
-  .filter((engine) => engine !== 'sqljs')
-  .flatMap((engine) => {
-    const levels = engine === 'better-sqlite3' ? LEVELS.slice(-1) : LEVELS;
-    return levels.map((level) => ({ engine, level }));
-  });
-
 const METHODS = [totp({ issuer: 'ACME', max: 3 }), recoveryCodes({ count: 10 })];
 
-/** Sets the level on every connection of the pool, which keeps them. */
-async function setLevel(source: DataSource, level: string): Promise<void> {
-  const { options } = source;
-  if (options.type === 'better-sqlite3') return;
-  const sql =
-    options.type === 'postgres'
-      ? `SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL ${level}`
-      : `SET SESSION TRANSACTION ISOLATION LEVEL ${level}`;
-  const runners = Array.from({ length: POOL }, () => source.createQueryRunner());
-  await Promise.all(runners.map((runner) => runner.connect()));
-  for (const runner of runners) await runner.query(sql);
-  await Promise.all(runners.map((runner) => runner.release()));
-}
-
-describe.each(cells)(
+describe.each(isolationCells)(
   'Two concurrent changes of factors on $engine under $level',
   ({ engine, level }) => {
     let all: HttpTestApp[];
@@ -55,7 +31,7 @@ describe.each(cells)(
       const first = await startHttpApp({ engine, options, dataSource });
       const second = await startHttpApp({ engine, database: first.database, options, dataSource });
       all = [first, second];
-      for (const { dataSource: source } of all) await setLevel(source, level);
+      for (const { dataSource: source } of all) await setLevel(source, level, POOL);
       naive = new NaiveFactors(first.dataSource);
     });
     afterAll(async () => {

@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 
 import { describe, expect, it } from 'vitest';
 
+import { disclosureTable, documentedRoutes } from '../support/disclosure-table.js';
 import { missingPaths, namedPaths, numberedSections } from '../support/named-paths.js';
 
 const read = (name: string): Promise<string> =>
@@ -30,6 +31,19 @@ describe('docs/threats.md', () => {
       ]);
       const tests = /^- Tests: [\s\S]*/m.exec(section)?.[0] ?? '';
       expect(namedPaths(tests, 'test'), number).not.toEqual([]);
+    }
+  });
+
+  it('says of each documented route what an anonymous client sees of the methods of a person, and why', async () => {
+    const table = await disclosureTable();
+    const routes = table.map(({ route }) => route);
+
+    expect(new Set(routes).size).toBe(routes.length);
+    expect(routes).toEqual(expect.arrayContaining(await documentedRoutes()));
+    for (const { route, answers, reason, test } of table) {
+      expect(answers, route).not.toEqual([]);
+      expect(reason.length, route).toBeGreaterThan(7);
+      expect(test, route).toMatch(/^test\/(?:e2e|sample-app)\/disclosed-methods\.spec\.ts$/);
     }
   });
 

@@ -6,6 +6,7 @@ import type jsQR from 'jsqr';
 import { chromium, type Browser, type BrowserContext, type Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
+import { User } from '../../sample-app/src/accounts/user.entity.js';
 import { TestAuthenticator } from '../support/authenticator.js';
 import { startBank, type Bank } from '../support/bank.js';
 import { CHROMIUM, CHROMIUM_ARGS, hasChromium } from '../support/chromium.js';
@@ -218,9 +219,11 @@ describe.each(hasChromium ? [CHROMIUM] : [])('The security page in %s', (executa
     180_000,
   );
 
-  it('adds a passkey that pays 10 EUR, and whose answer pays no 1,000 EUR', async () => {
+  it('adds a passkey that pays 10 EUR, and whose answer for that pays no 1,000 EUR', async () => {
     const email = 'passkey@bank.example';
     const page = await open(email);
+    await bank.dataSource.getRepository(User).update({ email }, { balanceCents: 200_000 });
+    await page.reload();
     await addVirtualAuthenticator(page);
     await openSecurity(page);
     await page.getByLabel('Name of the device').fill('My laptop');
@@ -246,23 +249,38 @@ describe.each(hasChromium ? [CHROMIUM] : [])('The security page in %s', (executa
     await page.getByText('You do not have your passkey?').click();
     await page.getByText('remove the lost passkey by a recovery code').waitFor();
     expect(await flawsOfAll(page, 'transfer')).toEqual([]);
-    const confirmed = page.waitForRequest('**/2factor/confirm');
+    // The answer for 10 EUR does not reach the bank, so that it is a fresh one.
+    const CONFIRM = '**/2factor/confirm';
+    const confirmed = page.waitForRequest(CONFIRM);
+    await page.route(CONFIRM, (call) => call.abort());
     await use();
-    await status(page, 'Paid 10.00 EUR to bob@bank.example.');
-    const { response } = (await confirmed).postDataJSON() as { response: unknown };
+    const kept = (await confirmed).postDataJSON() as { id: string; response: unknown };
+    await page.getByRole('alert').waitFor();
+    await page.unroute(CONFIRM);
+    await page.reload();
 
     // A page of a thief, which shows 10 EUR and asks the bank for 1,000 EUR.
-    await page.route('**/2factor/confirm', (call) => {
+    await page.route(CONFIRM, (call) => {
       const body = call.request().postDataJSON() as object;
-      return call.continue({ postData: JSON.stringify({ ...body, response }) });
+      return call.continue({ postData: JSON.stringify({ ...body, response: kept.response }) });
     });
-    await ask('990');
+    await ask('1000');
     await use();
     await page.getByRole('alert').getByText('The passkey was refused.').waitFor();
-    await page.unroute('**/2factor/confirm');
-    // The right answer to the same question pays.
+    await page.unroute(CONFIRM);
+    // For 10 EUR it is right.
+    const answer = await page.evaluate(async (body) => {
+      const headers = { 'content-type': 'application/json' };
+      const init = { method: 'POST', headers, body: JSON.stringify(body) };
+      return (await fetch('/api/v1/auth/2factor/confirm', init)).status;
+    }, kept);
+    expect(answer).toBe(200);
+    // The right answer to the question about 1,000 EUR pays, and so does one about 10 EUR.
     await use();
-    await status(page, 'Paid 990.00 EUR');
+    await status(page, 'Paid 1000.00 EUR to bob@bank.example.');
+    await ask('10');
+    await use();
+    await status(page, 'Paid 10.00 EUR to bob@bank.example.');
 
     await page.getByRole('button', { name: 'Sign out', exact: true }).click();
     await page.locator('#sign-in-email').fill(email);

@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { User } from '../../sample-app/src/accounts/user.entity.js';
 import { startBank, type Bank } from '../support/bank.js';
 import { Customer, PASSWORD, TWO_FACTOR, type Answer } from '../support/customer.js';
+import { disclosureTable } from '../support/disclosure-table.js';
 import { enrolPasskey } from '../support/passkeys.js';
 import { UNKNOWN_ID } from '../support/unknown-id.js';
 
@@ -24,6 +25,11 @@ const PURPOSES = [
   'factors',
   'new-phone',
 ];
+
+/** An enrolment is activated by a response, which a confirmation by an app does not take. */
+const RESPONSES: Readonly<Record<string, object>> = {
+  [`${TWO_FACTOR}/factors/activate`]: { response: '123456' },
+};
 
 interface Asked {
   readonly method: string;
@@ -83,8 +89,9 @@ describe('A stranger at the sample application', () => {
     amount: '1.00',
     phone: '+15555550123',
     id: UNKNOWN_ID,
+    confirmationId: UNKNOWN_ID,
+    phoneConfirmationId: UNKNOWN_ID,
     factor: UNKNOWN_ID,
-    response: '123456',
     code: '123456',
     label: 'x',
     method: 'totp',
@@ -97,7 +104,10 @@ describe('A stranger at the sample application', () => {
     const values = written(email);
     return routes.flatMap(({ method, path, members }) => {
       const given = members.filter((name) => name in values).map((name) => [name, values[name]]);
-      const body = members.length === 0 ? undefined : (Object.fromEntries(given) as object);
+      const hasBody = members.length > 0 || path.includes('/2factor/');
+      const body = hasBody
+        ? { ...(Object.fromEntries(given) as object), ...RESPONSES[path] }
+        : undefined;
       if (!path.endsWith('/request-confirmation')) return [{ method, path, body }];
       return PURPOSES.flatMap((purpose) =>
         METHODS.map((named) => {
@@ -132,6 +142,24 @@ describe('A stranger at the sample application', () => {
     expect(strong.filter((each) => / 20[0-9] /.test(each)).length).toBeGreaterThan(1);
     expect(plain).toEqual(strong);
     expect(none).toEqual(strong);
+  });
+
+  it('gets from each route the answers that docs/threats.md lists, and no other', async () => {
+    const table = await disclosureTable();
+    const stranger = new Customer(bank.url, STRONG);
+    const seen = new Map<string, Set<string>>();
+    for (const { method, path, body } of askedAbout(STRONG)) {
+      const answer = await stranger.call(method, path, body, { 'x-confirmation-id': UNKNOWN_ID });
+      const error = answer.body['error'] as string | undefined;
+      const route = `${method} ${path.replace('/api/v1/auth/', '/').replace(UNKNOWN_ID, '{id}')}`;
+      const given = seen.get(route) ?? new Set<string>();
+      seen.set(route, given.add([answer.status, error].filter(Boolean).join(' ')));
+    }
+
+    expect([...seen.keys()].toSorted()).toEqual(table.map(({ route }) => route).toSorted());
+    for (const { route, answers } of table) {
+      expect([...seen.get(route)!].toSorted(), route).toEqual(answers.toSorted());
+    }
   });
 
   it('learns it with the password, which shows that the comparison can fail', async () => {

@@ -1,10 +1,12 @@
 // Several applications on one database, as the instances of one service are, for races between them.
 import type { TwoFactorModuleOptions } from '../../lib/index.js';
 import { engines, type EngineName } from './engines.js';
+import { setLevel, type IsolationLevel } from './isolation.js';
 import { NaiveFactors } from './naive-factors.js';
 import { startApp, type TestApp } from './test-app.js';
 
 const COUNT = 4;
+const POOL = 5;
 
 /** A database of sql.js belongs to one application, in which the calls for one confirmation wait for each other. */
 export const sharedEngines = engines.filter((engine) => engine !== 'sqljs');
@@ -27,13 +29,21 @@ export class Instances {
     this.naive = new NaiveFactors(first.dataSource);
   }
 
-  static async start(engine: EngineName, given: TwoFactorModuleOptions): Promise<Instances> {
+  /** @param level the isolation of every connection. @default that of the server */
+  static async start(
+    engine: EngineName,
+    given: TwoFactorModuleOptions,
+    level?: IsolationLevel,
+  ): Promise<Instances> {
     const options = { databaseTimeoutMs: 60_000, ...given };
-    const dataSource = { poolSize: 5 };
+    const dataSource = { poolSize: POOL };
     const first = await startApp({ engine, options, dataSource });
     const all = [first];
     while (all.length < COUNT) {
       all.push(await startApp({ engine, database: first.database, options, dataSource }));
+    }
+    if (level !== undefined) {
+      for (const each of all) await setLevel(each.dataSource, level, POOL);
     }
     return new Instances(engine, first, all);
   }

@@ -70,7 +70,7 @@ export function purposesFor(
   // A sent code is enough for a person without an app, and for no other.
   const methods: PurposeDefinition['methods'] = (_, enrolled) =>
     enrolled.includes('totp') ? ['totp'] : ['code'];
-  return { transfer: { ...resolved, methods }, 'delete-account': resolved };
+  return { transfer: resolved, 'delete-account': { ...resolved, methods } };
 }
 
 /** The application behind the transports: it pays, and counts what it has paid in the database of the confirmations. */
