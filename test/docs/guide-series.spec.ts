@@ -200,6 +200,63 @@ describe.sequential.each(hasChromium ? databases : [])('The bank of the guides o
     ]);
   });
 
+  /** Stores the proved number; the status, the slug and the sentence of the answer. */
+  async function putPhone(one: GuidePerson, body: object): Promise<[number, unknown, unknown]> {
+    const { status, body: answer } = await one.call('PUT', '/phone', body);
+    return [status, answer['error'], answer['title']];
+  }
+
+  /** Requests a confirmation and enters its code, or five wrong ones. */
+  async function proof(
+    one: GuidePerson,
+    { to, isWrong = false, ...body }: { to: string; isWrong?: boolean; [member: string]: unknown },
+  ): Promise<string> {
+    const { body: begun } = await one.call('POST', '/2factor/request-confirmation', body);
+    const id = begun['id'] as string;
+    const sent = await bank.codeFor(to);
+    const code = isWrong ? sent.replace(/\d$/, (digit) => String((Number(digit) + 1) % 10)) : sent;
+    const statuses: number[] = [];
+    for (let tries = 0; tries < (isWrong ? 5 : 1); tries += 1) {
+      const { status } = await one.call('POST', '/2factor/confirm', { id, code });
+      statuses.push(status);
+    }
+    expect(statuses).toEqual(isWrong ? [422, 422, 422, 422, 422] : [200]);
+    return id;
+  }
+
+  it('refuses an agreement that was used for another change, and proofs that wrong codes have ended', async () => {
+    const [old, next, last] = ['+14155550130', '+14155550131', '+14155550132'] as const;
+    const frank = await withPhone('frank', old);
+    const agree = (to: string, phone: string, isWrong = false): Promise<string> =>
+      proof(frank, { purpose: 'leave-phone', details: { phone }, to, isWrong });
+    const prove = (phone: string, isWrong = false): Promise<string> =>
+      proof(frank, { purpose: 'new-phone', token: phone, to: phone, isWrong });
+    const leave = await agree(old, next);
+    const changed = await putPhone(frank, { confirmation: await prove(next), leave });
+    expect(changed).toEqual([200, undefined, undefined]);
+
+    const confirmation = await prove(last);
+    const used = 'The agreement at the old number was used before. Please start again.';
+    expect(await putPhone(frank, { confirmation, leave })).toEqual([403, 'agreement-used', used]);
+    const ended = 'The agreement at the old number is no longer valid. Please start again.';
+    const spoilt = await agree(next, last, true);
+    expect(await putPhone(frank, { confirmation, leave: spoilt })).toEqual([
+      403,
+      'agreement-ended',
+      ended,
+    ]);
+    const none = 'The proof of the new number is no longer valid. Please start again.';
+    expect(await putPhone(frank, { confirmation: await prove('+14155550133', true) })).toEqual([
+      403,
+      'number-ended',
+      none,
+    ]);
+    // None of the refusals has used the proof that counts.
+    const agreed = await agree(next, last);
+    const again = await putPhone(frank, { confirmation, leave: agreed });
+    expect(again).toEqual([200, undefined, undefined]);
+  });
+
   it('gives a number to one account, and replaces it when its owner agrees, not for a stolen session', async () => {
     const [old, fresh] = ['+14155550124', '+14155550125'];
     const bob = await withPhone('bob', old);
@@ -220,10 +277,7 @@ describe.sequential.each(hasChromium ? databases : [])('The bank of the guides o
     });
     const { id } = asked.body as { id: string };
     const code = await bank.codeFor('+14155550126');
-    const put = async (body: object): Promise<[number, unknown, unknown]> => {
-      const answer = await bob.call('PUT', '/phone', body);
-      return [answer.status, answer.body['error'], answer.body['title']];
-    };
+    const put = (body: object) => putPhone(bob, body);
     const none = '0'.repeat(36);
     const [ofEve] = eve.requested as { id: string }[];
     const missing = 'The proof of the new number is missing. Please ask for a code.';
