@@ -1,8 +1,11 @@
+import { dirname, isAbsolute, join } from 'node:path';
+
 import { Logger } from '@nestjs/common';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import request from 'supertest';
 import { afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 
+import manifest from '../../package.json' with { type: 'json' };
 import { load, readPage, writePage } from '../support/snippets.js';
 
 const page = await readPage('docs/guides/fastify.md');
@@ -34,5 +37,22 @@ describe('Fastify', () => {
     const confirmed = await post('confirm', { id, code }).expect(200);
 
     expect(confirmed.body).toEqual({ id, confirmed: true });
+  });
+
+  it('serves the folder of the client, by an absolute path and one decorated reply', async () => {
+    const { serveStaticFiles } = await load<{ serveStaticFiles: (app: object) => void }>(
+      page,
+      'static-files.ts',
+    );
+    const folders: { root: string; prefix: string; decorateReply?: boolean }[] = [];
+    serveStaticFiles({ useStaticAssets: (folder: (typeof folders)[0]) => folders.push(folder) });
+
+    expect(folders.map(({ prefix, decorateReply }) => [prefix, decorateReply])).toEqual([
+      ['/', undefined],
+      ['/two-factor/', false],
+    ]);
+    expect(folders.every(({ root }) => isAbsolute(root))).toBe(true);
+    const { default: entry } = manifest.exports['./client'];
+    expect(folders[1]!.root.endsWith(join('nestjs-two-factor', dirname(entry)))).toBe(true);
   });
 });

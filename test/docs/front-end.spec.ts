@@ -1,6 +1,9 @@
+import type { ExecutionContext } from '@nestjs/common';
 import { IsString, MaxLength } from 'class-validator';
+import type { TwoFactorClient } from 'nestjs-two-factor/client';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
+import { header } from '../e2e/controller-fixtures.js';
 import { WRONG_CODE } from '../support/canaries.js';
 import { startHttpApp, type HttpTestApp } from '../support/http.js';
 import { complaintsOf, load, pageOf, readPage, writePage } from '../support/snippets.js';
@@ -22,6 +25,9 @@ interface Transfers {
   confirm(id: string, code: string): Promise<string>;
 }
 
+const bearerOf = (context: ExecutionContext): string | undefined =>
+  /^Bearer (.+)$/.exec(header(context, 'authorization') ?? '')?.[1];
+
 let test: HttpTestApp;
 
 beforeAll(async () => {
@@ -35,6 +41,7 @@ beforeAll(async () => {
           recipient: () => 'ann@example.com',
           details: TransferDetails,
         },
+        login: { subject: bearerOf, recipient: () => 'ann@example.com' },
       },
     },
   });
@@ -57,6 +64,22 @@ describe('Front end', () => {
     expect(await bank.confirm('0', '123456')).toBe('This does not work right now.');
   });
 
+  it('sends the token of each moment, and is refused without one', async () => {
+    const { clientWithToken } = await load<{
+      clientWithToken: (token: () => string, url: string) => TwoFactorClient;
+    }>(page, 'bearer.ts');
+    let token = '';
+    const url = `${(await test.app.getUrl()).replace('[::1]', '127.0.0.1')}/2factor`;
+    const client = clientWithToken(() => token, url);
+
+    const refused = await client.requestConfirmation({ purpose: 'login' });
+    token = 'ann';
+    const accepted = await client.requestConfirmation({ purpose: 'login' });
+
+    expect(refused).toMatchObject({ ok: false, problem: { error: 'no-subject' } });
+    expect(accepted).toMatchObject({ ok: true, value: { maskedToken: 'a***@e***.com' } });
+  });
+
   it('has texts in another language, and can be imported on a server', async () => {
     await load(page, 'german.ts');
     // By a name that the compiler does not follow: this program has no types of the browser.
@@ -75,6 +98,7 @@ describe('Front end', () => {
     expect([...page.files.keys()]).toEqual([
       'german.ts',
       'transfer.ts',
+      'bearer.ts',
       'confirm-transfer.tsx',
       'confirm-transfer.component.ts',
     ]);

@@ -1,7 +1,8 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import type { TestingModule } from '@nestjs/testing';
+import { DataSource } from 'typeorm';
 
-import { ConfirmerService, TwoFactorService } from '../../lib/index.js';
+import { ConfirmerService, TWO_FACTOR_ENTITIES, TwoFactorService } from '../../lib/index.js';
 import type { TestFramework } from '../../lib/testing/index.js';
 import { load, readPage, writePage } from '../support/snippets.js';
 
@@ -31,6 +32,10 @@ const { confirmsByAnAppOnFastify } = await load<{ confirmsByAnAppOnFastify: () =
 const { confirmsAPaymentByAPasskey } = await load<{
   confirmsAPaymentByAPasskey: () => Promise<void>;
 }>(page, 'passkey.spec.ts');
+const { emptyTables } = await load<{ emptyTables: (dataSource: DataSource) => Promise<void> }>(
+  page,
+  'empty-tables.ts',
+);
 const { contractOfSms } = await load<{ contractOfSms: (framework: TestFramework) => void }>(
   page,
   'sms.backend.spec.ts',
@@ -55,6 +60,31 @@ describe('Test your application', () => {
       await test?.(application);
     },
   );
+
+  it('empties every table of the package', async () => {
+    const application = await startApplication();
+    ({ module } = application);
+    const dataSource = module.get(DataSource);
+    const tables = (await dataSource.query(
+      "SELECT name FROM sqlite_master WHERE name LIKE 'two_factor_%' AND type = 'table'",
+    )) as { name: string }[];
+    const counts = (): Promise<number[]> =>
+      Promise.all(
+        tables.map(async ({ name }) => {
+          const [row] = (await dataSource.query(`SELECT COUNT(*) AS n FROM ${name}`)) as {
+            n: number;
+          }[];
+          return row!.n;
+        }),
+      );
+    expect(tables).toHaveLength(TWO_FACTOR_ENTITIES.length);
+    await module.get(TwoFactorService).request({ token: '+15555550123' });
+    expect((await counts()).filter((rows) => rows > 0).length).toBeGreaterThan(1);
+
+    await emptyTables(dataSource);
+
+    expect(await counts()).toEqual(tables.map(() => 0));
+  });
 
   it('without an application of its own, the codes count up', async () => {
     module = await startAlone();
