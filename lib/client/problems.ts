@@ -32,7 +32,7 @@ interface ServerProblem<Slug extends string> {
   readonly error: Slug;
   /** `urn:nestjs-two-factor:` and the slug. */
   readonly type: string;
-  /** A sentence for developers. */
+  /** A sentence for developers, in English. Word a problem for people by its `error`. */
   readonly title: string;
   /** The HTTP status. */
   readonly status: number;

@@ -18,7 +18,7 @@ import { showsReasons } from '../options/index.js';
 export interface Problem {
   /** The error code as a URN: `urn:nestjs-two-factor:expired`. */
   readonly type: string;
-  /** A sentence for developers. */
+  /** A sentence for developers, in English. A product words problems for people by `error`. */
   readonly title: string;
   /** The HTTP status. */
   readonly status: number;

@@ -190,7 +190,13 @@ describe.sequential.each(hasChromium ? databases : [])('The bank of the guides o
     await ann.reads('You have paid 25.00 USD.');
     await ann.reads('10.00 USD to Bob');
 
-    const seen = ann.requested.map(({ method = 'code', delivery }) => [method, delivery]);
+    // A page that is reloaded requests again and is answered with the same confirmation.
+    const confirmations = new Map(ann.requested.map((answer) => [answer['id'], answer]));
+    expect(ann.requested.length - confirmations.size).toBe(2);
+    const seen = [...confirmations.values()].map(({ method = 'code', delivery }) => [
+      method,
+      delivery,
+    ]);
     expect(seen).toEqual([
       ...Array.from({ length: 4 }, () => ['code', 'queued']),
       ['totp', undefined],

@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
 import { Test } from '@nestjs/testing';
@@ -6,12 +7,14 @@ import { simpleParser } from 'mailparser';
 import { SMTPServer } from 'smtp-server';
 import { afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 
-import { TwoFactorService } from '../../lib/index.js';
+import { twilioBackend } from '../../lib/backends/twilio/index.js';
+import { defineSender, TwoFactorRecipientError, TwoFactorService } from '../../lib/index.js';
 import { startGuide } from '../support/guide.js';
 import { listen } from '../support/listen.js';
 import { BOT, CREDENTIALS, GATEWAY, SNS, TWILIO } from '../support/provider-fixtures.js';
 import { startProvider, type ProviderServer } from '../support/provider-server.js';
 import { load, readPage, writePage } from '../support/snippets.js';
+import { startApp } from '../support/test-app.js';
 
 const page = await readPage('docs/guides/ready-made-senders.md');
 const ends: (() => unknown)[] = [];
@@ -98,6 +101,35 @@ describe('Ready-made senders', () => {
 
     const forged = await fetch(`${origin}/codes`, { method: 'POST', body: '{}' });
     expect(forged.status).toBe(401);
+  });
+
+  it('sends to the provider for tests, which refuses the number that can never be reached', async () => {
+    const { fakeTwilio, texts } = await load<{
+      fakeTwilio: Server;
+      texts: { to: string; body: string }[];
+    }>(page, 'fake-twilio.ts');
+    fakeTwilio.listen(0, '127.0.0.1');
+    await once(fakeTwilio, 'listening');
+    ends.push(() => new Promise((resolve) => fakeTwilio.close(resolve)));
+    const { port } = fakeTwilio.address() as AddressInfo;
+    const options = {
+      accountSid: CREDENTIALS.accountSid,
+      authToken: CREDENTIALS.authToken,
+      from: '+15555550199',
+      baseUrl: `http://127.0.0.1:${port}`,
+      product: 'ACME',
+    };
+    const sms = defineSender(twilioBackend, { options });
+    const app = await startApp({ options: { defaultSender: 'sms', senders: { sms } } });
+    ends.push(() => app.close());
+    const twoFactor = app.app.get(TwoFactorService);
+
+    await twoFactor.request({ token: '+15555550100' });
+    const body = expect.stringMatching(/^\w+ is your ACME code/) as string;
+    expect(texts).toEqual([{ to: '+15555550100', body }]);
+    const refused = twoFactor.request({ token: '+15005550001' });
+    await expect(refused).rejects.toBeInstanceOf(TwoFactorRecipientError);
+    expect(texts).toHaveLength(1);
   });
 
   it('mail.module.ts sends by MailerService', async () => {

@@ -1,9 +1,12 @@
-import { afterEach, describe, expect, it } from 'vitest';
-import type { TestingModule } from '@nestjs/testing';
+import { ConsoleLogger } from '@nestjs/common';
+import { Test, type TestingModule } from '@nestjs/testing';
+import { TypeOrmModule } from '@nestjs/typeorm';
+import request from 'supertest';
 import { DataSource } from 'typeorm';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 
 import { ConfirmerService, TWO_FACTOR_ENTITIES, TwoFactorService } from '../../lib/index.js';
-import type { TestFramework } from '../../lib/testing/index.js';
+import { TwoFactorTestingModule, type TestFramework } from '../../lib/testing/index.js';
 import { load, readPage, writePage } from '../support/snippets.js';
 
 const page = await readPage('docs/guides/testing.md');
@@ -95,6 +98,33 @@ describe('Test your application', () => {
 
   it('confirms with the cookie of a session on Express, and not without it', () =>
     expect(confirmsWithACookieOnExpress()).resolves.toBeUndefined());
+
+  it.each([true, false])(
+    'has the reason of a refusal in the output when a logger is set (%s)',
+    async (isSet) => {
+      const builder = Test.createTestingModule({
+        imports: [
+          TypeOrmModule.forRoot({ type: 'sqljs', autoLoadEntities: true, synchronize: true }),
+          TwoFactorTestingModule.forRoot({ controller: true }),
+        ],
+      });
+      if (isSet) builder.setLogger(new ConsoleLogger());
+      module = await builder.compile();
+      const app = module.createNestApplication();
+      await app.init();
+
+      const output = vi.spyOn(process.stdout, 'write').mockReturnValue(true);
+      const body = { purpose: 'transfr', token: 'ann@example.com' };
+      const { status } = await request(app.getHttpServer() as string)
+        .post('/2factor/request-confirmation')
+        .send(body);
+      const written = output.mock.calls.join('\n');
+      output.mockRestore();
+      expect(status).toBe(400);
+      expect(written.includes('There is no purpose "transfr".')).toBe(isSet);
+      await app.close();
+    },
+  );
 
   it('confirms by an app on Fastify', () =>
     expect(confirmsByAnAppOnFastify()).resolves.toBeUndefined());

@@ -238,7 +238,7 @@ describe.each(hasChromium ? [CHROMIUM] : [])('<two-factor-code> in %s', (executa
     await status.getByText('Valid for one more minute.').waitFor();
     await pages.pass(page, 60);
     await phase(page, 'ended');
-    await alertOf(page).getByText('The time is up.').waitFor();
+    await alertOf(page).getByText('The code has expired.').waitFor();
     expect(await field(page).count()).toBe(0);
 
     await page.getByRole('button', { name: 'Start again' }).click();

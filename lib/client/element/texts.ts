@@ -109,7 +109,7 @@ export const ENGLISH: TwoFactorTexts = {
     'attempts-exhausted': 'There were too many wrong codes.',
     cancelled: 'This was cancelled.',
     'code-mismatch': 'The code is wrong. Attempts left: {attempts}.',
-    expired: 'The time is up.',
+    expired: 'The code has expired.',
     'invalid-request': 'This is no code. Please look at it again.',
     'method-not-allowed': 'This way is not possible here.',
     'no-method': 'You have set up no way to confirm this.',
