@@ -43,6 +43,7 @@ export const ON_ALL_SERVERS = [
   'test/engines/factor-processes.spec.ts',
   'test/engines/passkey-attacks.spec.ts',
   'test/engines/bullmq.spec.ts',
+  'test/engines/bullmq-classes.spec.ts',
   'test/engines/bullmq-storm.spec.ts',
   'test/engines/queue-storm.spec.ts',
   'test/engines/prefix-counts.spec.ts',

@@ -4,7 +4,7 @@ export { DELIVERY_QUEUE } from './delivery-queue.js';
 export { DeliveryRecorder } from './delivery-recorder.js';
 export { DirectDelivery } from './direct-delivery.js';
 export { MessageWriter } from './message-writer.js';
-export type { DeliveryKey, DeliveryRelay } from './queue/delivery-relay.js';
+export type { ClassifiedKey, DeliveryKey, DeliveryRelay } from './queue/delivery-relay.js';
 export { DeliveryRecord } from './queue/delivery-record.entity.js';
 export { DeliveryService, type DeliveryStatus, type SweepInput } from './queue/delivery.service.js';
 export { DeliveryStore, deliveryTable, openDeliveries } from './queue/delivery.store.js';

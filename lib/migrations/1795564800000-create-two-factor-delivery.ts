@@ -8,6 +8,7 @@ const COLUMNS: ColumnDefinitions<DeliveryRecord> = {
   confirmation: { type: 'varchar', length: '36', isPrimary: true },
   number: { type: 'int', isPrimary: true },
   way: { type: 'varchar', length: '64' },
+  isBound: { type: 'int', default: '0' },
   dueAt: { type: 'bigint', isNullable: true },
   claims: { type: 'int', default: '0' },
   tries: { type: 'int', default: '0' },
@@ -22,7 +23,7 @@ export class CreateTwoFactorDelivery1795564800000 implements MigrationInterface 
 
   async up(queryRunner: QueryRunner): Promise<void> {
     await createTable(queryRunner, DeliveryRecord, COLUMNS, [
-      { properties: ['dueAt'], isUnique: false },
+      { properties: ['way', 'isBound', 'dueAt'], isUnique: false },
     ]);
   }
 

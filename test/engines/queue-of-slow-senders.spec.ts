@@ -3,7 +3,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 import { afterEach, describe, expect, it } from 'vitest';
 
-import { engines, type EngineName } from '../support/engines.js';
+import { DeliveryService } from '../../lib/index.js';
+import { engines, openDatabase, type EngineName } from '../support/engines.js';
+import { NaiveDeliveries } from '../support/naive-deliveries.js';
 import { startApp, type TestApp } from '../support/test-app.js';
 
 const ends: (() => unknown)[] = [];
@@ -139,3 +141,115 @@ describe.each(engines)('The queue of a sender that does not answer on %s', (engi
     expect(statements.filter(({ sql }) => sql.includes('LIMIT 64')).length).toBeGreaterThan(0);
   });
 });
+
+const CLOCK = { now: Date.now };
+/** More than one read of due messages returns. */
+const FLOOD = 80;
+/** The reads of a sweep over two senders that finds four messages of one: as many as before the classes were told apart. */
+const READS_OF_FOUR = 6;
+
+/** A machine that takes requests and sends nothing, and one that finds all its messages in the table. */
+async function startBoth(
+  engine: EngineName,
+  slow: Gate,
+): Promise<{ web: TestApp; sender: TestApp }> {
+  const database = await openDatabase(engine);
+  const startOne = (worker: object | false): Promise<TestApp> =>
+    startApp({
+      database,
+      options: {
+        delivery: 'queued',
+        worker,
+        clock: CLOCK,
+        sendTimeoutMs: 30_000,
+        senders: { default: { backend: () => slow.send } },
+      },
+    });
+  ends.push(() => database.drop());
+  const web = await startOne(false);
+  ends.push(() => web.app.close());
+  const sender = await startOne({ concurrency: 2, pollSeconds: 1 });
+  ends.push(() => {
+    slow.open();
+    return sender.app.close();
+  });
+  return { web, sender };
+}
+
+const open = (name: string) => ({ token: `${name}@example.com` });
+const bound = (name: string) => ({ ...open(name), subject: name, purpose: 'login' });
+
+// Two applications cannot share a database in memory.
+describe.each(engines.filter((engine) => engine !== 'sqljs'))(
+  'The rounds through the table on %s',
+  (engine) => {
+    it.each([
+      ['open', 'bound', open, bound],
+      ['bound', 'open', bound, open],
+    ] as const)(
+      'send a message of the other class beside any number of slow %s ones, where the naive twin sends none',
+      async (slowClass, _, slowOne, other) => {
+        const slow = new Gate();
+        const { web } = await startBoth(engine, slow);
+        const flood: string[] = [];
+        for (let count = 0; count < FLOOD; count += 1) {
+          // From as many networks, because the limits allow sixty messages an hour of each.
+          const requester = `198.18.${count}.1`;
+          const { id } = await web.twoFactor.request({ ...slowOne(`slow-${count}`), requester });
+          flood.push(id);
+        }
+        await eventually(() => slow.tokens.length === 2);
+
+        const names = ['ann', 'bea', 'cleo'];
+        for (const name of names) {
+          await web.twoFactor.request(other(name));
+          await eventually(() => slow.tokens.includes(`${name}@example.com`));
+        }
+        expect(slow.tokens.filter((token) => token.startsWith('slow-'))).toHaveLength(2);
+
+        // The naive twin, on the same rows: its two loops wait for two slow recipients.
+        const held = new Gate();
+        await web.twoFactor.request(other('dora'));
+        const naive = new NaiveDeliveries(web.dataSource, () => Date.now() + 60_000);
+        const all = new Set(flood);
+        const sent = naive.sendOldestFirst(2, (id) =>
+          held.send({ token: all.has(id) ? `slow-${slowClass}` : 'dora@example.com' }),
+        );
+        await eventually(() => held.tokens.length === 2);
+        expect(held.tokens).toEqual([`slow-${slowClass}`, `slow-${slowClass}`]);
+        held.open();
+        await sent;
+      },
+    );
+
+    it('cost one statement for each sender when nothing is due, and none more for two classes', async () => {
+      const slow = new Gate();
+      slow.open();
+      const test = await startApp({
+        engine,
+        options: {
+          delivery: 'queued',
+          worker: false,
+          senders: { default: { backend: () => slow.send }, other: { backend: () => slow.send } },
+        },
+      });
+      ends.push(() => test.close());
+      const deliveries = test.app.get(DeliveryService, { strict: false });
+
+      expect(await test.log.during(() => deliveries.sweep())).toHaveLength(2);
+      for (const each of [open('ann'), bound('bea'), open('cleo'), bound('dora')]) {
+        await test.twoFactor.request(each);
+      }
+      let claimed = 0;
+      const statements = await test.log.during(async () => {
+        claimed = await deliveries.sweep();
+      });
+      const reads = statements.filter(({ sql }) => sql.includes('LIMIT 64'));
+
+      expect(claimed).toBe(4);
+      expect(reads.length).toBeLessThanOrEqual(READS_OF_FOUR);
+      // Each is claimed, its confirmation read, and its row deleted.
+      expect(statements.length - reads.length).toBe(4 * 3);
+    });
+  },
+);

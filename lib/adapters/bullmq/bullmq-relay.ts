@@ -1,3 +1,5 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+
 import {
   Logger,
   type BeforeApplicationShutdown,
@@ -6,7 +8,12 @@ import {
 import type { Job, JobsOptions, Queue, Worker } from 'bullmq';
 
 import { isId } from '../../crypto/index.js';
-import type { DeliveryKey, DeliveryRelay, DeliveryService } from '../../delivery/index.js';
+import type {
+  ClassifiedKey,
+  DeliveryKey,
+  DeliveryRelay,
+  DeliveryService,
+} from '../../delivery/index.js';
 import { messageOf, TwoFactorConfigurationError } from '../../errors/index.js';
 import type { ResolvedOptions } from '../../options/index.js';
 import type { SenderBackends } from '../../sender/index.js';
@@ -20,10 +27,25 @@ const MAX_UNCONFIRMED = 1_000;
 /** A round of the worker waits at most this long for Redis. */
 const ROUND_TIMEOUT_MS = 2_000;
 /**
- * A round adds no keys to a queue in which this many jobs wait. The workers have enough to do, most due messages are among these
+ * A round adds no keys of a class of which this many jobs wait. The workers have enough to do, most due messages are among these
  * jobs, and a later round adds the others.
  */
 const ENOUGH_WAITING = 512;
+/**
+ * The priority of jobs of the class `open`. Jobs without a priority, those of the class `bound`, go before all that have one:
+ * strangers choose the recipients of the class `open`, and may cause any number of them.
+ */
+const OPEN_PRIORITY = 1;
+/**
+ * The id of the one job of the class `open` that waits among those without a priority. It is never more than one, so that a `bound`
+ * message waits for one `open` message at most, and `open` messages go on while `bound` ones use up the rate of a provider.
+ */
+const OPEN_TURN_ID = 'turn-of-open';
+/**
+ * A job waits for a free slot of its class for this long, and is then left to a round of the worker. Longer waits would keep the
+ * slot of the other class from its jobs, of which BullMQ cannot ask for one.
+ */
+const SLOT_WAIT_MS = 200;
 /** Connections to a Redis that does not answer are closed by force after this. */
 const CLOSE_TIMEOUT_MS = 2_000;
 
@@ -99,7 +121,7 @@ export class BullMqRelay
     await Promise.all([...this.input.queues.values()].map((queue) => cut(queue)));
   }
 
-  take(way: string, key: DeliveryKey): void {
+  take(way: string, key: ClassifiedKey): void {
     if (this.#unconfirmed >= MAX_UNCONFIRMED) return;
     this.#unconfirmed += 1;
     void this.#add(way, key).finally(() => {
@@ -107,7 +129,7 @@ export class BullMqRelay
     });
   }
 
-  async takeDue(way: string, keys: readonly DeliveryKey[]): Promise<boolean> {
+  async takeDue(way: string, keys: readonly ClassifiedKey[]): Promise<boolean> {
     // The commands of an earlier round wait in the client, and would be executed once more when Redis is back.
     if (this.#asked.has(way)) return false;
     this.#asked.add(way);
@@ -153,10 +175,13 @@ export class BullMqRelay
 
   #openWorker(way: string, { name, opts }: Queue, concurrency: number): Worker {
     const rate = this.input.rates.get(way) ?? null;
-    const worker = new this.input.workerClass(name, (job) => this.#deliver(job), {
+    // With a rate nothing begins later than BullMQ has counted it.
+    const slotWaitMs = rate === null ? SLOT_WAIT_MS : 0;
+    const worker = new this.input.workerClass(name, (job) => this.#deliver(job, slotWaitMs), {
       connection: opts.connection,
       ...(opts.prefix === undefined ? {} : { prefix: opts.prefix }),
-      concurrency,
+      // One more than the messages of one class that are sent at once, so that a job of the other class is fetched beside them.
+      concurrency: concurrency + 1,
       ...(rate === null ? {} : { limiter: limiterOf(rate) }),
     });
     worker.on('error', (error) => this.#failed(error));
@@ -167,17 +192,19 @@ export class BullMqRelay
    * Never rejects: a job that fails is of no use, because the row of its message is found by a round. A job that another program has
    * written costs no statement and no line of the log.
    */
-  async #deliver({ data }: Job): Promise<void> {
+  async #deliver({ data }: Job, slotWaitMs: number): Promise<void> {
     try {
       const { confirmation, number } = (data ?? {}) as Partial<DeliveryKey>;
       if (!isId(confirmation) || !isMessageNumber(number)) return;
-      await this.input.deliveries.deliver({ confirmation, number });
+      const hadSlot = await this.input.deliveries.deliver({ confirmation, number }, slotWaitMs);
+      // All slots of its class are taken. Without a pause this worker would fetch one job after the other and send none.
+      if (!hadSlot) await sleep(SLOT_WAIT_MS - slotWaitMs);
     } catch (error) {
       this.#logger.warn(`A queued message waits for the next round: ${messageOf(error)}`);
     }
   }
 
-  async #add(way: string, key: DeliveryKey): Promise<void> {
+  async #add(way: string, key: ClassifiedKey): Promise<void> {
     try {
       await this.input.queues.get(way)!.add(JOB_NAME, dataOf(key), jobOptions(key));
       this.#succeeded();
@@ -186,11 +213,21 @@ export class BullMqRelay
     }
   }
 
-  async #addMissing(queue: Queue, keys: readonly DeliveryKey[]): Promise<void> {
-    if ((await queue.getWaitingCount()) >= ENOUGH_WAITING) return;
-    await queue.addBulk(
-      keys.map((key) => ({ name: JOB_NAME, data: dataOf(key), opts: jobOptions(key) })),
-    );
+  async #addMissing(queue: Queue, keys: readonly ClassifiedKey[]): Promise<void> {
+    const { waiting = 0, prioritized = 0 } = await queue.getJobCounts('waiting', 'prioritized');
+    const waitingOf = { bound: waiting, open: prioritized };
+    const missing = keys.filter(({ limitClass }) => waitingOf[limitClass] < ENOUGH_WAITING);
+    const jobs = missing.map((key) => ({
+      name: JOB_NAME,
+      data: dataOf(key),
+      opts: jobOptions(key),
+    }));
+    // Its job of the class `open` waits as well. The one that comes second finds no row to claim.
+    const oldest = keys.find(({ limitClass }) => limitClass === 'open');
+    if (oldest !== undefined && waiting > 0) {
+      jobs.push({ name: JOB_NAME, data: dataOf(oldest), opts: { ...ONCE, jobId: OPEN_TURN_ID } });
+    }
+    if (jobs.length > 0) await queue.addBulk(jobs);
   }
 
   /** Logged once for each outage: every request and every attempt to connect would repeat it. */
@@ -214,12 +251,14 @@ function dataOf({ confirmation, number }: DeliveryKey): DeliveryKey {
 }
 
 /**
- * The same id for the same message, so that a key that is passed on twice is one job. A finished job is removed, also because
- * BullMQ would ignore the next try of its message otherwise.
+ * A finished job is removed, also because BullMQ would ignore the next try of its message otherwise.
  */
-function jobOptions({ confirmation, number }: DeliveryKey): JobsOptions {
+const ONCE = { attempts: 1, removeOnComplete: true, removeOnFail: true } as const;
+
+/** The same id for the same message, so that a key that is passed on twice is one job. */
+function jobOptions({ confirmation, number, limitClass }: ClassifiedKey): JobsOptions {
   const jobId = `${confirmation}-${number}`;
-  return { jobId, attempts: 1, removeOnComplete: true, removeOnFail: true };
+  return { ...ONCE, jobId, ...(limitClass === 'open' && { priority: OPEN_PRIORITY }) };
 }
 
 /** The database stores it in 32 bits. */

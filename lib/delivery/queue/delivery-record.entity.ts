@@ -10,6 +10,7 @@ import { epochMs } from '../../database/index.js';
  * message that was accepted has no row, so that the table is as small as the backlog.
  */
 @Entity('two_factor_delivery')
+@Index(['way', 'isBound', 'dueAt'])
 export class DeliveryRecord {
   /** The id of the confirmation. */
   @PrimaryColumn({ name: 'confirmation', type: 'varchar', length: 36 })
@@ -23,8 +24,14 @@ export class DeliveryRecord {
   @Column({ name: 'way', type: 'varchar', length: 64 })
   way!: string;
 
+  /**
+   * 1 when the application named the recipient for a subject (the class `bound`), 0 when a client named it (`open`). A worker reads
+   * the two apart, so that many messages of one class do not hold up the other class.
+   */
+  @Column({ name: 'is_bound', type: 'int', default: 0 })
+  isBound!: number;
+
   /** When a worker may claim it: the next try, or the end of the lease of the worker that holds it. `null` when it failed. */
-  @Index()
   @Column({ name: 'due_at', type: 'bigint', nullable: true, transformer: epochMs })
   dueAt!: number | null;
 

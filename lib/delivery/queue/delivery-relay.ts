@@ -1,7 +1,13 @@
+import type { LimitClass } from '../../options/index.js';
 import type { DeliveryRow } from './delivery.store.js';
 
 /** The key of a message in the queue. It tells nothing about the person or the code. */
 export type DeliveryKey = Pick<DeliveryRow, 'confirmation' | 'number'>;
+
+/** A key, and the class that decides what its message waits behind. */
+export interface ClassifiedKey extends DeliveryKey {
+  readonly limitClass: LimitClass;
+}
 
 /**
  * Passes the keys of due messages to workers of other machines. The row of a message stays the truth: a relay may lose a key,
@@ -12,14 +18,14 @@ export interface DeliveryRelay {
   readonly ways: ReadonlySet<string>;
 
   /** Takes a message whose transaction has committed. It returns at once and never throws, because the request does not wait for it. */
-  take(way: string, key: DeliveryKey): void;
+  take(way: string, key: ClassifiedKey): void;
 
   /**
-   * Takes messages of one sender that a round has found, also those that it has taken before.
+   * Takes messages of one sender that a round has found, the oldest first, also those that it has taken before.
    *
    * @returns false when it cannot: then the caller sends the messages of this sender itself. It never throws.
    */
-  takeDue(way: string, keys: readonly DeliveryKey[]): Promise<boolean>;
+  takeDue(way: string, keys: readonly ClassifiedKey[]): Promise<boolean>;
 
   /**
    * Waits until a message may be sent without the relay, so that this instance alone stays within the rate of a provider.

@@ -1,8 +1,9 @@
 import { DIALECTS } from '../../confirmation/index.js';
-import { placeholders, Statement, type Engine, type TableNames } from '../../database/index.js';
+import { Statement, type Engine, type TableNames } from '../../database/index.js';
+import type { LimitClass } from '../../options/index.js';
 import type { DeliveryRecord } from './delivery-record.entity.js';
 
-/** How many due messages a worker reads at once. */
+/** How many due messages of each class a worker reads at once. */
 export const PAGE_SIZE = 64;
 
 export type DeliveryStatements = Readonly<
@@ -44,18 +45,41 @@ export function deliveryStatements(
 }
 
 /**
- * Reads the messages that are due, the oldest first.
+ * Reads the messages that are due, of each sender and class apart and the oldest first: the many that strangers cause must not
+ * hide those of signed-in users, nor the other way round. Each part is one range of the index, however many wait beside it.
  *
  * @param ways the number of senders. An instance reads no message of a sender that it does not have.
+ * @param limit how many messages of each sender and class.
  */
 export function dueStatement(
   engine: Engine,
   { table, column: q, columns }: TableNames<keyof DeliveryRecord>,
-  ways: number,
-  limit: number,
+  { classes, ways, limit }: DueQuery,
 ): Statement {
-  const sql = `
-    SELECT ${columns} FROM ${table} WHERE ${q.dueAt} <= :now AND ${q.way} IN (${placeholders('way', ways)})
-    ORDER BY ${q.dueAt} LIMIT ${limit}`;
-  return new Statement(engine, DIALECTS[engine].onPrimary(sql));
+  const { onPrimary } = DIALECTS[engine];
+  const parts = Array.from({ length: ways }, (_, way) =>
+    classes.map(
+      (limitClass) => `
+        SELECT ${columns} FROM ${table}
+        WHERE ${q.way} = :way${way} AND ${q.isBound} = ${isBoundOf(limitClass)} AND ${q.dueAt} <= :now
+        ORDER BY ${q.dueAt} LIMIT ${limit}`,
+    ),
+  ).flat();
+  const [first = ''] = parts;
+  if (parts.length === 1) return new Statement(engine, onPrimary(first));
+  // SQLite takes no parentheses around a part, and older servers no subquery without a name.
+  const named = parts.map((part, index) => `SELECT * FROM (${part}) AS part${index}`);
+  return new Statement(engine, onPrimary(named.join(' UNION ALL ')));
+}
+
+/** Which due messages are read. */
+export interface DueQuery {
+  readonly ways: number;
+  readonly classes: readonly LimitClass[];
+  readonly limit: number;
+}
+
+/** A class as it is stored. */
+export function isBoundOf(limitClass: LimitClass): 0 | 1 {
+  return limitClass === 'bound' ? 1 : 0;
 }

@@ -11,43 +11,26 @@ import { DEFAULTS, type LimitClass, type ResolvedOptions } from '../../options/i
 import type { SenderBackends } from '../../sender/index.js';
 import { InjectTwoFactorOptions, SENDER_BACKENDS } from '../../two-factor.tokens.js';
 import type { DeliveryKey, DeliveryRelay } from './delivery-relay.js';
-import { DeliveryStore, type Claim, type ClaimableRow } from './delivery.store.js';
-import { DueMessages } from './due-messages.js';
+import {
+  DeliveryStore,
+  LIMIT_CLASSES,
+  limitClassOf,
+  type Claim,
+  type ClaimableRow,
+} from './delivery.store.js';
+import { DueRound, type RoundContext } from './due-round.js';
 import { MessageDelivery, type HandedMessage } from './message-delivery.js';
 import { Slots } from './slots.js';
 
 /** How many messages for each slot wait in memory. What is beyond waits in the table, where any instance finds it. */
 const WAITING_FOR_EACH_SLOT = 16;
-/** At most this many due messages of a sender are passed to a relay in one round. The relay ignores those that it has already. */
-const RELAY_BATCH_SIZE = 512;
-/** A round that sends for a relay at the rate of a provider ends after this time. The next round asks the relay again. */
-const PACED_ROUND_MS = 5_000;
 const JITTER = 0.2;
-
-interface Source {
-  readonly due: DueMessages;
-  readonly slots: Slots;
-  /** Waits until the next message of this source may be sent; false when this round is to send no more. Absent: immediately. */
-  readonly pace?: () => Promise<boolean>;
-}
-
-interface Round {
-  readonly limit: number;
-  readonly signal: AbortSignal;
-  claimed: number;
-}
-
-/** The limits of one round of a worker: how many messages it sends, and the signal that ends it. */
-export interface RoundLimits {
-  readonly limit: number;
-  readonly signal?: AbortSignal | undefined;
-}
 
 /**
  * Sends the queued messages: those that this instance has written, right after their commit, and in rounds those that are due
  * because a try failed, a process died or a commit was not noticed. At most `concurrency` messages of each sender are sent at
  * once: a provider that does not answer holds up its own messages, and not those of the other senders. While all of them are of
- * the class `open`, one `bound` message is sent beside them: strangers choose the recipients of the class `open`, and a provider
+ * one class, one message of the other class is sent beside them: strangers choose the recipients of the class `open`, and a provider
  * may be slow for those.
  */
 @Injectable()
@@ -59,7 +42,7 @@ export class DeliveryWorker implements OnApplicationBootstrap, BeforeApplication
   readonly #stop = new AbortController();
   #timer: NodeJS.Timeout | undefined;
   #relay: DeliveryRelay | null = null;
-  /** The senders for which this instance looks for due messages now. */
+  /** The senders and classes for which this instance looks for due messages now. */
   readonly #looking = new Set<string>();
 
   constructor(
@@ -117,7 +100,7 @@ export class DeliveryWorker implements OnApplicationBootstrap, BeforeApplication
 
   /** Sends a message that was written for any worker, and whose transaction has committed. */
   wake(way: string, row: ClaimableRow, limitClass: LimitClass): void {
-    if (this.#relay?.ways.has(way)) this.#relay.take(way, row);
+    if (this.#relay?.ways.has(way)) this.#relay.take(way, { ...row, limitClass });
     else if (this.#hasRoomInMemory(way, limitClass)) {
       this.#enqueue(way, limitClass, async (isFree) => {
         if (isFree) await this.#claimAndSend(row);
@@ -129,55 +112,45 @@ export class DeliveryWorker implements OnApplicationBootstrap, BeforeApplication
   /**
    * Sends the message of a key, unless it is sent already, not due, or held by another worker.
    *
+   * @param waitMs the longest wait for a free slot, in milliseconds.
+   * @returns false when there was no slot: the message stays in the table, and a round finds it.
    * @throws TwoFactorUnavailableError when the database does not answer. The message stays in the queue.
    */
-  async deliver({ confirmation, number }: DeliveryKey): Promise<void> {
+  async deliver({ confirmation, number }: DeliveryKey, waitMs: number): Promise<boolean> {
     const row = this.#isStopped ? null : await this.store!.find(confirmation, number);
-    if (row === null || row.dueAt === null) return;
-    await this.#tracked(
-      this.#withSlot(this.#slotsOf(row.way), 'open', async (isFree) => {
-        if (isFree) await this.#claimAndSend(row);
-      }),
-    );
+    if (row === null || row.dueAt === null || row.dueAt > this.options.clock.now()) return true;
+    const slots = this.#slotsOf(row.way);
+    const send = async (isFree: boolean): Promise<boolean> => {
+      if (isFree) await this.#claimAndSend(row);
+      return isFree;
+    };
+    return this.#tracked(slots.run(limitClassOf(row), send, waitMs));
   }
 
   /** Sends up to `limit` messages that are due. @returns how many it has claimed. */
-  round(limits: RoundLimits): Promise<number> {
-    return this.#tracked(this.#round(limits, [...this.backends.keys()]));
+  round(limit: number, signal?: AbortSignal): Promise<number> {
+    return this.#tracked(this.#round(limit, [...this.backends.keys()], LIMIT_CLASSES, signal));
   }
 
-  async #round({ limit, signal }: RoundLimits, ways: readonly string[]): Promise<number> {
-    const { signal: stop } = this.#stop;
-    const round = { limit, claimed: 0, signal: signal ? AbortSignal.any([signal, stop]) : stop };
-    const sources = await this.#sources(round, ways);
-    const loops = sources.flatMap((source) =>
-      Array.from({ length: this.#concurrency }, () => this.#sendUntilEmpty(source, round)),
-    );
-    const settled = await Promise.allSettled(loops);
-    const failure = settled.find(({ status }) => status === 'rejected');
-    if (failure !== undefined) throw (failure as PromiseRejectedResult).reason;
-    return round.claimed;
-  }
-
-  /** The messages that this round sends itself. Messages that the relay takes are sent by the workers that the relay wakes. */
-  async #sources({ signal }: Round, ways: readonly string[]): Promise<Source[]> {
+  async #round(
+    limit: number,
+    ways: readonly string[],
+    classes: readonly LimitClass[],
+    signal?: AbortSignal,
+    onClassEnd?: (limitClass: LimitClass) => void,
+  ): Promise<number> {
     const { store } = this;
-    if (store === null || this.#isStopped) return [];
-    const relay = this.#relay;
-    const sources: Source[] = [];
-    for (const way of ways) {
-      const slots = this.#slotsOf(way);
-      if (!relay?.ways.has(way)) {
-        sources.push({ due: new DueMessages(store, [way], signal), slots });
-        continue;
-      }
-      const keys = await store.due([way], RELAY_BATCH_SIZE);
-      if (keys.length === 0 || (await relay.takeDue(way, keys))) continue;
-      const ends = AbortSignal.any([signal, AbortSignal.timeout(PACED_ROUND_MS)]);
-      const due = new DueMessages(store, [way], ends);
-      sources.push({ due, slots, pace: () => relay.pace(way, ends) });
-    }
-    return sources;
+    if (store === null) return 0;
+    const context: RoundContext = {
+      store,
+      relay: this.#relay,
+      concurrency: this.#concurrency,
+      slotsOf: (way) => this.#slotsOf(way),
+      send: (claim) => this.#send(claim),
+    };
+    const { signal: stop } = this.#stop;
+    const ends = signal === undefined ? stop : AbortSignal.any([signal, stop]);
+    return new DueRound(context, { limit, signal: ends }).run(ways, classes, onClassEnd);
   }
 
   #slotsOf(way: string): Slots {
@@ -188,27 +161,6 @@ export class DeliveryWorker implements OnApplicationBootstrap, BeforeApplication
       this.#slots.set(way, slots);
     }
     return slots;
-  }
-
-  async #sendUntilEmpty({ due, slots, pace }: Source, round: Round): Promise<void> {
-    for (;;) {
-      // Before a slot is taken, so that a slow rate of one sender holds up no other one.
-      if (pace && !(await pace())) return;
-      if (round.signal.aborted || round.claimed >= round.limit) return;
-      const goesOn = await this.#withSlot(slots, 'open', async (isFree) => {
-        if (!isFree) return false;
-        // Counted before it is claimed, so that all loops of a round together stay within the limit.
-        round.claimed += 1;
-        const claim = await due.claimNext().catch((error: unknown) => {
-          round.claimed -= 1;
-          throw error;
-        });
-        if (claim === null) round.claimed -= 1;
-        else await this.#send(claim);
-        return claim !== null;
-      });
-      if (!goesOn) return;
-    }
   }
 
   async #claimAndSend(row: ClaimableRow): Promise<void> {
@@ -236,26 +188,12 @@ export class DeliveryWorker implements OnApplicationBootstrap, BeforeApplication
   }
 
   #enqueue(way: string, limitClass: LimitClass, work: (isFree: boolean) => Promise<void>): void {
-    const begun = this.#withSlot(this.#slotsOf(way), limitClass, work);
+    const begun = this.#slotsOf(way).run(limitClass, work);
     void this.#tracked(
       begun.catch((error: unknown) => {
         this.#logger.warn(`A queued message waits for the next round: ${messageAndCauseOf(error)}`);
       }),
     );
-  }
-
-  /** @param work is called with `false` when the application stops before there is a free slot. */
-  async #withSlot<T>(
-    slots: Slots,
-    limitClass: LimitClass,
-    work: (isFree: boolean) => Promise<T>,
-  ): Promise<T> {
-    const isFree = await slots.acquire(limitClass);
-    try {
-      return await work(isFree);
-    } finally {
-      if (isFree) slots.release(limitClass);
-    }
   }
 
   async #tracked<T>(work: Promise<T>): Promise<T> {
@@ -281,18 +219,26 @@ export class DeliveryWorker implements OnApplicationBootstrap, BeforeApplication
     this.#schedule();
   }
 
-  /** Sends what is due of one sender, in a round of its own: it may last as long as its provider does not answer. */
+  /**
+   * Sends what is due of one sender, in a round of its own: it may last as long as its provider does not answer. A class that is
+   * still being sent is left out, so that slow recipients of one class do not delay the look for the other.
+   */
   #look(way: string): void {
-    if (this.#looking.has(way)) return;
-    this.#looking.add(way);
-    const { signal } = this.#stop;
-    const round = this.#round({ limit: Number.POSITIVE_INFINITY, signal }, [way])
+    const nameOf = (limitClass: LimitClass): string => `${limitClass} ${way}`;
+    const classes = LIMIT_CLASSES.filter((each) => !this.#looking.has(nameOf(each)));
+    if (classes.length === 0) return;
+    for (const each of classes) this.#looking.add(nameOf(each));
+    const open = new Set(classes);
+    const end = (limitClass: LimitClass): void => {
+      if (open.delete(limitClass)) this.#looking.delete(nameOf(limitClass));
+    };
+    const round = this.#round(Number.POSITIVE_INFINITY, [way], classes, undefined, end)
       .catch((error: unknown) => {
         this.#logger.warn(
           `The look for due messages failed and will be repeated: ${messageAndCauseOf(error)}`,
         );
       })
-      .finally(() => this.#looking.delete(way));
+      .finally(() => classes.forEach(end));
     void this.#tracked(round);
   }
 }

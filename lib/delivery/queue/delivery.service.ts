@@ -71,7 +71,7 @@ export class DeliveryService {
     if (signal !== undefined && !(signal instanceof AbortSignal)) {
       throw new TwoFactorInputError('signal is not an AbortSignal.');
     }
-    return this.worker.round({ limit, signal });
+    return this.worker.round(limit, signal);
   }
 
   /**
@@ -102,6 +102,7 @@ export class DeliveryService {
    */
   async queueAge(): Promise<number | null> {
     if (this.store === null) return null;
+    // The oldest of each sender and class, of which the first is the oldest of all.
     const [oldest] = await this.store.due([...this.backends.keys()], 1);
     if (oldest === undefined || oldest.dueAt === null) return 0;
     return Math.max(0, (this.options.clock.now() - oldest.dueAt) / 1_000);
@@ -128,10 +129,12 @@ export class DeliveryService {
   /**
    * Sends the message of a key, if it is due.
    *
+   * @param waitMs the longest wait for a free slot, in milliseconds.
+   * @returns false when there was no slot, so that the message waits for a round.
    * @internal
    */
-  async deliver(key: DeliveryKey): Promise<void> {
-    await this.worker.deliver(key);
+  async deliver(key: DeliveryKey, waitMs: number): Promise<boolean> {
+    return this.worker.deliver(key, waitMs);
   }
 
   /**

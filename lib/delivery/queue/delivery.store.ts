@@ -10,13 +10,14 @@ import {
   type StatementRunner,
   type TableNames,
 } from '../../database/index.js';
-import type { ResolvedOptions } from '../../options/index.js';
+import type { LimitClass, ResolvedOptions } from '../../options/index.js';
 import { DeliveryRecord, type DeliveryFailureReason } from './delivery-record.entity.js';
 import {
   deliveryStatements,
   dueStatement,
   PAGE_SIZE,
   type DeliveryStatements,
+  type DueQuery,
 } from './delivery-statements.js';
 
 /** A message as the store reads it. */
@@ -27,6 +28,14 @@ export type ClaimableRow = Pick<
   DeliveryRow,
   'claims' | 'confirmation' | 'isCharged' | 'number' | 'tries'
 >;
+
+/** The classes of messages, in the order in which a worker prefers them: strangers choose the recipients of the class `open`. */
+export const LIMIT_CLASSES: readonly LimitClass[] = ['bound', 'open'];
+
+/** The class of a message. */
+export function limitClassOf({ isBound }: Pick<DeliveryRow, 'isBound'>): LimitClass {
+  return isBound === 1 ? 'bound' : 'open';
+}
 
 /** A message that this instance holds until its lease ends. */
 export interface Claim {
@@ -63,7 +72,7 @@ export function deliveryTable(dataSource: DataSource): TableNames<keyof Delivery
 /** All SQL of the queued messages. It reads no codes, calls no senders, and makes no decision. */
 export class DeliveryStore {
   #statements: DeliveryStatements | undefined;
-  /** The statements that read due messages, by the numbers of their senders and rows. */
+  /** The statements that read due messages, by what they read. */
   readonly #due = new Map<string, Statement>();
 
   constructor(
@@ -72,12 +81,17 @@ export class DeliveryStore {
     private readonly options: Pick<ResolvedOptions, 'clock' | 'sendTimeoutMs'>,
   ) {}
 
-  /** Up to `limit` messages of these senders that are due, the oldest first. */
-  async due(ways: readonly string[], limit = PAGE_SIZE): Promise<readonly DeliveryRow[]> {
+  /** Up to `limit` due messages of each of these classes and senders, the oldest of them first. */
+  async due(
+    ways: readonly string[],
+    limit = PAGE_SIZE,
+    classes: readonly LimitClass[] = LIMIT_CLASSES,
+  ): Promise<readonly DeliveryRow[]> {
     if (ways.length === 0) return [];
     const values = { now: this.options.clock.now(), ...listValues('way', ways) };
-    const { rows } = await this.#runner.run(this.#dueStatement(ways.length, limit), () => values);
-    return rows.map(deliveryFromRecord);
+    const statement = this.#dueStatement({ ways: ways.length, classes, limit });
+    const { rows } = await this.#runner.run(statement, () => values);
+    return rows.map(deliveryFromRecord).toSorted((one, other) => one.dueAt! - other.dueAt!);
   }
 
   async find(confirmation: string, number: number): Promise<DeliveryRow | null> {
@@ -155,11 +169,11 @@ export class DeliveryStore {
     return this.#statements[name];
   }
 
-  #dueStatement(ways: number, limit: number): Statement {
-    const key = `${ways} ${limit}`;
+  #dueStatement(query: DueQuery): Statement {
+    const key = JSON.stringify(query);
     const known = this.#due.get(key);
     if (known !== undefined) return known;
-    const statement = dueStatement(this.#runner.engine, this.table, ways, limit);
+    const statement = dueStatement(this.#runner.engine, this.table, query);
     this.#due.set(key, statement);
     return statement;
   }
@@ -188,6 +202,7 @@ function deliveryFromRecord(raw: Readonly<Record<string, unknown>>): DeliveryRow
     claims: Number(record.claims),
     tries: Number(record.tries),
     isCharged: Number(record.isCharged),
+    isBound: Number(record.isBound),
     failedAt: time(record.failedAt),
     reason: record.reason,
   };

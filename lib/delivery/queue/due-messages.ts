@@ -1,58 +1,82 @@
-import type { Claim, DeliveryRow, DeliveryStore } from './delivery.store.js';
+import type { LimitClass } from '../../options/index.js';
+import { limitClassOf, type DeliveryRow, type DeliveryStore } from './delivery.store.js';
 
-/** How many of the due messages a batch holds. They are chosen at random: workers that all try the oldest ones lose most of their claims. */
+/**
+ * How many of the due messages of a class a batch holds, or all of them when there are not twice as many. They are chosen at random:
+ * workers that all try the oldest ones lose most of their claims.
+ */
 const CANDIDATES = 8;
 /**
- * A round ends after this many batches in a row from which it could claim no message. Other workers have claimed those messages and
- * send them, so that further reads would only load the database.
+ * A round ends for a class after this many batches in a row from which it could claim no message. Other workers have claimed those
+ * messages and send them, so that further reads would only load the database.
  */
 const MAX_LOST_BATCHES = 3;
 
-/** The messages that are due in one round, claimed one by one. */
+/** The messages of one sender that are due in one round, found one by one. */
 export class DueMessages {
-  #candidates: DeliveryRow[] = [];
-  #reading: Promise<boolean> | null = null;
-  #lostBatches = 0;
+  #candidates: Readonly<Record<LimitClass, DeliveryRow[]>> = { bound: [], open: [] };
+  #reading: Promise<void> | null = null;
+  readonly #lostBatches = { bound: 0, open: 0 };
+  /** The messages that were found before and that the last read found again, because their claims were still on their way. */
+  #found = new Set<string>();
 
   constructor(
     private readonly store: DeliveryStore,
-    private readonly ways: readonly string[],
-    /** No message is claimed after this signal is aborted. */
+    private readonly way: string,
+    /** The classes that this round looks for. */
+    private readonly classes: readonly LimitClass[],
+    /** No message is found after this signal is aborted. */
     private readonly signal: AbortSignal,
   ) {}
 
-  /** `null` when no message is due, other workers claim all of them, or the signal is aborted. */
-  async claimNext(): Promise<Claim | null> {
-    while (this.#lostBatches < MAX_LOST_BATCHES) {
+  /**
+   * A message to be claimed; `null` when no message of the class is due, other workers claim all of them, or the signal is aborted.
+   *
+   * @param mayRead false for a message of the last batch only, without a statement.
+   */
+  async next(limitClass: LimitClass, mayRead: boolean): Promise<DeliveryRow | null> {
+    for (;;) {
       if (this.signal.aborted) return null;
-      const candidate = this.#candidates.pop();
-      if (candidate === undefined) {
-        if (!(await this.#readBatch())) return null;
-        continue;
+      const candidate = this.#candidates[limitClass].pop();
+      if (candidate !== undefined) {
+        this.#found.add(claimOf(candidate));
+        return candidate;
       }
-      const claim = await this.store.claim(candidate);
-      if (claim !== null) {
-        this.#lostBatches = 0;
-        return claim;
-      }
+      if (!mayRead || this.#lostBatches[limitClass] >= MAX_LOST_BATCHES) return null;
+      await this.#readBatch();
+      if (this.#candidates[limitClass].length === 0) return null;
     }
-    return null;
+  }
+
+  /** Reports that a message of the class was claimed, so that reading the next batch is worth its statement. */
+  claimed(limitClass: LimitClass): void {
+    this.#lostBatches[limitClass] = 0;
   }
 
   /** Reads the next batch once for all loops of the worker that wait for it at the same time. */
-  #readBatch(): Promise<boolean> {
+  #readBatch(): Promise<void> {
     this.#reading ??= this.#read().finally(() => {
       this.#reading = null;
     });
     return this.#reading;
   }
 
-  async #read(): Promise<boolean> {
-    const due = shuffled(await this.store.due(this.ways));
-    this.#candidates = due.slice(0, CANDIDATES);
-    this.#lostBatches += 1;
-    return due.length > 0;
+  async #read(): Promise<void> {
+    const rows = await this.store.due([this.way], undefined, this.classes);
+    const due = shuffled(rows.filter((row) => !this.#found.has(claimOf(row))));
+    this.#found = new Set(rows.map(claimOf).filter((claim) => this.#found.has(claim)));
+    const ofClass = (wanted: LimitClass): DeliveryRow[] => {
+      const found = due.filter((row) => limitClassOf(row) === wanted);
+      return found.length > 2 * CANDIDATES ? found.slice(0, CANDIDATES) : found;
+    };
+    this.#candidates = { bound: ofClass('bound'), open: ofClass('open') };
+    for (const limitClass of this.classes) this.#lostBatches[limitClass] += 1;
   }
+}
+
+/** What one worker wins: the same message has another number of claims when it is due again. */
+function claimOf({ confirmation, number, claims }: DeliveryRow): string {
+  return `${confirmation} ${number} ${claims}`;
 }
 
 function shuffled<T>(list: readonly T[]): T[] {

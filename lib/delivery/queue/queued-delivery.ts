@@ -12,6 +12,7 @@ import type { LimitClass, ResolvedOptions } from '../../options/index.js';
 import { InjectTwoFactorOptions } from '../../two-factor.tokens.js';
 import type { DeliveryQueue, DeliveryReceipt } from '../delivery-queue.js';
 import type { RecordedMessage } from '../message.js';
+import { isBoundOf } from './delivery-statements.js';
 import { DeliveryStore, leaseMs } from './delivery.store.js';
 import { DeliveryWorker } from './delivery-worker.js';
 
@@ -32,9 +33,12 @@ export class QueuedDelivery implements DeliveryQueue {
     const now = this.options.clock.now();
     // In a transaction of the application no budget is charged, because its rows would stay locked for all other callers until
     // the commit. And how long that takes is unknown, so that no worker holds the message before it.
-    if (manager !== undefined) return { dueAt: now, claims: 0, isCharged: 0 };
-    if (!this.worker.hasRoom(way, limitClass)) return { dueAt: now, claims: 0, isCharged: 1 };
-    return { dueAt: now + leaseMs(this.options), claims: 1, isCharged: 0 };
+    const isBound = isBoundOf(limitClass);
+    if (manager !== undefined) return { dueAt: now, claims: 0, isCharged: 0, isBound };
+    if (!this.worker.hasRoom(way, limitClass)) {
+      return { dueAt: now, claims: 0, isCharged: 1, isBound };
+    }
+    return { dueAt: now + leaseMs(this.options), claims: 1, isCharged: 0, isBound };
   }
 
   enqueue(message: RecordedMessage, manager?: EntityManager): Promise<DeliveryReceipt> {

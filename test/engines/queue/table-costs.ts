@@ -30,7 +30,13 @@ export async function costsOf(
     indexKb: Number(size!['indexes']) / 1_024,
     dueBuffers: await buffersOf(
       dataSource,
-      `SELECT * FROM ${QUEUE} WHERE due_at <= ${Date.now()} AND way IN ('default') ORDER BY due_at LIMIT 64`,
+      [1, 0]
+        .map(
+          (isBound) => `SELECT * FROM (
+            SELECT * FROM ${QUEUE} WHERE way = 'default' AND is_bound = ${isBound} AND due_at <= ${Date.now()}
+            ORDER BY due_at LIMIT 64) AS class${isBound}`,
+        )
+        .join(' UNION ALL '),
     ),
     claimBuffers: await buffersOf(
       dataSource,

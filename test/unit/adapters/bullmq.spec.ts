@@ -134,15 +134,20 @@ describe('The rate of a provider', () => {
 });
 
 describe('A relay to a Redis that fails', () => {
-  const KEY = { confirmation: 'a-confirmation', number: 1 };
+  const KEY = { confirmation: 'a-confirmation', number: 1, limitClass: 'bound' } as const;
+  const OPEN = { ...KEY, confirmation: 'another', limitClass: 'open' } as const;
   /** A queue that answers as the test says, in place of one that a test cannot stop at the right moment. */
-  const relayOn = (add: () => Promise<unknown>, waiting = 0): BullMqRelay => {
+  const relayOn = (
+    add: (...jobs: never[]) => Promise<unknown>,
+    waiting = 0,
+    prioritized = 0,
+  ): BullMqRelay => {
     const queue = {
       opts: {},
       on: () => undefined,
       add,
       addBulk: add,
-      getWaitingCount: () => Promise.resolve(waiting),
+      getJobCounts: () => Promise.resolve({ waiting, prioritized }),
     };
     return new BullMqRelay({
       queues: new Map([['sms', queue]]),
@@ -201,6 +206,46 @@ describe('A relay to a Redis that fails', () => {
     expect(add).not.toHaveBeenCalled();
     expect(await relayOn(add, 511).takeDue('sms', [KEY])).toBe(true);
     expect(add).toHaveBeenCalledTimes(1);
+  });
+
+  interface AddedJob {
+    readonly data: unknown;
+    readonly opts: { readonly jobId: string; readonly priority?: number };
+  }
+
+  it('adds bound messages although the queue is full of open ones, and before them', async () => {
+    const added: AddedJob[] = [];
+    const add = (jobs: AddedJob[]): Promise<void> => {
+      added.push(...jobs);
+      return Promise.resolve();
+    };
+
+    expect(await relayOn(add, 0, 512).takeDue('sms', [OPEN, KEY])).toBe(true);
+    expect(added.map(({ opts }) => opts.priority)).toEqual([undefined]);
+    expect(await relayOn(add, 0, 511).takeDue('sms', [OPEN, KEY])).toBe(true);
+    expect(added.slice(1).map(({ opts }) => opts.priority)).toEqual([1, undefined]);
+    // A job has the key alone, whatever its class.
+    for (const { data } of added) expect(Object.keys(data as object)).toHaveLength(2);
+  });
+
+  it('gives the oldest open message one turn among the bound ones that wait, and never two', async () => {
+    const added: AddedJob[] = [];
+    const add = (jobs: AddedJob[]): Promise<void> => {
+      added.push(...jobs);
+      return Promise.resolve();
+    };
+    const others = [1, 2, 3].map((number) => ({ ...OPEN, number }));
+    for (let round = 0; round < 2; round += 1) {
+      expect(await relayOn(add, 300).takeDue('sms', others)).toBe(true);
+    }
+
+    const turns = added.filter(({ opts }) => opts.priority === undefined);
+    expect(turns.map(({ data }) => data)).toEqual([
+      { confirmation: OPEN.confirmation, number: 1 },
+      { confirmation: OPEN.confirmation, number: 1 },
+    ]);
+    // BullMQ takes an id that waits already for the same job.
+    expect(new Set(turns.map(({ opts }) => opts.jobId)).size).toBe(1);
   });
 });
 

@@ -31,6 +31,33 @@ describe('Slots', () => {
     expect(await slots.acquire('open')).toBe(false);
   });
 
+  it('let one open call run beside the bound ones, so that slow bound ones do not hold up all open ones', async () => {
+    const slots = new Slots(2);
+    for (const _ of [1, 2]) expect(await slots.acquire('bound')).toBe(true);
+    expect(await slots.acquire('open')).toBe(true);
+    const more = [slots.acquire('bound'), slots.acquire('open')] as const;
+    expect([slots.waiting('bound'), slots.waiting('open')]).toEqual([1, 1]);
+
+    slots.release('open');
+    expect(await more[1]).toBe(true);
+    expect(slots.waiting('bound')).toBe(1);
+    slots.release('bound');
+    slots.release('bound');
+    expect(await more[0]).toBe(true);
+  });
+
+  it('refuse a call that waits for no longer than it says, and forget it', async () => {
+    const slots = new Slots(1);
+    expect(await slots.run('open', (isFree) => Promise.resolve(isFree))).toBe(true);
+    expect(await slots.acquire('open')).toBe(true);
+    expect(await slots.acquire('open', 1)).toBe(false);
+    expect(slots.waiting('open')).toBe(0);
+    const waiting = slots.acquire('open', 60_000);
+
+    slots.release('open');
+    expect(await waiting).toBe(true);
+  });
+
   it('let one bound call run beside the open ones, and the bound ones before the open ones that wait', async () => {
     const slots = new Slots(2);
     const begun: string[] = [];

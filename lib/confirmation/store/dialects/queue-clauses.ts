@@ -5,6 +5,7 @@ export type QueueTable = TableNames<
   | 'confirmation'
   | 'number'
   | 'way'
+  | 'isBound'
   | 'dueAt'
   | 'claims'
   | 'tries'
@@ -21,6 +22,8 @@ export interface QueuedMessage {
   readonly claims: 0 | 1;
   /** 1 when its budgets are charged for a call that no worker has begun. */
   readonly isCharged: 0 | 1;
+  /** 1 when the application named the recipient for a subject: such messages do not wait behind those to recipients of clients. */
+  readonly isBound: 0 | 1;
 }
 
 /** The values of a queued message in the statements that insert its row, and their SQL types. */
@@ -28,10 +31,16 @@ export const QUEUED: BatchColumnTypes = {
   queuedDueAt: 'bigint',
   queuedClaims: 'int',
   queuedIsCharged: 'int',
+  queuedIsBound: 'int',
 };
 
-export function queuedValues({ dueAt, claims, isCharged }: QueuedMessage): SqlValues {
-  return { queuedDueAt: dueAt, queuedClaims: claims, queuedIsCharged: isCharged };
+export function queuedValues({ dueAt, claims, isCharged, isBound }: QueuedMessage): SqlValues {
+  return {
+    queuedDueAt: dueAt,
+    queuedClaims: claims,
+    queuedIsCharged: isCharged,
+    queuedIsBound: isBound,
+  };
 }
 
 export interface QueueClauses {
@@ -49,8 +58,8 @@ export interface QueueClauses {
 }
 
 export function queueClauses(engine: Engine, { table, column: q }: QueueTable): QueueClauses {
-  const written = [q.way, q.dueAt, q.claims, q.tries, q.isCharged];
-  const values = ':way, :queuedDueAt, :queuedClaims, 0, :queuedIsCharged';
+  const written = [q.way, q.dueAt, q.claims, q.tries, q.isCharged, q.isBound];
+  const values = ':way, :queuedDueAt, :queuedClaims, 0, :queuedIsCharged, :queuedIsBound';
   const replaced =
     engine === 'mysql'
       ? values.split(', ').map((value, index) => `${written[index]} = ${value}`)
