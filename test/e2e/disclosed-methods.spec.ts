@@ -3,9 +3,10 @@ import { UnauthorizedException, type ExecutionContext } from '@nestjs/common';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 import type { PurposeDefinition } from '../../lib/index.js';
-import { enrolApp, METHODS } from '../support/authenticator.js';
+import { enrolApp } from '../support/authenticator.js';
 import { disclosureTable, documentedRoutes } from '../support/disclosure-table.js';
 import { comparable, startHttpApp, type Answer, type HttpTestApp } from '../support/http.js';
+import { PASSKEY_METHODS } from '../support/passkeys.js';
 import { UNKNOWN_ID } from '../support/unknown-id.js';
 import { header } from './controller-fixtures.js';
 
@@ -97,7 +98,7 @@ const OTHER_PURPOSES: typeof ROUTES = [
 
 const NAMED: Readonly<Record<string, readonly string[]>> = {
   confirm: ['totp', 'code', 'recovery'],
-  challenge: ['passkey', 'totp'],
+  challenge: ['passkey'],
 };
 
 describe('A stranger with the name of a subject', () => {
@@ -105,7 +106,7 @@ describe('A stranger with the name of a subject', () => {
 
   beforeAll(async () => {
     http = await startHttpApp({
-      options: { controller: true, methods: METHODS, purposes, limits: {} },
+      options: { controller: true, methods: PASSKEY_METHODS, purposes, limits: {} },
     });
     await enrolApp(http, 'ann');
   });
