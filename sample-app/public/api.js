@@ -16,6 +16,12 @@ const WORDS = {
   'recipient-not-allowed': 'No code can be sent there.',
   'no-method': 'This needs an authenticator app or a passkey. Add one under Security.',
   'method-not-allowed': 'That way is not possible here. Please choose another one.',
+  'no-recipient': 'There is no phone number of yours yet. Please choose e-mail.',
+  'too-many-requests': 'There were too many tries.',
+  'temporarily-unavailable': 'This does not work right now. Please try again in a moment.',
+  'out-of-service': 'This does not work right now. Please try again later.',
+  'last-factor': 'This is your last one by now. Please remove it again.',
+  'no-factor': 'This needs an authenticator app or a passkey. Add one under Security.',
   conflict: 'Your account was changed meanwhile. Please try again.',
   'code-mismatch': 'That was refused. Please try again.',
   'passkey-unanswered': 'No passkey was used. Please try again.',
@@ -23,12 +29,21 @@ const WORDS = {
   unreachable: 'The server does not answer. Please try again.',
 };
 
+/** Seconds of a wait that needs no time to be named. */
+const AT_ONCE = 10;
+
+/** The time after a wait. Unlike its seconds it stays right while it is read. */
+const timeIn = (seconds) => new Date(Date.now() + seconds * 1_000).toLocaleTimeString();
+
 /** Something that the customer reads: what the server refused, or that it did not answer. */
 class Refusal extends Error {
   constructor(problem) {
     // A refusal of the bank itself brings its own sentence.
-    const { error, title, details } = problem.document ?? problem;
-    super(WORDS[error] ?? title ?? 'Something went wrong. Please try again.');
+    const { error, title, details, retryAfter = 0 } = problem.document ?? problem;
+    const sentence = WORDS[error] ?? title ?? 'Something went wrong. Please try again.';
+    super(
+      `${sentence}${retryAfter > AT_ONCE ? ` You can try again after ${timeIn(retryAfter)}.` : ''}`,
+    );
     this.slug = error;
     this.details = details;
   }

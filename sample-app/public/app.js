@@ -19,6 +19,8 @@ define('sign-up', {
   finish: async (confirmationId, { email }, password) => {
     await call('POST', '/api/v1/accounts', { email, password, confirmationId });
     byId('sign-up-form').reset();
+    // A password that was refused before the sign-up is not this customer's.
+    byId('sign-in-form').reset();
     byId('sign-in-email').value = email;
     show('sign-in', byId('sign-in-password'));
     say('Your account is open. You can sign in now.');

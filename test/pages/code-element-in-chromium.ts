@@ -399,6 +399,25 @@ describe.each(hasChromium ? [CHROMIUM] : [])('<two-factor-code> in %s', (executa
     await asked(page);
   });
 
+  it('says nothing about attempts when the first message failed, and lets it be sent again', async () => {
+    const page = await open({ attributes: 'purpose="plain"' });
+    await refuse(page, 'request-confirmation', 'send-failed', {
+      id: '0'.repeat(36),
+      retryAfter: 30,
+    });
+    await page.getByRole('button', { name: 'Continue' }).click();
+    await alertOf(page).getByText('Please try again in \u20680:30\u2069.').waitFor();
+
+    expect(await page.locator('two-factor-code').getByText('Attempts').count()).toBe(0);
+    await pages.pass(page, 29);
+    await alertOf(page).getByText('Please try again in \u20680:01\u2069.').waitFor();
+    await pages.pass(page, 1);
+    await page.getByRole('status').getByText('You can have the code sent again now.').waitFor();
+    expect(await alertOf(page).textContent()).toBe('');
+    const resend = page.getByRole('button', { name: 'Send the code again' });
+    expect(await resend.getAttribute('aria-disabled')).toBeNull();
+  });
+
   it('lets a person who is refused for one number try another one at once', async () => {
     const page = await open({ attributes: 'purpose="plain"' });
     await refuse(page, 'request-confirmation', 'too-many-requests', { retryAfter: 300 });

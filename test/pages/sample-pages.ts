@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { chromium, type Browser, type BrowserContext, type Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
+import { problem } from '../../lib/http/problem.js';
 import { CHROMIUM, CHROMIUM_ARGS, hasChromium, SCREENSHOTS } from '../support/chromium.js';
 import { untilAllDelivered } from '../support/customer.js';
 import { SampleCopy, type Sample } from '../support/sample-app.js';
@@ -12,6 +13,16 @@ import { SIDEWAYS, flawsOf } from './audit.js';
 const PASSWORD = 'correct horse battery';
 /** The other width in which a state is pictured, of the same side of the breakpoint. */
 const PICTURED_BESIDE = { 320: 360, 1280: 768 } as const;
+
+/** Whether a customer at the end of the page does not see what the page says about the button there. */
+const UNSEEN = `(() => {
+  const status = document.querySelector('.desk #status');
+  if (status === null || status.textContent === '') return false;
+  scrollTo(0, document.body.scrollHeight);
+  const { top, bottom } = status.getBoundingClientRect();
+  scrollTo(0, 0);
+  return top < 0 || bottom > innerHeight;
+})()`;
 
 let copy: SampleCopy;
 
@@ -62,7 +73,7 @@ describe.each(hasChromium ? [CHROMIUM] : [])('The pages in %s', (executablePath)
   const wrong = (code: string): string =>
     code.replace(/\d$/, (digit) => String((Number(digit) + 1) % 10));
 
-  const status = (page: Page, text: string): Promise<void> =>
+  const status = (page: Page, text: string | RegExp): Promise<void> =>
     page.getByRole('status').getByText(text).waitFor();
 
   it('have an inbox that is good while it is empty', async () => {
@@ -89,6 +100,7 @@ describe.each(hasChromium ? [CHROMIUM] : [])('The pages in %s', (executablePath)
       let states = 0;
       const good = async (state: string): Promise<void> => {
         states += 1;
+        if (await page.evaluate(UNSEEN)) flaws.push(`${state}: what is said is out of view`);
         flaws.push(...(await flawsOf(page)).map((flaw) => `${state}: ${flaw}`));
         for (const each of [width, PICTURED_BESIDE[width]]) {
           await page.setViewportSize({ width: each, height: 800 });
@@ -102,6 +114,22 @@ describe.each(hasChromium ? [CHROMIUM] : [])('The pages in %s', (executablePath)
       const enter = async (code: string): Promise<void> => {
         await field.fill(code);
         await page.getByRole('button', { name: 'Confirm' }).click();
+      };
+
+      /** Refuses the next call of a route of the module. */
+      const refuse = async (route: string, slug: string, members: object = {}): Promise<void> => {
+        const body = { ...problem(slug), ...members };
+        const contentType = 'application/problem+json';
+        await page.route(
+          `**/2factor/${route}`,
+          (call) => call.fulfill({ status: body.status, contentType, body: JSON.stringify(body) }),
+          { times: 1 },
+        );
+      };
+      const transfer = page.getByRole('button', { name: 'Transfer' });
+      const cancel = async (): Promise<void> => {
+        await page.getByRole('button', { name: 'Cancel' }).click();
+        await status(page, 'Cancelled.');
       };
 
       await page.locator('#sign-in').waitFor();
@@ -129,6 +157,7 @@ describe.each(hasChromium ? [CHROMIUM] : [])('The pages in %s', (executablePath)
       await enter(code);
       await status(page, 'Your account is open.');
       await good('signed up');
+      expect(await page.locator('#sign-in-password').inputValue()).toBe('');
 
       await page.locator('#sign-in-password').fill(PASSWORD);
       await page.getByRole('button', { name: 'Continue' }).click();
@@ -154,9 +183,32 @@ describe.each(hasChromium ? [CHROMIUM] : [])('The pages in %s', (executablePath)
       await page.getByRole('alert').getByText('You have 1000.00 EUR.').waitFor();
       await good('too much money');
       await page.getByLabel('Amount in EUR').fill('10,50');
-      await page.getByRole('button', { name: 'Transfer' }).click();
+      await refuse('request-confirmation', 'too-many-requests', { retryAfter: 300 });
+      await transfer.click();
+      await status(page, /^There were too many tries\. You can try again after \d/);
+      await good('too many transfers');
+      await refuse('request-confirmation', 'send-failed', { id: '0'.repeat(36), retryAfter: 30 });
+      await transfer.click();
+      await page.getByRole('alert').getByText('The code could not be sent.').waitFor();
+      await good('the message failed');
+      await cancel();
+      await transfer.click();
       await page.locator('#code-details').getByText('10.50 EUR').waitFor();
       await good('code for a transfer asked');
+      await refuse('confirm', 'too-many-requests', { retryAfter: 300 });
+      await enter('000000');
+      await page.getByRole('alert').getByText('There were too many tries.').waitFor();
+      await good('too many codes');
+      await cancel();
+      await transfer.click();
+      await field.waitFor();
+      await refuse('confirm', 'expired');
+      await enter('000000');
+      await page.getByRole('alert').getByText('The time is up.').waitFor();
+      await good('code expired');
+      await cancel();
+      await transfer.click();
+      await field.waitFor();
       await enter(await codeFor(email));
       await status(page, 'Paid 10.50 EUR');
       await good('paid');
@@ -180,7 +232,7 @@ describe.each(hasChromium ? [CHROMIUM] : [])('The pages in %s', (executablePath)
       await status(page, 'The server does not answer.');
       await good('inbox without its server');
       expect(flaws).toEqual([]);
-      expect(states).toBe(19);
+      expect(states).toBe(23);
       await context.close();
     },
     180_000,

@@ -169,6 +169,7 @@ describe.each(hasChromium ? [CHROMIUM] : [])('The security page in %s', (executa
       await page.getByLabel('Code that the app shows').fill(app.wrongCode());
       await page.getByRole('button', { name: 'Add app' }).click();
       await page.getByRole('alert').getByText('The code is wrong.').waitFor();
+      await good('app-wrong-code');
       await page.getByLabel('Code that the app shows').fill(app.code());
       await page.getByRole('button', { name: 'Add app' }).click();
       await status(page, 'Your authenticator app is added.');
@@ -196,6 +197,7 @@ describe.each(hasChromium ? [CHROMIUM] : [])('The security page in %s', (executa
       await good('sign-in');
       await page.getByRole('button', { name: 'Recovery code', exact: true }).click();
       await page.getByLabel('Recovery code', { exact: true }).fill(codes[0]!);
+      await good('recovery-code');
       await page.getByRole('button', { name: 'Confirm' }).click();
       await status(page, 'You are signed in.');
 
@@ -204,11 +206,13 @@ describe.each(hasChromium ? [CHROMIUM] : [])('The security page in %s', (executa
       await page.getByText('Codes left: 9').waitFor();
       await page.getByRole('button', { name: 'Rename My phone' }).click();
       await page.getByLabel('New name of My phone').fill('Old phone');
+      await good('rename');
       await page.getByRole('button', { name: 'Rename', exact: true }).click();
       await enter(page, app.code(1));
       await status(page, 'The name is changed.');
       await page.getByRole('button', { name: 'Remove Old phone' }).click();
       await page.getByText('Your recovery codes become void.').waitFor();
+      await good('remove');
       await page.getByRole('button', { name: 'Recovery code', exact: true }).click();
       await enter(page, codes[1]!);
       await status(page, 'Old phone is removed.');

@@ -127,7 +127,8 @@ export class CodeView {
     this.#renderIntroduction(state, texts);
     this.#form.hidden = !hasField;
     if (hasField) this.#renderField(method, state.codeLength, texts);
-    this.#attemptsText = filled(texts.attempts, { attempts });
+    // The answer about a message that was not sent does not say how many are left.
+    this.#attemptsText = attempts === undefined ? '' : filled(texts.attempts, { attempts });
     setText(this.submit, texts.confirm);
     setText(this.passkey, texts.passkey);
     this.passkey.hidden = !isOpen || method !== 'passkey';

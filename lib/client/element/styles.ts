@@ -27,7 +27,7 @@ export const STYLES = `
 }
 :host([hidden]), [hidden] { display: none !important; }
 * { box-sizing: border-box; }
-p { margin: 0; }
+p { margin: 0; text-wrap: pretty; }
 form { display: grid; gap: .5rem; }
 .stack { display: flex; flex-direction: column; gap: .75rem; }
 label, .heading { font-weight: 600; }

@@ -75,7 +75,7 @@ export class FailureLimitService {
   async #refusal(key: string, now: number): Promise<Refusal> {
     const count = await this.counts.findOneBy({ key });
     const retryAfter = Math.max(1, Math.ceil(((count?.endsAt ?? now) - now) / 1_000));
-    return new Refusal(429, 'too-many-failures', 'Too many wrong passwords. Please wait.', {
+    return new Refusal(429, 'too-many-failures', 'There were too many wrong passwords.', {
       retryAfter,
     });
   }
