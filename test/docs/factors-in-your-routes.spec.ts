@@ -78,6 +78,16 @@ describe('Apps and passkeys in routes of your own', () => {
     expect(await guide.app.get(FactorService).list({ subject: 'ann' })).toEqual([]);
   });
 
+  it('refuses a proof by a sent code that was confirmed before the person had an app', async () => {
+    const { id } = await ask('add');
+    await guide.post('/2factor/confirm', { id, code: guide.lastCode() }).expect(200);
+    const { factor, secret } = await begin();
+    const response = totpCode(secret, { now: () => Date.now() });
+    await guide.post('/app/activate', { factor: factor.id, response }).expect(201);
+
+    await call('post', '/app', id).expect(403);
+  });
+
   it('has no bundled route of the factors', async () => {
     await guide.post('/2factor/factors/list').expect(404);
   });
