@@ -20,11 +20,10 @@ afterEach(async () => {
   await guide.close();
 });
 
-const call = (method: 'delete' | 'post', path: string, proof: string, body: object = {}) =>
-  request(guide.app.getHttpServer() as string)
-    [method](path)
-    .set('x-confirmation-id', proof)
-    .send(body);
+function call(method: 'delete' | 'post', path: string, proof: string): request.Test {
+  const server = request(guide.app.getHttpServer() as string);
+  return server[method](path).set('x-confirmation-id', proof);
+}
 
 async function ask(change: string): Promise<{ id: string; method: string }> {
   const body = { purpose: 'change-app', details: { change } };
@@ -78,7 +77,19 @@ describe('Apps and passkeys in routes of your own', () => {
     expect(await guide.app.get(FactorService).list({ subject: 'ann' })).toEqual([]);
   });
 
+  it('refuses a proof by a sent code that was confirmed before the person had an app', async () => {
+    const { id } = await ask('add');
+    await guide.post('/2factor/confirm', { id, code: guide.lastCode() }).expect(200);
+    const { factor, secret } = await begin();
+    const response = totpCode(secret, { now: () => Date.now() });
+    await guide.post('/app/activate', { factor: factor.id, response }).expect(201);
+
+    const refused = await call('post', '/app', id);
+    expect(refused.status).toBe(403);
+  });
+
   it('has no bundled route of the factors', async () => {
-    await guide.post('/2factor/factors/list').expect(404);
+    const { status } = await guide.post('/2factor/factors/list');
+    expect(status).toBe(404);
   });
 });

@@ -1,6 +1,5 @@
 import type { ExecutionContext } from '@nestjs/common';
 import { IsString, MaxLength } from 'class-validator';
-import type { TwoFactorClient } from 'nestjs-two-factor/client';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 import { header } from '../e2e/controller-fixtures.js';
@@ -18,6 +17,11 @@ class TransferDetails {
   @IsString()
   @MaxLength(70)
   payee!: string;
+}
+
+/** Declared here, because this program has no types of the browser. */
+interface Client {
+  requestConfirmation(body: object): Promise<object>;
 }
 
 interface Transfers {
@@ -66,7 +70,7 @@ describe('Front end', () => {
 
   it('sends the token of each moment, and is refused without one', async () => {
     const { clientWithToken } = await load<{
-      clientWithToken: (token: () => string, url: string) => TwoFactorClient;
+      clientWithToken: (token: () => string, url: string) => Client;
     }>(page, 'bearer.ts');
     let token = '';
     const url = `${(await test.app.getUrl()).replace('[::1]', '127.0.0.1')}/2factor`;

@@ -15,6 +15,7 @@ import {
   SERIES,
   seriesPageOf,
 } from '../support/guide-series.js';
+import { scanQrCode } from '../support/scan-qr-code.js';
 
 let bank: GuideApplication;
 /** The guides that were followed to their end. */
@@ -165,6 +166,8 @@ describe.sequential.each(hasChromium ? databases : [])('The bank of the guides o
     await ann.confirmByMessage(phone);
     const secret = ann.page.locator('#secret').filter({ hasText: /\w/ });
     const app = new App((await secret.textContent()) ?? '');
+    const uri = await ann.page.locator('#uri').getAttribute('href');
+    expect(await scanQrCode(ann.page.locator('#qr'))).toBe(uri);
     await ann.page.getByLabel('Code that the app shows').fill(await app.code());
     await ann.press('Add the app');
     await ann.reads('Your recovery codes');

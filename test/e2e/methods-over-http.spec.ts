@@ -111,7 +111,7 @@ describe('Methods over HTTP', () => {
       'method',
       'methods',
     ]);
-    const checked = await http.post('/2factor/check', body as object, { 'x-user': 'gwen' });
+    const checked = await http.post('/2factor/check', body, { 'x-user': 'gwen' });
     expect(checked.body).toHaveProperty('resendAt');
     expect(await http.post('/2factor/resend', body as object, { 'x-user': 'gwen' })).toBeProblem(
       409,

@@ -1,8 +1,5 @@
 // The security page of the sample application in Chromium: the QR code holds the secret that the server gave, and a passkey of the
 // browser's own authenticator pays what the page shows, and nothing else.
-import { createRequire } from 'node:module';
-
-import type jsQR from 'jsqr';
 import { chromium, type Browser, type BrowserContext, type Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
@@ -12,11 +9,11 @@ import { startBank, type Bank } from '../support/bank.js';
 import { CHROMIUM, CHROMIUM_ARGS, hasChromium } from '../support/chromium.js';
 import { untilAllDelivered } from '../support/customer.js';
 import { freePort } from '../support/free-port.js';
+import { scanQrCode } from '../support/scan-qr-code.js';
 import { flawsOf } from './audit.js';
 import { addVirtualAuthenticator } from '../support/virtual-authenticator.js';
 
 const SCREENSHOTS = '.tmp/screenshots';
-const readQrCode = createRequire(import.meta.url)('jsqr') as typeof jsQR.default;
 
 const PASSWORD = 'correct horse battery';
 const SCHEMES = ['light', 'dark'] as const;
@@ -97,27 +94,7 @@ describe.each(hasChromium ? [CHROMIUM] : [])('The security page in %s', (executa
 
   /** What a telephone reads from the picture on the screen. */
   async function scanned(page: Page): Promise<URL> {
-    await page.locator('#app-qr').scrollIntoViewIfNeeded();
-    const picture = await page.locator('#app-qr').screenshot();
-    const blank = await context.newPage();
-    const { data, width, height } = await blank.evaluate<{
-      data: number[];
-      width: number;
-      height: number;
-    }>(`(async () => {
-      const image = new Image();
-      image.src = 'data:image/png;base64,${picture.toString('base64')}';
-      await image.decode();
-      const canvas = new OffscreenCanvas(image.width, image.height);
-      const drawing = canvas.getContext('2d');
-      drawing.drawImage(image, 0, 0);
-      const { data, width, height } = drawing.getImageData(0, 0, image.width, image.height);
-      return { data: [...data], width, height };
-    })()`);
-    await blank.close();
-    const read = readQrCode(Uint8ClampedArray.from(data), width, height);
-    if (read === null) throw new Error('There is no QR code in the picture.');
-    return new URL(read.data);
+    return new URL(await scanQrCode(page.locator('#app-qr')));
   }
 
   /** The flaws of a page on a telephone and on a desk, light and dark. Leaves a picture of each. */

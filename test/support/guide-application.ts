@@ -5,7 +5,7 @@
 import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -168,12 +168,18 @@ export class GuideApplication {
     const list = words.includes('-D') ? 'devDependencies' : 'dependencies';
     for (const name of words.filter((word) => !word.startsWith('-'))) {
       const own = join(this.#cwd, 'node_modules', name);
-      if (name === 'nestjs-two-factor') {
+      const isOurs = name === 'nestjs-two-factor';
+      const installed = isOurs ? own : join(ROOT, 'node_modules', name);
+      if (isOurs) {
         await mkdir(own, { recursive: true });
         await run('tar', ['-xzf', this.tarball, '-C', own, '--strip-components=1']);
+      } else if (!existsSync(installed)) {
+        throw new Error(`${name} is not installed for this repository.`);
+      } else if (!existsSync(own)) {
+        // A server may serve files of a package from the folder in which npm puts it.
+        await mkdir(dirname(own), { recursive: true });
+        await symlink(installed, own);
       }
-      const installed = [own, join(ROOT, 'node_modules', name)].find((path) => existsSync(path));
-      if (installed === undefined) throw new Error(`${name} is not installed for this repository.`);
       const { version } = JSON.parse(await readFile(join(installed, 'package.json'), 'utf8')) as {
         version: string;
       };
