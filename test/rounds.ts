@@ -45,6 +45,7 @@ export const ON_ALL_SERVERS = [
   'test/engines/bullmq.spec.ts',
   'test/engines/bullmq-classes.spec.ts',
   'test/engines/bullmq-storm.spec.ts',
+  'test/engines/queue-of-a-dead-process.spec.ts',
   'test/engines/queue-storm.spec.ts',
   'test/engines/prefix-counts.spec.ts',
   'test/engines/toll-fraud.spec.ts',

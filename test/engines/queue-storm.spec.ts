@@ -54,7 +54,7 @@ describe.each(servers)('The queue on %s', (engine) => {
     );
     return rows[0];
   };
-  const backlog = (): ReturnType<typeof backlogOf> => backlogOf(test.dataSource);
+  const backlog = (now?: number): ReturnType<typeof backlogOf> => backlogOf(test.dataSource, now);
   const endLease = (): Promise<unknown> =>
     test.dataSource.query('UPDATE two_factor_delivery SET due_at = 1');
 
@@ -143,7 +143,7 @@ describe.each(servers)('The queue on %s', (engine) => {
     const tokens = [...provider.calls, ...test.inbox.deliveries].map(({ token }) => token);
     expect(tokens).toHaveLength(60);
     expect(new Set(tokens).size).toBe(60);
-    expect(await backlog()).toEqual({ waiting: 0, failed: [] });
+    expect(await backlog()).toMatchObject({ waiting: 0, failed: [] });
 
     const { id } = await test.twoFactor.request(REQUEST);
     await sleep(10);

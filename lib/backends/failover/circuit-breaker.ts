@@ -63,15 +63,23 @@ export class CircuitBreaker {
   failed({ group, concernsAll, isLasting }: BreakerFailure, now: number): boolean {
     this.#isProbing = false;
     const { threshold, openMs } = this.rule;
-    const before = this.#failures + this.#groups.size;
-    // A group is kept while it can still count, so that the set stays small.
+    // While it is open, only calls that no other provider could answer come here. They do not prolong the pause.
+    const isPaused = this.isOpen(now);
+    const isNew = !concernsAll && !isPaused && !this.#groups.has(group);
     if (concernsAll) this.#failures = Math.min(this.#failures + 1, threshold);
-    else if (this.#groups.size < threshold) this.#groups.add(group);
+    else if (isNew) this.#add(group);
     const counted = this.#failures + this.#groups.size;
-    const hasCounted = counted > before || concernsAll;
+    const hasCounted = isNew || concernsAll;
     const opens = (concernsAll && isLasting) || (hasCounted && counted >= threshold);
     if (opens) this.#openUntil = now + openMs;
     return opens;
+  }
+
+  /** Keeps the groups that have failed last, so that the set stays small, and one that is tried after the pause still counts. */
+  #add(group: string): void {
+    const [oldest] = this.#groups;
+    if (this.#groups.size >= this.rule.threshold) this.#groups.delete(oldest!);
+    this.#groups.add(group);
   }
 }
 

@@ -11,6 +11,8 @@ export interface FailedMessage {
 /** What is left in the queue. */
 export interface Backlog {
   readonly waiting: number;
+  /** The confirmations of messages that wait although their code has expired: they can only be dropped, or fail. */
+  readonly overdue: readonly string[];
   readonly failed: readonly FailedMessage[];
 }
 
@@ -22,7 +24,8 @@ interface Row {
   readonly expires_at: unknown;
 }
 
-export async function backlogOf(dataSource: DataSource): Promise<Backlog> {
+/** @param now by the application's clock. */
+export async function backlogOf(dataSource: DataSource, now = Date.now()): Promise<Backlog> {
   const rows = await dataSource.query<Row[]>(
     `SELECT queued.confirmation, queued.reason, queued.due_at, queued.failed_at, made.expires_at
      FROM two_factor_delivery queued LEFT JOIN two_factor_confirmation made ON made.id = queued.confirmation`,
@@ -30,6 +33,9 @@ export async function backlogOf(dataSource: DataSource): Promise<Backlog> {
   const failed = rows.filter((row) => row.due_at === null);
   return {
     waiting: rows.length - failed.length,
+    overdue: rows
+      .filter((row) => row.due_at !== null && Number(row.expires_at) < now)
+      .map(({ confirmation }) => confirmation),
     failed: failed.map((row) => ({
       confirmation: row.confirmation,
       reason: row.reason,

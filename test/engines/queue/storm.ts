@@ -6,7 +6,7 @@ import type { DataSourceOptions } from 'typeorm';
 
 import { shortId } from '../../../lib/crypto/index.js';
 import type { Backlog, FailedMessage } from './backlog.js';
-import { SPEED } from './fast-clock.js';
+import { fastClock, SPEED } from './fast-clock.js';
 import { Provider, type ProviderBehaviour, type ProviderCall } from './provider.js';
 import type { Order, Report } from './worker.js';
 
@@ -24,7 +24,9 @@ export interface StormInput {
   /** The time over which the requests are spread. */
   readonly overSeconds: number;
   readonly behaviour: ProviderBehaviour;
-  readonly backlog: () => Promise<Backlog>;
+  readonly backlog: (now: number) => Promise<Backlog>;
+  /** No request is made while so many messages wait: on a machine that is busy their codes would expire. @default no limit */
+  readonly mostWaiting?: number;
   /** Environment variables of the workers. @default {} */
   readonly environment?: NodeJS.ProcessEnv;
   /** Called once, when half of the requests are answered. */
@@ -57,6 +59,7 @@ export interface StormResult {
 /** A call whose answer a kill may have cut off, or whose row it kept from being deleted, was begun at most so long before. */
 const CUT_OFF_MS = 5_000;
 const KILL_EVERY_MS = 1_000;
+const LOOK_EVERY_MS = 500;
 const TICK_MS = 50;
 /** The requests that a worker is given at once. A kill must not cut off more of them than a server has connections. */
 const MOST_IN_FLIGHT = 50;
@@ -117,6 +120,14 @@ export async function storm(input: StormInput): Promise<StormResult> {
   const later: { readonly token: string; readonly at: number }[] = [];
   let refusedRequests = 0;
   const dropped = new Set<string>();
+  /** Messages that were seen in the queue after their codes had expired: the process that drops one may be killed before it reports that. */
+  const overdue = new Set<string>();
+  const clock = fastClock(begun);
+  const look = async (): Promise<Backlog> => {
+    const seen = await input.backlog(clock.now());
+    for (const id of seen.overdue) overdue.add(id);
+    return seen;
+  };
   let middle: Promise<void> | undefined;
   let isOver = false;
   let crash: string | undefined;
@@ -158,6 +169,8 @@ export async function storm(input: StormInput): Promise<StormResult> {
     const starts: Promise<void>[] = [];
     const perTick = Math.ceil((input.messages * TICK_MS) / (input.overSeconds * 1_000));
     let nextKill = Date.now() + KILL_EVERY_MS;
+    let nextLook = Date.now();
+    let isFull = false;
     while (open.size > 0) {
       if (crash !== undefined) throw new Error(crash);
       if (Date.now() - begun > input.timeoutMs) throw new Error(`${open.size} requests are open.`);
@@ -166,7 +179,7 @@ export async function storm(input: StormInput): Promise<StormResult> {
         later.splice(later.indexOf(each), 1);
         waiting.push(each.token);
       }
-      for (let count = 0; count < perTick && waiting.length > 0; count += 1) {
+      for (let count = 0; count < perTick && waiting.length > 0 && !isFull; count += 1) {
         const worker = running[Math.floor(Math.random() * running.length)];
         if (worker === undefined || ordered.get(worker)!.size >= MOST_IN_FLIGHT) continue;
         const token = waiting.shift()!;
@@ -175,6 +188,10 @@ export async function storm(input: StormInput): Promise<StormResult> {
       }
       await sleep(TICK_MS);
       if (open.size <= input.messages / 2) middle ??= input.inTheMiddle?.();
+      if (Date.now() >= nextLook) {
+        isFull = (await look()).waiting >= (input.mostWaiting ?? Number.POSITIVE_INFINITY);
+        nextLook = Date.now() + LOOK_EVERY_MS;
+      }
       if (Date.now() >= nextKill) {
         nextKill = Date.now() + KILL_EVERY_MS;
         const before = killedAt.size;
@@ -185,7 +202,7 @@ export async function storm(input: StormInput): Promise<StormResult> {
     await Promise.all([...starts, middle]);
     const requestedMs = Date.now() - begun;
     for (;;) {
-      const { waiting: left } = await input.backlog();
+      const { waiting: left } = await look();
       if (left === 0) break;
       if (Date.now() - begun > input.timeoutMs) {
         throw new Error(
@@ -194,15 +211,14 @@ export async function storm(input: StormInput): Promise<StormResult> {
       }
       await sleep(200);
     }
-    const failed = new Map(
-      (await input.backlog()).failed.map((message) => [message.confirmation, message]),
-    );
+    const failed = new Map((await look()).failed.map((message) => [message.confirmation, message]));
     const calls = byToken(provider.calls);
     const fates = new Map(
       tokens.map((token) => {
         const id = idOf.get(token)!;
         const count = calls.get(token)?.length ?? 0;
-        return [token, dropped.has(shortId(id)) ? 'expired' : fateOf(failed.get(id), count)];
+        const hasExpired = dropped.has(shortId(id)) || (overdue.has(id) && !failed.has(id));
+        return [token, hasExpired ? 'expired' : fateOf(failed.get(id), count)];
       }),
     );
     if (crash !== undefined) throw new Error(crash);

@@ -61,6 +61,21 @@ describe('CircuitBreaker', () => {
     expect(breaker.allows(1_999)).toBe(false);
   });
 
+  it('opens again when the message that tries it fails for another prefix, however often', () => {
+    for (const group of ['1', '2', '3']) breaker.failed(failing(group), 0);
+    for (let pause = 1; pause < 10; pause += 1) {
+      expect(breaker.allows(pause * 1_000)).toBe(true);
+      expect(breaker.failed(failing(`other ${pause}`), pause * 1_000)).toBe(true);
+      expect(breaker.allows(pause * 1_000 + 999)).toBe(false);
+    }
+  });
+
+  it('is not kept open by messages that no other provider could deliver meanwhile', () => {
+    for (const group of ['1', '2', '3']) breaker.failed(failing(group), 0);
+    expect(breaker.failed(failing('4'), 999)).toBe(false);
+    expect(breaker.allows(1_000)).toBe(true);
+  });
+
   it('is not kept open by a prefix that has failed before', () => {
     for (const group of ['1', '2', '3']) breaker.failed(failing(group), 0);
     expect(breaker.allows(1_000)).toBe(true);
