@@ -20,11 +20,13 @@ const GUESSES = 200;
 const LIMIT = 5;
 /** Wrong codes of one app in a row, over all confirmations of its subject. */
 const LOCK_AFTER = 10;
+/** Eight processes take long to start on a machine that others use. */
+const LONG = { timeout: 300_000 };
 /** A database of sql.js belongs to one process. */
 const shared = engines.filter((engine) => engine !== 'sqljs');
 
 describe.each(shared)('Guesses from eight processes on %s', (engine) => {
-  it('are compared five times for one confirmation, over its code and its app', async () => {
+  it('are compared five times for one confirmation, over its code and its app', LONG, async () => {
     const options = { methods: METHODS, databaseTimeoutMs: 60_000 };
     const test = await startApp({ engine, options });
     await installAttemptTrigger(test.dataSource);
@@ -60,7 +62,7 @@ describe.each(shared)('Guesses from eight processes on %s', (engine) => {
     await test.close();
   });
 
-  it('stop at the count of the app, and leave passkey, recovery code and device usable, which give no new tries', async () => {
+  it('stop at the count of the app, and leave passkey, recovery code and device usable, which give no new tries', LONG, async () => {
     const limits = { pending: false } as const;
     const options = { methods: PASSKEY_METHODS, databaseTimeoutMs: 60_000, limits };
     const test = await startApp({ engine, options });
