@@ -20,11 +20,13 @@ const GUESSES = 200;
 const LIMIT = 5;
 /** Wrong codes of one app in a row, over all confirmations of its subject. */
 const LOCK_AFTER = 10;
+/** Eight processes take long to start on a machine that others use. */
+const LONG = { timeout: 300_000 };
 /** A database of sql.js belongs to one process. */
 const shared = engines.filter((engine) => engine !== 'sqljs');
 
 describe.each(shared)('Guesses from eight processes on %s', (engine) => {
-  it('are compared five times for one confirmation, over its code and its app', async () => {
+  it('are compared five times for one confirmation, over its code and its app', LONG, async () => {
     const options = { methods: METHODS, databaseTimeoutMs: 60_000 };
     const test = await startApp({ engine, options });
     await installAttemptTrigger(test.dataSource);
@@ -60,75 +62,79 @@ describe.each(shared)('Guesses from eight processes on %s', (engine) => {
     await test.close();
   });
 
-  it('stop at the count of the app, and leave passkey, recovery code and device usable, which give no new tries', async () => {
-    const limits = { pending: false } as const;
-    const options = { methods: PASSKEY_METHODS, databaseTimeoutMs: 60_000, limits };
-    const test = await startApp({ engine, options });
-    await installAttemptTrigger(test.dataSource);
-    const { subject, app, recoveryCodes } = await enrolApp(test, 'ann');
-    const { authenticator } = await enrolPasskey(test, subject);
-    const { token } = await rememberDevice(test, subject);
-    const make = async (method: 'device' | 'passkey' | 'recovery' | 'totp'): Promise<string> =>
-      (await test.confirmer.makeConfirmation({ subject, methods: [method] })).id;
-    const byOthers = async (code: string): Promise<boolean[]> => {
-      const [passkey, recovery, device] = [
-        await make('passkey'),
-        await make('recovery'),
-        await make('device'),
-      ];
-      const challenge = await test.confirmer.challenge(passkey, { method: 'passkey' });
-      const done = [
-        await test.confirmer.confirm(passkey, {
-          method: 'passkey',
-          response: authenticator.get(challenge),
-        }),
-        await test.confirmer.confirm(recovery, { method: 'recovery', code }),
-        await test.confirmer.confirm(device, { method: 'device', token }),
-      ];
-      return done.map(([, isDone]) => isDone);
-    };
-    const guessed = [await make('totp'), await make('totp'), await make('totp')];
-    const wrong = { method: 'totp', code: app.wrongCode() } as const;
-    const workers = await Promise.all(
-      Array.from({ length: PROCESSES }, () => startWorker('factor-worker.ts', { test })),
-    );
-    const each = Math.ceil(GUESSES / PROCESSES / guessed.length);
-    const responses = Array.from({ length: each }, () => wrong);
-
-    const guessing = Promise.all(
-      workers.map(
-        ({ child }) =>
-          new Promise<number>((resolve) => {
-            let [answered, confirmed] = [0, 0];
-            child.on('message', (count: number) => {
-              [answered, confirmed] = [answered + 1, confirmed + count];
-              if (answered === guessed.length) resolve(confirmed);
-            });
-            for (const id of guessed) child.send({ id, responses } satisfies FactorOrder);
+  it(
+    'stop at the count of the app, and leave passkey, recovery code and device usable, which give no new tries',
+    LONG,
+    async () => {
+      const limits = { pending: false } as const;
+      const options = { methods: PASSKEY_METHODS, databaseTimeoutMs: 60_000, limits };
+      const test = await startApp({ engine, options });
+      await installAttemptTrigger(test.dataSource);
+      const { subject, app, recoveryCodes } = await enrolApp(test, 'ann');
+      const { authenticator } = await enrolPasskey(test, subject);
+      const { token } = await rememberDevice(test, subject);
+      const make = async (method: 'device' | 'passkey' | 'recovery' | 'totp'): Promise<string> =>
+        (await test.confirmer.makeConfirmation({ subject, methods: [method] })).id;
+      const byOthers = async (code: string): Promise<boolean[]> => {
+        const [passkey, recovery, device] = [
+          await make('passkey'),
+          await make('recovery'),
+          await make('device'),
+        ];
+        const challenge = await test.confirmer.challenge(passkey, { method: 'passkey' });
+        const done = [
+          await test.confirmer.confirm(passkey, {
+            method: 'passkey',
+            response: authenticator.get(challenge),
           }),
-      ),
-    );
-    const meanwhile = await byOthers(recoveryCodes[0]!);
-    const confirmed = await guessing;
+          await test.confirmer.confirm(recovery, { method: 'recovery', code }),
+          await test.confirmer.confirm(device, { method: 'device', token }),
+        ];
+        return done.map(([, isDone]) => isDone);
+      };
+      const guessed = [await make('totp'), await make('totp'), await make('totp')];
+      const wrong = { method: 'totp', code: app.wrongCode() } as const;
+      const workers = await Promise.all(
+        Array.from({ length: PROCESSES }, () => startWorker('factor-worker.ts', { test })),
+      );
+      const each = Math.ceil(GUESSES / PROCESSES / guessed.length);
+      const responses = Array.from({ length: each }, () => wrong);
 
-    for (const { child } of workers) child.kill();
-    expect(confirmed).toEqual(Array.from({ length: PROCESSES }, () => 0));
-    expect(meanwhile).toEqual([true, true, true]);
-    const attempts = await Promise.all(guessed.map((id) => loggedAttempts(test.dataSource, id)));
-    expect(Math.max(...attempts)).toBeLessThanOrEqual(LIMIT);
-    const compared = attempts.reduce((sum, count) => sum + count, 0);
-    expect(compared).toBeLessThanOrEqual(LOCK_AFTER);
-    expect(compared).toBeGreaterThan(LIMIT);
-    const counts = test.app.get(LimitService, { strict: false });
-    const failures = async (): Promise<number> =>
-      (await counts.failures({ subject, method: 'totp' })).count;
-    expect(await failures()).toBe(LOCK_AFTER);
-    expect(await byOthers(recoveryCodes[1]!)).toEqual([true, true, true]);
-    expect(await failures()).toBe(LOCK_AFTER);
-    const late = { method: 'totp', code: app.code() } as const;
-    await expect(test.confirmer.confirm(await make('totp'), late)).rejects.toMatchObject({
-      code: 'too-many-requests',
-    });
-    await test.close();
-  });
+      const guessing = Promise.all(
+        workers.map(
+          ({ child }) =>
+            new Promise<number>((resolve) => {
+              let [answered, confirmed] = [0, 0];
+              child.on('message', (count: number) => {
+                [answered, confirmed] = [answered + 1, confirmed + count];
+                if (answered === guessed.length) resolve(confirmed);
+              });
+              for (const id of guessed) child.send({ id, responses } satisfies FactorOrder);
+            }),
+        ),
+      );
+      const meanwhile = await byOthers(recoveryCodes[0]!);
+      const confirmed = await guessing;
+
+      for (const { child } of workers) child.kill();
+      expect(confirmed).toEqual(Array.from({ length: PROCESSES }, () => 0));
+      expect(meanwhile).toEqual([true, true, true]);
+      const attempts = await Promise.all(guessed.map((id) => loggedAttempts(test.dataSource, id)));
+      expect(Math.max(...attempts)).toBeLessThanOrEqual(LIMIT);
+      const compared = attempts.reduce((sum, count) => sum + count, 0);
+      expect(compared).toBeLessThanOrEqual(LOCK_AFTER);
+      expect(compared).toBeGreaterThan(LIMIT);
+      const counts = test.app.get(LimitService, { strict: false });
+      const failures = async (): Promise<number> =>
+        (await counts.failures({ subject, method: 'totp' })).count;
+      expect(await failures()).toBe(LOCK_AFTER);
+      expect(await byOthers(recoveryCodes[1]!)).toEqual([true, true, true]);
+      expect(await failures()).toBe(LOCK_AFTER);
+      const late = { method: 'totp', code: app.code() } as const;
+      await expect(test.confirmer.confirm(await make('totp'), late)).rejects.toMatchObject({
+        code: 'too-many-requests',
+      });
+      await test.close();
+    },
+  );
 });

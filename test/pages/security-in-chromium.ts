@@ -238,7 +238,7 @@ describe.each(hasChromium ? [CHROMIUM] : [])('The security page in %s', (executa
     const kept = (await confirmed).postDataJSON() as { id: string; response: unknown };
     await page.getByRole('alert').waitFor();
     await page.unroute(CONFIRM);
-    await page.reload();
+    await page.locator('#code-cancel').click();
 
     // A page of a thief, which shows 10 EUR and asks the bank for 1,000 EUR.
     await page.route(CONFIRM, (call) => {
