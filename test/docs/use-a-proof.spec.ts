@@ -50,9 +50,9 @@ describe('Use a proof', () => {
       proofRefusal: (client: object, id?: string) => Promise<string>;
     }>(page, 'proof-refusal.ts');
     // By a name that the compiler does not follow: this program has no types of the browser.
-    const entry: string = '../../lib/client/index.ts';
+    const module: string = '../../lib/client/index.ts';
     const { createTwoFactorClient } = (await import(
-      /* @vite-ignore */ new URL(entry, import.meta.url).href
+      /* @vite-ignore */ new URL(module, import.meta.url).href
     )) as { createTwoFactorClient: (settings: { url: string }) => object };
     const client = createTwoFactorClient({ url: `${await listen(guide.app)}/2factor` });
     const sentence = (id?: string): Promise<string> => proofRefusal(client, id);
