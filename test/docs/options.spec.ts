@@ -41,15 +41,15 @@ describe('Options', () => {
 });
 
 describe('Errors', () => {
-  // Of the first table: a class, what the client sent, or nothing for the second line of a class.
-  const rows = cellsOf(errors).filter(([name]) => /^(?:TwoFactor\w+|\(.*\))?$/.test(name!));
+  // Of the first table: a class, which each of its lines names, because on a phone a line stands alone; or what the client sent.
+  const rows = cellsOf(errors).filter(([name]) => /^(?:TwoFactor\w+|\(.*\))$/.test(name!));
 
   it('has a row for every error class, and for no other', () => {
     const classes = Object.keys(publicApi).filter(
       (name) => name.endsWith('Error') && name !== 'TwoFactorError',
     );
     const named = rows.map(([name]) => name!).filter((name) => /^TwoFactor\w+Error$/.test(name));
-    expect(named.toSorted()).toEqual(classes.toSorted());
+    expect([...new Set(named)].toSorted()).toEqual(classes.toSorted());
   });
 
   it('shows the HTTP status of every slug', () => {
