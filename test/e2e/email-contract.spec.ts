@@ -9,7 +9,7 @@ import { SMTPServer } from 'smtp-server';
 import { describe, it } from 'vitest';
 
 import { emailBackend, type EmailOptions } from '../../lib/backends/email/index.js';
-import type { Delivery, SendFunction } from '../../lib/index.js';
+import type { Delivery } from '../../lib/index.js';
 import { describeSenderBackend } from '../../lib/testing/index.js';
 
 const UNREACHABLE = 'unknown@example.com';
@@ -58,7 +58,7 @@ async function startMailServer(): Promise<MailServer> {
 /** The part of `MailerService` of @nestjs-modules/mailer that sends, over the same server. */
 const mailerOn = (url: string): EmailOptions['transport'] => {
   const transport = createTransport(url);
-  return { sendMail: (mail: object) => transport.sendMail(mail) } as EmailOptions['transport'];
+  return { sendMail: (mail: object) => transport.sendMail(mail) };
 };
 
 describe.each<[string, (url: string) => EmailOptions['transport']]>([
@@ -71,12 +71,7 @@ describe.each<[string, (url: string) => EmailOptions['transport']]>([
       open: async () => {
         const server = await startMailServer();
         const input = { transport: transportOf(server.url), from: 'no-reply@acme.example' };
-        const backend = await emailBackend({
-          name: 'email',
-          verboseName: 'email',
-          options: input,
-        } as Parameters<typeof emailBackend>[0]);
-        const send = backend as SendFunction<EmailOptions>;
+        const send = await emailBackend({ name: 'email', verboseName: 'email', options: input });
         return {
           server,
           send: (delivery: Delivery<EmailOptions>) => send(delivery),

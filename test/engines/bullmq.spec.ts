@@ -157,7 +157,8 @@ describe.each(hasOwnRedis ? servers : [])('Workers that BullMQ wakes, on %s', (e
     for (const { token, code } of machines.calls) {
       for (const dump of [before, after]) {
         for (const secret of [token, code, token.split('@')[0]!, 'subject-', 'example.com']) {
-          expect(dump).not.toContain(secret);
+          // Random letters of an id may be those of a name.
+          expect(dump.replaceAll(/[0-9a-v]{36}/g, 'id')).not.toContain(secret);
         }
       }
     }
@@ -192,19 +193,19 @@ describe.each(hasOwnRedis ? servers : [])('Workers that BullMQ wakes, on %s', (e
 
   it('send no more than ten messages a second from four machines, and all of them', async () => {
     const COUNT = 60;
-    // All calls until a moment, counted from the beginning: a slow machine makes fewer.
-    const keepsRate = (calls: readonly Call[], begun: number): boolean =>
-      calls.every(({ at }, index) => index < 10 + (at - begun) / 100);
+    // All calls until a moment, counted from the first one: a slow machine makes fewer.
+    const keepsRate = (calls: readonly Call[]): boolean =>
+      calls.every(({ at }, index) => index < 10 + (at - calls[0]!.at) / 100);
     const run = async (bull: TwoFactorBullMqOptions): Promise<boolean> => {
       machines = await Machines.open(engine, connection, bull);
       const web = await machines.start(false);
+      // All of them wait before the first is sent, so that the speed of the requests does not decide.
+      await machines.request(web, 0, COUNT);
       // Rounds find the waiting messages again and again, and must not send them beside the queue.
       for (let index = 0; index < 4; index += 1) await machines.start({ pollSeconds: 1 });
-      const begun = Date.now();
-      await machines.request(web, 0, COUNT);
       await machines.untilArrived(COUNT);
       expect(machines.calls).toHaveLength(COUNT);
-      return keepsRate(machines.calls, begun);
+      return keepsRate(machines.calls);
     };
 
     expect(await run({ senders: { default: { rate: { max: 10, perSeconds: 1 } } } })).toBe(true);

@@ -12,6 +12,7 @@ export default defineConfig({
       'test/pages/security-in-chromium.ts',
       'test/pages/passkeys-in-chromium.ts',
       'test/pages/code-element-in-chromium.ts',
+      'test/pages/mails-in-chromium.ts',
       'test/pages/client-passkeys-in-chromium.ts',
     ],
     reporters: ['default', new CountReporter('pages')],
