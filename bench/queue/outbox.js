@@ -58,7 +58,8 @@ export function outboxOn(pool, { inOneStatement, concurrency, send }) {
     },
     /** Waits until all messages are sent and their rows deleted. */
     async drain() {
-      while (waiting.length > 0 || sending > 0) await tick();
+      const isBusy = () => waiting.length > 0 || sending > 0;
+      while (isBusy()) await tick();
     },
   };
 }

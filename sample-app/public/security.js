@@ -92,7 +92,9 @@ function renameIn(item, factor) {
   Object.assign(input, { name: 'label', value: factor.label, maxLength: 64, required: true });
   input.autocomplete = 'off';
   save.type = 'submit';
-  const cancel = linkButton('Cancel', `Cancel: keep the name ${nameOf(factor)}`, () => showSecurity(''));
+  const cancel = linkButton('Cancel', `Cancel: keep the name ${nameOf(factor)}`, () =>
+    showSecurity(''),
+  );
   form.append(label, input, save, cancel);
   item.replaceChildren(form);
   onSubmit(form, ({ label: given }) =>

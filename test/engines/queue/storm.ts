@@ -179,7 +179,8 @@ export async function storm(input: StormInput): Promise<StormResult> {
         later.splice(later.indexOf(each), 1);
         waiting.push(each.token);
       }
-      for (let count = 0; count < perTick && waiting.length > 0 && !isFull; count += 1) {
+      const orders = isFull ? 0 : perTick;
+      for (let count = 0; count < orders && waiting.length > 0; count += 1) {
         const worker = running[Math.floor(Math.random() * running.length)];
         if (worker === undefined || ordered.get(worker)!.size >= MOST_IN_FLIGHT) continue;
         const token = waiting.shift()!;
