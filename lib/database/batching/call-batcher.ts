@@ -1,0 +1,160 @@
+import { TwoFactorUnavailableError } from '../../errors/index.js';
+import type { Capabilities } from '../capabilities.js';
+import { isBatchUnsupported, isUndone, translateDatabaseError } from '../database-error.js';
+import type { BoundStatement } from '../drivers/connection-lease.js';
+import type { ConnectionLease } from '../drivers/connection-lease.js';
+import type { ExecutedStatement, StatementResult } from '../drivers/statement-result.js';
+import { databaseTimeoutError, type Deadline } from '../execution/deadline.js';
+import { NotCommittedError, UnbindableValuesError } from '../execution/execution-errors.js';
+import type { OwnConnectionExecutor } from '../execution/own-connection-executor.js';
+import { CoalescingQueue, type Batchable } from './coalescing-queue.js';
+import { latestDeadline } from './batch-dispatcher.js';
+
+/** How many single calls of one kind are in flight before further ones wait. */
+const MAX_SINGLE_IN_FLIGHT = 2;
+
+/**
+ * Calls of one kind that one statement executes together, on an engine whose statements answer by a number: see
+ * `LAST_INSERT_ID(expression)` of MySQL.
+ */
+export interface CallKind<Call extends Batchable, Answer> {
+  /** How many calls one statement takes at most. */
+  readonly maxSize: number;
+  /** The number of calls that one statement takes when `count` wait. @default all of them */
+  readonly fit?: ((count: number) => number) | undefined;
+  /** Whether calls may be executed together now. @default always */
+  readonly isReady?: (() => boolean) | undefined;
+  /** The statement for these calls, bound when it is issued, so that a time in its values is the time of the statement. */
+  readonly bind: (calls: readonly Call[]) => BoundStatement;
+  /**
+   * The answers of the calls in their order; `null` for a call that had no effect and is executed on its own. The result is
+   * `null` as a whole when the statement did not say what it did.
+   */
+  readonly answers: (
+    result: StatementResult,
+    calls: readonly Call[],
+  ) => readonly (Answer | null)[] | null;
+  /** Executes one call on its own. */
+  readonly single: (call: Call, deadline: Deadline) => Promise<Answer>;
+}
+
+interface QueuedCall<Call, Answer> extends Batchable {
+  readonly call: Call;
+  readonly deadline: Deadline;
+  readonly resolve: (answer: Answer | Promise<Answer>) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** Collects concurrent calls of one kind, and executes them by one statement, which is its own transaction. */
+export class CallBatcher<Call extends Batchable, Answer> {
+  readonly #queue: CoalescingQueue<QueuedCall<Call, Answer>>;
+  readonly #maxSize: number;
+
+  constructor(
+    private readonly executor: OwnConnectionExecutor,
+    private readonly capabilities: Capabilities,
+    maxBatchSize: number,
+    private readonly kind: CallKind<Call, Answer>,
+  ) {
+    this.#maxSize = Math.min(maxBatchSize, kind.maxSize);
+    this.#queue = new CoalescingQueue(
+      this.#maxSize,
+      MAX_SINGLE_IN_FLIGHT,
+      (calls) => this.#send(calls),
+      kind.fit,
+    );
+  }
+
+  get #isEnabled(): boolean {
+    return this.#maxSize > 1 && this.capabilities.batching && (this.kind.isReady?.() ?? true);
+  }
+
+  run(call: Call, deadline: Deadline): Promise<Answer> {
+    if (!this.#isEnabled) return this.kind.single(call, deadline);
+    return new Promise((resolve, reject) => {
+      this.#queue.add({ keys: call.keys, call, deadline, resolve, reject });
+    });
+  }
+
+  #send(queued: readonly QueuedCall<Call, Answer>[]): Promise<unknown> {
+    return queued.length > 1 && this.#isEnabled
+      ? this.#sendBatch(queued)
+      : Promise.all(queued.map((each) => this.#runSingly(each)));
+  }
+
+  async #sendBatch(queued: readonly QueuedCall<Call, Answer>[]): Promise<void> {
+    let members = queued;
+    const execute = (lease: ConnectionLease): Promise<ExecutedStatement> => {
+      // The callers of the others have been refused while the batch waited for a connection. Nothing may happen for them.
+      members = queued.filter(({ deadline }) => !deadline.expired);
+      return lease.execute([this.#bind(members)]);
+    };
+    const deadline = latestDeadline(queued);
+    try {
+      const result = await this.executor.runOnce(execute, deadline);
+      const answers = this.kind.answers(
+        result,
+        members.map(({ call }) => call),
+      );
+      if (answers === null) this.#onUnknownAnswer(members);
+      else for (const [index, member] of members.entries()) this.#settle(member, answers[index]!);
+      for (const each of queued) if (!members.includes(each)) each.reject(databaseTimeoutError());
+    } catch (error) {
+      this.#onFailure(queued, deadline, error);
+    }
+  }
+
+  #bind(members: readonly QueuedCall<Call, Answer>[]): BoundStatement {
+    try {
+      return this.kind.bind(members.map(({ call }) => call));
+    } catch (cause) {
+      throw new UnbindableValuesError('', { cause });
+    }
+  }
+
+  #settle(member: QueuedCall<Call, Answer>, answer: Answer | null): void {
+    if (answer === null) void this.#runSingly(member);
+    else member.resolve(answer);
+  }
+
+  /** A trigger of the table has reset the number. A repetition could count an attempt twice, so that the calls are refused. */
+  #onUnknownAnswer(members: readonly QueuedCall<Call, Answer>[]): void {
+    this.capabilities.disable(
+      'batching',
+      'A trigger of a table of this package resets what its statements answer; going on without batching.',
+    );
+    const error = new TwoFactorUnavailableError('The database did not say what it did. Try again.');
+    for (const { reject } of members) reject(error);
+  }
+
+  /**
+   * One call can fail the whole statement, and so does a lost race. Where the statement certainly had no effect, each call is
+   * executed on its own. Otherwise a repetition could count an attempt twice.
+   */
+  #onFailure(
+    queued: readonly QueuedCall<Call, Answer>[],
+    { timedOutOnServer }: Deadline,
+    error: unknown,
+  ): void {
+    if (isBatchUnsupported(error)) {
+      this.capabilities.disable(
+        'batching',
+        'The server does not take batched statements; going on without them. Set batching: false to say so from the start.',
+      );
+    }
+    const hadNoEffect =
+      error instanceof NotCommittedError ||
+      error instanceof UnbindableValuesError ||
+      isUndone(error) ||
+      this.executor.mayFindAnotherServer(error);
+    for (const each of queued) {
+      each.deadline.timedOutOnServer ||= timedOutOnServer;
+      if (hadNoEffect) void this.#runSingly(each);
+      else each.reject(translateDatabaseError(error, false));
+    }
+  }
+
+  #runSingly({ call, deadline, resolve, reject }: QueuedCall<Call, Answer>): Promise<void> {
+    return this.kind.single(call, deadline).then(resolve, reject);
+  }
+}
