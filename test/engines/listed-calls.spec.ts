@@ -20,6 +20,9 @@ const USES = /^UPDATE \(SELECT (?!.+two_factor_limit)/s;
 const CHARGES = /^INSERT INTO .two_factor_limit.[^(]+\([^)]+\) VALUES .*BIT_COUNT/s;
 const LISTED = [COMPARES, USES, CHARGES];
 const isListed = (sql: string): boolean => LISTED.some((text) => text.test(sql));
+/** How many statements there are beside the begin and the end of transactions. */
+const countWork = (statements: readonly { readonly sql: string }[]): number =>
+  statements.filter(({ sql }) => sql !== 'BEGIN' && sql !== 'COMMIT').length;
 
 const open: TestApp[] = [];
 afterEach(async () => {
@@ -39,6 +42,17 @@ const bindingOf = (index: number) => {
   const { subject, purpose } = personOf(index);
   return { subject, purpose };
 };
+
+const connectionLost = (): Error =>
+  Object.assign(new Error('Connection lost'), { code: 'PROTOCOL_CONNECTION_LOST' });
+
+function expectLost(answers: readonly PromiseSettledResult<unknown>[]): void {
+  const lost = answers.filter(({ status }) => status === 'rejected');
+  expect(lost.length).toBeGreaterThan(5);
+  for (const each of lost) {
+    expect(each).toMatchObject({ reason: expect.any(TwoFactorUnavailableError) as unknown });
+  }
+}
 
 describe.each(mysqlServers)('Concurrent calls on %s', (engine) => {
   /** Calls go together once the answer of a statement for one call has arrived. */
@@ -81,11 +95,11 @@ describe.each(mysqlServers)('Concurrent calls on %s', (engine) => {
     const alone = await single.log.during(() => makeMany(single, 40));
 
     // Two statements for each of three or four batches or first single calls.
-    expect(made.length).toBeLessThanOrEqual(16);
+    expect(countWork(made)).toBeLessThanOrEqual(16);
     expect(made.some(({ sql }) => CHARGES.test(sql))).toBe(true);
-    expect(confirmed.length).toBeLessThanOrEqual(12);
+    expect(countWork(confirmed)).toBeLessThanOrEqual(12);
     expect(confirmed.some(({ sql }) => COMPARES.test(sql))).toBe(true);
-    expect(used.length).toBeLessThanOrEqual(6);
+    expect(countWork(used)).toBeLessThanOrEqual(6);
     expect(used.some(({ sql }) => USES.test(sql))).toBe(true);
     expect(alone).toHaveLength(80);
     expect(alone.some(({ sql }) => isListed(sql))).toBe(false);
@@ -352,58 +366,82 @@ describe.each(mysqlServers)('Concurrent calls on %s', (engine) => {
     },
   );
 
-  it('reports no call as undone when a statement gets no answer', async () => {
+  it('has no effect for a call whose statement gets no answer', async () => {
     const test = await start();
     const { confirmer, dataSource } = test;
     const states = await makeMany(test, 12);
     interceptStatements(dataSource, async (sql, run) => {
       const answer = await run();
       if (!isListed(sql)) return answer;
-      throw Object.assign(new Error('Connection lost'), { code: 'PROTOCOL_CONNECTION_LOST' });
+      throw connectionLost();
     });
 
     const answers = await Promise.allSettled(
       states.map(({ id }) => confirmer.confirm(id, WRONG_CODE)),
     );
 
-    const lost = answers.filter(({ status }) => status === 'rejected');
-    expect(lost.length).toBeGreaterThan(5);
-    for (const each of lost) {
-      expect(each).toMatchObject({ reason: expect.any(TwoFactorUnavailableError) as unknown });
-    }
+    const counted = await many(12, (index) => failuresOf(test, index));
+    expect(counted).toEqual(answers.map(({ status }) => Number(status === 'fulfilled')));
+    expectLost(answers);
+  });
+
+  it('reports no call as undone when a COMMIT gets no answer', async () => {
+    const test = await start();
+    const { confirmer, dataSource } = test;
+    const states = await makeMany(test, 12);
+    interceptStatements(dataSource, async (sql, run) => {
+      const answer = await run();
+      if (sql !== 'COMMIT') return answer;
+      throw connectionLost();
+    });
+
+    expectLost(await Promise.allSettled(states.map(({ id }) => confirmer.confirm(id, WRONG_CODE))));
     // Each was compared once, whether its caller has learned that or not.
     expect(await many(12, (index) => failuresOf(test, index))).toEqual(states.map(() => 1));
   });
 
-  it('executes nothing together when triggers reset the answers of the statements', async () => {
-    const test = await startApp({ engine, options: { batching: true, env: false, limits: {} } });
-    open.push(test);
-    const { confirmer, dataSource, log } = test;
-    await dataSource.query(
-      'CREATE TABLE noticed (number int AUTO_INCREMENT PRIMARY KEY, id varchar(36))',
-    );
-    for (const table of ['two_factor_confirmation', 'two_factor_limit']) {
-      for (const event of ['INSERT', 'UPDATE']) {
+  it.each([
+    ['before the first call', true],
+    ['while the application is running', false],
+  ])(
+    'loses no proof and no attempt to triggers that are created %s and reset the answers of the statements',
+    async (_, isEarly) => {
+      const test = await startApp({ engine, options: { batching: true, env: false, limits: {} } });
+      open.push(test);
+      const { confirmer, dataSource, log } = test;
+      const createTriggers = async (): Promise<void> => {
         await dataSource.query(
-          `CREATE TRIGGER ${table}_${event} AFTER ${event} ON ${table} FOR EACH ROW INSERT INTO noticed (id) VALUES (NEW.id)`,
+          'CREATE TABLE noticed (number int AUTO_INCREMENT PRIMARY KEY, id varchar(36))',
         );
-      }
-    }
+        for (const table of ['two_factor_confirmation', 'two_factor_limit']) {
+          for (const event of ['INSERT', 'UPDATE']) {
+            await dataSource.query(
+              `CREATE TRIGGER ${table}_${event} AFTER ${event} ON ${table} FOR EACH ROW INSERT INTO noticed (id) VALUES (NEW.id)`,
+            );
+          }
+        }
+      };
+      if (isEarly) await createTriggers();
 
-    const statements = await log.during(async () => {
-      const states = await makeMany(test, 12);
+      const states = await makeMany(test, 24);
       await Promise.all(states.map(({ id }) => confirmer.confirm(id, WRONG_CODE)));
       const answers = await Promise.all(states.map(({ id, code }) => confirmer.confirm(id, code!)));
+      // Half of the uses of the batch below have no effect, so that the number of rows does not say which ones did.
+      await Promise.all(
+        states.slice(12).map((state, index) => confirmer.use(state, bindingOf(12 + index))),
+      );
+      if (!isEarly) await createTriggers();
+      const uses = await many(24, (index) => confirmer.use(states[index]!, bindingOf(index)));
+      const later = await log.during(() => makeMany(test, 24, 24));
+
       expect(answers.map(([state, done]) => [state?.attemptsLeft, done])).toEqual(
         states.map(() => [3, true]),
       );
-    });
-
-    expect(statements.some(({ sql }) => COMPARES.test(sql) || CHARGES.test(sql))).toBe(false);
-    expect(await many(12, (index) => failuresOf(test, index))).toEqual(
-      Array.from({ length: 12 }, () => 0),
-    );
-  });
+      expect(await many(24, (index) => failuresOf(test, index))).toEqual(states.map(() => 0));
+      expect(uses).toEqual(states.map((_state, index) => index < 12));
+      expect(later.some(({ sql }) => isListed(sql))).toBe(false);
+    },
+  );
 
   it('goes on without batches when the server refuses their statements', async () => {
     const test = await start();

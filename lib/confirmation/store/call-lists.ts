@@ -104,16 +104,17 @@ function useKind(
 ): CallKind<StoreCall, StatementResult> {
   return {
     maxSize: MAX_CALLS,
+    isNumbered: true,
     bind: (calls) => {
       const statement = statementOf(calls.length);
       return { statement, values: bindLists(statement, { call: valuesOf(calls) }, { now: now() }) };
     },
     answers: ({ affected, insertId }, calls) => {
-      const isDone = (index: number): boolean =>
-        affected === calls.length || Math.floor(insertId / 2 ** (index + 1)) % 2 === 1;
-      if (insertId === 0 && affected > 0 && affected < calls.length) return null;
+      if (insertId === 0 && affected > 0) return null;
       return calls.map((_, index) =>
-        isDone(index) ? { rows: [], affected: 1, insertId: 0 } : null,
+        Math.floor(insertId / 2 ** (index + 1)) % 2 === 1
+          ? { rows: [], affected: 1, insertId: 0 }
+          : null,
       );
     },
     single: executeSingly,

@@ -30,16 +30,14 @@ export interface ComparingCall {
   readonly single: (deadline: Deadline) => Promise<Executed>;
 }
 
-/** Compares the codes of concurrent calls by one statement, as long as the server's answers arrive. */
+/** Compares the codes of concurrent calls by one statement. */
 export class CompareLists {
   readonly #batches = new Map<QuotaRoles, BatchedCalls<ComparingCall, Executed> | null>();
 
-  /** @param isReady whether the answers of statements arrive: triggers of the table reset them. */
   constructor(
     private readonly store: ConfirmationStore,
     private readonly statements: CallListStatements,
     private readonly shared: SqlValues,
-    private readonly isReady: () => boolean,
   ) {}
 
   /** `null` where the option `batching` is off. */
@@ -56,7 +54,7 @@ export class CompareLists {
     const times = new WeakMap<ComparingCall, ReturnType<ConfirmationStore['times']>>();
     return {
       maxSize: MAX_CALLS,
-      isReady: this.isReady,
+      isNumbered: true,
       bind: (calls) => {
         const now = this.store.times();
         for (const call of calls) times.set(call, now);

@@ -72,8 +72,6 @@ export class JoinedUpdateWriter implements ConfirmationWriter {
   readonly #statements: JoinedUpdateStatements;
   readonly #access: PurposeAccess;
   readonly #compareLists: CompareLists;
-  /** Whether the server's answer to a statement has arrived here. Triggers of the table reset it. */
-  #hasAnswered = false;
 
   constructor(
     private readonly store: ConfirmationStore,
@@ -89,7 +87,6 @@ export class JoinedUpdateWriter implements ConfirmationWriter {
       store,
       callListStatements(store.context, joins),
       ledger.clauseValues,
-      () => this.#hasAnswered,
     );
   }
 
@@ -248,7 +245,6 @@ export class JoinedUpdateWriter implements ConfirmationWriter {
       inTurn === undefined
         ? await runner.runExclusive(id, statement, values, null, deadline)
         : await runner.run(statement, values, inTurn);
-    if (affected > 0) this.#hasAnswered = insertId !== 0;
     return { answer: joinedAnswer(insertId), now, useBefore, affected };
   }
 

@@ -1,12 +1,20 @@
-import { TwoFactorUnavailableError } from '../../errors/index.js';
 import type { Capabilities } from '../capabilities.js';
 import { isBatchUnsupported, isUndone, translateDatabaseError } from '../database-error.js';
 import type { BoundStatement } from '../drivers/connection-lease.js';
 import type { ConnectionLease } from '../drivers/connection-lease.js';
-import type { ExecutedStatement, StatementResult } from '../drivers/statement-result.js';
+import {
+  NO_ROWS_AFFECTED,
+  type ExecutedStatement,
+  type StatementResult,
+} from '../drivers/statement-result.js';
 import { databaseTimeoutError, type Deadline } from '../execution/deadline.js';
-import { NotCommittedError, UnbindableValuesError } from '../execution/execution-errors.js';
+import {
+  NotCommittedError,
+  UnansweredError,
+  UnbindableValuesError,
+} from '../execution/execution-errors.js';
 import type { OwnConnectionExecutor } from '../execution/own-connection-executor.js';
+import { bracket } from '../execution/own-transaction.js';
 import { CoalescingQueue, type Batchable } from './coalescing-queue.js';
 import { latestDeadline } from './batch-dispatcher.js';
 
@@ -22,13 +30,17 @@ export interface CallKind<Call extends Batchable, Answer> {
   readonly maxSize: number;
   /** The number of calls that one statement takes when `count` wait. @default all of them */
   readonly fit?: ((count: number) => number) | undefined;
-  /** Whether calls may be executed together now. @default always */
-  readonly isReady?: (() => boolean) | undefined;
+  /**
+   * Whether only the number in the server's answer says which calls had an effect. A trigger of the table resets it, so that the
+   * statement is executed in a transaction, which is committed once the number has arrived.
+   * @default false
+   */
+  readonly isNumbered?: boolean;
   /** The statement for these calls, bound when it is issued, so that a time in its values is the time of the statement. */
   readonly bind: (calls: readonly Call[]) => BoundStatement;
   /**
-   * The answers of the calls in their order; `null` for a call that had no effect and is executed on its own. The result is
-   * `null` as a whole when the statement did not say what it did.
+   * The answers of the calls in their order; `null` for a call that had no effect and is executed on its own. `null` as a whole when
+   * the number has not arrived: then the statement is rolled back.
    */
   readonly answers: (
     result: StatementResult,
@@ -66,7 +78,7 @@ export class CallBatcher<Call extends Batchable, Answer> {
   }
 
   get #isEnabled(): boolean {
-    return this.#maxSize > 1 && this.capabilities.batching && (this.kind.isReady?.() ?? true);
+    return this.#maxSize > 1 && this.capabilities.batching;
   }
 
   run(call: Call, deadline: Deadline): Promise<Answer> {
@@ -83,21 +95,28 @@ export class CallBatcher<Call extends Batchable, Answer> {
   }
 
   async #sendBatch(queued: readonly QueuedCall<Call, Answer>[]): Promise<void> {
-    let members = queued;
-    const execute = (lease: ConnectionLease): Promise<ExecutedStatement> => {
-      // The callers of the others have been refused while the batch waited for a connection. Nothing may happen for them.
-      members = queued.filter(({ deadline }) => !deadline.expired);
-      return lease.execute([this.#bind(members)]);
-    };
     const deadline = latestDeadline(queued);
-    try {
-      const result = await this.executor.runOnce(execute, deadline);
-      const answers = this.kind.answers(
+    let members = queued;
+    let answers: readonly (Answer | null)[] = [];
+    const executeMembers = async (lease: ConnectionLease): Promise<void> => {
+      const result = await lease.execute([this.#bind(members)]);
+      const given = this.kind.answers(
         result,
         members.map(({ call }) => call),
       );
-      if (answers === null) this.#onUnknownAnswer(members);
-      else for (const [index, member] of members.entries()) this.#settle(member, answers[index]!);
+      if (given === null) throw new UnansweredError();
+      answers = given;
+    };
+    const execute = async (lease: ConnectionLease): Promise<ExecutedStatement> => {
+      // The callers of the others have been refused while the batch waited for a connection. Nothing may happen for them.
+      members = queued.filter((each) => !each.deadline.expired);
+      if (this.kind.isNumbered) await bracket(lease, deadline, () => executeMembers(lease));
+      else await executeMembers(lease);
+      return { ...NO_ROWS_AFFECTED, isUncommitted: false };
+    };
+    try {
+      await this.executor.runOnce(execute, deadline);
+      for (const [index, member] of members.entries()) this.#settle(member, answers[index]!);
       for (const each of queued) if (!members.includes(each)) each.reject(databaseTimeoutError());
     } catch (error) {
       this.#onFailure(queued, deadline, error);
@@ -117,16 +136,6 @@ export class CallBatcher<Call extends Batchable, Answer> {
     else member.resolve(answer);
   }
 
-  /** A trigger of the table has reset the number. A repetition could count an attempt twice, so that the calls are refused. */
-  #onUnknownAnswer(members: readonly QueuedCall<Call, Answer>[]): void {
-    this.capabilities.disable(
-      'batching',
-      'A trigger of a table of this package resets what its statements answer; going on without batching.',
-    );
-    const error = new TwoFactorUnavailableError('The database did not say what it did. Try again.');
-    for (const { reject } of members) reject(error);
-  }
-
   /**
    * One call can fail the whole statement, and so does a lost race. Where the statement certainly had no effect, each call is
    * executed on its own. Otherwise a repetition could count an attempt twice.
@@ -142,7 +151,15 @@ export class CallBatcher<Call extends Batchable, Answer> {
         'The server does not take batched statements; going on without them. Set batching: false to say so from the start.',
       );
     }
+    const isUnanswered = error instanceof UnansweredError;
+    if (isUnanswered) {
+      this.capabilities.disable(
+        'batching',
+        'A trigger of a table of this package resets what its statements answer; going on without batching.',
+      );
+    }
     const hadNoEffect =
+      isUnanswered ||
       error instanceof NotCommittedError ||
       error instanceof UnbindableValuesError ||
       isUndone(error) ||

@@ -51,18 +51,15 @@ export function exclusiveKeys(charges: readonly QuotaRequest[]): string[] {
 /**
  * Consumes the quotas of concurrent calls by one statement. It has no effect for a call of which one quota is exhausted: the statement
  * for that call alone says which one, and for how long.
- *
- * @param isReady whether the answers of statements arrive.
  */
 export function consumeKind(
   statements: LimitStatements,
   now: () => number,
-  isReady: () => boolean,
 ): CallKind<ConsumingCall, DatabaseConsumeResult> {
   const withNewRows = new WeakSet<ConsumingCall>();
   return {
     maxSize: MAX_CALLS,
-    isReady,
+    isNumbered: true,
     bind: (calls) => bindCalls(statements, calls, now()),
     answers: ({ insertId }, calls) => {
       if (insertId === 0) return null;

@@ -48,8 +48,6 @@ const CALL_BYTES = 8;
 /** All SQL of the quotas. One guarded statement consumes all quotas of a call, in the order of their keys. */
 export class DatabaseLimitStore implements LimitStore {
   #purgedUpTo = '';
-  /** Whether the server's answer to a statement has arrived here. Triggers of the table reset it. */
-  #hasAnswered = false;
   /** `null` where the statements of several calls are not executed together. */
   readonly #batch: BatchedCalls<ConsumingCall, DatabaseConsumeResult> | null;
 
@@ -59,11 +57,7 @@ export class DatabaseLimitStore implements LimitStore {
     private readonly clock: Clock,
     private readonly timeoutMs: number,
   ) {
-    const kind = consumeKind(
-      statements,
-      () => clock.now(),
-      () => this.#hasAnswered,
-    );
+    const kind = consumeKind(statements, () => clock.now());
     this.#batch = statements.answersBy === 'insertId' ? runner.batcher(kind) : null;
   }
 
@@ -206,7 +200,6 @@ export class DatabaseLimitStore implements LimitStore {
       return { isDone, consumed: rows.map(levelOf), exhausted: null };
     }
     const answer = consumeAnswer(insertId, charges, now, options.refusalOrder);
-    this.#hasAnswered = answer.outcome !== 'unknown';
     if (answer.outcome === 'refused') {
       if (answer.isRowAdded || mayHaveRows) await this.#dropUnused(charges, options.deadline);
       const isAnswered = options.alternatives === undefined;
