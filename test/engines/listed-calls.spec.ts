@@ -439,7 +439,7 @@ describe.each(mysqlServers)('Concurrent calls on %s', (engine) => {
       );
       expect(await many(24, (index) => failuresOf(test, index))).toEqual(states.map(() => 0));
       expect(uses).toEqual(states.map((_state, index) => index < 12));
-      expect(later.some(({ sql }) => isListed(sql))).toBe(false);
+      expect(later.some(({ sql }) => isListed(sql))).toBe(true);
     },
   );
 

@@ -110,12 +110,12 @@ function useKind(
       return { statement, values: bindLists(statement, { call: valuesOf(calls) }, { now: now() }) };
     },
     answers: ({ affected, insertId }, calls) => {
-      if (insertId === 0 && affected > 0) return null;
-      return calls.map((_, index) =>
+      const answers = calls.map((_, index) =>
         Math.floor(insertId / 2 ** (index + 1)) % 2 === 1
           ? { rows: [], affected: 1, insertId: 0 }
           : null,
       );
+      return answers.filter(Boolean).length === affected ? answers : null;
     },
     single: executeSingly,
   };

@@ -15,6 +15,7 @@ import {
 } from '../execution/execution-errors.js';
 import type { OwnConnectionExecutor } from '../execution/own-connection-executor.js';
 import { bracket } from '../execution/own-transaction.js';
+import { Statement } from '../statement.js';
 import { CoalescingQueue, type Batchable } from './coalescing-queue.js';
 import { latestDeadline } from './batch-dispatcher.js';
 
@@ -31,8 +32,8 @@ export interface CallKind<Call extends Batchable, Answer> {
   /** The number of calls that one statement takes when `count` wait. @default all of them */
   readonly fit?: ((count: number) => number) | undefined;
   /**
-   * Whether only the number in the server's answer says which calls had an effect. A trigger of the table resets it, so that the
-   * statement is executed in a transaction, which is committed once the number has arrived.
+   * Whether only `insertId` says which calls had an effect. The statement is executed in a transaction then, which is committed
+   * once that number is known: any trigger of the table resets it in the server's answer.
    * @default false
    */
   readonly isNumbered?: boolean;
@@ -40,7 +41,7 @@ export interface CallKind<Call extends Batchable, Answer> {
   readonly bind: (calls: readonly Call[]) => BoundStatement;
   /**
    * The answers of the calls in their order; `null` for a call that had no effect and is executed on its own. `null` as a whole when
-   * the number has not arrived: then the statement is rolled back.
+   * `insertId` does not say what the statement did.
    */
   readonly answers: (
     result: StatementResult,
@@ -55,6 +56,14 @@ interface QueuedCall<Call, Answer> extends Batchable {
   readonly deadline: Deadline;
   readonly resolve: (answer: Answer | Promise<Answer>) => void;
   readonly reject: (error: unknown) => void;
+}
+
+/** The number lives on in the session, and a proxy sends all statements of a transaction to the same one. */
+const INSERT_ID = new Statement('mysql', 'SELECT LAST_INSERT_ID() + 0 AS id');
+
+async function askInsertId(lease: ConnectionLease): Promise<number> {
+  const { rows } = await lease.execute([{ statement: INSERT_ID, values: [] }]);
+  return Number(rows[0]?.['id']);
 }
 
 /** Collects concurrent calls of one kind, and executes them by one statement, which is its own transaction. */
@@ -99,11 +108,11 @@ export class CallBatcher<Call extends Batchable, Answer> {
     let members = queued;
     let answers: readonly (Answer | null)[] = [];
     const executeMembers = async (lease: ConnectionLease): Promise<void> => {
-      const result = await lease.execute([this.#bind(members)]);
-      const given = this.kind.answers(
-        result,
-        members.map(({ call }) => call),
-      );
+      const calls = members.map(({ call }) => call);
+      const result = await lease.execute([this.#bind(calls)]);
+      const given =
+        this.kind.answers(result, calls) ??
+        this.kind.answers({ ...result, insertId: await askInsertId(lease) }, calls);
       if (given === null) throw new UnansweredError();
       answers = given;
     };
@@ -123,9 +132,9 @@ export class CallBatcher<Call extends Batchable, Answer> {
     }
   }
 
-  #bind(members: readonly QueuedCall<Call, Answer>[]): BoundStatement {
+  #bind(calls: readonly Call[]): BoundStatement {
     try {
-      return this.kind.bind(members.map(({ call }) => call));
+      return this.kind.bind(calls);
     } catch (cause) {
       throw new UnbindableValuesError('', { cause });
     }
@@ -155,7 +164,7 @@ export class CallBatcher<Call extends Batchable, Answer> {
     if (isUnanswered) {
       this.capabilities.disable(
         'batching',
-        'A trigger of a table of this package resets what its statements answer; going on without batching.',
+        'The server does not say what batched statements did; going on without them. Set batching: false to say so from the start.',
       );
     }
     const hadNoEffect =
