@@ -5,7 +5,7 @@ import { isAbsolute, resolve } from 'node:path';
 
 import { rolldown } from 'rolldown';
 
-import { withoutIndentation } from './indentation.js';
+import { withoutBlanks } from './blanks.js';
 
 /**
  * @param {string} compiledFolder where tsc wrote
@@ -47,7 +47,7 @@ export async function bundle(compiledFolder, entries) {
   await build.close();
   return output
     .filter(({ type }) => type === 'chunk')
-    .map(({ fileName, code, map }) => ({ fileName, code: withoutIndentation(code), map }));
+    .map(({ fileName, code, map }) => ({ fileName, code: withoutBlanks(code), map }));
 }
 
 /** A compiled file and its map, which leads to lib/. */
