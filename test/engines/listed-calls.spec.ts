@@ -443,6 +443,34 @@ describe.each(mysqlServers)('Concurrent calls on %s', (engine) => {
     },
   );
 
+  it('rolls a batch back and executes each call on its own where nothing says what the batch did', async () => {
+    const test = await start();
+    const { confirmer, dataSource, log } = test;
+    const states = await makeMany(test, 24);
+    await Promise.all(states.map(({ id, code }) => confirmer.confirm(id, code!)));
+    await Promise.all(
+      states.slice(12).map((state, index) => confirmer.use(state, bindingOf(12 + index))),
+    );
+    await dataSource.query(
+      'CREATE TRIGGER noticed AFTER UPDATE ON two_factor_confirmation FOR EACH ROW SET @noticed = NEW.id',
+    );
+    let asked = 0;
+    interceptStatements(dataSource, (sql, run) => {
+      if (!sql.startsWith('SELECT LAST_INSERT_ID')) return run();
+      asked += 1;
+      return run('SELECT 0 AS id');
+    });
+
+    const used = await many(24, (index) => confirmer.use(states[index]!, bindingOf(index)));
+    const later = await log.during(() =>
+      many(24, (index) => confirmer.use(states[index]!, bindingOf(index))),
+    );
+
+    expect(asked).toBeGreaterThan(0);
+    expect(used).toEqual(states.map((_, index) => index < 12));
+    expect(later.some(({ sql }) => isListed(sql))).toBe(false);
+  });
+
   it('goes on without batches when the server refuses their statements', async () => {
     const test = await start();
     const { confirmer, dataSource } = test;
