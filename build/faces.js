@@ -87,12 +87,11 @@ export function packages() {
 /** Brings the core its packages, loaded by `import`. */
 export function shellModule({ imports, exports }) {
   const head = [...imports.map(imported), 'import { coreOf } from "./packages.cjs";'];
-  const names = exports.map(({ outer, inner }) => renamed(outer, inner));
-  return {
-    head,
-    body: [`const ${braced(names)} = ${made(imports)};`],
-    tail: [exported(exports)],
-  };
+  const taken = new Set(['coreOf', ...imports.flatMap(given)]);
+  const names = exports.map(({ outer }) => outer);
+  const twice = names.find((name) => taken.has(name));
+  if (twice !== undefined) raise(`The core exports ${twice}, and imports another ${twice}.`);
+  return { head, body: [`export const ${braced(names)} = ${made(imports)};`], tail: [] };
 }
 
 /** Brings the core its packages, loaded by `require`. Only entries require it, so that its names need not be recognised. */
