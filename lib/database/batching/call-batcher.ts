@@ -107,7 +107,9 @@ export class CallBatcher<Call extends Batchable, Answer> {
     const deadline = latestDeadline(queued);
     let members = queued;
     let answers: readonly (Answer | null)[] = [];
+    let isBeginning = false;
     const executeMembers = async (lease: ConnectionLease): Promise<void> => {
+      isBeginning = false;
       const calls = members.map(({ call }) => call);
       const result = await lease.execute([this.#bind(calls)]);
       const given =
@@ -119,7 +121,8 @@ export class CallBatcher<Call extends Batchable, Answer> {
     const execute = async (lease: ConnectionLease): Promise<ExecutedStatement> => {
       // The callers of the others have been refused while the batch waited for a connection. Nothing may happen for them.
       members = queued.filter((each) => !each.deadline.expired);
-      if (this.kind.isNumbered) await bracket(lease, deadline, () => executeMembers(lease));
+      isBeginning = this.kind.isNumbered === true;
+      if (isBeginning) await bracket(lease, deadline, () => executeMembers(lease));
       else await executeMembers(lease);
       return { ...NO_ROWS_AFFECTED, isUncommitted: false };
     };
@@ -128,7 +131,7 @@ export class CallBatcher<Call extends Batchable, Answer> {
       for (const [index, member] of members.entries()) this.#settle(member, answers[index]!);
       for (const each of queued) if (!members.includes(each)) each.reject(databaseTimeoutError());
     } catch (error) {
-      this.#onFailure(queued, deadline, error);
+      this.#onFailure(queued, deadline, error, isBeginning);
     }
   }
 
@@ -153,6 +156,7 @@ export class CallBatcher<Call extends Batchable, Answer> {
     queued: readonly QueuedCall<Call, Answer>[],
     { timedOutOnServer }: Deadline,
     error: unknown,
+    isBeginning: boolean,
   ): void {
     if (isBatchUnsupported(error)) {
       this.capabilities.disable(
@@ -169,6 +173,8 @@ export class CallBatcher<Call extends Batchable, Answer> {
     }
     const hadNoEffect =
       isUnanswered ||
+      // On a connection that the server has closed: its end costs no call of the batch.
+      isBeginning ||
       error instanceof NotCommittedError ||
       error instanceof UnbindableValuesError ||
       isUndone(error) ||
