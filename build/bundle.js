@@ -5,7 +5,7 @@ import { isAbsolute, resolve } from 'node:path';
 
 import { rolldown } from 'rolldown';
 
-import { withoutIndentation } from './indentation.js';
+import { withoutBlanks } from './blanks.js';
 
 /**
  * @param {string} compiledFolder where tsc wrote
@@ -38,6 +38,12 @@ export async function bundle(compiledFolder, entries) {
     format: 'esm',
     // Comments are in the declarations, and in the repository.
     comments: false,
+    // Leaves out what is never used, and writes constants where they are read. Statements stay lines of their own, and names stay.
+    minify: {
+      compress: { sequences: false, joinVars: false, keepNames: { function: true, class: true } },
+      mangle: false,
+      codegen: { removeWhitespace: false },
+    },
     sourcemap: 'hidden',
     sourcemapExcludeSources: true,
     chunkFileNames: '[name].js',
@@ -47,7 +53,7 @@ export async function bundle(compiledFolder, entries) {
   await build.close();
   return output
     .filter(({ type }) => type === 'chunk')
-    .map(({ fileName, code, map }) => ({ fileName, code: withoutIndentation(code), map }));
+    .map(({ fileName, code, map }) => ({ fileName, code: withoutBlanks(code), map }));
 }
 
 /** A compiled file and its map, which leads to lib/. */

@@ -57,7 +57,7 @@ export function entryCommon({ imports, exports, body }) {
 }
 
 /** `import(...)`, and neither a call of a method with this name nor its definition. */
-const DYNAMIC_IMPORT = /(?<!\.)\bimport\((?![^)]*\) \{)/;
+const DYNAMIC_IMPORT = /(?<!\.)\bimport\((?![^)]*\) ?\{)/;
 
 /** The one copy of what entries share. It imports nothing itself: Node is slow at importing a large CommonJS module. */
 export function core({ imports, exports, body }) {
@@ -87,16 +87,20 @@ export function packages() {
 /** Brings the core its packages, loaded by `import`. */
 export function shellModule({ imports, exports }) {
   const head = [...imports.map(imported), 'import { coreOf } from "./packages.cjs";'];
-  return { head, body: [made(imports, exports)], tail: [exported(exports)] };
+  const taken = new Set(['coreOf', ...imports.flatMap(given)]);
+  const names = exports.map(({ outer }) => outer);
+  const twice = names.find((name) => taken.has(name));
+  if (twice !== undefined) raise(`The core exports ${twice}, and imports another ${twice}.`);
+  return { head, body: [`export const ${braced(names)} = ${made(imports)};`], tail: [] };
 }
 
-/** Brings the core its packages, loaded by `require`. */
-export function shellCommon({ imports, exports }) {
+/** Brings the core its packages, loaded by `require`. Only entries require it, so that its names need not be recognised. */
+export function shellCommon({ imports }) {
   const head = imports.map(required);
   return {
     head: ["'use strict';", ...head, 'const { coreOf } = require("./packages.cjs");'],
-    body: [made(imports, exports)],
-    tail: exports.map(assigned),
+    body: [`module.exports = ${made(imports)};`],
+    tail: [],
   };
 }
 
@@ -123,9 +127,8 @@ function assigned({ outer, inner }) {
   return `exports.${outer} = ${inner};`;
 }
 
-function made(imports, exports) {
-  const names = exports.map(({ outer, inner }) => renamed(outer, inner));
-  return `const ${braced(names)} = coreOf(${braced(imports.flatMap(given))});`;
+function made(imports) {
+  return `coreOf(${braced(imports.flatMap(given))})`;
 }
 
 function given({ names }) {

@@ -6,11 +6,19 @@ const OURS = [false, true].flatMap((limits) =>
       id: `ours-${how}${suffix}`,
       name: `ours, ${how}, ${limits ? 'default limits' : 'no limits'}`,
       file: './ours-on-mariadb.js',
-      options: { limits, preparedStatements },
+      options: { limits, preparedStatements, join: false },
       ...(preparedStatements && { text: `ours-text${suffix}` }),
     };
   }),
 );
+
+/** The same as `ours-prepared`, with the calls that come at once in one statement. */
+const BATCHED = [false, true].map((limits) => ({
+  id: `ours-batched${limits ? '-limits' : ''}`,
+  name: `ours, batched, ${limits ? 'default limits' : 'no limits'}`,
+  file: './ours-on-mariadb.js',
+  options: { limits, preparedStatements: true, join: true },
+}));
 
 /**
  * The contenders on MariaDB; the first one is what the others are compared with. `text`: the id of the same that prepares
@@ -21,4 +29,5 @@ const OURS = [false, true].flatMap((limits) =>
 export const MARIADB = [
   { id: 'floor', name: 'floor: hand-written `mysql2`', file: './floor-on-mariadb.js' },
   ...OURS,
+  ...BATCHED,
 ].map((entry) => ({ ...entry, isOnOurTable: true, isOnMariadb: true }));

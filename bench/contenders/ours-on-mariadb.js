@@ -3,10 +3,10 @@ import '../measure/count-mysql-statements.js';
 import { open as openOurs } from './ours.js';
 
 /**
- * The package on MariaDB, where nothing is joined.
+ * The package on MariaDB or MySQL.
  *
- * @param {{ url: string, limits: boolean, preparedStatements: boolean }} options
+ * @param {{ url: string, limits: boolean, preparedStatements: boolean, join: boolean }} options
  */
 export function open(options) {
-  return openOurs({ ...options, type: 'mariadb', batching: false });
+  return openOurs({ ...options, type: 'mariadb' });
 }

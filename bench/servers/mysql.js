@@ -27,6 +27,13 @@ export async function startMysql(folder) {
   ];
   execFileSync(LOADER, [...usual, '--initialize-insecure'], { stdio: 'pipe' });
   const port = await freePort();
-  const reach = [`--port=${port}`, '--bind-address=127.0.0.1', '--socket=socket', '--mysqlx=OFF'];
+  // Debian's mysqld wants a folder of its package for files, which is not installed.
+  const reach = [
+    `--port=${port}`,
+    '--bind-address=127.0.0.1',
+    '--socket=socket',
+    '--mysqlx=OFF',
+    '--secure-file-priv=NULL',
+  ];
   return startMysqlServer({ command: LOADER, args: [...usual, ...reach], port });
 }

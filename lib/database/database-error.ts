@@ -39,8 +39,11 @@ const OUTDATED_PLAN_ROUTINE = 'RevalidateCachedQuery';
 const NODE_NOT_READY = new Set<unknown>([1047]);
 /** PostgreSQL read_only_sql_transaction; MySQL --read-only, read-only transaction, read-only mode. */
 const READ_ONLY = new Set<unknown>(['25006', 1290, 1792, 1836]);
-/** PostgreSQL syntax_error, feature_not_supported, undefined_function. */
-const BATCH_UNSUPPORTED = new Set<unknown>(['42601', '0A000', '42883']);
+/**
+ * PostgreSQL syntax_error, feature_not_supported, undefined_function; MySQL syntax error, not supported, and a joined UPDATE that
+ * MariaDB refuses with `sql_safe_updates`.
+ */
+const BATCH_UNSUPPORTED = new Set<unknown>(['42601', '0A000', '42883', 1064, 1235, 1175]);
 /** PostgreSQL unique_violation; MySQL duplicate entry, whose name stays in a translated error; SQLite. */
 const DUPLICATE_KEY = new Set<unknown>([
   '23505',
@@ -94,6 +97,16 @@ export function isRolledBack(error: unknown): boolean {
     !UNKNOWN_OUTCOME.test(code) &&
     !isReadOnly(error)
   );
+}
+
+/**
+ * The same for MySQL and MariaDB, which report an SQLSTATE beside their own code: of the values, of a constraint, of the syntax or
+ * the privileges, of a lost race. Other errors, such as one of the COMMIT, leave the outcome open.
+ */
+export function isUndone(error: unknown): boolean {
+  const { sqlState } = driverErrorOf(error) as { readonly sqlState?: unknown };
+  const isRefused = typeof sqlState === 'string' && /^(?:22|23|42)/.test(sqlState);
+  return isRefused || isSerializationFailure(error) || isBatchUnsupported(error);
 }
 
 /** The server does not know the syntax, such as a database derived from PostgreSQL without SKIP LOCKED or JSON. */

@@ -1,7 +1,7 @@
 export { AfterCommit } from './after-commit.js';
 export type { StatementResult } from './drivers/statement-result.js';
 export { isStatementUnsupported, isTakenKey } from './database-error.js';
-export { databaseTimeoutError, type Deadline } from './execution/deadline.js';
+export { databaseTimeoutError, Deadline } from './execution/deadline.js';
 export { warnOfClockSkew } from './clock-skew.js';
 export { dataSourceOf } from './data-source-of.js';
 export { epochMs } from './epoch-ms.js';
@@ -11,7 +11,14 @@ export { batchRowsSql, asBatchColumns, type BatchColumnTypes } from './batching/
 export { listValues, placeholders, type SqlValue, type SqlValues, Statement } from './statement.js';
 export { assertServerSettings } from './server-settings.js';
 export type { TransactionStep, TransactionSteps } from './execution/transaction-steps.js';
-export { StatementRunner, type StatementRunnerOptions } from './statement-runner.js';
+export {
+  type BatchedCalls,
+  StatementRunner,
+  type StatementRunnerOptions,
+} from './statement-runner.js';
 export type { BatchSpec } from './batching/batch-spec.js';
+export type { CallKind } from './batching/call-batcher.js';
+export { bindLists, ofEach, textSizeOf } from './batching/call-lists.js';
+export type { Batchable } from './batching/coalescing-queue.js';
 export type { Capabilities, Capability } from './capabilities.js';
 export { assertEntity, tableNames, type TableNames } from './table-names.js';

@@ -1,6 +1,7 @@
 import type { DataSource } from 'typeorm';
 
 import { TwoFactorConfigurationError } from '../errors/index.js';
+import { Capabilities } from './capabilities.js';
 import { engineOf } from './engine.js';
 
 /**
@@ -25,4 +26,21 @@ export async function assertServerSettings(dataSource: DataSource): Promise<void
       'The connections of the data source begin with autocommit = 0, so that nothing is ever committed. Set it to 1.',
     );
   }
+  if (await isLoggedAsStatements(dataSource)) {
+    Capabilities.forDataSource(dataSource).disable(
+      'batching',
+      'The binary log of the database has statements (binlog_format = STATEMENT). A replica would execute batched statements for rows ' +
+        'that were locked here, so that nothing is batched. Set binlog_format to ROW or MIXED.',
+    );
+  }
+}
+
+/** Whether replicas execute the statements themselves: they skip other rows than the statement did here. */
+async function isLoggedAsStatements(dataSource: DataSource): Promise<boolean> {
+  const rows: { Variable_name: string; Value: string }[] = await dataSource.query(
+    "SHOW VARIABLES WHERE Variable_name IN ('log_bin', 'binlog_format')",
+  );
+  const valueOf = (name: string): string | undefined =>
+    rows.find((row) => row.Variable_name === name)?.Value;
+  return valueOf('log_bin') === 'ON' && valueOf('binlog_format') === 'STATEMENT';
 }

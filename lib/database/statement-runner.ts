@@ -3,6 +3,8 @@ import type { DataSource, EntityManager } from 'typeorm';
 import { TwoFactorConfigurationError } from '../errors/index.js';
 import { BatchDispatcher } from './batching/batch-dispatcher.js';
 import type { BatchSpec } from './batching/batch-spec.js';
+import { CallBatcher, type CallKind } from './batching/call-batcher.js';
+import type { Batchable } from './batching/coalescing-queue.js';
 import { Capabilities } from './capabilities.js';
 import type { StatementResult } from './drivers/statement-result.js';
 import { engineOf, type Engine } from './engine.js';
@@ -22,6 +24,13 @@ export interface StatementRunnerOptions extends OwnConnectionOptions {
   readonly maxBatchSize: number;
 }
 
+/** Executes a call together with others: see `StatementRunner.batcher`. */
+export type BatchedCalls<Call, Answer> = (
+  call: Call,
+  outer?: Deadline,
+  exclusive?: string,
+) => Promise<Answer>;
+
 /**
  * Executes the statements of the stores: on a connection of the pool within a deadline, or inside the transaction of a
  * caller. It is the only entry to a database.
@@ -39,7 +48,7 @@ export class StatementRunner {
 
   constructor(
     private readonly dataSource: DataSource,
-    options: StatementRunnerOptions,
+    private readonly options: StatementRunnerOptions,
   ) {
     this.#driverAtBoot = driverOfChangingSource(dataSource);
     this.engine = engineOf(dataSource);
@@ -114,6 +123,34 @@ export class StatementRunner {
         ),
       outer,
     );
+  }
+
+  /** Whether the option `batching` is on. */
+  get isBatching(): boolean {
+    return this.options.maxBatchSize > 1;
+  }
+
+  /**
+   * A function that executes calls of one kind, together with others where they come at once. Each call is committed when it
+   * returns, as by `run`. `outer` is the deadline of `within` that the call is part of; calls with the same key in `exclusive` run
+   * one after the other. `null` where the option `batching` is off.
+   */
+  batcher<Call extends Batchable, Answer>(
+    kind: CallKind<Call, Answer>,
+  ): BatchedCalls<Call, Answer> | null {
+    const { maxBatchSize } = this.options;
+    if (!this.isBatching) return null;
+    const batcher = new CallBatcher(this.#ownConnection, this.capabilities, maxBatchSize, kind);
+    return (call, outer, exclusive) => {
+      if (this.#leadsElsewhere) return Promise.reject(changingSourceError());
+      return this.#deadlines.run(
+        (deadline) =>
+          exclusive === undefined
+            ? batcher.run(call, deadline)
+            : this.#mutex.run(exclusive, () => batcher.run(call, deadline), deadline),
+        outer,
+      );
+    };
   }
 
   /**

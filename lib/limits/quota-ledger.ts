@@ -28,11 +28,8 @@ import {
   type Refusal,
 } from './quota-refusal.js';
 import { checkedLimitStore } from './store/checked-limit-store.js';
-import {
-  DatabaseLimitStore,
-  type ConsumeOptions,
-  type DatabaseConsumeResult,
-} from './store/database-limit.store.js';
+import type { ConsumeOptions, DatabaseConsumeResult } from './store/consume-options.js';
+import { DatabaseLimitStore } from './store/database-limit.store.js';
 import { quotaRow, failureRuleValues, type QuotaRow } from './store/dialects/quota-values.js';
 import type { LimitClauses } from './store/dialects/limit-clauses.js';
 import type { LimitJoins } from './store/dialects/limit-joins.js';

@@ -261,8 +261,9 @@ export interface TwoFactorOptions {
    */
   readonly preparedStatements?: boolean | undefined;
   /**
-   * Groups concurrent calls into one statement and one commit on PostgreSQL. Each call keeps its own guards and result. Up to 128
-   * calls, or `maxSize` (2 to 1,000). `false` for one statement a call. @default true
+   * Groups concurrent calls into one statement and one commit on PostgreSQL, MariaDB and MySQL. Each call keeps its own guards and
+   * result. Up to 128 calls, or `maxSize` (2 to 1,000), and no more than 24 on MariaDB and MySQL, 48 for reads. `false` for one statement
+   * a call. @default true
    */
   readonly batching?: boolean | { readonly maxSize: number } | undefined;
   /** The source of time. @default the system clock */

@@ -43,7 +43,12 @@ async function start(
   session: readonly string[] = [],
   database?: TestApp['database'],
 ): Promise<TestApp> {
-  const options = { ...LIMITS, databaseTimeoutMs: 60_000, maxAttempts: MAX_ATTEMPTS };
+  const options = {
+    ...LIMITS,
+    batching: true,
+    databaseTimeoutMs: 60_000,
+    maxAttempts: MAX_ATTEMPTS,
+  };
   const test = await startApp({
     engine,
     ...(database && { database }),
@@ -116,6 +121,53 @@ describe.each(isolations)(
       const row = await dataSource.getRepository(ConfirmationRecord).findOneByOrFail({ id });
       expect(row.attempts).toBe(MAX_ATTEMPTS);
       expect(await app.get(LimitService).failures(person)).toMatchObject({ count: MAX_ATTEMPTS });
+    });
+
+    it('lets one of 12 right codes and one use win at each of 16 confirmations, and compares five of 12 wrong codes at eight others', async () => {
+      const apps = await applications();
+      const [{ confirmer, app }] = apps as [TestApp];
+      // Calls go together once the answer of a statement for one call has arrived.
+      for (const [index, one] of apps.entries()) {
+        const { id } = await one.confirmer.makeConfirmation({ subject: `first-${index}` });
+        await one.confirmer.confirm(id, WRONG_CODE);
+      }
+      const personOf = (index: number) => ({
+        token: `ann-${index}@example.com`,
+        subject: `ann-${index}`,
+      });
+      const states = await Promise.all(
+        Array.from({ length: 24 }, (_, index) => confirmer.makeConfirmation(personOf(index))),
+      );
+      const [right, wrong] = [states.slice(0, 16), states.slice(16)];
+      const before = apps.map(({ log }) => log.statements.length);
+
+      const answers = await Promise.all(
+        Array.from({ length: 12 * 24 }, async (_, index) => {
+          const state = states[index % 24]!;
+          const code = right.includes(state) ? state.code! : WRONG_CODE;
+          // The twelve calls for one confirmation come to all applications.
+          const one = apps[Math.floor(index / 24) % apps.length]!;
+          return [state.id, await one.confirmer.confirm(state.id, code)] as const;
+        }),
+      );
+      const uses = await Promise.all(
+        right.flatMap(({ id }, index) =>
+          apps.map((one) => one.confirmer.use(id, { subject: personOf(index).subject })),
+        ),
+      );
+
+      const wonBy = (id: string): number =>
+        answers.filter(([of, [, confirmed]]) => of === id && confirmed).length;
+      expect(right.map(({ id }) => wonBy(id))).toEqual(right.map(() => 1));
+      expect(wrong.map(({ id }) => wonBy(id))).toEqual(wrong.map(() => 0));
+      expect(uses.filter(Boolean)).toHaveLength(16);
+      const limits = app.get(LimitService);
+      const counts = await Promise.all(
+        states.map(async (_, index) => (await limits.failures(personOf(index))).count),
+      );
+      expect(counts).toEqual([...right.map(() => 0), ...wrong.map(() => MAX_ATTEMPTS)]);
+      const sent = apps.flatMap(({ log }, index) => log.statements.slice(before[index]));
+      expect(sent.some(({ sql }) => sql.startsWith('UPDATE (SELECT'))).toBe(true);
     });
 
     it('compares ten of 200 wrong codes at four confirmations of one person, and then locks', async () => {

@@ -7,7 +7,7 @@ import {
   listValues,
   StatementRunner,
   tableNames,
-  type Deadline,
+  Deadline,
   type BatchSpec,
   type SqlValues,
   type Statement,
@@ -22,14 +22,10 @@ import {
   type ConfirmationRow,
 } from '../model/confirmation-record.entity.js';
 import { subjectInColumn } from '../model/ascii-columns.js';
-import { commaList } from '../model/ways.js';
 import { batchStatements, type BatchStatements } from './dialects/batch-statements.js';
 import type { StatementContext } from './dialects/confirmation-dialect.js';
 import { queuedValues, type QueuedMessage, type QueueTable } from './dialects/queue-clauses.js';
-import {
-  confirmedByStatements,
-  type ConfirmedByStatements,
-} from './dialects/confirmed-by-statements.js';
+import { confirmedByStatements } from './dialects/confirmed-by-statements.js';
 import {
   confirmationStatements,
   queuedStatements,
@@ -38,31 +34,10 @@ import {
 } from './dialects/statements.js';
 import { QueuedWrites } from './queued-writes.js';
 import { rowFromRecord, type NewConfirmation } from './row-mapping.js';
-
-export interface UseValues {
-  readonly id: string;
-  readonly purpose: string;
-  readonly subject: string;
-  /** One candidate for each key of the ring. */
-  readonly detailsMacs: readonly string[];
-  readonly useKey: string | null;
-  /** The senders by one of which the code must have gone out; `null` for any. */
-  readonly ways: readonly string[] | null;
-  /** The methods one of which must have confirmed it; `null` for any. */
-  readonly confirmedBy: readonly string[] | null;
-  /** The methods that send nothing, and so may have confirmed it although `ways` restricts the senders. */
-  readonly methodsWithoutSender: readonly string[];
-}
-
-export interface BindValues {
-  readonly way: string;
-  readonly envelope: string;
-  readonly codeMac: string;
-  readonly failureKeys: string | null;
-  readonly maxSends: number;
-  /** How long ago the last message must have gone out; 0 for a message that need not wait. */
-  readonly cooldownMs: number;
-}
+import { CallLists } from './call-lists.js';
+import { callListStatements } from './dialects/call-list-statements.js';
+import type { BindValues, UseValues } from './store-values.js';
+import { batchSpecOf, UseStatements, type BoundUse } from './use-statements.js';
 
 export interface ConfirmationStoreOptions extends StatementRunnerOptions {
   /** Size of the key ring. */
@@ -77,13 +52,6 @@ export interface ConfirmationStoreOptions extends StatementRunnerOptions {
   readonly clock: Clock;
   /** How long a confirmed confirmation can be used, in milliseconds. */
   readonly useWithinMs: number;
-}
-
-/** A statement that uses a proof, and how its call may be batched. */
-interface BoundUse {
-  readonly statement: Statement;
-  readonly values: () => SqlValues;
-  readonly batch: BatchSpec | null;
 }
 
 /** What one batch of a purge deleted, and the id that the next one begins after; `null` when it was the last. */
@@ -107,8 +75,10 @@ export class ConfirmationStore {
     readonly context: StatementContext,
     private readonly statements: ConfirmationStatements,
     private readonly batches: BatchStatements | null,
-    private readonly confirmedBy: ConfirmedByStatements,
+    private readonly uses: UseStatements,
     private readonly queuedWrites: QueuedWrites | null,
+    /** `null` on other engines than MySQL and MariaDB. */
+    private readonly lists: CallLists | null,
     private readonly options: ConfirmationStoreOptions,
   ) {}
 
@@ -128,13 +98,19 @@ export class ConfirmationStore {
     const context = { engine: runner.engine, names, keys, purposes, queue };
     const queued = queuedStatements(context);
     const batches = batchStatements(context);
+    const statements = confirmationStatements(context);
+    const lists =
+      runner.engine === 'mysql'
+        ? CallLists.open(runner, callListStatements(context, null), () => options.clock.now())
+        : null;
     return new ConfirmationStore(
       runner,
       context,
-      confirmationStatements(context),
+      statements,
       batches,
-      confirmedByStatements(context),
+      new UseStatements(statements, confirmedByStatements(context), batches, lists, options),
       queued && new QueuedWrites(runner, queued, batches?.insertQueued?.many),
+      lists,
       options,
     );
   }
@@ -156,17 +132,37 @@ export class ConfirmationStore {
     }
     const values = (): SqlValues => row;
     const { insert, insertUnlessTaken } = this.statements;
-    const result = isNew
-      ? await this.runner.run(insert, values, scope, this.#batchOf('insert', row.id, values))
-      : await this.runner.run(insertUnlessTaken, values, scope);
-    return hasAffectedRow(result);
+    if (!isNew) return hasAffectedRow(await this.runner.run(insertUnlessTaken, values, scope));
+    const batch = this.#batchOf('insert', row.id, values);
+    const single = (given = scope): Promise<StatementResult> =>
+      this.runner.run(insert, values, given, batch);
+    return hasAffectedRow(
+      this.lists === null || isManager(scope)
+        ? await single()
+        : await this.lists.insert({ keys: [row.id], values: row, single }, scope),
+    );
+  }
+
+  /** The record that a statement for `id` reads: `find`, or the one of a writer, which reads more columns. */
+  async findRecord(
+    statement: Statement,
+    id: string,
+    scope?: EntityManager | Deadline,
+  ): Promise<StatementResult['rows'][number] | undefined> {
+    const values = (): SqlValues => ({ id });
+    const join = this.#batchOf('find', id, values);
+    const single = (given = scope): Promise<StatementResult> =>
+      this.runner.run(statement, values, given, join);
+    const { rows } =
+      this.lists === null || isManager(scope)
+        ? await single()
+        : await this.lists.find({ keys: [], values: { id }, single }, scope);
+    return rows[0];
   }
 
   async find(id: string, scope?: EntityManager | Deadline): Promise<ConfirmationRow | null> {
-    const values = (): SqlValues => ({ id });
-    const join = this.#batchOf('find', id, values);
-    const { rows } = await this.runner.run(this.statements.find, values, scope, join);
-    return rows[0] ? rowFromRecord(rows[0]) : null;
+    const record = await this.findRecord(this.statements.find, id, scope);
+    return record === undefined ? null : rowFromRecord(record);
   }
 
   /**
@@ -233,17 +229,17 @@ export class ConfirmationStore {
 
   /** Uses the proof; true for one caller. */
   async use(given: UseValues, manager?: EntityManager): Promise<boolean> {
-    const { statement, values, batch } = this.#useOf('use', given);
+    const bound = this.uses.of('use', given);
     return hasAffectedRow(
       manager === undefined
-        ? await this.runner.runExclusive(given.id, statement, values, batch)
-        : await this.runner.run(statement, values, manager),
+        ? await this.#useExclusively(given.id, bound)
+        : await this.runner.run(bound.statement, bound.values, manager),
     );
   }
 
   /** Uses the proof within a transaction of this package. Returns the row that was used; `null` for every other caller. */
   *useSteps(given: UseValues): TransactionSteps<ConfirmationRow | null> {
-    const { statement, values } = this.#useOf('use', given);
+    const { statement, values } = this.uses.of('use', given);
     if (!hasAffectedRow(yield { statement, values: values() })) return null;
     const { rows } = yield { statement: this.statements.find, values: { id: given.id } };
     return rowFromRecord(rows[0]!);
@@ -252,8 +248,17 @@ export class ConfirmationStore {
   /** Reserves the proof for the call whose mark is `useKey`. Returns the row as it is then; `null` for every other caller. */
   async reserve(given: UseValues): Promise<ConfirmationRow | null> {
     const { id } = given;
-    const { statement, values, batch } = this.#useOf('reserve', given);
-    return this.#affectedRow(await this.runner.runExclusive(id, statement, values, batch), id);
+    return this.#affectedRow(await this.#useExclusively(id, this.uses.of('reserve', given)), id);
+  }
+
+  #useExclusively(
+    id: string,
+    { statement, values, batch, listed }: BoundUse,
+  ): Promise<StatementResult> {
+    if (listed === null) return this.runner.runExclusive(id, statement, values, batch);
+    const single = (deadline: Deadline): Promise<StatementResult> =>
+      this.runner.run(statement, values, deadline);
+    return listed({ keys: [id], values: values(), single }, undefined, id);
   }
 
   /** Turns the reservation under this mark into a use. False when there is none, or the transaction does not see it. */
@@ -335,45 +340,7 @@ export class ConfirmationStore {
   }
 
   #batchOf(name: BatchName, id: string, values: () => SqlValues): BatchSpec | null {
-    if (this.batches === null) return null;
-    const { many: batchStatement, one, rest } = this.batches[name];
-    const others = { singleStatement: one, followUpStatement: rest };
-    return { batchStatement, keys: [id], values, ...others };
-  }
-
-  /** Whether the method that confirmed it matters. Without methods beside codes only a caller can ask for that. */
-  #isByMethod({ confirmedBy, ways }: UseValues): boolean {
-    return confirmedBy !== null || (ways !== null && this.options.hasMethods === true);
-  }
-
-  #useOf(name: keyof ConfirmedByStatements, given: UseValues): BoundUse {
-    if (this.#isByMethod(given)) {
-      const { confirmedBy, methodsWithoutSender } = given;
-      const values = (): SqlValues => ({
-        confirmedBy: commaList(confirmedBy),
-        methodsWithoutSender: commaList(methodsWithoutSender),
-        ...this.#useValues(given),
-      });
-      return { statement: this.confirmedBy[name], values, batch: null };
-    }
-    const statementName = this.#restrictsSenders(given)
-      ? (`${name}ByAllowedSender` as const)
-      : name;
-    const values = (): SqlValues => this.#useValues(given);
-    const batch = this.#batchOf(statementName, given.id, values);
-    return { statement: this.statements[statementName], values, batch };
-  }
-
-  /** One text for all calls of an application, so that calls for different purposes are batched together. */
-  #restrictsSenders({ ways }: UseValues): boolean {
-    return ways !== null || this.options.hasSenderRules === true;
-  }
-
-  #useValues({ id, purpose, useKey, detailsMacs, ...given }: UseValues): SqlValues {
-    const now = this.options.clock.now();
-    const subject = subjectInColumn(given.subject);
-    const ways = commaList(given.ways);
-    return { id, purpose, subject, useKey, now, ways, ...listValues('detailsMac', detailsMacs) };
+    return batchSpecOf(this.batches, name, id, values);
   }
 
   /** The time of a statement, and until when a proof that it confirms can be used. */
@@ -391,6 +358,10 @@ export class ConfirmationStore {
     if (!hasAffectedRow(result)) return null;
     return result.rows[0] ? rowFromRecord(result.rows[0]) : this.find(id, deadline);
   }
+}
+
+function isManager(scope: EntityManager | Deadline | undefined): scope is EntityManager {
+  return scope !== undefined && !(scope instanceof Deadline);
 }
 
 function hasAffectedRow({ rows, affected }: StatementResult): boolean {

@@ -1,4 +1,9 @@
-import { databaseTimeoutError, listValues, type SqlValues } from '../../database/index.js';
+import {
+  databaseTimeoutError,
+  type Deadline,
+  listValues,
+  type SqlValues,
+} from '../../database/index.js';
 import { TwoFactorUnavailableError } from '../../errors/index.js';
 import {
   ownerOf,
@@ -22,7 +27,9 @@ import type {
   Verification,
   VerificationRequest,
 } from './confirmation-writer.js';
+import { CompareLists, type Executed } from './compare-lists.js';
 import type { ConfirmationStore } from './confirmation.store.js';
+import { callListStatements } from './dialects/call-list-statements.js';
 import {
   joinedAnswer,
   joinedUpdateStatements,
@@ -56,14 +63,6 @@ interface SeenQuota {
 
 type Compared = Extract<JoinedUpdateAnswer, { readonly outcome: 'compared' }>;
 
-/** The answer of the comparing statement, with the time that it wrote. */
-interface Executed {
-  readonly answer: JoinedUpdateAnswer;
-  readonly now: number;
-  readonly useBefore: number;
-  readonly affected: number;
-}
-
 /**
  * MySQL and MariaDB with the quotas in the database. One UPDATE, which joins both tables, compares a code, counts the attempt,
  * charges or ends the failures and frees the slot; the number that the server sends with its answer says what it did. The row is
@@ -72,6 +71,7 @@ interface Executed {
 export class JoinedUpdateWriter implements ConfirmationWriter {
   readonly #statements: JoinedUpdateStatements;
   readonly #access: PurposeAccess;
+  readonly #compareLists: CompareLists;
 
   constructor(
     private readonly store: ConfirmationStore,
@@ -83,6 +83,11 @@ export class JoinedUpdateWriter implements ConfirmationWriter {
   ) {
     this.#statements = joinedUpdateStatements(store.context, joins);
     this.#access = purposeAccess(options);
+    this.#compareLists = new CompareLists(
+      store,
+      callListStatements(store.context, joins),
+      ledger.clauseValues,
+    );
   }
 
   create(request: CreationRequest): Promise<Creation> {
@@ -164,8 +169,7 @@ export class JoinedUpdateWriter implements ConfirmationWriter {
   }
 
   async #find({ id, deadline }: VerificationRequest): Promise<Seen | null> {
-    const { rows } = await this.store.runner.run(this.#statements.find, () => ({ id }), deadline);
-    const [record] = rows;
+    const record = await this.store.findRecord(this.#statements.find, id, deadline);
     return record === undefined ? null : this.#seenOf(record);
   }
 
@@ -186,9 +190,36 @@ export class JoinedUpdateWriter implements ConfirmationWriter {
     return { row, scope, failures, quotas, hasUnnamedSlot: scope.hasSlot && slotKeys === '' };
   }
 
-  async #compare(
+  #compare(request: VerificationRequest, seen: Seen): Promise<Executed> {
+    const { id, macs, scopedSubject, deadline } = request;
+    const { row, quotas } = seen;
+    const inOrder = quotas.toSorted((one, other) => (one.role < other.role ? -1 : 1));
+    const batch = this.#compareLists.of(inOrder.map(({ role }) => role).join(''));
+    const keys = quotas.map(({ key }) => key);
+    const single = (given?: Deadline): Promise<Executed> =>
+      this.#compareSingly(request, seen, given);
+    if (batch === null || seen.hasUnnamedSlot) return single();
+    const inRoles = inOrder.map(({ key }) => key);
+    const values = {
+      id,
+      scopedSubject: scopedSubject && subjectInColumn(scopedSubject),
+      seenCreatedAt: String(row.createdAt),
+      seenSends: String(row.sends),
+      seenAttempts: String(row.attempts),
+      isLast: row.attempts + 1 >= row.maxAttempts ? '1' : '0',
+      owner: ownerOf(id),
+      ...listValues('codeMac', macs),
+      ...listValues('key', inRoles),
+    };
+    const call = { keys: [id, ...keys], quotas: keys, seenAttempts: row.attempts, values, single };
+    return batch(call, deadline, id);
+  }
+
+  /** @param inTurn the deadline of a call whose turn it is; `undefined` for one that waits for the earlier ones. */
+  async #compareSingly(
     { id, macs, scopedSubject, deadline }: VerificationRequest,
     { row, quotas }: Seen,
+    inTurn?: Deadline,
   ): Promise<Executed> {
     let { now, useBefore } = this.store.times();
     const subject = scopedSubject && subjectInColumn(scopedSubject);
@@ -209,8 +240,11 @@ export class JoinedUpdateWriter implements ConfirmationWriter {
       return { ...attempt, ...listValues('codeMac', macs), ...keys, ...this.ledger.clauseValues };
     };
     const statement = this.#statements.compare(quotas.map(({ role }) => role).join(''));
-    const result = await this.store.runner.runExclusive(id, statement, values, null, deadline);
-    const { affected, insertId } = result;
+    const { runner } = this.store;
+    const { affected, insertId } =
+      inTurn === undefined
+        ? await runner.runExclusive(id, statement, values, null, deadline)
+        : await runner.run(statement, values, inTurn);
     return { answer: joinedAnswer(insertId), now, useBefore, affected };
   }
 

@@ -15,7 +15,8 @@ import type { CheckInput, ConfirmationResult, UseInput } from '../model/inputs.i
 import { parseConfirmedBy } from '../model/methods.js';
 import { parseIdempotencyKey } from '../model/parse-input.js';
 import { allowedSenders } from '../model/ways.js';
-import { ConfirmationStore, type UseValues } from '../store/confirmation.store.js';
+import { ConfirmationStore } from '../store/confirmation.store.js';
+import type { UseValues } from '../store/store-values.js';
 import { MethodReview } from './method-review.js';
 import {
   explainRefusal,

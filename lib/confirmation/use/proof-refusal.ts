@@ -5,7 +5,7 @@ import type { ConfirmationRow } from '../model/confirmation-record.entity.js';
 import { statusOf, type ConfirmationStatus } from '../model/confirmation-status.js';
 import { isConfirmedThroughSender } from '../model/methods.js';
 import { isAllowedSender } from '../model/ways.js';
-import type { UseValues } from '../store/confirmation.store.js';
+import type { UseValues } from '../store/store-values.js';
 
 /** What a proof must be for, which senders may have sent its code, and which methods may have confirmed it; `null` for any. */
 export interface ParsedCheck extends Pick<

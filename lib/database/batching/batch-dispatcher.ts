@@ -145,7 +145,7 @@ export class BatchDispatcher {
 }
 
 /** The deadline that expires last. A shorter one would abort the batch of callers that still wait for it. */
-function latestDeadline(calls: readonly QueuedCall[]): Deadline {
+export function latestDeadline(calls: readonly Pick<QueuedCall, 'deadline'>[]): Deadline {
   let { deadline } = calls[0]!;
   for (const call of calls) {
     if (call.deadline.startedAt > deadline.startedAt) ({ deadline } = call);

@@ -34,11 +34,13 @@ export class CoalescingQueue<Call extends Batchable> {
   /**
    * @param maxSingles how many single calls are in flight before further calls wait.
    * @param send settles the calls itself, and never rejects.
+   * @param fit how many calls one batch takes when so many could go together.
    */
   constructor(
     private readonly maxSize: number,
     private readonly maxSingles: number,
     private readonly send: (calls: readonly Call[]) => Promise<unknown>,
+    private readonly fit: (count: number) => number = (count) => count,
   ) {}
 
   add(call: Call): void {
@@ -141,7 +143,8 @@ export class CoalescingQueue<Call extends Batchable> {
         left.push(call);
       }
     }
-    this.#waiting = left;
+    const tooMany = taken.splice(this.fit(taken.length));
+    this.#waiting = [...tooMany, ...left];
     return taken;
   }
 }

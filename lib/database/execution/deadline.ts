@@ -8,7 +8,7 @@ export class Deadline implements HolderState {
   /** When the call began, in milliseconds of `performance.now()`, which a change of the system clock does not move. */
   readonly startedAt: number;
   expired = false;
-  /** The deadline expired while the server was executing the statement. */
+  /** Whether the deadline expired while the server was executing the statement. */
   timedOutOnServer = false;
   /** Called when the deadline expires; `null` for nothing to do. */
   onExpire: (() => void) | null = null;
@@ -21,9 +21,18 @@ export class Deadline implements HolderState {
   /** @param outer the deadline of the whole call, for one of its statements. Both expire together. */
   constructor(
     private readonly reject: (error: unknown) => void,
-    outer: Deadline | undefined,
+    private readonly outer: Deadline | undefined,
   ) {
     this.startedAt = outer?.list ? outer.startedAt : performance.now();
+  }
+
+  /**
+   * Notes that the server did not finish the statement, for the whole call too. The call may hold the mutex of a row: without this
+   * note the calls that wait for the mutex would send their statements, which the server executes after all of them were refused.
+   */
+  noteTimeoutOnServer(): void {
+    this.timedOutOnServer = true;
+    this.outer?.noteTimeoutOnServer();
   }
 
   expire(): void {

@@ -9,6 +9,9 @@ export class UnbindableValuesError extends ExecutionError {}
 /** A connection that takes one statement at a time was given several together. None of them was sent. */
 export class PipelineUnsupportedError extends ExecutionError {}
 
+/** The statement did not say what it did. It was rolled back. */
+export class UnansweredError extends ExecutionError {}
+
 /** The statement ran inside a transaction that no caller had begun. It was rolled back, and may be repeated. */
 export class NotCommittedError extends ExecutionError {
   constructor() {

@@ -290,7 +290,7 @@ export class OwnConnectionExecutor {
     const issuedAt = performance.now();
     return new Promise((resolve, reject) => {
       const abort = (): void => {
-        deadline.timedOutOnServer = true;
+        deadline.noteTimeoutOnServer();
         reject(databaseTimeoutError());
       };
       let timer: NodeJS.Timeout | undefined;

@@ -11,20 +11,31 @@ export async function runOnServer<T>(
   steps: TransactionSteps<T>,
   deadline: Deadline,
 ): Promise<T> {
-  await lease.begin();
-  try {
+  return bracket(lease, deadline, async () => {
     let result: StatementResult = NO_ROWS_AFFECTED;
     for (;;) {
       const step = nextStep(steps, result);
+      if (step.done) return step.value;
       // The caller has been refused, and must not learn of an effect by chance.
       if (deadline.expired) throw databaseTimeoutError();
-      if (step.done) {
-        await lease.commit();
-        return step.value;
-      }
       const { statement, values } = step.value;
       result = await lease.execute([{ statement, values: bindValues(statement, values) }]);
     }
+  });
+}
+
+/** Executes `work` in a transaction on a leased connection of a server, and rolls it back where `work` throws or comes too late. */
+export async function bracket<T>(
+  lease: ConnectionLease,
+  deadline: Deadline,
+  work: () => Promise<T>,
+): Promise<T> {
+  await lease.begin();
+  try {
+    const outcome = await work();
+    if (deadline.expired) throw databaseTimeoutError();
+    await lease.commit();
+    return outcome;
   } catch (error) {
     // Fails on a connection that was abandoned. The server rolls back by itself then.
     if (!deadline.timedOutOnServer) await lease.rollBack();

@@ -8,19 +8,21 @@ import {
   listValues,
   StatementRunner,
   tableNames,
+  type BatchedCalls,
   type Deadline,
   type SqlValues,
   type StatementRunnerOptions,
 } from '../../database/index.js';
 import { TwoFactorUnavailableError } from '../../errors/index.js';
 import type { Clock } from '../../options/index.js';
-import { consumeAnswer, consumeValues, type RefusalOrder } from './dialects/mysql-answer.js';
+import type { ConsumeOptions, DatabaseConsumeResult } from './consume-options.js';
+import { consumeKind, exclusiveKeys, isBatchable, type ConsumingCall } from './consume-batch.js';
+import { consumeAnswer, consumeValues } from './dialects/mysql-answer.js';
 import { quotaRow, failureRuleOf, failureRuleValues } from './dialects/quota-values.js';
 import { limitStatements, type LimitStatements } from './dialects/statements.js';
 import { LimitRecord } from './limit-record.entity.js';
 import { isExhausted, UNLOCKED_MS } from './limit-rules.js';
 import type {
-  ConsumeResult,
   QuotaAddition,
   QuotaRequest,
   QuotaUsage,
@@ -29,26 +31,6 @@ import type {
 
 export interface DatabaseLimitStoreOptions extends StatementRunnerOptions {
   readonly clock: Clock;
-}
-
-/** The options of `consume` that only the store of this package has, beyond the interface `LimitStore`. */
-export interface ConsumeOptions {
-  /** The deadline of the call that consumes the quotas: none is consumed after it. */
-  readonly deadline?: Deadline | undefined;
-  /** The keys of other pending slots, whose usages a refused call needs too. */
-  readonly alternatives?: readonly string[] | undefined;
-  /** Whether the usages after the consumption are needed. @default true */
-  readonly reportsUsage?: boolean | undefined;
-  /**
-   * The order by which the statement chooses the one exhausted quota that the refusal reports. Absent when the refusal must
-   * contain all exhausted quotas, which a read after the statement then finds.
-   */
-  readonly refusalOrder?: RefusalOrder | undefined;
-}
-
-export interface DatabaseConsumeResult extends ConsumeResult {
-  /** After a refusal: the usages of the `alternatives`. */
-  readonly others?: readonly QuotaUsage[];
 }
 
 /** What one statement did. `exhausted` is the refusal, where the statement itself answers it. */
@@ -66,13 +48,18 @@ const CALL_BYTES = 8;
 /** All SQL of the quotas. One guarded statement consumes all quotas of a call, in the order of their keys. */
 export class DatabaseLimitStore implements LimitStore {
   #purgedUpTo = '';
+  /** `null` where the statements of several calls are not executed together. */
+  readonly #batch: BatchedCalls<ConsumingCall, DatabaseConsumeResult> | null;
 
   private constructor(
     private readonly runner: StatementRunner,
     private readonly statements: LimitStatements,
     private readonly clock: Clock,
     private readonly timeoutMs: number,
-  ) {}
+  ) {
+    const kind = consumeKind(statements, () => clock.now());
+    this.#batch = statements.answersBy === 'insertId' ? runner.batcher(kind) : null;
+  }
 
   /** @throws TwoFactorConfigurationError when the data source does not know the entity. */
   static open(dataSource: DataSource, options: DatabaseLimitStoreOptions): DatabaseLimitStore {
@@ -97,13 +84,33 @@ export class DatabaseLimitStore implements LimitStore {
     owner: string,
     options: ConsumeOptions = {},
   ): Promise<DatabaseConsumeResult> {
+    if (this.#batch === null || options.reportsUsage !== false || !isBatchable(charges)) {
+      return this.#consumeSingly(charges, owner, options);
+    }
+    const single: ConsumingCall['single'] = (deadline, wasRefused) =>
+      this.#consumeSingly(charges, owner, { ...options, deadline }, wasRefused);
+    const call = { keys: exclusiveKeys(charges), charges, owner, single };
+    return this.#batch(call, options.deadline);
+  }
+
+  async #consumeSingly(
+    charges: readonly QuotaRequest[],
+    owner: string,
+    options: ConsumeOptions,
+    mayHaveRows = false,
+  ): Promise<DatabaseConsumeResult> {
     const consuming = charges.filter(({ checkOnly }) => !checkOnly);
     if (consuming.length === 0) return this.#refusalOf(charges, options);
     // No further statement is issued when the caller has already timed out.
     const endsAt = performance.now() + this.timeoutMs;
     for (let round = 0; round < ROUNDS && performance.now() < endsAt; round += 1) {
       if (round > 0) await sleep(Math.random() * MAX_PAUSE_MS);
-      const { isDone, consumed, exhausted } = await this.#tryConsume(charges, owner, options);
+      const { isDone, consumed, exhausted } = await this.#tryConsume(
+        charges,
+        owner,
+        options,
+        mayHaveRows,
+      );
       if (isDone) return { exhausted: [], consumed };
       if (exhausted !== null) return { exhausted: [exhausted], consumed: [] };
       // A concurrent call consumed the last unit of one of them after this one had checked it. What this call has consumed of
@@ -170,6 +177,7 @@ export class DatabaseLimitStore implements LimitStore {
     charges: readonly QuotaRequest[],
     holder: string,
     options: ConsumeOptions,
+    mayHaveRows: boolean,
   ): Promise<ConsumeAttempt> {
     // The owner and the call: two calls may have the same owner.
     const owner = holder + randomBytes(CALL_BYTES).toString('hex');
@@ -193,7 +201,7 @@ export class DatabaseLimitStore implements LimitStore {
     }
     const answer = consumeAnswer(insertId, charges, now, options.refusalOrder);
     if (answer.outcome === 'refused') {
-      if (answer.isRowAdded) await this.#dropUnused(charges, options.deadline);
+      if (answer.isRowAdded || mayHaveRows) await this.#dropUnused(charges, options.deadline);
       const isAnswered = options.alternatives === undefined;
       return { isDone: false, consumed: [], exhausted: isAnswered ? answer.exhausted : null };
     }

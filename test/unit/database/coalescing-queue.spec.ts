@@ -56,6 +56,24 @@ describe('A line', () => {
     expect(sent.slice(2)).toEqual([['c', 'd']]);
   });
 
+  it('leaves calls for the next batch when a batch takes certain numbers only', async () => {
+    const even = new CoalescingQueue<Call>(
+      10,
+      1,
+      (calls) => {
+        sent.push(calls.map(({ keys }) => keys.join()));
+        return new Promise<void>((resolve) => answers.push(resolve));
+      },
+      (count) => Math.max(1, count - (count % 2)),
+    );
+    for (const key of 'abcdef') even.add(call(key));
+
+    await answer();
+    await answer();
+
+    expect(sent).toEqual([['a'], ['b', 'c', 'd', 'e'], ['f']]);
+  });
+
   it('sends no more calls in one batch than the largest size', async () => {
     for (const key of 'abcdef') line.add(call(key));
     await answer();

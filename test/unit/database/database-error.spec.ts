@@ -8,6 +8,7 @@ import {
   isReadOnly,
   isStatementUnsupported,
   isRolledBack,
+  isUndone,
   translateDatabaseError,
 } from '../../../lib/database/database-error.js';
 import { TwoFactorUnavailableError } from '../../../lib/index.js';
@@ -28,6 +29,28 @@ describe('isRolledBack, which says whether the server certainly executed nothing
   );
 });
 
+describe('isUndone, which says the same for MySQL and MariaDB,', () => {
+  it.each([
+    [1062, '23000', 'a taken id'],
+    [1406, '22001', 'a value that is too long'],
+    [1142, '42000', 'a missing privilege'],
+    [1213, '40001', 'a deadlock'],
+    [1205, 'HY000', 'a lock wait that took too long'],
+    [1175, 'HY000', 'a joined UPDATE with sql_safe_updates'],
+  ])('is true for %s %s, %s', (errno, sqlState) => {
+    expect(isUndone(Object.assign(new Error('refused'), { errno, sqlState }))).toBe(true);
+  });
+
+  it.each([
+    [1180, 'HY000', 'an error of the COMMIT'],
+    [1053, '08S01', 'a shutdown'],
+    [1317, '70100', 'an interrupted statement'],
+    [-104, '', 'a lost connection, which has no SQLSTATE'],
+  ])('is false for %s %s, %s', (errno, sqlState) => {
+    expect(isUndone(Object.assign(new Error('broken'), { errno, sqlState }))).toBe(false);
+  });
+});
+
 describe('An error of any kind', () => {
   const judges = {
     isDuplicateKey,
@@ -37,6 +60,7 @@ describe('An error of any kind', () => {
     isReadOnly,
     isStatementUnsupported,
     isRolledBack,
+    isUndone,
   };
   /** What drivers have been seen to reject with, and an error of this package that has no cause. */
   const errors: readonly (readonly [string, unknown])[] = [

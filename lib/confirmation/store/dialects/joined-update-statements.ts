@@ -1,6 +1,7 @@
 import { mysqlOnPrimary, Statement } from '../../../database/index.js';
 import type { LimitJoins, QuotaRoles } from '../../../limits/index.js';
-import type { ConfirmationTable, StatementContext } from './confirmation-dialect.js';
+import { ALIAS, ofTable } from './call-list-statements.js';
+import type { StatementContext } from './confirmation-dialect.js';
 import { confirmationClauses } from './statements.js';
 
 /**
@@ -37,8 +38,6 @@ const WRONG = 5;
 const RIGHT = 7;
 const COMPARED_BIT = 4;
 const MAX_ATTEMPTS = 255;
-/** A name that is no reserved word of MySQL or MariaDB. */
-const ALIAS = 'confirmation';
 /** The lowest bit of the number of attempts or of the wait, and that of the number of failures, in the number that is answered. */
 const SHIFT = 3;
 const FAILURES_SHIFT = 11;
@@ -97,15 +96,6 @@ function compareSql(context: StatementContext, limits: LimitJoins, roles: QuotaR
   return `
     UPDATE ${table} ${ALIAS} ${tables} SET ${assignments.join(', ')}
     WHERE ${condition} ${c.id} = :id AND (LAST_INSERT_ID(${answer}) & ${COMPARED_BIT}) = ${COMPARED_BIT}`;
-}
-
-/** Both tables have a column `id`. */
-function ofTable(name: string, names: ConfirmationTable): ConfirmationTable {
-  const column = Object.entries(names.column).map(([property, each]) => [
-    property,
-    `${name}.${each}`,
-  ]);
-  return { ...names, column: Object.fromEntries(column) as ConfirmationTable['column'] };
 }
 
 export function joinedAnswer(insertId: number): JoinedUpdateAnswer {

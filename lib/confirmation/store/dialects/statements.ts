@@ -61,16 +61,21 @@ export interface ConfirmationClauses {
   readonly isOpen: string;
   readonly codeMatches: string;
   readonly confirm: UpdateClauses;
-  readonly use: UpdateClauses;
+  readonly use: GuardedClauses;
   /** Whether the code was sent by one of the senders in `:ways`; NULL allows any sender. */
   readonly hasAllowedSender: string;
   /** The same UPDATE as `use`, with the condition `hasAllowedSender`. */
-  readonly useByAllowedSender: UpdateClauses;
+  readonly useByAllowedSender: GuardedClauses;
 }
 
 export interface UpdateClauses {
   readonly set: string;
   readonly where: string;
+}
+
+/** `where` without the condition that names the row. */
+export interface GuardedClauses extends UpdateClauses {
+  readonly guard: string;
 }
 
 /** Built once for a data source. */
@@ -217,13 +222,15 @@ export function confirmationClauses({
       AND ${c.subject} <> '' AND ${exactly(c.subject, ':scopedSubject')})`;
   const isAccessible = `(${isAbsent(':scopedSubject')} OR ${isAccessibleTo(purposes)})`;
   const isOpen = `${c.codeMac} IS NOT NULL AND ${pendingClause(names)} AND ${c.attempts} < ${c.maxAttempts} AND ${isAccessible}`;
-  const use: UpdateClauses = {
+  const guarded = (guard: string): GuardedClauses => ({
     set: `${c.usedAt} = :now, ${c.useKey} = :useKey`,
-    where: `${c.id} = :id AND ${c.purpose} = :purpose AND ${exactly(c.subject, ':subject')}
+    guard,
+    where: `${c.id} = :id AND ${guard}`,
+  });
+  const use = guarded(`${c.purpose} = :purpose AND ${exactly(c.subject, ':subject')}
         AND ${exactly(c.detailsMac, placeholders('detailsMac', keys))} AND ${c.confirmedAt} IS NOT NULL
         AND ${c.usedAt} IS NULL AND ${c.cancelledAt} IS NULL AND ${c.useBefore} > :now
-        AND ${c.attempts} < ${c.maxAttempts} + ${MAX_FAILED_CALLS}`,
-  };
+        AND ${c.attempts} < ${c.maxAttempts} + ${MAX_FAILED_CALLS}`);
   const hasAllowedSender = `(${isAbsent(':ways')} OR (${c.way} <> '' AND ${isAmong(c.way, ':ways')}))`;
   return {
     isAccessible,
@@ -246,7 +253,7 @@ export function confirmationClauses({
     },
     use,
     hasAllowedSender,
-    useByAllowedSender: { set: use.set, where: `${use.where} AND ${hasAllowedSender}` },
+    useByAllowedSender: guarded(`${use.guard} AND ${hasAllowedSender}`),
   };
 }
 

@@ -1,3 +1,4 @@
+import { ofEach } from '../../../database/index.js';
 import {
   isExhausted,
   isActive,
@@ -37,13 +38,43 @@ export interface LimitJoin {
   readonly set: (terms: AttemptTerms) => readonly string[];
 }
 
+export interface LimitJoinOfMany {
+  /** To be joined after the confirmations that are locked, and before the confirmations that are written. */
+  readonly locks: string;
+  readonly tables: string;
+  readonly isAllowed: string;
+  readonly set: readonly string[];
+}
+
+/** SQL of the calls of a batch, which `LimitJoins.joinMany` inserts. */
+export interface CallTerms extends AttemptTerms {
+  /** The same value of the call whose confirmation is being joined, such as `:call0_owner` of the first call. */
+  readonly ofCall: (name: string) => string;
+}
+
 export interface LimitJoins {
   readonly join: (roles: QuotaRoles) => LimitJoin;
+  /**
+   * The same for the calls of a batch, each with as many quotas in the same `roles`: `:call0_key0` is the first key of the first call, and
+   * the list `held` has all of them in ascending order. All quotas are locked before the row `held` is read, which also sets
+   * `LAST_INSERT_ID()` to 1. An attempt that would cause a lock is not allowed: its statement of
+   * its own says for how long.
+   */
+  readonly joinMany: (roles: QuotaRoles, held: number, terms: CallTerms) => LimitJoinOfMany;
   /** Adds the rows that are missing, with nothing consumed: `:key0`, `:kind0`, `:allowed0` and so on. */
   readonly add: (count: number) => string;
 }
 
 const asIs = (value: string): string => value;
+
+interface JoinedRow {
+  readonly role: string;
+  readonly row: string;
+}
+
+function rowsOf(roles: QuotaRoles): JoinedRow[] {
+  return Array.from(roles, (role, index) => ({ role, row: `quota${index}` }));
+}
 
 export function limitJoins({ table, column: c }: LimitTable): LimitJoins {
   const rowTerms = (row: string): RuleTerms => ({
@@ -59,9 +90,57 @@ export function limitJoins({ table, column: c }: LimitTable): LimitJoins {
     `CASE WHEN ${terms.amount} >= ${terms.allowed} THEN ${PERMANENT_WAIT_MS}
       WHEN ${isActive(terms)} THEN ${terms.endsAt} - :now ELSE 0 END`;
 
+  // The end before the amount, from which it follows: MySQL assigns the columns of one table from left to right, and of a joined
+  // table it computes all values first.
+  const setOf = (
+    rows: readonly JoinedRow[],
+    { isRight, isLast }: AttemptTerms,
+    owner: string,
+  ): string[] =>
+    rows.flatMap(({ role, row }) => {
+      const [amount, endsAt] = [`${row}.${c.amount}`, `${row}.${c.endsAt}`];
+      if (role === 'f') {
+        const next = `(${amount} + 1)`;
+        return [
+          `${endsAt} = IF(${isRight}, 0, ${lockEnd(next, asIs, asIs)})`,
+          `${amount} = IF(${isRight}, 0, ${next})`,
+          `${row}.${c.maxAmount} = :permanentLockAfter`,
+        ];
+      }
+      const isFreed = `${isLast} AND LEFT(${row}.${c.owner}, 16) = ${owner}`;
+      return [
+        `${endsAt} = IF(${isFreed}, 0, ${endsAt})`,
+        `${amount} = IF(${isFreed}, 0, ${amount})`,
+      ];
+    });
+
   return {
+    joinMany: (roles, held, { ofCall, ...attempt }) => {
+      const rows = rowsOf(roles);
+      const isAllowed = rows.flatMap(({ role, row }) => {
+        if (role !== 'f') return [];
+        const locksNext = `${row}.${c.amount} + 1 >= :lockAfter`;
+        return [`NOT ${isExhausted(rowTerms(row))} AND (${attempt.isRight} OR NOT ${locksNext})`];
+      });
+      const locked =
+        rows.length === 0
+          ? 'SELECT 1 AS id'
+          : `SELECT ${c.id} FROM ${table} FORCE INDEX (PRIMARY) WHERE ${c.id} IN (${ofEach('held', 'key', held)})
+            ORDER BY ${c.id} FOR UPDATE`;
+      return {
+        locks: `(SELECT LAST_INSERT_ID(1) AS one, COUNT(*) AS locked FROM (${locked}) AS locks) AS held`,
+        tables: rows
+          .map(
+            ({ row }, index) =>
+              ` STRAIGHT_JOIN ${table} ${row} FORCE INDEX (PRIMARY) ON ${row}.${c.id} = ${ofCall(`key${index}`)}`,
+          )
+          .join(''),
+        isAllowed: ['held.one = 1', ...isAllowed].join(' AND '),
+        set: setOf(rows, attempt, ofCall('owner')),
+      };
+    },
     join: (roles) => {
-      const rows = Array.from(roles, (role, index) => ({ role, row: `quota${index}` }));
+      const rows = rowsOf(roles);
       const failures = rows.flatMap(({ role, row }) => (role === 'f' ? [row] : []));
       const terms = failures.map(rowTerms);
       return {
@@ -70,25 +149,7 @@ export function limitJoins({ table, column: c }: LimitTable): LimitJoins {
         isLocked: terms.length === 0 ? 'FALSE' : `(${terms.map(isExhausted).join(' OR ')})`,
         lockedMs: `GREATEST(0, 0${terms.map((term) => `, ${waitMs(term)}`).join('')})`,
         failures: `GREATEST(0, 0${terms.map(({ amount }) => `, ${amount} + 1`).join('')})`,
-        // The end before the amount, from which it follows: MySQL assigns the columns of one table from left to right, and of
-        // a joined table it computes all values first.
-        set: ({ isRight, isLast }) =>
-          rows.flatMap(({ role, row }) => {
-            const [amount, endsAt] = [`${row}.${c.amount}`, `${row}.${c.endsAt}`];
-            if (role === 'f') {
-              const next = `(${amount} + 1)`;
-              return [
-                `${endsAt} = IF(${isRight}, 0, ${lockEnd(next, asIs, asIs)})`,
-                `${amount} = IF(${isRight}, 0, ${next})`,
-                `${row}.${c.maxAmount} = :permanentLockAfter`,
-              ];
-            }
-            const isFreed = `${isLast} AND LEFT(${row}.${c.owner}, 16) = :owner`;
-            return [
-              `${endsAt} = IF(${isFreed}, 0, ${endsAt})`,
-              `${amount} = IF(${isFreed}, 0, ${amount})`,
-            ];
-          }),
+        set: (attempt) => setOf(rows, attempt, ':owner'),
       };
     },
     add: (count) => {

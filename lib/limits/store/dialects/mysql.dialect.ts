@@ -6,11 +6,69 @@ import {
   listed,
   lockEnd,
   type LimitDialect,
+  type LimitTable,
   type RuleTerms,
 } from './limit-dialect.js';
 import { MAX_FOUND, PERMANENT_WAIT_MS, RANKS } from './mysql-answer.js';
 
 const asIs = (value: string): string => value;
+const given = (column: string): string => `VALUES(${column})`;
+const FOUND = 'LAST_INSERT_ID()';
+
+/** The answer of `consumeManySql` has, beyond the bits of the calls, the number of quotas in `look` that have a row already. */
+export const FOUND_UNIT = 2 ** 26;
+
+/** The row that the statement finds, and what it is given for it. */
+function ownTerms({ column: c }: LimitTable): RuleTerms {
+  return {
+    kind: c.kind,
+    amount: c.amount,
+    endsAt: c.endsAt,
+    allowed: given(c.maxAmount),
+    newEnd: given(c.endsAt),
+    now: ':now',
+    maxLockMs: ':maxLockMs',
+  };
+}
+
+/**
+ * `consume` for several calls: the lists `look` and `charge` have each quota once, with a mask of the calls that want it. The first
+ * bit of what the server answers is always set, and the bit of a call, the value of its mask, when one of its quotas is exhausted.
+ * Then nothing is charged for that call. Calls that would exhaust a window only together are all refused. The owner of a charge ends
+ * with its mask, in 16 digits.
+ */
+export function consumeManySql(names: LimitTable, looks: number, charges: number): string {
+  const { table, column: c } = names;
+  const rows = (list: string, size: number, columns: (index: number) => string): string[] =>
+    Array.from({ length: size }, (_, i) => `(:${list}${i}_id, :${list}${i}_kind, ${columns(i)})`);
+  const own = ownTerms(names);
+  const isLook = `${given(c.amount)} = 0`;
+  const mask = `CAST(RIGHT(${given(c.owner)}, 16) AS UNSIGNED)`;
+  const share = `BIT_COUNT(${mask} & ~${FOUND})`;
+  const isConsumed = `${given(c.amount)} = 1 AND ${share} > 0`;
+  const isSpent = `IF(${c.kind} = 'failures', ${isExhausted(own)},
+    IF(${isActive(own)}, ${c.amount}, 0) + BIT_COUNT(${mask}) > ${own.allowed})`;
+  const look = `LAST_INSERT_ID((${FOUND} + ${FOUND_UNIT}) | IF(${isSpent}, ${mask}, 0))`;
+  return `
+    INSERT INTO ${table} (${c.id}, ${c.kind}, ${c.amount}, ${c.maxAmount}, ${c.endsAt}, ${c.owner})
+    VALUES ${[
+      ...rows('look', looks, (i) => {
+        const amount = i === 0 ? 'LAST_INSERT_ID(1) * 0' : '0';
+        return `${amount}, :look${i}_allowed, :look${i}_end, :look${i}_owner`;
+      }),
+      ...rows(
+        'charge',
+        charges,
+        (i) => `1, :charge${i}_allowed, :charge${i}_end, :charge${i}_owner`,
+      ),
+    ].join(', ')}
+    ON DUPLICATE KEY UPDATE
+      ${c.owner} = IF(${isLook}, IF(${look} > 0, ${c.owner}, ${c.owner}),
+        IF(${isConsumed}, ${given(c.owner)}, ${c.owner})),
+      ${c.amount} = IF(${isConsumed}, IF(${isActive(own)}, ${c.amount}, 0) + ${share}, ${c.amount}),
+      ${c.endsAt} = IF(${isConsumed}, IF(${c.amount} > ${share} AND ${isActive(own)}, ${c.endsAt}, ${own.newEnd}), ${c.endsAt}),
+      ${c.maxAmount} = ${own.allowed}`;
+}
 
 /**
  * MySQL and MariaDB, which cannot return rows from this statement alike. It lists every quota once with the amount 0, to look
@@ -22,7 +80,8 @@ const asIs = (value: string): string => value;
  */
 export const mysqlDialect: LimitDialect = {
   answersBy: 'insertId',
-  consume: ({ table, column: c }, count, consumed) => {
+  consume: (names, count, consumed) => {
+    const { table, column: c } = names;
     const looks = Array.from({ length: count }, (_, i) => {
       const amount = i === 0 ? 'LAST_INSERT_ID(1) * 0' : '0';
       return `(:id${i}, :kind${i}, ${amount}, :allowed${i}, :lookEnd${i}, :rank${i})`;
@@ -31,17 +90,8 @@ export const mysqlDialect: LimitDialect = {
       { length: consumed },
       (_, i) => `(:paidId${i}, :paidKind${i}, 1, :paidAllowed${i}, :paidEnd${i}, :owner)`,
     );
-    const given = (column: string): string => `VALUES(${column})`;
-    const own: RuleTerms = {
-      kind: c.kind,
-      amount: c.amount,
-      endsAt: c.endsAt,
-      allowed: given(c.maxAmount),
-      newEnd: given(c.endsAt),
-      now: ':now',
-      maxLockMs: ':maxLockMs',
-    };
-    const found = 'LAST_INSERT_ID()';
+    const own = ownTerms(names);
+    const found = FOUND;
     const waitMs = `IF(${c.kind} = 'failures' AND ${c.amount} >= ${own.allowed}, ${PERMANENT_WAIT_MS}, GREATEST(${c.endsAt} - :now, 0))`;
     const units = `((${waitMs} + :unitMs - 1) DIV :unitMs)`;
     const refusal = `((${units} * ${RANKS} + ${given(c.owner)}) * :unitSpan + (${units} * :unitMs - ${waitMs})) * ${RANKS}`;

@@ -3,7 +3,7 @@ import { CLOCK_MARGIN_MS, FAILURES_KEPT_MS } from '../limit-rules.js';
 import { limitClauses, type LimitClauses } from './limit-clauses.js';
 import { limitJoins, type LimitJoins } from './limit-joins.js';
 import type { LimitDialect, LimitTable } from './limit-dialect.js';
-import { mysqlDialect } from './mysql.dialect.js';
+import { consumeManySql, mysqlDialect } from './mysql.dialect.js';
 import { postgresDialect } from './postgres.dialect.js';
 import { sqliteDialect } from './sqlite.dialect.js';
 
@@ -17,6 +17,8 @@ const DIALECTS: Readonly<Record<Engine, LimitDialect>> = {
 export interface LimitStatements {
   readonly answersBy: LimitDialect['answersBy'];
   consume(count: number, consumed: number): Statement;
+  /** Consumes for several calls: see `consumeManySql`. For MySQL and MariaDB only. */
+  consumeMany(looks: number, charges: number): Statement;
   read(count: number): Statement;
   /** Deletes rows of which nothing is consumed. */
   dropUnused(count: number): Statement;
@@ -47,18 +49,23 @@ export function limitStatements(engine: Engine, names: LimitTable): LimitStateme
       return statement;
     };
   };
-  const consumeByCount = new Map<number, (consumed: number) => Statement>();
+  const byCounts = (
+    sql: (count: number, others: number) => string,
+  ): ((count: number, others: number) => Statement) => {
+    const byFirst = new Map<number, (others: number) => Statement>();
+    return (count, others) => {
+      const statements = byFirst.get(count) ?? byCount((each) => sql(count, each));
+      byFirst.set(count, statements);
+      return statements(others);
+    };
+  };
   const isOneOf = (count: number): string => dialect.isOneOf(names, count);
   const nothing = `${c.endsAt} = 0, ${c.amount} = 0`;
   const isMine = `(${c.kind} = 'failures' OR ${prefix(c.owner)} = :owner)`;
   return {
     answersBy,
-    consume: (count, consumed) => {
-      const statements =
-        consumeByCount.get(count) ?? byCount((charged) => consume(names, count, charged));
-      consumeByCount.set(count, statements);
-      return statements(consumed);
-    },
+    consume: byCounts((count, consumed) => consume(names, count, consumed)),
+    consumeMany: byCounts((looks, charges) => consumeManySql(names, looks, charges)),
     read: byCount((count) =>
       onPrimary(`SELECT ${names.columns} FROM ${table} WHERE ${isOneOf(count)}`),
     ),

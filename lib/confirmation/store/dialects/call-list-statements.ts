@@ -1,0 +1,142 @@
+import { ofEach, Statement, textSizeOf } from '../../../database/index.js';
+import type { LimitJoins, QuotaRoles } from '../../../limits/index.js';
+import type { ConfirmationTable, StatementContext } from './confirmation-dialect.js';
+import { confirmationClauses, DIALECTS, type GuardedClauses } from './statements.js';
+
+/** A name that is no reserved word of MySQL or MariaDB. */
+export const ALIAS = 'confirmation';
+const PLACEHOLDER = /:([a-zA-Z]\w*)/g;
+/** The names of the values that all calls of a batch share. */
+const SHARED = new Set([
+  'now',
+  'useBefore',
+  'lockAfter',
+  'lockMs',
+  'maxLockMs',
+  'doublings',
+  'permanentLockAfter',
+]);
+
+/**
+ * Statements of MySQL and MariaDB for several calls, each with the guards of the statement for one. Their values are lists: see
+ * `bindLists`. The list `call` has the values of each call.
+ *
+ * An UPDATE begins with the table `given`, the confirmations of the calls that no other transaction has locked, and their numbers: to
+ * wait for one of them would delay the calls of others. It answers by a number whose first bit is always set. `bitsOf` says which others.
+ */
+export interface CallListStatements {
+  find(calls: number): Statement;
+  insert(calls: number): Statement;
+  use(calls: number): Statement;
+  useByAllowedSender(calls: number): Statement;
+  /** @param held how many different quotas the calls have. */
+  compare(roles: QuotaRoles, calls: number, held: number): Statement;
+}
+
+/** @param joins `null` where no code is compared by these statements. */
+export function callListStatements(
+  context: StatementContext,
+  joins: LimitJoins | null,
+): CallListStatements {
+  const { engine, names, keys } = context;
+  const { table, column: c, columns } = names;
+  const { inserted } = confirmationClauses(context);
+  const clauses = confirmationClauses({ ...context, names: ofTable(ALIAS, names) });
+  const ring = Array.from({ length: keys }, (_, index) => index);
+  const compiled = new Map<string, Statement>();
+  const once = (name: string, sql: () => string): Statement => {
+    const statement = compiled.get(name) ?? new Statement(engine, sql());
+    compiled.set(name, statement);
+    return statement;
+  };
+
+  const given = (size: number, selected: string): string => {
+    const ids = ofEach('call', 'id', size);
+    return `(SELECT ${c.id}, FIELD(${c.id}, ${ids}) AS nth${selected} FROM ${table} FORCE INDEX (PRIMARY)
+      WHERE ${c.id} IN (${ids}) LIMIT ${size} FOR UPDATE SKIP LOCKED) AS given`;
+  };
+  const ofCall =
+    (size: number) =>
+    (name: string): string =>
+      `ELT(given.nth, ${ofEach('call', name, size)})`;
+  const perCall = (clause: string, size: number): string =>
+    clause.replace(PLACEHOLDER, (placeholder, name: string) =>
+      SHARED.has(name) ? placeholder : ofCall(size)(name),
+    );
+  // The index, because MySQL would read all of a small table, and wait for rows of others.
+  const joined = `STRAIGHT_JOIN ${table} AS ${ALIAS} FORCE INDEX (PRIMARY) ON ${ALIAS}.${c.id} = given.${c.id}`;
+
+  const useSql = ({ guard }: GuardedClauses, size: number): string => `
+    UPDATE ${given(size, '')}
+    STRAIGHT_JOIN (SELECT LAST_INSERT_ID(1) AS one, COUNT(*) AS locked FROM (SELECT 1 AS id) AS locks) AS held ${joined}
+    SET ${ALIAS}.${c.usedAt} = IF(LAST_INSERT_ID(LAST_INSERT_ID() | 1 << given.nth) > 0, :now, NULL),
+      ${ALIAS}.${c.useKey} = ${ofCall(size)('useKey')}
+    WHERE held.one = 1 AND ${perCall(guard, size)}`;
+
+  const compareSql = (roles: QuotaRoles, size: number, held: number): string => {
+    const macs = ring.map((index) => ofEach('call', `codeMac${index}`, size)).join(', ');
+    const isRight = 'given.is_right';
+    const isLast = `(${isRight} OR ${ofCall(size)('isLast')} = '1')`;
+    const many = joins!.joinMany(roles, held, { isRight, isLast, ofCall: ofCall(size) });
+    const { attempts, sends, createdAt, confirmedAt, confirmedBy, useBefore } = ofTable(
+      ALIAS,
+      names,
+    ).column;
+    const bits = `(1 + 2 * ${isRight}) << (2 * given.nth - 1)`;
+    const assignments = [
+      ...many.set,
+      `${attempts} = IF(LAST_INSERT_ID(LAST_INSERT_ID() | ${bits}) > 0, ${attempts} + 1, ${attempts})`,
+      `${confirmedBy} = IF(${isRight}, 'code', ${confirmedBy})`,
+      `${confirmedAt} = IF(${isRight}, :now, ${confirmedAt})`,
+      `${useBefore} = IF(${isRight}, :useBefore, ${useBefore})`,
+    ];
+    return `
+      UPDATE ${given(size, `, ${DIALECTS[engine].exactly(c.codeMac, macs)} AS is_right`)}
+      STRAIGHT_JOIN ${many.locks} ${joined} ${many.tables}
+      SET ${assignments.join(', ')}
+      WHERE ${many.isAllowed} AND ${perCall(clauses.isOpen, size)}
+        AND ${createdAt} = ${ofCall(size)('seenCreatedAt')} AND ${sends} = ${ofCall(size)('seenSends')}
+        AND ${attempts} = ${ofCall(size)('seenAttempts')}`;
+  };
+
+  return {
+    find: (calls) => {
+      const size = textSizeOf(calls);
+      return once(`find ${size}`, () =>
+        DIALECTS[engine].onPrimary(
+          `SELECT ${columns}, ${c.slotKeys} AS slotKeys FROM ${table} FORCE INDEX (PRIMARY)
+          WHERE ${c.id} IN (${ofEach('call', 'id', size)})`,
+        ),
+      );
+    },
+    insert: (calls) =>
+      once(`insert ${calls}`, () => {
+        const rows = Array.from(
+          { length: calls },
+          (_, index) => `(${inserted.values.replace(PLACEHOLDER, `:call${index}_$1`)})`,
+        );
+        return `INSERT INTO ${table} (${inserted.columns}) VALUES ${rows.join(', ')}`;
+      }),
+    use: (calls) => {
+      const size = textSizeOf(calls);
+      return once(`use ${size}`, () => useSql(clauses.use, size));
+    },
+    useByAllowedSender: (calls) => {
+      const size = textSizeOf(calls);
+      return once(`useByAllowedSender ${size}`, () => useSql(clauses.useByAllowedSender, size));
+    },
+    compare: (roles, calls, held) => {
+      const [size, locks] = [textSizeOf(calls), textSizeOf(held)];
+      return once(`compare ${roles} ${size} ${locks}`, () => compareSql(roles, size, locks));
+    },
+  };
+}
+
+/** The same columns as those of a joined table, because both tables have a column `id`. */
+export function ofTable(name: string, names: ConfirmationTable): ConfirmationTable {
+  const column = Object.entries(names.column).map(([property, each]) => [
+    property,
+    `${name}.${each}`,
+  ]);
+  return { ...names, column: Object.fromEntries(column) as ConfirmationTable['column'] };
+}

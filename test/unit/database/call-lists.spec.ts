@@ -1,0 +1,27 @@
+import { describe, expect, it } from 'vitest';
+
+import { bindLists, ofEach, textSizeOf } from '../../../lib/database/batching/call-lists.js';
+import { Statement } from '../../../lib/database/statement.js';
+
+describe('The lists of values of a statement for several calls', () => {
+  it('repeats the last element where there are fewer elements than the text has places', () => {
+    const sql = `UPDATE t SET at = :now WHERE id IN (${ofEach('call', 'id', 4)}) AND k IN (${ofEach('held', 'key', 2)})`;
+    const statement = new Statement('mysql', sql);
+    const lists = { call: [{ id: 'a' }, { id: 'b' }], held: [{ key: 'x' }, { key: 'y' }] };
+
+    expect(statement.text).toBe('UPDATE t SET at = ? WHERE id IN (?, ?, ?, ?) AND k IN (?, ?)');
+    expect(bindLists(statement, lists, { now: 7 })).toEqual([7, 'a', 'b', 'b', 'b', 'x', 'y']);
+  });
+
+  it('throws when an element lacks a value', () => {
+    const statement = new Statement('mysql', ofEach('call', 'id', 1));
+
+    expect(() => bindLists(statement, { call: [{}] }, {})).toThrow('id is missing');
+  });
+
+  it('has one text for several numbers of elements', () => {
+    expect([2, 3, 5, 16, 17, 200, 1_000].map((count) => textSizeOf(count))).toEqual([
+      2, 4, 8, 16, 24, 256, 1_000,
+    ]);
+  });
+});
