@@ -46,13 +46,16 @@ export function assertObtainable(
   }
 }
 
-/** The evidence that a proof of the purpose can have. What a function of methods returns is not known before a call. */
+/**
+ * The evidence that a proof of the purpose can have. What a function of methods returns is not known before a call, and where the
+ * purpose names no methods, the application may name them in `request` and `makeConfirmation`.
+ */
 function possibleMethods(
   { methods }: PurposeDefinition,
   configured: ConfiguredMethods,
 ): readonly string[] {
-  const named = typeof methods === 'function' ? [CODE_METHOD, ...configured.keys()] : methods;
-  return [...(named ?? [CODE_METHOD]), BY_HAND];
+  const named = Array.isArray(methods) ? (methods as readonly string[]) : null;
+  return [...(named ?? [CODE_METHOD, ...configured.keys()]), BY_HAND];
 }
 
 function assertNames(option: string, given: unknown, example: string): void {

@@ -71,7 +71,7 @@ describe('A guarded route at boot', () => {
   };
 
   it.each([
-    [['totp'], {}, 'by totp, and this purpose confirms by code, hand:'],
+    [['passkey'], {}, 'by passkey, and this purpose confirms by code, totp, recovery, hand:'],
     [['code'], { methods: ['totp'] }, 'by code, and this purpose confirms by totp, hand:'],
     [['passkey'], { methods: () => ['totp'] }, 'by passkey, and this purpose confirms by code, '],
   ])(
@@ -102,6 +102,7 @@ describe('A guarded route at boot', () => {
 
   it.each([
     [{ confirmedBy: ['hand'] }, { methods: ['totp'] }],
+    [{ confirmedBy: ['totp'] }, {}],
     [{ confirmedBy: ['passkey', 'totp'] }, { methods: ['totp'] }],
     [{ confirmedBy: ['recovery'] }, { methods: () => ['totp'] }],
     [{ senders: ['sms', 'default'] }, { senders: ['default'] }],
