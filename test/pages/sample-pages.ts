@@ -204,7 +204,7 @@ describe.each(hasChromium ? [CHROMIUM] : [])('The pages in %s', (executablePath)
       await field.waitFor();
       await refuse('confirm', 'expired');
       await enter('000000');
-      await page.getByRole('alert').getByText('The time is up.').waitFor();
+      await page.getByRole('alert').getByText('The code has expired.').waitFor();
       await good('code expired');
       await cancel();
       await transfer.click();
