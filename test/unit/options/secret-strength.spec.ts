@@ -40,7 +40,7 @@ const reversed = (text: string): string => Array.from(text).toReversed().join(''
 const base64 = (text: string): string => Buffer.from(text).toString('base64');
 const hex = (text: string): string => Buffer.from(text).toString('hex');
 
-describe(`${RANDOM_SECRETS} secrets of 32 random bytes`, () => {
+describe('Random secrets of 32 bytes', () => {
   const bytes = streamOf(32 * RANDOM_SECRETS);
   const secrets = Array.from({ length: RANDOM_SECRETS }, (_, at) =>
     bytes.subarray(32 * at, 32 * at + 32),
