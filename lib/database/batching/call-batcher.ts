@@ -33,7 +33,7 @@ export interface CallKind<Call extends Batchable, Answer> {
   readonly fit?: ((count: number) => number) | undefined;
   /**
    * Whether only `insertId` says which calls had an effect. The statement is executed in a transaction then, which is committed
-   * once that number is known: any trigger of the table resets it in the server's answer.
+   * once that number is known: the server's answer lacks it where a trigger of the table has executed any instruction.
    * @default false
    */
   readonly isNumbered?: boolean;
