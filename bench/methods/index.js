@@ -1,31 +1,24 @@
 // Verifications a second by authenticator apps and passkeys, beside the same written by hand. `npm run build` first.
 //   node bench/methods/index.js [rounds] [people] [--record]
-import 'reflect-metadata';
 import { execFileSync } from 'node:child_process';
-import { randomBytes } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { cpus, loadavg } from 'node:os';
 
-import { Module } from '@nestjs/common';
-import { NestFactory } from '@nestjs/core';
-import { TypeOrmModule } from '@nestjs/typeorm';
-import { Client, Pool } from 'pg';
+import { Pool } from 'pg';
 
 import { median, shuffled } from '../measure/statistics.js';
 import { number, spread, table } from '../report/table.js';
+import { createDatabase, POOL, startApplication } from '../setup/postgres-application.js';
 import { floorOn } from './floor.js';
 
 // The software authenticator of the testing kit is for tests alone.
 process.env.NODE_ENV = 'test';
-const { ConfirmerService, FactorService, totp, TwoFactorModule, twoFactorMigrations } =
-  await import('../../dist/index.js');
+const { ConfirmerService, FactorService, totp } = await import('../../dist/index.js');
 const { passkeys } = await import('../../dist/methods/passkey/index.js');
 const { SoftwareAuthenticator, totpCode } = await import('../../dist/testing/index.js');
 
-const ADMIN = process.env.TEST_POSTGRES_URL ?? 'postgres://postgres@127.0.0.1:5432/postgres';
 const ORIGIN = 'https://acme.example';
 const NAME = 'two_factor_bench_methods';
-const POOL = 10;
 const CALLERS = [1, 16];
 const [rounds = 5, people = 400] = process.argv
   .slice(2)
@@ -39,45 +32,6 @@ const clock = {
     return this.time;
   },
 };
-
-async function createDatabase() {
-  const client = new Client(ADMIN);
-  await client.connect();
-  await client.query(`DROP DATABASE IF EXISTS ${NAME} WITH (FORCE)`);
-  await client.query(`CREATE DATABASE ${NAME}`);
-  const { rows } = await client.query('SHOW server_version');
-  await client.end();
-  const url = new URL(ADMIN);
-  url.pathname = `/${NAME}`;
-  return { url: url.href, version: rows[0].server_version };
-}
-
-async function startApplication(url) {
-  class ApplicationModule {}
-  Module({
-    imports: [
-      TypeOrmModule.forRoot({
-        type: 'postgres',
-        url,
-        poolSize: POOL,
-        autoLoadEntities: true,
-        migrations: [...twoFactorMigrations],
-        migrationsRun: true,
-      }),
-      TwoFactorModule.forRoot({
-        secret: randomBytes(32).toString('base64'),
-        env: false,
-        autoPurge: false,
-        clock,
-        methods: [
-          totp({ issuer: 'ACME' }),
-          passkeys({ rpName: 'ACME', rpId: 'acme.example', origins: [ORIGIN] }),
-        ],
-      }),
-    ],
-  })(ApplicationModule);
-  return NestFactory.createApplicationContext(ApplicationModule, { logger: ['fatal', 'error'] });
-}
 
 /** The public key of an ES256 credential, out of the CBOR that the authenticator made. */
 function jwkOf({ response }) {
@@ -133,8 +87,14 @@ async function measure(calls, callers) {
   return { rate, cpuMs: (user + system) / 1_000 / calls.length };
 }
 
-const { url, version } = await createDatabase();
-const app = await startApplication(url);
+const { url, version } = await createDatabase(NAME);
+const app = await startApplication(url, {
+  clock,
+  methods: [
+    totp({ issuer: 'ACME' }),
+    passkeys({ rpName: 'ACME', rpId: 'acme.example', origins: [ORIGIN] }),
+  ],
+});
 const pool = new Pool({ connectionString: url, max: POOL });
 const floor = floorOn(pool);
 await floor.createTables();

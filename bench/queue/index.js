@@ -1,28 +1,26 @@
 // Queued requests a second, beside an outbox that is written by hand with `pg`. `npm run build` first.
 //   node bench/queue/index.js [rounds] [requests of a caller] [--record]
-import 'reflect-metadata';
 import { execFileSync } from 'node:child_process';
-import { randomBytes } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { cpus, loadavg } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import { Module } from '@nestjs/common';
-import { NestFactory } from '@nestjs/core';
-import { TypeOrmModule } from '@nestjs/typeorm';
-import { Client, Pool } from 'pg';
+import { Pool } from 'pg';
 
 import { newPerson } from '../measure/cycle.js';
 import { median, shuffled } from '../measure/statistics.js';
 import { number, spread, table } from '../report/table.js';
+import {
+  createDatabase,
+  dropDatabase,
+  POOL,
+  startApplication,
+} from '../setup/postgres-application.js';
 import { outboxOn } from './outbox.js';
 
 process.env.NODE_ENV = 'production';
-const { TwoFactorModule, twoFactorMigrations, TwoFactorService } =
-  await import('../../dist/index.js');
+const { TwoFactorService } = await import('../../dist/index.js');
 
-const ADMIN = process.env.TEST_POSTGRES_URL ?? 'postgres://postgres@127.0.0.1:5432/postgres';
-const POOL = 10;
 /** Messages that are sent at once, by each contender. */
 const CONCURRENCY = 16;
 const CALLERS = [1, 16, 64];
@@ -36,60 +34,23 @@ const [rounds = 5, requests = 60] = process.argv
 /** A provider that accepts at once, so that the queue is measured alone. */
 const send = async () => undefined;
 
-async function createDatabase(name) {
-  const client = new Client(ADMIN);
-  await client.connect();
-  await client.query(`DROP DATABASE IF EXISTS ${name} WITH (FORCE)`);
-  await client.query(`CREATE DATABASE ${name}`);
-  const { rows } = await client.query('SHOW server_version');
-  await client.end();
-  const url = new URL(ADMIN);
-  url.pathname = `/${name}`;
-  return { url: url.href, version: rows[0].server_version };
-}
-
-async function dropDatabase(name) {
-  const client = new Client(ADMIN);
-  await client.connect();
-  await client.query(`DROP DATABASE IF EXISTS ${name} WITH (FORCE)`);
-  await client.end();
-}
-
 /** A connection that the server ends while its database is dropped is no error. */
 function openPool(url, max) {
   const pool = new Pool({ connectionString: url, max });
   return pool.on('error', () => undefined);
 }
 
-async function startApplication(url, limits) {
-  class ApplicationModule {}
-  Module({
-    imports: [
-      TypeOrmModule.forRoot({
-        type: 'postgres',
-        url,
-        poolSize: POOL,
-        autoLoadEntities: true,
-        migrations: [...twoFactorMigrations],
-        migrationsRun: true,
-      }),
-      TwoFactorModule.forRoot({
-        secret: randomBytes(32).toString('base64'),
-        env: false,
-        autoPurge: false,
-        delivery: 'queued',
-        worker: { concurrency: CONCURRENCY, pollSeconds: 1 },
-        senders: { default: { backend: () => send } },
-        limits,
-      }),
-    ],
-  })(ApplicationModule);
-  return NestFactory.createApplicationContext(ApplicationModule, { logger: ['fatal', 'error'] });
-}
+const startQueued = (url, limits) =>
+  startApplication(url, {
+    delivery: 'queued',
+    worker: { concurrency: CONCURRENCY, pollSeconds: 1 },
+    senders: { default: { backend: () => send } },
+    limits,
+  });
 
 async function openOurs(name, limits) {
   const { url, version } = await createDatabase(name);
-  const app = await startApplication(url, limits);
+  const app = await startQueued(url, limits);
   const twoFactor = app.get(TwoFactorService);
   const pool = openPool(url, 1);
   return {
@@ -110,7 +71,7 @@ async function openOurs(name, limits) {
 async function openByHand(name, inOneStatement) {
   const { url, version } = await createDatabase(name);
   // For the table of the confirmations.
-  const app = await startApplication(url, false);
+  const app = await startQueued(url, false);
   await app.close();
   const pool = openPool(url, POOL);
   const outbox = outboxOn(pool, { inOneStatement, concurrency: CONCURRENCY, send });
