@@ -1,15 +1,18 @@
 // One side of the comparison: a Nest application on the package whose entry it is given.
-import 'reflect-metadata';
 import { randomBytes, randomInt } from 'node:crypto';
 import { pathToFileURL } from 'node:url';
 
-import { Module } from '@nestjs/common';
-import { NestFactory } from '@nestjs/core';
-import { TypeOrmModule } from '@nestjs/typeorm';
-import { Client, Connection } from 'pg';
-import { DataSource } from 'typeorm';
-
 import { cpuMsOf } from '../measure/process-cpu.js';
+import { importFromRoot } from '../setup/import-from-root.js';
+
+await importFromRoot('reflect-metadata');
+const { Module } = await importFromRoot('@nestjs/common');
+const { NestFactory } = await importFromRoot('@nestjs/core');
+const { TypeOrmModule } = await importFromRoot('@nestjs/typeorm');
+const {
+  default: { Client, Connection },
+} = await importFromRoot('pg');
+const { DataSource } = await importFromRoot('typeorm');
 
 const ADMIN = process.env.TEST_POSTGRES_URL ?? 'postgres://postgres@127.0.0.1:5432/postgres';
 const CODE = '271828';

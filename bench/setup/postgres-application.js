@@ -1,11 +1,14 @@
 // An application of this package with a database of its own on the local PostgreSQL, for the benchmarks of single features.
-import 'reflect-metadata';
 import { randomBytes } from 'node:crypto';
 
-import { Module } from '@nestjs/common';
-import { NestFactory } from '@nestjs/core';
-import { TypeOrmModule } from '@nestjs/typeorm';
 import { Client } from 'pg';
+
+import { importFromRoot } from './import-from-root.js';
+
+await importFromRoot('reflect-metadata');
+const { Module } = await importFromRoot('@nestjs/common');
+const { NestFactory } = await importFromRoot('@nestjs/core');
+const { TypeOrmModule } = await importFromRoot('@nestjs/typeorm');
 
 const ADMIN = process.env.TEST_POSTGRES_URL ?? 'postgres://postgres@127.0.0.1:5432/postgres';
 /** The connections of each contender. */
