@@ -16,6 +16,8 @@ import { Provider } from './queue/provider.js';
 import { startQueueWorker } from './queue/storm.js';
 import type { Report } from './queue/worker.js';
 
+/** Not one of the others: a repeated request is answered with the confirmation of the first. */
+const DORA = 'dora@example.com';
 const TOKENS = ['ann@example.com', 'bea@example.com', 'cleo@example.com'];
 /** `sendTimeoutMs` of the workers, and the margin for their clocks: after it a message of a dead process is due. */
 const LEASE_MS = 34_000;
@@ -70,6 +72,32 @@ describe.each(engines.filter((engine) => engine !== 'sqljs'))(
       // Not before the lease of the dead process ends: it could be alive.
       const first = provider.calls.find(({ pid }) => pid === other.child.pid)!;
       expect((first.at - begun) * SPEED).toBeGreaterThanOrEqual(LEASE_MS);
+      other.child.kill('SIGKILL');
+      await once(other.child, 'exit');
+      await provider.close();
+    });
+
+    it('after the commit of the application has its message sent by the next round of another one', async () => {
+      const begun = Date.now();
+      const provider = await Provider.start({ fails: () => false, latencyMs: () => 0 });
+      const input = { worker, database: test.database.options, secret: SECRET };
+      const dying = await startQueueWorker(input, provider, begun);
+      dying.order({ do: 'commit-and-die', token: DORA });
+      await once(dying.child, 'exit');
+      expect(dying.child.signalCode).toBe('SIGKILL');
+      expect(provider.calls).toEqual([]);
+      expect(await backlogOf(test.dataSource)).toMatchObject({ waiting: 1, failed: [] });
+
+      // Nothing was claimed, so that no lease has to end: one round is enough.
+      const other = await startQueueWorker(input, provider, begun, { WORKER: 'off' });
+      const swept = once(other.child, 'message');
+      other.order({ do: 'sweep', number: 1 });
+      await swept;
+
+      expect(provider.calls.map(({ token, pid }) => [token, pid])).toEqual([
+        [DORA, other.child.pid],
+      ]);
+      expect(await backlogOf(test.dataSource)).toMatchObject({ waiting: 0, failed: [] });
       other.child.kill('SIGKILL');
       await once(other.child, 'exit');
       await provider.close();

@@ -4,6 +4,7 @@ import 'reflect-metadata';
 import { Module, type ModuleMetadata } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { TypeOrmModule, type TypeOrmModuleOptions } from '@nestjs/typeorm';
+import { DataSource, type EntityManager } from 'typeorm';
 
 import { TwoFactorBullMqModule } from '../../../lib/adapters/bullmq/index.js';
 import {
@@ -19,6 +20,8 @@ import { fastClock } from './fast-clock.js';
 
 export type Order =
   | { readonly do: 'request'; readonly token: string }
+  /** Requests within a transaction of the application, and dies as soon as that has committed. */
+  | { readonly do: 'commit-and-die'; readonly token: string }
   | { readonly do: 'sweep'; readonly number: number }
   | { readonly do: 'close' };
 
@@ -106,8 +109,9 @@ app.get(TwoFactorEvents).subscribe((event) => {
   }
 });
 
-async function request(token: string): Promise<string> {
+async function request(token: string, manager?: EntityManager): Promise<string> {
   const { id } = await app.get(TwoFactorService).request({
+    manager,
     token,
     subject: token,
     purpose: 'login',
@@ -127,6 +131,19 @@ function secondsToWait(error: unknown): number {
   return error.retryAfterSeconds ?? SECONDS_WITHOUT_ANSWER;
 }
 
+/** The first subscriber is called before that of the module, which would begin to send. */
+async function commitAndDie(token: string): Promise<void> {
+  const dataSource = app.get(DataSource);
+  dataSource.subscribers.unshift({
+    afterTransactionCommit: () => {
+      process.kill(process.pid, 'SIGKILL');
+    },
+  });
+  await dataSource.transaction(async (manager) => {
+    report({ is: 'requested', token, id: await request(token, manager) });
+  });
+}
+
 async function obey(order: Order): Promise<void> {
   switch (order.do) {
     case 'request': {
@@ -138,6 +155,9 @@ async function obey(order: Order): Promise<void> {
       }
       return;
     }
+    case 'commit-and-die':
+      await commitAndDie(order.token);
+      return;
     case 'sweep':
       await app.get(DeliveryService).sweep();
       report({ is: 'swept', number: order.number });
