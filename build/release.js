@@ -1,15 +1,6 @@
-// Runs before `npm publish` (`prepublishOnly`), and refuses what must not be published. The pages of the package link to files
-// that only the repository has, so that their links become absolute ones. `repository.url` in package.json is the one place
-// where the address of the repository is written; the release workflow sets it.
-import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
-import { posix } from 'node:path';
-
-/** The Markdown in the package. */
-export const PAGES = ['README.md', 'CHANGELOG.md', 'SECURITY.md', 'docs/security.md'];
-
-const LINK = /(\]\()([^)\s]+)(\))/g;
-const IMAGE = /( src=")([^"]+)(")/g;
-const ABSOLUTE = /^(?:[a-z]+:|#)/;
+// Runs before `npm publish` (`prepublishOnly`), and refuses what must not be published. `repository.url` in package.json is the one
+// place where the address of the repository is written; the release workflow sets it.
+import { readFileSync } from 'node:fs';
 
 /**
  * @param {{ version?: string, repository?: { url?: string } }} manifest
@@ -37,44 +28,11 @@ export function assertReleased(/** @type {string} */ changelog, /** @type {strin
   );
 }
 
-/**
- * @param {string} text a page
- * @param {string} path of the page, below the root
- * @param {(target: string, kind: 'blob' | 'raw') => string} addressOf
- */
-export function withAbsoluteLinks(text, path, addressOf) {
-  const replace =
-    (/** @type {'blob' | 'raw'} */ kind) =>
-    (
-      /** @type {string} */ whole,
-      /** @type {string} */ before,
-      /** @type {string} */ href,
-      /** @type {string} */ after,
-    ) => {
-      if (ABSOLUTE.test(href)) return whole;
-      const [target = '', anchor] = href.split('#');
-      const address = addressOf(posix.join(posix.dirname(path), target), kind);
-      return `${before}${address}${anchor === undefined ? '' : `#${anchor}`}${after}`;
-    };
-  return text.replaceAll(LINK, replace('blob')).replaceAll(IMAGE, replace('raw'));
-}
-
 function release() {
   const manifest = JSON.parse(readFileSync('package.json', 'utf8'));
   const repository = repositoryOf(manifest);
-  const { version } = manifest;
-  assertReleased(readFileSync('CHANGELOG.md', 'utf8'), version);
-  const addressOf = (/** @type {string} */ target, /** @type {'blob' | 'raw'} */ kind) => {
-    if (!existsSync(target))
-      throw new Error(`A page of the package links to ${target}, which does not exist.`);
-    return `${repository}/${statSync(target).isDirectory() ? 'tree' : kind}/v${version}/${target}`;
-  };
-  for (const page of PAGES) {
-    writeFileSync(page, withAbsoluteLinks(readFileSync(page, 'utf8'), page, addressOf));
-  }
-  process.stdout.write(
-    `Links of ${PAGES.join(', ')} lead to ${repository}. Undo: git checkout ${PAGES.join(' ')}\n`,
-  );
+  assertReleased(readFileSync('CHANGELOG.md', 'utf8'), manifest.version);
+  process.stdout.write(`Version ${manifest.version} of ${repository} may be published.\n`);
 }
 
 if (process.argv[1]?.endsWith('release.js')) {

@@ -30,7 +30,8 @@ export async function rounds({ entries, levels, sizes, postgres, start }) {
     }
     for (const [id, contestant] of shuffled(present)) {
       progress(`round ${round} of ${sizes.rounds}: ${id} warms up`);
-      // Few do not run what many do: a lone caller's first thousand cycles are slow, however many ran before him.
+      // A single caller runs other code than a batch does, and V8 compiles that code during the first thousand cycles of the
+      // single caller. So a warm-up with the most callers does not replace one with the fewest.
       for (const callers of [Math.max(...levels), Math.min(...levels)]) {
         await contestant.load({ callers, seconds: sizes.firstSeconds / 2 });
       }

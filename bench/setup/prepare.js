@@ -32,7 +32,7 @@ export function prepare() {
 function installPacked() {
   const folder = mkdtempSync(join(tmpdir(), 'two-factor-pack-'));
   try {
-    // What `prepack` would do has been done.
+    // What `prepack` would build has been built.
     const args = ['pack', '--ignore-scripts', '--json', '--pack-destination', folder];
     const told = JSON.parse(npm(ROOT, ...args));
     // npm 11 answers a list, npm 12 an object by package.

@@ -4,9 +4,9 @@ import type { PurposeDefinition } from './two-factor-options.interface.js';
 /** The declared purposes by the access to their confirmations over HTTP. */
 export interface PurposeAccess {
   /** Purposes whose confirmations every caller with the id may access. */
-  readonly open: readonly string[];
+  readonly anyone: readonly string[];
   /** Purposes whose confirmations only their subject may access. */
-  readonly bound: readonly string[];
+  readonly subjectOnly: readonly string[];
 }
 
 const OPEN: PurposeDefinition = Object.freeze({ open: true });
@@ -23,8 +23,11 @@ export function purposeNamed(
 }
 
 export function purposeAccess({ purposes }: Pick<ResolvedOptions, 'purposes'>): PurposeAccess {
-  if (purposes.size === 0) return { open: [''], bound: [] };
+  if (purposes.size === 0) return { anyone: [''], subjectOnly: [] };
   const names = [...purposes.keys()];
   const isBound = (name: string): boolean => purposes.get(name)?.subject !== undefined;
-  return { open: names.filter((name) => !isBound(name)), bound: names.filter(isBound) };
+  return {
+    anyone: names.filter((name) => !isBound(name)),
+    subjectOnly: names.filter(isBound),
+  };
 }

@@ -1,4 +1,4 @@
-import { TwoFactorUnavailableError } from '../../errors/index.js';
+import { consumeWithRetry } from '../../limits/store/consume-with-retry.js';
 import { isExhausted, lockMsAfter } from '../../limits/store/limit-rules.js';
 import type {
   ConsumeResult,
@@ -17,8 +17,6 @@ import {
 } from './checked-options.js';
 import { FOREVER_SECONDS, LimiterCounters } from './limiter-counters.js';
 
-/** Attempts to consume quotas that concurrent calls keep consuming and refunding. */
-const MAX_ROUNDS = 20;
 /** A window that ends sooner is not refunded, because the refund could reach the next window and give it an extra unit. */
 const MIN_REFUND_MS = 500;
 
@@ -92,13 +90,12 @@ class RateLimiterFlexibleStore implements LimitStore {
 
   async consume(requests: readonly QuotaRequest[], owner: string): Promise<ConsumeResult> {
     const spending = requests.filter(({ checkOnly }) => !checkOnly);
-    for (let round = 0; round < MAX_ROUNDS; round += 1) {
+    return consumeWithRetry(async () => {
       const exhausted = await this.#exhaustedOf(requests);
       if (exhausted.length > 0 || spending.length === 0) return { exhausted, consumed: [] };
       const consumed = await this.#tryConsume(spending, owner);
-      if (consumed !== null) return { exhausted: [], consumed };
-    }
-    throw new TwoFactorUnavailableError('The limits are contended. Try again.');
+      return consumed === null ? null : { exhausted: [], consumed };
+    });
   }
 
   async refund(requests: readonly QuotaRequest[]): Promise<void> {

@@ -9,8 +9,8 @@ import type { PurposeAccess } from '../../options/index.js';
 export function isAccessible(
   { purpose, subject }: { readonly purpose: string; readonly subject: string },
   scopedSubject: string | null,
-  { open, bound }: PurposeAccess,
+  { anyone, subjectOnly }: PurposeAccess,
 ): boolean {
-  if (scopedSubject === null || open.includes(purpose)) return true;
-  return subject !== '' && subject === scopedSubject && bound.includes(purpose);
+  if (scopedSubject === null || anyone.includes(purpose)) return true;
+  return subject !== '' && subject === scopedSubject && subjectOnly.includes(purpose);
 }

@@ -1,6 +1,6 @@
 import type { EntityManager } from 'typeorm';
 
-import { TwoFactorError, TwoFactorUnavailableError } from '../../errors/index.js';
+import { messageOf, TwoFactorError, TwoFactorUnavailableError } from '../../errors/index.js';
 import { DatabaseLimitStore } from './database-limit.store.js';
 import type {
   ConsumeResult,
@@ -75,7 +75,7 @@ class CheckedLimitStore implements LimitStore {
       return await Promise.race([Promise.resolve().then(question), late]);
     } catch (error) {
       if (error instanceof TwoFactorError) throw error;
-      const cause = new Error(error instanceof Error ? error.message : 'unknown');
+      const cause = new Error(messageOf(error));
       throw new TwoFactorUnavailableError('The limit store does not answer. Try again.', { cause });
     } finally {
       clearTimeout(timer);

@@ -13,10 +13,10 @@ import {
   type SqlValues,
   type StatementRunnerOptions,
 } from '../../database/index.js';
-import { TwoFactorUnavailableError } from '../../errors/index.js';
 import type { Clock } from '../../options/index.js';
 import type { ConsumeOptions, DatabaseConsumeResult } from './consume-options.js';
 import { consumeKind, exclusiveKeys, isBatchable, type ConsumingCall } from './consume-batch.js';
+import { consumeWithRetry } from './consume-with-retry.js';
 import { consumeAnswer, consumeValues } from './dialects/mysql-answer.js';
 import { quotaRow, failureRuleOf, failureRuleValues } from './dialects/quota-values.js';
 import { limitStatements, type LimitStatements } from './dialects/statements.js';
@@ -40,8 +40,6 @@ interface ConsumeAttempt {
   readonly exhausted: QuotaUsage | null;
 }
 
-/** How often a call repeats its statement when that found a quota exhausted, and the read after it found the quota free. */
-const ROUNDS = 20;
 const MAX_PAUSE_MS = 20;
 const CALL_BYTES = 8;
 
@@ -103,7 +101,7 @@ export class DatabaseLimitStore implements LimitStore {
     if (consuming.length === 0) return this.#refusalOf(charges, options);
     // No further statement is issued when the caller has already timed out.
     const endsAt = performance.now() + this.timeoutMs;
-    for (let round = 0; round < ROUNDS && performance.now() < endsAt; round += 1) {
+    const attempt = async (round: number): Promise<DatabaseConsumeResult | null> => {
       if (round > 0) await sleep(Math.random() * MAX_PAUSE_MS);
       const { isDone, consumed, exhausted } = await this.#tryConsume(
         charges,
@@ -118,9 +116,9 @@ export class DatabaseLimitStore implements LimitStore {
       const keys = new Set(consumed.map(({ key }) => key));
       await this.refund(consuming.filter(({ key }) => keys.has(key)));
       const refusal = await this.#refusalOf(charges, options);
-      if (refusal.exhausted.length > 0) return refusal;
-    }
-    throw new TwoFactorUnavailableError('The limits are contended. Try again.');
+      return refusal.exhausted.length > 0 ? refusal : null;
+    };
+    return consumeWithRetry(attempt, () => performance.now() < endsAt);
   }
 
   async refund(charges: readonly QuotaRequest[]): Promise<void> {

@@ -19,18 +19,21 @@ describe('purposes', () => {
     const resolved = resolveOptions({ secret, purposes }, PRODUCTION);
     expect(Object.fromEntries(resolved.purposes)).toEqual(purposes);
     expect(purposeAccess(resolved)).toEqual({
-      open: ['', 'sign-up', 'login'],
-      bound: ['transfer', 'change-phone'],
+      anyone: ['', 'sign-up', 'login'],
+      subjectOnly: ['transfer', 'change-phone'],
     });
   });
 
   it('have the one without a name only when it is declared, or none is', () => {
     const touchable = (purposes: unknown): unknown =>
       purposeAccess(resolveOptions({ secret, purposes }, PRODUCTION));
-    expect(touchable(undefined)).toEqual({ open: [''], bound: [] });
-    expect(touchable({})).toEqual({ open: [''], bound: [] });
-    expect(touchable({ login: { open: true } })).toEqual({ open: ['login'], bound: [] });
-    expect(touchable({ login: { subject, recipient } })).toEqual({ open: [], bound: ['login'] });
+    expect(touchable(undefined)).toEqual({ anyone: [''], subjectOnly: [] });
+    expect(touchable({})).toEqual({ anyone: [''], subjectOnly: [] });
+    expect(touchable({ login: { open: true } })).toEqual({ anyone: ['login'], subjectOnly: [] });
+    expect(touchable({ login: { subject, recipient } })).toEqual({
+      anyone: [],
+      subjectOnly: ['login'],
+    });
   });
 
   it.each([

@@ -217,8 +217,8 @@ export function confirmationClauses({
   const { exactly, epochMs, isAbsent, isAmong } = DIALECTS[engine];
   const { column: c } = names;
   const codeMatches = exactly(c.codeMac, placeholders('codeMac', keys));
-  const isAccessibleTo = ({ open, bound }: PurposeAccess): string =>
-    `${exactly(c.purpose, literals(open))} OR (${exactly(c.purpose, literals(bound))}
+  const isAccessibleTo = ({ anyone, subjectOnly }: PurposeAccess): string =>
+    `${exactly(c.purpose, literals(anyone))} OR (${exactly(c.purpose, literals(subjectOnly))}
       AND ${c.subject} <> '' AND ${exactly(c.subject, ':scopedSubject')})`;
   const isAccessible = `(${isAbsent(':scopedSubject')} OR ${isAccessibleTo(purposes)})`;
   const isOpen = `${c.codeMac} IS NOT NULL AND ${pendingClause(names)} AND ${c.attempts} < ${c.maxAttempts} AND ${isAccessible}`;
