@@ -31,6 +31,7 @@ export const EXTENDED = [
  */
 export const ON_ALL_SERVERS = [
   'test/engines/charsets.spec.ts',
+  'test/engines/pglite.spec.ts',
   'test/engines/joined-writes.spec.ts',
   'test/engines/read-splitter.spec.ts',
   'test/engines/faults/migrations-at-once.spec.ts',

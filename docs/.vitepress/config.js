@@ -100,6 +100,7 @@ export default defineConfig({
           page('Options', '/options'),
           page('Errors', '/errors'),
           page('HTTP', '/reference/http'),
+          page('Answers of mail servers', '/reference/mail-answers'),
           page('Versions', '/versions'),
           page('Upgrading', '/upgrading'),
           page('What may be set up wrong', '/misconfigurations'),

@@ -23,6 +23,7 @@ const SERIALIZATION_FAILURE = new Set<unknown>([
   1213,
   1205,
   1020,
+  3101, // MySQL Group Replication certifies a transaction at its COMMIT, and ends one that another member has overtaken.
   'SQLITE_BUSY',
   'SQLITE_BUSY_SNAPSHOT',
 ]);

@@ -128,6 +128,7 @@ const REFUSALS: readonly Refusal[] = [
       '22012',
       1213,
       1020,
+      3101,
       'SQLITE_BUSY',
       'SQLITE_BUSY_SNAPSHOT',
       'SQLITE_LOCKED',

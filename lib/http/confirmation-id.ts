@@ -2,6 +2,7 @@ import type { ExecutionContext } from '@nestjs/common';
 
 import { parseId } from '../crypto/index.js';
 import { TwoFactorConfirmationRequiredError } from '../errors/index.js';
+import { callResolver } from '../options/index.js';
 
 /** The header of an HTTP request that names the proof of the call. */
 const ID_HEADER = 'x-confirmation-id';
@@ -16,7 +17,9 @@ export async function proofIdOf(
   context: ExecutionContext,
   resolve?: (context: ExecutionContext) => unknown,
 ): Promise<string> {
-  const id: unknown = await (resolve ? resolve(context) : headerOf(context));
+  const id: unknown = resolve
+    ? await callResolver('function confirmationId', () => resolve(context))
+    : headerOf(context);
   if (id === undefined || id === null || id === '') {
     throw new TwoFactorConfirmationRequiredError(
       resolve ? 'confirmationId returned none.' : `There is no header ${ID_HEADER}.`,

@@ -3,13 +3,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 
 import { emailBackend } from '../../lib/backends/email/index.js';
 import { smtpFaultOf, type SmtpFault } from '../../lib/backends/email/smtp-answer.js';
-import {
-  defineSender,
-  TwoFactorConfigurationError,
-  TwoFactorRecipientError,
-  TwoFactorSendError,
-  type TwoFactorError,
-} from '../../lib/index.js';
+import { defineSender, type TwoFactorError } from '../../lib/index.js';
 import { drawCanaryCode } from '../support/canaries.js';
 import {
   startScriptedSmtpServer,
@@ -18,6 +12,7 @@ import {
 } from '../support/scripted-smtp-server.js';
 import { secretOf } from '../support/secret.js';
 import { RECIPIENT, SENDER_ADDRESS, SMTP_ANSWERS } from '../support/smtp-answers.js';
+import { SEEN } from '../support/smtp-faults.js';
 import { startApp, type TestApp } from '../support/test-app.js';
 
 const CODE = drawCanaryCode();
@@ -71,33 +66,6 @@ async function refusedBy(
   );
 }
 
-/** What the caller sees of each fault, and the first words of the log. */
-const SEEN: Readonly<Record<SmtpFault, readonly [type: unknown, log: string]>> = {
-  recipient: [TwoFactorRecipientError, 'The mail server refuses this address. ('],
-  login: [
-    TwoFactorConfigurationError,
-    'The mail server of sender default refuses the login. Check',
-  ],
-  sender: [
-    TwoFactorConfigurationError,
-    'The mail server of sender default refuses the address in its option from. Give',
-  ],
-  relaying: [
-    TwoFactorConfigurationError,
-    'The mail server of sender default refuses to pass mail on for this account. Give',
-  ],
-  protocol: [
-    TwoFactorConfigurationError,
-    'The mail server of sender default refuses a command. Check host, port',
-  ],
-  policy: [
-    TwoFactorConfigurationError,
-    'The mail server of sender default refuses the message by a rule of its own. Check',
-  ],
-  rate: [TwoFactorSendError, 'The mail server limits how much may be sent. It answered: '],
-  transient: [TwoFactorSendError, ''],
-};
-
 describe('the answer of a mail server', () => {
   it('stands in the table for each kind of fault, in at least 40 rows', () => {
     expect(SMTP_ANSWERS.length).toBeGreaterThanOrEqual(40);
@@ -106,7 +74,7 @@ describe('the answer of a mail server', () => {
 
   it.each(SMTP_ANSWERS)('%s, %s: %s is the fault: %s', async (_, step, answer, fault) => {
     const error = await refusedBy(step, answer);
-    const [type, log] = SEEN[fault];
+    const { type, log } = SEEN[fault];
     expect(error).toBeInstanceOf(type);
     expect(logged).toHaveLength(1);
     const [, line = ''] = /^Sender default did not deliver confirmation \w+\.\.\.: (.*)$/.exec(
@@ -182,6 +150,34 @@ describe('smtpFaultOf', () => {
       'an address in letters that the server cannot pass on',
       { responseCode: 553, response: '553 5.6.7 not ASCII', command: 'RCPT TO' },
       'recipient',
+    ],
+    [
+      'an unknown address at Outlook.com',
+      {
+        responseCode: 550,
+        response: '550 5.5.0 Requested action not taken: mailbox unavailable',
+        command: 'RCPT TO',
+      },
+      'recipient',
+    ],
+    [
+      'a sequence of commands that is wrong',
+      { responseCode: 503, response: '503 5.5.0 bad sequence', command: 'RCPT TO' },
+      'protocol',
+    ],
+    [
+      'a recipient in a wrong form',
+      { responseCode: 501, response: '501 Syntax error', command: 'RCPT TO' },
+      'recipient',
+    ],
+    [
+      'the quota of the account that sends',
+      {
+        responseCode: 554,
+        response: '554 5.2.0 STOREDRV.Submission.Exception:SubmissionQuotaExceededException',
+        command: 'DATA',
+      },
+      'rate',
     ],
     [
       'a refusal of the greeting',

@@ -1,24 +1,30 @@
 // A fault of the application is never told to a client as a fault of the client, and each has its own answer and log line.
 import {
   Controller,
+  type ExecutionContext,
   HttpCode,
   Logger,
   Post,
   UnauthorizedException,
   UseFilters,
 } from '@nestjs/common';
+import { ClientProxyFactory, MessagePattern, Transport } from '@nestjs/microservices';
+import { lastValueFrom } from 'rxjs';
 import { DataSource } from 'typeorm';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 
 import {
   ConfirmerService,
+  RequireConfirmation,
   TwoFactorCallError,
   TwoFactorExceptionFilter,
   TwoFactorStateError,
   type PurposeDefinition,
 } from '../../lib/index.js';
 import { openDatabase } from '../support/engines.js';
+import { freePort } from '../support/free-port.js';
 import { adapters, startHttpApp, type Answer, type HttpTestApp } from '../support/http.js';
+import { UNKNOWN_ID } from '../support/unknown-id.js';
 
 const person: PurposeDefinition = { subject: () => 'ann', recipient: () => 'ann@example.com' };
 const throws = (): never => {
@@ -26,6 +32,7 @@ const throws = (): never => {
 };
 const purposes: Record<string, PurposeDefinition> = {
   '': { open: true },
+  pay: person,
   'no-phone': { ...person, recipient: () => undefined },
   'no-user': { ...person, subject: () => undefined },
   'subject-throws': { ...person, subject: throws },
@@ -57,6 +64,53 @@ class OrderController {
     return { ok: true };
   }
 }
+
+/** Guarded routes whose resolvers throw, and one whose resolver refuses. */
+function guardedRoutes(
+  route: (name: string) => MethodDecorator,
+  confirmationId: (context: ExecutionContext) => unknown,
+): { readonly Routes: new () => object; readonly ran: string[] } {
+  const ran: string[] = [];
+
+  @Controller()
+  class Routes {
+    @route('subject')
+    @RequireConfirmation('subject-throws', { confirmationId })
+    subject(): void {
+      ran.push('subject');
+    }
+
+    @route('details')
+    @RequireConfirmation('pay', { confirmationId, details: throws })
+    details(): void {
+      ran.push('details');
+    }
+
+    @route('proof')
+    @RequireConfirmation('pay', { confirmationId: throws })
+    proof(): void {
+      ran.push('proof');
+    }
+
+    @route('refusing')
+    @RequireConfirmation('subject-refuses', { confirmationId })
+    refusing(): void {
+      ran.push('refusing');
+    }
+  }
+  return { Routes, ran };
+}
+
+/** The guarded routes, and the line of the log for each. */
+const GUARDED = [
+  [
+    'subject',
+    'subject-throws',
+    'The subject resolver of purpose "subject-throws" threw a TypeError.',
+  ],
+  ['details', 'pay', 'The details function threw a TypeError.'],
+  ['proof', 'pay', 'The function confirmationId threw a TypeError.'],
+] as const;
 
 let app: HttpTestApp | undefined;
 let lines: Record<'error' | 'warn' | 'debug', string[]>;
@@ -182,6 +236,78 @@ describe.each(adapters)('A fault of the application on $name', ({ create }) => {
     const both = { manager: app.dataSource.manager, idempotencyKey: 'sixteen-characters' };
     await expect(app.confirmer.use(id, both)).rejects.toBeInstanceOf(TwoFactorCallError);
   });
+});
+
+describe.each(adapters)('A resolver that throws in the guard on $name', ({ create }) => {
+  const proofs = guardedRoutes(Post, (context) =>
+    String(
+      context.switchToHttp().getRequest<{ headers: Record<string, string> }>().headers['x-proof'],
+    ),
+  );
+  const start = async (): Promise<HttpTestApp> => {
+    app = await startHttpApp({
+      adapter: create(),
+      controllers: [proofs.Routes],
+      options: { purposes },
+    });
+    return app;
+  };
+
+  it.each(GUARDED)(
+    'keeps the handler from running, and the proof unused: %s',
+    async (route, purpose, line) => {
+      const running = await start();
+      const proof = { purpose, subject: 'ann' };
+      const { id } = await running.confirmer.makeConfirmation({ ...proof, isConfirmed: true });
+      const answer = await running.post(`/${route}`, {}, { 'x-proof': id });
+      // The application may have a filter for its error; this one has none.
+      expect(answer).toMatchObject({ status: 500, body: { message: 'Internal server error' } });
+      expect(answer.text).not.toMatch(/INNERTEXT|resolver|malformed|sign in/i);
+      expect(lines.warn.filter((each) => each.includes(line))).toHaveLength(1);
+      expect(proofs.ran).toStrictEqual([]);
+      expect(await running.confirmer.use(id, proof)).toBe(true);
+    },
+  );
+
+  it('is none when it refuses by an exception of HTTP', async () => {
+    const running = await start();
+    const answer = await running.post('/refusing', {}, { 'x-proof': UNKNOWN_ID });
+    expect(answer).toMatchObject({ status: 401, body: { message: 'Unauthorized' } });
+    expect(lines.warn.filter((line) => line.includes('resolver'))).toStrictEqual([]);
+    expect(proofs.ran).toStrictEqual([]);
+  });
+});
+
+describe('A resolver that throws in the guard over TCP', () => {
+  it.each(GUARDED)(
+    'is told to the client as a fault of the server: %s',
+    async (route, purpose, line) => {
+      const proofs = guardedRoutes(
+        MessagePattern,
+        (context) => context.switchToRpc().getData<{ proof: string }>().proof,
+      );
+      const options = { host: '127.0.0.1', port: await freePort() };
+      app = await startHttpApp({
+        controllers: [proofs.Routes],
+        options: { purposes },
+        configure: (made) => void made.connectMicroservice({ transport: Transport.TCP, options }),
+      });
+      await app.app.startAllMicroservices();
+      const client = ClientProxyFactory.create({ transport: Transport.TCP, options });
+      const proof = { purpose, subject: 'ann' };
+      const { id } = await app.confirmer.makeConfirmation({ ...proof, isConfirmed: true });
+
+      const answer: unknown = await lastValueFrom(client.send(route, { proof: id })).catch(
+        (error: unknown) => error,
+      );
+
+      client.close();
+      expect(answer).toStrictEqual({ status: 'error', message: 'Internal server error' });
+      expect(lines.warn.filter((each) => each.includes(line))).toHaveLength(1);
+      expect(proofs.ran).toStrictEqual([]);
+      expect(await app.confirmer.use(id, proof)).toBe(true);
+    },
+  );
 });
 
 describe('A sender that a deployment renamed', () => {

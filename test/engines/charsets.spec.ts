@@ -10,8 +10,10 @@ import { functionalSenderBackend, type Delivery } from '../../lib/index.js';
 import {
   engines,
   found,
+  mysqlServers,
   openDatabase,
   openPostgres,
+  type EngineName,
   type TestDatabase,
 } from '../support/engines.js';
 import { startApp, type TestApp } from '../support/test-app.js';
@@ -35,7 +37,7 @@ function postgresIn(charset: string): Promise<TestDatabase> {
 }
 
 /** A database whose tables are made in this character set. */
-async function mysqlIn(engine: 'mariadb', charset: string): Promise<TestDatabase> {
+async function mysqlIn(engine: EngineName, charset: string): Promise<TestDatabase> {
   const database = await openDatabase(engine);
   const { url } = database.options as { url: string };
   const connection = await mysql.createConnection(url);
@@ -59,25 +61,23 @@ const SETTINGS: readonly Setting[] = [
         open: () => postgresIn(charset),
       }))
     : []),
-  ...(engines.includes('mariadb')
-    ? [
-        ...['utf8mb4', 'utf8mb3', 'latin1', 'ascii', 'utf16'].map((charset) => ({
-          title: `MariaDB tables in ${charset}`,
-          open: () => mysqlIn('mariadb', charset),
-        })),
-        {
-          title: 'MariaDB tables and connections in latin1',
-          open: () => mysqlIn('mariadb', 'latin1'),
-          dataSource: { charset: 'LATIN1_SWEDISH_CI' },
-        },
-        {
-          title: 'MariaDB tables in latin1, where a question mark replaces what does not fit',
-          open: () => mysqlIn('mariadb', 'latin1'),
-          dataSource: { poolSize: 1 },
-          session: "SET SESSION sql_mode = ''",
-        },
-      ]
-    : []),
+  ...mysqlServers.flatMap((engine) => [
+    ...['utf8mb4', 'utf8mb3', 'latin1', 'ascii', 'utf16'].map((charset) => ({
+      title: `${engine} tables in ${charset}`,
+      open: () => mysqlIn(engine, charset),
+    })),
+    {
+      title: `${engine} tables and connections in latin1`,
+      open: () => mysqlIn(engine, 'latin1'),
+      dataSource: { charset: 'LATIN1_SWEDISH_CI' },
+    },
+    {
+      title: `${engine} tables in latin1, where a question mark replaces what does not fit`,
+      open: () => mysqlIn(engine, 'latin1'),
+      dataSource: { poolSize: 1 },
+      session: "SET SESSION sql_mode = ''",
+    },
+  ]),
 ];
 
 /** As a sender composes a message of everything that it gets. */

@@ -1,4 +1,5 @@
-// A transaction of the application loses its race at COMMIT: Galera certifies there, and PostgreSQL checks a serializable one.
+// A transaction of the application loses its race at COMMIT: Galera and MySQL Group Replication certify there, and PostgreSQL checks a
+// serializable one.
 import { afterEach, describe, expect, it } from 'vitest';
 
 import { TwoFactorConflictError, TwoFactorUnavailableError } from '../../lib/index.js';
@@ -14,10 +15,13 @@ afterEach(async () => {
   for (const end of ends.splice(0).toReversed()) await end();
 });
 
-describe.each(servers)('A COMMIT that is refused on %s', (engine) => {
-  /** SQLSTATE on PostgreSQL, error number on MariaDB. */
-  const lost = engine === 'postgres' ? '40001' : 1213;
+/** SQLSTATE on PostgreSQL, error number elsewhere: of Galera, and of MySQL Group Replication. */
+const LOST_AT_COMMIT = { postgres: ['40001'], mariadb: [1213], mysql: [1213, 3101] } as const;
+const ROWS = servers.flatMap((engine) =>
+  LOST_AT_COMMIT[engine].map((lost) => [engine, lost] as const),
+);
 
+describe.each(ROWS)('A COMMIT that is refused on %s by %s', (engine, lost) => {
   async function start(): Promise<{ http: HttpTestApp; proxy: FaultProxy }> {
     const database = await openDatabase(engine);
     const proxy = await FaultProxy.before((database.options as { url: string }).url);
@@ -50,7 +54,7 @@ describe.each(servers)('A COMMIT that is refused on %s', (engine) => {
     const refusal: unknown = await use().catch((error: unknown) => error);
 
     expect(refusal).toBeInstanceOf(TwoFactorConflictError);
-    expect((refusal as Error).message).toMatch(/is dead \((SQLSTATE 40001|errno 1213)/);
+    expect((refusal as Error).message).toMatch(/is dead \((SQLSTATE 40001|errno 1213|errno 3101)/);
     expect(await use()).toBe(true);
     expect(await use()).toBe(false);
   });

@@ -1,7 +1,7 @@
 import { cp, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
-import type { Cell } from './cells.js';
+import { usesServers, type Cell } from './cells.js';
 
 const NEST = {
   '11': {
@@ -25,6 +25,7 @@ const OTHERS = {
   rxjs: '7.8.2',
   'sql.js': '1.16.0',
 };
+const DRIVERS = { mysql2: '3.24.6', pg: '8.23.1' };
 const PASSKEYS = { '@simplewebauthn/server': '14.0.3' };
 const JEST = { jest: '30.5.2' };
 const VITEST = { vitest: '4.1.11' };
@@ -68,6 +69,7 @@ function manifestOf(cell: Cell, tarball: string): object {
       ...(kind.startsWith('Nest 11') ? NEST['11'] : NEST['12']),
       ...OTHERS,
       ...(hasPasskeyLibrary(cell) ? PASSKEYS : {}),
+      ...(usesServers(cell) ? DRIVERS : {}),
       typeorm,
       'nestjs-two-factor': `file:${tarball}`,
     },

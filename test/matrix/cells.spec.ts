@@ -1,6 +1,16 @@
 import { describe, expect, it } from 'vitest';
 
-import { ALL, COMMON_FACE, KINDS, NAMED, nameOf, NODES, RESOLUTIONS, TYPEORMS } from './cells.js';
+import {
+  ALL,
+  COMMON_FACE,
+  KINDS,
+  NAMED,
+  nameOf,
+  NODES,
+  RESOLUTIONS,
+  TYPEORMS,
+  usesServers,
+} from './cells.js';
 
 type Dimension = 'kind' | 'typeorm' | 'node' | 'resolution';
 const VALUES = { kind: KINDS, typeorm: TYPEORMS, node: NODES, resolution: RESOLUTIONS };
@@ -25,5 +35,10 @@ describe('The matrix', () => {
     expect(missing('typeorm', 'node')).toEqual([]);
     expect(missing('typeorm', 'resolution')).toEqual([]);
     expect(missing('node', 'resolution')).toEqual(['24 with node16']);
+  });
+
+  it('runs one application of each TypeORM on the servers', () => {
+    const typeorms = NAMED.filter(usesServers).map(({ typeorm }) => typeorm);
+    expect(typeorms.toSorted()).toEqual(TYPEORMS);
   });
 });

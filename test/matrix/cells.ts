@@ -46,6 +46,11 @@ export const COMMON_FACE: Cell = {
   resolution: 'node16',
 };
 
+/** Whether the application also runs on PostgreSQL, MariaDB and MySQL: among the eight, one for each TypeORM. */
+export function usesServers({ kind }: Cell): boolean {
+  return kind === 'Nest 12 ESM';
+}
+
 export function nameOf({ kind, typeorm, node, resolution }: Cell): string {
   return `${kind}, TypeORM ${typeorm}, Node ${node}, ${resolution}`;
 }

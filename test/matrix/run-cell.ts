@@ -2,9 +2,10 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import { runnerOf, writeApplication } from './application.js';
-import type { Cell } from './cells.js';
+import { usesServers, type Cell } from './cells.js';
 import { command } from './command.js';
 import type { NodeBinary } from './node-binaries.js';
+import { withDatabase, type Server } from './servers.js';
 
 /** What one application came to. */
 export interface Row {
@@ -12,6 +13,8 @@ export interface Row {
   readonly node: string;
   /** What was installed, by name. */
   readonly versions: Readonly<Record<string, string>>;
+  /** Where the application ran, by the names of TypeORM's drivers. */
+  readonly databases: readonly string[];
   readonly seconds: number;
   /** The step that failed and what it said; nothing when all is well. */
   readonly fault: string | undefined;
@@ -23,6 +26,8 @@ export interface Stage {
   /** The files of the scenario. */
   readonly sources: string;
   readonly tarball: string;
+  /** The servers of this machine. */
+  readonly servers: readonly Server[];
 }
 
 const SHOWN = ['@nestjs/core', '@nestjs/typeorm', 'typeorm', 'typescript'];
@@ -33,15 +38,21 @@ export async function runCell(cell: Cell, node: NodeBinary, stage: Stage): Promi
   const start = performance.now();
   const folder = await mkdtemp(join(stage.folder, 'application-'));
   const versions: Record<string, string> = {};
+  const servers = usesServers(cell) ? stage.servers : [];
   const steps: [string, () => Promise<unknown>][] = [
     ['write', () => writeApplication(cell, { ...stage, folder })],
     ['npm install', () => command('npm', INSTALL, { cwd: folder, seconds: 300 })],
     ['versions', async () => Object.assign(versions, await versionsIn(folder))],
     ['tsc', () => run(['node_modules/typescript/bin/tsc'])],
     ['run', () => run(runnerOf(cell))],
+    ...servers.map((server): [string, () => Promise<unknown>] => [
+      `run on ${server.name}`,
+      () => withDatabase(server, (url) => run(runnerOf(cell), { DATABASE: url })),
+    ]),
   ];
-  const run = (args: readonly string[]): Promise<string> =>
-    command(node.path, args, { cwd: folder, seconds: 180 });
+  const inMemory = { DATABASE: undefined };
+  const run = (args: readonly string[], env: NodeJS.ProcessEnv = inMemory): Promise<string> =>
+    command(node.path, args, { cwd: folder, seconds: 180, env });
   let fault: string | undefined;
   try {
     for (const [name, step] of steps) {
@@ -56,7 +67,8 @@ export async function runCell(cell: Cell, node: NodeBinary, stage: Stage): Promi
     await rm(folder, { recursive: true, force: true, maxRetries: 3 });
   }
   const seconds = (performance.now() - start) / 1_000;
-  return { cell, node: node.version, versions, seconds, fault };
+  const databases = ['sqljs', ...servers.map(({ name }) => name)];
+  return { cell, node: node.version, versions, databases, seconds, fault };
 }
 
 async function versionsIn(folder: string): Promise<Record<string, string>> {

@@ -12,6 +12,7 @@ import { endCommands } from './command.js';
 import { nodeBinaries } from './node-binaries.js';
 import { runCell, type Row, type Stage } from './run-cell.js';
 import { reasonOf, tableOf } from './table.js';
+import { answeringServers } from './servers.js';
 import { packPackage, withoutCommonFace } from './tarball.js';
 
 /** From `.tmp/matrix/test/matrix`, where this runs. */
@@ -46,7 +47,12 @@ try {
   const majors = new Set([...cells, COMMON_FACE].map(({ node }) => node));
   const binaries = await nodeBinaries(majors, join(ROOT, '.tmp/matrix-nodes'));
   const sources = join(ROOT, 'test/matrix/application');
-  const stage: Stage = { folder, sources, tarball: await packPackage(ROOT, folder) };
+  const stage: Stage = {
+    folder,
+    sources,
+    tarball: await packPackage(ROOT, folder),
+    servers: await answeringServers(),
+  };
   const twin: Stage = {
     ...stage,
     tarball: await withoutCommonFace(stage.tarball, await mkdtemp(join(folder, 'twin-'))),

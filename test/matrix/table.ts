@@ -8,6 +8,7 @@ const COLUMNS: readonly (readonly [string, (row: Row) => string])[] = [
   ['Node', ({ node }) => node.slice(1)],
   ['moduleResolution', ({ cell }) => cell.resolution],
   ['TypeScript', ({ versions }) => versions['typescript'] ?? ''],
+  ['database', ({ databases }) => databases.join(', ')],
   ['result', ({ fault }) => (fault === undefined ? 'green' : `**red**: ${reasonOf(fault)}`)],
 ];
 

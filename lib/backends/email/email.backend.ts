@@ -68,7 +68,9 @@ export async function emailBackend(
   const transporter: MailTransport = own ?? (transport as MailTransport);
   const domain = domainOf(from);
   const send: SendFunction<EmailOptions> = async (delivery) => {
-    const { token, signal, idempotencyKey } = delivery;
+    const { signal, idempotencyKey } = delivery;
+    // The form in which a mail system should write an address (RFC 6532 3.1): a server compares octets, and knows no other one.
+    const token = delivery.token.normalize('NFC');
     if (!isEmailAddress(token))
       throw new TwoFactorRecipientError('The token is not a plain e-mail address.');
     const message = compose ? await compose(delivery) : await rendered(delivery, product);

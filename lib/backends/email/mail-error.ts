@@ -24,7 +24,7 @@ export function mailError(thrown: unknown, delivery: Delivery): unknown {
   if (!(thrown instanceof Error)) return thrown;
   if (thrown instanceof TwoFactorError || thrown instanceof SendFailure) return thrown;
   const words = wordsWithoutAddress(thrown, delivery);
-  const fault = smtpFaultOf(thrown);
+  const fault = isForeignAddress(thrown, delivery) ? 'recipient' : smtpFaultOf(thrown);
   switch (fault) {
     case 'recipient':
       return new TwoFactorRecipientError('The mail server refuses this address.', {
@@ -44,8 +44,7 @@ export function mailError(thrown: unknown, delivery: Delivery): unknown {
       return new SendFailure(
         'ours',
         `The mail server of sender ${delivery.name} refuses ${OURS[fault]}. It answered: ${words}`,
-        // The other refusals may be caused by the recipient's domain.
-        { concernsAll: fault === 'login' || fault === 'protocol' },
+        { concernsAll: fault === 'login' || (fault === 'protocol' && !isAboutRecipient(thrown)) },
       );
   }
 }
@@ -54,6 +53,21 @@ export function mailError(thrown: unknown, delivery: Delivery): unknown {
 interface SmtpFailure {
   readonly command?: unknown;
   readonly responseCode?: unknown;
+}
+
+/**
+ * Whether the server takes the recipient's address for a wrong command, because it has letters beyond ASCII and the server does not offer
+ * SMTPUTF8 (RFC 6531 3.2). nodemailer sends such an address all the same. The account is in order then: were it blamed, one person with
+ * such an address would stop the messages of a failover chain to all others.
+ */
+function isForeignAddress(error: Error, { token }: Delivery): boolean {
+  const local = token.slice(0, token.lastIndexOf('@'));
+  return isAboutRecipient(error) && BEYOND_ASCII.test(local) && smtpFaultOf(error) === 'protocol';
+}
+
+/** Whether the server refused the command that names the recipient. Such a refusal, and one by a rule, may be caused by the recipient. */
+function isAboutRecipient(error: Error): boolean {
+  return (error as SmtpFailure).command === 'RCPT TO';
 }
 
 /** Whether the server has not even greeted. */
@@ -67,9 +81,11 @@ function mayHaveArrived(error: Error): boolean {
   return typeof responseCode !== 'number' && command === 'DATA';
 }
 
+const BEYOND_ASCII = /[\u0080-\uffff]/;
 /** A shorter domain, such as `t.co`, is struck as a word only, because its letters occur in other words by chance. */
 const MIN_DOMAIN = 8;
-const WORD = /[\p{L}\p{N}!#$%&'*+=?^_`{|}~.-]+/gu;
+/** Combining marks are part of a word: a Hindi or Thai name would be cut at each of them, and none of its parts be struck. */
+const WORD = /[\p{L}\p{M}\p{N}!#$%&'*+=?^_`{|}~.-]+/gu;
 const EDGE = "'`.*";
 
 /**
@@ -84,11 +100,16 @@ function wordsWithoutAddress(thrown: Error, { code, token }: Delivery): string {
   const domains = [domain, domainToASCII(domain) || domain];
   const addresses = domains.map((each) => `${local}@${each}`);
   const long = domains.filter(({ length }) => length >= MIN_DOMAIN);
-  const parts = new Set([local, ...domains].map((part) => part.toLowerCase()));
+  const parts = new Set([local, ...domains].map(inOneForm));
   return redact(describeThrown(thrown), code, ...addresses, ...long).replaceAll(WORD, (word) => {
     const core = withoutEdges(word);
-    return parts.has(core.toLowerCase()) ? word.replace(core, '***') : word;
+    return parts.has(inOneForm(core)) ? word.replace(core, '***') : word;
   });
+}
+
+/** A server may write an accent as one character where the address has two. */
+function inOneForm(part: string): string {
+  return part.normalize('NFC').toLowerCase();
 }
 
 function withoutEdges(word: string): string {

@@ -59,7 +59,9 @@ const SEND_AS_STATUSES: ReadonlySet<string> = new Set(['2.252', '7.60']);
 
 // Servers answer one code for several causes, so that the words decide between these.
 const RATE_WORDS =
-  /\b(?:throttl|rate (?:of|that|limit)|sending (?:rate|limit|quota)|message quota|too quickly|too many (?:concurrent|connections|messages|emails|login)|concurrent connections)/i;
+  /\b(?:throttl|rate (?:of|that|limit)|sending (?:rate|limit|quota)|message quota|thread limit|too quickly|too many (?:concurrent|connections|messages|emails|login)|concurrent connections)/i;
+/** Exchange Online answers 5.2.2 for the quota of the account that sends, too, which is the code of a full mailbox. */
+const OWN_QUOTA_WORDS = /\bsubmission ?quota/i;
 const RELAY_WORDS =
   /\brelay(?:ing)? (?:access )?(?:is )?(?:denied|not (?:allowed|permitted)|prohibited)|\b(?:unable|cannot|not (?:allowed|permitted)) to relay|\bdo not relay|\brcpthosts\b/i;
 const SENDER_WORDS =
@@ -74,7 +76,7 @@ export function smtpFaultOf(error: Error): SmtpFault {
   // `API` is nodemailer itself: the transport has no user or no password.
   if (answer === null) return code === 'EAUTH' && command === 'API' ? 'login' : 'transient';
   const { status, text } = answer;
-  const isLimited = RATE_WORDS.test(text) && !isMailboxFull(status);
+  const isLimited = OWN_QUOTA_WORDS.test(text) || (RATE_WORDS.test(text) && !isMailboxFull(status));
   if (answer.code < 500 || status?.class === 4) return isLimited ? 'rate' : 'transient';
   if (isLimited || (status !== null && RATE_STATUSES.has(nameOf(status)))) return 'rate';
   if (answer.command.startsWith('AUTH') || LOGIN_CODES.has(answer.code)) return 'login';
@@ -110,7 +112,7 @@ function isMailboxFull(status: Status | null): boolean {
   return status?.subject === 2 && status.detail === 2;
 }
 
-/** The fault that the subject of the enhanced code (RFC 3463 3) names; `null` for a subject that RFC 3463 does not define. */
+/** The fault that the subject of the enhanced code (RFC 3463 3) names; `null` where it names none. */
 function faultOfStatus(status: Status, { text }: Answer): SmtpFault | null {
   if (SEND_AS_STATUSES.has(nameOf(status))) return 'sender';
   const { subject, detail } = status;
@@ -125,7 +127,8 @@ function faultOfStatus(status: Status, { text }: Answer): SmtpFault | null {
     case 4:
       return 'recipient';
     case 5:
-      return 'protocol';
+      // 5.5.0 says nothing: Outlook.com answers it for an address that does not exist, with a reply code that says so.
+      return detail === 0 ? null : 'protocol';
     case 6:
       // 5.6.7: the address is not ASCII, and the server cannot pass it on (RFC 6531 4.2).
       return detail === 7 ? 'recipient' : 'policy';
@@ -146,6 +149,8 @@ function securityFault(detail: number, text: string): SmtpFault {
 
 function faultOfCode({ command, code }: Answer): SmtpFault {
   if (command === 'MAIL FROM') return code === 501 || MAILBOX_CODES.has(code) ? 'sender' : 'policy';
+  // The address is all that this command has, and one in a wrong form is not our command in a wrong form.
+  if (command === 'RCPT TO' && code === 501) return 'recipient';
   if (PROTOCOL_CODES.has(code)) return 'protocol';
   return command === 'RCPT TO' && MAILBOX_CODES.has(code) ? 'recipient' : 'policy';
 }

@@ -1,22 +1,42 @@
-const MAX_LENGTH = 254;
-const MAX_LOCAL_LENGTH = 64;
-/** RFC 5322's dot-atom, with letters beyond ASCII (RFC 6531): no quotes, comments, routes or lists. */
-const LOCAL = /^[\p{L}\p{N}!#$%&'*+/=?^_`{|}~-]+(?:\.[\p{L}\p{N}!#$%&'*+/=?^_`{|}~-]+)*$/u;
-const DOMAIN_LABEL = /^[\p{L}\p{N}](?:[\p{L}\p{N}-]{0,61}[\p{L}\p{N}])?$/u;
+import { domainToASCII } from 'node:url';
 
-/** Whether a text is one plain mailbox at a named host, which every mail library reads in the same way. */
+/** The octets of a path, without its brackets (RFC 5321 4.5.3.1.3). */
+const MAX_OCTETS = 254;
+const MAX_LOCAL_OCTETS = 64;
+const MAX_LABEL_OCTETS = 63;
+/**
+ * RFC 5322's dot-atom with the letters of RFC 6531 beyond ASCII: no quotes, comments, routes or lists. Combining marks are part of Hindi,
+ * Thai and Tamil words, and of accents in form NFD. None stands first in an atom, where it would change the look of the sign before it.
+ */
+const LOCAL =
+  /^[\p{L}\p{N}!#$%&'*+/=?^_`{|}~-][\p{L}\p{M}\p{N}!#$%&'*+/=?^_`{|}~-]*(?:\.[\p{L}\p{N}!#$%&'*+/=?^_`{|}~-][\p{L}\p{M}\p{N}!#$%&'*+/=?^_`{|}~-]*)*$/u;
+const DOMAIN_LABEL = /^[\p{L}\p{N}](?:[\p{L}\p{M}\p{N}-]*[\p{L}\p{M}\p{N}])?$/u;
+
+/**
+ * Whether a text is one plain mailbox at a named host, which every mail library reads in the same way. Its letters may be those of any
+ * script (RFC 6531). Lengths are counted as the mail system does: the local part in octets of UTF-8, and the domain in its ASCII form
+ * (RFC 5890), which is the one that DNS is asked for.
+ */
 export function isEmailAddress(token: string): boolean {
-  if (token.length > MAX_LENGTH) return false;
+  // A text of more characters has more octets, and is not read any further.
+  if (token.length > MAX_OCTETS) return false;
   const at = token.indexOf('@');
   const local = token.slice(0, at);
-  const labels = token.slice(at + 1).split('.');
-  const topLevel = labels.at(-1) ?? '';
+  const domain = token.slice(at + 1);
   return (
     at > 0 &&
-    local.length <= MAX_LOCAL_LENGTH &&
     LOCAL.test(local) &&
-    labels.length >= 2 &&
-    labels.every((label) => DOMAIN_LABEL.test(label)) &&
-    !/^\d+$/.test(topLevel)
+    isNamedHost(domain) &&
+    Buffer.byteLength(local) <= MAX_LOCAL_OCTETS &&
+    Buffer.byteLength(local) + 1 + domainToASCII(domain).length <= MAX_OCTETS
   );
+}
+
+function isNamedHost(domain: string): boolean {
+  const labels = domain.split('.');
+  if (labels.length < 2 || !labels.every((label) => DOMAIN_LABEL.test(label))) return false;
+  // Empty for a domain that has no ASCII form. Digits in circles become an IP address in it.
+  const ascii = domainToASCII(domain).split('.');
+  const isOneHost = ascii.length === labels.length && !/^\d+$/.test(ascii.at(-1) ?? '');
+  return isOneHost && ascii.every((label) => label !== '' && label.length <= MAX_LABEL_OCTETS);
 }

@@ -2,20 +2,16 @@ import { randomBytes } from 'node:crypto';
 
 import { Module } from '@nestjs/common';
 import { TypeOrmModule } from '@nestjs/typeorm';
-import { TwoFactorModule, twoFactorMigrations } from 'nestjs-two-factor';
+import { TwoFactorModule } from 'nestjs-two-factor';
 import { phoneNormalizer } from 'nestjs-two-factor/phone';
 
+import { dataSource } from './database.js';
 import { TestInbox, OutboxBackend } from './test-inbox.backend.js';
 import { TransfersController } from './transfers.controller.js';
 
 @Module({
   imports: [
-    TypeOrmModule.forRoot({
-      type: 'sqljs',
-      autoLoadEntities: true,
-      migrations: [...twoFactorMigrations],
-      migrationsRun: true,
-    }),
+    TypeOrmModule.forRoot(dataSource()),
     TwoFactorModule.forRoot({
       secret: randomBytes(32).toString('base64'),
       env: false,

@@ -13,11 +13,11 @@ import {
   totp,
   TwoFactorConfigurationError,
   TwoFactorModule,
-  twoFactorMigrations,
 } from 'nestjs-two-factor';
 import { passkeys } from 'nestjs-two-factor/passkeys';
 import { enrolledApp, enrolledPasskey, totpCode } from 'nestjs-two-factor/testing';
 
+import { dataSource } from './database.js';
 import { OutboxBackend, TestInbox } from './test-inbox.backend.js';
 import { HAS_PASSKEY_LIBRARY } from './passkey-library.js';
 
@@ -31,12 +31,7 @@ class MethodsModule {
     return {
       module: MethodsModule,
       imports: [
-        TypeOrmModule.forRoot({
-          type: 'sqljs',
-          autoLoadEntities: true,
-          migrations: [...twoFactorMigrations],
-          migrationsRun: true,
-        }),
+        TypeOrmModule.forRoot(dataSource()),
         TwoFactorModule.forRoot({
           secret: randomBytes(32).toString('base64'),
           env: false,
@@ -100,6 +95,8 @@ async function refusesPasskeys(): Promise<void> {
     assert.match(error.message, /npm install @simplewebauthn\/server/);
     return true;
   });
+  // Its connections to a server would keep the process alive.
+  await app.close();
 }
 
 async function confirmsByAll(app: INestApplication): Promise<void> {

@@ -35,6 +35,7 @@ describe('isUndone, which says the same for MySQL and MariaDB,', () => {
     [1406, '22001', 'a value that is too long'],
     [1142, '42000', 'a missing privilege'],
     [1213, '40001', 'a deadlock'],
+    [3101, '40000', 'a transaction that group replication ended'],
     [1205, 'HY000', 'a lock wait that took too long'],
     [1175, 'HY000', 'a joined UPDATE with sql_safe_updates'],
   ])('is true for %s %s, %s', (errno, sqlState) => {
