@@ -18,7 +18,9 @@ export async function openSteps({ url }) {
       return {
         id,
         expiresAt: new Date(expiresAt).toISOString(),
+        expiresIn: Math.floor((expiresAt - now) / 1_000),
         resendAt: new Date(now + 30_000).toISOString(),
+        resendIn: 30,
         attemptsLeft: 5,
         codeLength: 6,
         maskedToken: `${token[0]}***`,

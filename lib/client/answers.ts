@@ -26,8 +26,12 @@ export interface RequestedConfirmation {
   readonly id: string;
   /** Until when the confirmation can be confirmed, in ISO 8601. */
   readonly expiresAt: string;
+  /** The seconds from this answer to `expiresAt`, rounded down. Count them down: the clock of a browser may be wrong. */
+  readonly expiresIn: number;
   /** From when on `resend` is accepted; with a message. */
   readonly resendAt?: string;
+  /** The seconds from this answer to `resendAt`, rounded up. */
+  readonly resendIn?: number;
   readonly attemptsLeft: number;
   /** Characters of the code; with a message. */
   readonly codeLength?: number;
@@ -65,8 +69,12 @@ export interface CheckedConfirmation {
   readonly status: 'pending' | 'confirmed' | 'used' | 'expired' | 'locked' | 'cancelled';
   readonly attemptsLeft: number;
   readonly expiresAt: string;
+  /** The seconds from this answer to `expiresAt`, rounded down; 0 after it. */
+  readonly expiresIn: number;
   /** From when on `resend` is accepted, where a code can be sent. */
   readonly resendAt: string;
+  /** The seconds from this answer to `resendAt`, rounded up; 0 after it. */
+  readonly resendIn: number;
   /** What confirmed it, `null` before that; only where methods are configured. */
   readonly confirmedBy?: string | null;
   /** Where the newest message is; of a pending confirmation, only where messages are queued. */

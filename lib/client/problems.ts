@@ -86,23 +86,30 @@ export type ProblemSlug = TwoFactorProblem['error'];
 
 /** What a call of the client returns. It throws only when the signal of the caller ends it. */
 export type TwoFactorResult<Value> =
-  | {
-      readonly ok: true;
-      readonly value: Value;
-      /** The time of the server in milliseconds; that of the browser where the answer has no readable `Date`. */
-      readonly at: number;
-    }
+  | { readonly ok: true; readonly value: Value }
   | { readonly ok: false; readonly problem: TwoFactorProblem };
 
-/** `Date` has whole seconds: a clock that differs by less is right. */
-const RIGHT_MS = 2_000;
+/** The result of a call that has no answer. */
+export const UNREACHABLE: TwoFactorResult<never> = {
+  ok: false,
+  problem: { error: 'unreachable', status: 0 },
+};
 
-/** The time of the server, for countdowns on a computer whose clock is wrong. */
-export function timeOf(response: Response): number {
-  const now = Date.now();
-  const at = Date.parse(response.headers.get('date') ?? '');
-  return Math.abs(at - now) > RIGHT_MS ? at : now;
-}
+/** The slugs of refusals after which a confirmation cannot be continued: the next request must be for a new one. */
+const ENDS: ReadonlySet<string> = new Set<ProblemSlug>([
+  'already-confirmed',
+  'already-used',
+  'attempts-exhausted',
+  'cancelled',
+  'expired',
+  'not-found',
+  'sender-removed',
+  'unknown-secret',
+]);
+
+/** Whether a refusal says that its confirmation is over. The last wrong code says it by the number of attempts that are left. */
+export const isEnd = (problem: TwoFactorProblem): boolean =>
+  ENDS.has(problem.error) || (problem.error === 'code-mismatch' && problem.attemptsLeft === 0);
 
 /** The problem of a response whose status is no success, or whose body is not JSON. */
 export function problemOf(response: Response, document: unknown): TwoFactorProblem {

@@ -23,7 +23,7 @@ import {
   type PasskeyRegistrationJson,
   type PasskeyRequestOptionsJson,
 } from './passkeys.js';
-import { problemOf, timeOf, type TwoFactorResult } from './problems.js';
+import { isEnd, problemOf, UNREACHABLE, type TwoFactorResult } from './problems.js';
 
 /** What `createTwoFactorClient` takes. */
 export interface TwoFactorClientSettings {
@@ -127,17 +127,18 @@ export interface TwoFactorClient {
   readonly factors: FactorsClient;
 }
 
-/** Whether the server has not answered the call, so that its effect is unknown. */
+/** Whether the call may or may not have had an effect, so that its repeat must have the same key. */
 const isUnknown = <T>(result: TwoFactorResult<T>): boolean =>
-  !result.ok && /^un(?:reachable|expected)/.test(result.problem.error);
+  !result.ok && /^(?:un(?:reachable|expected)|temporarily)/.test(result.problem.error);
 
-/** Slugs of a confirmation that can never be confirmed any more, or is confirmed. */
-const OVER = /^(?:already-|attempts-exhausted|cancelled|expired|not-found|unknown-secret)/;
-
-const isOver = <T>(result: TwoFactorResult<T>): boolean =>
-  result.ok ||
-  OVER.test(result.problem.error) ||
-  (result.problem.error === 'code-mismatch' && result.problem.attemptsLeft === 0);
+/** Settles as the action does, and is rejected as soon as the signal is aborted. */
+const until = <T>(signal: AbortSignal, action: () => T | Promise<T>): Promise<T> =>
+  Promise.race([
+    action(),
+    new Promise<never>((_, reject) => {
+      signal.addEventListener('abort', () => reject(signal.reason as Error));
+    }),
+  ]);
 
 /**
  * A client of the bundled controller, for browsers.
@@ -155,8 +156,8 @@ const isOver = <T>(result: TwoFactorResult<T>): boolean =>
 export function createTwoFactorClient(settings: TwoFactorClientSettings = {}): TwoFactorClient {
   const { url = '/2factor', headers, credentials = 'same-origin', timeoutMs = 30_000 } = settings;
   const keys = idempotencyKeys(settings.storage);
-  /** By the id of each confirmation that this page has requested, the name of the flow that requested it. */
-  const flows = new Map<string, string>();
+  /** By the id of each confirmation that this page has requested, the name and the key of the flow that requested it. */
+  const flows = new Map<string, readonly [flow: string, key: string]>();
 
   async function post<T>(
     route: string,
@@ -165,14 +166,16 @@ export function createTwoFactorClient(settings: TwoFactorClientSettings = {}): T
     more: Readonly<Record<string, string>> = {},
   ): Promise<TwoFactorResult<T>> {
     const timeout = AbortSignal.timeout(timeoutMs);
-    const given = typeof headers === 'function' ? await headers() : headers;
+    const end = signal ? AbortSignal.any([signal, timeout]) : timeout;
     try {
+      end.throwIfAborted();
+      const given = typeof headers === 'function' ? await until(end, headers) : headers;
       const response = await (settings.fetch ?? fetch)(`${url}/${route}`, {
         method: 'POST',
         headers: { ...given, 'Content-Type': 'application/json', ...more },
         body: JSON.stringify(body),
         credentials,
-        signal: signal ? AbortSignal.any([signal, timeout]) : timeout,
+        signal: end,
       });
       const text = await response.text();
       let document: unknown;
@@ -187,10 +190,10 @@ export function createTwoFactorClient(settings: TwoFactorClientSettings = {}): T
       if (typeof value !== 'object' || value === null) {
         return { ok: false, problem: problemOf(response, document) };
       }
-      return { ok: true, value: value as T, at: timeOf(response) };
+      return { ok: true, value: value as T };
     } catch {
       signal?.throwIfAborted();
-      return { ok: false, problem: { error: 'unreachable', status: 0 } };
+      return UNREACHABLE;
     }
   }
 
@@ -203,7 +206,7 @@ export function createTwoFactorClient(settings: TwoFactorClientSettings = {}): T
     { signal }: CallOptions = {},
   ): Promise<TwoFactorResult<T>> {
     try {
-      return { ok: true, value: await action(), at: Date.now() };
+      return { ok: true, value: await action() };
     } catch (error) {
       signal?.throwIfAborted();
       const reason = (error as Error).name;
@@ -211,15 +214,20 @@ export function createTwoFactorClient(settings: TwoFactorClientSettings = {}): T
     }
   }
 
-  const challenge: TwoFactorClient['challenge'] = (id, options) =>
-    post('challenge', { id, method: 'passkey' }, options);
-
-  const confirm: TwoFactorClient['confirm'] = async (body, options) => {
-    const result = await post<ConfirmedConfirmation>('confirm', body, options);
-    const flow = flows.get(body.id);
-    if (flow !== undefined && isOver(result)) keys.forget(flow);
+  /** Lets the next request of the flow of a confirmation be a new one, once the confirmation is confirmed or over. */
+  function endFlow<T>(id: string, result: TwoFactorResult<T>, isConfirmed = false): typeof result {
+    const flow = flows.get(id);
+    if (flow !== undefined && (result.ok ? isConfirmed : isEnd(result.problem))) {
+      keys.forget(...flow);
+    }
     return result;
-  };
+  }
+
+  const challenge: TwoFactorClient['challenge'] = async (id, options) =>
+    endFlow(id, await post('challenge', { id, method: 'passkey' }, options));
+
+  const confirm: TwoFactorClient['confirm'] = async (body, options) =>
+    endFlow(body.id, await post('confirm', body, options), true);
 
   const enrol = (body: EnrolBody, options?: ProofOptions): Promise<TwoFactorResult<never>> =>
     post('factors/enrol', body, options, withProof(options));
@@ -231,18 +239,21 @@ export function createTwoFactorClient(settings: TwoFactorClientSettings = {}): T
     challenge,
     confirm,
     requestConfirmation: async (body, { flow = JSON.stringify(body), signal } = {}) => {
-      const key = keys.keyOf(flow);
+      let key = keys.keyOf(flow);
       const ask = (): Promise<TwoFactorResult<RequestedConfirmation>> =>
-        post('request-confirmation', body, { signal }, withKey(keys.keyOf(flow)));
+        post('request-confirmation', body, { signal }, withKey(key));
       let asked = await ask();
       const isOld = asked.ok
-        ? Date.parse(asked.value.expiresAt) <= asked.at
+        ? asked.value.expiresIn === 0
         : asked.problem.error === 'idempotency-key-reused';
       if (isOld) {
         keys.forget(flow, key);
+        key = keys.keyOf(flow);
         asked = await ask();
       }
-      if (asked.ok) flows.set(asked.value.id, flow);
+      if (asked.ok) flows.set(asked.value.id, [flow, key]);
+      // The confirmation exists, and its message can be sent again.
+      else if (asked.problem.error === 'send-failed') flows.set(asked.problem.id, [flow, key]);
       return asked;
     },
     confirmWithPasskey: async (id, options) => {
@@ -259,7 +270,8 @@ export function createTwoFactorClient(settings: TwoFactorClientSettings = {}): T
       const name = `resend ${id}${flow === undefined ? '' : ` ${flow}`}`;
       const key = keys.keyOf(name);
       const body = way === undefined ? { id } : { id, way };
-      const result = await post<RequestedConfirmation>('resend', body, { signal }, withKey(key));
+      const sent = await post<RequestedConfirmation>('resend', body, { signal }, withKey(key));
+      const result = endFlow(id, sent);
       // The answer to a press of the button ends it: the next press sends the next message.
       if (flow === undefined && !isUnknown(result)) keys.forget(name, key);
       return result;

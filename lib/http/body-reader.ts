@@ -1,10 +1,10 @@
 import type { Type } from '@nestjs/common';
-import { validate } from 'class-validator';
 
 import { TwoFactorInputError } from '../errors/index.js';
 import { membersOf } from './open-api.js';
+import { validationErrors } from './validation-errors.js';
 
-/** The longest string in a body. No member of a body may be as long. */
+/** Longer strings are refused before class-validator sees them. Each member has a lower limit of its own. */
 const MAX_STRING_LENGTH = 1_024;
 /** The largest body, 100 kB. The JSON parser of Express has the same default. */
 const MAX_BODY_BYTES = 102_400;
@@ -44,8 +44,7 @@ export class BodyReader<Body extends object> {
     }
     // class-validator refuses a class without rules.
     if (this.#memberNames.length === 0) return dto;
-    // Without target and value, an application that logs these errors does not log the values of the client.
-    const errors = await validate(dto, { validationError: { target: false, value: false } });
+    const errors = await validationErrors(dto);
     const missing = errors
       .map(({ property }) => property)
       .filter((member) => (dto as Record<string, unknown>)[member] === undefined);

@@ -11,7 +11,10 @@ import { proofOf, type ConfirmationProof } from './confirmation-proof.js';
 /** Marks the factory of this decorator, so that the checks at boot recognise the parameter, in whichever copy of the package. */
 const IS_CONFIRMATION = Symbol.for('nestjs-two-factor:confirmation-parameter');
 
-/** The proof as global pipes of the application receive it. A pipe that rebuilds objects would make a proof without its use. */
+/**
+ * The proof as global pipes of the application receive it. It is wrapped in a function, because a global pipe that rebuilds objects
+ * would hand the handler a copy that cannot use the proof.
+ */
 type WrappedProof = () => ConfirmationProof;
 
 function proofOfCall(_: unknown, context: ExecutionContext): WrappedProof {

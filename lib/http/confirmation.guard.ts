@@ -1,18 +1,8 @@
 import { Injectable, type CanActivate, type ExecutionContext } from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
 
-import {
-  ConfirmerService,
-  ProofReservation,
-  type CheckInput,
-  type ProofRefusal,
-} from '../confirmation/index.js';
-import {
-  TwoFactorConfigurationError,
-  TwoFactorConfirmationRequiredError,
-  TwoFactorConfirmationUsedError,
-  type TwoFactorError,
-} from '../errors/index.js';
+import { ConfirmerService, ProofReservation, type CheckInput } from '../confirmation/index.js';
+import { TwoFactorConfigurationError } from '../errors/index.js';
 import { proofIdOf } from './confirmation-id.js';
 import { assertCanCarryProof, attachProof } from './confirmation-proof.js';
 import {
@@ -20,6 +10,7 @@ import {
   type ConfirmationRequirement,
 } from './confirmation-requirement.js';
 import { postpone } from './enhancer-order.js';
+import { errorForRefusal } from './proof-refusal.js';
 import { PurposeService } from './purpose.service.js';
 import { forTransport } from './two-factor-http.exception.js';
 
@@ -76,26 +67,21 @@ export class ConfirmationGuard implements CanActivate {
       );
     }
     const { purpose, useIn, senders, confirmedBy } = requirement;
-    const id = await idOf(requirement, context);
+    // A caller without a session is refused before anything of the call is read, and learns nothing about an id.
     const subject = await this.purposes.subject(purpose, context);
+    const id = await idOf(requirement, context);
     const details = await this.purposes.routeDetails(purpose, requirement.details, context);
     const binding: CheckInput = { purpose, subject, details, senders, confirmedBy, context };
     if (useIn === 'handler') {
       assertCanCarryProof(context);
       const reserved = await this.confirmer.reserve(id, binding);
-      if (!(reserved instanceof ProofReservation)) throw errorOf(reserved);
+      if (!(reserved instanceof ProofReservation)) throw errorForRefusal(reserved);
       attachProof(context, reserved);
     } else {
       const refusal = await this.confirmer.redeem(id, binding);
-      if (refusal !== null) throw errorOf(refusal);
+      if (refusal !== null) throw errorForRefusal(refusal);
     }
   }
-}
-
-function errorOf({ isUsed, reason }: ProofRefusal): TwoFactorError {
-  return isUsed
-    ? new TwoFactorConfirmationUsedError(reason)
-    : new TwoFactorConfirmationRequiredError(reason);
 }
 
 async function idOf(

@@ -1,5 +1,5 @@
 import type { Type } from '@nestjs/common';
-import { validate, type ValidationError } from 'class-validator';
+import type { ValidationError } from 'class-validator';
 
 import type { JsonValue } from '../confirmation/index.js';
 import { TwoFactorInputError } from '../errors/index.js';
@@ -10,6 +10,7 @@ import {
   type DetailsMembers,
   type NestedDetails,
 } from './details-rules.js';
+import { validationErrors } from './validation-errors.js';
 
 const MAX_BYTES = 1_024;
 
@@ -37,8 +38,7 @@ export class DetailsSchema {
    */
   async parse(given: unknown): Promise<JsonValue> {
     const dto = this.#instance(given ?? {}, this.#root);
-    // Without target and value, an application that logs these errors does not log the values of the client.
-    const errors = await validate(dto, { validationError: { target: false, value: false } });
+    const errors = await validationErrors(dto);
     if (errors.length > 0) throw this.#refusal(errors, dto as Members);
     const remaining = { members: MAX_MEMBERS };
     const details = this.#plain(dto as Members, this.#root.members, remaining);

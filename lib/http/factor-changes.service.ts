@@ -8,10 +8,8 @@ import {
 } from '../confirmation/index.js';
 import {
   TwoFactorConfirmationRequiredError,
-  TwoFactorConfirmationUsedError,
   TwoFactorConflictError,
   TwoFactorNotFoundError,
-  type TwoFactorError,
 } from '../errors/index.js';
 import {
   FactorService,
@@ -31,6 +29,7 @@ import { MethodChooser } from '../request/index.js';
 import { InjectTwoFactorOptions } from '../two-factor.tokens.js';
 import { proofIdOf } from './confirmation-id.js';
 import type { FactorChangeDetails } from './factor-details.js';
+import { errorForRefusal } from './proof-refusal.js';
 import { PurposeService } from './purpose.service.js';
 
 /** Thrown inside the transaction of a change whose proof was refused, so that the transaction is rolled back. */
@@ -120,7 +119,8 @@ export class FactorChangesService {
       spending.committed();
       return changed;
     } catch (error) {
-      throw error instanceof ProofRefusedError ? await refusalOf(spending) : error;
+      if (!(error instanceof ProofRefusedError)) throw error;
+      throw errorForRefusal(await spending.refused());
     }
   }
 
@@ -136,13 +136,6 @@ const NO_METHOD =
   'The person has nothing that proves a change of the factors. Give purposes.factors a recipient, or firstFactor.';
 
 function* nothing(): Generator<never, void> {}
-
-async function refusalOf(spending: ProofSpending): Promise<TwoFactorError> {
-  const { isUsed, reason } = await spending.refused();
-  return isUsed
-    ? new TwoFactorConfirmationUsedError(reason)
-    : new TwoFactorConfirmationRequiredError(reason);
-}
 
 /** A remembered device neither proves a change of the factors nor makes one outdated. */
 function isSame(now: readonly string[], seen: readonly string[]): boolean {

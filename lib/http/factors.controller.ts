@@ -12,6 +12,7 @@ import { WrongResponse } from '../confirmation/index.js';
 import { FactorService } from '../methods/index.js';
 import { lacksFirstFactor, showsReasons, type ResolvedOptions } from '../options/index.js';
 import { InjectTwoFactorOptions } from '../two-factor.tokens.js';
+import { ID_EXAMPLE } from './dto/examples.js';
 import {
   ActivateFactorAnswer,
   EnrolFactorAnswer,
@@ -41,7 +42,7 @@ const PROOF = {
   name: 'X-Confirmation-Id',
   description:
     'The id of a confirmation of the purpose factors, for exactly this change. Not needed for a first factor by session.',
-  example: '06jk5q3v2o8s1g7h4n9t0c6m2e8p5r1vdq3g',
+  example: ID_EXAMPLE,
 };
 const WITHOUT_SUBJECT = { 403: ['no-subject'] };
 const UNPROVEN = { 403: ['no-subject', 'confirmation-required'] };

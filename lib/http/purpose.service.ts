@@ -363,7 +363,7 @@ interface ParsedRequest {
   readonly headers: Readonly<Record<string, string | undefined>>;
 }
 
-/** The handler would find no body either, so that it is not read here. */
+/** The stream is not read here: the handler of the application, which comes after the guard, would find it empty. */
 function unparsedBody(purpose: string): TwoFactorConfigurationError {
   return new TwoFactorConfigurationError(
     `No parser has read the body of this request, which has the details of "${purpose}": leave bodyParser: false out of ` +

@@ -120,7 +120,7 @@ export class TwoFactorController implements OnApplicationBootstrap {
   ): Promise<RequestConfirmationAnswer> {
     const { way, purpose, method, ...given } = body;
     const idempotencyKey = idempotencyKeyOf(context);
-    const language = await languageOf(this.language, context);
+    const messageContext = await this.#messageContext(context);
     const choice = await this.#choose(purpose, this.#named(method), context);
     const sends = choice === null || choice.method === CODE_METHOD;
     const sender = sends ? this.sender.senderFor(purpose, way ?? null).name : null;
@@ -130,7 +130,7 @@ export class TwoFactorController implements OnApplicationBootstrap {
       purpose,
       requester: await this.requesters.requesterOf(context),
       idempotencyKey,
-      context: language === undefined ? undefined : { language },
+      context: messageContext,
       ...target,
     });
     return this.#requested(request, choice !== null);
@@ -151,7 +151,7 @@ export class TwoFactorController implements OnApplicationBootstrap {
   async confirm(body: ConfirmBody, context: ExecutionContext): Promise<ConfirmAnswer> {
     const { id, code, response, method: named } = body;
     const method = this.#named(named) ?? CODE_METHOD;
-    // A response without its method would be refused as a code that is none.
+    // Without this check the refusal of a passkey's response that lacks `method` would name `code` as the missing member.
     const hasMethods = this.options.methods.size > 0;
     if (hasMethods && named === undefined && code === undefined && response !== undefined) {
       throw lacking(['method']);
@@ -218,8 +218,7 @@ export class TwoFactorController implements OnApplicationBootstrap {
   ): Promise<TwoFactorResendInput> {
     const way = this.sender.senderFor(purpose, asked ?? null).name;
     const token = await this.purposes.recipient(purpose, way, context);
-    const language = await languageOf(this.language, context);
-    return { way, token, context: language === undefined ? undefined : { language } };
+    return { way, token, context: await this.#messageContext(context) };
   }
 
   @JsonRoute('check', {
@@ -231,13 +230,12 @@ export class TwoFactorController implements OnApplicationBootstrap {
   async check(body: ConfirmationIdBody, context: ExecutionContext): Promise<CheckAnswer> {
     const state = await this.#findAccessible(body.id, context);
     const { id, status, attemptsLeft, expiresAt } = state;
-    const resendAt = this.twoFactor.resendAt(state);
     return {
       id,
       status,
       attemptsLeft,
-      expiresAt: expiresAt.toISOString(),
-      resendAt: resendAt.toISOString(),
+      ...this.#expiry(expiresAt),
+      ...this.#nextMessage(this.twoFactor.resendAt(state)),
       ...(this.options.methods.size > 0 && { confirmedBy: state.confirmedBy }),
       ...(await this.deliveries.statusOf(state)),
     };
@@ -251,6 +249,12 @@ export class TwoFactorController implements OnApplicationBootstrap {
     if (method === undefined || this.options.methods.size === 0) return undefined;
     if (isName(method)) return method;
     throw new TwoFactorInputError(`A method is ${NAME_RULE}.`);
+  }
+
+  /** The part of the context of a message that is known from the request: the language of the person. */
+  async #messageContext(context: ExecutionContext): Promise<{ language: string } | undefined> {
+    const language = await languageOf(this.language, context);
+    return language === undefined ? undefined : { language };
   }
 
   /** The methods of a request; `null` where the purpose declares none. */
@@ -292,14 +296,29 @@ export class TwoFactorController implements OnApplicationBootstrap {
   /** @param namesMethods whether the purpose has methods, which the client then chooses from. */
   #requested(request: RequestedConfirmation, namesMethods = false): RequestConfirmationAnswer {
     const { id, attemptsLeft, codeLength, maskedToken, state, method, methods } = request;
-    const expiresAt = request.expiresAt.toISOString();
+    const expiry = this.#expiry(request.expiresAt);
     const named = namesMethods ? { method, methods: [...methods] } : {};
     // The other methods send no message whose delivery could be reported.
-    if (method !== CODE_METHOD) return { id, expiresAt, attemptsLeft, ...named };
-    const resendAt = request.resendAt.toISOString();
-    const message = { expiresAt, resendAt, attemptsLeft, codeLength, maskedToken };
+    if (method !== CODE_METHOD) return { id, ...expiry, attemptsLeft, ...named };
+    const times = { ...expiry, ...this.#nextMessage(request.resendAt) };
+    const message = { ...times, attemptsLeft, codeLength, maskedToken };
     const delivery = request.delivery && { delivery: request.delivery };
     return { id, ...message, ...named, ...delivery, ...this.#debugCode(state) };
+  }
+
+  /** Rounded down, so that a page never displays a code as valid for longer than it is. */
+  #expiry(time: Date): { expiresAt: string; expiresIn: number } {
+    return { expiresAt: time.toISOString(), expiresIn: Math.floor(this.#secondsUntil(time)) };
+  }
+
+  /** Rounded up, so that a page never asks for the next message before the server sends it. */
+  #nextMessage(time: Date): { resendAt: string; resendIn: number } {
+    return { resendAt: time.toISOString(), resendIn: Math.ceil(this.#secondsUntil(time)) };
+  }
+
+  /** The time that a browser counts down, whose own clock may be wrong. */
+  #secondsUntil(time: Date): number {
+    return Math.max(0, (time.getTime() - this.options.clock.now()) / 1_000);
   }
 
   #debugCode(state: ConfirmationState): { code?: string } {

@@ -7,7 +7,7 @@ import ts from 'typescript';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 
 import { readSource } from '../../docs/generate/read-source.js';
-import { timeOf } from '../../lib/client/problems.js';
+import { problem } from '../../lib/http/problem.js';
 import { enrolApp, METHODS } from '../support/authenticator.js';
 import { WRONG_CODE } from '../support/canaries.js';
 import { startHttpApp, type HttpTestApp } from '../support/http.js';
@@ -55,19 +55,11 @@ describe('The client', () => {
   });
   afterAll(() => test?.close());
 
-  /** The clock of the application stands still, and the answers have its time. */
-  const onTime: typeof fetch = async (input, init) => {
-    const response = await fetch(input, init);
-    const headers = new Headers(response.headers);
-    headers.set('date', new Date(test.clock.now()).toUTCString());
-    return new Response(await response.text(), { status: response.status, headers });
-  };
   /** A page of that tab, as it is after a reload. */
   const load = (settings: TwoFactorClientSettings = {}) =>
     createTwoFactorClient({
       url,
       storage: tab,
-      fetch: onTime,
       headers: { 'x-user': user },
       ...settings,
     });
@@ -96,7 +88,6 @@ describe('The client', () => {
     expect(await page.confirm({ id: first.value.id, code })).toEqual({
       ok: true,
       value: { id: first.value.id, confirmed: true },
-      at: expect.any(Number),
     });
     const next = await load().requestConfirmation(body);
     expect(next.ok && next.value.id).not.toBe(first.value.id);
@@ -183,6 +174,24 @@ describe('The client', () => {
     test.clock.advance(61);
     expect(await load().resend(id)).toMatchObject({ ok: true });
     expect(sentTo()).toBe(3);
+  });
+
+  it('repeats a message with the same key when the server does not know whether it was sent', async () => {
+    const asked = await load().requestConfirmation({ token: address() });
+    if (!asked.ok) throw new Error('It was refused.');
+    const { id } = asked.value;
+    test.clock.advance(61);
+    const unsure: typeof fetch = async (input, init) => {
+      await fetch(input, init);
+      const body = problem('temporarily-unavailable', { retryAfter: 1 });
+      return new Response(JSON.stringify(body), { status: body.status });
+    };
+    expect(await load({ fetch: unsure }).resend(id)).toMatchObject({
+      problem: { error: 'temporarily-unavailable' },
+    });
+
+    expect(await load().resend(id)).toMatchObject({ ok: true, value: { id } });
+    expect(sentTo()).toBe(2);
   });
 
   it('has a code sent when the person began with an app and cannot use it, once for a press', async () => {
@@ -273,6 +282,42 @@ describe('The client', () => {
     await expect(call).rejects.toThrow('The person went back.');
   });
 
+  it('returns that there was no answer when the headers of the application fail, and calls the server with the next ones', async () => {
+    let calls = 0;
+    const headers = async (): Promise<Record<string, string>> => {
+      calls += 1;
+      if (calls === 1) throw new Error('The token could not be refreshed.');
+      return { 'x-user': user };
+    };
+    const page = load({ headers });
+    expect(await page.requestConfirmation({ token: address() })).toEqual({
+      ok: false,
+      problem: { error: 'unreachable', status: 0 },
+    });
+    expect(sentTo()).toBe(0);
+
+    expect(await page.requestConfirmation({ token: address() })).toMatchObject({ ok: true });
+    expect(sentTo()).toBe(1);
+  });
+
+  it('ends the wait for headers after the time of the call, and by a signal of its caller', async () => {
+    const headers = (): Promise<Record<string, string>> => new Promise(() => undefined);
+    const page = load({ headers, timeoutMs: 20 });
+    expect(await page.check('1')).toEqual({
+      ok: false,
+      problem: { error: 'unreachable', status: 0 },
+    });
+
+    const controller = new AbortController();
+    const call = load({ headers }).check('1', { signal: controller.signal });
+    controller.abort(new Error('The person went back.'));
+    await expect(call).rejects.toThrow('The person went back.');
+    // Also when it had gone back before.
+    await expect(load({ headers }).check('1', { signal: controller.signal })).rejects.toThrow(
+      'The person went back.',
+    );
+  });
+
   it('takes an answer out of what an interceptor wraps around it', async () => {
     const page = load({
       fetch: async () => Response.json({ data: { id: '1', status: 'pending' } }),
@@ -280,12 +325,6 @@ describe('The client', () => {
     });
 
     expect(await page.check('1')).toMatchObject({ value: { id: '1', status: 'pending' } });
-  });
-
-  it('reads the time of the server from its answer, or the clock of the browser without one', () => {
-    const date = new Date(1_795_000_000_000).toUTCString();
-    expect(timeOf(new Response('', { headers: { date } }))).toBe(1_795_000_000_000);
-    expect(Math.abs(timeOf(new Response('')) - Date.now())).toBeLessThan(60_000);
   });
 
   it('sends the headers of the application beside those of the call', async () => {

@@ -107,6 +107,7 @@ describe.each(['express', 'fastify'])('JWT and an authenticator app, on %s', (pl
     expect(asked).toEqual({
       id: asked.id,
       expiresAt: expect.any(String) as string,
+      expiresIn: expect.any(Number) as number,
       attemptsLeft: 5,
       method: 'totp',
       methods: ['totp', 'recovery'],

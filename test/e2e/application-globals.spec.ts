@@ -108,7 +108,9 @@ async function confirmByTheController(
   const { id, ...told } = unwrapped(asked) as { id: string };
   expect(told).toStrictEqual({
     expiresAt: expect.any(String) as string,
+    expiresIn: expect.any(Number) as number,
     resendAt: expect.any(String) as string,
+    resendIn: expect.any(Number) as number,
     attemptsLeft: 5,
     codeLength: 20,
     maskedToken: 'a***@e***.com',

@@ -163,7 +163,9 @@ describe.each(adapters)('The set-up of the controller on $name', ({ create }) =>
         'status',
         'attemptsLeft',
         'expiresAt',
+        'expiresIn',
         'resendAt',
+        'resendIn',
       ]);
       const confirmed = await app.post('/2factor/confirm', { id, code });
       expect(Object.keys(confirmed.body as object)).toStrictEqual(['id', 'confirmed', 'code']);

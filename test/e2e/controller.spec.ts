@@ -9,6 +9,15 @@ import { ROUTES, inSeconds, startControllerApp } from './controller-fixtures.js'
 
 const ID = expect.stringMatching(/^[0-9a-v]{36}$/) as string;
 
+/** The members of an answer that are times, each also in seconds from the answer on. */
+function timesOf(
+  app: HttpTestApp,
+  { expiresIn, resendIn }: { readonly expiresIn: number; readonly resendIn: number },
+): object {
+  const times = { expiresAt: inSeconds(app, expiresIn), resendAt: inSeconds(app, resendIn) };
+  return { ...times, expiresIn, resendIn };
+}
+
 describe.each(adapters)('The bundled controller on $name', ({ create }) => {
   let app: HttpTestApp;
 
@@ -22,7 +31,7 @@ describe.each(adapters)('The bundled controller on $name', ({ create }) => {
       const answer = await app.post(`/2factor/request-confirmation${slash}`, {
         token: 'ann@example.com',
       });
-      const times = { expiresAt: inSeconds(app, 600), resendAt: inSeconds(app, 30) };
+      const times = timesOf(app, { expiresIn: 600, resendIn: 30 });
       expect(answer.body).toStrictEqual({
         id: ID,
         ...times,
@@ -49,14 +58,12 @@ describe.each(adapters)('The bundled controller on $name', ({ create }) => {
 
     it('answers a resend like a request, and sends the same code', async () => {
       const { id, code } = await app.request();
-      const expiresAt = inSeconds(app, 600);
       app.clock.advance(30);
       const sent = app.inbox.deliveries.length;
       const answer = await app.post(`/2factor/resend${slash}`, { id });
       expect(answer.body).toStrictEqual({
         id,
-        expiresAt,
-        resendAt: inSeconds(app, 60),
+        ...timesOf(app, { expiresIn: 570, resendIn: 60 }),
         attemptsLeft: 5,
         codeLength: 20,
         maskedToken: 'a***@e***.com',
@@ -70,7 +77,7 @@ describe.each(adapters)('The bundled controller on $name', ({ create }) => {
       const { id, code } = await app.request();
       await app.post('/2factor/confirm', { id, code: WRONG_CODE });
       const before = await app.row(id);
-      const times = { expiresAt: inSeconds(app, 600), resendAt: inSeconds(app, 30) };
+      const times = timesOf(app, { expiresIn: 600, resendIn: 30 });
       const pending = await app.post(`/2factor/check${slash}`, { id });
       expect(pending.body).toStrictEqual({ id, status: 'pending', attemptsLeft: 4, ...times });
       expectSuccess(pending);
@@ -79,6 +86,22 @@ describe.each(adapters)('The bundled controller on $name', ({ create }) => {
       await app.post('/2factor/confirm', { id, code });
       const confirmed = await app.post(`/2factor/check${slash}`, { id });
       expect(confirmed.body).toStrictEqual({ id, status: 'confirmed', attemptsLeft: 3, ...times });
+    });
+
+    it('counts whole seconds from the answer on: down to the expiry, up to the next message, and never below 0', async () => {
+      const { id } = await app.request();
+      const left = async (): Promise<object> => {
+        const { body } = await app.post(`/2factor/check${slash}`, { id });
+        const { expiresIn, resendIn } = body as { expiresIn: number; resendIn: number };
+        return { expiresIn, resendIn };
+      };
+
+      app.clock.advance(0.25);
+      expect(await left()).toStrictEqual({ expiresIn: 599, resendIn: 30 });
+      app.clock.advance(29.5);
+      expect(await left()).toStrictEqual({ expiresIn: 570, resendIn: 1 });
+      app.clock.advance(600);
+      expect(await left()).toStrictEqual({ expiresIn: 0, resendIn: 0 });
     });
   });
 

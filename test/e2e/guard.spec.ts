@@ -94,6 +94,15 @@ describe.each(adapters)('A guarded route on $name', ({ create }) => {
       expect(await isUsable(id)).toBe(true);
     });
 
+    it.each([
+      ['no header', {}],
+      ['a malformed id', { 'x-confirmation-id': 'nonsense' }],
+      ['an unknown id', { 'x-confirmation-id': UNKNOWN_ID }],
+    ])('tells nothing about %s when no user is signed in', async (_, headers) => {
+      const answer = await app.post(`/${route}`, {}, headers);
+      expect(answer).toMatchObject({ status: 403, body: { error: 'no-subject' } });
+    });
+
     it('refuses a used proof with 409', async () => {
       const id = await prove();
       expect(await call(route, id)).toMatchObject({ status: 200 });

@@ -65,6 +65,19 @@ describe.each(adapters)('The header Idempotency-Key over $name', ({ create }) =>
     expect(app.inbox.deliveries.length - sent).toBe(1);
   });
 
+  it('counts the seconds of a repeat from the repeat on', async () => {
+    const key = randomUUID();
+    const first = await ask({ token: 'ann@example.com' }, key);
+    expect(first.body).toMatchObject({ expiresIn: 600, resendIn: 30 });
+    app.clock.advance(10);
+
+    expect((await ask({ token: 'ann@example.com' }, key)).body).toStrictEqual({
+      ...(first.body as object),
+      expiresIn: 590,
+      resendIn: 20,
+    });
+  });
+
   it.each([
     ['fifteen characters', '"0123456789abcde"'],
     ['nothing', ''],

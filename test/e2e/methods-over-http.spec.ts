@@ -62,6 +62,7 @@ describe('Methods over HTTP', () => {
     expect(body).toEqual({
       id: expect.any(String),
       expiresAt: new Date(http.clock.now() + 600_000).toISOString(),
+      expiresIn: 600,
       attemptsLeft: 5,
       method: 'totp',
       methods: ['totp', 'code', 'recovery'],
@@ -107,6 +108,7 @@ describe('Methods over HTTP', () => {
     expect(Object.keys(body as object)).toEqual([
       'id',
       'expiresAt',
+      'expiresIn',
       'attemptsLeft',
       'method',
       'methods',
@@ -200,9 +202,11 @@ describe('Methods over HTTP', () => {
       'attemptsLeft',
       'codeLength',
       'expiresAt',
+      'expiresIn',
       'id',
       'maskedToken',
       'resendAt',
+      'resendIn',
     ]);
   });
 

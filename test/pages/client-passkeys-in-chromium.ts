@@ -84,6 +84,7 @@ describe.each(hasChromium ? [CHROMIUM] : [])('Passkeys of the client in %s', (ex
         answer(call, {
           id: ID,
           expiresAt,
+          expiresIn: 600,
           attemptsLeft: 5,
           method: 'passkey',
           methods: ['passkey', 'totp'],

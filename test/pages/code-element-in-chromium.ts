@@ -282,21 +282,42 @@ describe.each(hasChromium ? [CHROMIUM] : [])('<two-factor-code> in %s', (executa
     },
   );
 
-  it('counts by the clock of the server when the browser reads its Date', async () => {
-    const page = await open({ attributes: 'purpose="plain"' });
-    // The clock of this person is an hour ahead.
-    await page.clock.setSystemTime(pages.clock.now() + 3_600_000);
-    await page.route('**/2factor/request-confirmation', async (call) => {
-      const response = await call.fetch();
-      const date = new Date(pages.clock.now()).toUTCString();
-      await call.fulfill({ response, headers: { ...response.headers(), date } });
-    });
+  it.each([
+    ['1.5 seconds behind', -1_500],
+    ['1.5 seconds ahead', 1_500],
+    ['an hour ahead', 3_600_000],
+  ])(
+    'counts from the answer on, and sends one message for a press, when the clock of the browser is %s',
+    async (_, aheadMs) => {
+      const page = await open({ attributes: 'purpose="plain"' });
+      const before = pages.test.inbox.deliveries.length;
+      await page.clock.setSystemTime(pages.clock.now() + aheadMs);
+      // Another origin does not let a page read the time of its answers.
+      await page.route('**/2factor/*', async (call) => {
+        const response = await call.fetch();
+        const { date: _date, ...headers } = response.headers();
+        await call.fulfill({ response, headers });
+      });
 
-    await page.getByRole('button', { name: 'Continue' }).click();
-    await asked(page);
+      await page.getByRole('button', { name: 'Continue' }).click();
+      await asked(page);
+      expect(pages.test.inbox.deliveries).toHaveLength(before + 1);
+      const timer = page.getByRole('timer');
+      const resend = page.getByRole('button', { name: /^Send the code again/ });
+      expect(await timer.textContent()).toBe('Valid for \u206810:00\u2069');
+      expect(await resend.textContent()).toMatch(/again in \u20680:30\u2069$/);
+      await pages.pass(page, 29);
+      expect(await timer.textContent()).toBe('Valid for \u20689:31\u2069');
+      expect(await resend.textContent()).toMatch(/again in \u20680:01\u2069$/);
+      expect(await resend.getAttribute('aria-disabled')).toBe('true');
 
-    expect(await page.getByRole('timer').textContent()).toMatch(/\u2068(?:10:0[01]|9:59)\u2069/);
-  });
+      await pages.pass(page, 1);
+      await resend.click();
+      await page.getByRole('status').getByText('The code is on its way again.').waitFor();
+      expect(pages.test.inbox.deliveries).toHaveLength(before + 2);
+      expect(await alertOf(page).textContent()).toBe('');
+    },
+  );
 
   it('tells of a wrong code at once, keeps its field, and ends after the last attempt', async () => {
     const page = await open();
@@ -418,6 +439,103 @@ describe.each(hasChromium ? [CHROMIUM] : [])('<two-factor-code> in %s', (executa
     expect(await resend.getAttribute('aria-disabled')).toBeNull();
   });
 
+  async function useUpAttempts(page: Page): Promise<void> {
+    for (const left of [4, 3, 2, 1]) {
+      await enter(page, wrong());
+      await alertOf(page).getByText(`Attempts left: \u2068${left}\u2069.`).waitFor();
+    }
+    await enter(page, wrong());
+  }
+
+  it.each(['has expired', 'has ended after five wrong codes'])(
+    'waits for the message of a new confirmation that failed when the last one %s',
+    async (end) => {
+      const page = await open();
+      await asked(page);
+      if (end === 'has expired') await pages.pass(page, 600);
+      else await useUpAttempts(page);
+      await phase(page, 'ended');
+      await refuse(page, 'request-confirmation', 'send-failed', {
+        id: '0'.repeat(36),
+        retryAfter: 30,
+      });
+
+      await page.getByRole('button', { name: 'Start again' }).click();
+      await alertOf(page).getByText('Please try again in \u20680:30\u2069.').waitFor();
+      await pages.pass(page, 1);
+
+      await alertOf(page).getByText('Please try again in \u20680:29\u2069.').waitFor();
+      expect(await page.evaluate('element.phase')).toBe('open');
+      // What was known of the last confirmation is not said of this one.
+      const element = page.locator('two-factor-code');
+      expect(await element.getByText(/Attempts left|Valid for|We sent a code/).count()).toBe(0);
+      await pages.pass(page, 600);
+      expect(await page.evaluate('element.phase')).toBe('open');
+    },
+  );
+
+  it('lets the person start again beside the field when the code cannot be sent again', async () => {
+    const page = await open();
+    await asked(page);
+    const id = await page.evaluate('element.confirmationId');
+    const before = pages.test.inbox.deliveries.length;
+    await pages.pass(page, 30);
+    await refuse(page, 'resend', 'too-many-requests');
+    const resend = page.getByRole('button', { name: /^Send the code again/ });
+    const start = page.getByRole('button', { name: 'Start again' });
+    expect(await start.count()).toBe(0);
+
+    await resend.click();
+    await start.waitFor();
+    expect(await alertOf(page).textContent()).toBe('The code cannot be sent again.');
+    expect(await resend.count()).toBe(0);
+    expect(await page.evaluate('element.shadowRoot.activeElement.id')).toBe('code');
+    await pages.pass(page, 5);
+    expect(await alertOf(page).textContent()).toBe('The code cannot be sent again.');
+    // A code that has arrived can still be typed, as the wrong one shows.
+    await enter(page, wrong());
+    await alertOf(page).getByText('The code is wrong.').waitFor();
+    await start.click();
+    await expect.poll(() => page.evaluate('element.confirmationId')).not.toBe(id);
+
+    expect(pages.test.inbox.deliveries).toHaveLength(before + 1);
+    expect(await alertOf(page).textContent()).toBe('');
+    expect(await start.count()).toBe(0);
+    expect(await resend.textContent()).toMatch(/again in \u20680:30\u2069$/);
+    await enter(page, code());
+    await phase(page, 'confirmed');
+  });
+
+  it('names no time and blocks no button when a lock has no end', async () => {
+    const page = await open();
+    await asked(page);
+    await refuse(page, 'confirm', 'too-many-requests');
+
+    await enter(page, wrong());
+    await alertOf(page).getByText('There were too many tries.').waitFor();
+
+    expect(await alertOf(page).textContent()).toBe('There were too many tries.');
+    expect(await confirmButton(page).getAttribute('aria-disabled')).toBeNull();
+    expect(await page.getByRole('button', { name: 'Start again' }).count()).toBe(0);
+    await enter(page, code());
+    await phase(page, 'confirmed');
+  });
+
+  it('ends the confirmation when its sender was removed, and starts another one', async () => {
+    const page = await open();
+    await asked(page);
+    const id = await page.evaluate('element.confirmationId');
+    await pages.pass(page, 30);
+    await refuse(page, 'resend', 'sender-removed');
+    await page.getByRole('button', { name: /^Send the code again/ }).click();
+    await phase(page, 'ended');
+    await alertOf(page).getByText('The code cannot be sent again.').waitFor();
+
+    await page.getByRole('button', { name: 'Start again' }).click();
+    await asked(page);
+    expect(await page.evaluate('element.confirmationId')).not.toBe(id);
+  });
+
   it('lets a person who is refused for one number try another one at once', async () => {
     const page = await open({ attributes: 'purpose="plain"' });
     await refuse(page, 'request-confirmation', 'too-many-requests', { retryAfter: 300 });
@@ -468,36 +586,63 @@ describe.each(hasChromium ? [CHROMIUM] : [])('<two-factor-code> in %s', (executa
     await phase(page, 'confirmed');
   });
 
-  it.each([360, 320])('shows all of a recovery code, %i px wide', async (width) => {
-    const ann = `ann${(users += 1)}`;
-    const { recoveryCodes } = await enrolApp({ ...pages.test, clock: pages.clock }, ann);
-    const page = await open(
-      { user: ann, attributes: 'purpose="login" start' },
-      { viewport: { width, height: 640 } },
-    );
-    await page.getByRole('button', { name: 'Recovery code' }).click();
-    await page.getByLabel('Recovery code').waitFor();
-    expect(
-      await page.evaluate(
-        'element.shadowRoot.activeElement === element.shadowRoot.querySelector("textarea")',
-      ),
-    ).toBe(true);
+  /** The groups of a recovery code that the field displays in more than one line. A copy of the field has nodes to measure. */
+  async function brokenGroups(page: Page, text: string): Promise<string[]> {
+    return page.evaluate(`(() => {
+      const text = ${JSON.stringify(text)};
+      const field = element.shadowRoot.querySelector('textarea');
+      const style = getComputedStyle(field);
+      const copy = document.createElement('div');
+      for (const name of style) copy.style.setProperty(name, style.getPropertyValue(name));
+      Object.assign(copy.style, { blockSize: 'auto', overflow: 'visible' });
+      copy.textContent = text;
+      field.after(copy);
+      const broken = text.split('-').filter((group) => {
+        const range = document.createRange();
+        const start = text.indexOf(group);
+        range.setStart(copy.firstChild, start);
+        range.setEnd(copy.firstChild, start + group.length);
+        return range.getClientRects().length > 1;
+      });
+      copy.remove();
+      return broken;
+    })()`);
+  }
 
-    // The widest letters.
-    for (const text of ['WWWWW-WWWWW-WWWWW-WWWWW-WWWWW', recoveryCodes[0]!]) {
-      await field(page).fill(text);
-      const hidden = await field(page).evaluate((node) => [
-        node.scrollWidth - node.clientWidth,
-        node.scrollHeight - node.clientHeight,
-      ]);
-      expect(hidden).toEqual([0, 0]);
-    }
-    // Safari on a telephone zooms into a field with smaller letters.
-    const font = 'parseFloat(getComputedStyle(element.shadowRoot.activeElement).fontSize)';
-    expect(await page.evaluate(font)).toBeGreaterThanOrEqual(16);
-    await page.keyboard.press('Enter');
-    await phase(page, 'confirmed');
-  });
+  it.each([360, 320])(
+    'shows all of a recovery code, and each group in one line, %i px wide',
+    async (width) => {
+      const ann = `ann${(users += 1)}`;
+      const { recoveryCodes } = await enrolApp({ ...pages.test, clock: pages.clock }, ann);
+      const page = await open(
+        { user: ann, attributes: 'purpose="login" start' },
+        { viewport: { width, height: 640 } },
+      );
+      await page.getByRole('button', { name: 'Recovery code' }).click();
+      await page.getByLabel('Recovery code').waitFor();
+      expect(
+        await page.evaluate(
+          'element.shadowRoot.activeElement === element.shadowRoot.querySelector("textarea")',
+        ),
+      ).toBe(true);
+
+      // The widest letters.
+      for (const text of ['WWWWW-WWWWW-WWWWW-WWWWW-WWWWW', recoveryCodes[0]!]) {
+        await field(page).fill(text);
+        const hidden = await field(page).evaluate((node) => [
+          node.scrollWidth - node.clientWidth,
+          node.scrollHeight - node.clientHeight,
+        ]);
+        expect(hidden).toEqual([0, 0]);
+      }
+      expect(await brokenGroups(page, recoveryCodes[0]!)).toEqual([]);
+      // Safari on a telephone zooms into a field with smaller letters.
+      const font = 'parseFloat(getComputedStyle(element.shadowRoot.activeElement).fontSize)';
+      expect(await page.evaluate(font)).toBeGreaterThanOrEqual(16);
+      await page.keyboard.press('Enter');
+      await phase(page, 'confirmed');
+    },
+  );
 
   it.each([
     [8, 'input'],
@@ -709,6 +854,85 @@ describe.each(hasChromium ? [CHROMIUM] : [])('<two-factor-code> in %s', (executa
     await alertOf(page).getByText('There is no connection.').waitFor();
     expect(await field(page).inputValue()).toBe(code());
     await confirmButton(page).click();
+    await phase(page, 'confirmed');
+  });
+
+  /** A script that sets a client of the application, and records rejections that nothing handles. */
+  const withClient = (expression: string): string => `
+    window.rejections = [];
+    addEventListener('unhandledrejection', ({ reason }) => rejections.push(String(reason)));
+    const { createTwoFactorClient } = await import('/client/index.js');
+    let calls = 0;
+    element.client = ${expression};
+    document.body.dataset.ready = '';`;
+  const isReady = (page: Page): Promise<void> =>
+    page.locator('body[data-ready]').waitFor({ state: 'attached' });
+
+  it.each([
+    [
+      'the headers of the application fail once',
+      `createTwoFactorClient({
+        headers: async () => {
+          calls += 1;
+          if (calls === 1) throw new Error('The token could not be refreshed.');
+          return {};
+        },
+      })`,
+    ],
+    [
+      'a client of the application throws once',
+      `{
+        ...createTwoFactorClient(),
+        requestConfirmation: (body, options) => {
+          calls += 1;
+          if (calls === 1) throw new Error('The token could not be refreshed.');
+          return createTwoFactorClient().requestConfirmation(body, options);
+        },
+      }`,
+    ],
+  ])('can be pressed again after %s', async (_, expression) => {
+    const page = await open({
+      attributes: 'purpose="plain"',
+      script: withClient(expression),
+    });
+    await isReady(page);
+    const start = page.getByRole('button', { name: 'Continue' });
+
+    await start.click();
+    await alertOf(page).getByText('There is no connection. Please try again.').waitFor();
+    expect(await start.getAttribute('aria-disabled')).toBeNull();
+    await start.click();
+    await asked(page);
+
+    expect(await page.evaluate('rejections')).toEqual([]);
+  });
+
+  it('goes on when a client of the application cannot ask what became of a queued message', async () => {
+    const page = await open({
+      attributes: 'purpose="plain"',
+      script: withClient(`{
+        ...createTwoFactorClient(),
+        check: async () => {
+          calls += 1;
+          document.body.dataset.checks = String(calls);
+          throw new Error('The token could not be refreshed.');
+        },
+      }`),
+    });
+    await page.route('**/2factor/request-confirmation', async (call) => {
+      const response = await call.fetch();
+      const body = (await response.json()) as object;
+      await call.fulfill({ response, json: { ...body, delivery: 'queued' } });
+    });
+    await isReady(page);
+    await page.getByRole('button', { name: 'Continue' }).click();
+    await asked(page);
+
+    await pages.pass(page, 2);
+    await page.locator('body[data-checks="2"]').waitFor({ state: 'attached' });
+
+    expect(await page.evaluate('rejections')).toEqual([]);
+    await enter(page, code());
     await phase(page, 'confirmed');
   });
 

@@ -187,6 +187,7 @@ function comparable({ status, headers, body }: Answer): string {
     .replaceAll(/urn:uuid:[0-9a-f-]{36}/g, 'urn:uuid:-')
     .replaceAll(/"id":"[0-9a-v]{36}"/g, '"id":"-"')
     .replaceAll(/"(expiresAt|resendAt)":"[^"]*"/g, '"$1":"-"')
+    .replaceAll(/"(expiresIn|resendIn)":\d+/g, '"$1":0')
     .replaceAll(/"maskedToken":".\*\*\*/g, '"maskedToken":"-***');
   return ` ${status} ${JSON.stringify(others)} ${text}`;
 }

@@ -22,7 +22,9 @@ const is =
 const REQUESTED: Shape = {
   id: isId,
   expiresAt: isTime,
+  expiresIn: isCount,
   resendAt: isTime,
+  resendIn: isCount,
   attemptsLeft: isCount,
   codeLength: isCount,
   maskedToken: isText,
@@ -37,7 +39,9 @@ const SUCCESSES: Readonly<Record<Route, Shape>> = {
     status: is('pending', 'confirmed', 'used', 'expired', 'locked', 'cancelled'),
     attemptsLeft: isCount,
     expiresAt: isTime,
+    expiresIn: isCount,
     resendAt: isTime,
+    resendIn: isCount,
   },
 };
 

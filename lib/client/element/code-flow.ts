@@ -1,8 +1,11 @@
 import type { MethodName, RequestBody, RequestedConfirmation } from '../answers.js';
-import type { TwoFactorProblem, TwoFactorResult } from '../problems.js';
+import { isEnd, UNREACHABLE, type TwoFactorProblem, type TwoFactorResult } from '../problems.js';
 import type { TwoFactorClient } from '../two-factor-client.js';
 
-/** `send` is a message of a confirmation that exists. */
+/**
+ * The calls that a server may refuse for a time: `start` requests a confirmation, `confirm` gives a response, `send` sends a message
+ * of an open confirmation.
+ */
 export type RefusedCall = 'start' | 'confirm' | 'send';
 
 /** The state that the element displays. Times are those of the browser's clock, in milliseconds. */
@@ -21,6 +24,8 @@ export interface FlowState {
   readonly resendAt: number;
   /** `queued`: the message leaves after the answer, so that its failure is not known yet. */
   readonly delivery: 'queued' | 'sent' | 'failed';
+  /** False when the server sends no further message of this confirmation, however long the person waits. */
+  readonly canResend: boolean;
   readonly problem: TwoFactorProblem | null;
   /** The end of the wait that the problem demands. 0: the problem demands none. */
   readonly retryAt: number;
@@ -42,6 +47,7 @@ export const IDLE: FlowState = {
   expiresAt: Infinity,
   resendAt: 0,
   delivery: 'sent',
+  canResend: true,
   problem: null,
   retryAt: 0,
   refused: null,
@@ -55,14 +61,6 @@ const DELAYED_AFTER_SECONDS = 8;
 
 /** Problems whose sentence says how long to wait. */
 const WAITS = new Set(['send-failed', 'too-many-requests']);
-const ENDS = new Set([
-  'already-used',
-  'attempts-exhausted',
-  'cancelled',
-  'expired',
-  'not-found',
-  'unknown-secret',
-]);
 
 /** The functions of the element that the flow calls. */
 interface Surroundings {
@@ -81,7 +79,11 @@ export class CodeFlow {
   #only: MethodName | undefined;
   /** The last request, to recognize another one, such as for another phone number. */
   #requested = '';
-  /** Whether a code of this confirmation was sent, or its message has failed. */
+  /** The flow of the last request, as the client names it. */
+  #lastFlow: string | RequestBody = '';
+  /** The flow whose confirmation gets no further message. The next request forgets it first, and is thus for a new confirmation. */
+  #spentFlow: string | RequestBody | undefined;
+  /** Whether the server was asked for a message of this confirmation, so that the next message is a resend. */
   #hasMessage = false;
   /** Methods that have failed in this confirmation and need not be offered again. */
   readonly #failed = new Set<MethodName>();
@@ -109,13 +111,18 @@ export class CodeFlow {
     const flowOf = flow === undefined || method === undefined ? flow : `${flow} ${method}`;
     await this.#call(
       'start',
-      (client) => client.requestConfirmation(named, { flow: flowOf }),
-      async ({ value, at }) => {
+      (client) => {
+        if (this.#spentFlow !== undefined) client.forget(this.#spentFlow);
+        this.#spentFlow = undefined;
+        this.#lastFlow = flowOf ?? named;
+        return client.requestConfirmation(named, { flow: flowOf });
+      },
+      async (value) => {
         this.#failed.clear();
         this.#methods = value.methods ?? [];
         this.#only = KEEPS_OTHERS.has(method) ? undefined : method;
         this.#hasMessage = false;
-        this.#open(value, at, value.method ?? 'code');
+        this.#open(value, value.method ?? 'code');
         if (this.state.method === 'device') await this.#tryDevice();
       },
     );
@@ -155,7 +162,7 @@ export class CodeFlow {
     await this.#call(
       'send',
       (client) => client.resend(id, { way, flow: 'first' }),
-      ({ value, at }) => this.#open(value, at, 'code'),
+      (value) => this.#open(value, 'code'),
       'code',
     );
   }
@@ -166,8 +173,8 @@ export class CodeFlow {
     await this.#call(
       'send',
       (client) => client.resend(id),
-      ({ value, at }) => {
-        this.#open(value, at, 'code');
+      (value) => {
+        this.#open(value, 'code');
         this.#set({ notice: 'resent' });
       },
     );
@@ -204,7 +211,7 @@ export class CodeFlow {
     this.#queued.seconds += 1;
     if (this.#queued.seconds < this.#queued.next) return;
     this.#queued.next *= 2;
-    const result = await this.around.client().check(id);
+    const result = await this.#attempt((client) => client.check(id));
     const { state } = this;
     // Another request or another message took its place.
     if (!result.ok || state.id !== id || state.resendAt !== resendAt) return;
@@ -245,32 +252,43 @@ export class CodeFlow {
   async #call<T>(
     call: RefusedCall,
     action: (client: TwoFactorClient) => Promise<TwoFactorResult<T>>,
-    succeed: (result: { readonly value: T; readonly at: number }) => void | Promise<void>,
+    succeed: (value: T) => void | Promise<void>,
     method = this.state.method,
   ): Promise<void> {
     if (this.state.isBusy) return;
     const run = this.#run;
     this.#set({ isBusy: true, problem: null, notice: null });
-    const result = await action(this.around.client());
+    const result = await this.#attempt(action);
     if (run !== this.#run) return;
     this.#set({ isBusy: false });
-    if (result.ok) await succeed(result);
+    if (result.ok) await succeed(result.value);
     else this.#refuse(result.problem, call, method);
+  }
+
+  /** A client of the application that throws counts as one that has no answer. Otherwise the element would be busy for ever. */
+  async #attempt<T>(
+    action: (client: TwoFactorClient) => Promise<TwoFactorResult<T>>,
+  ): Promise<TwoFactorResult<T>> {
+    try {
+      return await action(this.around.client());
+    } catch {
+      return UNREACHABLE;
+    }
   }
 
   #refuse(problem: TwoFactorProblem, call: RefusedCall, method: MethodName): void {
     const { error } = problem;
-    const { retryAfter = 1 } = problem as { readonly retryAfter?: number };
-    const retryAt = WAITS.has(error) ? Date.now() + retryAfter * 1_000 : 0;
+    const { retryAfter } = problem as { readonly retryAfter?: number };
+    const hasToWait = WAITS.has(error) && retryAfter !== undefined;
+    const retryAt = hasToWait ? Date.now() + retryAfter * 1_000 : 0;
     const wait = { problem, retryAt, refused: retryAt === 0 ? null : call };
     if (error === 'already-confirmed') {
       // A repeat of a call that has confirmed, such as after a lost answer.
       this.#set({ phase: 'confirmed' });
     } else if (error === 'code-mismatch') {
       const { attemptsLeft } = problem;
-      const phase = attemptsLeft === 0 ? 'ended' : 'open';
-      this.#set({ attemptsLeft, phase, problem });
-    } else if (ENDS.has(error)) {
+      this.#set({ attemptsLeft, phase: isEnd(problem) ? 'ended' : 'open', problem });
+    } else if (isEnd(problem)) {
       this.#set({ phase: 'ended', problem });
     } else if (error === 'too-many-requests' && problem.methods !== undefined) {
       this.#set({ phase: 'idle', id: null, others: problem.methods, ...wait });
@@ -278,6 +296,8 @@ export class CodeFlow {
       // The confirmation exists, and its message can be sent again.
       this.#hasMessage = true;
       this.#set({
+        // Nothing but its id is known of a new confirmation. The expiry of the last one would end it.
+        ...(problem.id !== this.state.id && IDLE),
         ...this.#with('code'),
         ...wait,
         phase: 'open',
@@ -289,16 +309,23 @@ export class CodeFlow {
       this.#failed.add(method);
       this.#set({ ...this.#with(this.state.method), problem });
     } else {
-      const isResend = call === 'send' && this.state.method === 'code' && retryAt > 0;
-      this.#set({ ...wait, ...(isResend && { resendAt: retryAt }) });
+      const isResend = call === 'send' && this.state.method === 'code';
+      // The server names no time where waiting does not help.
+      const isForGood = error === 'too-many-requests' && !hasToWait;
+      if (isForGood && isResend) this.#spentFlow = this.#lastFlow;
+      this.#set({
+        ...wait,
+        ...(isResend && hasToWait && { resendAt: retryAt }),
+        ...(isForGood && { canResend: !isResend }),
+      });
     }
   }
 
-  #open(value: RequestedConfirmation, at: number, method: MethodName): void {
+  #open(value: RequestedConfirmation, method: MethodName): void {
     this.#queued = { seconds: 0, next: 1 };
     if (method === 'code') this.#hasMessage = true;
-    const ahead = Date.now() - at;
-    const timeOf = (time: string): number => Date.parse(time) + ahead;
+    const { expiresIn, resendIn = 0 } = value;
+    const now = Date.now();
     this.#set({
       ...this.#with(method),
       phase: 'open',
@@ -306,9 +333,11 @@ export class CodeFlow {
       recipient: value.maskedToken,
       codeLength: value.codeLength,
       attemptsLeft: value.attemptsLeft,
-      expiresAt: timeOf(value.expiresAt),
-      resendAt: value.resendAt === undefined ? 0 : timeOf(value.resendAt),
+      // Counted from the answer on, because the clocks of browser and server may differ.
+      expiresAt: now + expiresIn * 1_000,
+      resendAt: now + resendIn * 1_000,
       delivery: value.delivery ?? 'sent',
+      canResend: true,
     });
   }
 

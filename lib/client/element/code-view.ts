@@ -132,8 +132,11 @@ export class CodeView {
     setText(this.submit, texts.confirm);
     setText(this.passkey, texts.passkey);
     this.passkey.hidden = !isOpen || method !== 'passkey';
-    setText(this.start, phase === 'ended' ? texts.restart : texts.start);
-    this.start.hidden = isOpen || phase === 'confirmed';
+    const isUsedUp = isOpen && method === 'code' && !state.canResend;
+    setText(this.start, phase === 'ended' || isUsedUp ? texts.restart : texts.start);
+    this.start.hidden = (isOpen && !isUsedUp) || phase === 'confirmed';
+    // It stands beside the field, because a code that has arrived still confirms.
+    this.start.className = isUsedUp ? 'link' : 'primary';
     this.#alert(problem === null ? '' : sentenceOf(problem, state, texts), state);
     this.field.ariaInvalid = problem?.error === 'code-mismatch' ? 'true' : null;
     for (const button of [this.submit, this.passkey, this.start]) {
@@ -156,7 +159,7 @@ export class CodeView {
     const left = secondsUntil(state.expiresAt);
     const hasEnd = isOpen && Number.isFinite(left);
     setText(this.#expiry, hasEnd ? filled(texts.valid, { time: clockOf(left) }) : '');
-    this.resend.hidden = !isOpen || state.method !== 'code';
+    this.resend.hidden = !isOpen || state.method !== 'code' || !state.canResend;
     const wait = secondsUntil(state.resendAt);
     const text = wait > 0 ? filled(texts.resendIn, { time: clockOf(wait) }) : texts.resend;
     setText(this.resend, text);
@@ -252,6 +255,10 @@ function sentenceOf(problem: TwoFactorProblem, state: FlowState, texts: TwoFacto
   const isMismatch = problem.error === 'code-mismatch';
   // The last wrong code has ended the confirmation: that no attempts are left says less than why it has ended.
   const slug = isMismatch && state.phase === 'ended' ? 'attempts-exhausted' : problem.error;
+  // Without a time the person would wait for nothing.
+  if (slug === 'too-many-requests' && state.retryAt === 0) {
+    return state.canResend ? texts.locked : texts.cannotResend;
+  }
   return isMismatch && state.method === 'passkey'
     ? texts.passkeyRefused
     : (texts.problems[slug] ?? texts.problem);

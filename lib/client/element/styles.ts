@@ -47,8 +47,8 @@ input, textarea {
 }
 :host(:dir(rtl)) :is(input, textarea) { text-align: right; }
 input.long, textarea { font-size: 1.125rem; letter-spacing: .05em; }
-/* Lines are filled to their end: broken at its dashes only, a recovery code would need three of them on a telephone. */
-textarea { display: block; resize: none; field-sizing: content; min-block-size: 4.5rem; word-break: break-all; }
+/* A recovery code is broken at its dashes, so that its groups are those on the paper. It has a third line for wide letters. */
+textarea { display: block; resize: none; field-sizing: content; min-block-size: 4.5rem; }
 [aria-invalid=true] { border: 2px solid var(--_error); }
 button {
   min-block-size: 2.75rem;

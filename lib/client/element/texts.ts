@@ -7,7 +7,7 @@ import type { ProblemSlug } from '../problems.js';
 export interface TwoFactorTexts {
   /** The label of the button that requests the first confirmation. */
   readonly start: string;
-  /** The label of that button after the end of a confirmation. */
+  /** The label of that button after the end of a confirmation, or when its code cannot be sent again. */
   readonly restart: string;
   /** The sentence that names the recipient of the code. */
   readonly sent: string;
@@ -47,6 +47,10 @@ export interface TwoFactorTexts {
   readonly retryWait: string;
   /** Announced when that wait is over. */
   readonly retryNow: string;
+  /** Said when the server sends no further message of a confirmation, beside the button `restart`. */
+  readonly cannotResend: string;
+  /** Said instead of `problems['too-many-requests']` where the server names no time to wait for. */
+  readonly locked: string;
   /** The heading of the buttons for other methods, whose labels follow. */
   readonly others: string;
   readonly useCode: string;
@@ -94,6 +98,8 @@ export const ENGLISH: TwoFactorTexts = {
   resent: 'The code is on its way again.',
   retryWait: 'Please wait {time} before the next try.',
   retryNow: 'You can try again now.',
+  cannotResend: 'The code cannot be sent again.',
+  locked: 'There were too many tries.',
   others: 'Other ways to confirm',
   useCode: 'Send me a code',
   useTotp: 'Authenticator app',
@@ -118,6 +124,7 @@ export const ENGLISH: TwoFactorTexts = {
     'not-found': 'This can no longer be confirmed.',
     'passkey-unanswered': 'No passkey was used.',
     'recipient-not-allowed': 'No code can be sent there.',
+    'sender-removed': 'The code cannot be sent again.',
     'send-failed': 'The code could not be sent. Please try again in {time}.',
     'temporarily-unavailable': 'This does not work right now. Please try again in a moment.',
     'too-many-requests': 'There were too many tries. Please wait {time}.',

@@ -236,13 +236,14 @@ export class TwoFactorCode extends Base {
   }
 
   #changed(state: FlowState, before: FlowState): void {
-    const { phase, id, method, problem } = state;
+    const { phase, id, method, problem, canResend } = state;
     const hadFocus = this.matches(':focus-within');
     if (method !== before.method || id !== before.id) this.#view.field.value = '';
     this.#answerLeft = 0;
     this.#render();
     this.#tickWhileNeeded();
-    if (phase !== before.phase || method !== before.method) {
+    const hasOtherControls = method !== before.method || canResend !== before.canResend;
+    if (phase !== before.phase || hasOtherControls) {
       this.#readMessages();
       // The focus moves to the next step only when it was in this element: it must not be taken from a person who types elsewhere
       // on the page.

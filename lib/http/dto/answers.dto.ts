@@ -1,9 +1,8 @@
 import type { PasskeyDescriptor, PasskeyRequestOptions } from '../../confirmation/index.js';
 import { ApiMember, ApiModel } from '../open-api.js';
 import type { Problem } from '../problem.js';
+import { ID_EXAMPLE, TIME } from './examples.js';
 
-const TIME = { type: String, format: 'date-time', example: '2026-11-22T12:00:00.000Z' } as const;
-const ID_EXAMPLE = '06jk5q3v2o8s1g7h4n9t0c6m2e8p5r1vdq3g';
 const STATUSES = ['pending', 'confirmed', 'used', 'expired', 'locked', 'cancelled'] as const;
 
 /** The response of `POST request-confirmation` and `POST resend`. */
@@ -20,11 +19,26 @@ export class RequestConfirmationAnswer {
   expiresAt!: string;
 
   @ApiMember({
+    type: Number,
+    description: 'Whole seconds from this answer to expiresAt, rounded down; 0 after it.',
+    example: 599,
+  })
+  expiresIn!: number;
+
+  @ApiMember({
     ...TIME,
     required: false,
     description: 'From when on resend is accepted; with a message.',
   })
   resendAt?: string;
+
+  @ApiMember({
+    type: Number,
+    required: false,
+    description: 'Whole seconds from this answer to resendAt, rounded up; with a message.',
+    example: 30,
+  })
+  resendIn?: number;
 
   @ApiMember({ type: Number, description: 'Responses that may be tried.', example: 5 })
   attemptsLeft!: number;
@@ -124,8 +138,22 @@ export class CheckAnswer {
   @ApiMember({ ...TIME, description: 'Until when the code can be confirmed.' })
   expiresAt!: string;
 
+  @ApiMember({
+    type: Number,
+    description: 'Whole seconds from this answer to expiresAt, rounded down; 0 after it.',
+    example: 599,
+  })
+  expiresIn!: number;
+
   @ApiMember({ ...TIME, description: 'From when on resend is accepted, where a code can be sent.' })
   resendAt!: string;
+
+  @ApiMember({
+    type: Number,
+    description: 'Whole seconds from this answer to resendAt, rounded up; 0 after it.',
+    example: 30,
+  })
+  resendIn!: number;
 
   @ApiMember({
     type: String,

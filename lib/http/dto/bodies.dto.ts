@@ -1,6 +1,7 @@
 import { IsObject, IsOptional, IsString, MaxLength, MinLength } from 'class-validator';
 
 import { ApiMember, ApiModel } from '../open-api.js';
+import { ID_EXAMPLE } from './examples.js';
 
 /** The body of `POST request-confirmation`. */
 @ApiModel()
@@ -68,7 +69,7 @@ export class ConfirmationIdBody {
   @ApiMember({
     type: String,
     description: 'The id that request-confirmation answered.',
-    example: '06jk5q3v2o8s1g7h4n9t0c6m2e8p5r1vdq3g',
+    example: ID_EXAMPLE,
   })
   @IsString()
   @MinLength(1)

@@ -1,7 +1,6 @@
 import { ApiMember, ApiModel } from '../open-api.js';
+import { ID_EXAMPLE, TIME } from './examples.js';
 
-const TIME = { type: String, format: 'date-time', example: '2026-11-22T12:00:00.000Z' } as const;
-const ID_EXAMPLE = '06jk5q3v2o8s1g7h4n9t0c6m2e8p5r1vdq3g';
 const CODES = {
   type: String,
   isArray: true,

@@ -1,8 +1,7 @@
 import { IsBoolean, IsDefined, IsOptional, IsString, MaxLength, MinLength } from 'class-validator';
 
 import { ApiMember, ApiModel } from '../open-api.js';
-
-const ID_EXAMPLE = '06jk5q3v2o8s1g7h4n9t0c6m2e8p5r1vdq3g';
+import { ID_EXAMPLE } from './examples.js';
 
 /** The body of `POST factors/list` and `POST factors/recovery-codes`: an empty object. */
 @ApiModel()
