@@ -37,10 +37,10 @@ function nearestTo(variable: string): string {
 /** How many characters must be added, removed or replaced to make one text of the other (Levenshtein). */
 function distanceOf(one: string, other: string): number {
   let row = Array.from({ length: other.length + 1 }, (_, index) => index);
-  for (const [index, letter] of [...one].entries()) {
+  for (let index = 0; index < one.length; index += 1) {
     const next = [index + 1];
     for (let place = 0; place < other.length; place += 1) {
-      const replaced = row[place]! + Number(letter !== other[place]);
+      const replaced = row[place]! + Number(one[index] !== other[place]);
       next.push(Math.min(replaced, row[place + 1]! + 1, next[place]! + 1));
     }
     row = next;

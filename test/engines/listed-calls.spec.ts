@@ -31,10 +31,10 @@ const LISTED = [COMPARES, USES, CHARGES];
 const isListed = (sql: string): boolean => LISTED.some((text) => text.test(sql));
 /** Inserts several confirmations, and needs no transaction around it. */
 const INSERTS = /^INSERT INTO .two_factor_confirmation.[^(]+\([^)]+\) VALUES \([^)]+\), \(/s;
-const BRACKETS = ['ROLLBACK', 'BEGIN', 'COMMIT'];
+const BRACKETS = new Set(['ROLLBACK', 'BEGIN', 'COMMIT']);
 /** How many statements there are beside the begin and the end of transactions. */
 const countWork = (statements: readonly { readonly sql: string }[]): number =>
-  statements.filter(({ sql }) => !BRACKETS.includes(sql)).length;
+  statements.filter(({ sql }) => !BRACKETS.has(sql)).length;
 
 const open: TestApp[] = [];
 afterEach(async () => {

@@ -11,7 +11,7 @@ import {
 } from '../../lib/index.js';
 import { WRONG_CODE } from './canaries.js';
 import { interceptStatements } from './intercept-statements.js';
-import { startApp, type TestApp, type TestAppInput } from './test-app.js';
+import type { TestApp, TestAppInput } from './test-app.js';
 
 interface Logged {
   readonly sql: string;

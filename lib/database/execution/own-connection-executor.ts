@@ -16,7 +16,7 @@ import {
 } from '../database-error.js';
 import { abandonConnection, isStillExecuting } from '../drivers/abandon-connection.js';
 import { acquireDriverConnection } from '../drivers/acquire-driver-connection.js';
-import type { BoundStatement, ConnectionLease } from '../drivers/connection-lease.js';
+import type { ConnectionLease } from '../drivers/connection-lease.js';
 import {
   NO_ROWS_AFFECTED,
   type ExecutedStatement,
