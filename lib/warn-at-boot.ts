@@ -19,6 +19,11 @@ export function warnAtBoot(logger: Logger, options: ResolvedOptions): void {
         'void. Set one of them, or list both in TWO_FACTOR_SECRETS.',
     );
   }
+  for (const { variable, nearest } of options.unknownVariables) {
+    logger.warn(
+      `No option has the environment variable ${variable}, which is ignored: rename it if ${nearest} is meant.`,
+    );
+  }
   if (options.debugCodeResponse) {
     logger.warn('debugCodeResponse is on: the controller answers the codes.');
   }

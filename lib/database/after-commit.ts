@@ -1,5 +1,7 @@
 import type { DataSource, EntityManager, EntitySubscriberInterface, QueryRunner } from 'typeorm';
 
+import { pgStatusOf, pgStatusOnceAnswered } from './drivers/transaction-state.js';
+
 interface PendingCallback {
   /** The number of transactions and savepoints around the call. */
   readonly depth: number;
@@ -31,6 +33,8 @@ export class AfterCommit {
     // source that was destroyed and initialized again has lost its subscribers.
     const { subscribers } = this.dataSource;
     if (!subscribers.includes(this.#subscriber)) subscribers.push(this.#subscriber);
+    // A client of an old `pg` is listened to from now on, so that a statement that fails later is noticed at the commit.
+    void runner.connect().then(pgStatusOf, () => undefined);
     const pending = this.#pending.get(runner) ?? [];
     pending.push({ depth: depthOf(runner), callback });
     this.#pending.set(runner, pending);
@@ -40,8 +44,8 @@ export class AfterCommit {
   async #onCommitting(runner: QueryRunner): Promise<void> {
     // A savepoint that failed is rolled back on its own, and reported by `afterTransactionRollback`.
     if (depthOf(runner) > 1 || !this.#pending.has(runner)) return;
-    const connection = (await runner.connect()) as { getTransactionStatus?: () => string | null };
-    if ((connection.getTransactionStatus?.() ?? 'T') !== 'T') this.#pending.delete(runner);
+    const status = await pgStatusOnceAnswered(await runner.connect());
+    if ((status ?? 'T') !== 'T') this.#pending.delete(runner);
   }
 
   #onCommitted(runner: QueryRunner): void {

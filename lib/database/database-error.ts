@@ -7,6 +7,7 @@ import {
 import {
   codeLabelOf,
   isOfServer,
+  isSqlState,
   refusalOf,
   type ReportedError,
   UNKNOWN_REFUSAL,
@@ -55,7 +56,6 @@ const DUPLICATE_KEY = new Set<unknown>([
 ]);
 /** PostgreSQL undefined_table, undefined_column, invalid_schema_name; MySQL unknown table, unknown column. */
 const SCHEMA_MISSING = new Set<unknown>(['42P01', '42703', '3F000', 1146, 1054]);
-const SQLSTATE = /^[0-9A-Z]{5}$/;
 /** A broken connection (08), an operator's intervention (57P), a system error (58, XX), statement_completion_unknown (40003). */
 const UNKNOWN_OUTCOME = /^(?:08|57P|58|XX|40003)/;
 const SCHEMA_MISSING_SQLITE = /no such (table|column)|has no column named/;
@@ -93,21 +93,37 @@ export function isRolledBack(error: unknown): boolean {
   const { code } = driverErrorOf(error);
   return (
     typeof code === 'string' &&
-    SQLSTATE.test(code) &&
-    /\d/.test(code) &&
+    isSqlState(code) &&
     !UNKNOWN_OUTCOME.test(code) &&
     !isReadOnly(error)
   );
 }
 
 /**
- * The same for MySQL and MariaDB, which report an SQLSTATE beside their own code: of the values, of a constraint, of the syntax or
- * the privileges, of a lost race. Other errors, such as one of the COMMIT, leave the outcome open.
+ * The same for MySQL and MariaDB, which report an SQLSTATE beside their own code: of the values, of a constraint, of a trigger, of the
+ * syntax or the privileges, of a lost race. Other errors, such as one of the COMMIT, leave the outcome open. Checks of columns and
+ * missing defaults have no SQLSTATE of their own, and are known by their numbers.
  */
 export function isUndone(error: unknown): boolean {
-  const { sqlState } = driverErrorOf(error) as { readonly sqlState?: unknown };
-  const isRefused = typeof sqlState === 'string' && /^(?:22|23|42)/.test(sqlState);
-  return isRefused || isSerializationFailure(error) || isBatchUnsupported(error);
+  const reported = driverErrorOf(error);
+  const isRefused = /^(?:22|23|42|45)/.test(sqlStateOf(reported));
+  const isSetUp = isOfServer(reported) && refusalOf(reported).remedy === 'set-up';
+  return isRefused || isSetUp || isSerializationFailure(error) || isBatchUnsupported(error);
+}
+
+/**
+ * Whether MySQL or MariaDB has refused a statement and goes on with the connection. A server that is shutting down, a lost node and one
+ * that accepts no writes would refuse the same statement again for each call of a batch.
+ */
+export function isRefusedByServer(error: unknown): boolean {
+  const sqlState = sqlStateOf(driverErrorOf(error));
+  return sqlState !== '' && !UNKNOWN_OUTCOME.test(sqlState) && !isReadOnly(error);
+}
+
+/** The SQLSTATE that `mysql2` and `mysql` report beside the error number; empty for an error of the driver. */
+function sqlStateOf(reported: ReportedError): string {
+  const { sqlState } = reported as { readonly sqlState?: unknown };
+  return typeof sqlState === 'string' ? sqlState : '';
 }
 
 /** The server does not know the syntax, such as a database derived from PostgreSQL without SKIP LOCKED or JSON. */

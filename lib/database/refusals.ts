@@ -218,6 +218,11 @@ function primaryCodeOf(code: unknown): unknown {
 
 const SQLSTATE = /^[0-9A-Z]{5}$/;
 
+/** Whether a code is an SQLSTATE. Codes of Node's sockets such as EPIPE have five letters as well, and no digit. */
+export function isSqlState(code: string): boolean {
+  return SQLSTATE.test(code) && /\d/.test(code);
+}
+
 /** The code as an operator looks it up: `SQLSTATE 42501`, `errno 1142, ER_TABLEACCESS_DENIED_ERROR`, `ECONNRESET`. */
 export function codeLabelOf({ code, errno }: ReportedError): string {
   const name = typeof code === 'string' && code !== '' ? code : undefined;
@@ -226,13 +231,10 @@ export function codeLabelOf({ code, errno }: ReportedError): string {
   if (number !== undefined)
     return name === undefined ? `errno ${number}` : `errno ${number}, ${name}`;
   if (name === undefined) return typeof code === 'number' ? `errno ${code}` : 'no code';
-  return SQLSTATE.test(name) && /\d/.test(name) ? `SQLSTATE ${name}` : name;
+  return isSqlState(name) ? `SQLSTATE ${name}` : name;
 }
 
 /** Whether the code is one that a server sends. */
 export function isOfServer({ code, errno }: ReportedError): boolean {
-  return (
-    (typeof errno === 'number' && errno > 0) ||
-    (typeof code === 'string' && SQLSTATE.test(code) && /\d/.test(code))
-  );
+  return (typeof errno === 'number' && errno > 0) || (typeof code === 'string' && isSqlState(code));
 }

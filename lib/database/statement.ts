@@ -44,6 +44,18 @@ export class Statement {
   }
 }
 
+/** Builds each statement when its name is first asked for, and returns the same one after that. */
+export function statementsByName(
+  engine: Engine,
+): (name: number | string, sql: () => string) => Statement {
+  const built = new Map<number | string, Statement>();
+  return (name, sql) => {
+    const statement = built.get(name) ?? new Statement(engine, sql());
+    built.set(name, statement);
+    return statement;
+  };
+}
+
 type Compiled = Readonly<Pick<Statement, 'isPreparable' | 'name' | 'order' | 'text'>>;
 
 /** `:name` and the character before it. The `::` of a cast does not match. */

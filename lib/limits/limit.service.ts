@@ -49,7 +49,8 @@ export class LimitService {
     const { planner } = this.ledger;
     const failures = planner.failureKeys(scope);
     const messages = planner.messageKeys(scope);
-    // Two calls, because all other statements lock failures before windows, whatever their keys are.
+    // Two calls, because PostgreSQL's statements lock failures before windows; one statement in the order of keys could deadlock
+    // with them.
     await this.ledger.release(failures);
     if (messages.length > 0) await this.ledger.release(messages);
     const { token, subject } = scope;

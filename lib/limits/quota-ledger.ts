@@ -35,6 +35,7 @@ import type { LimitClauses } from './store/dialects/limit-clauses.js';
 import type { LimitJoins } from './store/dialects/limit-joins.js';
 import { lockMsAfter } from './store/limit-rules.js';
 import type { LimitStore, QuotaRequest, QuotaUsage } from './store/limit-store.interface.js';
+import { byKey } from './store/quota-order.js';
 import { NO_OWNER, ownerOf } from './store/slot-owner.js';
 
 /**
@@ -364,9 +365,4 @@ export function prefixedMessage(
 ): PrefixedMessage | null {
   const { token } = scope;
   return way === undefined || token === null ? null : { way, token, limitClass: classOf(scope) };
-}
-
-/** The one order in which a call locks its quotas: calls that lock the same quotas in two orders would deadlock. */
-function byKey(one: QuotaRequest, other: QuotaRequest): number {
-  return one.key < other.key ? -1 : 1;
 }

@@ -57,6 +57,7 @@ export async function createTable<Entity extends ObjectLiteral>(
       await queryRunner.createIndices(existing, missingIndices(existing, wanted));
       return;
     }
+    if (await hasJustBeenCreated(queryRunner, tablePath)) return;
     await queryRunner.createTable(
       new Table({
         name: tablePath,
@@ -72,12 +73,34 @@ export async function createTable<Entity extends ObjectLiteral>(
       }),
     );
     if (engineOf(dataSource) === 'postgres') {
-      const table = tablePath.split('.').map((name) => dataSource.driver.escape(name));
-      await queryRunner.query(`ALTER TABLE ${table.join('.')} SET (fillfactor = ${FILL_FACTOR})`);
+      const table = escapedPath(queryRunner, tablePath);
+      await queryRunner.query(`ALTER TABLE ${table} SET (fillfactor = ${FILL_FACTOR})`);
     }
   } finally {
     await unlock();
   }
+}
+
+function escapedPath(queryRunner: QueryRunner, tablePath: string): string {
+  const { driver } = dataSourceOf(queryRunner);
+  return tablePath
+    .split('.')
+    .map((name) => driver.escape(name))
+    .join('.');
+}
+
+/**
+ * Whether another instance has created the table while this one waited for its lock. A transaction of PostgreSQL that is `repeatable
+ * read` or stricter has its snapshot from before the wait, and lists the tables of that time. `to_regclass` looks a name up in the
+ * catalogue as it is now, as CREATE TABLE does.
+ */
+async function hasJustBeenCreated(queryRunner: QueryRunner, tablePath: string): Promise<boolean> {
+  if (engineOf(dataSourceOf(queryRunner)) !== 'postgres') return false;
+  const rows: { found: string | null }[] = await queryRunner.query(
+    'SELECT CAST(to_regclass($1) AS text) AS found',
+    [escapedPath(queryRunner, tablePath)],
+  );
+  return rows[0]!.found !== null;
 }
 
 function assertColumns({ name, columns }: Table, expected: readonly string[]): void {
@@ -108,7 +131,10 @@ const LOCK = { number: 3_486_093_527, name: 'two_factor_migrations', seconds: 60
 async function lockMigrations(queryRunner: QueryRunner): Promise<() => Promise<unknown>> {
   const engine = engineOf(dataSourceOf(queryRunner));
   if (engine === 'mysql') {
-    await queryRunner.query(`SELECT GET_LOCK('${LOCK.name}', ${LOCK.seconds})`);
+    const rows: { isLocked: number | string | null }[] = await queryRunner.query(
+      `SELECT GET_LOCK('${LOCK.name}', ${LOCK.seconds}) AS isLocked`,
+    );
+    if (Number(rows[0]?.isLocked) !== 1) throw lockedError();
     // MySQL reads the list of tables by the snapshot of the transaction, in which a table that was made during the wait is
     // not there. Nothing is given up by it: each CREATE TABLE commits as well.
     await queryRunner.query('COMMIT');
@@ -121,6 +147,14 @@ async function lockMigrations(queryRunner: QueryRunner): Promise<() => Promise<u
     return () => queryRunner.query(`SELECT pg_advisory_unlock(${LOCK.number})`);
   }
   return () => Promise.resolve();
+}
+
+function lockedError(): TwoFactorConfigurationError {
+  return new TwoFactorConfigurationError(
+    `The lock ${LOCK.name} was not free within ${LOCK.seconds} seconds, so that another instance is still running the migrations ` +
+      `or has hung. Start this one again once it has ended; SELECT IS_USED_LOCK('${LOCK.name}') names the connection that has the ` +
+      'lock, and KILL ends it.',
+  );
 }
 
 export async function dropTable<Entity extends ObjectLiteral>(

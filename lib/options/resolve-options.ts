@@ -19,6 +19,7 @@ import type { ResolvedOptions } from './resolved-options.interface.js';
 import { resolveSecrets } from './secrets.js';
 import { resolveTestRecipients } from './test-recipients.js';
 import { isInteger, readSetting, SETTINGS, formatValue } from './settings.js';
+import { unknownVariables } from './unknown-variables.js';
 import type {
   PurposeDefinition,
   SenderEntry,
@@ -99,6 +100,7 @@ export function resolveOptions(
 
   return Object.freeze<ResolvedOptions>({
     ...resolveSecrets(options, environment, developmentFeatures, application),
+    unknownVariables: unknownVariables(environment),
     application,
     senders,
     defaultSender: read('defaultSender'),

@@ -3,6 +3,7 @@ import type { ResolvedMessages } from './messages.js';
 import type { ConfiguredMethods } from './methods.js';
 import type { ResolvedLimits } from './resolved-limits.interface.js';
 import type { ResolvedTestRecipient } from './test-recipients.js';
+import type { UnknownVariable } from './unknown-variables.js';
 import type { Clock, PurposeDefinition, SenderEntry } from './two-factor-options.interface.js';
 
 /** The resolved options: complete, validated, frozen, and without raw secrets. */
@@ -12,6 +13,8 @@ export interface ResolvedOptions {
   readonly secretIsRandom: boolean;
   /** Whether a secret of the environment replaces another secret of the options. */
   readonly secretIsReplaced: boolean;
+  /** Variables of the environment that nothing reads. */
+  readonly unknownVariables: readonly UnknownVariable[];
   /** The empty string when the application has no name. */
   readonly application: string;
   readonly senders: ReadonlyMap<string, SenderEntry>;

@@ -240,6 +240,13 @@ async function saidOfProxy(): Promise<string> {
   return lines.join();
 }
 
+async function saidOfMisspeltVariable(): Promise<string> {
+  const lines = linesAt('warn');
+  vi.stubEnv('TWO_FACTOR_MAX_ATTEMPT', '3');
+  await start({});
+  return lines.filter((line) => line.includes('environment variable')).join('\n');
+}
+
 const METHODS = [totp({ issuer: 'ACME' })];
 
 /** What is logged where `purposes.factors` has these members beside its subject. */
@@ -303,6 +310,7 @@ const PLANTS: Readonly<Record<number, Plant>> = {
   },
   25: { said: () => saidOfFactors({}) },
   26: { said: saidOfUnobtainableProof },
+  27: { said: saidOfMisspeltVariable },
 };
 
 async function boot(plant: Plant): Promise<INestApplication> {

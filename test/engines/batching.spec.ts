@@ -1,30 +1,27 @@
-// Batched calls: each gets the answer that it gets alone.
-import { setTimeout as sleep } from 'node:timers/promises';
-
-import { IsNull } from 'typeorm';
+// Batched calls of PostgreSQL: each gets the answer that it gets alone.
+import { IsNull, type DataSource } from 'typeorm';
 import { afterEach, describe, expect, it } from 'vitest';
 
 import { bindArrays, batchRowsSql } from '../../lib/database/batching/batch-rows.js';
 import { Statement } from '../../lib/database/statement.js';
 import {
   ConfirmationRecord,
-  TwoFactorConfigurationError,
   TwoFactorTooManyRequestsError,
   TwoFactorUnavailableError,
   type LimitsOptions,
 } from '../../lib/index.js';
-import { WRONG_CODE } from '../support/canaries.js';
+import { describeBatches, many } from '../support/batch-contract.js';
 import { engines, type EngineName } from '../support/engines.js';
 import { interceptStatements } from '../support/intercept-statements.js';
 import { startApp, type TestApp, type TestAppInput } from '../support/test-app.js';
 
-const JOINED = /^WITH given AS MATERIALIZED/;
+const JOINED = /^WITH given AS MATERIALIZED \(SELECT \* FROM \(SELECT unnest/;
 
-let test: TestApp;
-afterEach(() => test.close());
-
-const many = <T>(count: number, work: (index: number) => Promise<T>): Promise<T[]> =>
-  Promise.all(Array.from({ length: count }, (_, index) => work(index)));
+let test: TestApp | undefined;
+afterEach(async () => {
+  await test?.close();
+  test = undefined;
+});
 
 // Without limits an attempt is another statement, which charges nothing, and is batched as well.
 const settings = engines.flatMap((engine) =>
@@ -50,91 +47,32 @@ async function startBatching(
   return test;
 }
 
+async function spoilInserts(dataSource: DataSource): Promise<void> {
+  await dataSource.query(`CREATE FUNCTION spoil() RETURNS trigger AS $$ BEGIN
+    IF NEW.subject = 'spoiler' THEN RAISE 'spoiled'; END IF; RETURN NEW; END $$ LANGUAGE plpgsql`);
+  await dataSource.query(
+    'CREATE TRIGGER spoil BEFORE INSERT ON two_factor_confirmation FOR EACH ROW EXECUTE FUNCTION spoil()',
+  );
+}
+
+for (const { engine, setting, limits } of settings) {
+  describeBatches(`${engine} with ${setting}`, {
+    start: (input = {}) =>
+      startApp({
+        engine,
+        ...input,
+        options: { batching: true, env: false, limits, ...input.options },
+      }),
+    isBatched: (sql) => JOINED.test(sql),
+    countWork: ({ length }) => length,
+    work: { confirm: 3, use: 3, single: 40 },
+    spoilInserts,
+    unsupported: { code: '42601' },
+  });
+}
+
 describe.each(settings)('On $engine with $setting', ({ engine, limits }) => {
   const start = (input?: TestAppInput): Promise<TestApp> => startBatching(engine, limits, input);
-
-  it('sends concurrent calls in three statements, and with batching: false in one statement each', async () => {
-    const { confirmer, log } = await start();
-    const single = await startApp({ engine, options: { batching: false, limits } });
-    const count = async ({ log: itsLog }: TestApp, work: () => Promise<unknown>): Promise<number> =>
-      (await itsLog.during(work)).length;
-
-    const states = await many(40, () => confirmer.makeConfirmation());
-    const confirmed = await log.during(() =>
-      Promise.all(states.map((state) => confirmer.confirm(state.id, state.code!))),
-    );
-    const used = await count(test, () => Promise.all(states.map((state) => confirmer.use(state))));
-    const made = await count(single, () => many(40, () => single.confirmer.makeConfirmation()));
-    await single.close();
-
-    expect(confirmed.some(({ sql }) => JOINED.test(sql))).toBe(true);
-    expect(confirmed.length).toBeLessThanOrEqual(3);
-    expect(used).toBeLessThanOrEqual(3);
-    expect(made).toBe(40);
-  });
-
-  it('returns to each call its own answer when calls share a transaction', async () => {
-    const { confirmer, clock } = await start();
-    const expired = await confirmer.makeConfirmation();
-    clock.advance(700);
-    const bindingOf = (index: number) => ({
-      purpose: 'login',
-      subject: `ann ${index}'s "\\ \u00fc \u{1F600}`,
-    });
-    const fresh = (index: number): ReturnType<typeof confirmer.makeConfirmation> =>
-      confirmer.makeConfirmation({ ...bindingOf(index), meta: { a: ['"', 1] } });
-    const [right, wrong, last, locked, cancelled, confirmed] = await many(6, fresh);
-    for (let tries = 0; tries < 5; tries += 1) await confirmer.confirm(locked!.id, WRONG_CODE);
-    for (let tries = 0; tries < 4; tries += 1) await confirmer.confirm(last!.id, WRONG_CODE);
-    await confirmer.cancel(cancelled!);
-    await confirmer.confirm(confirmed!.id, confirmed!.code!);
-    const unknown = `${right!.id.slice(0, 20)}${'0'.repeat(16)}`;
-
-    const answers = await Promise.all([
-      confirmer.confirm((await fresh(6)).id, WRONG_CODE),
-      confirmer.confirm(right!.id, right!.code!),
-      confirmer.confirm(wrong!.id, WRONG_CODE),
-      confirmer.confirm(last!.id, last!.code!),
-      confirmer.confirm(locked!.id, locked!.code!),
-      confirmer.confirm(cancelled!.id, cancelled!.code!),
-      confirmer.confirm(confirmed!.id, confirmed!.code!),
-      confirmer.confirm(expired.id, expired.code!),
-      confirmer.confirm(unknown, '123456'),
-    ]);
-
-    expect(
-      answers.map(([state, done]) => [
-        state?.id ?? null,
-        state?.status ?? null,
-        state?.attemptsLeft ?? null,
-        done,
-      ]),
-    ).toEqual([
-      [answers[0][0]!.id, 'pending', 4, false],
-      [right!.id, 'confirmed', 4, true],
-      [wrong!.id, 'pending', 4, false],
-      [last!.id, 'confirmed', 0, true],
-      [locked!.id, 'locked', 0, false],
-      [cancelled!.id, 'cancelled', 5, false],
-      [confirmed!.id, 'confirmed', 4, false],
-      [expired.id, 'expired', 5, false],
-      [null, null, null, false],
-    ]);
-    expect(answers[1][0]).toMatchObject({ ...bindingOf(0), meta: { a: ['"', 1] } });
-    const withKey = { ...bindingOf(5), idempotencyKey: 'sixteen-characters' };
-    const uses = [
-      confirmer.use(right!, bindingOf(0)),
-      confirmer.use(last!, { ...bindingOf(2), purpose: 'logout' }),
-      confirmer.use(last!, { ...bindingOf(2), subject: 'bob' }),
-      confirmer.use(wrong!, bindingOf(1)),
-      confirmer.use(confirmed!, withKey),
-      confirmer.use(unknown, bindingOf(0)),
-      confirmer.use(last!, bindingOf(2)),
-      confirmer.use(right!, bindingOf(0)),
-    ];
-    expect(await Promise.all(uses)).toEqual([true, false, false, false, true, false, true, false]);
-    expect(await confirmer.use(confirmed!, withKey)).toBe(true);
-  });
 
   it('whatever they give arrives as it is', async () => {
     const { dataSource } = await start();
@@ -225,67 +163,6 @@ describe.each(settings)('On $engine with $setting', ({ engine, limits }) => {
     expect([foreign, spent, unknown]).toEqual([2, 2, 2]);
   });
 
-  it('delays only the call of a locked row, and no other call of its batch', async () => {
-    const { confirmer, dataSource } = await start();
-    const states = await many(40, () => confirmer.makeConfirmation({ isConfirmed: true }));
-    const [locked, ...others] = states;
-    let isFree = false;
-    const waiting = await dataSource.transaction(async (manager) => {
-      await manager.query(
-        `SELECT 1 FROM two_factor_confirmation WHERE id = '${locked!.id}' FOR UPDATE`,
-      );
-      const used = [...others.slice(0, 20), locked!, ...others.slice(20)].map((state) =>
-        confirmer.use(state).then((done) => ({ done, isFree })),
-      );
-      const first = used.filter((_, index) => index !== 20);
-      expect(await Promise.all(first)).toEqual(first.map(() => ({ done: true, isFree: false })));
-      isFree = true;
-      return () => used[20]!;
-    });
-
-    expect(await waiting()).toEqual({ done: true, isFree: true });
-  });
-
-  it('which one statement without SKIP LOCKED, the naive twin, would not do', async () => {
-    const { confirmer, dataSource } = await start({ options: { databaseTimeoutMs: 1_000 } });
-    interceptStatements(dataSource, (sql, run) => run(sql.replace('SKIP LOCKED', '')));
-    const states = await many(40, () => confirmer.makeConfirmation({ isConfirmed: true }));
-    const refused = await dataSource.transaction(async (manager) => {
-      await manager.query(
-        `SELECT 1 FROM two_factor_confirmation WHERE id = '${states[20]!.id}' FOR UPDATE`,
-      );
-      return Promise.allSettled(states.map((state) => confirmer.use(state)));
-    });
-
-    expect(refused.filter(({ status }) => status === 'rejected').length).toBeGreaterThan(10);
-  });
-
-  it('rejects only the call that makes the statement of its batch fail', async () => {
-    const { confirmer, dataSource, log } = await start();
-    await dataSource.query(`CREATE FUNCTION spoil() RETURNS trigger AS $$ BEGIN
-      IF NEW.subject = 'spoiler' THEN RAISE 'spoiled'; END IF; RETURN NEW; END $$ LANGUAGE plpgsql`);
-    await dataSource.query(
-      'CREATE TRIGGER spoil BEFORE INSERT ON two_factor_confirmation FOR EACH ROW EXECUTE FUNCTION spoil()',
-    );
-
-    let answers: PromiseSettledResult<unknown>[] = [];
-    const statements = await log.during(async () => {
-      answers = await Promise.allSettled(
-        Array.from({ length: 20 }, (_, index) =>
-          confirmer.makeConfirmation({ subject: index === 10 ? 'spoiler' : `ann-${index}` }),
-        ),
-      );
-    });
-
-    expect(statements.some(({ sql }) => JOINED.test(sql))).toBe(true);
-    expect(answers.map(({ status }) => status === 'fulfilled')).toEqual(
-      Array.from({ length: 20 }, (_, index) => index !== 10),
-    );
-    expect(answers[10]).toMatchObject({
-      reason: expect.any(TwoFactorConfigurationError) as unknown,
-    });
-  });
-
   it('reports no call as undone when a statement gets no answer', async () => {
     const { confirmer, dataSource } = await start();
     const states = await many(20, () => confirmer.makeConfirmation({ isConfirmed: true }));
@@ -314,46 +191,6 @@ describe.each(settings)('On $engine with $setting', ({ engine, limits }) => {
         await confirmer.use(states[index]!, { idempotencyKey: `sixteen-characters-${index}` }),
       ).toBe(true);
     }
-  });
-
-  it('tries SKIP LOCKED once when the server does not support it', async () => {
-    const { confirmer, dataSource } = await start();
-    let joined = 0;
-    interceptStatements(dataSource, async (sql, run) => {
-      if (!JOINED.test(sql)) return run();
-      joined += 1;
-      throw Object.assign(new Error('syntax error at or near "SKIP"'), { code: '42601' });
-    });
-
-    const states = await many(20, () => confirmer.makeConfirmation({ isConfirmed: true }));
-    const used = await Promise.all(states.map((state) => confirmer.use(state)));
-
-    expect(used).toEqual(states.map(() => true));
-    expect(joined).toBe(1);
-  });
-
-  it('does nothing for a call that was refused because its deadline had passed', async () => {
-    const { confirmer, dataSource } = await start({
-      dataSource: { poolSize: 1 },
-      options: { databaseTimeoutMs: 300 },
-    });
-    const states = await many(6, () => confirmer.makeConfirmation({ isConfirmed: true }));
-    const early: Promise<boolean>[] = [];
-    const late: Promise<boolean>[] = [];
-    // The only connection is taken for longer than the first ones wait, and not as long as the last ones do.
-    await dataSource.transaction(async () => {
-      early.push(...states.slice(0, 3).map((state) => confirmer.use(state)));
-      for (const each of early) each.catch(() => undefined);
-      await sleep(200);
-      late.push(...states.slice(3).map((state) => confirmer.use(state)));
-      await sleep(200);
-    });
-
-    expect((await Promise.allSettled(early)).map(({ status }) => status)).toEqual(
-      early.map(() => 'rejected'),
-    );
-    expect(await Promise.all(late)).toEqual([true, true, true]);
-    for (const state of states.slice(0, 3)) expect(await confirmer.use(state)).toBe(true);
   });
 });
 

@@ -4,6 +4,7 @@ import { Client, Connection, types } from 'pg';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 
 import { TwoFactorUnavailableError } from '../../lib/index.js';
+import { factorsOf, METHODS } from '../support/authenticator.js';
 import { engines, mysqlServers, servers, type EngineName } from '../support/engines.js';
 import { SILENT, startApp, type TestApp } from '../support/test-app.js';
 
@@ -116,12 +117,22 @@ describe.each(mysqlServers)('On %s', (engine) => {
 describe.each(servers)('On %s', (engine) => {
   it('a clock that answers no number any more fails its calls, and leaves the connection as it was', async () => {
     let now = (): unknown => Date.now();
-    await start(engine, { poolSize: 1 }, { clock: { now: () => now() as number } });
+    const clock = { now: () => now() as number };
+    await start(engine, { poolSize: 1 }, { clock, methods: METHODS });
     const { confirmer, dataSource } = test;
     const state = await confirmer.makeConfirmation();
     now = () => new Date();
 
     await expect(confirmer.confirm(state, 'WRONGCODE')).rejects.toBeInstanceOf(Error);
+    // In a transaction of several statements as well it is no failure of the database.
+    let asked = 0;
+    now = () => {
+      asked += 1;
+      return asked === 1 ? Date.now() : new Date();
+    };
+    await expect(factorsOf(test).enrol({ subject: 'ann', method: 'totp' })).rejects.toThrow(
+      /value \w+ is neither a text nor a number/,
+    );
 
     expect(await dataSource.query("SELECT 'there' AS answer")).toMatchObject([{ answer: 'there' }]);
     now = () => Date.now();

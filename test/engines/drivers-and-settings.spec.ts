@@ -4,9 +4,11 @@ import mysql from 'mysql2';
 import * as pg from 'pg';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 
+import { AfterCommit } from '../../lib/database/after-commit.js';
 import { Capabilities } from '../../lib/database/capabilities.js';
 import { TwoFactorUnavailableError } from '../../lib/index.js';
 import { enrolApp, factorsOf, METHODS } from '../support/authenticator.js';
+import { askElsewhere, confirmedOnes, leaveTransactionsOpen } from '../support/batch-contract.js';
 import { engines, mysqlServers, openDatabase } from '../support/engines.js';
 import { SILENT, startApp, type TestApp, type TestAppInput } from '../support/test-app.js';
 
@@ -89,6 +91,55 @@ describe.each(only('postgres'))('On %s', (engine) => {
       await owner.release();
       // What was given up was cancelled on the server.
       expect(await direct.confirmer.use(locked)).toBe(true);
+    },
+  );
+
+  it.each(PATHS)(
+    'transactions that were left open are noticed with a `pg` before 8.21, which does not tell of them, %s',
+    async (_, dataSource) => {
+      // As in an older version: neither the method nor what it reads is there.
+      class OlderClient extends pg.Client {}
+      Object.defineProperty(OlderClient.prototype, 'getTransactionStatus', { value: undefined });
+      class OlderPool extends pg.Pool {
+        constructor(config: pg.PoolConfig) {
+          super({ ...config, Client: OlderClient });
+        }
+      }
+      const poolSize = 3;
+      const test = await start({
+        engine,
+        options: { methods: METHODS },
+        dataSource: { ...dataSource, poolSize, driver: { ...pg, Pool: OlderPool } },
+      });
+      const { confirmer } = test;
+      await test.dataSource.query('CREATE TABLE effect (id int)');
+      const proofs = await confirmedOnes(test, 3);
+      const afterCommit = new AfterCommit(test.dataSource);
+      const called: string[] = [];
+
+      await leaveTransactionsOpen(test.dataSource, poolSize, 'INSERT INTO effect VALUES (1)');
+      const [, ...uses] = await Promise.all([
+        factorsOf(test).enrol({ subject: 'ann', method: 'totp' }),
+        ...proofs.map((proof) => confirmer.use(proof)),
+      ]);
+      for (const divisor of [0, 1]) {
+        await test.dataSource.transaction(async (manager) => {
+          afterCommit.run(manager, () => called.push(`by ${divisor}`));
+          // After an error the server answers COMMIT by a rollback, and reports no error.
+          await manager.query(`SELECT 1 / ${divisor}`).catch(() => undefined);
+        });
+      }
+      const [effects, used] = await askElsewhere(test, (other) =>
+        Promise.all([
+          other.query('SELECT id FROM effect'),
+          other.query('SELECT id FROM two_factor_confirmation WHERE used_at IS NOT NULL'),
+        ]),
+      );
+
+      expect(uses).toEqual([true, true, true]);
+      expect(used).toHaveLength(3);
+      expect(effects).toEqual([]);
+      expect(called).toEqual(['by 1']);
     },
   );
 

@@ -10,7 +10,10 @@ import {
   TwoFactorConfigurationError,
   TwoFactorUnavailableError,
 } from '../../lib/index.js';
+import { enrolApp, factorsOf, METHODS } from '../support/authenticator.js';
+import { askElsewhere, confirmedOnes, leaveTransactionsOpen } from '../support/batch-contract.js';
 import { engines, servers, type EngineName } from '../support/engines.js';
+import { interceptStatements } from '../support/intercept-statements.js';
 import { SECRET, startApp, type TestApp, type TestAppInput } from '../support/test-app.js';
 
 let test: TestApp;
@@ -45,6 +48,61 @@ describe.each(servers)('On %s', (engine) => {
 
     expect(await confirmer.use(proof)).toBe(false);
     expect((await confirmer.check(guessed.id))[0]?.attemptsLeft).toBe(4);
+  });
+
+  it('rolls back what a handler wrote into a transaction that it left open, before a batch or a change of factors begins its own', async () => {
+    const poolSize = 5;
+    const app = await start(engine, {
+      dataSource: { poolSize },
+      options: { methods: METHODS, batching: true, env: false },
+    });
+    const { confirmer, dataSource } = app;
+    const factors = factorsOf(app);
+    await dataSource.query('CREATE TABLE effect (id int)');
+    const proofs = await confirmedOnes(app, 12);
+    await enrolApp(app, 'ann');
+
+    await leaveTransactionsOpen(dataSource, poolSize, 'INSERT INTO effect VALUES (1)');
+    const [codes, ...uses] = await Promise.all([
+      factors.regenerateRecoveryCodes({ subject: 'ann' }),
+      ...proofs.map((proof) => confirmer.use(proof)),
+    ]);
+    const effects = await askElsewhere(app, (other) => other.query('SELECT id FROM effect'));
+
+    expect(uses).toEqual(proofs.map(() => true));
+    expect(codes).toHaveLength(10);
+    expect(effects).toEqual([]);
+  });
+
+  it('a rollback that fails does not hide the error for which it was sent, and its connection is closed', async () => {
+    const app = await start(engine, {
+      dataSource: { poolSize: 1 },
+      options: { methods: METHODS },
+    });
+    const { dataSource } = app;
+    await dataSource.query(
+      engine === 'postgres'
+        ? 'ALTER TABLE two_factor_factor ADD CONSTRAINT none CHECK (false) NOT VALID'
+        : "CREATE TRIGGER none BEFORE INSERT ON two_factor_factor FOR EACH ROW SIGNAL SQLSTATE '45000'",
+    );
+    const idOfConnection = async (): Promise<unknown> =>
+      dataSource.query(
+        engine === 'postgres' ? 'SELECT pg_backend_pid() AS id' : 'SELECT CONNECTION_ID() AS id',
+      );
+    const before = await idOfConnection();
+    let hasBegun = false;
+    interceptStatements(dataSource, async (sql, run) => {
+      hasBegun ||= sql === 'BEGIN';
+      if (sql !== 'ROLLBACK' || !hasBegun) return run();
+      throw Object.assign(new Error('The network is down.'), { code: 'ECONNRESET' });
+    });
+
+    await expect(factorsOf(app).enrol({ subject: 'ann', method: 'totp' })).rejects.toThrow(
+      /A column, a constraint or a trigger refuses a row/,
+    );
+
+    expect(hasBegun).toBe(true);
+    expect(await idOfConnection()).not.toEqual(before);
   });
 
   it('a locked row holds one connection, not the pool', async () => {

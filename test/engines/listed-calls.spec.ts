@@ -1,7 +1,8 @@
 // Concurrent calls that MySQL and MariaDB execute together: each gets the answer that it gets alone.
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import { afterEach, describe, expect, it } from 'vitest';
+import type { DataSource } from 'typeorm';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 
 import {
   LimitService,
@@ -10,9 +11,17 @@ import {
   type ConfirmationState,
 } from '../../lib/index.js';
 import { WRONG_CODE } from '../support/canaries.js';
-import { mysqlServers } from '../support/engines.js';
+import {
+  bindingOf,
+  confirmedOnes,
+  describeBatches,
+  makeMany,
+  many,
+  personOf,
+} from '../support/batch-contract.js';
+import { mysqlServers, type EngineName } from '../support/engines.js';
 import { interceptStatements } from '../support/intercept-statements.js';
-import { SILENT, startApp, type TestApp, type TestAppInput } from '../support/test-app.js';
+import { startApp, type TestApp, type TestAppInput } from '../support/test-app.js';
 
 /** Statements for several calls. */
 const COMPARES = /^UPDATE \(SELECT .+ STRAIGHT_JOIN .two_factor_limit./s;
@@ -20,28 +29,17 @@ const USES = /^UPDATE \(SELECT (?!.+two_factor_limit)/s;
 const CHARGES = /^INSERT INTO .two_factor_limit.[^(]+\([^)]+\) VALUES .*BIT_COUNT/s;
 const LISTED = [COMPARES, USES, CHARGES];
 const isListed = (sql: string): boolean => LISTED.some((text) => text.test(sql));
+/** Inserts several confirmations, and needs no transaction around it. */
+const INSERTS = /^INSERT INTO .two_factor_confirmation.[^(]+\([^)]+\) VALUES \([^)]+\), \(/s;
+const BRACKETS = new Set(['ROLLBACK', 'BEGIN', 'COMMIT']);
 /** How many statements there are beside the begin and the end of transactions. */
 const countWork = (statements: readonly { readonly sql: string }[]): number =>
-  statements.filter(({ sql }) => sql !== 'BEGIN' && sql !== 'COMMIT').length;
+  statements.filter(({ sql }) => !BRACKETS.has(sql)).length;
 
 const open: TestApp[] = [];
 afterEach(async () => {
   for (const each of open.splice(0).toReversed()) await each.close();
 });
-
-const many = <T>(count: number, work: (index: number) => Promise<T>): Promise<T[]> =>
-  Promise.all(Array.from({ length: count }, (_, index) => work(index)));
-
-const personOf = (index: number) => ({
-  token: `person-${index}@example.com`,
-  subject: `person ${index}'s "\\ \u00fc \u{1F600}`,
-  purpose: 'login',
-});
-
-const bindingOf = (index: number) => {
-  const { subject, purpose } = personOf(index);
-  return { subject, purpose };
-};
 
 const connectionLost = (): Error =>
   Object.assign(new Error('Connection lost'), { code: 'PROTOCOL_CONNECTION_LOST' });
@@ -54,137 +52,60 @@ function expectLost(answers: readonly PromiseSettledResult<unknown>[]): void {
   }
 }
 
+/** Calls go together once the answer of a statement for one call has arrived. */
+async function startBatching(engine: EngineName, input: TestAppInput = {}): Promise<TestApp> {
+  const test = await startApp({
+    engine,
+    ...input,
+    // Also in the rounds whose environment switches batching and limits off.
+    options: { batching: true, env: false, limits: {}, ...input.options },
+  });
+  const { id } = await test.confirmer.makeConfirmation({ subject: 'first' });
+  await test.confirmer.confirm(id, WRONG_CODE);
+  return test;
+}
+
+/** Makes the server refuse each insert, or each update, of a confirmation of the subject "spoiler". */
+async function spoil(
+  dataSource: DataSource,
+  event: 'INSERT' | 'UPDATE',
+  signal: string,
+): Promise<void> {
+  await dataSource.query(`
+    CREATE TRIGGER spoil BEFORE ${event} ON two_factor_confirmation FOR EACH ROW
+    IF NEW.subject = 'spoiler' THEN SIGNAL ${signal}; END IF`);
+}
+
+for (const engine of mysqlServers) {
+  describeBatches(engine, {
+    start: (input) => startBatching(engine, input),
+    isBatched: (sql) => isListed(sql) || INSERTS.test(sql),
+    countWork,
+    work: { confirm: 12, use: 6, single: 80 },
+    spoilInserts: (dataSource) => spoil(dataSource, 'INSERT', "SQLSTATE '45000'"),
+    unsupported: { errno: 1175, sqlState: 'HY000' },
+  });
+}
+
 describe.each(mysqlServers)('Concurrent calls on %s', (engine) => {
-  /** Calls go together once the answer of a statement for one call has arrived. */
-  async function start(input: TestAppInput = {}): Promise<TestApp> {
-    const test = await startApp({
-      engine,
-      ...input,
-      // Also in the rounds whose environment switches batching and limits off.
-      options: { batching: true, env: false, limits: {}, ...input.options },
-    });
+  const start = async (input?: TestAppInput): Promise<TestApp> => {
+    const test = await startBatching(engine, input);
     open.push(test);
-    const { id } = await test.confirmer.makeConfirmation({ subject: 'first' });
-    await test.confirmer.confirm(id, WRONG_CODE);
     return test;
-  }
-  const makeMany = (
-    { confirmer }: TestApp,
-    count: number,
-    from = 0,
-  ): Promise<ConfirmationState[]> =>
-    many(count, (index) => confirmer.makeConfirmation(personOf(from + index)));
+  };
   const failuresOf = async ({ app }: TestApp, index: number): Promise<number> => {
     const { token, subject } = personOf(index);
     return (await app.get(LimitService).failures({ token, subject })).count;
   };
 
-  it('sends 40 calls of a kind in six statements at most, and with batching: false in one each', async () => {
+  it('charges and inserts 40 requests in sixteen statements at most', async () => {
     const test = await start();
-    const single = await start({ options: { batching: false } });
-    const { confirmer, log } = test;
 
-    const made = await log.during(() => makeMany(test, 40));
-    const states = await makeMany(test, 40, 40);
-    const confirmed = await log.during(() =>
-      Promise.all(states.map(({ id, code }) => confirmer.confirm(id, code!))),
-    );
-    const used = await log.during(() =>
-      Promise.all(states.map((state, index) => confirmer.use(state, bindingOf(40 + index)))),
-    );
-    const alone = await single.log.during(() => makeMany(single, 40));
+    const made = await test.log.during(() => makeMany(test, 40));
 
     // Two statements for each of three or four batches or first single calls.
     expect(countWork(made)).toBeLessThanOrEqual(16);
     expect(made.some(({ sql }) => CHARGES.test(sql))).toBe(true);
-    expect(countWork(confirmed)).toBeLessThanOrEqual(12);
-    expect(confirmed.some(({ sql }) => COMPARES.test(sql))).toBe(true);
-    expect(countWork(used)).toBeLessThanOrEqual(6);
-    expect(used.some(({ sql }) => USES.test(sql))).toBe(true);
-    expect(alone).toHaveLength(80);
-    expect(alone.some(({ sql }) => isListed(sql))).toBe(false);
-  });
-
-  it('returns to each call its own answer', async () => {
-    const test = await start();
-    const { confirmer, clock, log } = test;
-    const [expired] = await makeMany(test, 1, 90);
-    clock.advance(700);
-    const states = await makeMany(test, 12);
-    const [right, wrong, last, ended, cancelled, confirmed, late] = states as [
-      ConfirmationState,
-      ConfirmationState,
-      ConfirmationState,
-      ConfirmationState,
-      ConfirmationState,
-      ConfirmationState,
-      ConfirmationState,
-    ];
-    for (let tries = 0; tries < 5; tries += 1) await confirmer.confirm(ended.id, WRONG_CODE);
-    for (let tries = 0; tries < 4; tries += 1) {
-      await confirmer.confirm(last.id, WRONG_CODE);
-      await confirmer.confirm(late.id, WRONG_CODE);
-    }
-    await confirmer.cancel(cancelled);
-    await confirmer.confirm(confirmed.id, confirmed.code!);
-    const unknown = `${right.id.slice(0, 20)}${'0'.repeat(16)}`;
-
-    let answers: Awaited<ReturnType<typeof confirmer.confirm>>[] = [];
-    const statements = await log.during(async () => {
-      answers = await Promise.all([
-        ...states.slice(7).map(({ id }) => confirmer.confirm(id, WRONG_CODE)),
-        confirmer.confirm(right.id, right.code!),
-        confirmer.confirm(wrong.id, WRONG_CODE),
-        confirmer.confirm(last.id, last.code!),
-        confirmer.confirm(late.id, WRONG_CODE),
-        confirmer.confirm(ended.id, ended.code!),
-        confirmer.confirm(cancelled.id, cancelled.code!),
-        confirmer.confirm(confirmed.id, confirmed.code!),
-        confirmer.confirm(expired!.id, expired!.code!),
-        confirmer.confirm(unknown, '123456'),
-      ]);
-    });
-
-    expect(statements.some(({ sql }) => COMPARES.test(sql))).toBe(true);
-    expect(
-      answers
-        .slice(5)
-        .map(([state, done]) => [
-          state?.id ?? null,
-          state?.status ?? null,
-          state?.attemptsLeft ?? null,
-          done,
-        ]),
-    ).toEqual([
-      [right.id, 'confirmed', 4, true],
-      [wrong.id, 'pending', 4, false],
-      [last.id, 'confirmed', 0, true],
-      [late.id, 'locked', 0, false],
-      [ended.id, 'locked', 0, false],
-      [cancelled.id, 'cancelled', 5, false],
-      [confirmed.id, 'confirmed', 4, false],
-      [expired!.id, 'expired', 5, false],
-      [null, null, null, false],
-    ]);
-    expect(await many(3, (index) => failuresOf(test, [0, 1, 6][index]!))).toEqual([0, 1, 5]);
-    expect((await confirmer.check(right.id))[0]).toMatchObject({
-      confirmedBy: 'code',
-      attemptsLeft: 4,
-    });
-
-    const withKey = { ...bindingOf(5), idempotencyKey: 'sixteen-characters' };
-    const uses = [
-      confirmer.use(right, bindingOf(0)),
-      confirmer.use(last, { ...bindingOf(2), purpose: 'logout' }),
-      confirmer.use(last, { ...bindingOf(2), subject: 'bob' }),
-      confirmer.use(wrong, bindingOf(1)),
-      confirmer.use(confirmed, withKey),
-      confirmer.use(unknown, bindingOf(0)),
-      confirmer.use(last, bindingOf(2)),
-      confirmer.use(right, bindingOf(0)),
-    ];
-    expect(await Promise.all(uses)).toEqual([true, false, false, false, true, false, true, false]);
-    expect(await confirmer.use(confirmed, withKey)).toBe(true);
   });
 
   it('frees the slots of right codes and of last wrong codes', async () => {
@@ -278,53 +199,6 @@ describe.each(mysqlServers)('Concurrent calls on %s', (engine) => {
     const amounts = rows.map(({ amount }) => amount);
     expect(Math.max(...amounts)).toBe(people * 5);
     expect(amounts.every((amount) => [1, 5, 20].includes(amount))).toBe(true);
-  });
-
-  it('delays only the call of a locked row, and no other call of its batch', async () => {
-    const test = await start();
-    const { confirmer, dataSource } = test;
-    const states = await many(24, () => confirmer.makeConfirmation({ isConfirmed: true }));
-    const tried = await makeMany(test, 12);
-    const [locked, ...others] = states;
-    let isFree = false;
-    const waiting = await dataSource.transaction(async (manager) => {
-      // By equality: of a list of ids in a small table, MySQL reads and locks all rows.
-      for (const { id } of [locked!, tried[5]!]) {
-        await manager.query(`SELECT 1 FROM two_factor_confirmation WHERE id = '${id}' FOR UPDATE`);
-      }
-      const used = [...others.slice(0, 12), locked!, ...others.slice(12)].map((state) =>
-        confirmer.use(state).then((done) => ({ done, isFree })),
-      );
-      const confirmed = tried.map(({ id, code }) =>
-        confirmer.confirm(id, code!).then(([, done]) => ({ done, isFree })),
-      );
-      const first = [
-        ...used.filter((_, index) => index !== 12),
-        ...confirmed.filter((_, index) => index !== 5),
-      ];
-      expect(await Promise.all(first)).toEqual(first.map(() => ({ done: true, isFree: false })));
-      isFree = true;
-      return () => Promise.all([used[12]!, confirmed[5]!]);
-    });
-
-    expect(await waiting()).toEqual([
-      { done: true, isFree: true },
-      { done: true, isFree: true },
-    ]);
-  });
-
-  it('would refuse the calls of a batch for one locked row in the naive twin, whose statements wait for it', async () => {
-    const { confirmer, dataSource } = await start({ options: { databaseTimeoutMs: 1_000 } });
-    interceptStatements(dataSource, (sql, run) => run(sql.replace('SKIP LOCKED', '')));
-    const states = await many(24, () => confirmer.makeConfirmation({ isConfirmed: true }));
-    const answers = await dataSource.transaction(async (manager) => {
-      await manager.query(
-        `SELECT 1 FROM two_factor_confirmation WHERE id = '${states[12]!.id}' FOR UPDATE`,
-      );
-      return Promise.allSettled(states.map((state) => confirmer.use(state)));
-    });
-
-    expect(answers.filter(({ status }) => status === 'rejected').length).toBeGreaterThan(5);
   });
 
   it.each([
@@ -471,25 +345,6 @@ describe.each(mysqlServers)('Concurrent calls on %s', (engine) => {
     expect(later.some(({ sql }) => isListed(sql))).toBe(false);
   });
 
-  it('goes on without batches when the server refuses their statements', async () => {
-    const test = await start();
-    const { confirmer, dataSource } = test;
-    let refused = 0;
-    interceptStatements(dataSource, async (sql, run) => {
-      if (!isListed(sql)) return run();
-      refused += 1;
-      throw Object.assign(new Error('safe update mode'), { errno: 1175, sqlState: 'HY000' });
-    });
-    const states = await many(12, () => confirmer.makeConfirmation({ isConfirmed: true }));
-
-    const first = await Promise.all(states.map((state) => confirmer.use(state)));
-    const second = await Promise.all(states.map((state) => confirmer.use(state)));
-
-    expect(first).toEqual(states.map(() => true));
-    expect(second).toEqual(states.map(() => false));
-    expect(refused).toBe(1);
-  });
-
   it('uses each proof once with sql_safe_updates, which MariaDB refuses a joined UPDATE for', async () => {
     const pool = 5;
     const test = await start({ dataSource: { poolSize: pool } });
@@ -512,30 +367,77 @@ describe.each(mysqlServers)('Concurrent calls on %s', (engine) => {
     expect((await Promise.all(uses)).filter(Boolean)).toHaveLength(12);
   });
 
-  it('does nothing for a call that was refused because its deadline had passed', async () => {
-    const { confirmer, dataSource } = await start({
-      dataSource: { ...SILENT, poolSize: 1 },
-      options: { databaseTimeoutMs: 300 },
-    });
-    const states: ConfirmationState[] = [];
-    for (let count = 0; count < 6; count += 1) {
-      states.push(await confirmer.makeConfirmation({ isConfirmed: true }));
-    }
-    const early: Promise<boolean>[] = [];
-    const late: Promise<boolean>[] = [];
-    // The only connection is taken for longer than the first ones wait, and not as long as the last ones do.
-    await dataSource.transaction(async () => {
-      early.push(...states.slice(0, 3).map((state) => confirmer.use(state)));
-      for (const each of early) each.catch(() => undefined);
-      await sleep(200);
-      late.push(...states.slice(3).map((state) => confirmer.use(state)));
-      await sleep(200);
+  it('compares the code of each call with its own row alone', async () => {
+    const test = await start();
+    const { confirmer, dataSource, log } = test;
+    const states = await makeMany(test, 12);
+    const [victim, other] = [states[5]!, states[7]!];
+    // As if somebody who may write to the table had put the stored code of one confirmation into the row of another one.
+    const [row]: { code_mac: string }[] = await dataSource.query(
+      `SELECT code_mac FROM two_factor_confirmation WHERE id = '${other.id}'`,
+    );
+    await dataSource.query(
+      `UPDATE two_factor_confirmation SET code_mac = '${row!.code_mac}' WHERE id = '${victim.id}'`,
+    );
+
+    let answers: boolean[] = [];
+    const statements = await log.during(async () => {
+      const tried = await Promise.all(
+        states.map(({ id, code }) => confirmer.confirm(id, id === victim.id ? WRONG_CODE : code!)),
+      );
+      answers = tried.map(([, done]) => done);
     });
 
-    expect((await Promise.allSettled(early)).map(({ status }) => status)).toEqual(
-      early.map(() => 'rejected'),
+    expect(statements.some(({ sql }) => COMPARES.test(sql))).toBe(true);
+    expect(answers).toEqual(states.map(({ id }) => id !== victim.id));
+  });
+
+  it.each([
+    ['the SQLSTATE of a trigger', "SQLSTATE '45000'"],
+    ['an SQLSTATE that says nothing', "SQLSTATE 'HY000' SET MYSQL_ERRNO = 1105"],
+  ])('fails only the use that a trigger refuses with %s', async (_, signal) => {
+    const test = await start();
+    const { confirmer, dataSource, log } = test;
+    const subjectOf = (index: number): string => (index === 10 ? 'spoiler' : `ann-${index}`);
+    const states = await many(20, (index) =>
+      confirmer.makeConfirmation({ isConfirmed: true, subject: subjectOf(index) }),
     );
-    expect(await Promise.all(late)).toEqual([true, true, true]);
-    for (const state of states.slice(0, 3)) expect(await confirmer.use(state)).toBe(true);
+    await spoil(dataSource, 'UPDATE', signal);
+
+    let answers: PromiseSettledResult<boolean>[] = [];
+    const statements = await log.during(async () => {
+      answers = await Promise.allSettled(
+        states.map((state, index) => confirmer.use(state, { subject: subjectOf(index) })),
+      );
+    });
+
+    expect(statements.some(({ sql }) => USES.test(sql))).toBe(true);
+    expect(answers.map(({ status }) => status)).toEqual(
+      states.map((_state, index) => (index === 10 ? 'rejected' : 'fulfilled')),
+    );
+  });
+
+  it('sends nothing more for calls that are refused while BEGIN is under way', async () => {
+    const test = await start({ options: { databaseTimeoutMs: 300 } });
+    const { confirmer, dataSource } = test;
+    const states = await confirmedOnes(test, 12);
+    let hasBegun = false;
+    let sentLate = 0;
+    interceptStatements(dataSource, async (sql, run) => {
+      if (hasBegun && isListed(sql)) sentLate += 1;
+      const answer = await run();
+      if (sql === 'BEGIN') {
+        await sleep(600);
+        hasBegun = true;
+      }
+      return answer;
+    });
+
+    const answers = await Promise.allSettled(states.map((state) => confirmer.use(state)));
+    await vi.waitFor(() => expect(hasBegun).toBe(true), 5_000);
+    await sleep(50);
+
+    expect(answers.filter(({ status }) => status === 'rejected').length).toBeGreaterThan(5);
+    expect(sentLate).toBe(0);
   });
 });

@@ -2,7 +2,13 @@ import { resolveOptions } from '../../lib/options/index.js';
 import { SECRET } from './test-app.js';
 
 /** Members of the resolved options that follow from others, and that no reader sets. */
-const DERIVED = new Set(['keyRing', 'secretIsRandom', 'secretIsReplaced', 'developmentFeatures']);
+const DERIVED = new Set([
+  'keyRing',
+  'secretIsRandom',
+  'secretIsReplaced',
+  'unknownVariables',
+  'developmentFeatures',
+]);
 
 /** Each option that a reader can set, except secrets and `env`, with its default. */
 export function settableOptions(): [name: string, value: unknown][] {

@@ -235,6 +235,7 @@ export class JoinedUpdateWriter implements ConfirmationWriter {
         useBefore,
         scopedSubject: subject,
         seenSends: row.sends,
+        seenCreatedAt: row.createdAt,
         owner: ownerOf(id),
       };
       return { ...attempt, ...listValues('codeMac', macs), ...keys, ...this.ledger.clauseValues };

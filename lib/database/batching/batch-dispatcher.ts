@@ -1,15 +1,17 @@
 import type { Capabilities } from '../capabilities.js';
-import { isBatchUnsupported, isRolledBack, translateDatabaseError } from '../database-error.js';
+import { isRolledBack } from '../database-error.js';
 import type { ConnectionLease } from '../drivers/connection-lease.js';
 import type { ExecutedStatement, StatementResult } from '../drivers/statement-result.js';
 import { databaseTimeoutError, type Deadline } from '../execution/deadline.js';
-import {
-  NotCommittedError,
-  PipelineUnsupportedError,
-  UnbindableValuesError,
-} from '../execution/execution-errors.js';
+import { PipelineUnsupportedError } from '../execution/execution-errors.js';
 import type { OwnConnectionExecutor } from '../execution/own-connection-executor.js';
 import type { SqlValues, Statement } from '../statement.js';
+import {
+  latestDeadline,
+  MAX_SINGLE_IN_FLIGHT,
+  settleFailedBatch,
+  stillWaiting,
+} from './batch-calls.js';
 import type { BatchSpec, QueuedCall } from './batch-spec.js';
 import { CoalescingQueue } from './coalescing-queue.js';
 import {
@@ -19,8 +21,6 @@ import {
   type StatementGroup,
 } from './statement-groups.js';
 
-/** How many single calls of one kind are in flight before further ones wait: two calls that wait lose what a batch saves. */
-const MAX_SINGLE_IN_FLIGHT = 2;
 /** Up to this many calls of one kind get a statement each, because a statement that takes arrays is slower to start. */
 const MAX_SINGLE_STATEMENTS = 3;
 
@@ -79,8 +79,7 @@ export class BatchDispatcher {
   async #sendBatch(calls: readonly QueuedCall[], isFollowUp = false): Promise<void> {
     let groups: readonly StatementGroup[] = [];
     const execute = (lease: ConnectionLease): Promise<ExecutedStatement> => {
-      // The callers of the others have been refused while the batch waited for a connection. Nothing may happen for them.
-      const members = calls.filter(({ deadline }) => !deadline.expired);
+      const members = stillWaiting(calls);
       const maxSingle = lease.supportsPipelinedBatch && !isFollowUp ? MAX_SINGLE_STATEMENTS : 0;
       groups = groupByStatement(members, maxSingle, isFollowUp);
       const statements = bindGroups(groups);
@@ -99,8 +98,13 @@ export class BatchDispatcher {
       const members = new Set(groups.flatMap((group) => group.calls));
       for (const call of calls) if (!members.has(call)) call.reject(databaseTimeoutError());
     } catch (error) {
-      if (error instanceof PipelineUnsupportedError) await this.#sendByKind(calls);
-      else this.#onBatchFailure(calls, deadline, error);
+      if (error instanceof PipelineUnsupportedError) {
+        await this.#sendByKind(calls);
+        return;
+      }
+      const isUndone = isRolledBack(error);
+      const failed = { calls, deadline, error, isUndone, runSingly: this.#runSingly };
+      settleFailedBatch(failed, this.executor, this.capabilities);
     }
   }
 
@@ -111,44 +115,8 @@ export class BatchDispatcher {
     await Promise.all(groupByStatement(calls, 0, false).map((group) => this.#send(group.calls)));
   }
 
-  /**
-   * One invalid call fails the whole batch. If the batch was certainly rolled back, each call is retried on its own.
-   * Otherwise its effect is unknown, and a retry could consume an attempt twice.
-   */
-  #onBatchFailure(
-    calls: readonly QueuedCall[],
-    { timedOutOnServer }: Deadline,
-    error: unknown,
-  ): void {
-    if (isBatchUnsupported(error)) {
-      this.capabilities.disable(
-        'batching',
-        'The server does not take batched statements; going on without them. Set batching: false to say so from the start.',
-      );
-    }
-    const hadNoEffect =
-      error instanceof NotCommittedError ||
-      error instanceof UnbindableValuesError ||
-      isRolledBack(error) ||
-      this.executor.mayFindAnotherServer(error);
-    for (const call of calls) {
-      call.deadline.timedOutOnServer ||= timedOutOnServer;
-      if (hadNoEffect) void this.#runSingly(call);
-      else call.reject(translateDatabaseError(error, false));
-    }
-  }
-
   readonly #runSingly = (call: QueuedCall): Promise<void> => {
     const { statement, values, deadline, resolve, reject } = call;
     return this.executor.run(statement, values, deadline).then(resolve, reject);
   };
-}
-
-/** The deadline that expires last. A shorter one would abort the batch of callers that still wait for it. */
-export function latestDeadline(calls: readonly Pick<QueuedCall, 'deadline'>[]): Deadline {
-  let { deadline } = calls[0]!;
-  for (const call of calls) {
-    if (call.deadline.startedAt > deadline.startedAt) ({ deadline } = call);
-  }
-  return deadline;
 }

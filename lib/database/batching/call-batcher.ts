@@ -1,5 +1,5 @@
 import type { Capabilities } from '../capabilities.js';
-import { isBatchUnsupported, isUndone, translateDatabaseError } from '../database-error.js';
+import { isRefusedByServer, isUndone } from '../database-error.js';
 import type { BoundStatement } from '../drivers/connection-lease.js';
 import type { ConnectionLease } from '../drivers/connection-lease.js';
 import {
@@ -8,19 +8,17 @@ import {
   type StatementResult,
 } from '../drivers/statement-result.js';
 import { databaseTimeoutError, type Deadline } from '../execution/deadline.js';
-import {
-  NotCommittedError,
-  UnansweredError,
-  UnbindableValuesError,
-} from '../execution/execution-errors.js';
+import { UnansweredError, UnbindableValuesError } from '../execution/execution-errors.js';
 import type { OwnConnectionExecutor } from '../execution/own-connection-executor.js';
-import { bracket } from '../execution/own-transaction.js';
+import { bracket, type Progress } from '../execution/own-transaction.js';
 import { Statement } from '../statement.js';
+import {
+  latestDeadline,
+  MAX_SINGLE_IN_FLIGHT,
+  settleFailedBatch,
+  stillWaiting,
+} from './batch-calls.js';
 import { CoalescingQueue, type Batchable } from './coalescing-queue.js';
-import { latestDeadline } from './batch-dispatcher.js';
-
-/** How many single calls of one kind are in flight before further ones wait. */
-const MAX_SINGLE_IN_FLIGHT = 2;
 
 /**
  * Calls of one kind that one statement executes together, on an engine whose statements answer by a number: see
@@ -66,7 +64,9 @@ async function askInsertId(lease: ConnectionLease): Promise<number> {
   return Number(rows[0]?.['id']);
 }
 
-/** Collects concurrent calls of one kind, and executes them by one statement, which is its own transaction. */
+/**
+ * Collects concurrent calls of one kind, and executes them by one statement; a numbered kind puts BEGIN and COMMIT around it.
+ */
 export class CallBatcher<Call extends Batchable, Answer> {
   readonly #queue: CoalescingQueue<QueuedCall<Call, Answer>>;
   readonly #maxSize: number;
@@ -107,9 +107,11 @@ export class CallBatcher<Call extends Batchable, Answer> {
     const deadline = latestDeadline(queued);
     let members = queued;
     let answers: readonly (Answer | null)[] = [];
-    let isBeginning = false;
-    const executeMembers = async (lease: ConnectionLease): Promise<void> => {
-      isBeginning = false;
+    let progress: Progress | null = null;
+    const executeMembers = async (lease: ConnectionLease): Promise<ExecutedStatement> => {
+      // Here, because callers may be refused while BEGIN is under way.
+      members = stillWaiting(queued);
+      if (members.length === 0) throw databaseTimeoutError();
       const calls = members.map(({ call }) => call);
       const result = await lease.execute([this.#bind(calls)]);
       const given =
@@ -117,13 +119,19 @@ export class CallBatcher<Call extends Batchable, Answer> {
         this.kind.answers({ ...result, insertId: await askInsertId(lease) }, calls);
       if (given === null) throw new UnansweredError();
       answers = given;
+      return result;
     };
     const execute = async (lease: ConnectionLease): Promise<ExecutedStatement> => {
-      // The callers of the others have been refused while the batch waited for a connection. Nothing may happen for them.
-      members = queued.filter((each) => !each.deadline.expired);
-      isBeginning = this.kind.isNumbered === true;
-      if (isBeginning) await bracket(lease, deadline, () => executeMembers(lease));
-      else await executeMembers(lease);
+      // Without a transaction of its own the statement may have run in one that an application left open.
+      if (this.kind.isNumbered !== true) return executeMembers(lease);
+      await bracket(
+        lease,
+        deadline,
+        () => executeMembers(lease),
+        (reached) => {
+          progress = reached;
+        },
+      );
       return { ...NO_ROWS_AFFECTED, isUncommitted: false };
     };
     try {
@@ -131,8 +139,26 @@ export class CallBatcher<Call extends Batchable, Answer> {
       for (const [index, member] of members.entries()) this.#settle(member, answers[index]!);
       for (const each of queued) if (!members.includes(each)) each.reject(databaseTimeoutError());
     } catch (error) {
-      this.#onFailure(queued, deadline, error, isBeginning);
+      settleFailedBatch(
+        {
+          calls: queued,
+          deadline,
+          error,
+          isUndone: this.#isUndone(error, progress),
+          runSingly: (each) => this.#runSingly(each),
+        },
+        this.executor,
+        this.capabilities,
+      );
     }
+  }
+
+  /** @param progress how far the transaction of the batch has come; `null` for a statement that is its own transaction. */
+  #isUndone(error: unknown, progress: Progress | null): boolean {
+    // BEGIN itself failed, so that nothing was executed: each call tries another connection.
+    if (progress === 'beginning') return true;
+    // What the server refuses before COMMIT was sent is rolled back, whatever the refusal is.
+    return isUndone(error) || (progress === 'working' && isRefusedByServer(error));
   }
 
   #bind(calls: readonly Call[]): BoundStatement {
@@ -146,44 +172,6 @@ export class CallBatcher<Call extends Batchable, Answer> {
   #settle(member: QueuedCall<Call, Answer>, answer: Answer | null): void {
     if (answer === null) void this.#runSingly(member);
     else member.resolve(answer);
-  }
-
-  /**
-   * One call can fail the whole statement, and so does a lost race. Where the statement certainly had no effect, each call is
-   * executed on its own. Otherwise a repetition could count an attempt twice.
-   */
-  #onFailure(
-    queued: readonly QueuedCall<Call, Answer>[],
-    { timedOutOnServer }: Deadline,
-    error: unknown,
-    isBeginning: boolean,
-  ): void {
-    if (isBatchUnsupported(error)) {
-      this.capabilities.disable(
-        'batching',
-        'The server does not take batched statements; going on without them. Set batching: false to say so from the start.',
-      );
-    }
-    const isUnanswered = error instanceof UnansweredError;
-    if (isUnanswered) {
-      this.capabilities.disable(
-        'batching',
-        'The server does not say what batched statements did; going on without them. Set batching: false to say so from the start.',
-      );
-    }
-    const hadNoEffect =
-      isUnanswered ||
-      // On a connection that the server has closed: its end costs no call of the batch.
-      isBeginning ||
-      error instanceof NotCommittedError ||
-      error instanceof UnbindableValuesError ||
-      isUndone(error) ||
-      this.executor.mayFindAnotherServer(error);
-    for (const each of queued) {
-      each.deadline.timedOutOnServer ||= timedOutOnServer;
-      if (hadNoEffect) void this.#runSingly(each);
-      else each.reject(translateDatabaseError(error, false));
-    }
   }
 
   #runSingly({ call, deadline, resolve, reject }: QueuedCall<Call, Answer>): Promise<void> {

@@ -4,13 +4,15 @@ import { valueOf, type SqlValue, type SqlValues, type Statement } from '../state
  * The numbers of calls for which there is a text. A statement for fewer calls repeats its last one. A text for each number would
  * fill the server's memory of prepared statements, of which each connection has its own.
  */
-const SIZES = [2, 4, 8, 16, 24, 32, 48, 64, 96, 128, 192, 256];
+const SIZES = [2, 4, 8, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768];
+/** Beyond the sizes there is a text for each multiple of this number. */
+const LARGE = 256;
 /** The name of a placeholder for one element of a list: the list, the index of the element and the name of its value. */
 const OF_ELEMENT = /^([a-z]+)(\d+)_(\w+)$/;
 
 /** The smallest size of a text for `count` elements. */
 export function textSizeOf(count: number): number {
-  return SIZES.find((size) => size >= count) ?? count;
+  return SIZES.find((size) => size >= count) ?? Math.ceil(count / LARGE) * LARGE;
 }
 
 /** `:call0_id, :call1_id`: a placeholder for the same value of each element of a list. */

@@ -1,6 +1,6 @@
 import type { BoundStatement } from '../drivers/connection-lease.js';
 import { NO_ROWS_AFFECTED, type StatementResult } from '../drivers/statement-result.js';
-import { bindLazily, boundStatement } from '../execution/own-connection-executor.js';
+import { bindLazily, boundStatement } from '../execution/bound-statement.js';
 import type { Statement } from '../statement.js';
 import { bindArrays } from './batch-rows.js';
 import type { QueuedCall } from './batch-spec.js';

@@ -41,7 +41,7 @@ export function resultFromTypeOrm(structured: unknown): ExecutedStatement {
   };
 }
 
-/** `pg` keeps the state of the transaction in the client: see `isInLeftoverTransaction`. */
+/** `pg` keeps the state of the transaction in the client: see `transactionStateOf`. */
 export function resultFromPg({ rows, rowCount }: PgResult): ExecutedStatement {
   return { rows, affected: rowCount ?? 0, insertId: 0, isUncommitted: false };
 }
@@ -61,12 +61,10 @@ function insertIdOf(raw: unknown): number {
 }
 
 /**
- * MySQL reports an open transaction with every answer that has no rows, as SERVER_STATUS_IN_TRANS. A statement that writes
- * and returns rows selects it as `inTransaction`.
+ * MySQL reports an open transaction with every answer that has no rows, as SERVER_STATUS_IN_TRANS. A SELECT does not report it, so that
+ * a read may run inside such a transaction unnoticed.
  */
 function hasOpenTransaction(raw: unknown): boolean {
-  const answer = (Array.isArray(raw) ? raw[0] : raw) as
-    { readonly serverStatus?: number; readonly inTransaction?: number | string } | null | undefined;
-  const { serverStatus = 0, inTransaction = 0 } = answer ?? {};
-  return (serverStatus & 1) === 1 || Number(inTransaction) === 1;
+  const { serverStatus = 0 } = (raw ?? {}) as { readonly serverStatus?: number };
+  return (serverStatus & 1) === 1;
 }

@@ -16,15 +16,17 @@ import {
 } from '../database-error.js';
 import { abandonConnection, isStillExecuting } from '../drivers/abandon-connection.js';
 import { acquireDriverConnection } from '../drivers/acquire-driver-connection.js';
-import type { BoundStatement, ConnectionLease } from '../drivers/connection-lease.js';
+import type { ConnectionLease } from '../drivers/connection-lease.js';
 import {
   NO_ROWS_AFFECTED,
   type ExecutedStatement,
   type StatementResult,
 } from '../drivers/statement-result.js';
+import { noteIdle, sentBytesOf, transactionStateOf } from '../drivers/transaction-state.js';
 import { TypeOrmConnection } from '../drivers/typeorm-connection.js';
 import { engineOf, type Engine } from '../engine.js';
-import { bindValues, type SqlValue, type SqlValues, Statement } from '../statement.js';
+import { type SqlValues, Statement } from '../statement.js';
+import { boundStatement } from './bound-statement.js';
 import { databaseTimeoutError, type Deadline } from './deadline.js';
 import {
   ExecutionError,
@@ -116,7 +118,9 @@ export class OwnConnectionExecutor {
     try {
       await this.#repeat(execute, deadline, isDuplicateKey);
     } catch (error) {
-      throw error instanceof StepsAbortedError ? error.cause : translateDatabaseError(error, false);
+      const isOfCaller =
+        error instanceof StepsAbortedError || error instanceof UnbindableValuesError;
+      throw isOfCaller ? error.cause : translateDatabaseError(error, false);
     }
     return outcome as T;
   }
@@ -167,10 +171,14 @@ export class OwnConnectionExecutor {
     // The caller has been refused. A statement sent now would take effect without the caller knowing.
     if (deadline.expired) throw databaseTimeoutError();
     const lease = await this.#lease();
+    const sentBefore = sentBytesOf(lease.raw);
+    const stateBefore = transactionStateOf(lease.raw);
     let mayPrepareAgain = false;
     let reason = '';
     try {
-      if (isInLeftoverTransaction(lease)) await this.#abortOnDeadline(deadline, lease.rollBack());
+      // MySQL tells it only with the answer of the next statement: see `isUncommitted`. A transaction of our own rolls back first: see
+      // `bracket`.
+      if (stateBefore === 'open') await this.#abortOnDeadline(deadline, lease.rollBack());
       // Nothing is awaited between the last check of each condition and the statement. Otherwise a transaction could begin,
       // or the deadline could expire, after the check.
       while (this.#isInsideOthersTransaction(lease)) await this.#pause(deadline);
@@ -179,10 +187,11 @@ export class OwnConnectionExecutor {
       if (this.#isInsideOthersTransaction(lease)) throw openTransactionError();
       // The open transaction may still be rolled back by its owner. To return the result now would report an effect, such
       // as a used confirmation, that may never be.
-      if (result.isUncommitted || isInLeftoverTransaction(lease)) {
+      if (result.isUncommitted || transactionStateOf(lease.raw) === 'open') {
         await this.#abortOnDeadline(deadline, lease.rollBack());
         throw new NotCommittedError();
       }
+      if (stateBefore === 'idle') noteIdle(lease.raw, sentBefore);
       return result;
     } catch (error) {
       if (isReadOnly(error)) this.#stale.recordRefusal();
@@ -316,20 +325,6 @@ export class OwnConnectionExecutor {
   }
 }
 
-/** @throws UnbindableValuesError, so that an error in making the values is not taken for one of the database. */
-export function boundStatement(statement: Statement, values: () => SqlValues): BoundStatement {
-  return bindLazily(statement, () => bindValues(statement, values()));
-}
-
-/** Does the same as `boundStatement`, with values that are already in the order of the placeholders. */
-export function bindLazily(statement: Statement, bind: () => SqlValue[]): BoundStatement {
-  try {
-    return { statement, values: bind() };
-  } catch (error) {
-    throw new UnbindableValuesError('', { cause: error });
-  }
-}
-
 function poolSizeOf({ options }: DataSource): number {
   const { poolSize, extra } = options as {
     poolSize?: number;
@@ -340,13 +335,4 @@ function poolSizeOf({ options }: DataSource): number {
 
 interface SqliteConnection {
   readonly inTransaction?: boolean;
-}
-
-/**
- * Whether an application released the connection inside a transaction. `pg` reports it: `I` is idle, every other letter a
- * transaction.
- */
-function isInLeftoverTransaction({ raw }: ConnectionLease): boolean {
-  const { getTransactionStatus } = (raw ?? {}) as { getTransactionStatus?: () => string | null };
-  return (getTransactionStatus?.call(raw) ?? 'I') !== 'I';
 }

@@ -1,7 +1,10 @@
+import { abandonConnection } from '../drivers/abandon-connection.js';
 import type { ConnectionLease } from '../drivers/connection-lease.js';
 import { bracketNow, executeNow } from '../drivers/sqlite-transaction.js';
 import { NO_ROWS_AFFECTED, type StatementResult } from '../drivers/statement-result.js';
-import { bindValues, type SqlValue, type Statement } from '../statement.js';
+import { noteIdle, sentBytesOf, transactionStateOf } from '../drivers/transaction-state.js';
+import type { SqlValue, Statement } from '../statement.js';
+import { boundStatement } from './bound-statement.js';
 import { databaseTimeoutError, type Deadline } from './deadline.js';
 import { nextStep, type TransactionSteps } from './transaction-steps.js';
 
@@ -19,27 +22,57 @@ export async function runOnServer<T>(
       // The caller has been refused, and must not learn of an effect by chance.
       if (deadline.expired) throw databaseTimeoutError();
       const { statement, values } = step.value;
-      result = await lease.execute([{ statement, values: bindValues(statement, values) }]);
+      result = await lease.execute([boundStatement(statement, () => values)]);
     }
   });
 }
 
-/** Executes `work` in a transaction on a leased connection of a server, and rolls it back where `work` throws or comes too late. */
+/** How far a transaction of our own has come. */
+export type Progress = 'beginning' | 'working' | 'committing';
+
+/**
+ * Executes `work` in a transaction on a leased connection of a server, and rolls it back where `work` throws or comes too late.
+ *
+ * A transaction that an application has left open on the connection is rolled back first: BEGIN would commit it on MySQL and MariaDB,
+ * with all that a handler wrote before it threw, and would become a part of it on PostgreSQL.
+ *
+ * @param onProgress called before the first statement of each part.
+ */
 export async function bracket<T>(
   lease: ConnectionLease,
   deadline: Deadline,
   work: () => Promise<T>,
+  onProgress: (progress: Progress) => void = () => undefined,
 ): Promise<T> {
+  const sentBefore = sentBytesOf(lease.raw);
+  onProgress('beginning');
+  if (transactionStateOf(lease.raw) !== 'idle') await lease.rollBack();
   await lease.begin();
   try {
+    onProgress('working');
     const outcome = await work();
     if (deadline.expired) throw databaseTimeoutError();
+    onProgress('committing');
     await lease.commit();
+    noteIdle(lease.raw, sentBefore);
     return outcome;
   } catch (error) {
     // Fails on a connection that was abandoned. The server rolls back by itself then.
-    if (!deadline.timedOutOnServer) await lease.rollBack();
+    if (!deadline.timedOutOnServer) await rollBackOrAbandon(lease, sentBefore);
     throw error;
+  }
+}
+
+/**
+ * A rollback that fails must not hide the error for which it was sent. The server rolls back when the connection is closed, which
+ * nobody may get from the pool in the middle of a transaction.
+ */
+async function rollBackOrAbandon(lease: ConnectionLease, sentBefore: number): Promise<void> {
+  try {
+    await lease.rollBack();
+    noteIdle(lease.raw, sentBefore);
+  } catch {
+    abandonConnection(lease.raw);
   }
 }
 
@@ -58,13 +91,22 @@ export function runOnSqlite<T>(
         bracketNow(raw, 'COMMIT');
         return step.value;
       }
-      const { statement } = step.value;
-      const values = bindValues(statement, step.value.values);
-      log(statement, values);
-      result = executeNow(raw, { statement, values });
+      const { statement, values } = step.value;
+      const bound = boundStatement(statement, () => values);
+      log(statement, bound.values);
+      result = executeNow(raw, bound);
     }
   } catch (error) {
-    bracketNow(raw, 'ROLLBACK');
+    rollBackNow(raw);
     throw error;
+  }
+}
+
+/** SQLite ends the transaction by itself after some errors, such as a full disk. A rollback would then hide that error by its own. */
+function rollBackNow(raw: unknown): void {
+  try {
+    bracketNow(raw, 'ROLLBACK');
+  } catch {
+    // The error for which it was sent is thrown by the caller.
   }
 }

@@ -3,6 +3,7 @@ import type { LimitClass, ResolvedOptions } from '../../options/index.js';
 import { withTimeout } from '../../with-timeout.js';
 import { limitOf } from '../quota-refusal.js';
 import type { LimitStore, QuotaAddition, QuotaUsage } from '../store/limit-store.interface.js';
+import { byKey } from '../store/quota-order.js';
 import { Destinations } from './destinations.js';
 import { PrefixCounts, type AreaCounts, type Tally } from './prefix-counts.js';
 
@@ -244,9 +245,4 @@ function* inParts(tallies: readonly Tally[], keysOf: (tally: Tally) => number): 
     keys += keysOf(tally);
   }
   if (part.length > 0) yield part;
-}
-
-/** The order in which every statement locks quotas: another one would deadlock. */
-function byKey(one: QuotaAddition, other: QuotaAddition): number {
-  return one.key < other.key ? -1 : 1;
 }

@@ -11,8 +11,9 @@ import { FOUND_UNIT } from './dialects/mysql.dialect.js';
 import { failureRuleOf, failureRuleValues, quotaRow } from './dialects/quota-values.js';
 import type { LimitStatements } from './dialects/statements.js';
 import type { QuotaRequest } from './limit-store.interface.js';
+import { byKey } from './quota-order.js';
 
-/** Their bits are below `FOUND_UNIT`. */
+/** 24 calls take the bits 1 to 24 of the answer; the count of existing rows begins at bit 26. */
 const MAX_CALLS = 24;
 const MASK_DIGITS = 16;
 const CONSUMED: DatabaseConsumeResult = { exhausted: [], consumed: [] };
@@ -23,8 +24,11 @@ export interface ConsumingCall {
   readonly keys: readonly string[];
   readonly charges: readonly QuotaRequest[];
   readonly owner: string;
-  /** Consumes by a statement of its own. `mayHaveRows`: a batch has refused the call, and may have written rows for it. */
-  readonly single: (deadline: Deadline, mayHaveRows: boolean) => Promise<DatabaseConsumeResult>;
+  /** Consumes by a statement of its own. `mayHaveAddedRows`: a batch has refused the call, and may have written rows for it. */
+  readonly single: (
+    deadline: Deadline,
+    mayHaveAddedRows: boolean,
+  ) => Promise<DatabaseConsumeResult>;
 }
 
 /** What the calls of a batch want of one quota. */
@@ -56,7 +60,7 @@ export function consumeKind(
   statements: LimitStatements,
   now: () => number,
 ): CallKind<ConsumingCall, DatabaseConsumeResult> {
-  const withNewRows = new WeakSet<ConsumingCall>();
+  const mayHaveAddedRows = new WeakSet<ConsumingCall>();
   return {
     maxSize: MAX_CALLS,
     isNumbered: true,
@@ -68,11 +72,11 @@ export function consumeKind(
       const isRowAdded = found < textSizeOf(demandsOf(calls).length);
       return admissionsOf(calls).map((isAdmitted, index) => {
         if (isAdmitted && !isRefused(index)) return CONSUMED;
-        if (isRowAdded) withNewRows.add(calls[index]!);
+        if (isRowAdded) mayHaveAddedRows.add(calls[index]!);
         return null;
       });
     },
-    single: (call, deadline) => call.single(deadline, withNewRows.has(call)),
+    single: (call, deadline) => call.single(deadline, mayHaveAddedRows.has(call)),
   };
 }
 
@@ -102,10 +106,7 @@ function demandsOf(calls: readonly ConsumingCall[]): Demand[] {
       else demand.mask += bitOf(index);
     }
   }
-  // The one order in which all statements lock quotas.
-  return [...demands.values()].toSorted((one, other) =>
-    one.charge.key < other.charge.key ? -1 : 1,
-  );
+  return [...demands.values()].toSorted((one, other) => byKey(one.charge, other.charge));
 }
 
 function bindCalls(

@@ -85,8 +85,8 @@ export class DatabaseLimitStore implements LimitStore {
     if (this.#batch === null || options.reportsUsage !== false || !isBatchable(charges)) {
       return this.#consumeSingly(charges, owner, options);
     }
-    const single: ConsumingCall['single'] = (deadline, wasRefused) =>
-      this.#consumeSingly(charges, owner, { ...options, deadline }, wasRefused);
+    const single: ConsumingCall['single'] = (deadline, mayHaveAddedRows) =>
+      this.#consumeSingly(charges, owner, { ...options, deadline }, mayHaveAddedRows);
     const call = { keys: exclusiveKeys(charges), charges, owner, single };
     return this.#batch(call, options.deadline);
   }
@@ -95,7 +95,7 @@ export class DatabaseLimitStore implements LimitStore {
     charges: readonly QuotaRequest[],
     owner: string,
     options: ConsumeOptions,
-    mayHaveRows = false,
+    mayHaveAddedRows = false,
   ): Promise<DatabaseConsumeResult> {
     const consuming = charges.filter(({ checkOnly }) => !checkOnly);
     if (consuming.length === 0) return this.#refusalOf(charges, options);
@@ -107,7 +107,7 @@ export class DatabaseLimitStore implements LimitStore {
         charges,
         owner,
         options,
-        mayHaveRows,
+        mayHaveAddedRows,
       );
       if (isDone) return { exhausted: [], consumed };
       if (exhausted !== null) return { exhausted: [exhausted], consumed: [] };
@@ -175,7 +175,7 @@ export class DatabaseLimitStore implements LimitStore {
     charges: readonly QuotaRequest[],
     holder: string,
     options: ConsumeOptions,
-    mayHaveRows: boolean,
+    mayHaveAddedRows: boolean,
   ): Promise<ConsumeAttempt> {
     // The owner and the call: two calls may have the same owner.
     const owner = holder + randomBytes(CALL_BYTES).toString('hex');
@@ -199,7 +199,7 @@ export class DatabaseLimitStore implements LimitStore {
     }
     const answer = consumeAnswer(insertId, charges, now, options.refusalOrder);
     if (answer.outcome === 'refused') {
-      if (answer.isRowAdded || mayHaveRows) await this.#dropUnused(charges, options.deadline);
+      if (answer.isRowAdded || mayHaveAddedRows) await this.#dropUnused(charges, options.deadline);
       const isAnswered = options.alternatives === undefined;
       return { isDone: false, consumed: [], exhausted: isAnswered ? answer.exhausted : null };
     }

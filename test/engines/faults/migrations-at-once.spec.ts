@@ -6,6 +6,7 @@ import { DataSource } from 'typeorm';
 import { describe, expect, it } from 'vitest';
 
 import { TWO_FACTOR_ENTITIES, twoFactorMigrations } from '../../../lib/index.js';
+import { interceptStatements } from '../../support/intercept-statements.js';
 import { openDatabase, servers, type TestDatabase } from '../../support/engines.js';
 import { SECRET } from '../../support/test-app.js';
 
@@ -50,7 +51,10 @@ async function outcomesOf(database: TestDatabase, kind: string): Promise<string[
 }
 
 /** A database in which the application has run migrations before, so that TypeORM's own table is there. */
-async function withMigrationsTable(engine: (typeof servers)[number]): Promise<TestDatabase> {
+async function withMigrationsTable(
+  engine: (typeof servers)[number],
+  isolation?: string,
+): Promise<TestDatabase> {
   const database = await openDatabase(engine);
   class Earlier1000000000001 {
     name = 'Earlier1000000000001';
@@ -61,6 +65,12 @@ async function withMigrationsTable(engine: (typeof servers)[number]): Promise<Te
   const dataSource = new DataSource({ ...database.options, migrations });
   await dataSource.initialize();
   await dataSource.runMigrations();
+  if (isolation !== undefined) {
+    const { database: name } = dataSource.driver;
+    await dataSource.query(
+      `ALTER DATABASE ${name} SET default_transaction_isolation = '${isolation}'`,
+    );
+  }
   await dataSource.destroy();
   return database;
 }
@@ -77,6 +87,17 @@ describe.each(servers)('Migrations of four processes at once on %s', (engine) =>
     await database.drop();
   });
 
+  it.each(engine === 'postgres' ? ['repeatable read', 'serializable'] : [])(
+    'each of them finds the tables made where transactions are %s by default',
+    async (isolation) => {
+      const database = await withMigrationsTable(engine, isolation);
+
+      expect(await outcomesOf(database, 'ours')).toEqual(ALL);
+
+      await database.drop();
+    },
+  );
+
   it('four applications in an empty database work after the retries of Nest', async () => {
     const database = await openDatabase(engine);
 
@@ -84,6 +105,30 @@ describe.each(servers)('Migrations of four processes at once on %s', (engine) =>
 
     await database.drop();
   });
+
+  it.each(engine === 'postgres' ? [] : [0, null])(
+    'are refused with the remedy when the lock of the migrations is answered with %s',
+    async (answer) => {
+      const database = await openDatabase(engine);
+      const dataSource = await new DataSource({
+        ...database.options,
+        entities: [...TWO_FACTOR_ENTITIES],
+        migrations: [...twoFactorMigrations],
+      }).initialize();
+      // 0 comes after a wait of a minute, and NULL from a server that could not wait.
+      interceptStatements(dataSource, (sql, run) =>
+        sql.startsWith('SELECT GET_LOCK') ? run(`SELECT ${answer} AS isLocked`) : run(),
+      );
+
+      await expect(dataSource.runMigrations()).rejects.toThrow(
+        /The lock two_factor_migrations was not free .*IS_USED_LOCK\('two_factor_migrations'\) names/,
+      );
+      expect(await dataSource.query("SHOW TABLES LIKE 'two_factor%'")).toEqual([]);
+
+      await dataSource.destroy();
+      await database.drop();
+    },
+  );
 
   it('a table that a crash has left unrecorded is taken, and another one of its name is refused with the remedy', async () => {
     const database = await openDatabase(engine);

@@ -20,8 +20,14 @@ describe('The lists of values of a statement for several calls', () => {
   });
 
   it('has one text for several numbers of elements', () => {
-    expect([2, 3, 5, 16, 17, 200, 1_000].map((count) => textSizeOf(count))).toEqual([
-      2, 4, 8, 16, 24, 256, 1_000,
+    expect([2, 3, 5, 16, 17, 200].map((count) => textSizeOf(count))).toEqual([
+      2, 4, 8, 16, 24, 256,
+    ]);
+  });
+
+  it('has one text for several numbers of elements also beyond 256, such as the 290 quotas of 24 requests', () => {
+    expect([257, 290, 385, 600, 769, 1_000, 1_025].map((count) => textSizeOf(count))).toEqual([
+      384, 384, 512, 768, 1_024, 1_024, 1_280,
     ]);
   });
 });

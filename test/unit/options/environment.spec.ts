@@ -1,6 +1,17 @@
-import { describe, expect, it } from 'vitest';
+import { Logger } from '@nestjs/common';
+import { describe, expect, it, vi } from 'vitest';
 
-import { PRODUCTION, type Scalar, TABLE, resolve, refusal, shown } from './settings-fixtures.js';
+import { resolveOptions } from '../../../lib/options/index.js';
+import { warnAtBoot } from '../../../lib/warn-at-boot.js';
+import {
+  PRODUCTION,
+  type Scalar,
+  TABLE,
+  resolve,
+  refusal,
+  secret,
+  shown,
+} from './settings-fixtures.js';
 
 describe('the environment', () => {
   it.each(TABLE.flatMap((row) => row.good.map((value) => ({ ...row, value }))))(
@@ -121,6 +132,37 @@ describe('the environment', () => {
 
   it.each(['true', 1, null, 'false'])('is not switched by env: %j', (env) => {
     expect(refusal({ env })).toBe(`Option env is ${shown(env)}. Give true or false.`);
+  });
+
+  it.each([
+    ['TWO_FACTOR_MAX_ATTEMPT', 'TWO_FACTOR_MAX_ATTEMPTS'],
+    ['TWO_FACTOR_TTL', 'TWO_FACTOR_TTL_SECONDS'],
+    ['TWO_FACTOR_TTL_SECOND', 'TWO_FACTOR_TTL_SECONDS'],
+    ['TWO_FACTOR_SECRT', 'TWO_FACTOR_SECRET'],
+    ['TWO_FACTOR_BATCHNIG', 'TWO_FACTOR_BATCHING'],
+    ['TWO_FACTOR_Max_Sends', 'TWO_FACTOR_MAX_SENDS'],
+  ])('warns once at boot of %s, which nothing reads, and names %s', (variable, nearest) => {
+    const warnings: string[] = [];
+    const logger = new Logger();
+    vi.spyOn(logger, 'debug').mockReturnValue(undefined);
+    vi.spyOn(logger, 'warn').mockImplementation((line: unknown) => {
+      warnings.push(String(line));
+    });
+    const environment = { ...PRODUCTION, [variable]: '3', TWO_FACTOR_MAX_SENDS: '4' };
+
+    warnAtBoot(logger, resolveOptions({ secret }, environment));
+    warnAtBoot(logger, resolveOptions({ secret, env: false }, environment));
+
+    expect(warnings).toEqual([
+      `No option has the environment variable ${variable}, which is ignored: rename it if ${nearest} is meant.`,
+    ]);
+  });
+
+  it('has a variable for each scalar option of which nothing is warned', () => {
+    const environment = Object.fromEntries(
+      TABLE.map(({ variable, good }) => [variable, String(good[0])]),
+    );
+    expect(resolve({}, { ...PRODUCTION, ...environment })).toHaveProperty('unknownVariables', []);
   });
 
   it('is an argument, and process.env is not looked at', () => {

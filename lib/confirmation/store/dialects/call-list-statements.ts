@@ -1,7 +1,7 @@
-import { ofEach, Statement, textSizeOf } from '../../../database/index.js';
+import { ofEach, type Statement, statementsByName, textSizeOf } from '../../../database/index.js';
 import type { LimitJoins, QuotaRoles } from '../../../limits/index.js';
 import type { ConfirmationTable, StatementContext } from './confirmation-dialect.js';
-import { confirmationClauses, DIALECTS, type GuardedClauses } from './statements.js';
+import { confirmationClauses, DIALECTS, isAsSeen, type GuardedClauses } from './statements.js';
 
 /** A name that is no reserved word of MySQL or MariaDB. */
 export const ALIAS = 'confirmation';
@@ -22,15 +22,16 @@ const SHARED = new Set([
  * `bindLists`. The list `call` has the values of each call.
  *
  * An UPDATE begins with the table `given`, the confirmations of the calls that no other transaction has locked, and their numbers: to
- * wait for one of them would delay the calls of others. It answers by a number whose first bit is always set. `bitsOf` says which others.
+ * wait for one of them would delay the calls of others. It answers by a number whose first bit is always set. The bits above it
+ * belong to the calls in their order: one for each use, two for each comparison.
  */
 export interface CallListStatements {
   find(calls: number): Statement;
   insert(calls: number): Statement;
   use(calls: number): Statement;
   useByAllowedSender(calls: number): Statement;
-  /** @param held how many different quotas the calls have. */
-  compare(roles: QuotaRoles, calls: number, held: number): Statement;
+  /** @param quotaCount how many different quotas the calls have. */
+  compare(roles: QuotaRoles, calls: number, quotaCount: number): Statement;
 }
 
 /** @param joins `null` where no code is compared by these statements. */
@@ -43,12 +44,7 @@ export function callListStatements(
   const { inserted } = confirmationClauses(context);
   const clauses = confirmationClauses({ ...context, names: ofTable(ALIAS, names) });
   const ring = Array.from({ length: keys }, (_, index) => index);
-  const compiled = new Map<string, Statement>();
-  const once = (name: string, sql: () => string): Statement => {
-    const statement = compiled.get(name) ?? new Statement(engine, sql());
-    compiled.set(name, statement);
-    return statement;
-  };
+  const once = statementsByName(engine);
 
   const given = (size: number, selected: string): string => {
     const ids = ofEach('call', 'id', size);
@@ -68,20 +64,19 @@ export function callListStatements(
 
   const useSql = ({ guard }: GuardedClauses, size: number): string => `
     UPDATE ${given(size, '')}
-    STRAIGHT_JOIN (SELECT LAST_INSERT_ID(1) AS one, COUNT(*) AS locked FROM (SELECT 1 AS id) AS locks) AS held ${joined}
+    STRAIGHT_JOIN (SELECT LAST_INSERT_ID(1) AS one, COUNT(*) AS locked FROM (SELECT 1 AS id) AS locks) AS locks_taken ${joined}
     SET ${ALIAS}.${c.usedAt} = IF(LAST_INSERT_ID(LAST_INSERT_ID() | 1 << given.nth) > 0, :now, NULL),
       ${ALIAS}.${c.useKey} = ${ofCall(size)('useKey')}
-    WHERE held.one = 1 AND ${perCall(guard, size)}`;
+    WHERE locks_taken.one = 1 AND ${perCall(guard, size)}`;
 
-  const compareSql = (roles: QuotaRoles, size: number, held: number): string => {
-    const macs = ring.map((index) => ofEach('call', `codeMac${index}`, size)).join(', ');
+  const compareSql = (roles: QuotaRoles, size: number, quotaCount: number): string => {
+    // Of the call alone whose row it is: the code of another call of the batch is as wrong as any other.
+    const nth = `FIELD(${c.id}, ${ofEach('call', 'id', size)})`;
+    const macs = ring.map((index) => `ELT(${nth}, ${ofEach('call', `codeMac${index}`, size)})`);
     const isRight = 'given.is_right';
     const isLast = `(${isRight} OR ${ofCall(size)('isLast')} = '1')`;
-    const many = joins!.joinMany(roles, held, { isRight, isLast, ofCall: ofCall(size) });
-    const { attempts, sends, createdAt, confirmedAt, confirmedBy, useBefore } = ofTable(
-      ALIAS,
-      names,
-    ).column;
+    const many = joins!.joinMany(roles, quotaCount, { isRight, isLast, ofCall: ofCall(size) });
+    const { attempts, confirmedAt, confirmedBy, useBefore } = ofTable(ALIAS, names).column;
     const bits = `(1 + 2 * ${isRight}) << (2 * given.nth - 1)`;
     const assignments = [
       ...many.set,
@@ -91,11 +86,11 @@ export function callListStatements(
       `${useBefore} = IF(${isRight}, :useBefore, ${useBefore})`,
     ];
     return `
-      UPDATE ${given(size, `, ${DIALECTS[engine].exactly(c.codeMac, macs)} AS is_right`)}
+      UPDATE ${given(size, `, ${DIALECTS[engine].exactly(c.codeMac, macs.join(', '))} AS is_right`)}
       STRAIGHT_JOIN ${many.locks} ${joined} ${many.tables}
       SET ${assignments.join(', ')}
       WHERE ${many.isAllowed} AND ${perCall(clauses.isOpen, size)}
-        AND ${createdAt} = ${ofCall(size)('seenCreatedAt')} AND ${sends} = ${ofCall(size)('seenSends')}
+        AND ${perCall(isAsSeen(ofTable(ALIAS, names)), size)}
         AND ${attempts} = ${ofCall(size)('seenAttempts')}`;
   };
 
@@ -125,8 +120,8 @@ export function callListStatements(
       const size = textSizeOf(calls);
       return once(`useByAllowedSender ${size}`, () => useSql(clauses.useByAllowedSender, size));
     },
-    compare: (roles, calls, held) => {
-      const [size, locks] = [textSizeOf(calls), textSizeOf(held)];
+    compare: (roles, calls, quotaCount) => {
+      const [size, locks] = [textSizeOf(calls), textSizeOf(quotaCount)];
       return once(`compare ${roles} ${size} ${locks}`, () => compareSql(roles, size, locks));
     },
   };

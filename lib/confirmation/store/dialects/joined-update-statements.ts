@@ -1,15 +1,15 @@
-import { mysqlOnPrimary, Statement } from '../../../database/index.js';
+import { mysqlOnPrimary, Statement, statementsByName } from '../../../database/index.js';
 import type { LimitJoins, QuotaRoles } from '../../../limits/index.js';
 import { ALIAS, ofTable } from './call-list-statements.js';
 import type { StatementContext } from './confirmation-dialect.js';
-import { confirmationClauses } from './statements.js';
+import { confirmationClauses, isAsSeen } from './statements.js';
 
 /**
  * What the statement that compares a code answers.
  *
  * - `compared`: an attempt is counted. `failures` is the greatest count of failures once this one is counted.
  * - `locked`: a failure quota refused the attempt; `waitMs` is how long the lock lasts.
- * - `changed`: the confirmation has ended, or another message was recorded, since it was read.
+ * - `changed`: the confirmation has ended, another message was recorded, or another confirmation has taken its id since it was read.
  * - `none`: a row is missing, or a trigger has reset the answer.
  */
 export type JoinedUpdateAnswer =
@@ -54,12 +54,7 @@ export function joinedUpdateStatements(
 ): JoinedUpdateStatements {
   const { engine, names } = context;
   const { table, column: c, columns } = names;
-  const compiled = new Map<string, Statement>();
-  const once = (name: string, sql: () => string): Statement => {
-    const statement = compiled.get(name) ?? new Statement(engine, sql());
-    compiled.set(name, statement);
-    return statement;
-  };
+  const once = statementsByName(engine);
   return {
     find: new Statement(
       engine,
@@ -79,7 +74,7 @@ function compareSql(context: StatementContext, limits: LimitJoins, roles: QuotaR
   const { isOpen, codeMatches } = confirmationClauses(context);
   const { tables, condition, isLocked, lockedMs, failures, set } = limits.join(roles);
   const answer = `
-    IF(${isOpen} AND ${c.sends} = :seenSends,
+    IF(${isOpen} AND ${isAsSeen(names)},
       IF(${isLocked}, ${LOCKED} | (${lockedMs}) << ${SHIFT},
         IF(${codeMatches}, ${RIGHT}, ${WRONG}) | LEAST(${c.attempts} + 1, ${MAX_ATTEMPTS}) << ${SHIFT}
           | (${failures}) << ${FAILURES_SHIFT}),

@@ -125,7 +125,7 @@ function statementTexts(terms: StatementContext): Record<keyof ConfirmationState
       UPDATE ${table} SET ${c.way} = :way, ${c.envelope} = :envelope, ${c.codeMac} = :codeMac,
         ${c.failureKeys} = :failureKeys,
         ${c.sends} = ${c.sends} + 1, ${c.lastSentAt} = :now
-      WHERE ${c.id} = :id AND ${c.sends} = :seenSends AND ${c.createdAt} = :seenCreatedAt
+      WHERE ${c.id} = :id AND ${isAsSeen(names)}
         AND ${c.sends} < :maxSends AND ${pending}
         AND ${c.attempts} < ${c.maxAttempts} AND (${c.lastSentAt} IS NULL OR ${c.lastSentAt} <= :sentBefore)
       ${returning(names)}`,
@@ -255,6 +255,11 @@ export function confirmationClauses({
     hasAllowedSender,
     useByAllowedSender: guarded(`${use.guard} AND ${hasAllowedSender}`),
   };
+}
+
+/** Whether no message was recorded since the row was read, and no other row has taken its id. */
+export function isAsSeen({ column: c }: ConfirmationTable): string {
+  return `${c.sends} = :seenSends AND ${c.createdAt} = :seenCreatedAt`;
 }
 
 export function pendingClause({ column: c }: ConfirmationTable): string {

@@ -3,6 +3,7 @@ import type { LimitRecord } from '../limit-record.entity.js';
 import { CLOCK_MARGIN_MS, UNLOCKED_MS } from '../limit-rules.js';
 import { NO_OWNER } from '../slot-owner.js';
 
+const asIs = (value: string): string => value;
 /** The largest number of the columns. */
 const MAX_INT = 2 ** 31 - 1;
 
@@ -69,6 +70,9 @@ export interface RuleTerms {
   readonly maxLockMs: string;
 }
 
+/** The terms that are parameters in every statement for MySQL and MariaDB. */
+export const PARAMETER_TERMS = { now: ':now', maxLockMs: ':maxLockMs' } as const;
+
 /** `isActive` of limit-rules.ts, in SQL. */
 export function isActive({ kind, endsAt, newEnd, now, maxLockMs }: RuleTerms): string {
   const latest = `CASE WHEN ${kind} = 'failures' THEN ${now} + ${maxLockMs} ELSE ${newEnd} END`;
@@ -85,13 +89,14 @@ export function isExhausted(terms: RuleTerms): string {
 }
 
 /**
- * The lock after `amount` consecutive failures, as the time when it ends; values are cast by `int` and `bigint`. A failure
+ * The lock after `amount` consecutive failures, as the time when it ends; values are cast by `int` and `bigint` where the engine asks
+ * for it. A failure
  * that does not lock yet has ended before: see `UNLOCKED_MS`.
  */
 export function lockEnd(
   amount: string,
-  int: (value: string) => string,
-  bigint: (value: string) => string,
+  int: (value: string) => string = asIs,
+  bigint: (value: string) => string = asIs,
 ): string {
   const doublings = `${amount} - ${int(':lockAfter')}`;
   return (

@@ -4,6 +4,7 @@ import {
   isActive,
   lockEnd,
   type LimitTable,
+  PARAMETER_TERMS,
   type RuleTerms,
 } from './limit-dialect.js';
 import { PERMANENT_WAIT_MS } from './mysql-answer.js';
@@ -56,16 +57,14 @@ export interface LimitJoins {
   readonly join: (roles: QuotaRoles) => LimitJoin;
   /**
    * The same for the calls of a batch, each with as many quotas in the same `roles`: `:call0_key0` is the first key of the first call, and
-   * the list `held` has all of them in ascending order. All quotas are locked before the row `held` is read, which also sets
-   * `LAST_INSERT_ID()` to 1. An attempt that would cause a lock is not allowed: its statement of
-   * its own says for how long.
+   * the list `held` has all `quotaCount` of them in ascending order. All quotas are locked before the only row of the table `locks_taken` is
+   * read, which also sets `LAST_INSERT_ID()` to 1. An attempt that would cause a lock is not allowed: its statement of its own says for
+   * how long.
    */
-  readonly joinMany: (roles: QuotaRoles, held: number, terms: CallTerms) => LimitJoinOfMany;
+  readonly joinMany: (roles: QuotaRoles, quotaCount: number, terms: CallTerms) => LimitJoinOfMany;
   /** Adds the rows that are missing, with nothing consumed: `:key0`, `:kind0`, `:allowed0` and so on. */
   readonly add: (count: number) => string;
 }
-
-const asIs = (value: string): string => value;
 
 interface JoinedRow {
   readonly role: string;
@@ -83,8 +82,7 @@ export function limitJoins({ table, column: c }: LimitTable): LimitJoins {
     endsAt: `${row}.${c.endsAt}`,
     allowed: ':permanentLockAfter',
     newEnd: '0',
-    now: ':now',
-    maxLockMs: ':maxLockMs',
+    ...PARAMETER_TERMS,
   });
   const waitMs = (terms: RuleTerms): string =>
     `CASE WHEN ${terms.amount} >= ${terms.allowed} THEN ${PERMANENT_WAIT_MS}
@@ -102,7 +100,7 @@ export function limitJoins({ table, column: c }: LimitTable): LimitJoins {
       if (role === 'f') {
         const next = `(${amount} + 1)`;
         return [
-          `${endsAt} = IF(${isRight}, 0, ${lockEnd(next, asIs, asIs)})`,
+          `${endsAt} = IF(${isRight}, 0, ${lockEnd(next)})`,
           `${amount} = IF(${isRight}, 0, ${next})`,
           `${row}.${c.maxAmount} = :permanentLockAfter`,
         ];
@@ -115,7 +113,7 @@ export function limitJoins({ table, column: c }: LimitTable): LimitJoins {
     });
 
   return {
-    joinMany: (roles, held, { ofCall, ...attempt }) => {
+    joinMany: (roles, quotaCount, { ofCall, ...attempt }) => {
       const rows = rowsOf(roles);
       const isAllowed = rows.flatMap(({ role, row }) => {
         if (role !== 'f') return [];
@@ -125,17 +123,17 @@ export function limitJoins({ table, column: c }: LimitTable): LimitJoins {
       const locked =
         rows.length === 0
           ? 'SELECT 1 AS id'
-          : `SELECT ${c.id} FROM ${table} FORCE INDEX (PRIMARY) WHERE ${c.id} IN (${ofEach('held', 'key', held)})
+          : `SELECT ${c.id} FROM ${table} FORCE INDEX (PRIMARY) WHERE ${c.id} IN (${ofEach('held', 'key', quotaCount)})
             ORDER BY ${c.id} FOR UPDATE`;
       return {
-        locks: `(SELECT LAST_INSERT_ID(1) AS one, COUNT(*) AS locked FROM (${locked}) AS locks) AS held`,
+        locks: `(SELECT LAST_INSERT_ID(1) AS one, COUNT(*) AS locked FROM (${locked}) AS locks) AS locks_taken`,
         tables: rows
           .map(
             ({ row }, index) =>
               ` STRAIGHT_JOIN ${table} ${row} FORCE INDEX (PRIMARY) ON ${row}.${c.id} = ${ofCall(`key${index}`)}`,
           )
           .join(''),
-        isAllowed: ['held.one = 1', ...isAllowed].join(' AND '),
+        isAllowed: ['locks_taken.one = 1', ...isAllowed].join(' AND '),
         set: setOf(rows, attempt, ofCall('owner')),
       };
     },

@@ -7,12 +7,13 @@ import {
   lockEnd,
   type LimitDialect,
   type LimitTable,
+  PARAMETER_TERMS,
   type RuleTerms,
 } from './limit-dialect.js';
 import { MAX_FOUND, PERMANENT_WAIT_MS, RANKS } from './mysql-answer.js';
 
-const asIs = (value: string): string => value;
-const given = (column: string): string => `VALUES(${column})`;
+/** What the statement offers for a column of a row that is there already. */
+const offered = (column: string): string => `VALUES(${column})`;
 const FOUND = 'LAST_INSERT_ID()';
 
 /** The answer of `consumeManySql` has, beyond the bits of the calls, the number of quotas in `look` that have a row already. */
@@ -24,10 +25,9 @@ function ownTerms({ column: c }: LimitTable): RuleTerms {
     kind: c.kind,
     amount: c.amount,
     endsAt: c.endsAt,
-    allowed: given(c.maxAmount),
-    newEnd: given(c.endsAt),
-    now: ':now',
-    maxLockMs: ':maxLockMs',
+    allowed: offered(c.maxAmount),
+    newEnd: offered(c.endsAt),
+    ...PARAMETER_TERMS,
   };
 }
 
@@ -42,10 +42,10 @@ export function consumeManySql(names: LimitTable, looks: number, charges: number
   const rows = (list: string, size: number, columns: (index: number) => string): string[] =>
     Array.from({ length: size }, (_, i) => `(:${list}${i}_id, :${list}${i}_kind, ${columns(i)})`);
   const own = ownTerms(names);
-  const isLook = `${given(c.amount)} = 0`;
-  const mask = `CAST(RIGHT(${given(c.owner)}, 16) AS UNSIGNED)`;
+  const isLook = `${offered(c.amount)} = 0`;
+  const mask = `CAST(RIGHT(${offered(c.owner)}, 16) AS UNSIGNED)`;
   const share = `BIT_COUNT(${mask} & ~${FOUND})`;
-  const isConsumed = `${given(c.amount)} = 1 AND ${share} > 0`;
+  const isConsumed = `${offered(c.amount)} = 1 AND ${share} > 0`;
   const isSpent = `IF(${c.kind} = 'failures', ${isExhausted(own)},
     IF(${isActive(own)}, ${c.amount}, 0) + BIT_COUNT(${mask}) > ${own.allowed})`;
   const look = `LAST_INSERT_ID((${FOUND} + ${FOUND_UNIT}) | IF(${isSpent}, ${mask}, 0))`;
@@ -64,7 +64,7 @@ export function consumeManySql(names: LimitTable, looks: number, charges: number
     ].join(', ')}
     ON DUPLICATE KEY UPDATE
       ${c.owner} = IF(${isLook}, IF(${look} > 0, ${c.owner}, ${c.owner}),
-        IF(${isConsumed}, ${given(c.owner)}, ${c.owner})),
+        IF(${isConsumed}, ${offered(c.owner)}, ${c.owner})),
       ${c.amount} = IF(${isConsumed}, IF(${isActive(own)}, ${c.amount}, 0) + ${share}, ${c.amount}),
       ${c.endsAt} = IF(${isConsumed}, IF(${c.amount} > ${share} AND ${isActive(own)}, ${c.endsAt}, ${own.newEnd}), ${c.endsAt}),
       ${c.maxAmount} = ${own.allowed}`;
@@ -94,18 +94,18 @@ export const mysqlDialect: LimitDialect = {
     const found = FOUND;
     const waitMs = `IF(${c.kind} = 'failures' AND ${c.amount} >= ${own.allowed}, ${PERMANENT_WAIT_MS}, GREATEST(${c.endsAt} - :now, 0))`;
     const units = `((${waitMs} + :unitMs - 1) DIV :unitMs)`;
-    const refusal = `((${units} * ${RANKS} + ${given(c.owner)}) * :unitSpan + (${units} * :unitMs - ${waitMs})) * ${RANKS}`;
+    const refusal = `((${units} * ${RANKS} + ${offered(c.owner)}) * :unitSpan + (${units} * :unitMs - ${waitMs})) * ${RANKS}`;
     const look = `LAST_INSERT_ID(
       GREATEST(${found} >> 6 << 6, IF(${isExhausted(own)}, ${refusal}, 0)) | LEAST((${found} & ${MAX_FOUND}) + 1, ${MAX_FOUND}))`;
-    const isLook = `${given(c.amount)} = 0`;
-    const isConsumed = `${given(c.amount)} = 1 AND ${found} < ${RANKS}`;
+    const isLook = `${offered(c.amount)} = 0`;
+    const isConsumed = `${offered(c.amount)} = 1 AND ${found} < ${RANKS}`;
     return `
       INSERT INTO ${table} (${c.id}, ${c.kind}, ${c.amount}, ${c.maxAmount}, ${c.endsAt}, ${c.owner})
       VALUES ${[...looks, ...charges].join(', ')}
       ON DUPLICATE KEY UPDATE
-        ${c.owner} = IF(${isLook}, IF(${look} > 0, ${c.owner}, ${c.owner}), IF(${isConsumed}, ${given(c.owner)}, ${c.owner})),
+        ${c.owner} = IF(${isLook}, IF(${look} > 0, ${c.owner}, ${c.owner}), IF(${isConsumed}, ${offered(c.owner)}, ${c.owner})),
         ${c.amount} = IF(${isConsumed}, IF(${c.kind} = 'failures' OR ${isActive(own)}, ${c.amount} + 1, 1), ${c.amount}),
-        ${c.endsAt} = IF(${isConsumed}, CASE WHEN ${c.kind} = 'failures' THEN ${lockEnd(c.amount, asIs, asIs)}
+        ${c.endsAt} = IF(${isConsumed}, CASE WHEN ${c.kind} = 'failures' THEN ${lockEnd(c.amount)}
           WHEN ${c.amount} > 1 AND ${isActive(own)} THEN ${c.endsAt} ELSE ${own.newEnd} END, ${c.endsAt}),
         ${c.maxAmount} = ${own.allowed}`;
   },

@@ -1,4 +1,4 @@
-import { type Engine, Statement } from '../../../database/index.js';
+import { type Engine, Statement, statementsByName } from '../../../database/index.js';
 import { CLOCK_MARGIN_MS, FAILURES_KEPT_MS } from '../limit-rules.js';
 import { limitClauses, type LimitClauses } from './limit-clauses.js';
 import { limitJoins, type LimitJoins } from './limit-joins.js';
@@ -42,22 +42,14 @@ export function limitStatements(engine: Engine, names: LimitTable): LimitStateme
   const { table, column: c } = names;
   const compile = (sql: string): Statement => new Statement(engine, sql);
   const byCount = (sql: (count: number) => string): ((count: number) => Statement) => {
-    const compiled = new Map<number, Statement>();
-    return (count) => {
-      const statement = compiled.get(count) ?? compile(sql(count));
-      compiled.set(count, statement);
-      return statement;
-    };
+    const once = statementsByName(engine);
+    return (count) => once(count, () => sql(count));
   };
   const byCounts = (
     sql: (count: number, others: number) => string,
   ): ((count: number, others: number) => Statement) => {
-    const byFirst = new Map<number, (others: number) => Statement>();
-    return (count, others) => {
-      const statements = byFirst.get(count) ?? byCount((each) => sql(count, each));
-      byFirst.set(count, statements);
-      return statements(others);
-    };
+    const once = statementsByName(engine);
+    return (count, others) => once(`${count} ${others}`, () => sql(count, others));
   };
   const isOneOf = (count: number): string => dialect.isOneOf(names, count);
   const nothing = `${c.endsAt} = 0, ${c.amount} = 0`;
