@@ -5,6 +5,7 @@ export {
   normaliseCode,
   parseCode,
   withAsciiDigits,
+  withoutDecoration,
   type CodeGenerator,
 } from './code.js';
 export { drawBytes } from './draw-bytes.js';
