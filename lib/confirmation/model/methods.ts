@@ -9,7 +9,8 @@ import type { ConfirmationRow } from './confirmation-record.entity.js';
 /** The method of a code that was sent, which every application has. */
 export const CODE_METHOD = 'code';
 
-const CODE_ALONE: readonly MethodName[] = Object.freeze([CODE_METHOD]);
+/** The methods of a confirmation for which none are named. */
+export const CODE_ALONE: readonly MethodName[] = Object.freeze([CODE_METHOD]);
 /** What confirms a code through its sender: the person types the sent code, or the application confirms it by hand. */
 const THROUGH_SENDER: readonly ConfirmedBy[] = [CODE_METHOD, 'hand'];
 
