@@ -22,7 +22,8 @@ const SHARED = new Set([
  * `bindLists`. The list `call` has the values of each call.
  *
  * An UPDATE begins with the table `given`, the confirmations of the calls that no other transaction has locked, and their numbers: to
- * wait for one of them would delay the calls of others. It answers by a number whose first bit is always set. `bitsOf` says which others.
+ * wait for one of them would delay the calls of others. It answers by a number whose first bit is always set. Bit n of a use, and
+ * bits 2n−1 and 2n of a comparison, belong to the n-th call.
  */
 export interface CallListStatements {
   find(calls: number): Statement;
