@@ -52,6 +52,7 @@ export type {
 export {
   assertParties,
   idOf,
+  parseBatchSize,
   parseContext,
   parseIdempotencyKey,
   parseTokenFrom,

@@ -8,7 +8,14 @@ export { epochMs } from './epoch-ms.js';
 export { MYSQL_ALL_ROWS, mysqlOnPrimary } from './mysql-clauses.js';
 export { engineOf, type Engine } from './engine.js';
 export { batchRowsSql, asBatchColumns, type BatchColumnTypes } from './batching/batch-rows.js';
-export { listValues, placeholders, type SqlValue, type SqlValues, Statement } from './statement.js';
+export {
+  listValues,
+  placeholders,
+  type SqlValue,
+  type SqlValues,
+  Statement,
+  statementsByName,
+} from './statement.js';
 export { assertServerSettings } from './server-settings.js';
 export type { TransactionStep, TransactionSteps } from './execution/transaction-steps.js';
 export {

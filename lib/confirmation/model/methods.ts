@@ -1,4 +1,5 @@
 import {
+  BY_HAND,
   TwoFactorConfigurationError,
   TwoFactorInputError,
   type ConfirmedBy,
@@ -12,7 +13,7 @@ export const CODE_METHOD = 'code';
 /** The methods of a confirmation for which none are named. */
 export const CODE_ALONE: readonly MethodName[] = Object.freeze([CODE_METHOD]);
 /** What confirms a code through its sender: the person types the sent code, or the application confirms it by hand. */
-const THROUGH_SENDER: readonly ConfirmedBy[] = [CODE_METHOD, 'hand'];
+const THROUGH_SENDER: readonly ConfirmedBy[] = [CODE_METHOD, BY_HAND];
 
 /** The methods as a column holds them; `null` for a code alone, so that such rows are as they would be without methods. */
 export function methodsValue(methods: readonly string[] | null): string | null {

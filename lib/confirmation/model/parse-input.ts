@@ -49,6 +49,8 @@ const MAKE_MEMBERS = inputMembers<MakeConfirmationInput>({
 });
 const MAX_META_BYTES = 16_384;
 const MAX_CONTEXT_BYTES = 4_096;
+const DEFAULT_BATCH_SIZE = 500;
+const MAX_BATCH_SIZE = 1_000;
 const KEY = /^[\x21-\x7e]{16,128}$/;
 const CONFIRMATION_TTL_SECONDS = { min: 30, max: 86_400 } as const;
 
@@ -97,6 +99,13 @@ export function parseMakeInput(
 /** The id of a confirmation. Of a state only the id is taken, from its private row: a caller could forge other members. */
 export function idOf(confirmation: unknown): string {
   return parseId(ConfirmationState.is(confirmation) ? stateRow(confirmation).id : confirmation);
+}
+
+/** How many rows one statement of a purge or of a sealing reads. @throws TwoFactorInputError for another number. */
+export function parseBatchSize(batchSize = DEFAULT_BATCH_SIZE): number {
+  if (Number.isInteger(batchSize) && batchSize >= 1 && batchSize <= MAX_BATCH_SIZE)
+    return batchSize;
+  throw new TwoFactorInputError(`batchSize is a whole number from 1 to ${MAX_BATCH_SIZE}.`);
 }
 
 export function parseIdempotencyKey(key: unknown): string {

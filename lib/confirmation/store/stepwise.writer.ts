@@ -107,10 +107,6 @@ export class StepwiseWriter implements ConfirmationWriter {
       if (error instanceof TwoFactorTooManyRequestsError) return { outcome: 'locked', row, error };
       throw error;
     }
-    if (request.deadline?.expired) {
-      if (failure) await this.ledger.refund(failure);
-      throw databaseTimeoutError();
-    }
     // An error leaves the failure charged: whether the code was compared is unknown, and a refund could make a guess free.
     const verification = await this.#compare(request, failure);
     if (verification.outcome !== 'compared') {

@@ -185,10 +185,6 @@ export class FactorConfirmationMethod implements ConfirmationMethod {
       if (error instanceof TwoFactorTooManyRequestsError) return { outcome: 'locked', row, error };
       throw error;
     }
-    if (deadline?.expired) {
-      await ledger.refund(failure);
-      throw databaseTimeoutError();
-    }
     const counted = await factors.countAttempt(id, this.name, deadline);
     if (counted !== null) {
       const { known } = looked;

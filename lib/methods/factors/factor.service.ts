@@ -222,12 +222,7 @@ export class FactorService {
   async erase(input: FactorChangeInput): Promise<number> {
     const subject = subjectOf('erase', input, FACTOR_INPUTS.change);
     const { manager } = input;
-    const { store } = this.#configured();
-    const gone = await store.change(
-      subject,
-      (factors) => store.removeAll(subject, factors),
-      manager,
-    );
+    const gone = await this.#configured().store.erase(subject, manager);
     this.#publishRemoved(gone, manager);
     return gone.length;
   }

@@ -226,20 +226,19 @@ export class FactorStore implements FactorUpkeep {
   }
 
   /**
-   * Deletes all that is stored of a subject, as one of its changes: a statement alone would not see, and leave behind, the
+   * Deletes all that is stored of a subject, its row too, as one of its changes, and returns the factors: a statement alone would not see, and leave behind, the
    * recovery codes of an activation that commits meanwhile.
    */
-  async erase(subject: string): Promise<readonly FactorRow[]> {
-    return this.change(subject, (factors) => this.removeAll(subject, factors));
-  }
-
-  /** Deletes all factors of a subject, which it returns, and the subject's row. */
-  *removeAll(
-    subject: string,
-    factors: readonly FactorRow[],
-  ): TransactionSteps<readonly FactorRow[]> {
-    yield { statement: this.statements.removeAll, values: this.scopeOf(subject) };
-    return factors;
+  async erase(subject: string, manager?: EntityManager): Promise<readonly FactorRow[]> {
+    const step = { statement: this.statements.removeAll, values: this.scopeOf(subject) };
+    return this.change(
+      subject,
+      function* (factors) {
+        yield step;
+        return factors;
+      },
+      manager,
+    );
   }
 
   /** A batch of factors with a sealed secret, in the order of their ids. */

@@ -1,4 +1,4 @@
-import { ofEach, Statement, textSizeOf } from '../../../database/index.js';
+import { ofEach, type Statement, statementsByName, textSizeOf } from '../../../database/index.js';
 import type { LimitJoins, QuotaRoles } from '../../../limits/index.js';
 import type { ConfirmationTable, StatementContext } from './confirmation-dialect.js';
 import { confirmationClauses, DIALECTS, type GuardedClauses } from './statements.js';
@@ -44,12 +44,7 @@ export function callListStatements(
   const { inserted } = confirmationClauses(context);
   const clauses = confirmationClauses({ ...context, names: ofTable(ALIAS, names) });
   const ring = Array.from({ length: keys }, (_, index) => index);
-  const compiled = new Map<string, Statement>();
-  const once = (name: string, sql: () => string): Statement => {
-    const statement = compiled.get(name) ?? new Statement(engine, sql());
-    compiled.set(name, statement);
-    return statement;
-  };
+  const once = statementsByName(engine);
 
   const given = (size: number, selected: string): string => {
     const ids = ofEach('call', 'id', size);

@@ -1,4 +1,4 @@
-import { mysqlOnPrimary, Statement } from '../../../database/index.js';
+import { mysqlOnPrimary, Statement, statementsByName } from '../../../database/index.js';
 import type { LimitJoins, QuotaRoles } from '../../../limits/index.js';
 import { ALIAS, ofTable } from './call-list-statements.js';
 import type { StatementContext } from './confirmation-dialect.js';
@@ -54,12 +54,7 @@ export function joinedUpdateStatements(
 ): JoinedUpdateStatements {
   const { engine, names } = context;
   const { table, column: c, columns } = names;
-  const compiled = new Map<string, Statement>();
-  const once = (name: string, sql: () => string): Statement => {
-    const statement = compiled.get(name) ?? new Statement(engine, sql());
-    compiled.set(name, statement);
-    return statement;
-  };
+  const once = statementsByName(engine);
   return {
     find: new Statement(
       engine,
