@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 
 import { openEnvelope } from '../crypto/index.js';
+import { BY_HAND } from '../errors/index.js';
 import { QuotaLedger } from '../limits/index.js';
 import type { ResolvedOptions } from '../options/index.js';
 import { InjectTwoFactorOptions } from '../two-factor.tokens.js';
@@ -42,7 +43,7 @@ export class ConfirmationStates {
     const row = await this.store.confirmByHand(id);
     if (row === null) return null;
     await this.releasePendingSlot(row);
-    this.publisher.confirmed(row, 'hand');
+    this.publisher.confirmed(row, BY_HAND);
     return row;
   }
 }

@@ -49,7 +49,14 @@ export type {
   SendContext,
   UseInput,
 } from './model/inputs.interface.js';
-export { idOf, parseContext, parseIdempotencyKey } from './model/parse-input.js';
+export {
+  assertParties,
+  idOf,
+  parseBatchSize,
+  parseContext,
+  parseIdempotencyKey,
+  parseTokenFrom,
+} from './model/parse-input.js';
 export { DELIVERY_UPKEEP, type DeliveryUpkeep } from './model/delivery-upkeep.js';
 export { ENROLLED_METHODS, type EnrolledMethods } from './model/enrolled-methods.js';
 export { FACTOR_UPKEEP, type FactorUpkeep, type IdWindow } from './model/factor-upkeep.js';
@@ -62,7 +69,14 @@ export type {
 } from './model/passkey-json.js';
 export { isAccessible } from './model/is-accessible.js';
 export { subjectColumn, subjectFromColumn, subjectInColumn } from './model/ascii-columns.js';
-export { allowsMethod, assertMethodList, CODE_METHOD, methodsOf } from './model/methods.js';
+export {
+  allowsMethod,
+  assertMethodList,
+  CODE_ALONE,
+  CODE_METHOD,
+  methodsOf,
+  parseMethods,
+} from './model/methods.js';
 export { isEmailAddress } from './model/email-address.js';
 export { EventPublisher, type DeliveryDropReason } from './event-publisher.js';
 export { maskToken } from './model/mask-token.js';

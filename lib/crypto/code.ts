@@ -77,9 +77,14 @@ function assertLength(length: number): void {
  */
 export function normaliseCode(input: unknown): string | null {
   if (typeof input !== 'string' || input.length > MAX_INPUT_LENGTH) return null;
-  const code = withAsciiDigits(input.replace(DECORATION, ''));
+  const code = withoutDecoration(input);
   if (code.length < MIN_LENGTH || code.length > MAX_LENGTH) return null;
   return PRINTABLE_ASCII.test(code) ? code : null;
+}
+
+/** What a person typed or pasted, without the decoration of a copied code, and with its digits in ASCII. */
+export function withoutDecoration(text: string): string {
+  return withAsciiDigits(text.replace(DECORATION, ''));
 }
 
 /** The text with Arabic-Indic, Persian, Devanagari and full-width digits in ASCII. */

@@ -5,6 +5,7 @@ export {
   normaliseCode,
   parseCode,
   withAsciiDigits,
+  withoutDecoration,
   type CodeGenerator,
 } from './code.js';
 export { drawBytes } from './draw-bytes.js';
@@ -35,4 +36,4 @@ export {
 export { KeyRing, type DerivedKeys } from './key-ring.js';
 export { limitKey } from './limit-key.js';
 export { codeMac, codeMacs, detailsMac, detailsMacs } from './mac.js';
-export { NONCE_BYTES } from './sealed-text.js';
+export { NONCE_BYTES, strictBytes } from './sealed-text.js';

@@ -8,7 +8,7 @@ export const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
 
 /** Decodes base64url strictly. Node ignores invalid characters and spare bits, so several texts would decode to the same bytes. */
-function strictBytes(text: string): Buffer | null {
+export function strictBytes(text: string): Buffer | null {
   const bytes = Buffer.from(text, 'base64url');
   return bytes.toString('base64url') === text ? bytes : null;
 }

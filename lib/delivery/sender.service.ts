@@ -124,7 +124,8 @@ export class SenderService {
 
   /**
    * Sends the first message of a confirmation whose phone number or address is known. Of several concurrent calls one sends it,
-   * and the others return the state with that message: a repeated request with the same idempotency key needs this.
+   * and the others return the state with that message: a repeated request with the same idempotency key needs this. The request
+   * that it repeats may have begun by another method: then this call names the recipient and the data for the sender.
    *
    * @throws as `send`.
    * @internal
@@ -132,7 +133,7 @@ export class SenderService {
   async sendInitial(
     { state, pendingMessage, receipt }: CreatedConfirmation,
     sender: ResolvedSender,
-    { requester, queued }: InitialMessage,
+    { requester, queued, token, context }: InitialMessage & Pick<MessagePlan, 'token' | 'context'>,
     manager?: EntityManager,
   ): Promise<ConfirmationState> {
     const row = stateRow(state);
@@ -140,7 +141,8 @@ export class SenderService {
       // What an earlier request has made is not changed in the transaction of this one.
       if (manager !== undefined) return state;
       const plan = { sender, kind: 'first', requester, consumed: receipt, queued } as const;
-      return this.#send(state, row, plan);
+      const recipient = row.envelope === null ? { token, context } : {};
+      return this.#send(state, row, { ...plan, ...recipient });
     }
     // Addressed, because the statement that created the confirmation has recorded its first message.
     const content = pendingMessage as AddressedContent;

@@ -8,7 +8,7 @@ export {
 } from './copies.js';
 export { expectInput, inputMembers } from './expect-input.js';
 export { messageAndCauseOf, messageOf } from './message-of.js';
-export type { ConfirmedBy, MethodName } from './method-name.js';
+export { BY_HAND, type ConfirmedBy, type MethodName } from './method-name.js';
 export { TwoFactorError } from './two-factor.error.js';
 export { TwoFactorCallError } from './two-factor-call.error.js';
 export { TwoFactorCodeMismatchError } from './two-factor-code-mismatch.error.js';

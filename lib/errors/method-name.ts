@@ -12,3 +12,6 @@ export type MethodName = 'code' | 'totp' | 'passkey' | 'recovery' | 'device';
  * @publicApi
  */
 export type ConfirmedBy = MethodName | 'hand';
+
+/** The name of the application itself among what confirms: `state.confirm()` and `isConfirmed: true`. */
+export const BY_HAND = 'hand' satisfies ConfirmedBy;

@@ -219,7 +219,10 @@ export interface FactorActivatedEvent extends FactorEventBase {
   readonly isImported: boolean;
 }
 
-/** A factor was removed, by a call or because a newer one took its place. */
+/**
+ * A factor was removed, by a call or because a newer one took its place. The erasure of a person by `ConfirmerService.erase`
+ * publishes none, because nobody is left to be told.
+ */
 export interface FactorRemovedEvent extends FactorEventBase {
   readonly type: 'factor-removed';
 }

@@ -1,10 +1,8 @@
 import { CODE_METHOD } from '../confirmation/index.js';
-import { TwoFactorConfigurationError } from '../errors/index.js';
+import { BY_HAND, TwoFactorConfigurationError } from '../errors/index.js';
 import { formatValue, type ConfiguredMethods, type PurposeDefinition } from '../options/index.js';
 import type { ConfirmationRequirement } from './confirmation-requirement.js';
 
-/** The application itself confirms by `state.confirm()`, whatever the methods of the purpose are. */
-const BY_HAND = 'hand';
 /** The names of all methods, configured or not: a list of them may be shared by several routes. */
 const ALL_METHODS: readonly string[] = [CODE_METHOD, 'totp', 'passkey', 'recovery', 'device'];
 

@@ -66,8 +66,9 @@ const KNOWN = [
  *
  * With `useIn: 'handler'`, one of several concurrent calls runs the handler; the others are refused. The proof is used when
  * the handler has called `use` (in a transaction: after its commit) or has succeeded. When the handler, a pipe or an inner
- * interceptor fails before that, the proof can be used again, five times at least and nine times at most, so that it cannot serve
- * to guess a password which the handler checks. Call `use` before the effect or in its transaction, because a handler that fails
+ * interceptor fails before that, the proof can be used again, until five calls more have failed than its confirmation had attempts
+ * left: `maxAttempts` + 5 − the attempts of the confirmation. By default that is five to nine failed calls after a code, and ten
+ * after what counts no attempt, such as a passkey. So it cannot serve to guess a password which the handler checks. Call `use` before the effect or in its transaction, because a handler that fails
  * before `use` gets its proof released although its effect may have happened.
  *
  * Every other end of a call leaves the proof used, and the person confirms again: an outer interceptor that responds from a

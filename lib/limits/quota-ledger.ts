@@ -2,7 +2,7 @@ import { Inject, Injectable, Logger } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 
 import { limitKey } from '../crypto/index.js';
-import type { Deadline, SqlValues } from '../database/index.js';
+import { databaseTimeoutError, type Deadline, type SqlValues } from '../database/index.js';
 import { messageAndCauseOf } from '../errors/index.js';
 import type { ResolvedOptions } from '../options/index.js';
 import { InjectTwoFactorOptions, TWO_FACTOR_LIMIT_STORE } from '../two-factor.tokens.js';
@@ -170,13 +170,15 @@ export class QuotaLedger {
    * Consumes one failure of the phone number or address, or of the subject together with it, before a code is compared. Without
    * it, concurrent guesses would be compared before any of them is counted.
    *
-   * @throws TwoFactorTooManyRequestsError while it is locked; nothing is consumed then.
+   * @throws TwoFactorTooManyRequestsError while it is locked, TwoFactorUnavailableError when the deadline has expired meanwhile, so
+   * that nothing will be compared; nothing stays consumed then.
    */
   async consumeFailure(scope: QuotaScope, deadline?: Deadline): Promise<QuotaReceipt> {
-    return this.#consume(this.planner.failureQuotas(scope, false), [], null, {
-      deadline,
-      reportsUsage: true,
-    });
+    const quotas = this.planner.failureQuotas(scope, false);
+    const receipt = await this.#consume(quotas, [], null, { deadline, reportsUsage: true });
+    if (!deadline?.expired) return receipt;
+    await this.refund(receipt);
+    throw databaseTimeoutError();
   }
 
   /**

@@ -1,6 +1,6 @@
 import type { ExecutionContext } from '@nestjs/common';
 
-import type { ConfiguredMethods } from './methods.js';
+import { DEVICE_METHOD, type ConfiguredMethods } from './methods.js';
 import { callResolver } from './resolvers.js';
 
 /** The token of a remembered device that a call brings, by the function of the application alone; `undefined` for none. */
@@ -8,7 +8,7 @@ export async function deviceTokenOf(
   methods: ConfiguredMethods,
   context: ExecutionContext,
 ): Promise<string | undefined> {
-  const definition = methods.get('device');
+  const definition = methods.get(DEVICE_METHOD);
   if (definition?.tokenOf === undefined) return undefined;
   const found = await callResolver('token function of rememberedDevices()', () =>
     definition.tokenOf!(context),

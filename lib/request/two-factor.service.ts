@@ -2,11 +2,16 @@ import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 
 import {
+  assertParties,
+  CODE_ALONE,
   CODE_METHOD,
   ConfirmationCreator,
   maskToken,
+  parseContext,
+  parseMethods,
   parseSubject,
   parseToken,
+  parseTokenFrom,
   openContent,
   stateRow,
   type ConfirmationReference,
@@ -18,6 +23,7 @@ import {
 import {
   expectInput,
   inputMembers,
+  TwoFactorKeyReusedError,
   TwoFactorTooManyRequestsError,
   type MethodName,
 } from '../errors/index.js';
@@ -26,8 +32,6 @@ import type { ResolvedOptions } from '../options/index.js';
 import { resendAt, SenderService } from '../delivery/index.js';
 import { InjectTwoFactorOptions } from '../two-factor.tokens.js';
 import { MethodChooser, type MethodChoice } from './method-chooser.js';
-
-const CODE_ALONE: readonly MethodName[] = Object.freeze([CODE_METHOD]);
 
 /** The input of `TwoFactorService.request`. */
 export interface TwoFactorRequestInput extends Omit<
@@ -167,8 +171,8 @@ export class TwoFactorService {
    * `methods` and sends nothing. With an `idempotencyKey`, repeated requests share one confirmation and one message; call
    * `resend` if that message did not arrive.
    *
-   * @throws TwoFactorInputError for a member of the wrong shape, an unknown sender, and a manager unless messages are queued;
-   * nothing was created.
+   * @throws TwoFactorInputError for a member of the wrong shape, an unknown sender, a manager unless messages are queued, and
+   * methods beside codes without a subject or with `tokenFrom: 'client'`; nothing was created.
    * @throws TwoFactorKeyReusedError when the key belongs to a request for another phone number or address, sender, life or other
    * details.
    * @throws TwoFactorTooManyRequestsError, TwoFactorUnavailableError when a limit is reached; nothing was created.
@@ -185,11 +189,14 @@ export class TwoFactorService {
     input: TwoFactorMethodRequestInput | TwoFactorRequestInput,
   ): Promise<RequestedConfirmation> {
     expectInput('request', input, REQUEST_MEMBERS);
-    const { method: asked, methods: allowed = CODE_ALONE, subject, token, deviceToken } = input;
+    const { method: asked, token, deviceToken } = input;
     if (input.methods === undefined && asked === undefined) return this.requestBy(null, input);
     const canSend = token !== undefined;
+    const subject = input.subject === undefined ? '' : parseSubject(input.subject);
+    const allowed = parseMethods(input.methods, this.options.methods) ?? CODE_ALONE;
+    assertParties(allowed, subject, parseTokenFrom(input.tokenFrom));
     const choice = await this.chooser.choose({
-      subject: subject === undefined ? '' : parseSubject(subject),
+      subject,
       allowed,
       asked,
       canSend,
@@ -282,7 +289,10 @@ export class TwoFactorService {
       },
       message,
     );
-    const state = await this.sender.sendInitial(made, sender, message, manager);
+    const isBegun = made.pendingMessage === null && stateRow(made.state).envelope === null;
+    if (isBegun && manager !== undefined) throw begunElsewhere();
+    const first = { ...message, token, context: parseContext(context) };
+    const state = await this.sender.sendInitial(made, sender, first, manager);
     return this.#describe(state, made.pendingMessage ?? openContent(state), choice);
   }
 
@@ -341,4 +351,11 @@ export class TwoFactorService {
   resendAt(state: ConfirmationState): Date {
     return new Date(resendAt(stateRow(state), this.options.clock.now(), this.options));
   }
+}
+
+/** What an earlier request has made is not changed in the transaction of this one, so that no code would be sent. */
+function begunElsewhere(): TwoFactorKeyReusedError {
+  return new TwoFactorKeyReusedError(
+    'The idempotencyKey stands for a request that began by another method. Draw a new one, or repeat the request without manager.',
+  );
 }

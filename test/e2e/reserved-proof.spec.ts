@@ -32,7 +32,9 @@ import {
   TwoFactorEvents,
   type TwoFactorEvent,
 } from '../../lib/index.js';
+import { WRONG_CODE } from '../support/canaries.js';
 import { adapters, startHttpApp, type HttpTestApp } from '../support/http.js';
+import { enrolPasskey, PASSKEY_METHODS } from '../support/passkeys.js';
 import { guardedCaller, purposes } from './guarded-routes.js';
 
 /** Answers the second call of a route out of its memory, without the handler. */
@@ -201,6 +203,44 @@ class CallsController {
   }
 }
 
+/** How often the handler runs that fails each time: as often as the proof is released, and once more. */
+async function failedCalls(app: HttpTestApp, id: string): Promise<number> {
+  CallsController.runs = 0;
+  const statuses: number[] = [];
+  for (let guess = 0; guess < 20; guess += 1) {
+    statuses.push((await guardedCaller(() => app).call('calls/throwing', id)).status);
+  }
+  const { runs } = CallsController;
+  expect(statuses).toStrictEqual(Array.from({ length: 20 }, (_, n) => (n < runs ? 400 : 403)));
+  expect(await app.confirmer.check(id)).toMatchObject([{ status: 'locked' }, false]);
+  expect(await app.confirmer.use(id, { purpose: 'transfer', subject: 'ann' })).toBe(false);
+  return runs;
+}
+
+describe('A reserved proof with ten attempts and a passkey', () => {
+  it('takes maxAttempts + 5 failed calls, less the attempts that its confirmation has counted', async () => {
+    const app = await startHttpApp({
+      options: { purposes, controller: true, maxAttempts: 10, methods: PASSKEY_METHODS },
+      controllers: [CallsController],
+    });
+    const { subject, authenticator } = await enrolPasskey(app, 'ann');
+    const given = { purpose: 'transfer', subject, methods: ['passkey', 'code'] } as const;
+    const byPasskey = await app.confirmer.makeConfirmation(given);
+    const challenge = await app.confirmer.challenge(byPasskey.id, { method: 'passkey' });
+    const response = authenticator.get(challenge);
+    expect((await app.confirmer.confirm(byPasskey.id, { method: 'passkey', response }))[1]).toBe(
+      true,
+    );
+    const byCode = await app.confirmer.makeConfirmation(given);
+    await app.confirmer.confirm(byCode.id, WRONG_CODE);
+    expect((await app.confirmer.confirm(byCode.id, byCode.code!))[1]).toBe(true);
+
+    expect(await failedCalls(app, byPasskey.id)).toBe(15);
+    expect(await failedCalls(app, byCode.id)).toBe(13);
+    await app.close();
+  });
+});
+
 describe.each(adapters)('A reserved proof on $name', ({ create }) => {
   let app: HttpTestApp;
   let events: TwoFactorEvent['type'][];
@@ -245,21 +285,22 @@ describe.each(adapters)('A reserved proof on $name', ({ create }) => {
     },
   );
 
-  it('takes ten failed calls at most, so that it is no key for guessing a password', async () => {
+  it('takes nine failed calls after a code, so that it is no key for guessing a password', async () => {
     const state = await app.confirmer.makeConfirmation({
       purpose: 'transfer',
       subject: 'ann',
       token: 'ann@example.com',
     });
     await app.confirmer.confirm(state, state.code ?? '');
-    const statuses: number[] = [];
-    for (let guess = 0; guess < 20; guess += 1) {
-      statuses.push((await call('calls/throwing', state.id)).status);
-    }
-    expect(CallsController.runs).toBe(9);
-    expect(statuses).toStrictEqual(Array.from({ length: 20 }, (_, n) => (n < 9 ? 400 : 403)));
-    expect(await app.confirmer.check(state.id)).toMatchObject([{ status: 'locked' }, false]);
-    expect(await app.confirmer.use(state.id, { purpose: 'transfer', subject: 'ann' })).toBe(false);
+
+    expect(await failedCalls(app, state.id)).toBe(9);
+  });
+
+  it('takes ten failed calls when it was confirmed by hand, which counts no attempt', async () => {
+    expect(await failedCalls(app, await prove())).toBe(10);
+    const state = await app.confirmer.makeConfirmation({ purpose: 'transfer', subject: 'ann' });
+    await state.confirm();
+    expect(await failedCalls(app, state.id)).toBe(10);
   });
 
   it('stays used when the handler fails after it has used the proof', async () => {

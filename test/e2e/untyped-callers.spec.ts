@@ -12,6 +12,7 @@ import {
   TwoFactorModule,
   TwoFactorSendError,
 } from '../../lib/index.js';
+import { METHODS } from '../support/authenticator.js';
 import { dumpOf } from '../support/dump.js';
 import { startApp, type TestApp } from '../support/test-app.js';
 
@@ -99,6 +100,34 @@ describe('An untyped caller', () => {
     );
     expect(test.inbox.deliveries).toEqual([]);
     expect(await rows()).toBe(0);
+  });
+
+  it('that gives request methods which there are not, or no subject for them, is told so', async () => {
+    const app = await startApp({ options: { methods: METHODS } });
+    const given = { subject: 'ann', token: 'ann@example.com' };
+    const unknown = /methods is a list of different names of methods: code, totp, recovery/;
+    const withoutSubject = /need a subject, whose factors they ask/;
+    const inputs: [object, RegExp][] = [
+      [{ ...given, methods: ['totpp'] }, unknown],
+      [{ ...given, methods: 'totp' }, unknown],
+      [{ ...given, methods: [] }, unknown],
+      [{ ...given, methods: ['code', 'code'] }, unknown],
+      [{ ...given, methods: null }, unknown],
+      [{ token: given.token, methods: ['totp'] }, withoutSubject],
+      [{ token: given.token, methods: ['totp', 'code'] }, withoutSubject],
+      [{ ...given, methods: ['totp', 'code'], tokenFrom: 'Client' }, /tokenFrom is 'client' or/],
+    ];
+
+    for (const [input, text] of inputs) {
+      const call = app.twoFactor.request(input as never);
+      const error: unknown = await call.catch((thrown: unknown) => thrown);
+      expect(error, JSON.stringify(input)).toBeInstanceOf(TwoFactorInputError);
+      expect(String(error)).toMatch(text);
+    }
+
+    expect(app.inbox.deliveries).toEqual([]);
+    expect(await app.dataSource.getRepository(ConfirmationRecord).count()).toBe(0);
+    await app.close();
   });
 
   it('that misspells a member of any call is told which one, and no call has an effect', async () => {

@@ -62,6 +62,62 @@ describe.each(engines)('Remembered devices on %s', (engine) => {
     expect(await factors.remember({ confirmation: await used() })).not.toBeNull();
   });
 
+  it('are not made by a proof that was used before all devices were forgotten', async () => {
+    const subject = 'thrown-out';
+    const before = await usedConfirmation(test, subject);
+    const remembered = await usedConfirmation(test, subject);
+    expect(await factors.remember({ confirmation: remembered })).not.toBeNull();
+    test.clock.advance(1);
+    await factors.forgetDevices({ subject });
+    test.clock.advance(1);
+
+    for (const confirmation of [before, remembered]) {
+      expect(await factors.remember({ confirmation })).toBeNull();
+    }
+    expect(await factors.list({ subject })).toEqual([]);
+    const after = await usedConfirmation(test, subject);
+    expect(await factors.remember({ confirmation: after })).not.toBeNull();
+    // Without a device to forget, too: the thief may be about to remember one.
+    const other = await usedConfirmation(test, 'thrown-out-too');
+    await factors.forgetDevices({ subject: 'thrown-out-too' });
+    expect(await factors.remember({ confirmation: other })).toBeNull();
+  });
+
+  it('are not made again by the proof of a device that was removed', async () => {
+    const subject = 'revoked';
+    const confirmation = await usedConfirmation(test, subject);
+    await factors.remember({ confirmation });
+    test.clock.advance(1);
+    const [device] = await factors.list({ subject });
+    expect(await factors.remove({ subject, factor: device!.id })).toBe(true);
+    test.clock.advance(1);
+
+    expect(await factors.remember({ confirmation })).toBeNull();
+    expect(await factors.list({ subject })).toEqual([]);
+    const next = await usedConfirmation(test, subject);
+    expect(await factors.remember({ confirmation: next })).not.toBeNull();
+  });
+
+  it('are not made by a proof whose app was removed or replaced after it', async () => {
+    const subject = 'copied-app';
+    const { app } = await enrolApp(test, subject);
+    const { id } = await test.confirmer.makeConfirmation({ subject, methods: ['totp'] });
+    await test.confirmer.confirm(id, { method: 'totp', code: app.code() });
+    expect(await test.confirmer.use(id, { subject })).toBe(true);
+    await factors.import({ subject, method: 'totp', secret: app.secret });
+
+    expect(await factors.remember({ confirmation: id })).toBeNull();
+  });
+
+  it('are made by the proof of an app that is still there', async () => {
+    const { subject, app } = await enrolApp(test, 'own-app');
+    const { id } = await test.confirmer.makeConfirmation({ subject, methods: ['totp'] });
+    await test.confirmer.confirm(id, { method: 'totp', code: app.code() });
+    await test.confirmer.use(id, { subject });
+
+    expect(await factors.remember({ confirmation: id })).not.toBeNull();
+  });
+
   it('are stored as a hash alone, and reported in events without the token', async () => {
     events = [];
     const { token } = await rememberDevice(test, 'hashed');

@@ -1,6 +1,6 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 
-import { FactorRecord, type FactorService } from '../../lib/index.js';
+import { FactorRecord, LimitService, type FactorService } from '../../lib/index.js';
 import { enrolApp, factorsOf, METHODS, TestAuthenticator } from '../support/authenticator.js';
 import { dumpOf } from '../support/dump.js';
 import { engines } from '../support/engines.js';
@@ -283,6 +283,38 @@ describe.each(engines)('Factors on %s', (engine) => {
       await factors.remove({ subject, factor: factorId, allowLast: true, manager });
     });
     expect(await factors.list({ subject })).toEqual([]);
+  });
+
+  it('ends the failures of an app after the commit of its activation, and not when that is rolled back', async () => {
+    const { subject, app } = await enrolApp(test, 'failures');
+    const limits = test.app.get(LimitService, { strict: false });
+    const failures = async (): Promise<number> =>
+      (await limits.failures({ subject, method: 'totp' })).count;
+    const { id } = await test.confirmer.makeConfirmation({ subject, methods: ['totp'] });
+    const wrong = { method: 'totp', code: app.wrongCode() } as const;
+    for (let count = 0; count < 3; count += 1) await test.confirmer.confirm(id, wrong);
+    expect(await failures()).toBe(3);
+    const { factor, secret } = await factors.enrol({ subject, method: 'totp' });
+    const response = new TestAuthenticator(secret, test.clock).code();
+    /** The statements about limits that the activation waits for, in the transaction of the caller. */
+    const activate = (isRolledBack: boolean): Promise<number> =>
+      test.dataSource.transaction(async (manager) => {
+        const statements = await test.log.during(() =>
+          factors.activate({ subject, factor: factor.id, response, manager }),
+        );
+        if (isRolledBack) throw new Error('rolled back');
+        return statements.filter(({ sql }) => sql.includes('two_factor_limit')).length;
+      });
+
+    await expect(activate(true)).rejects.toThrow('rolled back');
+    expect(await failures()).toBe(3);
+
+    expect(await activate(false)).toBe(0);
+    await vi.waitFor(async () => expect(await failures()).toBe(0), { timeout: 60_000 });
+    expect(await factors.list({ subject })).toMatchObject([
+      { id: factor.id },
+      { method: 'recovery' },
+    ]);
   });
 });
 

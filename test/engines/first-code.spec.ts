@@ -12,7 +12,7 @@ import {
 import { header } from '../e2e/controller-fixtures.js';
 import { enrolApp, METHODS } from '../support/authenticator.js';
 import { drawCanaryCode, WRONG_CODE } from '../support/canaries.js';
-import { engines } from '../support/engines.js';
+import { engines, servers } from '../support/engines.js';
 import { startHttpApp, type Answer, type HttpTestApp } from '../support/http.js';
 import { startApp, TestInbox } from '../support/test-app.js';
 
@@ -51,6 +51,37 @@ describe.each(engines)('The first code of a queue on %s', (engine) => {
     expect(await deliveries.sweep()).toBe(1);
     expect(await deliveries.sweep()).toBe(0);
     expect(test.inbox.deliveries).toMatchObject([{ token }]);
+    expect((await test.confirmer.confirm(id, test.inbox.lastCode))[1]).toBe(true);
+    await test.close();
+  });
+});
+
+// SQLite has one connection, which the transaction holds while the factors are read.
+describe.each(servers)('A request in a transaction on %s', (engine) => {
+  it('is refused when its key stands for one that began by another method, which it must not change', async () => {
+    const test = await startApp({
+      engine,
+      options: { delivery: 'queued', worker: false, methods: METHODS, limits: {} },
+    });
+    const { subject } = await enrolApp(test, 'ann');
+    const given = {
+      subject,
+      methods: ['totp', 'code'],
+      token: 'ann@example.com',
+      idempotencyKey: 'key-of-ann-sixteen',
+    } as const;
+    const { id } = await test.twoFactor.request(given);
+
+    const repeated = test.dataSource.transaction((manager) =>
+      test.twoFactor.request({ ...given, method: 'code', manager }),
+    );
+
+    await expect(repeated).rejects.toMatchObject({ code: 'idempotency-key-reused' });
+    expect(await test.twoFactor.request({ ...given, method: 'code' })).toMatchObject({
+      id,
+      delivery: 'queued',
+    });
+    expect(await test.app.get(DeliveryService, { strict: false }).sweep()).toBe(1);
     expect((await test.confirmer.confirm(id, test.inbox.lastCode))[1]).toBe(true);
     await test.close();
   });
@@ -186,6 +217,82 @@ describe.each(engines)('The first code after another method on %s', (engine) => 
 
     expect(again.body).toEqual(first.body);
     expect(await post(subject, 'confirm', { id, code })).toMatchObject({ status: 200 });
+  });
+
+  it('is sent when the request is repeated with its key by a code, and once by all repeats', async () => {
+    const { subject } = await person();
+    const key = `key-of-${subject}-sixteen`;
+    const ask = (method?: string): Promise<Answer> =>
+      post(subject, 'request-confirmation', { purpose: 'login', way: 'sms', method }, key);
+    const { id } = (await ask()).body as { id: string };
+    const before = sent();
+
+    const repeated = await Promise.all([ask('code'), ask('code')]);
+
+    for (const answer of repeated) {
+      expect(answer).toMatchObject({ status: 200, body: { id, method: 'code', codeLength: 20 } });
+    }
+    expect(sent() - before).toBe(1);
+    expect(sms.deliveries.at(-1)).toMatchObject({ token: '+15555550100' });
+    expect((await ask()).body).toMatchObject({ id, method: 'totp' });
+    expect(sent() - before).toBe(1);
+    const confirmed = await post(subject, 'confirm', { id, code: sms.lastCode });
+    expect(confirmed).toMatchObject({ status: 200 });
+  });
+
+  it('goes to the sender with the context of the request that asks for it', async () => {
+    const { subject } = await person();
+    const given = {
+      subject,
+      purpose: 'login',
+      methods: ['totp', 'code'],
+      token: 'ann@example.com',
+      idempotencyKey: `key-of-${subject}-sixteen`,
+    } as const;
+    const { id } = await http.twoFactor.request(given);
+
+    const repeated = await http.twoFactor.request({
+      ...given,
+      method: 'code',
+      context: { locale: 'fr' },
+    });
+
+    expect(repeated).toMatchObject({ id, method: 'code', codeLength: 20 });
+    expect(mail.deliveries.at(-1)).toMatchObject({
+      token: 'ann@example.com',
+      context: { locale: 'fr' },
+    });
+  });
+
+  it('goes to no token that the client named, because another method cannot prove it', async () => {
+    const { subject } = await person();
+    const given = {
+      subject,
+      purpose: 'login',
+      token: '+15555550199',
+      tokenFrom: 'client',
+    } as const;
+    const before = [sent(), await http.dataSource.getRepository(ConfirmationRecord).count()];
+
+    for (const methods of [['totp', 'code'], ['code', 'totp'], ['totp']] as const) {
+      for (const call of [
+        () => http.twoFactor.request({ ...given, methods }),
+        () => http.confirmer.makeConfirmation({ ...given, methods }),
+      ]) {
+        await expect(call()).rejects.toMatchObject({
+          code: 'invalid-request',
+          message: expect.stringContaining('only a code that is sent there does that'),
+        });
+      }
+    }
+
+    expect([sent(), await http.dataSource.getRepository(ConfirmationRecord).count()]).toEqual(
+      before,
+    );
+    expect(await http.twoFactor.request({ ...given, methods: ['code'] })).toMatchObject({
+      method: 'code',
+      codeLength: 20,
+    });
   });
 
   it('goes by the default way without one, and leaves the app as it was', async () => {

@@ -5,10 +5,16 @@
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
-import type { ConfirmationState, MakeConfirmationInput } from '../../lib/index.js';
+import {
+  ConfirmationRecord,
+  type ConfirmationState,
+  type MakeConfirmationInput,
+} from '../../lib/index.js';
+import { enrolApp, METHODS } from '../support/authenticator.js';
 import { WRONG_CODE } from '../support/canaries.js';
 import { engines } from '../support/engines.js';
 import { refusal } from '../support/refusal.js';
+import { startApp } from '../support/test-app.js';
 import { Customer, FailureRun, Guesser } from './actors.js';
 import {
   BOUND,
@@ -97,6 +103,24 @@ const OWN: readonly { what: string; is: MakeConfirmationInput }[] = [
 /** One authenticator by two ways: an open token is one token, whether a signed-in client named it or a stranger did. */
 const isOneAuthenticator = (victim: MakeConfirmationInput, own: MakeConfirmationInput): boolean =>
   victim.subject === undefined && own.token === victim.token;
+
+describe.each(engines)('A thief with the session of a person who has an app, on %s', (engine) => {
+  it('reaches no number of its own by "send me a code instead"', async () => {
+    const test = await startApp({ engine, options: { methods: METHODS, limits: {} } });
+    const { subject } = await enrolApp(test, OWNER);
+    const methods = ['totp', 'code'] as const;
+
+    for (let number = 0; number < 30; number += 1) {
+      const token = `+4366012${String(number).padStart(5, '0')}`;
+      const asked = test.twoFactor.request({ subject, methods, token, tokenFrom: 'client' });
+      await expect(asked).rejects.toMatchObject({ code: 'invalid-request' });
+    }
+
+    expect(test.inbox.deliveries).toEqual([]);
+    expect(await test.dataSource.getRepository(ConfirmationRecord).count()).toBe(0);
+    await test.close();
+  });
+});
 
 describe.each(engines)('Right codes between guesses, on %s', (engine) => {
   let world: World;

@@ -144,8 +144,9 @@ export class ConfirmationCreator {
     const queued = message?.queued ?? null;
     // The queue hands a message over. A message that is sent at once may be lost with the caller, who then repeats the request.
     const isToBeSent = message !== undefined && (idempotencyKey === undefined || queued !== null);
-    const isMade = message === undefined && unsent === undefined;
-    const hasSlot = code !== null && manager === undefined && isMade;
+    // No client has requested it, so that no quota of requests counts it.
+    const isMadeByApplication = message === undefined && unsent === undefined;
+    const hasSlot = code !== null && manager === undefined && isMadeByApplication;
     const requester = queued === null ? undefined : message?.requester;
     const context = { code, id: keyIds[0], isToBeSent, hasSlot, requester, isTest };
     const { row, content } = newRow(parsed, context, this.options);
@@ -192,7 +193,7 @@ export class ConfirmationCreator {
   ): CreatedConfirmation {
     const state = this.states.stateOf(found);
     const madeFor = openContent(state)?.token;
-    // With methods beside codes, the first message has drawn the code since, or has not yet.
+    // A confirmation that was begun by another method gets its code with its first message, so that it may have one now or not.
     const mayDiffer = found.methods !== null;
     const isSame =
       matchesBinding(this.options.keyRing, found, binding) &&

@@ -7,6 +7,7 @@ import {
   sealEnvelope,
   type EnvelopeContent,
 } from '../../crypto/index.js';
+import { BY_HAND } from '../../errors/index.js';
 import type { ResolvedOptions } from '../../options/index.js';
 import { jsonInColumn, subjectInColumn } from '../model/ascii-columns.js';
 import { bindingMac } from '../model/binding-match.js';
@@ -78,7 +79,7 @@ export function newRow(
     sends: isToBeSent ? 1 : 0,
     lastSentAt: isToBeSent ? now : null,
     confirmedAt: isConfirmed ? now : null,
-    confirmedBy: isConfirmed ? 'hand' : null,
+    confirmedBy: isConfirmed ? BY_HAND : null,
     useBefore: isConfirmed ? now + useWithinSeconds * 1_000 : null,
   };
   return { row, content };

@@ -6,7 +6,7 @@ export type ConfirmationStatus =
   'pending' | 'confirmed' | 'used' | 'expired' | 'locked' | 'cancelled';
 
 /**
- * How many calls may fail after they reserved a proof. A handler that also asks for a password fails for each wrong one, so
+ * How many failed calls a confirmed proof may have beyond the attempts that its code left unused. A handler that also asks for a password fails for each wrong one, so
  * an unlimited number would make one proof a key for guessing passwords.
  */
 export const MAX_FAILED_CALLS = 5;

@@ -1,4 +1,5 @@
 import {
+  BY_HAND,
   TwoFactorConfigurationError,
   TwoFactorInputError,
   type ConfirmedBy,
@@ -9,9 +10,10 @@ import type { ConfirmationRow } from './confirmation-record.entity.js';
 /** The method of a code that was sent, which every application has. */
 export const CODE_METHOD = 'code';
 
-const CODE_ALONE: readonly MethodName[] = Object.freeze([CODE_METHOD]);
+/** The methods of a confirmation for which none are named. */
+export const CODE_ALONE: readonly MethodName[] = Object.freeze([CODE_METHOD]);
 /** What confirms a code through its sender: the person types the sent code, or the application confirms it by hand. */
-const THROUGH_SENDER: readonly ConfirmedBy[] = [CODE_METHOD, 'hand'];
+const THROUGH_SENDER: readonly ConfirmedBy[] = [CODE_METHOD, BY_HAND];
 
 /** The methods as a column holds them; `null` for a code alone, so that such rows are as they would be without methods. */
 export function methodsValue(methods: readonly string[] | null): string | null {

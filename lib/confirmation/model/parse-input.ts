@@ -49,6 +49,8 @@ const MAKE_MEMBERS = inputMembers<MakeConfirmationInput>({
 });
 const MAX_META_BYTES = 16_384;
 const MAX_CONTEXT_BYTES = 4_096;
+const DEFAULT_BATCH_SIZE = 500;
+const MAX_BATCH_SIZE = 1_000;
 const KEY = /^[\x21-\x7e]{16,128}$/;
 const CONFIRMATION_TTL_SECONDS = { min: 30, max: 86_400 } as const;
 
@@ -78,7 +80,7 @@ export function parseMakeInput(
     );
   }
   const hasToken = (token ?? way ?? context) !== undefined;
-  assertMethods(methods, binding, { isConfirmed, hasToken });
+  assertMethods(methods, binding, { isConfirmed, hasToken, tokenFrom });
   return {
     binding,
     manager,
@@ -97,6 +99,13 @@ export function parseMakeInput(
 /** The id of a confirmation. Of a state only the id is taken, from its private row: a caller could forge other members. */
 export function idOf(confirmation: unknown): string {
   return parseId(ConfirmationState.is(confirmation) ? stateRow(confirmation).id : confirmation);
+}
+
+/** How many rows one statement of a purge or of a sealing reads. @throws TwoFactorInputError for another number. */
+export function parseBatchSize(batchSize = DEFAULT_BATCH_SIZE): number {
+  if (Number.isInteger(batchSize) && batchSize >= 1 && batchSize <= MAX_BATCH_SIZE)
+    return batchSize;
+  throw new TwoFactorInputError(`batchSize is a whole number from 1 to ${MAX_BATCH_SIZE}.`);
 }
 
 export function parseIdempotencyKey(key: unknown): string {
@@ -145,7 +154,11 @@ function assertProvable(
 function assertMethods(
   methods: readonly MethodName[] | null,
   { subject, purpose }: StoredBinding,
-  { isConfirmed, hasToken }: { readonly isConfirmed: boolean; readonly hasToken: boolean },
+  {
+    isConfirmed,
+    hasToken,
+    tokenFrom,
+  }: Pick<ParsedInput, 'isConfirmed' | 'tokenFrom'> & { readonly hasToken: boolean },
 ): void {
   if (methods === null) return;
   if (isConfirmed) {
@@ -158,12 +171,7 @@ function assertMethods(
       `A remembered device never confirms a change of the factors. Leave ${DEVICE_METHOD} out of methods.`,
     );
   }
-  const isCodeAlone = methods.every((method) => method === CODE_METHOD);
-  if (!isCodeAlone && subject === '') {
-    throw new TwoFactorInputError(
-      `The methods ${methods.join(', ')} need a subject, whose factors they ask. Give one, or leave methods out.`,
-    );
-  }
+  assertParties(methods, subject, tokenFrom);
   if (!methods.includes(CODE_METHOD) && hasToken) {
     throw new TwoFactorInputError(
       `The methods ${methods.join(', ')} send nothing. Leave token, way and context out, or add 'code' to methods.`,
@@ -171,7 +179,33 @@ function assertMethods(
   }
 }
 
-function parseTokenFrom(tokenFrom: unknown): 'client' | 'application' {
+/**
+ * Refuses methods beside codes for a confirmation that they could not confirm, or that they would not prove anything for.
+ *
+ * @throws TwoFactorInputError without a subject, and for a phone number or address that the client names.
+ */
+export function assertParties(
+  methods: readonly MethodName[],
+  subject: string,
+  tokenFrom: ParsedInput['tokenFrom'],
+): void {
+  if (methods.every((method) => method === CODE_METHOD)) return;
+  if (subject === '') {
+    throw new TwoFactorInputError(
+      `The methods ${methods.join(', ')} need a subject, whose factors they ask. Give one, or leave methods out.`,
+    );
+  }
+  // A message that follows another method would be counted as one to a recipient of the application.
+  if (tokenFrom === 'client') {
+    throw new TwoFactorInputError(
+      "With tokenFrom: 'client' a request proves a token that the client names, and only a code that is sent there does that. " +
+        'Leave methods out, or give a token of your own and leave tokenFrom out.',
+    );
+  }
+}
+
+/** @throws TwoFactorInputError for anything but the two names. */
+export function parseTokenFrom(tokenFrom: unknown): 'client' | 'application' {
   if (tokenFrom === undefined || tokenFrom === 'application') return 'application';
   if (tokenFrom === 'client') return tokenFrom;
   throw new TwoFactorInputError("tokenFrom is 'client' or 'application'.");

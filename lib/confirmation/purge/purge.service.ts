@@ -19,6 +19,7 @@ import { DEFAULTS, type ResolvedOptions } from '../../options/index.js';
 import { InjectTwoFactorOptions } from '../../two-factor.tokens.js';
 import { DELIVERY_UPKEEP, type DeliveryUpkeep } from '../model/delivery-upkeep.js';
 import { FACTOR_UPKEEP, type FactorUpkeep } from '../model/factor-upkeep.js';
+import { parseBatchSize } from '../model/parse-input.js';
 import { ConfirmationStore } from '../store/confirmation.store.js';
 
 /** What `purge` takes. */
@@ -42,8 +43,6 @@ const MEMBERS = inputMembers<PurgeInput>({
   dutyCycle: true,
   signal: true,
 });
-const DEFAULT_BATCH_SIZE = 500;
-const MAX_BATCH_SIZE = 1_000;
 /** Even if a batch occupied the whole database, the load would keep four fifths of its throughput. */
 const DEFAULT_DUTY_CYCLE = 0.2;
 const MIN_DUTY_CYCLE = 0.01;
@@ -89,12 +88,7 @@ export class PurgeService implements OnApplicationBootstrap, BeforeApplicationSh
   }
 
   async #purge(
-    {
-      olderThan,
-      batchSize = DEFAULT_BATCH_SIZE,
-      dutyCycle = DEFAULT_DUTY_CYCLE,
-      signal,
-    }: PurgeInput,
+    { olderThan, batchSize: givenSize, dutyCycle = DEFAULT_DUTY_CYCLE, signal }: PurgeInput,
     limitBatches: number,
   ): Promise<number> {
     if (olderThan !== undefined && !(olderThan instanceof Date)) {
@@ -103,9 +97,7 @@ export class PurgeService implements OnApplicationBootstrap, BeforeApplicationSh
     const before = olderThan?.getTime() ?? this.#keptSince();
     if (!Number.isSafeInteger(before) || before < 0)
       throw new TwoFactorInputError('olderThan is not a valid date.');
-    if (!Number.isInteger(batchSize) || batchSize < 1 || batchSize > MAX_BATCH_SIZE) {
-      throw new TwoFactorInputError(`batchSize is a whole number from 1 to ${MAX_BATCH_SIZE}.`);
-    }
+    const batchSize = parseBatchSize(givenSize);
     if (typeof dutyCycle !== 'number' || !(dutyCycle >= MIN_DUTY_CYCLE && dutyCycle <= 1)) {
       throw new TwoFactorInputError(`dutyCycle is a number from ${MIN_DUTY_CYCLE} to 1.`);
     }

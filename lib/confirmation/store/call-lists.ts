@@ -64,7 +64,8 @@ function valuesOf(calls: readonly StoreCall[]): SqlValues[] {
   return calls.map(({ values }) => values);
 }
 
-function findKind(statements: CallListStatements): CallKind<StoreCall, StatementResult> {
+/** @internal Exported for its test alone. */
+export function findKind(statements: CallListStatements): CallKind<StoreCall, StatementResult> {
   return {
     maxSize: MAX_READS,
     bind: (calls) => {
@@ -75,7 +76,7 @@ function findKind(statements: CallListStatements): CallKind<StoreCall, Statement
       const rowById = new Map(rows.map((row) => [row['id'], row]));
       const found = calls.map(({ values }) => rowById.get(values['id']));
       // The column's collation may take another spelling of an id for the same: then the statement for one call decides.
-      const isExact = new Set(found).size >= rows.length;
+      const isExact = new Set(found.filter((row) => row !== undefined)).size >= rows.length;
       return found.map((row) => {
         if (row !== undefined) return { rows: [row], affected: 0, insertId: 0 };
         return isExact ? { rows: [], affected: 0, insertId: 0 } : null;

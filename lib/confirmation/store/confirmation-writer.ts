@@ -57,6 +57,8 @@ export type Verification =
       readonly isConfirmed: boolean;
       /** `null` when failures are not counted. */
       readonly failure: QuotaReceipt | null;
+      /** What the method had read before the attempt was counted, for its own judgement; absent for a code. */
+      readonly known?: object | undefined;
     }
   | { readonly outcome: 'ended'; readonly row: ConfirmationRow }
   | { readonly outcome: 'locked'; readonly row: ConfirmationRow; readonly error: unknown }

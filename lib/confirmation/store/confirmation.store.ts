@@ -61,8 +61,8 @@ export interface PurgedBatch {
 }
 
 /**
- * All SQL of the confirmations, except for the statements that also consume quotas (`AtomicWriter`). It knows neither codes
- * nor secrets, and decides nothing. The time in a statement is read when the statement is issued, after any wait.
+ * All SQL of the confirmations, except for the statements that also consume quotas (`AtomicWriter`, `JoinedUpdateWriter`) and
+ * those by which a factor confirms (`FactorStore`). It knows neither codes nor secrets, and decides nothing. The time in a statement is read when the statement is issued, after any wait.
  *
  * Literals of values begin with members of their own, and spread others after them: of a literal that begins with a spread,
  * V8 in Node 20 makes a new hidden class each time, and keeps it until a full collection.

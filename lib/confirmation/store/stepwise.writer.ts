@@ -73,7 +73,8 @@ export class StepwiseWriter implements ConfirmationWriter {
   async verify(request: VerificationRequest): Promise<Verification> {
     const { id, deadline, scopedSubject } = request;
     if (!this.#isVerifyLimited) return this.#compare(request, null);
-    // One after the other in this process: the second call finds the confirmation ended before it consumes a failure.
+    // One after the other in this process: the second call finds the confirmation ended before it consumes a failure, unless
+    // its caller has read the row before: then the guarded statement finds it ended, and the failure is refunded.
     return this.store.serializeAttempts(
       id,
       async () => {
@@ -105,10 +106,6 @@ export class StepwiseWriter implements ConfirmationWriter {
     } catch (error) {
       if (error instanceof TwoFactorTooManyRequestsError) return { outcome: 'locked', row, error };
       throw error;
-    }
-    if (request.deadline?.expired) {
-      if (failure) await this.ledger.refund(failure);
-      throw databaseTimeoutError();
     }
     // An error leaves the failure charged: whether the code was compared is unknown, and a refund could make a guess free.
     const verification = await this.#compare(request, failure);
@@ -143,15 +140,19 @@ export class StepwiseWriter implements ConfirmationWriter {
       demand === null
         ? null
         : this.ledger.quotaKeys(receipt?.charges ?? this.ledger.failuresOf(demand));
-    let isInserted = false;
+    const scope = manager ?? deadline;
+    const isNew = keyIds.length === 0;
+    let isInserted: boolean;
     try {
-      const scope = manager ?? deadline;
-      const isNew = keyIds.length === 0;
       isInserted = await this.store.insert({ ...row, ...keys }, isNew, scope, queued);
-      return isInserted;
-    } finally {
-      if (!isInserted && receipt) await this.ledger.refund(receipt);
+    } catch (error) {
+      // After an error it is unknown whether the rows are committed. Without a queue no message is sent then. A message in the queue
+      // may be sent, on the charge of this call, so that a refund would make it free.
+      if (queued === null && receipt) await this.ledger.refund(receipt);
+      throw error;
     }
+    if (!isInserted && receipt) await this.ledger.refund(receipt);
+    return isInserted;
   }
 
   async #findRepeated(

@@ -1,7 +1,7 @@
 import type { ExecutionContext } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 
-import { TwoFactorCallError, type MethodName } from '../../errors/index.js';
+import { BY_HAND, TwoFactorCallError, type MethodName } from '../../errors/index.js';
 import { callResolver, deviceTokenOf, type ResolvedOptions } from '../../options/index.js';
 import type { ConfirmationRow } from '../model/confirmation-record.entity.js';
 import { statusOf } from '../model/confirmation-status.js';
@@ -104,7 +104,5 @@ export class MethodReview {
     return chosen;
   }
 }
-
-const BY_HAND = 'hand';
 
 type MethodsFunction = (context: ExecutionContext, enrolled: readonly MethodName[]) => unknown;

@@ -1,3 +1,4 @@
+import type { Deadline } from '../../database/index.js';
 import type { MethodName } from '../../errors/index.js';
 import type { ConfirmationRow } from '../model/confirmation-record.entity.js';
 import type { Verification, VerificationRequest } from '../store/confirmation-writer.js';
@@ -6,7 +7,10 @@ import type { Verification, VerificationRequest } from '../store/confirmation-wr
 export type Attempt = Omit<VerificationRequest, 'macs'>;
 
 /** An attempt that was counted. Every other outcome of `charge` has ended the attempt, and has written nothing. */
-export type ChargedAttempt = Extract<Verification, { readonly outcome: 'compared' }>;
+export type ChargedAttempt = Extract<Verification, { readonly outcome: 'compared' }> & {
+  /** The deadline of the whole call; absent where `charge` is its only statement. */
+  readonly deadline?: Deadline | undefined;
+};
 
 /** What a method has found, for its `settle`: what the write must still find true, and what it stores. */
 export interface Evidence {
@@ -36,7 +40,7 @@ export interface ConfirmationMethod<Response = unknown> {
    * What the browser needs before it can respond: JSON, the same for each call; `null` when the subject has nothing that could
    * respond. Absent for a method that needs nothing.
    */
-  challenge?(row: ConfirmationRow): Promise<object | null>;
+  challenge?(row: ConfirmationRow, deadline: Deadline): Promise<object | null>;
   /** @throws TwoFactorInputError for a response of the wrong shape; nothing is counted then. */
   parse(response: unknown): Response;
   /**

@@ -81,12 +81,16 @@ export class ConfirmationVerifier {
     if (seen && statusOf(seen, this.options.clock.now()) !== 'pending') {
       return { state: this.states.stateOf(seen), outcome: 'refused' };
     }
-    const charge = (deadline?: Deadline): Promise<Verification> =>
-      method.charge(parsed, { id, scopedSubject: scopedSubject ?? null, seen, deadline });
-    const charged = this.#isLimited ? await this.store.within(charge) : await charge();
-    return charged.outcome === 'compared'
-      ? this.#judge(method, parsed, charged)
-      : this.#refuse(method, charged);
+    const attempt = async (deadline?: Deadline): Promise<ConfirmationAttempt> => {
+      const given = { id, scopedSubject: scopedSubject ?? null, seen, deadline };
+      const charged = await method.charge(parsed, given);
+      return charged.outcome === 'compared'
+        ? this.#judge(method, parsed, { deadline, ...charged })
+        : this.#refuse(method, charged);
+    };
+    // Without limits a code is compared by one statement, which has a deadline of its own.
+    const isOneStatement = !this.#isLimited && method.name === CODE_METHOD;
+    return isOneStatement ? attempt() : this.store.within(attempt);
   }
 
   /**
@@ -94,19 +98,25 @@ export class ConfirmationVerifier {
    *
    * @throws TwoFactorNotFoundError, TwoFactorStateError, TwoFactorInputError as `ConfirmerService.challenge`.
    */
-  async challenge(
-    id: string,
-    name: string,
-    { scopedSubject, seen }: VerifyOptions = {},
-  ): Promise<object> {
+  async challenge(id: string, name: string, options: VerifyOptions = {}): Promise<object> {
     const method = this.#methodNamed(name);
-    const row = seen ?? (await this.store.find(id));
+    return this.store.within((deadline) => this.#challenge(method, id, options, deadline));
+  }
+
+  async #challenge(
+    method: ConfirmationMethod,
+    id: string,
+    { scopedSubject, seen }: VerifyOptions,
+    deadline: Deadline,
+  ): Promise<object> {
+    const row = seen ?? (await this.store.find(id, deadline));
     if (row === null || !isAccessible(row, scopedSubject ?? null, this.#access)) {
       throw new TwoFactorNotFoundError('There is no such confirmation.');
     }
     const status = statusOf(row, this.options.clock.now());
     if (status !== 'pending') throw new TwoFactorStateError(STATE_CODES[status]);
-    const challenge = allowsMethod(row, name) ? ((await method.challenge?.(row)) ?? null) : null;
+    const isAllowed = allowsMethod(row, method.name);
+    const challenge = isAllowed ? ((await method.challenge?.(row, deadline)) ?? null) : null;
     if (challenge === null) throw new TwoFactorStateError('method-not-allowed');
     return challenge;
   }
@@ -160,9 +170,9 @@ export class ConfirmationVerifier {
   async #lostRace(
     method: ConfirmationMethod,
     { response, evidence }: { readonly response: unknown; readonly evidence: Evidence },
-    { row: { id }, failure }: ChargedAttempt,
+    { row: { id }, failure, deadline }: ChargedAttempt,
   ): Promise<ConfirmationAttempt> {
-    const row = await this.store.find(id);
+    const row = await this.store.find(id, deadline);
     if (row === null) return { state: null, outcome: 'refused' };
     const state = this.states.stateOf(row);
     if (state.status !== 'pending') return { state, outcome: 'refused' };

@@ -1,7 +1,7 @@
 import { subjectInColumn } from '../../confirmation/index.js';
 import type { TransactionSteps } from '../../database/index.js';
 import { TwoFactorNotFoundError, TwoFactorStateError } from '../../errors/index.js';
-import type { ConfiguredMethods } from '../../options/index.js';
+import { DEVICE_METHOD, type ConfiguredMethods } from '../../options/index.js';
 import type { ActivationEvidence } from './factor-method.js';
 import type { FactorRow } from './factor-record.entity.js';
 import { ENROLMENT_MS, type FactorStore } from './factor.store.js';
@@ -31,8 +31,6 @@ export interface Activation {
   readonly replaced: readonly FactorRow[];
 }
 
-const ALL = '%';
-
 /**
  * The statements of the changes of one subject's factors. Each runs in a transaction that has written the subject's row, so
  * that what it reads cannot change before it ends.
@@ -54,7 +52,7 @@ export class FactorChanges {
     const scope = this.store.scopeOf(factor.subject);
     yield {
       statement: statements.removePending,
-      values: { ...scope, except: '', method: factor.method },
+      values: { ...scope, method: factor.method },
     };
     const counter = factors.some((each) => this.isStrong(each)) ? 1 : 0;
     yield* this.#insert([{ ...factor, counter }]);
@@ -92,10 +90,7 @@ export class FactorChanges {
     }
     yield { statement: statements.activate, values: { id, now, ...evidence } };
     const replaced = yield* this.#makePlace(factors, pending.method, max);
-    if (isFirst) {
-      const scope = this.store.scopeOf(pending.subject);
-      yield { statement: statements.removePending, values: { ...scope, except: id, method: ALL } };
-    }
+    if (isFirst || replaced.length > 0) yield* this.#endPending(factors, id);
     return { isFirst, replaced };
   }
 
@@ -108,12 +103,7 @@ export class FactorChanges {
     const isFirst = !factors.some((each) => this.isStrong(each));
     yield* this.#insert([factor]);
     const replaced = yield* this.#makePlace(factors, factor.method, max);
-    if (isFirst) {
-      yield {
-        statement: this.store.statements.removePending,
-        values: { ...this.store.scopeOf(factor.subject), except: factor.id, method: ALL },
-      };
-    }
+    if (isFirst || replaced.length > 0) yield* this.#endPending(factors, factor.id);
     return { isFirst, replaced };
   }
 
@@ -127,7 +117,10 @@ export class FactorChanges {
   }
 
   /**
-   * Removes a factor, or with the last strong one all that exist only beside it. The factors that are gone.
+   * Removes a factor, or with the last strong one all that exist only beside it. Returns the factors that are gone.
+   *
+   * With an authenticator, or with the recovery codes, the enrolments that have begun end too: a thief may have proved one of
+   * them by what is removed, and its activation asks for no other proof.
    *
    * @throws TwoFactorStateError `last-factor` for the last strong one, unless that is allowed.
    */
@@ -135,6 +128,7 @@ export class FactorChanges {
     factors: readonly FactorRow[],
     id: string,
     allowLast: boolean,
+    now: number,
   ): TransactionSteps<readonly FactorRow[]> {
     const { statements } = this.store;
     const gone = factors.filter((each) => (id === RECOVERY ? each.method === id : each.id === id));
@@ -143,13 +137,21 @@ export class FactorChanges {
     const isLast =
       this.isStrong(factor) && factors.filter((each) => this.isStrong(each)).length === 1;
     if (isLast && !allowLast) throw new TwoFactorStateError('last-factor');
+    const provesEnrolments = this.isStrong(factor) || factor.method === RECOVERY;
     // In the order of the ids, as every change of several factors.
-    const all = isLast ? factors : gone;
+    const all = factors.filter(
+      (each) => isLast || gone.includes(each) || (provesEnrolments && each.activatedAt === null),
+    );
     for (const each of all) yield { statement: statements.remove, values: { id: each.id } };
+    if (all.some(({ method }) => method === DEVICE_METHOD)) yield* this.#noteForgotten(factor, now);
     return all;
   }
 
-  /** Replaces all recovery codes of a subject. @throws TwoFactorStateError `no-factor` without an authenticator. */
+  /**
+   * Replaces all recovery codes of a subject. Enrolments that have begun end: a thief may have proved one by a former code.
+   *
+   * @throws TwoFactorStateError `no-factor` without an authenticator.
+   */
   *replaceRecovery(
     factors: readonly FactorRow[],
     codes: readonly NewFactor[],
@@ -161,6 +163,7 @@ export class FactorChanges {
       statement: this.store.statements.removeMethod,
       values: { ...this.store.scopeOf(first.subject), method: RECOVERY },
     };
+    yield* this.#endPending(factors, '');
     yield* this.#insert(codes);
   }
 
@@ -176,10 +179,18 @@ export class FactorChanges {
     return removed;
   }
 
-  /** Removes all factors of a method. */
-  *forget(factors: readonly FactorRow[], method: string): TransactionSteps<readonly FactorRow[]> {
-    const removed = factors.filter((each) => each.method === method);
+  /**
+   * Removes all devices of a subject, and notes the time also where there is none: a thief who has signed in may be about to
+   * remember one.
+   */
+  *forgetDevices(
+    factors: readonly FactorRow[],
+    subject: string,
+    now: number,
+  ): TransactionSteps<readonly FactorRow[]> {
+    const removed = factors.filter((each) => each.method === DEVICE_METHOD);
     for (const { id } of removed) yield { statement: this.store.statements.remove, values: { id } };
+    yield* this.#noteForgotten({ subject }, now);
     return removed;
   }
 
@@ -194,6 +205,21 @@ export class FactorChanges {
     for (const { id } of replaced)
       yield { statement: this.store.statements.remove, values: { id } };
     return replaced;
+  }
+
+  /**
+   * Ends the enrolments that have begun, but not the one with the given id. None can begin meanwhile, because each change
+   * writes the row of the subject first, so that no statement is needed where there is none.
+   */
+  *#endPending(factors: readonly FactorRow[], except: string): TransactionSteps<void> {
+    const pending = factors.filter(({ id, activatedAt }) => activatedAt === null && id !== except);
+    for (const { id } of pending) yield { statement: this.store.statements.remove, values: { id } };
+  }
+
+  /** Proofs that were used up to now remember no device from now on. */
+  *#noteForgotten({ subject }: Pick<FactorRow, 'subject'>, now: number): TransactionSteps<void> {
+    const values = { id: this.store.subjectRowId(subject), now };
+    yield { statement: this.store.statements.noteForgotten, values };
   }
 
   *#insert(factors: readonly NewFactor[]): TransactionSteps<void> {

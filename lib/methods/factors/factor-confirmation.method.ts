@@ -11,7 +11,7 @@ import {
   type QuotaScopeResolver,
   type Verification,
 } from '../../confirmation/index.js';
-import { databaseTimeoutError } from '../../database/index.js';
+import { databaseTimeoutError, type Deadline } from '../../database/index.js';
 import { TwoFactorTooManyRequestsError } from '../../errors/index.js';
 import {
   limitsApplyToVerify,
@@ -25,6 +25,7 @@ import type {
   FactorEvidence,
   FactorMethod,
   FactorMethodName,
+  SubjectFactors,
   VerificationContext,
 } from './factor-method.js';
 import type { FactorRow } from './factor-record.entity.js';
@@ -74,7 +75,8 @@ export class FactorConfirmationMethod implements ConfirmationMethod {
   async charge(_: unknown, attempt: Attempt): Promise<Verification> {
     if (!this.method.isGuessable) return this.#look(attempt);
     if (!this.#isLimited) return this.#charge(attempt);
-    // One after the other in this process: the second call finds the confirmation ended before it consumes a failure.
+    // One after the other in this process: the second call finds the confirmation ended before it consumes a failure, unless
+    // its caller has read the row before: then the guarded statement finds it ended, and the failure is refunded.
     return this.parts.confirmations.serializeAttempts(
       attempt.id,
       async () => {
@@ -85,36 +87,40 @@ export class FactorConfirmationMethod implements ConfirmationMethod {
     );
   }
 
-  async challenge(row: ConfirmationRow): Promise<object | null> {
-    return (await this.method.challenge?.(await this.#contextOf(row))) ?? null;
+  async challenge(row: ConfirmationRow, deadline: Deadline): Promise<object | null> {
+    if (this.method.challenge === undefined) return null;
+    const known = await this.parts.factors.read(row.subject, deadline);
+    return this.method.challenge(this.#contextOf(row, known));
   }
 
   async verify(
     response: unknown,
-    { row }: ChargedAttempt,
+    { row, known }: ChargedAttempt,
   ): Promise<FactorEvidence | WrongResponse | null> {
-    const evidence = await this.method.verify(response, await this.#contextOf(row));
+    const context = this.#contextOf(row, known as SubjectFactors);
+    const evidence = await this.method.verify(response, context);
     if (evidence === null || evidence instanceof WrongResponse) await this.#endIfExhausted(row);
     return evidence;
   }
 
   async settle(
     { factor, write, counter, refusal }: FactorEvidence,
-    { row }: ChargedAttempt,
+    { row, deadline }: ChargedAttempt,
   ): Promise<ConfirmationRow | null> {
     const { factors, ledger, events } = this.parts;
     if (refusal !== undefined) {
-      await this.#report(factor, row);
+      await this.#report(factor, row, deadline);
       return null;
     }
-    const confirmed = await factors.settle({
+    const settlement = {
       id: row.id,
       method: this.name,
       factorId: factor.id,
       activatedAt: factor.activatedAt!,
       write,
       counter,
-    });
+    };
+    const confirmed = await factors.settle(settlement, deadline);
     if (confirmed === null) {
       await this.#endIfExhausted(row);
       return null;
@@ -128,35 +134,41 @@ export class FactorConfirmationMethod implements ConfirmationMethod {
   }
 
   /** What the response to a confirmation is judged by. */
-  async #contextOf(row: ConfirmationRow): Promise<VerificationContext> {
+  #contextOf(row: ConfirmationRow, known: SubjectFactors): VerificationContext {
     const { subject, createdAt } = row;
-    const { factors: all, userHandle } = await this.parts.factors.read(subject);
     // A factor that was activated after the confirmation was made is none of those that it was made for.
-    const factors = all.filter(
+    const factors = known.factors.filter(
       ({ method, activatedAt }) =>
         method === this.name && activatedAt !== null && activatedAt <= createdAt,
     );
-    return { ...contextOf(this.parts.options, subject), row, factors, userHandle };
+    return { ...contextOf(this.parts.options, subject), ...known, row, factors };
   }
 
   /** Reports a counter that went backwards. A second click sends the same response again, and finds the confirmation ended. */
-  async #report(factor: FactorRow, { id }: ConfirmationRow): Promise<void> {
-    const current = await this.parts.confirmations.find(id);
+  async #report(
+    factor: FactorRow,
+    { id }: ConfirmationRow,
+    deadline: Deadline | undefined,
+  ): Promise<void> {
+    const current = await this.parts.confirmations.find(id, deadline);
     const isPending =
       current !== null && statusOf(current, this.parts.options.clock.now()) === 'pending';
     if (isPending) this.parts.events.copySuspected(factor);
   }
 
-  /** The confirmation, if this method may still confirm it for this caller. */
+  /**
+   * The confirmation and the factors, if this method may still confirm it for this caller. The factors are read before the attempt
+   * is counted: a slow database would otherwise count attempts that it has no time left to compare, ten of which lock the app.
+   */
   async #look({ id, scopedSubject, seen, deadline }: Attempt): Promise<Verification> {
     const row = seen ?? (await this.parts.confirmations.find(id, deadline));
     if (row === null || !isAccessible(row, scopedSubject, this.#access)) {
       return { outcome: 'unknown' };
     }
     const isPending = statusOf(row, this.parts.options.clock.now()) === 'pending';
-    return isPending && allowsMethod(row, this.name)
-      ? { outcome: 'compared', row, isConfirmed: false, failure: null }
-      : { outcome: 'ended', row };
+    if (!isPending || !allowsMethod(row, this.name)) return { outcome: 'ended', row };
+    const known = await this.parts.factors.read(row.subject, deadline);
+    return { outcome: 'compared', row, isConfirmed: false, failure: null, known };
   }
 
   async #charge(attempt: Attempt): Promise<Verification> {
@@ -165,6 +177,7 @@ export class FactorConfirmationMethod implements ConfirmationMethod {
     const { ledger, factors } = this.parts;
     const { row } = looked;
     const { id, deadline } = attempt;
+    if (deadline?.expired) throw databaseTimeoutError();
     let failure: QuotaReceipt;
     try {
       failure = await ledger.consumeFailure(this.#scopeOf(row), deadline);
@@ -172,12 +185,11 @@ export class FactorConfirmationMethod implements ConfirmationMethod {
       if (error instanceof TwoFactorTooManyRequestsError) return { outcome: 'locked', row, error };
       throw error;
     }
-    if (deadline?.expired) {
-      await ledger.refund(failure);
-      throw databaseTimeoutError();
-    }
     const counted = await factors.countAttempt(id, this.name, deadline);
-    if (counted !== null) return { outcome: 'compared', row: counted, isConfirmed: false, failure };
+    if (counted !== null) {
+      const { known } = looked;
+      return { outcome: 'compared', row: counted, isConfirmed: false, failure, known };
+    }
     await ledger.refund(failure);
     const current = await this.parts.confirmations.find(id, deadline);
     return current === null ? { outcome: 'unknown' } : { outcome: 'ended', row: current };

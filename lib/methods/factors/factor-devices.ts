@@ -7,13 +7,14 @@ import {
 } from '../../confirmation/index.js';
 import { idAt, openEnvelope } from '../../crypto/index.js';
 import { TwoFactorConfigurationError } from '../../errors/index.js';
+import { DEVICE_METHOD } from '../../options/index.js';
+import { isStillThere } from './enrolled-factors.js';
 import type { NewFactor } from './factor-changes.js';
 import { FactorMethod } from './factor-method.js';
 import type { FactorParts } from './factor-parts.js';
 import type { RememberedDevice } from './factor-views.js';
 import { contextOf, newFactor } from './new-factor.js';
 
-const DEVICE = 'device';
 /** After a longer time another person may use the browser, so that an older proof remembers no device. */
 const FRESH_MS = 300_000;
 /** The methods after which a device may be remembered. A recovery code, `state.confirm()` and a device are too weak for it. */
@@ -26,14 +27,18 @@ export class FactorDevices {
     private readonly confirmations: ConfirmationStore,
   ) {}
 
-  /** `null` for a confirmation that is no fresh, used proof of the subject by a trusted method, or that has remembered a device. */
+  /**
+   * `null` for a confirmation that is no fresh, used proof of the subject by a trusted method, or that has remembered a device.
+   * Also when its authenticator was removed, or devices were forgotten or removed, after its use: a thief who signed in just
+   * before would otherwise remember a device after the owner has thrown the thief out.
+   */
   async remember(
     confirmation: string,
     label: string,
     manager: EntityManager | undefined,
   ): Promise<RememberedDevice | null> {
     const { store, changes, events, options } = this.parts;
-    const method = options.methods.get(DEVICE);
+    const method = options.methods.get(DEVICE_METHOD);
     if (!(method instanceof FactorMethod) || method.remember === undefined) {
       throw new TwoFactorConfigurationError(
         'There are no remembered devices. Add rememberedDevices() to the option methods.',
@@ -46,17 +51,20 @@ export class FactorDevices {
       if (row === null || !isTrusted(row, now) || !this.#isOfSubject(row)) return null;
       const { subject } = row;
       // Derived, so that one confirmation remembers one device, and ordered by time, so that the purge finds it.
-      const id = idAt(row.createdAt, DEVICE, options.application, row.id);
+      const id = idAt(row.createdAt, DEVICE_METHOD, options.application, row.id);
       const { token, handle } = method.remember!(id, contextOf(options, subject));
       const factor: NewFactor = {
-        ...newFactor({ id, subject, method: DEVICE, label, data: null }, now),
+        ...newFactor({ id, subject, method: DEVICE_METHOD, label, data: null }, now),
         handle,
         activatedAt: now,
         expiresAt,
       };
       const removed = await store.change(
         subject,
-        (factors) => changes.remember(factors, factor, method.max!),
+        function* (factors, { devicesForgottenAt }) {
+          const isCurrent = row.usedAt! > (devicesForgottenAt ?? 0) && isStillThere(row, factors);
+          return isCurrent ? yield* changes.remember(factors, factor, method.max!) : null;
+        },
         scope,
       );
       return removed && { factor, token, removed };
@@ -81,10 +89,10 @@ export class FactorDevices {
 
   /** Removes all remembered devices of a subject. @returns how many there were. */
   async forget(subject: string, manager: EntityManager | undefined): Promise<number> {
-    const { store, changes, events } = this.parts;
+    const { store, changes, events, options } = this.parts;
     const removed = await store.change(
       subject,
-      (factors) => changes.forget(factors, DEVICE),
+      (factors) => changes.forgetDevices(factors, subject, options.clock.now()),
       manager,
     );
     events.removed(removed, manager);

@@ -66,9 +66,9 @@ export class FactorEnrolments {
     const factor = newFactor({ id, subject, method: input.method, label, data }, context.now);
     const known = await store.change(
       subject,
-      function* (factors, userHandle) {
+      function* (factors, before) {
         yield* changes.enrol(factors, factor);
-        return { factors, userHandle };
+        return before;
       },
       input.manager,
     );
@@ -91,7 +91,7 @@ export class FactorEnrolments {
     );
     if (activation === null || activation instanceof WrongResponse) return activation;
     const { pending, evidence, isFirst, replaced } = activation;
-    await this.#endFailures(subject, pending.method);
+    await this.#endFailures(subject, pending.method, manager);
     events.removed(replaced, manager);
     events.activated(pending, false, manager);
     const [first] = recovery;
@@ -123,10 +123,8 @@ export class FactorEnrolments {
         const input = { evidence, now, max: enrolment.max };
         const activated = yield* changes.activate(factors, pending, input);
         if (activated?.isFirst) {
-          const active = factors.map((each) =>
-            each.id === id ? { ...each, activatedAt: now } : each,
-          );
-          yield* changes.replaceRecovery(active, recovery);
+          // Alone, because its activation has ended all other enrolments.
+          yield* changes.replaceRecovery([{ ...pending, activatedAt: now }], recovery);
         }
         return activated;
       },
@@ -158,8 +156,16 @@ export class FactorEnrolments {
     return viewOf(rowOf(factor), options.methods);
   }
 
-  /** Resets the count of wrong responses to a method: those from before an activation were no guesses at the new factor. */
-  async #endFailures(subject: string, method: string): Promise<void> {
+  /**
+   * Resets the count of wrong responses to a method: those from before an activation were no guesses at the new factor. In a
+   * transaction of the caller it waits for the commit: after a rollback the failures count as before, and a statement on another
+   * connection would wait for the caller, who waits for it.
+   */
+  async #endFailures(
+    subject: string,
+    method: string,
+    manager: EntityManager | undefined,
+  ): Promise<void> {
     const scope = {
       token: null,
       tokenFrom: 'application',
@@ -168,7 +174,10 @@ export class FactorEnrolments {
       hasSlot: false,
       method,
     } as const;
-    await this.parts.ledger.resetAfterSuccess(scope, '');
+    const { ledger, events } = this.parts;
+    const reset = (): Promise<void> => ledger.resetAfterSuccess(scope, '');
+    if (manager === undefined) await reset();
+    else events.onCommit(manager, reset);
   }
 
   #enrolmentOf(name: unknown): FactorEnrolment<unknown> {

@@ -54,6 +54,11 @@ export class FactorEvents {
     }));
   }
 
+  /** Begins work that never rejects when the transaction of the manager has committed. After a rollback it does not happen. */
+  onCommit(manager: EntityManager, work: () => Promise<void>): void {
+    this.afterCommit.run(manager, () => void work());
+  }
+
   /** The passkey may have been copied from its authenticator. */
   copySuspected(factor: Facts): void {
     this.#logger.warn(

@@ -30,6 +30,8 @@ export interface SubjectFactors {
   readonly factors: readonly FactorRow[];
   /** The name of the subject in its passkeys: 32 random bytes in base64url; empty for a subject that never enrolled anything. */
   readonly userHandle: string;
+  /** When devices of the subject were last forgotten or removed, in epoch milliseconds; `null` for never. */
+  readonly devicesForgottenAt: number | null;
 }
 
 /**
@@ -40,7 +42,8 @@ export interface SubjectFactors {
  * - `consume`: the factor is there, and is deleted.
  * - `touch`: the factor has not expired.
  *
- * All but `spend` also ask whether attempts are left. One that can be guessed was counted before, and may be the last one.
+ * All but `spend` also ask whether attempts are left. A guessable response has been counted already, so that the last allowed
+ * attempt must still be able to confirm.
  */
 export type FactorWrite = 'spend' | 'advance' | 'consume' | 'touch';
 

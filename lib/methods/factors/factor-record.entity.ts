@@ -7,8 +7,8 @@ import { epochMs } from '../../database/index.js';
 export const SUBJECT_ROW = 'subject';
 
 /**
- * What a subject has enrolled for a method: an authenticator app, or one recovery code. Only the statements of this package
- * write it, and they touch it only where the option `methods` is set.
+ * What a subject has enrolled for a method: an authenticator app, a passkey, one recovery code, or one remembered device. Only
+ * the statements of this package write it, and they touch it only where the option `methods` is set.
  *
  * One more row for each subject, with the method `subject`, serialises the changes: each of them writes it first.
  */
@@ -62,6 +62,10 @@ export class FactorRecord {
   @Column({ name: 'activated_at', type: 'bigint', nullable: true, transformer: epochMs })
   activatedAt!: number | null;
 
+  /**
+   * When the factor last confirmed. In the row of the subject, when devices were last forgotten or removed: a proof that was used
+   * before that remembers no device.
+   */
   @Column({ name: 'last_used_at', type: 'bigint', nullable: true, transformer: epochMs })
   lastUsedAt!: number | null;
 

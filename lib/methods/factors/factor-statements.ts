@@ -13,6 +13,7 @@ export type FactorStatements = Readonly<
     | 'rename'
     | 'remove'
     | 'removePending'
+    | 'noteForgotten'
     | 'removeMethod'
     | 'removeAll'
     | 'sealed'
@@ -82,8 +83,11 @@ export function factorStatements(
       WHERE ${f.id} = :id AND ${f.activatedAt} IS NULL`,
     rename: `UPDATE ${table} SET ${f.label} = :label WHERE ${f.id} = :id`,
     remove: `DELETE FROM ${table} WHERE ${f.id} = :id`,
-    removePending: `DELETE FROM ${table} WHERE ${ofSubject} AND ${isFactor} AND ${f.activatedAt} IS NULL
-      AND ${f.id} <> :except AND ${f.method} LIKE :method ${allRows}`,
+    removePending: `DELETE FROM ${table} WHERE ${ofSubject} AND ${f.activatedAt} IS NULL AND ${f.method} = :method ${allRows}`,
+    // Never earlier than it was: the clocks of two instances may differ.
+    noteForgotten: `
+      UPDATE ${table} SET ${f.lastUsedAt} = CASE WHEN ${f.lastUsedAt} >= :now THEN ${f.lastUsedAt} ELSE :now END
+      WHERE ${f.id} = :id`,
     removeMethod: `DELETE FROM ${table} WHERE ${ofSubject} AND ${f.method} = :method ${allRows}`,
     removeAll: `DELETE FROM ${table} WHERE ${ofSubject} ${allRows}`,
     sealed: `

@@ -161,7 +161,8 @@ export class FactorService {
   }
 
   /**
-   * Removes a factor, active or pending.
+   * Removes a factor, active or pending. With an authenticator, or with the recovery codes, enrolments that have begun end: a
+   * thief may have proved one of them by what is removed.
    *
    * @returns whether this call removed it.
    * @throws TwoFactorStateError `last-factor` for the last authenticator, without `allowLast`.
@@ -169,13 +170,13 @@ export class FactorService {
   async remove(input: RemoveInput): Promise<boolean> {
     const subject = subjectOf('remove', input, FACTOR_INPUTS.remove);
     const { factor: id, allowLast = false, manager } = input;
-    const { store, changes } = this.#configured();
+    const { store, changes, options } = this.#configured();
     if (typeof allowLast !== 'boolean')
       throw new TwoFactorInputError('allowLast is true or false.');
     if (id !== RECOVERY && !isId(id)) return false;
     const gone = await store.change(
       subject,
-      (factors) => changes.remove(factors, id, allowLast),
+      (factors) => changes.remove(factors, id, allowLast, options.clock.now()),
       manager,
     );
     this.#publishRemoved(gone, manager);
@@ -183,7 +184,7 @@ export class FactorService {
   }
 
   /**
-   * New recovery codes, which replace all former ones. Show them once.
+   * New recovery codes, which replace all former ones. Show them once. Enrolments that have begun end, as by `remove`.
    *
    * @throws TwoFactorStateError `no-factor` without an authenticator.
    */
@@ -198,7 +199,8 @@ export class FactorService {
    *
    * @returns `null` for a confirmation that was not used in the last 5 minutes, that has no subject, or that has remembered a
    * device already. Also `null` when it was confirmed by a recovery code, by hand, by a device, by a code to a phone number or
-   * address that the client named, or by the fixed code of a test recipient.
+   * address that the client named, or by the fixed code of a test recipient, and when what confirmed it was removed, or devices
+   * were forgotten or removed, after it was used.
    * @throws TwoFactorInputError for a malformed member. TwoFactorConflictError when the transaction of `input.manager` lost a race.
    */
   async remember(input: RememberInput): Promise<RememberedDevice | null> {
@@ -207,7 +209,10 @@ export class FactorService {
     return this.#configured().devices.remember(idOf(input.confirmation), label, input.manager);
   }
 
-  /** Forgets all devices of a subject, for example after a changed password. @returns how many there were. */
+  /**
+   * Forgets all devices of a subject, for example after a changed password. What was confirmed and used before remembers no
+   * device afterwards. @returns how many there were.
+   */
   async forgetDevices(input: FactorChangeInput): Promise<number> {
     const subject = subjectOf('forgetDevices', input, FACTOR_INPUTS.change);
     return this.#configured().devices.forget(subject, input.manager);
@@ -217,12 +222,7 @@ export class FactorService {
   async erase(input: FactorChangeInput): Promise<number> {
     const subject = subjectOf('erase', input, FACTOR_INPUTS.change);
     const { manager } = input;
-    const { store } = this.#configured();
-    const gone = await store.change(
-      subject,
-      (factors) => store.removeAll(subject, factors),
-      manager,
-    );
+    const gone = await this.#configured().store.erase(subject, manager);
     this.#publishRemoved(gone, manager);
     return gone.length;
   }

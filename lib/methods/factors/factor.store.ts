@@ -36,8 +36,9 @@ import {
 /** How long an enrolment can be activated. */
 export const ENROLMENT_MS = 900_000;
 /**
- * A background purge looks at what was to end in the last two days: the id of a device has the time of its confirmation, which
- * lives for up to a day before. What is older confirms nothing, and a complete purge deletes it.
+ * How far back a background purge looks. The id of a device carries the time at which its confirmation was made, up to a day
+ * before the device was remembered. The window of two days therefore contains every device whose life has just ended. What is
+ * older confirms nothing, and a complete purge deletes it.
  */
 const RECENT_MS = 2 * 86_400_000;
 const USER_HANDLE_BYTES = 32;
@@ -140,22 +141,22 @@ export class FactorStore implements FactorUpkeep {
    */
   async change<T>(
     subject: string,
-    change: (factors: readonly FactorRow[], userHandle: string) => TransactionSteps<T>,
+    change: (factors: readonly FactorRow[], subject: SubjectFactors) => TransactionSteps<T>,
     scope?: EntityManager | Deadline,
   ): Promise<T> {
     const { statements, condition } = this;
     const ofSubject = this.scopeOf(subject);
     const row = this.rowScopeOf(subject);
-    const id = idFromHash('factors', this.application, subject);
+    const id = this.subjectRowId(subject);
     const data = drawBytes(USER_HANDLE_BYTES).toString('base64url');
     const now = this.clock.now();
     return this.#runner.transaction(function* () {
       if (condition !== null) yield* condition.before();
       yield { statement: statements.touchSubject, values: { id, data, now, ...row } };
       const { rows } = yield { statement: statements.listInTransaction, values: ofSubject };
-      const { factors, userHandle } = subjectFrom(rows);
-      condition?.judge(factors);
-      return yield* change(factors, userHandle);
+      const known = subjectFrom(rows);
+      condition?.judge(known.factors);
+      return yield* change(known.factors, known);
     }, scope);
   }
 
@@ -180,15 +181,19 @@ export class FactorStore implements FactorUpkeep {
    * Confirms, and spends the factor: both, or neither. `null` when a concurrent call has ended the confirmation, has spent the
    * factor, or has removed it.
    */
-  async settle(settlement: Settlement): Promise<ConfirmationRow | null> {
+  async settle(
+    settlement: Settlement,
+    deadline: Deadline | undefined,
+  ): Promise<ConfirmationRow | null> {
     const { id, method, write } = settlement;
     const values = (): SqlValues => ({
       ...settlement,
       ...this.confirmations.times(),
       allowing: allowing(method),
     });
-    if (this.settlements === null) return this.#settleInSteps(id, write, values);
-    const { rows } = await this.#runner.runExclusive(id, this.settlements[write], values);
+    if (this.settlements === null) return this.#settleInSteps(id, write, values, deadline);
+    const statement = this.settlements[write];
+    const { rows } = await this.#runner.runExclusive(id, statement, values, null, deadline);
     return rows[0] ? rowFromRecord(rows[0]) : null;
   }
 
@@ -197,6 +202,7 @@ export class FactorStore implements FactorUpkeep {
     id: string,
     write: FactorWrite,
     values: () => SqlValues,
+    deadline: Deadline | undefined,
   ): Promise<ConfirmationRow | null> {
     const { statements } = this;
     const confirm = write === 'spend' ? statements.confirm : statements.confirmUnlocked;
@@ -211,7 +217,8 @@ export class FactorStore implements FactorUpkeep {
     };
     try {
       // One after the other here, so that calls for one confirmation do not each hold a connection to wait for its row.
-      return await this.#runner.serialize(`settle ${id}`, () => this.#runner.transaction(settle));
+      const work = (): Promise<ConfirmationRow> => this.#runner.transaction(settle, deadline);
+      return await this.#runner.serialize(`settle ${id}`, work, deadline);
     } catch (error) {
       if (error instanceof HalfSettledError) return null;
       throw error;
@@ -219,20 +226,19 @@ export class FactorStore implements FactorUpkeep {
   }
 
   /**
-   * Deletes all that is stored of a subject, as one of its changes: a statement alone would not see, and leave behind, the
+   * Deletes all that is stored of a subject, its row too, as one of its changes, and returns the factors: a statement alone would not see, and leave behind, the
    * recovery codes of an activation that commits meanwhile.
    */
-  async erase(subject: string): Promise<readonly FactorRow[]> {
-    return this.change(subject, (factors) => this.removeAll(subject, factors));
-  }
-
-  /** Deletes all factors of a subject, which it returns, and the subject's row. */
-  *removeAll(
-    subject: string,
-    factors: readonly FactorRow[],
-  ): TransactionSteps<readonly FactorRow[]> {
-    yield { statement: this.statements.removeAll, values: this.scopeOf(subject) };
-    return factors;
+  async erase(subject: string, manager?: EntityManager): Promise<readonly FactorRow[]> {
+    const step = { statement: this.statements.removeAll, values: this.scopeOf(subject) };
+    return this.change(
+      subject,
+      function* (factors) {
+        yield step;
+        return factors;
+      },
+      manager,
+    );
   }
 
   /** A batch of factors with a sealed secret, in the order of their ids. */
@@ -277,6 +283,11 @@ export class FactorStore implements FactorUpkeep {
     }));
   }
 
+  /** The id of the row that serialises the changes of a subject. */
+  subjectRowId(subject: string): string {
+    return idFromHash('factors', this.application, subject);
+  }
+
   /** The values of the clauses that name the subject. */
   scopeOf(subject: string): { readonly subjectKey: string } {
     return { subjectKey: plainHash('factors', this.application, subject) };
@@ -304,9 +315,11 @@ function longestLife(methods: ConfiguredMethods): number {
 /** The row of the subject, and its factors by id. */
 function subjectFrom(rows: readonly Readonly<Record<string, unknown>>[]): SubjectFactors {
   const all = rows.map(factorFromRecord).toSorted((one, other) => (one.id < other.id ? -1 : 1));
+  const row = all.find(({ method }) => method === SUBJECT_ROW);
   return {
     factors: all.filter(({ method }) => method !== SUBJECT_ROW),
-    userHandle: all.find(({ method }) => method === SUBJECT_ROW)?.data ?? '',
+    userHandle: row?.data ?? '',
+    devicesForgottenAt: row?.lastUsedAt ?? null,
   };
 }
 

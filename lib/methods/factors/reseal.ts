@@ -1,24 +1,19 @@
+import { parseBatchSize } from '../../confirmation/index.js';
 import { openFactorSecret, sealFactorSecret, type KeyRing } from '../../crypto/index.js';
-import { TwoFactorInputError } from '../../errors/index.js';
 import type { Clock } from '../../options/index.js';
 import type { ResealInput } from './factor-inputs.js';
 import type { FactorRow } from './factor-record.entity.js';
 import type { ResealResult } from './factor-views.js';
 import { ENROLMENT_MS, type FactorStore } from './factor.store.js';
 
-const DEFAULT_BATCH_SIZE = 500;
-const MAX_BATCH_SIZE = 1_000;
-
 /** Encrypts all secrets of factors that are sealed under another key again under the signing key, a batch of rows at a time. */
 export async function resealAll(
   store: FactorStore,
   keyRing: KeyRing,
-  { batchSize = DEFAULT_BATCH_SIZE, signal }: ResealInput,
+  { batchSize: givenSize, signal }: ResealInput,
   clock: Clock,
 ): Promise<ResealResult> {
-  if (!Number.isInteger(batchSize) || batchSize < 1 || batchSize > MAX_BATCH_SIZE) {
-    throw new TwoFactorInputError(`batchSize is a whole number from 1 to ${MAX_BATCH_SIZE}.`);
-  }
+  const batchSize = parseBatchSize(givenSize);
   const left: Record<string, number> = {};
   let resealed = 0;
   let after = '';

@@ -53,10 +53,13 @@ export function attestedCredential(
       new Uint8Array(authenticatorData),
     );
     if (!credentialID || !credentialPublicKey) return null;
+    // Declared as a map by the library, and decoded without a check: the client chooses what stands in the place of the key.
+    const key: unknown = library.decodeCredentialPublicKey(credentialPublicKey);
+    if (!(key instanceof Map)) return null;
     return {
       id: Buffer.from(credentialID).toString('base64url'),
       publicKey: Buffer.from(credentialPublicKey).toString('base64url'),
-      key: library.decodeCredentialPublicKey(credentialPublicKey),
+      key,
     };
   } catch {
     return null;

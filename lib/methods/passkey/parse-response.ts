@@ -1,3 +1,4 @@
+import { strictBytes } from '../../crypto/index.js';
 import { TwoFactorInputError } from '../../errors/index.js';
 import type {
   PasskeyAssertionResponse,
@@ -85,12 +86,9 @@ function assertMembers(id: string, members: readonly unknown[]): void {
   if (length > MAX_LENGTH || !texts.every(isBase64url)) refuse();
 }
 
-/**
- * Whether a text is the only base64url text of some bytes, so that one credential has one id. Node ignores invalid characters and
- * spare bits, and writes none.
- */
+/** Whether a text is the only base64url text of some bytes, so that one credential has one id. */
 function isBase64url(text: string): boolean {
-  return text !== '' && Buffer.from(text, 'base64url').toString('base64url') === text;
+  return text !== '' && strictBytes(text) !== null;
 }
 
 /**

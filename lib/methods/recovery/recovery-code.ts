@@ -1,4 +1,4 @@
-import { drawBytes, plainHash } from '../../crypto/index.js';
+import { drawBytes, plainHash, withoutDecoration } from '../../crypto/index.js';
 import { TwoFactorInputError } from '../../errors/index.js';
 
 /** Crockford's base32: no letter that is taken for a digit, and no U. */
@@ -7,6 +7,7 @@ const LENGTH = 25;
 const GROUP = 5;
 /** Longer input is refused before any further check. */
 const MAX_INPUT_LENGTH = 128;
+const RULE = `A recovery code has ${LENGTH} letters and digits, in groups of ${GROUP}. Spaces, dashes and invisible marks do not count.`;
 
 /** Draws a recovery code with 125 random bits, such as `K7QF2-M9DXW-4TH8R-BN3CV-6YJ0P`. */
 export function drawRecoveryCode(): string {
@@ -15,14 +16,13 @@ export function drawRecoveryCode(): string {
 }
 
 /**
- * A typed recovery code, without blanks and dashes. I and L are read as 1, O as 0.
+ * A typed or pasted recovery code, without the decoration that a sent code may carry too. I and L are read as 1, O as 0.
  *
  * @throws TwoFactorInputError for anything that cannot be one.
  */
 export function parseRecoveryCode(input: unknown): string {
   if (typeof input === 'string' && input.length <= MAX_INPUT_LENGTH) {
-    const symbols = input
-      .replaceAll(/[\s-]/g, '')
+    const symbols = withoutDecoration(input)
       .toUpperCase()
       .replaceAll(/[IL]/g, '1')
       .replaceAll('O', '0');
@@ -30,9 +30,7 @@ export function parseRecoveryCode(input: unknown): string {
       symbols.length === LENGTH && Array.from(symbols).every((each) => ALPHABET.includes(each));
     if (isCode) return symbols;
   }
-  throw new TwoFactorInputError(
-    `A recovery code has ${LENGTH} letters and digits, in groups of ${GROUP}.`,
-  );
+  throw new TwoFactorInputError(RULE, { detail: RULE });
 }
 
 /**

@@ -1,7 +1,14 @@
 // The server committed and the answer was lost, as after a reset connection, a failing network card or a failover.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
-import { ConfirmationRecord, TwoFactorUnavailableError } from '../../../lib/index.js';
+import {
+  ConfirmationRecord,
+  DeliveryService,
+  TwoFactorUnavailableError,
+  type LimitStore,
+  type QuotaRequest,
+} from '../../../lib/index.js';
+import { TWO_FACTOR_LIMIT_STORE } from '../../../lib/two-factor.tokens.js';
 import { servers } from '../../support/engines.js';
 import { NaiveConfirmer } from '../../support/naive-confirmer.js';
 import {
@@ -412,5 +419,92 @@ describe.each(ways)('Lost answers on $engine, joined: $join', ({ engine, join })
     expect(tally(await inGroups(40, (at) => outcomeOf(test.confirmer.use(made[at]!))))).toEqual({
       true: 40,
     });
+  });
+});
+
+/** Keeps no counter, and remembers what was charged and what was given back. */
+class CountingStore implements LimitStore {
+  readonly charged: string[] = [];
+  readonly refunded: string[] = [];
+
+  consume(charges: readonly QuotaRequest[]): ReturnType<LimitStore['consume']> {
+    this.charged.push(...charges.flatMap(({ key, checkOnly }) => (checkOnly ? [] : key)));
+    return Promise.resolve({ exhausted: [], consumed: [] });
+  }
+
+  refund(charges: readonly QuotaRequest[]): Promise<void> {
+    this.refunded.push(...charges.map(({ key }) => key));
+    return Promise.resolve();
+  }
+
+  release(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  read(): ReturnType<LimitStore['read']> {
+    return Promise.resolve([]);
+  }
+}
+
+describe.each(servers)('A queued message whose answer is lost on %s', (engine) => {
+  it.each(['lose-answer', 'half-close'] as const)(
+    'I20: keeps its charge at %s, because it is committed and will be sent',
+    async (fault) => {
+      const store = new CountingStore();
+      const behind = await startBehindProxy(engine, {
+        options: {
+          databaseTimeoutMs: 60_000,
+          delivery: 'queued',
+          worker: false,
+          limits: {},
+          limitStore: { provide: TWO_FACTOR_LIMIT_STORE, useValue: store },
+        },
+      });
+      const { test, direct, proxy } = behind;
+      // PostgreSQL writes both rows by one statement, the others in a transaction.
+      const lost = engine === 'postgres' ? /INSERT INTO .two_factor_delivery/ : STATEMENTS.commit;
+      const trap = proxy.trap(lost, fault);
+
+      await expect(test.twoFactor.request({ token: 'ann@example.com' })).rejects.toBeInstanceOf(
+        TwoFactorUnavailableError,
+      );
+
+      expect(trap.caught).toBe(1);
+      proxy.calm();
+      expect(await direct.dataSource.getRepository(ConfirmationRecord).count()).toBe(1);
+      const { length: charged } = store.charged;
+      expect(charged).toBeGreaterThan(0);
+      expect(await test.app.get(DeliveryService, { strict: false }).sweep()).toBe(1);
+      expect(test.inbox.deliveries).toHaveLength(1);
+      expect(store.charged).toHaveLength(charged);
+      expect(store.refunded).toEqual([]);
+      await behind.close();
+    },
+  );
+
+  it('I20: gives its charge back when another request with the same key was faster', async () => {
+    const store = new CountingStore();
+    const behind = await startBehindProxy(engine, {
+      options: {
+        databaseTimeoutMs: 60_000,
+        delivery: 'queued',
+        worker: false,
+        limits: {},
+        limitStore: { provide: TWO_FACTOR_LIMIT_STORE, useValue: store },
+      },
+    });
+    const { test } = behind;
+    const request = { token: 'ann@example.com', idempotencyKey: `concurrent-on-${engine}` };
+
+    const [one, other] = await Promise.all([
+      test.twoFactor.request(request),
+      test.twoFactor.request(request),
+    ]);
+
+    expect(other.id).toBe(one.id);
+    const kept = store.charged.length - store.refunded.length;
+    expect(kept).toBe(new Set(store.charged).size);
+    expect(await test.app.get(DeliveryService, { strict: false }).sweep()).toBe(1);
+    await behind.close();
   });
 });

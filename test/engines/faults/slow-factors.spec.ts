@@ -1,7 +1,13 @@
 // Each call about factors and queued messages on a database that is slow, or never answers: it ends in time, with an error of this package.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
-import { DeliveryService, recoveryCodes, rememberedDevices, totp } from '../../../lib/index.js';
+import {
+  DeliveryService,
+  LimitService,
+  recoveryCodes,
+  rememberedDevices,
+  totp,
+} from '../../../lib/index.js';
 import { enrolApp, factorsOf, TestAuthenticator } from '../../support/authenticator.js';
 import { usedConfirmation } from '../../support/devices.js';
 import { servers } from '../../support/engines.js';
@@ -126,6 +132,38 @@ describe.each(servers)('Calls about factors on a slow %s', (engine) => {
     expect(ends.map(({ name, outcome }) => [name, outcome])).toEqual(
       calls.map(([name]) => [name, UNAVAILABLE]),
     );
+  });
+
+  it.each([300, 600])(
+    'do not add up the waits of a confirmation by an app, when each statement takes %d ms',
+    async (delayMs) => {
+      const isConfirmation = (name: string): boolean => name.startsWith('confirm by');
+      const calls = (await prepare()).filter(([name]) => isConfirmation(name));
+      behind.proxy.delayMs = delayMs;
+      const ends = await endsOf(calls);
+      behind.proxy.calm();
+
+      expect(ends).toHaveLength(2);
+      for (const { outcome, tookMs } of ends) {
+        expect(outcome).toMatch(/^(?:TwoFactorUnavailableError|\[object Object\],true)$/);
+        expect(tookMs).toBeLessThan(TIMEOUT_MS + MARGIN_MS);
+      }
+    },
+  );
+
+  it('charge no attempt at an app when its secret cannot be read', async () => {
+    const { direct, test, proxy, row } = behind;
+    const { subject, app } = await enrolApp(direct, 'unread');
+    const { id } = await direct.confirmer.makeConfirmation({ subject, methods: ['totp'] });
+    const trap = proxy.trap(/^SELECT .* FROM .two_factor_factor. WHERE/, 'cut-before');
+
+    const wrong = { method: 'totp', code: app.wrongCode() } as const;
+    expect(await outcomeOf(test.confirmer.confirm(id, wrong))).toBe(UNAVAILABLE);
+
+    expect(trap.caught).toBe(1);
+    expect(await row(id)).toMatchObject({ attempts: 0, confirmedAt: null });
+    const limits = direct.app.get(LimitService, { strict: false });
+    expect((await limits.failures({ subject, method: 'totp' })).count).toBe(0);
   });
 
   it.each(['activate', 'remember'])('do not add up the waits of %s', async (name) => {

@@ -235,7 +235,7 @@ describe('A key', () => {
     ]);
 
   /** Registers a passkey with this key, which no authenticator has to hold: a registration is not signed. */
-  async function register(key: Map<number, CborValue>): Promise<string | null> {
+  async function register(key: Map<number, CborValue> | Buffer): Promise<string | null> {
     const bench = await PasskeyBench.open();
     const good = bench.authenticator.create(bench.creationOptions());
     const object = Buffer.from(good.response.attestationObject, 'base64url');
@@ -243,7 +243,7 @@ describe('A key', () => {
     const data = object.subarray(object.indexOf('authData') + 10);
     const authData = Buffer.concat([
       data.subarray(0, data.indexOf(id) + id.length),
-      encodeCbor(key),
+      key instanceof Map ? encodeCbor(key) : key,
     ]);
     const members: [string, CborValue][] = [
       ['fmt', 'none'],
@@ -312,6 +312,48 @@ describe('A key', () => {
     ['an empty map', new Map<number, CborValue>()],
   ])('is refused when it is %s', async (_, key) => {
     expect(await register(key)).toBe('algorithm');
+  });
+
+  it.each([
+    ['an integer', '05'],
+    ['a negative integer', '20'],
+    ['null', 'f6'],
+    ['undefined', 'f7'],
+    ['true', 'f5'],
+    ['a number with a fraction', 'f93e00'],
+    ['a text', '63616263'],
+    ['bytes', '43616263'],
+    ['an empty array', '80'],
+    ['an array of integers', '83010203'],
+  ])('is malformed when it is no map but %s', async (_, hex) => {
+    expect(await register(Buffer.from(hex, 'hex'))).toBe('malformed');
+  });
+
+  // { 1: type, 3: algorithm, -1: curve, -2: x, -3: y }, each of them replaced in turn.
+  it.each([
+    ['null', 'f6'],
+    ['true', 'f5'],
+    ['an array', '80'],
+    ['a map', 'a0'],
+    ['a text', '63616263'],
+    ['a long integer', '1b7fffffffffffffff'],
+    ['bytes', '43616263'],
+  ])('is refused when one of its values is %s', async (_, hex) => {
+    const members: [string, string][] = [
+      ['01', '02'],
+      ['03', '26'],
+      ['20', '01'],
+      ['21', encodeCbor(bytes(p256.x)).toString('hex')],
+      ['22', encodeCbor(bytes(p256.y)).toString('hex')],
+    ];
+    for (const replaced of members.keys()) {
+      const odd = members.map(([label, value], at) => label + (at === replaced ? hex : value));
+      expect(await register(Buffer.from(`a5${odd.join('')}`, 'hex'))).toMatch(
+        /^(?:malformed|algorithm)$/,
+      );
+    }
+    const whole = members.map((member) => member.join('')).join('');
+    expect(await register(Buffer.from(`a5${whole}`, 'hex'))).toBeNull();
   });
 
   it('is not known under another id', async () => {
