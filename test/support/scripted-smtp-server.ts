@@ -8,18 +8,33 @@ export interface ScriptedSmtpServer {
   readonly port: number;
   /** The next refusals: at one step, with these lines. */
   refuse(step: SmtpStep, answer: string): void;
+  /** At one step, it answers nothing and keeps the connection open (`silent`), or ends the connection (`gone`). */
+  fail(step: SmtpStep, how: 'gone' | 'silent'): void;
+  /** It accepts everything. */
+  recover(): void;
+  /** The messages whose end has come, accepted or not. */
+  readonly received: number;
   close(): Promise<void>;
 }
 
-/** A mail server that accepts everything but one step, where it answers with the given lines unchanged. */
+interface Failure {
+  readonly how: 'gone' | 'silent';
+}
+type Answer = string | Failure;
+
+/** A mail server that accepts everything but one step, where it answers with the given lines unchanged, or not at all. */
 export async function startScriptedSmtpServer(): Promise<ScriptedSmtpServer> {
-  let refusal: { step: SmtpStep; answer: string } | undefined;
+  let refusal: { step: SmtpStep; answer: string | Failure } | undefined;
+  let received = 0;
   const sockets = new Set<Socket>();
   const server = createServer((socket) => {
     sockets.add(socket);
     socket.on('close', () => sockets.delete(socket));
     socket.on('error', () => undefined);
-    serve(socket, (step, usual) => (refusal?.step === step ? refusal.answer : usual));
+    serve(socket, (step, usual) => {
+      if (step === 'END') received += 1;
+      return refusal?.step === step ? refusal.answer : usual;
+    });
   });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
@@ -27,6 +42,15 @@ export async function startScriptedSmtpServer(): Promise<ScriptedSmtpServer> {
     port: (server.address() as AddressInfo).port,
     refuse: (step, answer) => {
       refusal = { step, answer };
+    },
+    fail: (step, how) => {
+      refusal = { step, answer: { how } };
+    },
+    recover: () => {
+      refusal = undefined;
+    },
+    get received() {
+      return received;
     },
     close: async () => {
       for (const socket of sockets) socket.destroy();
@@ -36,10 +60,13 @@ export async function startScriptedSmtpServer(): Promise<ScriptedSmtpServer> {
   };
 }
 
-function serve(socket: Socket, answerOf: (step: SmtpStep, usual: string) => string): void {
+function serve(socket: Socket, answerOf: (step: SmtpStep, usual: string) => Answer): void {
   let unread = '';
   let isMessage = false;
-  const say = (answer: string): void => void socket.write(`${answer}\r\n`);
+  const say = (answer: Answer): void => {
+    if (typeof answer === 'string') socket.write(`${answer}\r\n`);
+    else if (answer.how === 'gone') socket.destroy();
+  };
   const take = (line: string): void => {
     if (isMessage) {
       if (line !== '.') return;
@@ -54,7 +81,7 @@ function serve(socket: Socket, answerOf: (step: SmtpStep, usual: string) => stri
     else if (command === 'RCPT') say(answerOf('RCPT', '250 2.1.5 ok'));
     else if (command === 'DATA') {
       const answer = answerOf('DATA', '354 go ahead');
-      isMessage = answer.startsWith('354');
+      isMessage = typeof answer === 'string' && answer.startsWith('354');
       say(answer);
     } else say('250 2.0.0 ok');
   };
