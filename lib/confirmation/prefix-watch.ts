@@ -7,13 +7,13 @@ import {
 } from '@nestjs/common';
 
 import { messageAndCauseOf } from '../errors/index.js';
+import { jitteredTimer } from '../jittered-timer.js';
 import { prefixedMessage, QuotaLedger } from '../limits/index.js';
 import { EventPublisher } from './event-publisher.js';
 import type { ConfirmationRow } from './model/confirmation-record.entity.js';
 import { QuotaScopeResolver } from './model/quota-scope-resolver.js';
 
 const ROUND_MS = 5_000;
-const JITTER = 0.2;
 
 /**
  * Watches the prefixes of phone numbers for toll fraud: adds up the confirmed codes in memory, writes them every few seconds, and
@@ -84,10 +84,7 @@ export class PrefixWatch
 
   #schedule(): void {
     if (this.ledger.prefixes === null || this.#isStopped) return;
-    // Instances that start together after a deployment must not write together for ever.
-    const factor = 1 - JITTER + Math.random() * 2 * JITTER;
-    this.#timer = setTimeout(() => void this.#repeat(), ROUND_MS * factor);
-    this.#timer.unref();
+    this.#timer = jitteredTimer(ROUND_MS, () => void this.#repeat());
   }
 
   async #repeat(): Promise<void> {

@@ -2,28 +2,20 @@ import { Injectable, Logger } from '@nestjs/common';
 
 import { EventPublisher } from '../confirmation/index.js';
 import { keyDigest, shortId } from '../crypto/index.js';
-import { TwoFactorConfigurationError, TwoFactorRecipientError } from '../errors/index.js';
+import { TwoFactorRecipientError } from '../errors/index.js';
 import type { ResolvedOptions } from '../options/index.js';
-import { SendFailure, type Delivery } from '../sender/index.js';
+import { traitsOf, type Delivery, type FailureTraits } from '../sender/index.js';
 import { InjectTwoFactorOptions } from '../two-factor.tokens.js';
 import { withTimeout } from '../with-timeout.js';
+import { written } from './check-message.js';
 import { MessageWriter } from './message-writer.js';
 import type { RecordedMessage } from './message.js';
 import { describeThrown, redact } from './redact.js';
 
 /** Why a backend did not accept a message. */
-export interface BackendFailure {
-  /**
-   * `recipient`: the phone number or address can never be reached. `configuration`: a retry fails, too. `rate-limited` and
-   * `temporary`: a retry may succeed.
-   */
-  readonly kind: 'recipient' | 'configuration' | 'rate-limited' | 'temporary';
+export interface BackendFailure extends Omit<FailureTraits, 'concernsAll'> {
   /** The backend's message, without the code and the phone number or address. */
   readonly reason: string;
-  /** Seconds after which the provider takes messages again; `null` when its answer names no time. */
-  readonly retryAfterSeconds: number | null;
-  /** Whether the provider may have accepted the message all the same, as after a time-out. */
-  readonly mayHaveArrived: boolean;
 }
 
 /**
@@ -79,7 +71,9 @@ export class BackendCaller {
       expiresInSeconds,
       context,
       render: ({ product } = {}) =>
-        this.writer.write({ code, state, context, expiresInSeconds, product, way: name }),
+        written(() =>
+          this.writer.write({ code, state, context, expiresInSeconds, product, way: name }),
+        ),
       signal,
       idempotencyKey: keyDigest(`${row.id} ${row.sends}`),
       report,
@@ -101,57 +95,22 @@ export class BackendCaller {
     this.#logger.warn(
       `Sender ${sender.name} did not deliver confirmation ${shortId(state.id)}${by}: ${why}`,
     );
-    const kind = kindOf(error);
-    if (kind === 'configuration' || kindOf(cause) === 'configuration') {
-      const concernsAll = kind === 'configuration' && isSendFailure(error) && error.concernsAll;
-      this.publisher.senderBroken({ way: sender.name, provider, concernsAll, reason: answer });
+    const { concernsAll, ...traits } = traitsOf(error);
+    const isBroken = traits.kind === 'configuration';
+    if (isBroken || traitsOf(cause).kind === 'configuration') {
+      const about = { concernsAll: isBroken && concernsAll, reason: answer };
+      this.publisher.senderBroken({ way: sender.name, provider, ...about });
     }
-    return { kind, reason, ...waitOf(error) };
+    return { ...traits, reason };
   }
-}
-
-/** The members of a backend's error beside its message. An error that names a time for a retry has certainly sent nothing. */
-function waitOf(error: unknown): Pick<BackendFailure, 'mayHaveArrived' | 'retryAfterSeconds'> {
-  try {
-    const told = (error ?? {}) as { retryAfterSeconds?: unknown; mayHaveArrived?: unknown };
-    const { retryAfterSeconds: seconds, mayHaveArrived } = told;
-    const retryAfterSeconds = typeof seconds === 'number' && seconds > 0 ? seconds : null;
-    const isUnclear = retryAfterSeconds === null && mayHaveArrived !== false;
-    return { retryAfterSeconds, mayHaveArrived: isUnclear };
-  } catch {
-    // A backend may throw a proxy whose traps throw in turn.
-    return { retryAfterSeconds: null, mayHaveArrived: true };
-  }
-}
-
-function kindOf(error: unknown): BackendFailure['kind'] {
-  if (isInstance(error, TwoFactorRecipientError)) return 'recipient';
-  if (isInstance(error, TwoFactorConfigurationError)) return 'configuration';
-  if (!isSendFailure(error)) return 'temporary';
-  if (error.kind === 'ours') return 'configuration';
-  return error.kind === 'rate-limited' ? 'rate-limited' : 'temporary';
 }
 
 /** The provider's answer, where the backend's own error discloses less. It belongs into the log only. */
 function causeOf(error: unknown): unknown {
-  if (!isInstance(error, TwoFactorRecipientError)) return null;
   try {
-    return (error as Error).cause ?? null;
+    return error instanceof TwoFactorRecipientError ? (error.cause ?? null) : null;
   } catch {
-    // The cause of a backend's own class may be a getter that throws.
+    // A backend may throw a proxy whose traps throw in turn, and its own class may have a getter that throws.
     return null;
-  }
-}
-
-function isSendFailure(thrown: unknown): thrown is SendFailure {
-  return isInstance(thrown, SendFailure);
-}
-
-function isInstance(thrown: unknown, type: new (...args: never[]) => Error): boolean {
-  try {
-    return thrown instanceof type;
-  } catch {
-    // A backend may throw a proxy whose traps throw in turn.
-    return false;
   }
 }

@@ -3,9 +3,6 @@ import type { EntityManager } from 'typeorm';
 
 import {
   ConfirmationStore,
-  ConfirmerService,
-  EventPublisher,
-  PrefixWatch,
   refreshState,
   stateRow,
   type ConfirmationState,
@@ -21,6 +18,7 @@ import { InjectTwoFactorOptions } from '../two-factor.tokens.js';
 import { BackendCaller, type BackendFailure } from './backend-caller.js';
 import { cooldownMs, resendAt } from './cooldown.js';
 import type { DeliveryQueue, DeliveryReceipt } from './delivery-queue.js';
+import { FailedMessages } from './failed-messages.js';
 import type { RecordedMessage } from './message.js';
 
 /** The pause after a first message that failed, unless its provider asks for a longer one. The usual first pause is made for messages that arrive. */
@@ -31,10 +29,8 @@ const EARLY_RETRY_MS = 5_000;
 export class DirectDelivery implements DeliveryQueue {
   constructor(
     private readonly backend: BackendCaller,
-    private readonly confirmer: ConfirmerService,
+    private readonly failed: FailedMessages,
     private readonly store: ConfirmationStore,
-    private readonly publisher: EventPublisher,
-    private readonly prefixes: PrefixWatch,
     @InjectTwoFactorOptions() private readonly options: ResolvedOptions,
   ) {}
 
@@ -52,15 +48,9 @@ export class DirectDelivery implements DeliveryQueue {
 
   async enqueue(message: RecordedMessage, manager?: EntityManager): Promise<DeliveryReceipt> {
     this.admit('', 'open', manager);
-    const { row } = message;
     const failure = await this.backend.call(message);
     if (failure === null) return { error: null };
-    const isPermanent = failure.kind === 'recipient';
-    this.publisher.sendFailed(row, isPermanent);
-    if (!failure.mayHaveArrived) this.prefixes.failed(row);
-    // A confirmation whose only message cannot arrive is never confirmed. Its pending slot is freed, because the next
-    // request of the subject may name a better address.
-    if (isPermanent && row.sends === 1) await this.confirmer.releasePendingSlot(row);
+    await this.failed.ended(message.row, failure);
     return { error: await this.#errorOf(failure, message) };
   }
 

@@ -3,6 +3,7 @@ export { resendAt } from './cooldown.js';
 export { DELIVERY_QUEUE } from './delivery-queue.js';
 export { DeliveryRecorder } from './delivery-recorder.js';
 export { DirectDelivery } from './direct-delivery.js';
+export { FailedMessages } from './failed-messages.js';
 export { MessageWriter } from './message-writer.js';
 export type { ClassifiedKey, DeliveryKey, DeliveryRelay } from './queue/delivery-relay.js';
 export { DeliveryRecord } from './queue/delivery-record.entity.js';

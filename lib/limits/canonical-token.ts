@@ -8,7 +8,7 @@ const EXTENSION_SIGN = /(?:ext(?:ension|n)?\.?|x|#|,{1,3})$/i;
 /** Blanks, brackets, every hyphen, minus and tilde, the soft hyphen too; and the `(0)` that is not dialled from abroad. */
 const PHONE_DECORATION = /\(0\)|[\s()[\].~\p{Pd}\u00ad\u2053\u2212\u223c\u30fc/]/gu;
 /** ITU-T E.164: a country code and a number of at most 15 digits together. */
-const E164 = /^\+[1-9]\d{6,14}$/;
+export const E164 = /^\+[1-9]\d{6,14}$/;
 const DIGITS = /^\d{4,20}$/;
 /** The characters of a domain. The URL parser would cut a text with other ones at a `/`, `?` or `#`. */
 const DOMAIN = /^[\p{L}\p{N}\p{M}.\u3002-]+$/u;

@@ -22,6 +22,9 @@ const MINUTE = 60;
 const HOUR = 3_600;
 /** What Intl puts between number and unit in some languages. The GSM alphabet has no such blank. */
 const WIDE_BLANKS = /[\u00a0\u202f]/g;
+/** Quotes of all languages, double and single, primes, accents that stand alone, and the signs of other alphabets that look like them. */
+const QUOTES =
+  /["'`\u00a8\u00ab\u00b4\u00bb\u02b9-\u02bd\u02c8\u02ca\u02cb\u02dd\u02ee\u02ef\u05f3\u05f4\u2018-\u201f\u2032-\u2037\u2039\u203a\u2057\u275b-\u2760\u276e\u276f\u2e42\u300c-\u300f\u301d-\u301f\ufe41-\ufe44\uff02\uff07\uff40\uff62\uff63]+/g;
 
 /**
  * The renderer of this package, in the language of the request. Inject it to change a part of what it writes, such as the HTML.
@@ -75,7 +78,7 @@ export class DefaultMessageRenderer implements MessageRenderer {
     values: Readonly<Record<'code' | 'product', string>>,
     approves: readonly string[],
   ): string {
-    const details = approves.join(', ');
+    const details = withoutQuotes(approves.join(', '));
     const approval = details === '' ? '' : fill(texts.smsApproval, { details });
     const sentences = named(values.product, texts.sms, { ...values, approval });
     const { host } = this.settings;
@@ -96,6 +99,15 @@ export class DefaultMessageRenderer implements MessageRenderer {
     }
     return format.format(count).replace(WIDE_BLANKS, ' ');
   }
+}
+
+/**
+ * The details of a text message stand between quotes, which tell them from the sentences of the application. So they have no quotes of
+ * their own: a payee `Bob". To cancel call 1555. "` would end the quotes and go on as a sentence. Several apostrophes look like a
+ * double quote, and become one.
+ */
+function withoutQuotes(details: string): string {
+  return details.replace(QUOTES, "'");
 }
 
 /** The product stands before a text that has no place for it. */

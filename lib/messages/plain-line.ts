@@ -1,15 +1,9 @@
-/**
- * Line breaks, other control characters, characters without a width, and characters that change the direction of a text. They could
- * forge a line of a message, hide a part of a value, or make `10.00` read as `00.01`.
- */
-const INVISIBLE =
-  // oxlint-disable-next-line no-control-regex
-  /[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g;
+import { withoutInvisible } from './invisible.js';
 
 /** The value as one line. Characters that could forge a message become blanks: at this point it is too late to refuse them. */
 export function plainLine(value: unknown): string {
   const text = typeof value === 'string' ? value : (JSON.stringify(value) ?? '');
-  return text.replace(INVISIBLE, ' ');
+  return withoutInvisible(text);
 }
 
 /** One line such as `Amount: 10.00` for each member of the details; none for `null`. */

@@ -1,6 +1,7 @@
 /**
  * Line separators, other control characters, and characters that change the direction of a text. In a message they could add a
- * forged line (`@bank.example #123456` in a text message) or make `10.00` read as `00.01`.
+ * forged line (`@bank.example #123456` in a text message) or make `10.00` read as `00.01`. Characters without a width are no part of them,
+ * unlike in recipients and details: names in Persian, in Indic scripts and with emoji are written with zero-width joiners.
  */
 const FORGING =
   // oxlint-disable-next-line no-control-regex

@@ -1,4 +1,5 @@
 export { SenderBackend, type Delivery, type RenderOptions } from './sender-backend.decorator.js';
+export { traitsOf, type FailureTraits } from './failure-traits.js';
 export { SendFailure, type SendFailureKind, type SendFailureOptions } from './send-failure.js';
 export {
   defineSender,

@@ -11,7 +11,7 @@ export type SendFailureKind = 'ours' | 'rate-limited' | 'transient';
 
 /** The members of a `SendFailure` beside its message. */
 export interface SendFailureOptions extends ErrorOptions {
-  /** Whole seconds after which the provider takes messages again (`Retry-After`). @default null */
+  /** Whole seconds after which the provider takes messages again (`Retry-After`). More than a day counts as a day. @default null */
   readonly retryAfterSeconds?: number | null | undefined;
   /** Whether the provider may have accepted the message in spite of the failure, as after a time-out. @default false */
   readonly mayHaveArrived?: boolean | undefined;
@@ -20,8 +20,8 @@ export interface SendFailureOptions extends ErrorOptions {
 }
 
 /**
- * An error for sender backends to throw when they know the cause. Another error counts as `transient`; for a recipient that can
- * never be reached throw `TwoFactorRecipientError`. Callers of the module receive `TwoFactorSendError`, or for `ours`
+ * An error for sender backends to throw when they know the cause. Another error counts as `transient`, and its message as one that may
+ * have arrived; for a recipient that can never be reached throw `TwoFactorRecipientError`. Callers of the module receive `TwoFactorSendError`, or for `ours`
  * `TwoFactorConfigurationError`.
  *
  * @example
@@ -52,8 +52,7 @@ export class SendFailure extends Error {
     }: SendFailureOptions = {},
   ) {
     super(message, options);
-    // A provider may ask for any number; a wait without an end would keep the message for good.
-    this.retryAfterSeconds = isWait(retryAfterSeconds) ? retryAfterSeconds : null;
+    this.retryAfterSeconds = waitOf(retryAfterSeconds);
     this.mayHaveArrived = mayHaveArrived;
     this.concernsAll = concernsAll;
   }
@@ -61,6 +60,11 @@ export class SendFailure extends Error {
 
 const MAX_WAIT_SECONDS = 86_400;
 
-function isWait(seconds: number | null): boolean {
-  return Number.isInteger(seconds) && seconds! >= 0 && seconds! <= MAX_WAIT_SECONDS;
+/**
+ * A provider may ask for any number. A wait beyond a day counts as a day: the code of the message expires before, and without a wait the
+ * provider would be called again after seconds.
+ */
+function waitOf(seconds: number | null): number | null {
+  if (!Number.isInteger(seconds) || seconds! < 0) return null;
+  return Math.min(seconds!, MAX_WAIT_SECONDS);
 }

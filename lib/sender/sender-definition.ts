@@ -25,7 +25,10 @@ export interface SendFunction<Options = unknown> {
 export interface ProviderHealth {
   /** Its name among those of the sender. */
   readonly name: string;
-  /** Whether messages go to the other providers first, because this one keeps failing. */
+  /**
+   * Whether this one kept failing, and has accepted no message since. Messages go to the other providers first, and after the pause one
+   * at a time to this one.
+   */
   readonly isPassedOver: boolean;
 }
 

@@ -1,9 +1,18 @@
 import { ConsoleLogger } from '@nestjs/common';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 
-import { emailBackend } from '../../lib/backends/email/index.js';
+import { emailBackend, type EmailOptions } from '../../lib/backends/email/index.js';
+import { mailError } from '../../lib/backends/email/mail-error.js';
 import { smtpFaultOf, type SmtpFault } from '../../lib/backends/email/smtp-answer.js';
-import { defineSender, type TwoFactorError } from '../../lib/index.js';
+import {
+  defineSender,
+  SendFailure,
+  TwoFactorConfigurationError,
+  TwoFactorRecipientError,
+  TwoFactorSendError,
+  type Delivery,
+  type TwoFactorError,
+} from '../../lib/index.js';
 import { drawCanaryCode } from '../support/canaries.js';
 import {
   startScriptedSmtpServer,
@@ -113,6 +122,95 @@ describe('the answer of a mail server', () => {
     const error = await refusedBy('END', `554 5.7.1 The words "code ${CODE}" look like spam`);
     expect(logged[0]).toContain('The words "code ***" look like spam');
     expect(error.message).not.toContain(CODE);
+  });
+});
+
+describe('a mail server that gives no answer', () => {
+  const FAST = { connectionTimeout: 300, greetingTimeout: 300, socketTimeout: 900 };
+  const DELIVERY = {
+    name: 'email',
+    verboseName: 'email',
+    token: RECIPIENT,
+    code: CODE,
+    idempotencyKey: 'a-key',
+    render: async () => ({ subject: 'Your code', text: CODE, sms: CODE }),
+  };
+  /** What one message to this server says about itself. */
+  async function failureWith(transport: object): Promise<unknown> {
+    const options = { transport: { ...FAST, ...transport }, from: SENDER_ADDRESS };
+    const send = await emailBackend({ name: 'email', verboseName: 'email', options });
+    const { signal } = new AbortController();
+    const delivery = { ...DELIVERY, options, signal } as unknown as Delivery<EmailOptions>;
+    return Promise.resolve(send(delivery)).then(
+      () => expect.fail('The server accepted the message.'),
+      (error: unknown) => error,
+    );
+  }
+
+  it.each([
+    ['RCPT', 'silent'],
+    ['RCPT', 'gone'],
+    ['DATA', 'silent'],
+    ['DATA', 'gone'],
+    ['END', 'silent'],
+    ['END', 'gone'],
+  ] as const)(
+    'at %s, because it is %s, may have the message, and a stranger may be the cause',
+    async (step, how) => {
+      server.fail(step, how);
+      const failure = await failureWith({ host: '127.0.0.1', port: server.port });
+      server.recover();
+
+      expect(failure).toBeInstanceOf(SendFailure);
+      expect(failure).toMatchObject({
+        kind: 'transient',
+        mayHaveArrived: true,
+        concernsAll: false,
+      });
+    },
+  );
+
+  it('has no message when it has never greeted, when it refuses the connection and when it has no address', async () => {
+    const closed = await startScriptedSmtpServer();
+    await closed.close();
+    const ofClosed = { port: closed.port };
+    const unsent = { kind: 'transient', mayHaveArrived: false, concernsAll: true };
+
+    server.fail('GREETING', 'silent');
+    expect(await failureWith({ host: '127.0.0.1', port: server.port })).toMatchObject(unsent);
+    server.recover();
+    expect(await failureWith({ host: '127.0.0.1', ...ofClosed })).toMatchObject(unsent);
+    // A host of several addresses, whose failures come as one.
+    expect(await failureWith({ host: 'localhost', ...ofClosed })).toMatchObject(unsent);
+    expect(await failureWith({ host: 'mail.invalid', ...ofClosed })).toMatchObject(unsent);
+  });
+
+  it('has no message, and refuses no other recipient, when it ends the session by a reply', async () => {
+    server.refuse('END', '421 4.3.2 closing');
+    const failure = await failureWith({ host: '127.0.0.1', port: server.port });
+    server.recover();
+
+    expect(failure).toMatchObject({ mayHaveArrived: false, concernsAll: false });
+  });
+
+  // As nodemailer 7 to 10.0 report it, which name no time limit and no call of the system.
+  it.each<[string, object, boolean, boolean]>([
+    ['Connection timeout', { code: 'ETIMEDOUT' }, false, true],
+    ['Greeting never received', { code: 'ETIMEDOUT' }, false, true],
+    ['getaddrinfo ENOTFOUND', { code: 'EDNS' }, false, true],
+    ['Timeout', { code: 'ETIMEDOUT' }, true, false],
+    ['Connection closed unexpectedly', { code: 'ECONNECTION' }, true, false],
+    ['read ECONNRESET', { code: 'ESOCKET', syscall: 'read' }, true, false],
+    ['Connection closed unexpectedly', { code: 'ECONNECTION', responseCode: 250 }, true, false],
+    ['Error initiating TLS', { code: 'ETLS' }, false, true],
+    ['No recipients defined', { code: 'EENVELOPE', command: 'API' }, false, false],
+  ])('is judged by the error %s with %j', (words, members, mayHaveArrived, concernsAll) => {
+    const error = Object.assign(new Error(words), { command: 'CONN' }, members);
+
+    expect(mailError(error, DELIVERY as unknown as Delivery)).toMatchObject({
+      mayHaveArrived,
+      concernsAll,
+    });
   });
 });
 

@@ -7,7 +7,11 @@ import { createTransport } from 'nodemailer';
 import { SMTPServer } from 'smtp-server';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 
-import { emailBackend, type EmailOptions } from '../../lib/backends/email/index.js';
+import {
+  emailBackend,
+  type EmailMessage,
+  type EmailOptions,
+} from '../../lib/backends/email/index.js';
 import {
   defineSender,
   TwoFactorConfigurationError,
@@ -15,6 +19,7 @@ import {
   TwoFactorSendError,
   type TwoFactorModuleOptions,
 } from '../../lib/index.js';
+import { startScriptedSmtpServer } from '../support/scripted-smtp-server.js';
 import { startApp } from '../support/test-app.js';
 import { FROM, ends, startWith, failure, countingTransport } from './email-fixtures.js';
 
@@ -341,11 +346,54 @@ describe('a code by e-mail', () => {
     const app = await startWith({
       transport: server.url,
       from: FROM,
-      compose: () => ({ subject: 's', text: { path: '/etc/hostname' } as unknown as string }),
+      compose: ({ code }) => {
+        const attachments = [{ path: '/etc/hostname' }];
+        const message = { subject: 's', text: code, attachments };
+        return message;
+      },
     });
     const error = await failure(app.twoFactor.request({ token: TOKEN }));
     expect(error).toBeInstanceOf(TwoFactorSendError);
     expect(server.mails).toHaveLength(0);
+  });
+
+  it.each<[string, (code: string) => unknown]>([
+    ['nothing', () => undefined],
+    ['a text', (code) => code],
+    ['no subject', (code) => ({ text: code })],
+    ['a subject with the code', (code) => ({ subject: `Code ${code}`, text: code })],
+    [
+      'a subject with the code in groups',
+      (code) => ({ subject: code.replaceAll(/(...)/g, '$1 '), text: code }),
+    ],
+    ['no text', () => ({ subject: 's' })],
+    ['a text without the code', () => ({ subject: 's', text: 'Hello' })],
+    ['a text that is none', () => ({ subject: 's', text: { path: '/etc/hostname' } })],
+    ['an empty html', (code) => ({ subject: 's', text: code, html: '' })],
+    ['an html that is no text', (code) => ({ subject: 's', text: code, html: { path: '/etc' } })],
+  ])('is not sent, nor worth repeating, when compose returns %s', async (_, write) => {
+    const server = await startMailServer();
+    const app = await startWith({
+      transport: server.url,
+      from: FROM,
+      compose: ({ code }) => write(code) as EmailMessage,
+    });
+    const error = await failure(app.twoFactor.request({ token: TOKEN }));
+    expect(error).toBeInstanceOf(TwoFactorConfigurationError);
+    expect((error as Error).message).toMatch(/^The compose of sender default (?:made|returned)/);
+    expect(server.connections).toBe(0);
+  });
+
+  it('may have the code in groups', async () => {
+    const server = await startMailServer();
+    const inGroups = (code: string): string => code.replaceAll(/(....)/g, '$1 ').trim();
+    const app = await startWith({
+      transport: server.url,
+      from: FROM,
+      compose: ({ code }) => ({ subject: 's', text: `Code: ${inGroups(code)}.` }),
+    });
+    const { state } = await app.twoFactor.request({ token: TOKEN });
+    expect(server.mails[0]?.text).toContain(inGroups(state.code!));
   });
 
   it('is not sent when composing fails, and the error contains no code', async () => {
@@ -435,6 +483,34 @@ describe('a pool of connections', () => {
     expect(server.open()).toBe(1);
     await app.close();
     await vi.waitFor(() => expect(server.open()).toBe(0), 2_000);
+  });
+
+  it('sends no mail later that waited for a connection when its call was aborted', async () => {
+    const relay = await startScriptedSmtpServer();
+    ends.push(() => relay.close());
+    const transport = createTransport({
+      host: '127.0.0.1',
+      port: relay.port,
+      pool: true,
+      maxConnections: 1,
+      socketTimeout: 1_000,
+    });
+    ends.push(async () => transport.close());
+    const app = await startApp({
+      options: { senders: senderOf(transport), sendTimeoutMs: 500 },
+    });
+    ends.push(() => app.close());
+    relay.fail('END', 'silent');
+    // The first mail holds the only connection, and the second one waits for it. Both calls end before the server answers.
+    const asked = ['ann', 'bob'].map((name) =>
+      failure(app.twoFactor.request({ token: `${name}@example.com` })),
+    );
+    for (const error of await Promise.all(asked)) expect(error).toBeInstanceOf(TwoFactorSendError);
+    relay.recover();
+    await transport.sendMail({ from: FROM, to: TOKEN, subject: 's', text: 't' });
+
+    // The first mail and the one of the test.
+    expect(relay.received).toBe(2);
   });
 
   it('that the application made stays open', async () => {
@@ -543,6 +619,20 @@ describe('the set-up of an e-mail sender', () => {
       expect((error as Error).message).toBe(
         'The e-mail backend needs the package nodemailer: install it with "npm install nodemailer".',
       );
+    } finally {
+      vi.doUnmock('nodemailer');
+    }
+  });
+
+  it('lets a server that does not greet be told from one that falls silent within the session, within sendTimeoutMs', async () => {
+    const createTransport = vi.fn<(options: object) => object>(() => ({ close: () => undefined }));
+    vi.doMock('nodemailer', () => ({ createTransport }));
+    try {
+      await startWith({ transport: 'smtp://127.0.0.1:1', from: FROM });
+      const [options] = createTransport.mock.calls[0] as [Record<string, number>];
+      const { connectionTimeout, greetingTimeout, socketTimeout } = options;
+      expect(Math.max(connectionTimeout!, greetingTimeout!)).toBeLessThan(socketTimeout!);
+      expect(socketTimeout).toBeLessThan(10_000);
     } finally {
       vi.doUnmock('nodemailer');
     }

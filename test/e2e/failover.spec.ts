@@ -12,6 +12,7 @@ import { twilioBackend } from '../../lib/backends/twilio/index.js';
 import { webhookBackend } from '../../lib/backends/webhook/index.js';
 import {
   defineSender,
+  functionalSenderBackend,
   SenderBackend,
   SendFailure,
   TwoFactorConfigurationError,
@@ -26,6 +27,10 @@ import {
 import { describeSenderBackend } from '../../lib/testing/index.js';
 import { CREDENTIALS, TWILIO, twilioError, WEBHOOK } from '../support/provider-fixtures.js';
 import { startProvider, type ProviderServer, type Reply } from '../support/provider-server.js';
+import {
+  startScriptedSmtpServer,
+  type ScriptedSmtpServer,
+} from '../support/scripted-smtp-server.js';
 import { startApp, type TestApp } from '../support/test-app.js';
 
 const DOWN: Reply = { status: 503, body: 'down' };
@@ -185,6 +190,32 @@ describe('a failover', () => {
     expect(second.calls).toHaveLength(0);
   });
 
+  it('asks the second when the compose of the first throws, because nothing was sent', async () => {
+    const [first, second] = await startProviders();
+    const { accountSid, authToken, messagingServiceSid } = CREDENTIALS;
+    const senders = {
+      ...sendersOf(first, second),
+      twilio: defineSender(twilioBackend, {
+        options: {
+          accountSid,
+          authToken,
+          messagingServiceSid,
+          baseUrl: first.url,
+          compose: () => {
+            throw new TypeError('No template.');
+          },
+        },
+      }),
+    };
+    const app = await startApp({
+      options: { senders: { default: defineSender(failoverBackend, { options: { senders } }) } },
+    });
+    ends.push(() => app.close());
+    await app.twoFactor.request({ token: number(0) });
+
+    expect([first.calls.length, second.accepted.length]).toEqual([0, 1]);
+  });
+
   it('asks the second after a time-out with afterTimeout', async () => {
     const { app, first, second } = await startWorld({ afterTimeout: true, timeoutMs: 200 });
     first.next('silent');
@@ -250,6 +281,125 @@ describe('a failover', () => {
     expect(warnings).toContain('Sender default passes over twilio for 30 seconds.');
     await app.twoFactor.request({ token: number(3) });
     expect(first.calls).toHaveLength(8);
+  });
+
+  it('skips no provider that fails for one number in five spellings, which the naive twin takes for five prefixes', async () => {
+    const { app, first } = await startWorld({ breaker: { threshold: 5 } }, { limits: false });
+    const spellings = [
+      '+15555550100',
+      '+1 555 555 0100',
+      '+1-555-5550100',
+      '+1.555.555.0100',
+      '+ 1 5555550100',
+    ];
+    for (const token of spellings) {
+      first.next(DOWN);
+      await app.twoFactor.request({ token });
+    }
+    expect(first.calls).toHaveLength(5);
+    await app.twoFactor.request({ token: number(0) });
+
+    expect(first.accepted).toHaveLength(1);
+    expect(new Set(spellings.map((token) => token.slice(1, 6))).size).toBe(5);
+  });
+
+  it.each<[string, Error]>([
+    ['a lost connection', new TypeError('fetch failed')],
+    ['a failure that says so', new SendFailure('transient', 'No answer', { mayHaveArrived: true })],
+  ])('asks no second sender of the application after %s of the first', async (_, thrown) => {
+    const sent: string[] = [];
+    const asked = async (options: Partial<FailoverOptions>): Promise<unknown> => {
+      const app = await startApp({
+        options: {
+          senders: {
+            default: defineSender(failoverBackend, {
+              options: {
+                senders: {
+                  first: {
+                    backend: functionalSenderBackend(() => {
+                      throw thrown;
+                    }),
+                  },
+                  second: { backend: functionalSenderBackend(({ token }) => sent.push(token)) },
+                },
+                ...options,
+              },
+            }),
+          },
+        },
+      });
+      ends.push(() => app.close());
+      return app.twoFactor.request({ token: number(0) }).catch((error: unknown) => error);
+    };
+
+    expect(await asked({})).toBeInstanceOf(TwoFactorSendError);
+    expect(sent).toEqual([]);
+    await asked({ afterTimeout: true });
+    expect(sent).toEqual([number(0)]);
+  });
+
+  it.each([
+    ['END', 'silent', 0],
+    ['END', 'gone', 0],
+    ['RCPT', 'silent', 0],
+    ['GREETING', 'silent', 1],
+  ] as const)(
+    'sends no second mail when the first relay is at %s and %s, unless it certainly has none',
+    async (step, how, mails) => {
+      const [first, second] = [await startScriptedSmtpServer(), await startScriptedSmtpServer()];
+      ends.push(
+        () => first.close(),
+        () => second.close(),
+      );
+      const relay = ({ port }: ScriptedSmtpServer): SenderDefinition =>
+        defineSender(emailBackend, {
+          options: {
+            transport: { host: '127.0.0.1', port, greetingTimeout: 300, socketTimeout: 900 },
+            from: 'no-reply@acme.example',
+          },
+        });
+      const senders = { first: relay(first), second: relay(second) };
+      const app = await startApp({
+        options: { senders: { default: defineSender(failoverBackend, { options: { senders } }) } },
+      });
+      ends.push(() => app.close());
+      first.fail(step, how);
+      await app.twoFactor.request({ token: 'ann@example.com' }).catch(() => undefined);
+
+      expect(second.received).toBe(mails);
+      expect(first.received + second.received).toBeLessThanOrEqual(1);
+    },
+  );
+
+  it('skips no relay that a stranger makes silent by mail servers of one domain', async () => {
+    const [first, second] = [await startScriptedSmtpServer(), await startScriptedSmtpServer()];
+    ends.push(
+      () => first.close(),
+      () => second.close(),
+    );
+    const relay = ({ port }: ScriptedSmtpServer): SenderDefinition =>
+      defineSender(emailBackend, {
+        options: {
+          transport: { host: '127.0.0.1', port, socketTimeout: 100 },
+          from: 'no-reply@acme.example',
+        },
+      });
+    const senders = { first: relay(first), second: relay(second) };
+    const app = await startApp({
+      options: {
+        limits: false,
+        senders: { default: defineSender(failoverBackend, { options: { senders } }) },
+      },
+    });
+    ends.push(() => app.close());
+    first.fail('RCPT', 'silent');
+    for (let n = 0; n < 6; n += 1) {
+      await app.twoFactor.request({ token: `eve@mx${n}.evil.example` }).catch(() => undefined);
+    }
+    first.recover();
+    await app.twoFactor.request({ token: 'ann@example.com' });
+
+    expect([first.received, second.received]).toEqual([1, 0]);
   });
 
   it('calls a skipped provider all the same when the others fail, so that no message is lost', async () => {

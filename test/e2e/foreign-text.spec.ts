@@ -26,6 +26,7 @@ const CANARIES: readonly (readonly [what: string, text: string])[] = [
   ['a direction override', `\u202e654321 ${MARK}\u202c`],
   ['markup', `<a href="https://${MARK}.example">${MARK}</a>`],
   ['a template', `{{${MARK}}} %s \${${MARK}}`],
+  ['the end of quotes', `x". To cancel call ${MARK}. "`],
 ];
 
 /** Everything that left the application. */
@@ -88,6 +89,11 @@ describe.each(adapters)('A text of a client over HTTP on $name', ({ create }) =>
           }),
           sms: { backend: 'sms' },
           log: { backend: LoggerBackend },
+          rendered: {
+            backend: functionalSenderBackend(async ({ render }) => {
+              seen.push((await render()).sms);
+            }),
+          },
           page: {
             backend: functionalSenderBackend((delivery) => void seen.push(printed(delivery))),
           },
@@ -171,6 +177,21 @@ describe.each(adapters)('A text of a client over HTTP on $name', ({ create }) =>
     expect(mails).toBeGreaterThan(0);
     expect(seen.length).toBeGreaterThan(sent);
     expect(seen.filter((each) => each.includes(MARK))).toStrictEqual([]);
+  });
+
+  it('stays between the quotes of a text message in declared details', async () => {
+    const ann = { 'x-user': 'ann' };
+    for (const quote of ['"', '\u201d', '\u00bb', "''"]) {
+      const details = { amount: '10.00', payee: `Bob${quote}. Call ${MARK}. ${quote}` };
+      const answer = await ask({ purpose: 'transfer', way: 'rendered', details }, ann);
+      expect(answer.status).toBe(200);
+    }
+    const texts = seen.filter((each) => each.includes(MARK));
+    expect(texts).toHaveLength(4);
+    for (const text of texts) {
+      expect(text).toContain(`To approve: "Amount: 10.00, Payee: Bob'. Call ${MARK}. '". It is`);
+      expect(text.split('"')).toHaveLength(3);
+    }
   });
 
   it('is in a message only as declared details to the own token of a signed-in user', async () => {

@@ -1,4 +1,6 @@
 // A health check must see that messages stay, and must not need more than one row for it.
+import { setTimeout as sleep } from 'node:timers/promises';
+
 import { HealthCheckService, TerminusModule, type HealthCheckResult } from '@nestjs/terminus';
 import { afterEach, describe, expect, it } from 'vitest';
 
@@ -8,6 +10,7 @@ import {
   defineSender,
   DeliveryService,
   functionalSenderBackend,
+  SendFailure,
   TwoFactorConfigurationError,
   type TwoFactorModuleOptions,
 } from '../../lib/index.js';
@@ -103,6 +106,32 @@ describe('The health of messages', () => {
     expect(await check()).toMatchObject({
       messages: { status: 'down', passedOver: ['default/first', 'default/second'] },
     });
+  });
+
+  it('names a provider after the pause of its breaker, too, until it accepts a message', async () => {
+    let isUp = false;
+    const first = functionalSenderBackend(() => {
+      if (!isUp) throw new SendFailure('ours', 'The account is suspended.', { concernsAll: true });
+    });
+    const second = functionalSenderBackend(() => undefined);
+    await start({
+      senders: {
+        default: defineSender(failoverBackend, {
+          options: {
+            senders: { first: { backend: first }, second: { backend: second } },
+            breaker: { openSeconds: 1 },
+          },
+        }),
+      },
+    });
+    await test.twoFactor.request({ token: 'ann@example.com' });
+    await sleep(1_100);
+    expect(await check()).toMatchObject({ messages: { passedOver: ['default/first'] } });
+    isUp = true;
+    expect(await check()).toMatchObject({ messages: { passedOver: ['default/first'] } });
+
+    await test.twoFactor.request({ token: 'bob@example.com' });
+    expect(await check()).toMatchObject({ messages: { passedOver: [] } });
   });
 
   it('is down, and throws nothing, when the database does not answer', async () => {

@@ -121,7 +121,13 @@ describe('A message renderer of the application', () => {
     expect(messages[0]).toMatchObject({ subject: 'Ihr Code', html: '<p>de</p>' });
   });
 
-  it.each<[string, (code: string) => RenderedMessage]>([
+  it.each<[string, (code: string) => unknown]>([
+    ['nothing', () => undefined],
+    ['a text alone', (code) => code],
+    ['no subject', (code) => ({ text: code, sms: code })],
+    ['no text', (code) => ({ subject: 'a', sms: code })],
+    ['no sms', (code) => ({ subject: 'a', text: code })],
+    ['an html that is no text', (code) => ({ subject: 'a', text: code, sms: code, html: {} })],
     ['the code in the subject', (code) => ({ subject: `Code ${code}`, text: code, sms: code })],
     ['a subject of two lines', (code) => ({ subject: 'a\nBcc: eve', text: code, sms: code })],
     ['a text without the code', (code) => ({ subject: 'a', text: 'b', sms: code })],
@@ -131,7 +137,8 @@ describe('A message renderer of the application', () => {
       (code) => ({ subject: 'a', text: code, sms: `${code} ${'x'.repeat(1_520)}` }),
     ],
   ])('sends nothing with %s', async (_, write) => {
-    const { twoFactor } = await start(replacedBy({ render: ({ code }) => write(code) }));
+    const render: MessageRenderer['render'] = ({ code }) => write(code) as RenderedMessage;
+    const { twoFactor } = await start(replacedBy({ render }));
     const error = await failure(twoFactor.request({ token: TOKEN }));
     expect(error).toBeInstanceOf(TwoFactorConfigurationError);
     expect(messages).toEqual([]);

@@ -54,7 +54,7 @@ async function stormThrough(
         fails: (_, failures) => failures < 2 && Math.random() < 0.3,
         latencyMs: () => 5 + Math.random() * 45,
       },
-      backlog: (now) => backlogOf(test.dataSource, now),
+      backlog: (now, nextLookMs) => backlogOf(test.dataSource, now, nextLookMs),
       environment: { REDIS: JSON.stringify(nodes) },
       timeoutMs: 290_000,
       ...(inTheMiddle === undefined ? {} : { inTheMiddle }),

@@ -3,9 +3,12 @@ import { Logger } from '@nestjs/common';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 
 import {
+  DeliveryService,
   LimitService,
   SendFailure,
+  TwoFactorConfigurationError,
   TwoFactorEvents,
+  TwoFactorRecipientError,
   type TwoFactorEvent,
 } from '../../lib/index.js';
 import { engines } from '../support/engines.js';
@@ -187,6 +190,27 @@ describe.each(engines)('The counters of prefixes on %s', (engine) => {
 
     expect(await app.ask(PREFIX)).toBe(PERMITTED);
     expect(events).toEqual([]);
+  });
+
+  it.each<[string, Error]>([
+    ['recipients that the provider refuses', new TwoFactorRecipientError('A land line.')],
+    ['a wrong configuration', new TwoFactorConfigurationError('No account.')],
+  ])('close no prefix for %s, inline and queued', async (_, thrown) => {
+    for (const delivery of ['inline', 'queued'] as const) {
+      const app = await start({ options: { delivery, worker: false } });
+      const deliveries = app.app.get(DeliveryService, { strict: false });
+      const events = suspicions(app);
+      for (let time = 0; time < 60; time += 1) {
+        app.sms.failNext(thrown);
+        await app.ask(PREFIX).catch(() => undefined);
+        if (delivery === 'queued') expect(await deliveries.sweep()).toBe(1);
+      }
+      await app.round();
+
+      expect(app.sms.deliveries).toHaveLength(60);
+      expect(await app.ask(PREFIX)).toBe(PERMITTED);
+      expect(events).toEqual([]);
+    }
   });
 
   it('cost no statement of a request or a confirmation, and two in a round that has something to do', async () => {

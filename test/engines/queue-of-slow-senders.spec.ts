@@ -67,6 +67,13 @@ async function rowsOf({ dataSource }: TestApp, id?: string): Promise<number> {
   return rows.filter(({ confirmation }) => id === undefined || confirmation === id).length;
 }
 
+const dueOf = (row: unknown): unknown => (row as { readonly due_at: unknown }).due_at;
+
+/** What is used up of each budget. */
+async function spentOf({ dataSource }: TestApp): Promise<unknown[]> {
+  return dataSource.query('SELECT id, amount FROM two_factor_limit ORDER BY id');
+}
+
 async function eventually(isSo: () => boolean | Promise<boolean>): Promise<void> {
   for (let round = 0; round < 800; round += 1) {
     if (await isSo()) return;
@@ -118,6 +125,32 @@ describe.each(engines)('The queue of a sender that does not answer on %s', (engi
     }
 
     expect(slow.tokens.filter((token) => token.startsWith('slow-'))).toHaveLength(2);
+  });
+
+  it('gives a message back with its charge, and at once, when it waited in memory for too long', async () => {
+    const slow = new Gate();
+    const test = await start(engine, slow, 1);
+    await test.twoFactor.request({ token: 'slow-1@example.com', way: 'slow' });
+    await eventually(() => slow.tokens.length === 1);
+    const { id } = await test.twoFactor.request({ token: 'slow-2@example.com', way: 'slow' });
+    const spent = await spentOf(test);
+
+    // The lease is sendTimeoutMs and 30 seconds, and the call could take sendTimeoutMs.
+    test.clock.advance(31);
+    slow.open();
+    await eventually(async () => (await rowsOf(test)) === 1);
+    const rows = (): Promise<unknown[]> =>
+      test.dataSource.query(
+        `SELECT is_charged, tries, due_at FROM two_factor_delivery WHERE confirmation = '${id}'`,
+      );
+    await eventually(async () => Number((await rows()).map(dueOf)[0]) <= test.clock.now());
+
+    expect(await rows()).toMatchObject([{ is_charged: 1, tries: 0 }]);
+    expect(slow.tokens).toEqual(['slow-1@example.com']);
+    expect(await test.app.get(DeliveryService, { strict: false }).sweep()).toBe(1);
+    expect(slow.tokens).toEqual(['slow-1@example.com', 'slow-2@example.com']);
+    // Each of the two messages was counted once.
+    expect(await spentOf(test)).toEqual(spent);
   });
 
   it('keeps what it has no room for in the table, and sends it once the provider answers', async () => {

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { isDeepStrictEqual } from 'node:util';
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
@@ -14,8 +15,9 @@ import { SECRET, startApp, type TestApp } from '../support/test-app.js';
 import { backlogOf } from './queue/backlog.js';
 import { bundleWorker } from './queue/bundle-worker.js';
 import { fastClock } from './queue/fast-clock.js';
-import { Provider } from './queue/provider.js';
+import { Provider, type HeldCall } from './queue/provider.js';
 import { startQueueWorker, storm, type StartedWorker } from './queue/storm.js';
+import type { Report } from './queue/worker.js';
 
 const TOKEN = 'ann@example.com';
 const REQUEST = { token: TOKEN, subject: 'ann', purpose: 'login' } as const;
@@ -54,14 +56,15 @@ describe.each(servers)('The queue on %s', (engine) => {
     );
     return rows[0];
   };
-  const backlog = (now?: number): ReturnType<typeof backlogOf> => backlogOf(test.dataSource, now);
+  const backlog = (now?: number, nextLookMs?: number): ReturnType<typeof backlogOf> =>
+    backlogOf(test.dataSource, now, nextLookMs);
   const endLease = (): Promise<unknown> =>
     test.dataSource.query('UPDATE two_factor_delivery SET due_at = 1');
 
   /** A worker in a call of the provider, whose answer the test holds back. */
   const stoppedInItsCall = async (
     provider: Provider,
-  ): Promise<{ worker: StartedWorker; accept: () => void; swept: Promise<unknown> }> => {
+  ): Promise<HeldCall & { worker: StartedWorker; reports: Report[]; swept: Promise<unknown> }> => {
     const other = await startQueueWorker(
       { worker, database: test.database.options, secret: SECRET },
       provider,
@@ -69,11 +72,17 @@ describe.each(servers)('The queue on %s', (engine) => {
       { WORKER: 'off' },
     );
     const held = provider.holdNext();
-    const swept = once(other.child, 'message');
+    const reports: Report[] = [];
+    const swept = new Promise<void>((resolve) => {
+      other.child.on('message', (report: Report) => {
+        reports.push(report);
+        if (report.is === 'swept') resolve();
+      });
+    });
     other.order({ do: 'sweep', number: 1 });
-    const { accept } = await held;
+    const call = await held;
     other.child.kill('SIGSTOP');
-    return { worker: other, accept, swept };
+    return { ...call, worker: other, reports, swept };
   };
 
   it('sends within a sweep what was committed by a process that died after the commit', async () => {
@@ -117,6 +126,40 @@ describe.each(servers)('The queue on %s', (engine) => {
     expect(await row(id)).toBeUndefined();
     stopped.worker.child.kill('SIGKILL');
     await provider.close();
+    test.inbox.deliveries.length = 0;
+  });
+
+  it('lets a worker that was paused free no pending slot and raise no event when its provider refuses the recipient then', async () => {
+    const provider = await Provider.start({ fails: () => false, latencyMs: () => 0 });
+    const slots = (): Promise<unknown[]> =>
+      test.dataSource.query('SELECT id, amount, ends_at, owner FROM two_factor_limit ORDER BY id');
+    const refusedBy = async (isHeld: boolean): Promise<[Report['is'][], boolean]> => {
+      // Made without a message, so that it holds one of the slots of its subject.
+      const state = await test.confirmer.makeConfirmation({
+        subject: `bea-${isHeld}`,
+        purpose: 'login',
+      });
+      await test.sender.send(null, TOKEN, state);
+      const stopped = await stoppedInItsCall(provider);
+      if (!isHeld) {
+        await endLease();
+        // Another worker claims the message, and its provider accepts it.
+        expect(await deliveries.sweep()).toBe(1);
+      }
+      const before = await slots();
+      stopped.refuse();
+      stopped.worker.child.kill('SIGCONT');
+      await stopped.swept;
+      const isUnchanged = isDeepStrictEqual(await slots(), before);
+      stopped.worker.child.kill('SIGKILL');
+      return [stopped.reports.map(({ is }) => is), isUnchanged];
+    };
+
+    expect(await refusedBy(false)).toEqual([['swept'], true]);
+    // Beside it, a worker that holds the message all the time.
+    expect(await refusedBy(true)).toEqual([['refused-for-good', 'swept'], false]);
+    await provider.close();
+    await test.dataSource.query('DELETE FROM two_factor_delivery');
     test.inbox.deliveries.length = 0;
   });
 

@@ -5,6 +5,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 
 import {
   DeliveryService,
+  SendFailure,
   TwoFactorEvents,
   TwoFactorRecipientError,
   type TwoFactorEvent,
@@ -24,6 +25,9 @@ interface QueuedRow {
 }
 
 class Rollback extends Error {}
+
+/** As a gateway that lost the answer of the server behind it, and asks for a wait. */
+const LOST = { retryAfterSeconds: 9, mayHaveArrived: true };
 
 const startQueued = (engine: EngineName, more: object = {}): Promise<TestApp> =>
   startApp({ engine, options: { delivery: 'queued', worker: false, ...more } });
@@ -175,6 +179,24 @@ describe.each(engines)('Queued messages on %s', (engine) => {
     test.clock.advance(1);
     expect(await deliveries.sweep()).toBe(1);
     expect(await rowsOf(test)).toEqual([]);
+  });
+
+  it.each<[string, Error, number]>([
+    ['a lost answer with a wait', new SendFailure('transient', '502', LOST), 0],
+    ['a plain error with a wait', Object.assign(new Error('Busy.'), { retryAfterSeconds: 9 }), 1],
+    [
+      'a plain error that says so and names a wait',
+      Object.assign(new Error('502'), { retryAfterSeconds: 9, mayHaveArrived: true }),
+      0,
+    ],
+    ['a failure that says nothing', new SendFailure('transient', '503'), 1],
+    ['a lost connection', new TypeError('fetch failed'), 0],
+  ])('keep their charge after %s only when nothing was sent', async (_, thrown, isCharged) => {
+    await test.twoFactor.request({ token: 'ann@example.com' });
+    test.inbox.failNext(thrown);
+    await deliveries.sweep();
+
+    expect(await rowsOf(test)).toMatchObject([{ tries: 1, is_charged: isCharged }]);
   });
 
   it('are not repeated when the recipient can never be reached', async () => {

@@ -1,6 +1,7 @@
 /** The folders and root files of lib/, lowest first: each may import only those that come before it. */
 export const ROOMS = [
   'with-timeout.ts',
+  'jittered-timer.ts',
   'errors',
   'crypto',
   'messages',

@@ -10,11 +10,22 @@ export interface ScriptedSmtpServer {
   readonly envelopes: string[];
   /** The next refusals: at one step, with these lines. */
   refuse(step: SmtpStep, answer: string): void;
+  /** At one step, it answers nothing and keeps the connection open (`silent`), or ends the connection (`gone`). */
+  fail(step: SmtpStep, how: 'gone' | 'silent'): void;
+  /** It accepts everything. */
+  recover(): void;
+  /** The messages whose end has come, accepted or not. */
+  readonly received: number;
   close(): Promise<void>;
 }
 
+interface Failure {
+  readonly how: 'gone' | 'silent';
+}
+type Answer = string | Failure;
+
 /**
- * A mail server that accepts everything but one step, where it answers with the given lines unchanged.
+ * A mail server that accepts everything but one step, where it answers with the given lines unchanged, or not at all.
  *
  * @param extensions what it offers beside AUTH.
  */
@@ -26,14 +37,17 @@ export async function startScriptedSmtpServer(
   const greeting = offers
     .map((offer, index) => `250${index === offers.length - 1 ? ' ' : '-'}${offer}`)
     .join('\r\n');
-  let refusal: { step: SmtpStep; answer: string } | undefined;
+  let refusal: { step: SmtpStep; answer: Answer } | undefined;
+  let received = 0;
   const sockets = new Set<Socket>();
   const server = createServer((socket) => {
     sockets.add(socket);
     socket.on('close', () => sockets.delete(socket));
     socket.on('error', () => undefined);
-    const answerOf: Script['answerOf'] = (step, usual) =>
-      refusal?.step === step ? refusal.answer : usual;
+    const answerOf: Script['answerOf'] = (step, usual) => {
+      if (step === 'END') received += 1;
+      return refusal?.step === step ? refusal.answer : usual;
+    };
     serve(socket, { answerOf, greeting, envelopes });
   });
   server.listen(0, '127.0.0.1');
@@ -44,6 +58,15 @@ export async function startScriptedSmtpServer(
     refuse: (step, answer) => {
       refusal = { step, answer };
     },
+    fail: (step, how) => {
+      refusal = { step, answer: { how } };
+    },
+    recover: () => {
+      refusal = undefined;
+    },
+    get received() {
+      return received;
+    },
     close: async () => {
       for (const socket of sockets) socket.destroy();
       server.close();
@@ -53,7 +76,7 @@ export async function startScriptedSmtpServer(
 }
 
 interface Script {
-  readonly answerOf: (step: SmtpStep, usual: string) => string;
+  readonly answerOf: (step: SmtpStep, usual: string) => Answer;
   /** The answer to EHLO. */
   readonly greeting: string;
   readonly envelopes: string[];
@@ -62,7 +85,10 @@ interface Script {
 function serve(socket: Socket, { answerOf, greeting, envelopes }: Script): void {
   let unread = '';
   let isMessage = false;
-  const say = (answer: string): void => void socket.write(`${answer}\r\n`);
+  const say = (answer: Answer): void => {
+    if (typeof answer === 'string') socket.write(`${answer}\r\n`);
+    else if (answer.how === 'gone') socket.destroy();
+  };
   const take = (line: string): void => {
     if (isMessage) {
       if (line !== '.') return;
@@ -78,7 +104,7 @@ function serve(socket: Socket, { answerOf, greeting, envelopes }: Script): void 
     else if (command === 'RCPT') say(answerOf('RCPT', '250 2.1.5 ok'));
     else if (command === 'DATA') {
       const answer = answerOf('DATA', '354 go ahead');
-      isMessage = answer.startsWith('354');
+      isMessage = typeof answer === 'string' && answer.startsWith('354');
       say(answer);
     } else say('250 2.0.0 ok');
   };

@@ -175,7 +175,7 @@ export class BullMqRelay
 
   #openWorker(way: string, { name, opts }: Queue, concurrency: number): Worker {
     const rate = this.input.rates.get(way) ?? null;
-    // With a rate nothing begins later than BullMQ has counted it.
+    // With a rate a job must begin when BullMQ counts it; a wait for a slot would shift it into the next span.
     const slotWaitMs = rate === null ? SLOT_WAIT_MS : 0;
     const worker = new this.input.workerClass(name, (job) => this.#deliver(job, slotWaitMs), {
       connection: opts.connection,
@@ -222,7 +222,8 @@ export class BullMqRelay
       data: dataOf(key),
       opts: jobOptions(key),
     }));
-    // Its job of the class `open` waits as well. The one that comes second finds no row to claim.
+    // The oldest open message gets a second job among the bound ones; whichever job runs first sends it, and the other finds nothing
+    // to do.
     const oldest = keys.find(({ limitClass }) => limitClass === 'open');
     if (oldest !== undefined && waiting > 0) {
       jobs.push({ name: JOB_NAME, data: dataOf(oldest), opts: { ...ONCE, jobId: OPEN_TURN_ID } });

@@ -1,7 +1,7 @@
 import type { ModuleMetadata } from '@nestjs/common';
 
 import { TwoFactorConfigurationError } from '../../errors/index.js';
-import { isName, NAME_RULE, refuseUnknown } from '../../options/index.js';
+import { isInteger, isName, NAME_RULE, refuseUnknown } from '../../options/index.js';
 
 /** How many messages a provider takes. */
 export interface BullMqRate {
@@ -94,14 +94,10 @@ function checkedRate(way: string, sender: BullMqSender): CheckedRate | null {
   }
   refuseUnknown(`option of the rate of ${what}:`, rate, ['max', 'perSeconds']);
   const { max, perSeconds = 1 } = rate;
-  if (!isWithin(max, MAX_MESSAGES) || !isWithin(perSeconds, MAX_SECONDS)) {
+  if (!isInteger(max, 1, MAX_MESSAGES) || !isInteger(perSeconds, 1, MAX_SECONDS)) {
     throw new TwoFactorConfigurationError(
       `The rate of ${what} is no rate. Give whole numbers: max from 1 to ${MAX_MESSAGES}, perSeconds from 1 to ${MAX_SECONDS}.`,
     );
   }
   return { max, perSeconds };
-}
-
-function isWithin(value: number, max: number): boolean {
-  return Number.isInteger(value) && value >= 1 && value <= max;
 }

@@ -16,7 +16,8 @@ const DEFAULT_MAX_SECONDS = 60;
 
 /**
  * Tells `@nestjs/terminus` whether messages leave. It is down when the oldest due message is too old, when all providers of a
- * failover are passed over, and when the database does not answer. It reads one row by its index, and writes nothing.
+ * failover are passed over, and when the database does not answer. It reads one row by its index, and writes nothing. A provider that
+ * was passed over is so until it accepts a message.
  *
  * Its answer names senders and providers: show it to operators, not to the public. Do not let it decide whether an instance gets
  * requests, because a provider that is down is no fault of an instance.

@@ -2,6 +2,7 @@ import type { Transporter } from 'nodemailer';
 import type { Options as SmtpOptions } from 'nodemailer/lib/smtp-transport/index.js';
 
 import { isEmailAddress } from '../../confirmation/model/email-address.js';
+import { checkMail, written } from '../../delivery/check-message.js';
 import { TwoFactorConfigurationError, TwoFactorRecipientError } from '../../errors/index.js';
 import { isOneLine, ONE_LINE_RULE } from '../../options/one-line.js';
 import { refuseUnknown } from '../../options/validate.js';
@@ -42,6 +43,11 @@ const MEMBERS = ['transport', 'from', 'product', 'compose'] satisfies (keyof Ema
 
 /** Less than the default of `sendTimeoutMs`, so that the socket is closed before the call times out. */
 const SOCKET_TIMEOUT_MS = 9_000;
+/**
+ * Less than that for a silent socket, which runs from the connection on: only the end of the earlier one proves that the server has not
+ * greeted, so that it has no message.
+ */
+const GREETING_TIMEOUT_MS = 8_000;
 
 /**
  * Creates a sender that sends codes by e-mail, through nodemailer. A code by e-mail proves an address; it is no out-of-band
@@ -73,12 +79,10 @@ export async function emailBackend(
     const token = delivery.token.normalize('NFC');
     if (!isEmailAddress(token))
       throw new TwoFactorRecipientError('The token is not a plain e-mail address.');
-    const message = compose ? await compose(delivery) : await rendered(delivery, product);
-    if (!isOneLine(message.subject)) {
-      throw new TwoFactorConfigurationError(
-        `The compose of sender ${delivery.name} made a subject that is not ${ONE_LINE_RULE}. Leave what is not yours out of it.`,
-      );
-    }
+    const message = compose
+      ? await written(() => compose(delivery))
+      : await rendered(delivery, product);
+    checkMail(message, delivery.code, `The compose of sender ${delivery.name}`);
     const mail = {
       ...message,
       // A message that was composed with further recipients must not carry the code to them.
@@ -94,10 +98,11 @@ export async function emailBackend(
       to: { name: '', address: token },
       disableFileAccess: true,
       disableUrlAccess: true,
+      signal,
     };
     signal.throwIfAborted();
     try {
-      // nodemailer takes no signal: the call ends at the abort, and the socket at its own time-out.
+      // nodemailer before version 10.5 ignores the signal; there the call ends at the abort, and the message may still leave.
       await untilAborted(signal, () => transporter.sendMail(mail));
     } catch (error) {
       throw mailError(error, delivery);
@@ -154,8 +159,8 @@ function isTransporter(transport: EmailOptions['transport']): transport is MailT
 async function createTransporter(transport: string | SmtpOptions): Promise<Transporter> {
   const { createTransport } = await loadNodemailer();
   const timeouts = {
-    connectionTimeout: SOCKET_TIMEOUT_MS,
-    greetingTimeout: SOCKET_TIMEOUT_MS,
+    connectionTimeout: GREETING_TIMEOUT_MS,
+    greetingTimeout: GREETING_TIMEOUT_MS,
     socketTimeout: SOCKET_TIMEOUT_MS,
   };
   return createTransport({

@@ -3,7 +3,7 @@ import { domainToASCII } from 'node:url';
 import { describeThrown, redact } from '../../delivery/redact.js';
 import { TwoFactorError, TwoFactorRecipientError } from '../../errors/index.js';
 import { SendFailure, type Delivery } from '../../sender/index.js';
-import { smtpFaultOf, type SmtpFault } from './smtp-answer.js';
+import { smtpFaultOf, type SmtpError, type SmtpFault } from './smtp-answer.js';
 
 /** What the server refuses, and the remedy. Before the server's words, because a long line is shortened at its end. */
 const OURS: Readonly<Record<Exclude<SmtpFault, 'recipient' | 'rate' | 'transient'>, string>> = {
@@ -37,8 +37,8 @@ export function mailError(thrown: unknown, delivery: Delivery): unknown {
       );
     case 'transient':
       return new SendFailure('transient', words, {
-        mayHaveArrived: mayHaveArrived(thrown),
-        concernsAll: isConnection(thrown),
+        mayHaveArrived: !isRefusal(thrown) && !hasNoSession(thrown),
+        concernsAll: hasNoSession(thrown),
       });
     default:
       return new SendFailure(
@@ -49,10 +49,37 @@ export function mailError(thrown: unknown, delivery: Delivery): unknown {
   }
 }
 
-/** The members of nodemailer's errors that are read here. */
-interface SmtpFailure {
-  readonly command?: unknown;
-  readonly responseCode?: unknown;
+/** nodemailer's codes for a host without an address, a proxy that refuses, and failures of encryption and of the login. */
+const NO_SESSION_CODES: ReadonlySet<unknown> = new Set(['EDNS', 'EPROXY', 'ETLS', 'EAUTH']);
+/** The system calls that come before a connection. */
+const CONNECTING: ReadonlySet<unknown> = new Set(['connect', 'getaddrinfo']);
+/** The time limits that end before the server has greeted, and before the connection is encrypted. */
+const EARLY_TIMEOUTS: ReadonlySet<unknown> = new Set([
+  'CONNECT_TIMEOUT',
+  'GREETING_TIMEOUT',
+  'UPGRADE_TIMEOUT',
+]);
+/** The same before nodemailer 10.1, which names no time limit. */
+const EARLY_TIMEOUT_MESSAGES: ReadonlySet<string> = new Set([
+  'Connection timeout',
+  'Greeting never received',
+]);
+
+/**
+ * Whether no connection to the server came about, so that nothing was sent and no recipient can be the cause. Only what proves that
+ * counts: nodemailer names the command `CONN` for every socket that fails or falls silent, also while the server reads the message, or
+ * while it asks the mail server of a stranger about the recipient.
+ */
+function hasNoSession(error: unknown): boolean {
+  const { code, syscall, timeoutType, responseCode, errors } = (error ?? {}) as SmtpError;
+  if (typeof responseCode === 'number') return false;
+  if (Array.isArray(errors) && errors.length > 0) return errors.every(hasNoSession);
+  return (
+    NO_SESSION_CODES.has(code) ||
+    CONNECTING.has(syscall) ||
+    EARLY_TIMEOUTS.has(timeoutType) ||
+    EARLY_TIMEOUT_MESSAGES.has((error as Error).message)
+  );
 }
 
 /**
@@ -67,18 +94,16 @@ function isForeignAddress(error: Error, { token }: Delivery): boolean {
 
 /** Whether the server refused the command that names the recipient. Such a refusal, and one by a rule, may be caused by the recipient. */
 function isAboutRecipient(error: Error): boolean {
-  return (error as SmtpFailure).command === 'RCPT TO';
+  return (error as SmtpError).command === 'RCPT TO';
 }
 
-/** Whether the server has not even greeted. */
-function isConnection(error: Error): boolean {
-  return (error as SmtpFailure).command === 'CONN';
-}
-
-/** Whether the message was on its way when the connection ended, without an answer of the server. */
-function mayHaveArrived(error: Error): boolean {
-  const { command, responseCode } = error as SmtpFailure;
-  return typeof responseCode !== 'number' && command === 'DATA';
+/**
+ * Whether the server has refused the message by a reply, or nodemailer has refused its addresses. A connection that ends within the reply
+ * `250` has a reply code as well, and its message was accepted.
+ */
+function isRefusal(error: Error): boolean {
+  const { code, responseCode } = error as SmtpError;
+  return typeof responseCode === 'number' ? responseCode >= 400 : code === 'EENVELOPE';
 }
 
 const BEYOND_ASCII = /[\u0080-\uffff]/;

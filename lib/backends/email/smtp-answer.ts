@@ -9,13 +9,20 @@
 export type SmtpFault =
   'recipient' | 'login' | 'sender' | 'relaying' | 'protocol' | 'policy' | 'rate' | 'transient';
 
-/** The members of nodemailer's errors that are read here. */
-interface SmtpError {
+/** The members of nodemailer's errors that are read. */
+export interface SmtpError {
+  /** nodemailer's own name of the failure. */
   readonly code?: unknown;
   /** The command that failed: `CONN`, `EHLO`, `AUTH PLAIN`, `MAIL FROM`, `RCPT TO`, `DATA`. */
   readonly command?: unknown;
   readonly response?: unknown;
   readonly responseCode?: unknown;
+  /** The call of the operating system that failed. */
+  readonly syscall?: unknown;
+  /** Since nodemailer 10.1: which of its time limits has ended. */
+  readonly timeoutType?: unknown;
+  /** The failures of several addresses of one host. */
+  readonly errors?: unknown;
 }
 
 interface Answer {

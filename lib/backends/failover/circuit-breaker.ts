@@ -1,3 +1,7 @@
+import { domainToASCII } from 'node:url';
+
+import { withAsciiDigits } from '../../crypto/index.js';
+
 /** When a breaker opens, and for how long. */
 export interface BreakerRule {
   /** Failures in a row that open it. */
@@ -42,8 +46,13 @@ export class CircuitBreaker {
     return true;
   }
 
-  /** Whether messages are passed over it at present. */
-  isOpen(now: number): boolean {
+  /** Whether it has been opened and no message was accepted since. The end of the pause alone proves nothing about the provider. */
+  get isUnproven(): boolean {
+    return this.#openUntil !== null;
+  }
+
+  /** Whether the pause lasts: other providers are asked first. After it, one message at a time tries this one. */
+  #isPaused(now: number): boolean {
     return this.#openUntil !== null && now < this.#openUntil;
   }
 
@@ -63,9 +72,8 @@ export class CircuitBreaker {
   failed({ group, concernsAll, isLasting }: BreakerFailure, now: number): boolean {
     this.#isProbing = false;
     const { threshold, openMs } = this.rule;
-    // While it is open, only calls that no other provider could answer come here. They do not prolong the pause.
-    const isPaused = this.isOpen(now);
-    const isNew = !concernsAll && !isPaused && !this.#groups.has(group);
+    // A failure that may be the recipient's does not prolong the pause; one that concerns everyone does.
+    const isNew = !concernsAll && !this.#isPaused(now) && !this.#groups.has(group);
     if (concernsAll) this.#failures = Math.min(this.#failures + 1, threshold);
     else if (isNew) this.#add(group);
     const counted = this.#failures + this.#groups.size;
@@ -86,16 +94,32 @@ export class CircuitBreaker {
 /** The digits of a number that name a country and, for most, an operator. */
 const PREFIX_DIGITS = 5;
 
-/** The group of a recipient, as coarse as an owner of many recipients can be: five digits of a number, a domain without its subdomains. */
+/**
+ * The group of a recipient, as coarse as an owner of many recipients can be: five digits of a number, a domain without its subdomains,
+ * five letters of a name. All spellings of a recipient are in one group, because a stranger who writes one number in five ways must not
+ * count as five recipients.
+ */
 export function groupOf(token: string): string {
   const at = token.lastIndexOf('@');
-  if (at !== -1) {
-    return token
-      .slice(at + 1)
-      .toLowerCase()
-      .split('.')
-      .slice(-2)
-      .join('.');
-  }
-  return token.startsWith('+') ? token.slice(1, 1 + PREFIX_DIGITS) : token.slice(0, PREFIX_DIGITS);
+  if (at !== -1) return domainGroup(token.slice(at + 1).toLowerCase());
+  const digits = withAsciiDigits(token).replace(/\D/g, '');
+  if (digits !== '') return withoutZeros(digits).slice(0, PREFIX_DIGITS);
+  const letters = token
+    .normalize('NFKC')
+    .toLowerCase()
+    .replace(/[^\p{L}]/gu, '');
+  return letters.slice(0, PREFIX_DIGITS);
+}
+
+/** A domain may be written in Unicode and in ASCII (`xn--...`), and with a dot at its end. */
+function domainGroup(domain: string): string {
+  const labels = (domainToASCII(domain) || domain).split('.').filter((label) => label !== '');
+  return labels.slice(-2).join('.');
+}
+
+/** `00` may stand for the plus of a number. */
+function withoutZeros(digits: string): string {
+  let start = 0;
+  while (digits[start] === '0') start += 1;
+  return digits.slice(start);
 }

@@ -2,11 +2,11 @@ import { performance } from 'node:perf_hooks';
 
 import { Logger } from '@nestjs/common';
 
-import { TwoFactorConfigurationError, TwoFactorRecipientError } from '../../errors/index.js';
 import { isName, NAME_RULE } from '../../options/index.js';
 import {
-  SendFailure,
+  traitsOf,
   type Delivery,
+  type FailureTraits,
   type ProviderHealth,
   type ResolvedSender,
   type SendFunction,
@@ -54,7 +54,8 @@ interface Member extends ResolvedSender {
  * something else than one by text message, so that each of them is a sender of its own.
  *
  * The next provider is asked after a clear refusal of the one before it, also after one of the recipient, whom another provider may
- * reach; not when the message may have arrived in spite of the failure, unless `afterTimeout` is set. A circuit breaker for each
+ * reach; not when the message may have arrived in spite of the failure, unless `afterTimeout` is set. An error of a sender of your own
+ * that is no `SendFailure` and names no wait leaves open whether the message arrived. A circuit breaker for each
  * provider and application instance spares messages the wait for one that is down. When all are passed over, they are asked all
  * the same.
  *
@@ -149,8 +150,7 @@ class Failover {
   ) {}
 
   providers(): readonly ProviderHealth[] {
-    const now = performance.now();
-    return this.members.map(({ name, breaker }) => ({ name, isPassedOver: breaker.isOpen(now) }));
+    return this.members.map(({ name, breaker }) => ({ name, isPassedOver: breaker.isUnproven }));
   }
 
   async send(delivery: Delivery<FailoverOptions>): Promise<void> {
@@ -174,8 +174,7 @@ class Failover {
         this.#record(member, delivery, error);
         delivery.report?.(member.name, error);
         failures.push(error);
-        const mayHaveArrived = error instanceof SendFailure && error.mayHaveArrived;
-        if (mayHaveArrived && this.timeoutMs === null) break;
+        if (traitsOf(error).mayHaveArrived && this.timeoutMs === null) break;
       }
     }
     delivery.signal.throwIfAborted();
@@ -199,15 +198,12 @@ class Failover {
   }
 
   #record({ name, breaker }: Member, { token }: Delivery<FailoverOptions>, error: unknown): void {
-    if (error instanceof TwoFactorRecipientError) {
+    const { kind, concernsAll } = traitsOf(error);
+    if (kind === 'recipient') {
       breaker.unknown();
       return;
     }
-    const failure = {
-      group: groupOf(token),
-      concernsAll: error instanceof SendFailure && error.concernsAll,
-      isLasting: isOurs(error),
-    };
+    const failure = { group: groupOf(token), concernsAll, isLasting: kind === 'configuration' };
     if (breaker.failed(failure, performance.now())) {
       const seconds = this.openMs / 1_000;
       this.#logger.warn(`Sender ${this.name} passes over ${name} for ${seconds} seconds.`);
@@ -215,19 +211,17 @@ class Failover {
   }
 }
 
-function isOurs(error: unknown): boolean {
-  return (
-    error instanceof TwoFactorConfigurationError ||
-    (error instanceof SendFailure && error.kind === 'ours')
-  );
-}
+const RANKS: Readonly<Record<FailureTraits['kind'], number>> = {
+  temporary: 0,
+  'rate-limited': 1,
+  configuration: 2,
+  recipient: 3,
+};
 
 /**
  * Ranks the failures of several providers: the caller receives the one of the lowest rank. A failure after which a repeated call may
  * succeed comes first. The refusal of the recipient comes last, because another provider may still reach that person.
  */
 function rankOf(error: unknown): number {
-  if (error instanceof TwoFactorRecipientError) return 3;
-  if (isOurs(error)) return 2;
-  return error instanceof SendFailure && error.kind === 'rate-limited' ? 1 : 0;
+  return RANKS[traitsOf(error).kind];
 }

@@ -27,8 +27,8 @@ export const REQUEST: Verdict = { kind: 'ours' };
 
 /** Answers by which a server says that the address or the credentials of every request are wrong. */
 const ACCOUNT_STATUSES: ReadonlySet<number> = new Set([401, 402, 404, 405, 407, 410, 421]);
-/** A gateway that lost the answer of the server behind it. */
-const LOST_STATUSES: ReadonlySet<number> = new Set([502, 504]);
+/** A gateway that lost the answer of the server behind it, or did not wait for it. */
+const LOST_STATUSES: ReadonlySet<number> = new Set([408, 502, 504]);
 const MAX_SHOWN = 300;
 
 /** Calls one provider over HTTP, and turns its answers into errors without codes, phone numbers, addresses and credentials. */
@@ -114,7 +114,7 @@ export function membersOf(text: string | null): Readonly<Record<string, unknown>
 function retryAfter(value: string | null): number | null {
   if (value === null) return null;
   const text = value.trim();
-  if (/^\d{1,9}$/.test(text)) return Number(text);
+  if (/^\d{1,15}$/.test(text)) return Number(text);
   const at = Date.parse(text);
   return Number.isNaN(at) ? null : Math.max(0, Math.ceil((at - Date.now()) / 1_000));
 }

@@ -1,3 +1,4 @@
+import { hasCode, written } from '../../delivery/check-message.js';
 import { SendFailure, type Delivery } from '../../sender/index.js';
 
 /** More than any provider takes as one message. */
@@ -13,7 +14,7 @@ interface TextSource<Options> {
  * The text of one message: that of `compose`, or else the one of the message renderer.
  *
  * @param kind `sms` ends with the origin-bound line where the option `messages.origin` is set; `text` is for chats.
- * @throws SendFailure (`ours`) for a composed text that is none or is too long.
+ * @throws SendFailure (`ours`) for a composed text that is none, is too long, or is without the code.
  */
 export async function textOf<Options>(
   delivery: Delivery<Options>,
@@ -21,11 +22,17 @@ export async function textOf<Options>(
   kind: 'sms' | 'text' = 'sms',
 ): Promise<string> {
   if (compose === undefined) return (await delivery.render({ product }))[kind];
-  const text: unknown = await compose(delivery);
+  const text: unknown = await written(() => compose(delivery));
   if (typeof text !== 'string' || text === '' || text.length > MAX_TEXT) {
     throw new SendFailure(
       'ours',
       `The compose of sender ${delivery.name} returned no text of 1 to ${MAX_TEXT} characters. Details may be too long for a text message.`,
+    );
+  }
+  if (!hasCode(text, delivery.code)) {
+    throw new SendFailure(
+      'ours',
+      `The compose of sender ${delivery.name} returned a text without the code. Write the code into it.`,
     );
   }
   return text;

@@ -78,8 +78,9 @@ export function telegramBotBackend({
 
 function verdictOfBot(answer: ProviderAnswer, description: string, parameters: unknown): Verdict {
   const { status } = answer;
-  // 403: the person has blocked the bot, has never started it, or is gone.
-  if (status === 403) return 'recipient';
+  // 403: the person has blocked the bot, has never started it, or is gone. Without Telegram's description the answer is not
+  // Telegram's, and a proxy in between refuses all recipients.
+  if (status === 403 && description !== '') return 'recipient';
   if (status === 400 && NO_CHAT.test(description)) return 'recipient';
   // 404: no bot has this token.
   if (status === 401 || status === 404) return ACCOUNT;

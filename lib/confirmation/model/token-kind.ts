@@ -1,3 +1,4 @@
+import { E164 } from '../../limits/canonical-token.js';
 import { isEmailAddress } from './email-address.js';
 
 /**
@@ -5,8 +6,6 @@ import { isEmailAddress } from './email-address.js';
  * such as a chat id or a number without a country.
  */
 export type TokenKind = 'email' | 'phone' | 'other';
-
-const E164 = /^\+[1-9]\d{6,14}$/;
 
 export function kindOf(normalizedToken: string): TokenKind {
   if (E164.test(normalizedToken)) return 'phone';

@@ -1,14 +1,16 @@
 import { withAsciiDigits } from '../../crypto/index.js';
 import { TwoFactorInputError } from '../../errors/index.js';
+import { hasInvisible } from '../../messages/index.js';
 import { isName, NAME_RULE } from '../../options/index.js';
 
 const MAX_TOKEN_LENGTH = 320;
-// oxlint-disable-next-line no-control-regex
-const UNSAFE = /[\u0000-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/;
 
 /** Nothing in such a text can come from copying it. */
 const PRINTABLE_ASCII = /^[!-~]+$/;
-/** What a number carries when it is copied from a web page, a mail or a contact: zero-width and direction marks, soft hyphens. */
+/**
+ * What a number carries when it is copied from a web page, a mail or a contact: zero-width and direction marks, soft hyphens. Of the
+ * invisible characters these alone are removed: a line break separates, as a blank does, and no other control character comes from copying.
+ */
 const MARKS = /[\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060\u2066-\u2069\ufeff]/g;
 const BLANKS = /[\t\n\r \u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]+/g;
 const DASHES = /[\p{Pd}\u2212]/gu;
@@ -31,7 +33,7 @@ export function parseToken(token: unknown): string {
   if (PRINTABLE_ASCII.test(token)) return token;
   const number = asNumber(token);
   if (number !== null) return number;
-  if (token.trim() !== token || !token.isWellFormed() || UNSAFE.test(token)) throw malformed();
+  if (token.trim() !== token || !token.isWellFormed() || hasInvisible(token)) throw malformed();
   return token;
 }
 

@@ -14,6 +14,7 @@ import {
   messageAndCauseOf,
   TwoFactorInputError,
 } from '../../errors/index.js';
+import { jitteredTimer } from '../../jittered-timer.js';
 import { QuotaLedger } from '../../limits/index.js';
 import { DEFAULTS, type ResolvedOptions } from '../../options/index.js';
 import { InjectTwoFactorOptions } from '../../two-factor.tokens.js';
@@ -48,7 +49,6 @@ const DEFAULT_DUTY_CYCLE = 0.2;
 const MIN_DUTY_CYCLE = 0.01;
 /** Quotas have no order by age, so that all of them are read in turn; a round continues where the last one stopped. */
 const LIMIT_BATCHES_A_ROUND = 20;
-const JITTER = 0.2;
 
 /** Deletes dead rows, on demand and in the background. Rows that an interrupted round leaves are deleted by the next one. */
 @Injectable()
@@ -155,15 +155,9 @@ export class PurgeService implements OnApplicationBootstrap, BeforeApplicationSh
   #schedule(): void {
     const { autoPurge } = this.options;
     if (!autoPurge || this.#stop.signal.aborted) return;
-    // Instances that start together after a deployment must not purge together for ever.
-    const factor = 1 - JITTER + Math.random() * 2 * JITTER;
-    this.#timer = setTimeout(
-      () => {
-        this.#round = this.#runRound();
-      },
-      autoPurge.everySeconds * 1_000 * factor,
-    );
-    this.#timer.unref();
+    this.#timer = jitteredTimer(autoPurge.everySeconds * 1_000, () => {
+      this.#round = this.#runRound();
+    });
   }
 
   async #runRound(): Promise<void> {

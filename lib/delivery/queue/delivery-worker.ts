@@ -7,6 +7,7 @@ import {
 } from '@nestjs/common';
 
 import { messageAndCauseOf } from '../../errors/index.js';
+import { jitteredTimer } from '../../jittered-timer.js';
 import { DEFAULTS, type LimitClass, type ResolvedOptions } from '../../options/index.js';
 import type { SenderBackends } from '../../sender/index.js';
 import { InjectTwoFactorOptions, SENDER_BACKENDS } from '../../two-factor.tokens.js';
@@ -24,7 +25,6 @@ import { Slots } from './slots.js';
 
 /** How many messages for each slot wait in memory. What is beyond waits in the table, where any instance finds it. */
 const WAITING_FOR_EACH_SLOT = 16;
-const JITTER = 0.2;
 
 /**
  * Sends the queued messages: those that this instance has written, right after their commit, and in rounds those that are due
@@ -105,8 +105,10 @@ export class DeliveryWorker implements OnApplicationBootstrap, BeforeApplication
       this.#enqueue(way, limitClass, async (isFree) => {
         if (isFree) await this.#claimAndSend(row);
       });
-      // It waits in the table, and not in the memory.
-    } else if (this.#isRunning) this.#look(way);
+    } else if (this.#isRunning) {
+      // No room in memory: the message stays in the table, and a look begins now instead of at the next poll.
+      this.#look(way);
+    }
   }
 
   /**
@@ -208,10 +210,7 @@ export class DeliveryWorker implements OnApplicationBootstrap, BeforeApplication
   #schedule(): void {
     const { worker } = this.options;
     if (!worker || this.#stop.signal.aborted) return;
-    // Instances that start together after a deployment must not look together for ever.
-    const factor = 1 - JITTER + Math.random() * 2 * JITTER;
-    this.#timer = setTimeout(() => this.#poll(), worker.pollSeconds * 1_000 * factor);
-    this.#timer.unref();
+    this.#timer = jitteredTimer(worker.pollSeconds * 1_000, () => this.#poll());
   }
 
   #poll(): void {

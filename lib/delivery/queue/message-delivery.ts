@@ -6,7 +6,6 @@ import {
   ConfirmationStore,
   ConfirmerService,
   EventPublisher,
-  PrefixWatch,
   QuotaScopeResolver,
   scopeOfContent,
   statusOf,
@@ -24,6 +23,7 @@ import type { ResolvedOptions } from '../../options/index.js';
 import type { SenderBackends } from '../../sender/index.js';
 import { InjectTwoFactorOptions, SENDER_BACKENDS } from '../../two-factor.tokens.js';
 import { BackendCaller, type BackendFailure } from '../backend-caller.js';
+import { FailedMessages } from '../failed-messages.js';
 import type { AddressedContent, RecordedMessage } from '../message.js';
 import type { DeliveryFailureReason } from './delivery-record.entity.js';
 import { DeliveryStore, type Claim } from './delivery.store.js';
@@ -64,7 +64,7 @@ export class MessageDelivery {
     private readonly ledger: QuotaLedger,
     private readonly scopes: QuotaScopeResolver,
     private readonly publisher: EventPublisher,
-    private readonly prefixes: PrefixWatch,
+    private readonly failed: FailedMessages,
     @Inject(SENDER_BACKENDS) private readonly backends: SenderBackends,
     @InjectTwoFactorOptions() private readonly options: ResolvedOptions,
   ) {}
@@ -72,6 +72,10 @@ export class MessageDelivery {
   /** Never throws: what could not be written is repeated by the worker that claims the message after the lease. */
   async deliver(claim: Claim, handed: HandedMessage | null): Promise<void> {
     try {
+      if (this.#wouldOutlast(claim)) {
+        await this.giveBack(claim);
+        return;
+      }
       const isFresh = handed !== null && performance.now() - handed.handedAt < FRESH_MS;
       const message = isFresh ? handed.message : await this.#open(claim);
       if (message !== null) await this.#send(claim, message);
@@ -130,15 +134,23 @@ export class MessageDelivery {
   async #send(claim: Claim, message: RecordedMessage): Promise<void> {
     const receipt = claim.isCharged ? null : await this.#charge(claim, message);
     if (receipt === 'refused') return;
-    // Not called when the call could outlast the lease: the next worker would then send the same message a second time.
-    const { clock, sendTimeoutMs } = this.options;
-    if (clock.now() + sendTimeoutMs > claim.leaseEndsAt) {
+    if (this.#wouldOutlast(claim)) {
       if (receipt) await this.ledger.refundMessage(receipt);
+      await this.giveBack(claim);
       return;
     }
     const failure = await this.backend.call(message);
     if (failure === null) await this.#sent(claim);
     else await this.#notSent(claim, message, failure);
+  }
+
+  /**
+   * If the call could outlast the lease, the message is given back with its charge, because another worker could send it at the same
+   * time.
+   */
+  #wouldOutlast({ leaseEndsAt }: Claim): boolean {
+    const { clock, sendTimeoutMs } = this.options;
+    return clock.now() + sendTimeoutMs > leaseEndsAt;
   }
 
   async #sent(claim: Claim): Promise<void> {
@@ -155,22 +167,16 @@ export class MessageDelivery {
 
   async #notSent(claim: Claim, { row }: RecordedMessage, failure: BackendFailure): Promise<void> {
     const { kind, retryAfterSeconds, mayHaveArrived } = failure;
-    this.publisher.sendFailed(row, kind === 'recipient');
     const tries = claim.tries + 1;
-    if (kind === 'recipient') {
-      // Its pending slot is freed, because the next request of the subject may name a better address.
-      if (row.sends === 1) await this.confirmer.releasePendingSlot(row);
-      if (!mayHaveArrived) this.prefixes.failed(row);
-      await this.#fail(claim, row, 'recipient-not-allowed', tries);
-      return;
-    }
     const dueAt = this.options.clock.now() + retryPauseMs(tries, (retryAfterSeconds ?? 0) * 1_000);
-    if (kind === 'configuration' || tries >= MAX_TRIES || dueAt > sendBefore(row)) {
-      // Not before: the next try of a message is not charged again.
-      if (!mayHaveArrived) this.prefixes.failed(row);
-      await this.#fail(claim, row, 'send-failed', tries);
+    const isFinal = kind === 'recipient' || kind === 'configuration';
+    if (isFinal || tries >= MAX_TRIES || dueAt > sendBefore(row)) {
+      const reason = kind === 'recipient' ? 'recipient-not-allowed' : 'send-failed';
+      // Only when it is given up: while tries are left, the one charge stands for the next call, and the message is counted once.
+      await this.#fail(claim, row, reason, tries, () => this.failed.ended(row, failure));
       return;
     }
+    this.publisher.sendFailed(row, false);
     // A message that may arrive all the same is paid for: the next call is charged again.
     await this.store.reschedule(claim, dueAt, { tries, isCharged: !mayHaveArrived });
   }
@@ -195,15 +201,21 @@ export class MessageDelivery {
     }
   }
 
+  /** @param first runs before the event `delivery-failed`, unless another worker holds the message by now. */
   async #fail(
     claim: Claim,
     row: ConfirmationRow,
     reason: DeliveryFailureReason,
     tries: number,
+    first: () => Promise<void> = () => Promise.resolve(),
   ): Promise<void> {
     if (!(await this.store.fail(claim, reason, tries))) return;
     this.#logger.warn(`The message ${nameOf(claim)} was given up after ${tries} calls: ${reason}.`);
-    this.publisher.deliveryFailed(row, reason);
+    try {
+      await first();
+    } finally {
+      this.publisher.deliveryFailed(row, reason);
+    }
   }
 
   #dropped(row: ConfirmationRow, claim: Claim, reason: DeliveryDropReason): void {

@@ -1,5 +1,6 @@
 import { openFactorSecret, sealFactorSecret, type FactorBinding } from '../../crypto/index.js';
 import { TwoFactorInputError } from '../../errors/index.js';
+import { isInteger } from '../../options/index.js';
 import type { FactorContext } from '../factors/index.js';
 import { bytesOfBase32 } from './base32.js';
 import type { TotpAlgorithm, TotpParameters } from './totp-code.js';
@@ -58,14 +59,14 @@ export function parseImported(input: Readonly<Record<string, unknown>>): TotpPar
       `The secret of an app is ${SECRET_BYTES.min} to ${SECRET_BYTES.max} bytes in base32.`,
     );
   }
-  if (!isWithin(digits, DIGITS) || !isWithin(period, PERIOD) || !ALGORITHMS.has(algorithm)) {
+  if (
+    !isInteger(digits, DIGITS.min, DIGITS.max) ||
+    !isInteger(period, PERIOD.min, PERIOD.max) ||
+    !ALGORITHMS.has(algorithm)
+  ) {
     throw new TwoFactorInputError(
       'An app has 6 to 8 digits, a period of 15 to 120 seconds, and the algorithm SHA1, SHA256 or SHA512.',
     );
   }
   return { secret: bytes, digits, period, algorithm: algorithm as TotpAlgorithm };
-}
-
-function isWithin(value: unknown, { min, max }: { min: number; max: number }): value is number {
-  return Number.isInteger(value) && (value as number) >= min && (value as number) <= max;
 }

@@ -11,7 +11,10 @@ export interface FailedMessage {
 /** What is left in the queue. */
 export interface Backlog {
   readonly waiting: number;
-  /** The confirmations of messages that wait although their code has expired: they can only be dropped, or fail. */
+  /**
+   * The confirmations of messages that wait although their code has expired, or expires before the next look: a process may drop such a
+   * message between two looks, and be killed before it reports that.
+   */
   readonly overdue: readonly string[];
   readonly failed: readonly FailedMessage[];
 }
@@ -24,8 +27,15 @@ interface Row {
   readonly expires_at: unknown;
 }
 
-/** @param now by the application's clock. */
-export async function backlogOf(dataSource: DataSource, now = Date.now()): Promise<Backlog> {
+/**
+ * @param now by the application's clock.
+ * @param nextLookMs the time until the next look, in milliseconds of that clock.
+ */
+export async function backlogOf(
+  dataSource: DataSource,
+  now = Date.now(),
+  nextLookMs = 0,
+): Promise<Backlog> {
   const rows = await dataSource.query<Row[]>(
     `SELECT queued.confirmation, queued.reason, queued.due_at, queued.failed_at, made.expires_at
      FROM two_factor_delivery queued LEFT JOIN two_factor_confirmation made ON made.id = queued.confirmation`,
@@ -34,7 +44,7 @@ export async function backlogOf(dataSource: DataSource, now = Date.now()): Promi
   return {
     waiting: rows.length - failed.length,
     overdue: rows
-      .filter((row) => row.due_at !== null && Number(row.expires_at) < now)
+      .filter((row) => row.due_at !== null && Number(row.expires_at) < now + nextLookMs)
       .map(({ confirmation }) => confirmation),
     failed: failed.map((row) => ({
       confirmation: row.confirmation,

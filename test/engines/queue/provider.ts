@@ -18,6 +18,14 @@ export interface ProviderBehaviour {
   readonly latencyMs: () => number;
 }
 
+/** A call whose answer is held back. */
+export interface HeldCall {
+  readonly call: ProviderCall;
+  readonly accept: () => void;
+  /** Answers that the recipient can never be reached. */
+  readonly refuse: () => void;
+}
+
 /** A provider as an HTTP server, which outlives the processes that call it and remembers each call. */
 export class Provider {
   readonly calls: ProviderCall[] = [];
@@ -47,9 +55,12 @@ export class Provider {
   }
 
   /** Keeps the answer of the next call back. */
-  holdNext(): Promise<{ readonly call: ProviderCall; readonly accept: () => void }> {
+  holdNext(): Promise<HeldCall> {
     return new Promise((resolve) => {
-      this.#held = (call, answer) => resolve({ call, accept: () => answer.writeHead(202).end() });
+      this.#held = (call, answer) => {
+        const end = (status: number): void => void answer.writeHead(status).end();
+        resolve({ call, accept: () => end(202), refuse: () => end(422) });
+      };
     });
   }
 

@@ -24,7 +24,7 @@ export interface StormInput {
   /** The time over which the requests are spread. */
   readonly overSeconds: number;
   readonly behaviour: ProviderBehaviour;
-  readonly backlog: (now: number) => Promise<Backlog>;
+  readonly backlog: (now: number, nextLookMs: number) => Promise<Backlog>;
   /** No request is made while so many messages wait: on a machine that is busy their codes would expire. @default no limit */
   readonly mostWaiting?: number;
   /** Environment variables of the workers. @default {} */
@@ -47,7 +47,9 @@ export interface StormResult {
   readonly givenUp: number;
   /** Messages whose code had expired, or would have before the next call. */
   readonly expired: number;
-  /** Tokens that got no message, and whose message is none of these. */
+  /** Messages that a limit refused until their codes expired. */
+  readonly refusedByLimits: number;
+  /** Tokens that got no message, and whose message is none of these, each with what the queue says about it. */
   readonly lost: readonly string[];
   /** Messages that arrived more than once. */
   readonly duplicates: number;
@@ -61,6 +63,8 @@ const CUT_OFF_MS = 5_000;
 const KILL_EVERY_MS = 1_000;
 const LOOK_EVERY_MS = 500;
 const TICK_MS = 50;
+/** The longest time between two looks, also on a machine that is busy with other things. */
+const NEXT_LOOK_MS = 2 * LOOK_EVERY_MS;
 /** The requests that a worker is given at once. A kill must not cut off more of them than a server has connections. */
 const MOST_IN_FLIGHT = 50;
 const LEFT = 2;
@@ -120,11 +124,11 @@ export async function storm(input: StormInput): Promise<StormResult> {
   const later: { readonly token: string; readonly at: number }[] = [];
   let refusedRequests = 0;
   const dropped = new Set<string>();
-  /** Messages that were seen in the queue after their codes had expired: the process that drops one may be killed before it reports that. */
+  /** Messages whose codes expired while they were in the queue: the process that drops one may be killed before it reports that. */
   const overdue = new Set<string>();
   const clock = fastClock(begun);
   const look = async (): Promise<Backlog> => {
-    const seen = await input.backlog(clock.now());
+    const seen = await input.backlog(clock.now(), NEXT_LOOK_MS * SPEED);
     for (const id of seen.overdue) overdue.add(id);
     return seen;
   };
@@ -223,7 +227,12 @@ export async function storm(input: StormInput): Promise<StormResult> {
       }),
     );
     if (crash !== undefined) throw new Error(crash);
-    return { ...resultOf(fates, provider, killedAt, begun), refusedRequests };
+    const result = resultOf(fates, provider, killedAt, begun);
+    const lost = result.lost.map((token) => {
+      const row = failed.get(idOf.get(token)!);
+      return `${token}: ${row === undefined ? 'no row' : JSON.stringify(row)}, ${calls.get(token)?.length ?? 0} calls`;
+    });
+    return { ...result, lost, refusedRequests };
   } finally {
     isOver = true;
     for (const { child } of running) child.kill('SIGKILL');
@@ -241,13 +250,14 @@ function byToken(calls: readonly ProviderCall[]): Map<string, ProviderCall[]> {
   return groups;
 }
 
-type Fate = 'expired' | 'given up' | 'unknown';
+type Fate = 'expired' | 'given up' | 'refused by limits' | 'unknown';
 
 /** @param calls of a message that has not arrived. */
 function fateOf(failed: FailedMessage | undefined, calls: number): Fate {
   if (failed === undefined) return 'unknown';
   const { reason, failedAt, expiresAt } = failed;
   if (reason === 'send-failed' && calls >= MAX_TRIES) return 'given up';
+  if (reason === 'too-many-requests') return 'refused by limits';
   const pauseMs = reason === 'send-failed' ? LONGEST_PAUSE_MS : 0;
   const isLate = failedAt + pauseMs > expiresAt - MIN_LEFT_MS;
   return isLate && (reason === 'expired' || reason === 'send-failed') ? 'expired' : 'unknown';
@@ -276,6 +286,7 @@ function resultOf(
     arrived: arrivals.size,
     givenUp: missing('given up').length,
     expired: missing('expired').length,
+    refusedByLimits: missing('refused by limits').length,
     lost: missing('unknown'),
     duplicates: twice.length,
     // All but the last call of a message must have been cut off.

@@ -23,13 +23,13 @@ const HEAD = `# Ten thousand messages
 \`QUEUE_RECORD=true npm run test:queue\`, Node ${process.version}, ${cpus().length} cores. The provider refuses 30 % of its calls at random, so that about 2.7 % of
 the messages are refused three times and given up, and a process is killed with -9 every second while requests come in. A clock that
 runs four times as fast lets leases and pauses end sooner, and a code lives for 150 seconds. A message whose code expires before
-it is not sent, and counted apart; requests come in at a hundred a second, and pause while ${MOST_WAITING} messages wait. Lost is a message that did not arrive for no reason at all. A message that arrived twice is explained by
+it is not sent, and counted apart; requests come in at a hundred a second, and pause while ${MOST_WAITING} messages wait. Lost is a message that did not arrive for no reason at all, and limited one that a limit refused until its code expired. A message that arrived twice is explained by
 a process that was killed within five seconds of its call, or by a call that took too long. A request that a limit or a busy database
 refused is repeated after its \`Retry-After\`, with its idempotency key: on MariaDB and MySQL a process that is killed between the charge
 and the insert has used up one of the five messages of its recipient.
 
-| server | messages | arrived | given up | expired | lost | twice | twice unexplained | calls | refused | kills | requests refused | seconds |
-| ------ | -------- | ------- | -------- | ------- | ---- | ----- | ----------------- | ----- | ------- | ----- | ---------------- | ------- |
+| server | messages | arrived | given up | expired | limited | lost | twice | twice unexplained | calls | refused | kills | requests refused | seconds |
+| ------ | -------- | ------- | -------- | ------- | ------- | ---- | ----- | ----------------- | ----- | ------- | ----- | ---------------- | ------- |
 `;
 
 beforeAll(async () => {
@@ -62,17 +62,18 @@ describe.each(servers)('Ten thousand messages on %s', (engine) => {
       replaces: true,
       overSeconds: MESSAGES / 100,
       behaviour: { fails: () => Math.random() < 0.3, latencyMs: () => 5 + Math.random() * 45 },
-      backlog: (now) => backlogOf(test.dataSource, now),
+      backlog: (now, nextLookMs) => backlogOf(test.dataSource, now, nextLookMs),
       mostWaiting: MOST_WAITING,
       timeoutMs: 3_500_000,
     });
-    const { arrived, givenUp, expired, lost, duplicates, unexplained } = result;
+    const { arrived, givenUp, expired, refusedByLimits, lost, duplicates, unexplained } = result;
     const { calls, refusedCalls, kills, refusedRequests, seconds } = result;
     const cells = [
       MESSAGES,
       arrived,
       givenUp,
       expired,
+      refusedByLimits,
       lost.length,
       duplicates,
       unexplained.length,

@@ -12,6 +12,7 @@ import {
   functionalSenderBackend,
   TwoFactorEvents,
   TwoFactorModule,
+  TwoFactorRecipientError,
   TwoFactorService,
   TwoFactorTooManyRequestsError,
   TwoFactorUnavailableError,
@@ -32,6 +33,8 @@ export type Report =
   | { readonly is: 'refused'; readonly token: string; readonly afterSeconds: number }
   /** A message was not sent, because its code had expired. The id is shortened, as in every event. */
   | { readonly is: 'expired'; readonly id: string }
+  /** The provider refused a recipient, and the event of it was raised. */
+  | { readonly is: 'refused-for-good' }
   | { readonly is: 'swept'; readonly number: number };
 
 /** After which a client repeats a request that was refused without a time. */
@@ -84,6 +87,7 @@ async function relay(): Promise<NonNullable<ModuleMetadata['imports']>> {
             const headers = { connection: 'close' };
             const body = JSON.stringify({ token, pid: process.pid });
             const answer = await fetch(PROVIDER, { method: 'POST', body, headers, signal });
+            if (answer.status === 422) throw new TwoFactorRecipientError('The provider refuses.');
             if (!answer.ok) throw new Error(`The provider answered ${answer.status}.`);
           }),
         },
@@ -107,6 +111,7 @@ app.get(TwoFactorEvents).subscribe((event) => {
   if (event.type === 'delivery-dropped' && event.reason === 'expired') {
     report({ is: 'expired', id: event.confirmation });
   }
+  if (event.type === 'send-failed' && event.isPermanent) report({ is: 'refused-for-good' });
 });
 
 async function request(token: string, manager?: EntityManager): Promise<string> {

@@ -70,6 +70,24 @@ describe('CircuitBreaker', () => {
     }
   });
 
+  it('is unproven from its opening until a message is accepted, and not only for its pause', () => {
+    expect(breaker.isUnproven).toBe(false);
+    for (let time = 0; time < 3; time += 1) breaker.failed(down, 0);
+    expect(breaker.isUnproven).toBe(true);
+    expect(breaker.allows(1_000)).toBe(true);
+    breaker.unknown();
+    expect(breaker.isUnproven).toBe(true);
+    breaker.accepted();
+    expect(breaker.isUnproven).toBe(false);
+  });
+
+  it('is kept open by failures that concern everyone, which no recipient can cause', () => {
+    for (let time = 0; time < 3; time += 1) breaker.failed(down, 0);
+    expect(breaker.failed(down, 999)).toBe(true);
+    expect(breaker.allows(1_998)).toBe(false);
+    expect(breaker.allows(1_999)).toBe(true);
+  });
+
   it('is not kept open by messages that no other provider could deliver meanwhile', () => {
     for (const group of ['1', '2', '3']) breaker.failed(failing(group), 0);
     expect(breaker.failed(failing('4'), 999)).toBe(false);
@@ -90,7 +108,21 @@ describe('CircuitBreaker', () => {
     ['ann@mail.Example.com', 'example.com'],
     ['ann@a.b.c.d.example.com', 'example.com'],
     ['ann@localhost', 'localhost'],
+    ['ann@example.com.', 'example.com'],
+    ['ann@exämple.example', 'xn--exmple-cua.example'],
+    ['ann@XN--EXMPLE-CUA.example', 'xn--exmple-cua.example'],
     ['7000001', '70000'],
+    // The spellings of one number that a token may have.
+    ['+1 555 555 01 23', '15555'],
+    ['+1.555.555.0123', '15555'],
+    ['+1-5-5-5-5550123', '15555'],
+    ['+ 1555 5550123', '15555'],
+    ['0015555550123', '15555'],
+    ['+(1)555/5550123', '15555'],
+    ['tel:+15555550123', '15555'],
+    ['+\u0661\u0665\u0665\u0665\u0665', '15555'],
+    ['Ann-Marie', 'annma'],
+    ['a.n.n marie', 'annma'],
   ])('takes %s for one of the group %s', (token, group) => {
     expect(groupOf(token)).toBe(group);
   });

@@ -12,6 +12,7 @@ import {
 import { describeSenderBackend } from '../../../lib/testing/index.js';
 import { sampleDelivery } from '../../../lib/testing/sample-delivery.js';
 import {
+  BOT,
   FIXTURES,
   TWILIO,
   twilioError,
@@ -35,7 +36,7 @@ interface Opened {
 
 async function open(
   fixture: ProviderFixture,
-  { isTls = false, ...more }: { isTls?: boolean; timeoutMs?: number } = {},
+  { isTls = false, ...more }: { isTls?: boolean; timeoutMs?: number; compose?: () => string } = {},
 ): Promise<Opened> {
   const server = await startProvider(fixture.usual, { isTls });
   servers.push(server);
@@ -120,6 +121,7 @@ describe.each(FIXTURES)('$name', (fixture) => {
   it.each([
     [500, false],
     [503, false],
+    [408, true],
     [502, true],
     [504, true],
   ])(
@@ -129,13 +131,14 @@ describe.each(FIXTURES)('$name', (fixture) => {
       server.next({
         status,
         body: '<html>out of order</html>',
-        headers: { 'content-type': 'text/html' },
+        headers: { 'content-type': 'text/html', 'retry-after': '99999999999' },
       });
 
       expect(await failureOf(send(sample(fixture)))).toMatchObject({
         kind: 'transient',
         mayHaveArrived,
         concernsAll: false,
+        retryAfterSeconds: 86_400,
       });
     },
   );
@@ -257,6 +260,32 @@ describe.each(FIXTURES)('$name', (fixture) => {
   } {
     return fixture.messageOf(call);
   }
+});
+
+describe('a refusal by 403 of a bot of Telegram', () => {
+  it.each([
+    ['<html>Access denied by the proxy</html>', 'text/html'],
+    ['{"error":"forbidden"}', 'application/json'],
+    ['', 'text/plain'],
+  ])('does not blame the recipient when it is not of Telegram: %s', async (body, type) => {
+    const { server, send } = await open(BOT);
+    server.next({ status: 403, body, headers: { 'content-type': type } });
+    const failure = await failureOf(send(sample(BOT)));
+
+    expect(failure).toBeInstanceOf(SendFailure);
+    expect(failure).toMatchObject({ kind: 'ours' });
+  });
+});
+
+describe('the text that compose returns', () => {
+  it('is not sent without the code', async () => {
+    const { server, send } = await open(TWILIO, { compose: () => 'Hello' });
+    const failure = await failureOf(send(sample(TWILIO)));
+
+    expect(failure).toMatchObject({ kind: 'ours' });
+    expect(failure.message).toContain('a text without the code');
+    expect(server.calls).toEqual([]);
+  });
 });
 
 describe('the sending number of Twilio', () => {

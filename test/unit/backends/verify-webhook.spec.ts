@@ -113,7 +113,16 @@ describe('SendFailure', () => {
     expect(new SendFailure('rate-limited', 'Busy.', told)).toMatchObject(told);
   });
 
-  it.each([-1, 1.5, Number.NaN, Number.POSITIVE_INFINITY, 86_401])(
+  it('takes a wait of more than a day for a day, and calls no provider before that it has asked not to call', () => {
+    const waits = [86_400, 86_401, 1e12].map(
+      (retryAfterSeconds) =>
+        new SendFailure('rate-limited', 'Busy.', { retryAfterSeconds }).retryAfterSeconds,
+    );
+
+    expect(waits).toEqual([86_400, 86_400, 86_400]);
+  });
+
+  it.each([-1, 1.5, Number.NaN, Number.POSITIVE_INFINITY])(
     'takes a wait of %s for none, because the message would be kept for good',
     (retryAfterSeconds) => {
       const failure = new SendFailure('rate-limited', 'Busy.', { retryAfterSeconds });

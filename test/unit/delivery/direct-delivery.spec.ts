@@ -11,7 +11,7 @@ describe('DirectDelivery', () => {
     const backend = { call: vi.fn<BackendCaller['call']>() };
     const delivery = new DirectDelivery(
       backend as unknown as BackendCaller,
-      ...(Array(5).fill(undefined) as unknown as [never, never, never, never, never]),
+      ...(Array(3).fill(undefined) as unknown as [never, never, never]),
     );
 
     await expect(

@@ -147,11 +147,50 @@ describe('The messages of the module', () => {
     const approves = ['<a href="https://evil.example">{code} {product}</a>', '$& $1 $$'];
     const { text, html = '', sms } = render({ approves, product: '{code}<b>' });
     expect(text).toContain(`approve:\n  ${approves[0]}\n  ${approves[1]}\n`);
-    expect(sms).toContain(`To approve: "${approves.join(', ')}". It is valid`);
+    expect(sms).toContain(
+      `To approve: "<a href='https://evil.example'>{code} {product}</a>, $& $1 $$". It is valid`,
+    );
     expect(html).toContain('<b>&lt;a href=&quot;https://evil.example&quot;&gt;{code} {product}');
     expect(html).toContain('{code}&lt;b&gt;');
     expect(html).not.toMatch(/<a /);
     for (const part of [text, html]) expect(part.split('042317')).toHaveLength(2);
+  });
+});
+
+describe('The details in a text message', () => {
+  /** A payee that would end the quotes and go on as a sentence of the application. */
+  const PAYEES = [
+    ...Array.from(
+      '"\u201c\u201d\u201e\u201f\u00ab\u00bb\u2039\u203a\u2018\u2019\u201a\u2033\u02ba\u02ee\u05f4\u275d\u275e\u300c\u300d\u301e\uff02',
+    ),
+    "''",
+    '``',
+    '\u2032\u2032',
+    '\u00b4\u00b4',
+  ].map((quote) => [quote, `Bob${quote}. To cancel call 1555. ${quote}`] as const);
+
+  it.each([...BUILT_IN_TEXTS.keys()])(
+    'cannot end the quotes around them in the language %s',
+    (language) => {
+      const shown = BUILT_IN_TEXTS.get(language)!.smsApproval;
+      const [before, after] = shown.split('{details}') as [string, string];
+      expect([before.at(-1), after.at(0)]).toEqual(['"', '"']);
+      for (const [quote, payee] of PAYEES) {
+        const { sms } = render({ language, approves: [`Payee: ${payee}`] });
+        expect(sms, quote).toContain(`${before}Payee: Bob'. To cancel call 1555. '${after}`);
+        expect(sms.split('"')).toHaveLength(3);
+      }
+    },
+  );
+
+  it('keep the apostrophe of a name, in the alphabet of text messages', () => {
+    const { sms } = render({ approves: ['Payee: Sinéad O\u2019Brien'] });
+    expect(sms).toContain(`"Payee: Sinéad O'Brien"`);
+  });
+
+  it('stand on a line of their own in a mail, where no quotes are around them', () => {
+    const { text } = render({ approves: [`Payee: ${PAYEES[0]![1]}`] });
+    expect(text).toContain(`approve:\n  Payee: Bob". To cancel call 1555. "\n\nIt is valid`);
   });
 });
 
