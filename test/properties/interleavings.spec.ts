@@ -13,7 +13,8 @@ import { Interleaver } from '../support/interleaver.js';
 import { NaiveConfirmer } from '../support/naive-confirmer.js';
 import type { Call, Target } from './calls.js';
 import { LIMITS } from './limits-model.js';
-import { Model, type Answer, type Drawn } from './model.js';
+import type { Answer, Drawn } from './model-rows.js';
+import { Model } from './model.js';
 import { DEADLINE_MS, propertyEngines, runs } from './runs.js';
 import { Session, same } from './session.js';
 import { expectTable } from './steps.js';
@@ -131,7 +132,7 @@ describe.each(configurations)('On $engine, resending with $resend code,', ({ eng
     DEADLINE_MS,
   );
 
-  it('two uses of the naive twin, in some order of their statements, both win', async () => {
+  it('both of two uses of the naive twin win when their statements come in some order', async () => {
     const twins = await naiveTwins(world);
     const property = fc.asyncProperty(fc.scheduler(), async (scheduler) => {
       await world.clear();
@@ -147,7 +148,7 @@ describe.each(configurations)('On $engine, resending with $resend code,', ({ eng
     expect(await fc.check(property, runs())).toMatchObject({ failed: true });
   });
 
-  it('two codes of the naive twin, in some order of their statements, are compared at the last attempt', async () => {
+  it('both of two codes of the naive twin are compared at the last attempt when their statements come in some order', async () => {
     const twins = await naiveTwins(world);
     const property = fc.asyncProperty(fc.scheduler(), async (scheduler) => {
       await world.clear();
@@ -188,7 +189,7 @@ describe.each(propertyEngines)('With limits on %s,', (engine) => {
   afterAll(() => world.close());
 
   it(
-    'I4 account bound: in no order of their statements are more codes compared than may be, and each is counted',
+    'compares no more codes than allowed when statements come in any order, and counts each (I4)',
     async () => {
       const call = fc.record({
         kind: fc.oneof(

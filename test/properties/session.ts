@@ -10,7 +10,8 @@ import {
 } from '../../lib/index.js';
 import type { TestApp } from '../support/test-app.js';
 import type { Call, Target } from './calls.js';
-import type { Answer, Drawn, Model, Row } from './model.js';
+import type { Answer, Drawn, Row } from './model-rows.js';
+import type { Model } from './model.js';
 import { fingerprint, KIDS, numberOf, ringOf, type RawRow, type World } from './world.js';
 
 /** A transaction of the application that is rolled back. */

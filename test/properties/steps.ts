@@ -4,7 +4,8 @@ import { expect } from 'vitest';
 import type { Delivery, FailureScope } from '../../lib/index.js';
 import type { Binding, BindingChoice, Call, CodeChoice, Moment, Target } from './calls.js';
 import { REQUESTERS } from './limits-model.js';
-import { TOKENS, type Answer, type Model, type Row } from './model.js';
+import { TOKENS, type Answer, type Row } from './model-rows.js';
+import type { Model } from './model.js';
 import { expectedRow, rawAsExpected, type Session } from './session.js';
 import { fingerprint, numberOf, type Failure, type RawRow } from './world.js';
 

@@ -8,6 +8,8 @@ export const FACTORS: PurposeDefinition = {
   recipient: (context) => `${header(context, 'x-user')}@example.com`,
 };
 
+export const ENROL = { change: 'enrol', method: 'totp' };
+
 /** Messages and confirmations that are pending do not run out in tests that make many of them. */
 export const MANY: TwoFactorModuleOptions['limits'] = {
   pending: false,
@@ -87,4 +89,15 @@ export async function enrolledClient(
   user: string,
 ): Promise<{ client: FactorClient } & EnrolledSubject> {
   return { client: new FactorClient(http, user), ...(await enrolApp(http, user)) };
+}
+
+/** Each route that changes factors, with a body that it takes. */
+export function changesOf(factor: string): [route: string, body: object][] {
+  return [
+    ['factors/enrol', { method: 'totp' }],
+    ['factors/rename', { factor, label: 'x' }],
+    ['factors/remove', { factor, allowLast: true }],
+    ['factors/remove', { factor: 'recovery' }],
+    ['factors/recovery-codes', {}],
+  ];
 }
