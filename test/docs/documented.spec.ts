@@ -34,7 +34,7 @@ describe('The reference', () => {
     expect(source.entries.flatMap((entry) => entry.exports).length).toBeGreaterThan(100);
   });
 
-  it('twin: is incomplete with an export, an option, an error and a slug without documentation', async () => {
+  it('is found incomplete when an export, an option, an error and a slug have no documentation', async () => {
     const planted = await plant([
       ['lib/index.ts', /$/, 'export const secretDoor = true;\n'],
       [
@@ -107,7 +107,7 @@ describe('The page of a slug', () => {
     }
   });
 
-  it('twin: cannot be made for a slug without a remedy, nor for a remedy without a slug', async () => {
+  it('cannot be made when a slug has no remedy, and a remedy has no slug', async () => {
     const text = await readFile(join(ROOT, 'docs/errors.md'), 'utf8');
     const renamed = text.replace('### expired\n', '### stale\n');
     expect(() => slugPages(source.errors, renamed)).toThrow(
@@ -151,11 +151,11 @@ describe("The pages' TypeScript", () => {
     '```ts\nconst nameless = true;\n```\n',
     '1. ```js\n   const indented = true;\n   ```\n',
     '   ```typescript\n   // indented.ts\n   ```\n',
-  ])('twin: is not all in named files with %j', (text) => {
+  ])('is found to be in no named file when a page has %j', (text) => {
     expect(strayCodeOf(pageOf('docs/twin.md', text))).toHaveLength(1);
   });
 
-  it('twin: does not compile with a misspelt option, and is run by no spec', async () => {
+  it('is found not to compile when an option is misspelt, and to be run by no spec', async () => {
     const snippet = `\`\`\`ts
 // twin.ts
 import { TwoFactorModule } from 'nestjs-two-factor';

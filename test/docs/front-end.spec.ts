@@ -109,7 +109,7 @@ describe('Front end', () => {
     expect(complaintsOf([page])).toEqual([]);
   });
 
-  it('twin: does not compile with a detail that is a number', async () => {
+  it('is found not to compile when a detail is a number', async () => {
     const text = page.text.replace(
       'amount: string; readonly payee',
       'amount: number; readonly payee',

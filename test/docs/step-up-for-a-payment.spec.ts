@@ -118,7 +118,7 @@ describe('Step-up for a payment', () => {
     expect(await pay('/payments', current)).toMatchObject({ status: 201, body: { paid: 'Bob' } });
   });
 
-  it('twin: takes a code that went to the former number when nothing compares the numbers', async () => {
+  it('takes a code that went to the former number when nothing compares the numbers, which is the naive twin', async () => {
     const former = await confirmed();
     await changeNumber();
     const answer = await pay('/payments-without-the-comparison', former);

@@ -53,7 +53,7 @@ const ROUTES: readonly [reason: string, route: string, body: object][] = [
     { purpose: 'sign-up' },
   ],
   [
-    'a method is refused for an open purpose, whoever is named',
+    'a method is refused for an open purpose, whichever person is named',
     'request-confirmation',
     { purpose: 'sign-up', method: 'totp' },
   ],

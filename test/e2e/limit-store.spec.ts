@@ -81,7 +81,7 @@ describe('A limit store of the application', () => {
     expect(store.calls).toEqual(isOff ? ['release'] : ['release', 'release']);
   });
 
-  it('78 that is down refuses everything that it limits, and charges nothing else', async () => {
+  it('refuses everything that it limits when it is down, and charges nothing else (case 78)', async () => {
     const store = await start();
     const { state } = await test!.twoFactor.request({ token: 'ann@example.com' });
     const sent = test!.inbox.deliveries.length;

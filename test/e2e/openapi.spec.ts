@@ -67,7 +67,7 @@ describe('docs/openapi.json', () => {
     expect(valid).toBe(true);
   });
 
-  it('twin: is invalid with a response that has no description', async () => {
+  it('is found invalid when a response has no description', async () => {
     const twin = structuredClone(document);
     twin.paths['/2factor/confirm']!.post!.responses = { 200: {} } as never;
     expect(await new Validator().validate(twin)).toMatchObject({ valid: false });

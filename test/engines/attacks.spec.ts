@@ -267,7 +267,7 @@ describe.each(servers)('Found while the design was attacked, on %s:', (engine) =
 });
 
 describe('Found while the design was attacked:', () => {
-  it('NODE_ENV unset, no secret: boot fails', async () => {
+  it('the boot is refused when NODE_ENV is unset and there is no secret', async () => {
     await withEnvironment({ NODE_ENV: undefined }, async () => {
       await expect(startApp({ options: { secret: undefined } })).rejects.toThrow(
         /There is no secret/,

@@ -78,7 +78,7 @@ describe.each(engines)('Races for a budget on %s', (engine) => {
       ['one token', (token: string) => ({ token })],
       ["a subject's token", (token: string) => ({ token, subject: token })],
     ])(
-      '46 compares exactly ten of 100 wrong codes on 20 confirmations of %s',
+      'compares exactly ten of 100 wrong codes when they come at once on 20 confirmations of %s (case 46)',
       async (_, partyOf) => {
         const party = partyOf(newName());
         const states: ConfirmationState[] = [];
@@ -103,7 +103,7 @@ describe.each(engines)('Races for a budget on %s', (engine) => {
       },
     );
 
-    it('46 compares more than ten in the naive twin', async () => {
+    it('compares more than ten of them in the naive twin (case 46)', async () => {
       const compared = await Promise.all(
         Array.from({ length: 100 }, () => naive.spend('token', 10)),
       );
@@ -208,7 +208,7 @@ describe.each(engines)('Races for a budget on %s', (engine) => {
     });
   });
 
-  it('52 locks all counters in one order: crossed messages, guesses and right codes meet in no deadlock', async () => {
+  it('meets no deadlock when messages, guesses and right codes cross, because all counters are locked in one order (case 52)', async () => {
     const apps = await instances({
       failures: { lockAfter: 50, lockSeconds: 1, permanentLockAfter: 100 },
       pending: false,

@@ -44,7 +44,7 @@ describe.each(cases)(
       await test.close();
     });
 
-    /** Somebody of whom nothing is counted yet. */
+    /** A new person, for whom no limit has counted anything yet. */
     const person = () => {
       people += 1;
       const name = `person-${people}`;

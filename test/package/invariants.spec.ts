@@ -83,7 +83,7 @@ describe('docs/invariants.md', () => {
     expect(undefinedNumbers).toEqual([]);
   });
 
-  it('twin: does not define a number beyond its last one', () => {
+  it('is found incomplete when a test names a number beyond its last one, or a file that is gone', () => {
     const beyond = `I${invariants.size + 1}`;
     expect(undefinedIn(`// ${beyond}: whatever`)).toEqual([beyond]);
     expect(

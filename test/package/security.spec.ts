@@ -45,7 +45,7 @@ describe('Links between pages', () => {
     expect(dead.flat()).toEqual([]);
   });
 
-  it('twin: finds a link to a page or a heading that is gone', () => {
+  it('are found dead when a page or a heading is gone', () => {
     const text =
       '[a](./gone.md) [b](./limits.md#in-redis) [c](./limits.md#gone) [d](https://example.com/)';
     expect(deadLinksOf('docs/guides/events.md', text)).toEqual([

@@ -84,7 +84,7 @@ describe.each(propertyEngines)('On %s', (engine) => {
   afterAll(() => world.close());
 
   it(
-    'I9 non-disclosure: no answer, error, event, line of log, statement, parameter or row holds a code, a full token or a secret',
+    'discloses no code, full token or secret in an answer, error, event, line of log, statement, parameter or row (I9)',
     async () => {
       const step = fc.record({
         operation: fc.constantFrom(...OPERATIONS),

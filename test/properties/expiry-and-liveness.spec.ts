@@ -29,7 +29,7 @@ describe.each(propertyEngines)('On %s', (engine) => {
   const row = async (id: string) => (await world.rows()).get(id)!;
 
   it(
-    'I8 expiry: whatever the time to live, a limit is over at its very millisecond',
+    'ends a limit at its very millisecond when it has any time to live (I8)',
     async () => {
       const offset = fc.constantFrom(-1, 0, 1);
       const input = fc.record({ ttlSeconds: fc.integer({ min: 30, max: 86_400 }), offset });
@@ -62,7 +62,7 @@ describe.each(propertyEngines)('On %s', (engine) => {
   );
 
   it(
-    'I12 idempotence: the same request, use, cancel or purge once more changes nothing',
+    'changes nothing when the same request, use, cancel or purge is repeated (I12)',
     async () => {
       const json = fc.jsonValue({ maxDepth: 3 }) as fc.Arbitrary<JsonValue>;
       const input = fc.record(
@@ -132,7 +132,7 @@ describe.each(propertyEngines)('On %s', (engine) => {
   );
 
   it(
-    'L1 liveness: the last right code is confirmed and its proof used, whatever went before in window and budget',
+    'confirms the last right code and uses its proof when anything went before in window and budget (L1)',
     async () => {
       const step = fc.oneof(
         fc.constantFrom('wrong', 'resend', 'check', 'useTooEarly'),
@@ -166,7 +166,7 @@ describe.each(propertyEngines)('On %s', (engine) => {
   );
 
   it(
-    'L2 liveness: whatever was spent, a new confirmation works, and a pause is over when it is said to be',
+    'makes a new confirmation work when anything was spent before, and ends a pause when it says so (L2)',
     async () => {
       const fault = fc.constantFrom('wrong', 'transient', 'permanent', 'resend', 'cancel');
       await fc.assert(

@@ -154,7 +154,7 @@ describe.each(configurations)('On $engine $with', ({ engine, limits }) => {
     });
 
   it(
-    'I13 fail closed: no success is reported that is not durable, whichever statement fails and however',
+    'reports no success that is not durable when any statement fails in any way (I13)',
     async () => {
       const history = fc.array(fc.constantFrom(...OPERATIONS), { minLength: 1, maxLength: 6 });
       await fc.assert(

@@ -35,7 +35,7 @@ describe.each(adapters)('On $name', ({ create }) => {
   afterAll(() => test.close());
 
   it(
-    "I10 indistinguishability: answers a stranger's id and an unknown one alike, and changes nothing",
+    "answers alike and changes nothing when an id is a stranger's or unknown (I10)",
     async () => {
       const input = fc.record({
         route: fc.constantFrom('confirm', 'resend', 'check'),

@@ -56,7 +56,7 @@ describe.each(propertyEngines)('On %s', (engine) => {
   const row = async (id: string) => (await world.rows()).get(id)!;
 
   it(
-    'I1 single use: gives a proof to one caller or one key, however many callers use it with whatever keys',
+    'gives a proof to one caller or one key when many callers use it with any keys (I1)',
     async () => {
       const uses = batches(fc.record({ key, isRight: fc.boolean() }));
       await fc.assert(
@@ -89,7 +89,7 @@ describe.each(propertyEngines)('On %s', (engine) => {
   );
 
   it(
-    'I2 order: a use that succeeds has a confirm before it, each in its window',
+    'lets a use succeed only when a confirm came before it, each in its window (I2)',
     async () => {
       const step = fc.oneof(
         fc.constantFrom('right', 'right', 'wrong', 'byHand', 'use', 'use', 'cancel'),
@@ -131,7 +131,7 @@ describe.each(propertyEngines)('On %s', (engine) => {
   );
 
   it(
-    'I3 attempt bound: the database sees no more comparisons than there are attempts',
+    'makes no more comparisons in the database than there are attempts when many callers guess (I3)',
     async () => {
       const calls = batches(
         fc.oneof(
@@ -168,7 +168,7 @@ describe.each(propertyEngines)('On %s', (engine) => {
   );
 
   it(
-    'I5 monotone: counters and status never go back, and what was written stays, also under concurrency',
+    'never takes back counters, status and what was written when calls are concurrent (I5)',
     async () => {
       const calls = batches(
         fc.constantFrom('wrong', 'right', 'byHand', 'use', 'cancel', 'send', 'resend', 'check'),
@@ -207,7 +207,7 @@ describe.each(propertyEngines)('On %s', (engine) => {
   );
 
   it(
-    'I6 binding: a code confirms the confirmation it was made for, and only its last one does',
+    'confirms by a code only when that is the last one of its own confirmation (I6)',
     async () => {
       const tokens = ['ann@example.com', 'bob@example.org', 'eve@example.net'];
       const step = fc.record({
@@ -245,7 +245,7 @@ describe.each(propertyEngines)('On %s', (engine) => {
   );
 
   it(
-    'I7 linking: a proof is spent for exactly the purpose, subject and details it was made for',
+    'uses a proof only when purpose, subject and details are those it was made for (I7)',
     async () => {
       const name = fc.constantFrom('pay', 'pa', 'pay-2', undefined);
       const subject = fc.oneof(

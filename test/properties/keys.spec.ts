@@ -29,7 +29,7 @@ describe.each(propertyEngines)('On %s', (engine) => {
   };
 
   it(
-    'I15 key ring: a code, a message and a proof are worth something exactly where their secret is in the ring',
+    'accepts a code, a message and a proof exactly when their secret is in the ring (I15)',
     async () => {
       const ring = fc.constantFrom(...RINGS);
       await fc.assert(
@@ -60,7 +60,7 @@ describe.each(propertyEngines)('On %s', (engine) => {
   );
 
   it(
-    'I15 key ring: what check calls usable can be used, whichever secrets came and went in between',
+    'lets a proof be used when check calls it usable, whichever secrets came and went in between (I15)',
     async () => {
       const ring = fc.constantFrom(...RINGS);
       await fc.assert(
@@ -81,7 +81,7 @@ describe.each(propertyEngines)('On %s', (engine) => {
   );
 
   it(
-    'I15 key ring: a code confirms no row whose id or MAC was changed',
+    'confirms no row when its id or MAC was changed (I15)',
     async () => {
       const change = fc.record({
         column: fc.constantFrom('id', 'code_mac'),
@@ -130,7 +130,7 @@ describe.each(propertyEngines)('On %s', (engine) => {
   );
 
   it(
-    'I15 key ring: an envelope opens for its own id, purpose and subject, unchanged, and nothing is sent otherwise',
+    'opens an envelope only when its id, purpose and subject are unchanged, and sends nothing otherwise (I15)',
     async () => {
       const change = fc.oneof(
         fc.record({ column: fc.constant('id' as const), value: fc.constant('') }),

@@ -100,7 +100,7 @@ describe.each(propertyEngines)('With limits on %s,', (engine) => {
   );
 
   it(
-    'I4 account bound: however many confirmations and callers, so many codes of a token are compared, and no lock is shorter than the one before',
+    'compares so many codes of a token when there are any confirmations and callers, and makes no lock shorter than the one before (I4)',
     async () => {
       const round = fc.record({
         callers: fc.array(fc.nat({ max: INSTANCES - 1 }), { minLength: 1, maxLength: 6 }),
@@ -158,7 +158,7 @@ describe.each(propertyEngines)('With limits on %s,', (engine) => {
   );
 
   it(
-    'L2 liveness: after any history everything but a stop is over when its window is, and a reset ends that',
+    'ends everything but a permanent lock when its window is over after any history, and a reset ends that (L2)',
     async () => {
       const calls = fc.array(anyOf({ ask: 10, guess: 20, repeat: 6, coolDown: 6, waitABit: 3 }), {
         maxLength: 20,
@@ -240,7 +240,7 @@ describe.each(propertyEngines)('With limits on %s,', (engine) => {
   );
 
   it(
-    'I12 idempotence: a request that is repeated with its key is answered the same, whatever else was spent meanwhile',
+    'answers a request the same when it is repeated with its key, whatever else was spent meanwhile (I12)',
     async () => {
       const input = fc.record({
         others: fc.nat({ max: 2 }),
@@ -315,7 +315,7 @@ describe.each(propertyEngines)('With limits on %s,', (engine) => {
   );
 
   it(
-    'L2 liveness: reports to a caller that must wait when a slot becomes free',
+    'reports the time at which a slot becomes free when a caller must wait (L2)',
     async () => {
       const ttlSeconds = fc.integer({ min: 30, max: 600 });
       await fc.assert(

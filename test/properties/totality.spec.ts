@@ -112,7 +112,7 @@ describe('Whatever it is given,', () => {
   });
 
   it.each(Object.keys(METHODS))(
-    'I11 totality: %s answers, or throws a documented error',
+    'answers, or throws a documented error, when %s is called (I11)',
     async (name) => {
       let state: ConfirmationState;
       const reference = fc.oneof(

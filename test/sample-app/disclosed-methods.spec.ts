@@ -138,7 +138,7 @@ describe('A stranger at the sample application', () => {
 
     expect(routes.length).toBeGreaterThanOrEqual(20);
     expect(strong.length).toBeGreaterThan(PURPOSES.length * METHODS.length + 19);
-    // The open purpose sends a code whoever is named, so that the comparison is about more than refusals.
+    // The open purpose sends a code to any named recipient, so that the comparison is about more than refusals.
     expect(strong.filter((each) => / 20[0-9] /.test(each)).length).toBeGreaterThan(1);
     expect(plain).toEqual(strong);
     expect(none).toEqual(strong);

@@ -70,7 +70,7 @@ async function lockRows(
 }
 
 describe.each(servers)('Late answers on %s', (engine) => {
-  it('82: an answer later than timeoutMs is an error; the effect on the server stays, and a repeat with the key reports it', async () => {
+  it('are errors when they come after databaseTimeoutMs, and a repeat with the key reports the effect that stayed (case 82)', async () => {
     const { test, proxy, row } = await startBehind(engine, { poolSize: 1 });
     const { id } = await test.confirmer.makeConfirmation({ isConfirmed: true });
     const trap = proxy.trap(STATEMENTS.use, 'hold-answer');
@@ -86,7 +86,7 @@ describe.each(servers)('Late answers on %s', (engine) => {
     expect(await test.confirmer.use(id, { idempotencyKey: KEY })).toBe(true);
   });
 
-  it('82: executes a sent statement at most once when its caller has already timed out', async () => {
+  it('let a sent statement take effect at most once when its caller has already timed out (case 82)', async () => {
     const { test, proxy, row } = await startBehind(engine, { poolSize: 1 });
     const { id } = await test.confirmer.makeConfirmation({ isConfirmed: true });
     const trap = proxy.trap(STATEMENTS.use, 'hold-request');
@@ -101,7 +101,7 @@ describe.each(servers)('Late answers on %s', (engine) => {
     expect(Number(other) + Number(same)).toBe(1);
   });
 
-  it('83: never sends a call whose deadline passes while it waits for the pool', async () => {
+  it('keep a call from being sent when its deadline passes while it waits for the pool (case 83)', async () => {
     const { test, proxy, row } = await startBehind(engine, { poolSize: 1 });
     const { confirmer } = test;
     const { id } = await confirmer.makeConfirmation({ isConfirmed: true });
@@ -128,7 +128,7 @@ describe.each(servers)('Late answers on %s', (engine) => {
     expect(await confirmer.use(id)).toBe(true);
   });
 
-  it('79: an attempt whose answer is late is spent, and the right code still confirms', async () => {
+  it('leave the attempt spent when its answer is late, and the right code still confirms (case 79)', async () => {
     const { test, proxy } = await startBehind(engine);
     const state = await test.confirmer.makeConfirmation();
     const trap = proxy.trap(STATEMENTS.confirm, 'hold-answer');
@@ -144,7 +144,7 @@ describe.each(servers)('Late answers on %s', (engine) => {
 });
 
 describe.each(servers)('A lock owner that hangs on %s', (engine) => {
-  it('82: fails its callers within timeoutMs, serves all other callers, and charges the issued statements', async () => {
+  it('fails its callers within databaseTimeoutMs when they wait for it, serves all other callers, and charges the issued statements (case 82)', async () => {
     const { test, direct, row } = await startBehind(engine, { poolSize: 3, timeoutMs: LATER });
     const { confirmer } = test;
     const locked = await confirmer.makeConfirmation();
@@ -169,7 +169,7 @@ describe.each(servers)('A lock owner that hangs on %s', (engine) => {
     expect(state?.attemptsLeft).toBeGreaterThanOrEqual(3);
   });
 
-  it('82: over HTTP answers 503 with Retry-After, and 200 to all other callers', async () => {
+  it('causes 503 with Retry-After when a request waits for it, and 200 for all other callers (case 82)', async () => {
     const http = await startHttpApp({
       ...quietly,
       engine,
@@ -197,7 +197,7 @@ describe.each(servers)('A lock owner that hangs on %s', (engine) => {
     expect((await http.row(locked.id)).attempts).toBe(1);
   });
 
-  it('82: a transaction that waits for the lock keeps its own limit, and its caller an error', async () => {
+  it('leaves a transaction its own time limit when that waits for the lock, and the caller gets an error (case 82)', async () => {
     const { test, direct } = await startBehind(engine);
     const { id } = await test.confirmer.makeConfirmation({ isConfirmed: true });
     const { release } = await lockRows(direct, id);
@@ -220,7 +220,7 @@ describe.each(servers)('A lock owner that hangs on %s', (engine) => {
 });
 
 describe.each(servers)('A pool of one on %s', (engine) => {
-  it('83: confirm and use inside the caller’s transaction are errors within timeoutMs, and the transaction goes on', async () => {
+  it('fails confirm and use within databaseTimeoutMs when the caller’s transaction has the connection, which goes on (case 83)', async () => {
     const test = await start({
       engine,
       dataSource: { poolSize: 1 },
@@ -243,7 +243,7 @@ describe.each(servers)('A pool of one on %s', (engine) => {
     expect(await confirmer.confirm(state, state.code!)).toMatchObject([{ attemptsLeft: 4 }, true]);
   });
 
-  it('83: 60 parallel lives all complete', async () => {
+  it('completes all confirmations when 60 of them live in parallel (case 83)', async () => {
     const { confirmer } = await start({
       engine,
       dataSource: { poolSize: 1 },
@@ -265,7 +265,7 @@ describe.each(servers)('A pool of one on %s', (engine) => {
 
 const files = engines.filter((engine) => engine === 'better-sqlite3');
 describe.each(files)('A connection of one on %s', (engine) => {
-  it('83: confirm inside the caller’s transaction is an error in time, and the transaction goes on', async () => {
+  it('fails confirm in time when the caller’s transaction has the connection, which goes on (case 83)', async () => {
     const { confirmer, dataSource } = await start({ engine, options: { databaseTimeoutMs: LATE } });
     const state = await confirmer.makeConfirmation();
 

@@ -102,7 +102,7 @@ describe.each(servers)('A process that is killed -9 on %s', (engine) => {
       return used;
     });
 
-  it('79: between claim and answer: the attempt is spent, the code still valid, the next right try confirms', async () => {
+  it('has spent the attempt when it dies between claim and answer, and the code is still valid (case 79)', async () => {
     const { confirmer } = behind.direct;
     expect((await behind.row(guessedAnswered.id)).attempts).toBe(1);
 
@@ -112,7 +112,7 @@ describe.each(servers)('A process that is killed -9 on %s', (engine) => {
     ]);
   });
 
-  it('79: before its statement reached the server: nothing is spent', async () => {
+  it('has spent nothing when it dies before its statement has reached the server (case 79)', async () => {
     const { confirmer } = behind.direct;
     expect((await behind.row(guessedUnasked.id)).attempts).toBe(0);
 
@@ -122,7 +122,7 @@ describe.each(servers)('A process that is killed -9 on %s', (engine) => {
     ]);
   });
 
-  it('79: with the right code: it is confirmed, and can be used once', async () => {
+  it('has confirmed when it dies with the right code, and the proof can be used once (case 79)', async () => {
     const { confirmer } = behind.direct;
 
     expect(await confirmer.check(rightAnswered.id)).toMatchObject([{ attemptsLeft: 4 }, true]);
@@ -130,18 +130,18 @@ describe.each(servers)('A process that is killed -9 on %s', (engine) => {
     expect(await confirmer.use(rightAnswered.id)).toBe(false);
   });
 
-  it('41: in a transaction before its commit: the lock is gone, nothing happened, another caller gets true', async () => {
+  it('leaves no lock and no effect when it dies in a transaction before its commit, and another caller gets true (case 41)', async () => {
     expect(await spend(uncommitted.id)).toBe(true);
     expect(await effects(uncommitted.id)).toBe(1);
   });
 
-  it('41: leaves one effect when it is killed after the commit of its transaction, and every other caller gets false', async () => {
+  it('leaves one effect when it is killed after the commit of its transaction, and every other caller gets false (case 41)', async () => {
     expect(await effects(committed.id)).toBe(1);
     expect(await spend(committed.id)).toBe(false);
     expect(await effects(committed.id)).toBe(1);
   });
 
-  it('41, the naive twin: an effect outside of the transaction happens twice', async () => {
+  it('causes an effect twice when that is outside of the transaction, which is the naive twin (case 41)', async () => {
     const { confirmer, dataSource } = behind.direct;
     await dataSource.query(`INSERT INTO unguarded_effect VALUES ('${naive.id}')`);
 
@@ -149,7 +149,7 @@ describe.each(servers)('A process that is killed -9 on %s', (engine) => {
     expect(await effects(naive.id, 'unguarded_effect')).toBe(2);
   });
 
-  it('10: in a use with a key: that key is answered true, and no other', async () => {
+  it('leaves its key answered true, and no other, when it dies in a use with a key', async () => {
     const { confirmer } = behind.direct;
 
     expect(await confirmer.use(usedAnswered.id)).toBe(false);
@@ -161,7 +161,7 @@ describe.each(servers)('A process that is killed -9 on %s', (engine) => {
     );
   });
 
-  it('79: between charge and provider: the message is charged and not sent, and can be asked for again', async () => {
+  it('has charged the message and not sent it when it dies between the two, and the message can be asked for again (case 79)', async () => {
     const { twoFactor, inbox, clock, dataSource, confirmer } = behind.direct;
     const sent: unknown[] = await dataSource.query('SELECT confirmation FROM inbox');
     expect(sent).toEqual([]);

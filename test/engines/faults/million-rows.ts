@@ -54,7 +54,7 @@ async function writeDead({ engine, options }: TestDatabase, from: number): Promi
 expectNoStrayRejections();
 
 describe.each(servers)(`${DEAD} dead rows on %s`, (engine) => {
-  it('84: are purged while confirmations run, no live row is changed, and an interrupted purge is harmless', async () => {
+  it('are purged when confirmations run beside, no live row is changed, and an interrupted purge is harmless (case 84)', async () => {
     const database = await openDatabase(engine);
     const clock = new TestClock();
     const options = { clock, useWithinSeconds: 900, databaseTimeoutMs: 60_000 };
@@ -165,7 +165,7 @@ describe.each(servers)(`${DEAD} dead rows on %s`, (engine) => {
     await database.drop();
   });
 
-  it('84, the naive twin: a purge by age alone takes the living along', async () => {
+  it('are purged together with living rows when a purge goes by age alone, which is the naive twin (case 84)', async () => {
     const database = await openDatabase(engine);
     const clock = new TestClock();
     const test = await startApp({ database, options: { clock, useWithinSeconds: 900 } });

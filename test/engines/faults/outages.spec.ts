@@ -124,7 +124,7 @@ describe.each(ownServers)('An outage of $engine', ({ engine, launch }) => {
     Promise.all(Array.from({ length: POOL }, () => http.dataSource.query(sql)));
 
   it.each(['politely', 'SIGKILL'] as const)(
-    '83: the server is stopped (%s) and started again: 503 between, and the same application works after',
+    'is answered by 503 when the server is stopped (%s), and the same application works when it is started again (case 83)',
     async (how) => {
       await fillPool();
       const prepared = await prepare(http);
@@ -138,7 +138,7 @@ describe.each(ownServers)('An outage of $engine', ({ engine, launch }) => {
     },
   );
 
-  it('83: the server is killed under load: what was answered true is spent, and nothing is spent twice', async () => {
+  it('keeps spent what was answered true, and spends nothing twice, when the server is killed under load (case 83)', async () => {
     const proofs = await inGroups(150, () =>
       http.confirmer.makeConfirmation({ isConfirmed: true }),
     );
@@ -177,7 +177,7 @@ describe.each(ownServers)('An outage of $engine', ({ engine, launch }) => {
     expect(tally(after)).toEqual({ 'kept 1': 150 });
   });
 
-  it('83: all its sessions are terminated: every call ends, and each session costs one call at most', async () => {
+  it('costs one call a session at most when all sessions are terminated, and every call ends (case 83)', async () => {
     await fillPool();
     const prepared = await prepare(http);
     const proofs = await inGroups(60, () => http.confirmer.makeConfirmation({ isConfirmed: true }));
@@ -197,7 +197,7 @@ describe.each(ownServers)('An outage of $engine', ({ engine, launch }) => {
     expect(await life(http, prepared)).toEqual(WELL);
   });
 
-  it('83: the server stands still for three deadlines: each call ends in time, and works when it goes on', async () => {
+  it('ends each call in time when the server stands still for three deadlines, and calls work when it goes on (case 83)', async () => {
     await fillPool();
     const prepared = await prepare(http);
 
@@ -218,7 +218,7 @@ describe.each(ownServers)('An outage of $engine', ({ engine, launch }) => {
     expect(await life(http, prepared)).toEqual(WELL);
   });
 
-  it('83: all of them answer 503 while the database takes no writes, and recover without a restart', async () => {
+  it('is answered by 503 on every instance when the database takes no writes, and ends without a restart (case 83)', async () => {
     const readOnly = async (isOn: boolean): Promise<void> => {
       const { execute } = server;
       if (engine !== 'postgres') {
@@ -244,7 +244,7 @@ describe.each(ownServers)('An outage of $engine', ({ engine, launch }) => {
     expect(await life(http, prepared)).toEqual(WELL);
   });
 
-  it('83: the server takes no more connections: 503, and it recovers when it does', async () => {
+  it('is answered by 503 when the server takes no more connections, and ends when it does (case 83)', async () => {
     const { execute } = server;
     const allow = (count: number, unlimited: number): Promise<unknown> =>
       execute(
@@ -269,7 +269,7 @@ describe.each(ownServers)('An outage of $engine', ({ engine, launch }) => {
 const files = engines.filter((engine) => engine === 'better-sqlite3');
 
 describe.each(files)('A read-only file of %s', (engine) => {
-  it('83: is 503 for all writes, and recovers without a restart when it is writable again', async () => {
+  it('is answered by 503 when a call writes, and needs no restart when it is writable again (case 83)', async () => {
     const http = await startHttpApp({
       ...quietly,
       engine,
@@ -285,7 +285,7 @@ describe.each(files)('A read-only file of %s', (engine) => {
     await http.close();
   });
 
-  it('83: opened read-only, calls that only read succeed, and all others throw TwoFactorUnavailableError', async () => {
+  it('serves calls that only read when it was opened read-only, and all others throw TwoFactorUnavailableError (case 83)', async () => {
     const database = await openDatabase(engine);
     const writable = await startApp({ database });
     const { id } = await writable.confirmer.makeConfirmation({ isConfirmed: true });

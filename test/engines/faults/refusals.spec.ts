@@ -152,19 +152,16 @@ describe.each(servers)('Refusals of the server on %s', (engine) => {
   const names = Object.keys(routes) as (keyof typeof routes)[];
 
   describe.each<string | number>(LOST_RACES[engine])('lost race %s', (code) => {
-    it.each(names)(
-      `5: %s is repeated until the ${TRIES}th try, and then succeeds`,
-      async (name) => {
-        const { statement, prepare } = routes[name];
-        const call = await prepare();
-        const trap = proxy.trap(statement, { refused: code }, TRIES - 1);
+    it.each(names)(`repeats %s when it loses, and the ${TRIES}th try succeeds`, async (name) => {
+      const { statement, prepare } = routes[name];
+      const call = await prepare();
+      const trap = proxy.trap(statement, { refused: code }, TRIES - 1);
 
-        expect((await call()).status).toBe(200);
-        expect(trap.caught).toBe(TRIES - 1);
-      },
-    );
+      expect((await call()).status).toBe(200);
+      expect(trap.caught).toBe(TRIES - 1);
+    });
 
-    it.each(names)('5: %s that never wins is 503 with Retry-After, never 500', async (name) => {
+    it.each(names)('answers 503 with Retry-After, never 500, when %s never wins', async (name) => {
       const { statement, prepare } = routes[name];
       const call = await prepare();
       const trap = proxy.trap(statement, { refused: code }, TRIES);
@@ -173,7 +170,7 @@ describe.each(servers)('Refusals of the server on %s', (engine) => {
       expect(trap.caught).toBe(TRIES);
     });
 
-    it('40: use in a transaction is not repeated: 409 from a guarded route, no effect, and the proof stays', async () => {
+    it('repeats no use when it runs in a transaction: a guarded route answers 409, and the proof stays (case 40)', async () => {
       const { id } = await http.confirmer.makeConfirmation({
         purpose: 'transfer',
         subject: 'ann',
@@ -193,17 +190,20 @@ describe.each(servers)('Refusals of the server on %s', (engine) => {
   });
 
   describe.each(Object.entries(REFUSALS[engine]))('%s', (_, code) => {
-    it.each(names)('83: makes %s 503 with Retry-After, once, and no longer', async (name) => {
-      const { statement, prepare } = routes[name];
-      const call = await prepare();
-      const trap = proxy.trap(statement, { refused: code });
+    it.each(names)(
+      'is answered by 503 with Retry-After when %s meets it, once, and no longer (case 83)',
+      async (name) => {
+        const { statement, prepare } = routes[name];
+        const call = await prepare();
+        const trap = proxy.trap(statement, { refused: code });
 
-      expect(await call()).toBeProblem(503, 'temporarily-unavailable', { retryAfter: 1 });
-      expect(trap.caught).toBe(1);
-      expect((await (await prepare())()).status).toBe(200);
-    });
+        expect(await call()).toBeProblem(503, 'temporarily-unavailable', { retryAfter: 1 });
+        expect(trap.caught).toBe(1);
+        expect((await (await prepare())()).status).toBe(200);
+      },
+    );
 
-    it('83: makes use 503 at a guarded route, without effect, and the proof stays', async () => {
+    it('is answered by 503 without effect when a guarded route meets it, and the proof stays (case 83)', async () => {
       const { id } = await http.confirmer.makeConfirmation({
         purpose: 'transfer',
         subject: 'ann',
@@ -222,7 +222,7 @@ describe.each(servers)('Refusals of the server on %s', (engine) => {
 
 describe.each(servers)('Isolation levels over HTTP on %s', (engine) => {
   it.each(ISOLATIONS)(
-    '40: parallel calls of three applications at %s answer what is documented, and one transfer happens',
+    'give the documented answers when three applications call in parallel at %s, and one transfer happens (case 40)',
     async (isolation) => {
       const database = await openDatabase(engine);
       const options = {

@@ -38,7 +38,7 @@ describe.each(servers)('Connections that are good for nothing any more, on %s', 
   const uses = async (ids: readonly string[]): Promise<Record<string, number>> =>
     tally(await Promise.all(ids.map((id) => outcomeOf(behind.test.confirmer.use(id)))));
 
-  it('83: answers that never come cost no connection for ever: the pool serves on without a restart', async () => {
+  it('are replaced when answers never come, and the pool serves on without a restart (case 83)', async () => {
     const ids = await proofs(POOL);
     // The network has forgotten these connections: no answer, and no reset either. New ones would be served.
     const trap = behind.proxy.trap(STATEMENTS.use, 'hold-request', POOL);
@@ -48,7 +48,7 @@ describe.each(servers)('Connections that are good for nothing any more, on %s', 
     expect(await uses(ids)).toEqual({ true: POOL });
   });
 
-  it('83: and the application can be shut down', async () => {
+  it('let the application shut down when answers never come (case 83)', async () => {
     const ids = await proofs(POOL);
     behind.proxy.trap(STATEMENTS.use, 'hold-request', POOL);
     expect(await uses(ids)).toEqual({ [UNAVAILABLE]: POOL });
@@ -56,7 +56,7 @@ describe.each(servers)('Connections that are good for nothing any more, on %s', 
     await expect(behind.test.app.close()).resolves.toBeUndefined();
   });
 
-  it('82: a owner of as many rows as the pool has connections does not exhaust it', async () => {
+  it('do not exhaust the pool when one owner has locked as many rows as it has connections (case 82)', async () => {
     const [free = '', ...locked] = await proofs(POOL + 1);
     const owner = behind.direct.dataSource.createQueryRunner();
     await owner.startTransaction();
@@ -72,7 +72,7 @@ describe.each(servers)('Connections that are good for nothing any more, on %s', 
     expect(outcome).toEqual({ true: 1 });
   });
 
-  it('82: whatever is locked, the server has no more sessions than the pool has places', async () => {
+  it('are no more sessions of the server than the pool has places when many rows are locked (case 82)', async () => {
     const owner = behind.direct.dataSource.createQueryRunner();
     const lock =
       engine === 'postgres'
@@ -106,7 +106,7 @@ describe.each(servers)('Connections that are good for nothing any more, on %s', 
     expect(await uses([free])).toEqual({ true: 1 });
   });
 
-  it('83: a failover that leaves open connections on a read-only server costs no call: each is closed, and new ones are made', async () => {
+  it('cost no call when a failover leaves them open on a read-only server: each is closed, and new ones are made (case 83)', async () => {
     const [id = ''] = await proofs(1);
     await Promise.all(Array.from({ length: POOL }, () => behind.test.dataSource.query('SELECT 1')));
     expect(behind.proxy.connections).toBe(POOL);
@@ -119,7 +119,7 @@ describe.each(servers)('Connections that are good for nothing any more, on %s', 
     expect(trap.caught).toBe(POOL);
   });
 
-  it('83: a server that accepts no writes at all is refused without end, and costs one connection for each call', async () => {
+  it('cost one connection for each call when the server accepts no writes, and each call is refused (case 83)', async () => {
     const [id = ''] = await proofs(1);
     const trap = behind.proxy.trap(
       STATEMENTS.use,

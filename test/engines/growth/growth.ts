@@ -255,7 +255,7 @@ describe('A cycle', () => {
     expect(joined.statements).toBeLessThan(1);
   });
 
-  it('the naive twin: find and save are more', async () => {
+  it('is more statements when it finds and saves, which is the naive twin', async () => {
     const naive = new NaiveConfirmer(test.dataSource.getRepository(ConfirmationRecord));
     const costs = await costsOf(test, 20, async () => {
       const { id } = await test.confirmer.makeConfirmation(MADE);
@@ -286,7 +286,7 @@ describe('HOT updates', () => {
     for (const share of Object.values(shares)) expect(share).toBeGreaterThanOrEqual(0.99);
   });
 
-  it('the twins: fuller pages, or an index on used_at, make them fewer, and the log longer', async () => {
+  it('are fewer, and the log is longer, when pages are fuller or used_at has an index, which are the naive twins', async () => {
     await rowsOf(`ALTER TABLE ${TABLE} SET (fillfactor = 70)`);
     const fuller = await hotShareOf(TABLE, () => times(2 * CYCLES, () => cycle(test), CALLERS));
     await rowsOf(`ALTER TABLE ${TABLE} SET (fillfactor = 50)`);
@@ -334,7 +334,7 @@ describe('The log of a cycle', () => {
     }
   });
 
-  it('the twin: ids in no order make it longer with every row', async () => {
+  it('is longer with every row when the ids are in no order, which is the naive twin', async () => {
     const id = (): string => randomBytes(18).toString('hex');
     const measured: number[] = [];
     await rowsOf(`CREATE TABLE twin (LIKE ${TABLE} INCLUDING ALL) WITH (fillfactor = 50)`);
@@ -384,7 +384,7 @@ describe('The generic plan of every statement that the library has prepared', ()
     for (const app of [test, single, limited]) expect(await detoursOf(app)).toEqual({});
   });
 
-  it('the twin: erase, which finds its rows by their subject, reads all of them', async () => {
+  it('reads all rows when erase finds its rows by their subject, which is the naive twin', async () => {
     await test.confirmer.erase({ subject: 'nobody' });
 
     const found = await detoursOf(test);

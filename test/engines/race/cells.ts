@@ -25,7 +25,7 @@ export interface Cell {
 
 export interface Skipped {
   readonly skipped: string;
-  /** The engine is there and has no such mode: nobody's mistake. */
+  /** The engine is there and has no such mode: that is no mistake of the machine. */
   readonly isMissingMode: boolean;
 }
 

@@ -168,7 +168,7 @@ export const CODE_SCENARIOS: readonly Scenario[] = [
     },
   },
   {
-    // Every application asks about all of them at once, each in another order: what goes together is never the same.
+    // Every application asks about all of them at once, each in another order: no two batches have the same calls.
     name: 'crowd',
     allowed: CROWD,
     needsLimits: false,

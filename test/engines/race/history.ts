@@ -29,7 +29,7 @@ function isTurnedAway(answer: Answer): boolean {
 }
 
 /**
- * A register that can be taken once: one call takes it, and nobody is turned away before that call began.
+ * A register that can be taken once: one call takes it, and no call is refused before that call began.
  *
  * @returns what no order of the calls explains.
  */

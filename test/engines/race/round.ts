@@ -16,7 +16,7 @@ export interface Round {
   readonly winners: number;
   /** What happened though it must never happen: all that a twin is judged by. */
   readonly harms: readonly string[];
-  /** What else is not as promised: nobody won, an answer that no order explains, an error that was not announced. */
+  /** What else is not as promised: no call won, an answer that no order explains, an error that was not announced. */
   readonly lapses: readonly string[];
 }
 

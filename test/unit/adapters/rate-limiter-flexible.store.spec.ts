@@ -161,7 +161,7 @@ describe('A limit store on rate-limiter-flexible', () => {
     expect(await secondsLeft(`${budget.key}:lock`)).toBe(100);
   });
 
-  it('keeps no owner beside a place that is gone before him', async () => {
+  it('keeps no owner beside a slot that is gone before it', async () => {
     const place = windowCharge(1, 1);
 
     await store.consume([place], newHolder());

@@ -82,7 +82,7 @@ describe('smsSegments', () => {
     expect(smsSegments(text)).toEqual({ alphabet, segments });
   });
 
-  it('twin: a count by length alone would miss the unit that an escape leaves unused', () => {
+  it('counts one segment more than the length alone gives when an escape leaves a unit unused', () => {
     const text = `${'a'.repeat(152)}€${'a'.repeat(152)}`;
     expect(Math.ceil((text.length + 1) / 153)).toBe(2);
     expect(smsSegments(text).segments).toBe(3);

@@ -31,7 +31,7 @@ describe('A registration', () => {
     expect(reads.mock.calls.length).toBeLessThan(MAX_READS);
   });
 
-  it('twin: would be found to read too much when a decoder reads all bytes for each byte', () => {
+  it('would be found to read too much when a decoder reads all bytes for each byte', () => {
     const reads = vi.spyOn(DataView.prototype, 'getUint8');
     const bytes = new DataView(new ArrayBuffer(1_024));
     for (let round = 0; round < bytes.byteLength; round += 1) {

@@ -39,7 +39,7 @@ describe('The library', () => {
     'wrong-credential',
     'wrong-user-handle',
   ])(
-    'twin: accepts by itself an assertion with the fault %s, which is refused here',
+    'accepts an assertion with the fault %s when it is asked alone, and this package refuses it',
     async (fault) => {
       const bench = await PasskeyBench.open();
       const passkey = await bench.enrol();
@@ -51,7 +51,7 @@ describe('The library', () => {
   );
 
   it.each(['cross-origin', 'top-origin'] as const)(
-    'twin: accepts by itself a registration with the fault %s, which is refused here',
+    'accepts a registration with the fault %s when it is asked alone, and this package refuses it',
     async (fault) => {
       const bench = await PasskeyBench.open();
       const response = bench.authenticator.create(bench.creationOptions(), fault);
