@@ -16,7 +16,7 @@ const NEST = join(ROOT, 'node_modules/@nestjs/cli/bin/nest.js');
 const START_WITHIN_MS = 600_000;
 const run = promisify(execFile);
 
-/** A newcomer's shell: nothing in it comes from this run of npm, and nobody said what `NODE_ENV` is. */
+/** A newcomer's shell: nothing in it comes from this run of npm, and `NODE_ENV` is not set. */
 const environment = Object.fromEntries(
   Object.entries(process.env).filter(
     ([name]) => !/^(npm_|NODE_ENV$|NODE_OPTIONS$|TWO_FACTOR_|INIT_CWD$|PORT$)/i.test(name),
@@ -77,7 +77,7 @@ async function freePort() {
   return typeof address === 'object' && address ? address.port : 0;
 }
 
-/** When somebody listens on the port. */
+/** Resolves as soon as a server accepts a connection on the port. */
 async function accepts(/** @type {number} */ port) {
   for (const end = performance.now() + START_WITHIN_MS; performance.now() < end;) {
     const socket = connect(port, 'localhost');
@@ -89,7 +89,7 @@ async function accepts(/** @type {number} */ port) {
     if (isOpen) return;
     await sleep(100);
   }
-  throw new Error(`Nobody listens on ${port}.`);
+  throw new Error(`No server listens on ${port}.`);
 }
 
 /** The server, once it says that it is up, with all that it has said. */
@@ -166,7 +166,7 @@ async function newcomer(/** @type {string} */ folder) {
   const here = (/** @type {string} */ command) =>
     fill(command, /localhost:3000/, `localhost:${port}`);
 
-  // Not the newcomer's: for him it is in the registry.
+  // This step is not the newcomer's, who installs the package from the registry.
   const pack = `npm pack --silent --pack-destination ${folder}`;
   const tarball = join(folder, (await shell(pack, ROOT)).trim().split('\n').at(-1) ?? '');
 
