@@ -20,6 +20,7 @@ export const EXTENDED = [
   'test/unit/options/secret-strength.spec.ts',
   'test/hostile/fuzz.spec.ts',
   'test/package/published.spec.ts',
+  'test/package/release.spec.ts',
   'test/docs/documented.spec.ts',
   'test/docs/front-end.spec.ts',
   'test/docs/guide-series.spec.ts',

@@ -8,16 +8,6 @@ export type SqlValue = string | number | null;
 /** The named values of one execution. */
 export type SqlValues = Readonly<Record<string, SqlValue>>;
 
-/** Statements by name, whose text is built when one is first needed. */
-export function statementsByName(engine: Engine): (name: string, sql: () => string) => Statement {
-  const known = new Map<string, Statement>();
-  return (name, sql) => {
-    const statement = known.get(name) ?? new Statement(engine, sql());
-    known.set(name, statement);
-    return statement;
-  };
-}
-
 /** SQL with named placeholders, compiled to the placeholders of the driver when it is first used. */
 export class Statement {
   #cached: Compiled | undefined;
