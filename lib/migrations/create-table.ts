@@ -151,9 +151,8 @@ async function lockMigrations(queryRunner: QueryRunner): Promise<() => Promise<u
 
 function lockedError(): TwoFactorConfigurationError {
   return new TwoFactorConfigurationError(
-    `The lock ${LOCK.name} was not free within ${LOCK.seconds} seconds, so that another instance is still running the migrations ` +
-      `or has hung. Start this one again once it has ended; SELECT IS_USED_LOCK('${LOCK.name}') names the connection that has the ` +
-      'lock, and KILL ends it.',
+    `The lock ${LOCK.name} was not free within ${LOCK.seconds} seconds: start again when the other migrations have ended, or end the ` +
+      `connection that SELECT IS_USED_LOCK('${LOCK.name}') names.`,
   );
 }
 

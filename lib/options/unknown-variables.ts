@@ -26,24 +26,14 @@ export function unknownVariables(environment: NodeJS.ProcessEnv): readonly Unkno
 
 function nearestTo(variable: string): string {
   const spelt = variable.toUpperCase();
-  const byDistance = KNOWN.map((known) => ({
-    known,
-    // The beginning of a name, such as TWO_FACTOR_TTL, lacks many characters and is no other name for that.
-    distance: known.startsWith(spelt) ? 0 : distanceOf(spelt, known),
-  }));
-  return byDistance.toSorted((one, other) => one.distance - other.distance)[0]!.known;
+  const bySimilarity = KNOWN.map((known) => ({ known, similarity: similarityOf(spelt, known) }));
+  return bySimilarity.toSorted((one, other) => other.similarity - one.similarity)[0]!.known;
 }
 
-/** How many characters must be added, removed or replaced to make one text of the other (Levenshtein). */
-function distanceOf(one: string, other: string): number {
-  let row = Array.from({ length: other.length + 1 }, (_, index) => index);
-  for (let index = 0; index < one.length; index += 1) {
-    const next = [index + 1];
-    for (let place = 0; place < other.length; place += 1) {
-      const replaced = row[place]! + Number(one[index] !== other[place]);
-      next.push(Math.min(replaced, row[place + 1]! + 1, next[place]! + 1));
-    }
-    row = next;
-  }
-  return row[other.length]!;
+/** How many characters both texts begin with, and how many they end with. */
+function similarityOf(one: string, other: string): number {
+  let [start, end] = [0, 0];
+  while (start < one.length && one[start] === other[start]) start += 1;
+  while (end < one.length && one.at(-1 - end) === other.at(-1 - end)) end += 1;
+  return start + end;
 }

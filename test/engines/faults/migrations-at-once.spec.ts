@@ -121,7 +121,7 @@ describe.each(servers)('Migrations of four processes at once on %s', (engine) =>
       );
 
       await expect(dataSource.runMigrations()).rejects.toThrow(
-        /The lock two_factor_migrations was not free .*IS_USED_LOCK\('two_factor_migrations'\) names/,
+        /The lock two_factor_migrations was not free .*SELECT IS_USED_LOCK\('two_factor_migrations'\) names/,
       );
       expect(await dataSource.query("SHOW TABLES LIKE 'two_factor%'")).toEqual([]);
 
