@@ -2,8 +2,9 @@ import { ConsoleLogger } from '@nestjs/common';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 
 import { emailBackend } from '../../lib/backends/email/index.js';
+import { mailError } from '../../lib/backends/email/mail-error.js';
 import { smtpFaultOf, type SmtpFault } from '../../lib/backends/email/smtp-answer.js';
-import { defineSender, type TwoFactorError } from '../../lib/index.js';
+import { defineSender, type Delivery, type TwoFactorError } from '../../lib/index.js';
 import { drawCanaryCode } from '../support/canaries.js';
 import {
   startScriptedSmtpServer,
@@ -113,6 +114,21 @@ describe('the answer of a mail server', () => {
     const error = await refusedBy('END', `554 5.7.1 The words "code ${CODE}" look like spam`);
     expect(logged[0]).toContain('The words "code ***" look like spam');
     expect(error.message).not.toContain(CODE);
+  });
+});
+
+describe('a fault of the account', () => {
+  const delivery = { name: 'default', code: CODE, token: RECIPIENT } as Delivery;
+
+  it.each([
+    // A stranger who gives an address that a server misreads must not stop a failover chain for all others.
+    ['at the command that names the recipient', 'RCPT TO', '500 5.5.2 Error: bad syntax', false],
+    ['before it', 'EHLO', '502 5.5.2 Error: command not recognized', true],
+    ['at the login', 'AUTH PLAIN', '535 5.7.8 Error: authentication failed', true],
+  ])('says whether all recipients are concerned, %s: %s, %s, %s', (_, command, response, concernsAll) => {
+    const responseCode = Number(response.slice(0, 3));
+    const thrown = Object.assign(new Error(response), { command, response, responseCode });
+    expect(mailError(thrown, delivery)).toMatchObject({ kind: 'ours', concernsAll });
   });
 });
 
