@@ -125,11 +125,14 @@ describe('a fault of the account', () => {
     ['at the command that names the recipient', 'RCPT TO', '500 5.5.2 Error: bad syntax', false],
     ['before it', 'EHLO', '502 5.5.2 Error: command not recognized', true],
     ['at the login', 'AUTH PLAIN', '535 5.7.8 Error: authentication failed', true],
-  ])('says whether all recipients are concerned, %s: %s, %s, %s', (_, command, response, concernsAll) => {
-    const responseCode = Number(response.slice(0, 3));
-    const thrown = Object.assign(new Error(response), { command, response, responseCode });
-    expect(mailError(thrown, delivery)).toMatchObject({ kind: 'ours', concernsAll });
-  });
+  ])(
+    'says whether all recipients are concerned, %s: %s, %s, %s',
+    (_, command, response, concernsAll) => {
+      const responseCode = Number(response.slice(0, 3));
+      const thrown = Object.assign(new Error(response), { command, response, responseCode });
+      expect(mailError(thrown, delivery)).toMatchObject({ kind: 'ours', concernsAll });
+    },
+  );
 });
 
 describe('smtpFaultOf', () => {
