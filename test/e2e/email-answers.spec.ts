@@ -214,6 +214,24 @@ describe('a mail server that gives no answer', () => {
   });
 });
 
+describe('a fault of the account', () => {
+  const delivery = { name: 'default', code: CODE, token: RECIPIENT } as Delivery;
+
+  it.each([
+    // A stranger who gives an address that a server misreads must not stop a failover chain for all others.
+    ['at the command that names the recipient', 'RCPT TO', '500 5.5.2 Error: bad syntax', false],
+    ['before it', 'EHLO', '502 5.5.2 Error: command not recognized', true],
+    ['at the login', 'AUTH PLAIN', '535 5.7.8 Error: authentication failed', true],
+  ])(
+    'says whether all recipients are concerned, %s: %s, %s, %s',
+    (_, command, response, concernsAll) => {
+      const responseCode = Number(response.slice(0, 3));
+      const thrown = Object.assign(new Error(response), { command, response, responseCode });
+      expect(mailError(thrown, delivery)).toMatchObject({ kind: 'ours', concernsAll });
+    },
+  );
+});
+
 describe('smtpFaultOf', () => {
   const faultOf = (members: object): SmtpFault =>
     smtpFaultOf(Object.assign(new Error('x'), members));
