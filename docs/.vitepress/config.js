@@ -1,9 +1,10 @@
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join, posix } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 import { defineConfig } from 'vitepress';
 
+import { repositoryOf } from '../../build/release.js';
 import { COPIES } from '../generate/pages.js';
 
 const DOCS = fileURLToPath(new URL('..', import.meta.url));
@@ -241,7 +242,10 @@ function nameColumns(md) {
   });
 }
 
-/** Pages are read on the site, in the repository and in the package: links out of `docs/` lead to their copies on the site. */
+/**
+ * Pages are read on the site, in the repository and in the package: links out of `docs/` lead to their copies on the site, and links to
+ * tests to the repository. Until package.json has its address, the words of these stand on the site without a link.
+ */
 function mapLinks(md) {
   md.core.ruler.push('links-out-of-docs', ({ tokens, env }) => {
     for (const token of tokens.flatMap(({ children }) => children ?? [])) {
@@ -250,9 +254,30 @@ function mapLinks(md) {
       const here = posix.join('docs', posix.dirname(env.relativePath ?? ''));
       const [target, anchor] = posix.join(here, href).split('#');
       if (target.startsWith('docs/')) continue;
+      if (target.startsWith('test/')) {
+        linkToRepository(token, target, env.relativePath);
+        continue;
+      }
       const copy = COPIES[target];
       if (copy === undefined) throw new Error(`${env.relativePath}: the site has no ${target}.`);
       token.attrSet('href', `/${copy}${anchor === undefined ? '' : `#${anchor}`}`);
     }
   });
+}
+
+function linkToRepository(token, target, page) {
+  if (!existsSync(join(DOCS, '..', target))) throw new Error(`${page}: there is no ${target}.`);
+  const repository = addressOfRepository();
+  if (repository !== undefined) token.attrSet('href', `${repository}/blob/HEAD/${target}`);
+  // The end of the link is a token of its own with the same name, so that the name stays: an anchor without an address is text.
+  else token.attrs = [['title', target]];
+}
+
+/** What `build/release.js` reads too, which refuses to publish without it. */
+function addressOfRepository() {
+  try {
+    return repositoryOf(JSON.parse(readFileSync(join(DOCS, '../package.json'), 'utf8')));
+  } catch {
+    return undefined;
+  }
 }
