@@ -1,9 +1,10 @@
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join, posix } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 import { defineConfig } from 'vitepress';
 
+import { repositoryOf } from '../../build/release.js';
 import { COPIES } from '../generate/pages.js';
 
 const DOCS = fileURLToPath(new URL('..', import.meta.url));
@@ -78,7 +79,7 @@ export default defineConfig({
   head: [['link', { rel: 'icon', href: 'data:,' }]],
   markdown: { config: extendMarkdown },
   themeConfig: {
-    search: { provider: 'local' },
+    search: { provider: 'local', options: { miniSearch: { searchOptions: { boostDocument } } } },
     outline: [2, 3],
     nav: [
       page('Start', '/start'),
@@ -193,6 +194,15 @@ function exportsBelow(folder) {
   });
 }
 
+/**
+ * Who searches for "TOTP" wants the guide before the reference of the function `totp`, whose title is nearer to the word. The browser gets
+ * the source of this function, so that it uses nothing from outside of it.
+ */
+function boostDocument(path) {
+  if (path.startsWith('/reference/') || path.startsWith('/project/')) return 0.2;
+  return path.startsWith('/guides/') ? 2 : 1;
+}
+
 function extendMarkdown(md) {
   mapLinks(md);
   nameColumns(md);
@@ -242,7 +252,10 @@ function nameColumns(md) {
   });
 }
 
-/** Pages are read on the site, in the repository and in the package: links out of `docs/` lead to their copies on the site. */
+/**
+ * Pages are read on the site, in the repository and in the package: links out of `docs/` lead to their copies on the site, and links to
+ * tests to the repository. Until package.json has its address, the words of these stand on the site without a link.
+ */
 function mapLinks(md) {
   md.core.ruler.push('links-out-of-docs', ({ tokens, env }) => {
     for (const token of tokens.flatMap(({ children }) => children ?? [])) {
@@ -251,9 +264,30 @@ function mapLinks(md) {
       const here = posix.join('docs', posix.dirname(env.relativePath ?? ''));
       const [target, anchor] = posix.join(here, href).split('#');
       if (target.startsWith('docs/')) continue;
+      if (target.startsWith('test/')) {
+        linkToRepository(token, target, env.relativePath);
+        continue;
+      }
       const copy = COPIES[target];
       if (copy === undefined) throw new Error(`${env.relativePath}: the site has no ${target}.`);
       token.attrSet('href', `/${copy}${anchor === undefined ? '' : `#${anchor}`}`);
     }
   });
+}
+
+function linkToRepository(token, target, page) {
+  if (!existsSync(join(DOCS, '..', target))) throw new Error(`${page}: there is no ${target}.`);
+  const repository = addressOfRepository();
+  if (repository !== undefined) token.attrSet('href', `${repository}/blob/HEAD/${target}`);
+  // The end of the link is a token of its own with the same name, so that the name stays: an anchor without an address is text.
+  else token.attrs = [['title', target]];
+}
+
+/** What `build/release.js` reads too, which refuses to publish without it. */
+function addressOfRepository() {
+  try {
+    return repositoryOf(JSON.parse(readFileSync(join(DOCS, '../package.json'), 'utf8')));
+  } catch {
+    return undefined;
+  }
 }

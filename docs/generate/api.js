@@ -47,6 +47,8 @@ export async function writeApi(source) {
     useHTMLEncodedBrackets: true,
     parametersFormat: 'table',
     interfacePropertiesFormat: 'table',
+    // Which interface a member comes from is no use to a reader, and a fifth column does not fit on a tablet.
+    tableColumnSettings: { hideOverrides: true, hideInherited: true },
     entryFileName: 'index',
   });
   // Nest calls most constructors, with arguments that are not public. Only errors and documented ones keep theirs. This must

@@ -8,8 +8,10 @@ import {
   type Type,
 } from '@nestjs/common';
 
+import { TwoFactorConfigurationError } from '../errors/index.js';
 import { refuseUnknown } from '../options/index.js';
 import { FactorsController } from './factors.controller.js';
+import { methodsOfRoute } from './json-route.decorator.js';
 import type { LanguageResolver } from './language.js';
 import { TwoFactorController } from './two-factor.controller.js';
 
@@ -25,6 +27,11 @@ export interface ControllerOptions {
   readonly version?: NestControllerOptions['version'];
   /** Guards of all routes; they run in this order, after the check of the content type. @default [] */
   readonly guards?: readonly (Type<CanActivate> | CanActivate)[] | undefined;
+  /**
+   * Guards of `request-confirmation` alone, such as a CAPTCHA before an anonymous request; they run in this order, after `guards`.
+   * @default []
+   */
+  readonly requestGuards?: readonly (Type<CanActivate> | CanActivate)[] | undefined;
   /** Interceptors of all routes. @default [] */
   readonly interceptors?: readonly (Type<NestInterceptor> | NestInterceptor)[] | undefined;
   /**
@@ -42,6 +49,7 @@ const KNOWN = [
   'path',
   'version',
   'guards',
+  'requestGuards',
   'interceptors',
   'decorators',
   'language',
@@ -50,10 +58,14 @@ const KNOWN = [
 /** Creates a class for each module, because two instances of the module may have different paths and guards. */
 export function createTwoFactorController(options: ControllerOptions): Type<TwoFactorController> {
   refuseUnknown('member of controller:', options, KNOWN);
+  assertGuards('guards', options.guards);
+  assertGuards('requestGuards', options.requestGuards);
   class ConfiguredTwoFactorController extends TwoFactorController {
     protected override readonly language = options.language;
   }
-  return configured(ConfiguredTwoFactorController, TwoFactorController.name, options);
+  const type = configured(ConfiguredTwoFactorController, TwoFactorController.name, options);
+  if (options.requestGuards) guardRoute(type, 'requestConfirmation', options.requestGuards);
+  return type;
 }
 
 /** Does the same as `createTwoFactorController`, for the routes of the factors. */
@@ -71,4 +83,44 @@ function configured<T>(type: Type<T>, name: string, options: ControllerOptions):
   UseInterceptors(...interceptors)(type);
   for (const decorate of decorators) decorate(type);
   return type;
+}
+
+/**
+ * Adds guards to one route. Nest keeps the guards of a method on its function, which all subclasses inherit, so that this class gets
+ * functions of its own: otherwise a second module would have the guards too.
+ */
+function guardRoute(
+  type: Type<TwoFactorController>,
+  route: keyof TwoFactorController,
+  guards: readonly (Type<CanActivate> | CanActivate)[],
+): void {
+  const prototype = type.prototype as Record<string, (...values: unknown[]) => unknown>;
+  for (const method of methodsOfRoute(route)) {
+    const inherited = prototype[method]!;
+    const own = function (this: unknown, ...values: unknown[]): unknown {
+      return inherited.apply(this, values);
+    };
+    Object.defineProperty(own, 'name', { value: inherited.name });
+    for (const key of Reflect.getMetadataKeys(inherited) as unknown[]) {
+      Reflect.defineMetadata(key, Reflect.getMetadata(key, inherited), own);
+    }
+    const descriptor = { value: own, writable: true, configurable: true };
+    Object.defineProperty(prototype, method, descriptor);
+    UseGuards(...guards)(prototype, method, descriptor);
+  }
+}
+
+/** @throws TwoFactorConfigurationError for anything but a list of guards: a guard that is not there would leave the route open. */
+function assertGuards(member: 'guards' | 'requestGuards', guards: unknown): void {
+  if (guards === undefined || (Array.isArray(guards) && guards.every(isGuard))) return;
+  throw new TwoFactorConfigurationError(
+    `The option controller.${member} is no list of guards: give classes or objects with canActivate, as in ` +
+      `[SignedInGuard]. A class is undefined where two files import each other.`,
+  );
+}
+
+/** An arrow function has no prototype: Nest could not construct it. */
+function isGuard(guard: unknown): boolean {
+  if (typeof guard === 'function') return guard.prototype !== undefined;
+  return typeof (guard as CanActivate | null | undefined)?.canActivate === 'function';
 }

@@ -60,7 +60,7 @@ export function JsonRoute(
     const twin = function (this: JsonController, request: object): Promise<unknown> {
       return handler.call(this, request);
     };
-    const twinName = `${name}WithSlash`;
+    const [, twinName] = methodsOfRoute(name);
     applyDecorators(
       // Nest removes one slash.
       Post(`${path}//`),
@@ -72,6 +72,11 @@ export function JsonRoute(
     )(target, twinName, defineRoute(target, twinName, name, twin));
     descriptor.value = handler;
   };
+}
+
+/** The names of the two methods of a route: the decorated one, and the one for the slash. */
+export function methodsOfRoute(name: string): readonly [plain: string, withSlash: string] {
+  return [name, `${name}WithSlash`];
 }
 
 /** @param shown The name of the function. Throttlers count by it, so that both methods of a route share one count. */

@@ -1,6 +1,12 @@
 import type { Logger } from '@nestjs/common';
 
-import { messageAndCauseOf, TwoFactorError, TwoFactorUnknownSecretError } from '../errors/index.js';
+import {
+  messageAndCauseOf,
+  TwoFactorError,
+  TwoFactorNoSubjectError,
+  TwoFactorUnknownSecretError,
+} from '../errors/index.js';
+import { showsReasons } from '../options/index.js';
 import type { Problem } from './problem.js';
 
 /** The problems that are in the log. The guard and a filter both report a refusal, and each works without the other. */
@@ -17,7 +23,19 @@ export function logRefusal(logger: Logger, problem: Problem, exception: Error): 
   const error = exception.cause instanceof TwoFactorError ? exception.cause : exception;
   const line = `${instance} ${error.name}: ${messageAndCauseOf(error)}`;
   if (status >= 500) logger.error(line);
-  // No client can cause it: a secret was removed too early, or instances have different ones.
-  else if (error instanceof TwoFactorUnknownSecretError) logger.warn(line);
+  else if (isWarning(error)) logger.warn(line);
   else logger.debug(line);
+}
+
+/** The sentences about a caller without a subject that were warnings. There is one for each purpose. */
+const warned = new Set<string>();
+
+function isWarning(error: Error): boolean {
+  // No client can cause it: a secret was removed too early, or instances have different ones.
+  if (error instanceof TwoFactorUnknownSecretError) return true;
+  // In production these are visitors without a session. A developer has more likely forgotten the sign-in, and sees no debug log.
+  const isNew = error instanceof TwoFactorNoSubjectError && !warned.has(error.message);
+  if (!isNew || !showsReasons()) return false;
+  warned.add(error.message);
+  return true;
 }

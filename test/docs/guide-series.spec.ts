@@ -53,8 +53,8 @@ describe.sequential('The guides, in order', () => {
     },
   );
 
-  it('leaves an application that passes the test of its guides', async () => {
-    expect(await bank.test()).toMatch(/Tests\s+1 passed/);
+  it('leaves an application that passes the tests of its guides', async () => {
+    expect(await bank.test()).toMatch(/Tests\s+2 passed/);
   });
 });
 

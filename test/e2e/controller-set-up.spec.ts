@@ -15,7 +15,7 @@ import { FastifyAdapter } from '@nestjs/platform-fastify';
 import { tap, type Observable } from 'rxjs';
 import { describe, expect, it } from 'vitest';
 
-import { TwoFactorModule } from '../../lib/index.js';
+import { TwoFactorModule, type TwoFactorModuleOptions } from '../../lib/index.js';
 import { drawCanaryCode } from '../support/canaries.js';
 import { adapters, startHttpApp, type Answer, type HttpTestApp } from '../support/http.js';
 import { SECRET } from '../support/test-app.js';
@@ -178,7 +178,7 @@ describe.each(adapters)('The set-up of the controller on $name', ({ create }) =>
     await expect(
       withApp({ adapter: create(), options: { controller } }, async () => undefined),
     ).rejects.toThrow(
-      'There is no member of controller: guard. Known: decorators, guards, interceptors, language, path, version.',
+      'There is no member of controller: guard. Known: decorators, guards, interceptors, language, path, requestGuards, version.',
     );
   });
 
@@ -223,6 +223,83 @@ describe.each(adapters)('The set-up of the controller on $name', ({ create }) =>
         );
       },
     );
+  });
+
+  it('runs the guards of requests on that route alone, after the guards of all routes', async () => {
+    const seen: string[] = [];
+    const noted = (name: string): CanActivate => ({
+      canActivate: () => seen.push(name) > 0,
+    });
+    const controller = {
+      guards: [noted('all')],
+      requestGuards: [Doorman, noted('request')],
+      decorators: [SetMetadata('password', 'sesame')],
+    };
+    await withApp({ adapter: create(), options: { controller } }, async (app) => {
+      for (const slash of ['', '/']) {
+        const path = `/2factor/request-confirmation${slash}`;
+        const body = { token: 'ann@example.com' };
+        const refused = await app.post(path, body);
+        expect(refused).toMatchObject({ status: 403, body: { message: 'Who are you?' } });
+        expect(app.inbox.deliveries).toHaveLength(slash === '' ? 0 : 2);
+        expect(seen.splice(0)).toStrictEqual(['all']);
+
+        const asked = await app.post(path, body, { 'x-password': 'sesame' });
+        expect(asked).toMatchObject({ status: 200 });
+        expect(seen.splice(0)).toStrictEqual(['all', 'request']);
+
+        const { id } = asked.body as { id: string };
+        app.clock.advance(30);
+        for (const [route, more] of [
+          ['resend', {}],
+          ['check', {}],
+          ['confirm', { code: app.inbox.lastCode }],
+        ] as const) {
+          const answer = await app.post(`/2factor/${route}${slash}`, { id, ...more });
+          expect([route, answer.status]).toStrictEqual([route, 200]);
+        }
+        expect(seen.splice(0)).toStrictEqual(['all', 'all', 'all']);
+      }
+    });
+  });
+
+  it('shares the guards of requests with no second module', async () => {
+    const second = TwoFactorModule.forRoot({
+      secret: SECRET,
+      isGlobal: false,
+      autoPurge: false,
+      codeGenerator: drawCanaryCode,
+      senders: { default: { backend: () => () => undefined } },
+      controller: { path: 'open' },
+    });
+    const controller = {
+      path: 'closed',
+      requestGuards: [Doorman],
+      decorators: [SetMetadata('password', 'sesame')],
+    };
+    await withApp(
+      { adapter: create(), imports: [second], options: { controller } },
+      async (app) => {
+        const body = { token: 'ann@example.com' };
+        const closed = await app.post('/closed/request-confirmation', body);
+        const open = await app.post('/open/request-confirmation', body);
+        expect([closed.status, open.status]).toStrictEqual([403, 200]);
+      },
+    );
+  });
+
+  it.each([
+    ['a class that is undefined', [undefined]],
+    ['an arrow function', [() => false]],
+    ['an object without canActivate', [{}]],
+    ['a class alone', Doorman],
+  ])('is refused when its guards of requests are %s', async (_, guards) => {
+    for (const member of ['guards', 'requestGuards']) {
+      const options = { controller: { [member]: guards } } as unknown as TwoFactorModuleOptions;
+      await expect(withApp({ adapter: create(), options }, async () => undefined)).rejects.toThrow(
+        `The option controller.${member} is no list of guards`,
+      );
+    }
   });
 
   it.each<[string, (app: INestApplication) => unknown]>([

@@ -410,6 +410,41 @@ describe('docs/misconfigurations.md', () => {
     );
   });
 
+  it('reports number 8 as a warning in development, once for each purpose', async () => {
+    vi.stubEnv('NODE_ENV', 'development');
+    const { transfer } = purposes;
+    const app = await start({
+      options: { controller: true, purposes: { transfer, 'transfer-abroad': transfer } },
+    });
+    const warnings = linesAt('warn');
+    const details = linesAt('debug');
+    for (const purpose of ['transfer', 'transfer', 'transfer-abroad', 'transfer']) {
+      const body = { purpose, details: { amount: '10.00' } };
+      expect((await app.post('/2factor/request-confirmation', body)).status).toBe(403);
+    }
+
+    const row = rows.find(({ number }) => number === 8)!;
+    const said = warnings.map((line) => line.split(' TwoFactorNoSubjectError: ')[1]);
+    const abroad = row.sentence.replace('"transfer"', '"transfer-abroad"');
+    expect(said).toEqual([row.sentence, abroad]);
+    expect(details.filter((line) => line.includes(row.sentence))).toHaveLength(2);
+  });
+
+  it('reports number 8 as no warning in production', async () => {
+    vi.stubEnv('NODE_ENV', 'production');
+    const warnings = linesAt('warn');
+    await saidOfMissingSignIn();
+    expect(warnings.filter((line) => line.includes('returned nothing'))).toEqual([]);
+  });
+
+  it.each([undefined, '', 'staging'])('reports number 9 with NODE_ENV=%s too', async (value) => {
+    const row = rows.find(({ number }) => number === 9)!;
+    const plant = { options: { secret: undefined }, environment: { NODE_ENV: value } };
+    const error = await stopped(plant, row);
+    expect(error).toBeInstanceOf(TwoFactorConfigurationError);
+    assertSaid(error.message, row, plant);
+  });
+
   it('reports number 18 with its sentence also where no migration of this package is run', async () => {
     const row = rows.find(({ number }) => number === 18)!;
     const plant = { ...PLANTS[18], dataSource: { autoLoadEntities: false, migrations: [] } };
