@@ -1,12 +1,37 @@
 // The account of a customer who is signed in.
 
-import { byId, call, callWith, complain, element, onClick, onSubmit, say, show } from './api.js';
+import {
+  byId,
+  call,
+  callWith,
+  complain,
+  element,
+  isSignedOut,
+  onClick,
+  onLeave,
+  onSubmit,
+  say,
+  show,
+  showAway,
+} from './api.js';
 import { begin, define, proven } from './tasks.js';
 
 let account;
+/** The confirmations by which the listed transfers were made. */
+let usedConfirmations = new Set();
 
+/**
+ * @param message what was done. It is also said when the account cannot be read: a customer who reads only of that failure would do it
+ * again.
+ */
 export async function showAccount(message) {
-  await refreshAccount();
+  try {
+    await refreshAccount();
+  } catch (error) {
+    if (message === '' || isSignedOut(error)) throw error;
+    showAway(message);
+    return;
+  }
   show('account');
   say(message);
 }
@@ -18,6 +43,7 @@ export async function refreshAccount() {
     call('GET', '/api/v1/sessions'),
   ]);
   account = me;
+  usedConfirmations = new Set(transfers.map(({ confirmationId }) => confirmationId));
   byId('account-email').textContent = me.email;
   byId('balance').textContent = `${me.balance} EUR`;
   byId('phone').textContent = me.phone ?? 'None yet. With one, codes can come as text messages.';
@@ -30,6 +56,16 @@ export async function refreshAccount() {
   byId('sessions').replaceChildren(...sessions.map(sessionItem));
   byId('end-others').hidden = sessions.length < 2;
 }
+
+onLeave(() => {
+  account = undefined;
+  lastTransfer = undefined;
+  usedConfirmations = new Set();
+  for (const id of ['account-email', 'balance', 'phone', 'transfers', 'sessions']) {
+    byId(id).replaceChildren();
+  }
+  byId('again').hidden = true;
+});
 
 function transferItem({ direction, counterparty, amount, createdAt }) {
   const day = new Date(createdAt).toLocaleDateString();
@@ -94,14 +130,28 @@ define('transfer', {
   title: 'Confirm the transfer',
   shown: ({ payee, amount }) => ({ Payee: payee, Amount: `${amount} EUR` }),
   request: ({ way, payee, amount }) => ({ purpose: 'transfer', way, details: { payee, amount } }),
+  restore: ({ payee, amount }) => {
+    byId('transfer-payee').value = payee;
+    byId('transfer-amount').value = amount;
+  },
   finish: async (confirmationId, { payee, amount }) => {
-    const details = { payee, amount };
-    await pay({ details, confirmationId });
-    lastTransfer = { details, confirmationId };
+    const transfer = { details: { payee, amount }, confirmationId };
+    await pay(transfer);
+    return transfer;
+  },
+  done: async (transfer, { payee, amount }) => {
+    lastTransfer = transfer;
     byId('again').hidden = false;
     byId('transfer-form').reset();
     await showAccount(`Paid ${amount} EUR to ${payee}.`);
   },
+  lookUp: async (confirmationId) => {
+    await refreshAccount();
+    const isPaid = usedConfirmations.has(confirmationId);
+    if (isPaid) byId('transfer-form').reset();
+    return isPaid;
+  },
+  doneBefore: 'This was done before. Look at your transfers.',
 });
 
 onSubmit(byId('transfer-form'), async ({ payee, amount, way }) => {
@@ -144,9 +194,16 @@ define('new-phone', {
   finish: async (held, { phone, agreed }, password) => {
     const body = { phone, password, phoneConfirmationId: held };
     await callWith(agreed, 'PUT', '/api/v1/me/phone', body);
+  },
+  done: async () => {
     byId('phone-form').reset();
     await showAccount('Your phone number is changed. All other browsers are signed out.');
   },
+  lookUp: async (_, { phone }) => {
+    await refreshAccount();
+    return account.phone === phone;
+  },
+  doneBefore: 'This was done before. Look at your phone number.',
 });
 
 onSubmit(byId('phone-form'), ({ phone, password, way }) => {
@@ -163,6 +220,8 @@ define('password', {
   passwordField: 'old-password',
   finish: async (confirmationId, _, { password, newPassword }) => {
     await callWith(confirmationId, 'PUT', '/api/v1/me/password', { password, newPassword });
+  },
+  done: async () => {
     byId('password-form').reset();
     await showAccount('Your password is changed. All other browsers are signed out.');
   },

@@ -2,7 +2,9 @@
 
 export const byId = (id) => document.getElementById(id);
 
-const SECTIONS = ['sign-in', 'sign-up', 'code', 'account', 'security', 'app', 'recovery'];
+const SECTIONS = ['sign-in', 'sign-up', 'code', 'account', 'security', 'app', 'recovery', 'away'];
+/** The code is restored from its task. What the server could not tell is asked for again. */
+const NOT_RESTORED = new Set(['code', 'away']);
 const VIEW = 'bank-view';
 const status = byId('status');
 
@@ -10,6 +12,7 @@ const status = byId('status');
 const WORDS = {
   'invalid-request': 'That cannot be right. Please check it.',
   'no-subject': 'Please sign in again.',
+  'sign-in-required': 'Please sign in again.',
   'confirmation-required': 'This needs a new confirmation. Please start again.',
   'confirmation-used': 'Refused: this confirmation is already used.',
   'not-found': 'This is no longer known. Please start again.',
@@ -25,6 +28,8 @@ const WORDS = {
   conflict: 'Your account was changed meanwhile. Please try again.',
   'code-mismatch': 'That was refused. Please try again.',
   'passkey-unanswered': 'No passkey was used. Please try again.',
+  // The reason of a passkey that was not created.
+  InvalidStateError: 'This device has a passkey of this account already.',
   'send-failed': 'The code could not be sent. Please try again in a moment.',
   unreachable: 'The server does not answer. Please try again.',
 };
@@ -35,31 +40,49 @@ const AT_ONCE = 10;
 /** The time after a wait. Unlike its seconds it stays right while it is read. */
 const timeIn = (seconds) => new Date(Date.now() + seconds * 1_000).toLocaleTimeString();
 
+/** What the bank and the routes of nestjs-two-factor refuse when the session has ended. */
+const SIGNED_OUT = new Set(['sign-in-required', 'no-subject']);
+
+export const isSignedOut = ({ slug }) => SIGNED_OUT.has(slug);
+
 /** Something that the customer reads: what the server refused, or that it did not answer. */
 class Refusal extends Error {
   constructor(problem) {
     // A refusal of the bank itself brings its own sentence.
-    const { error, title, details, retryAfter = 0 } = problem.document ?? problem;
-    const sentence = WORDS[error] ?? title ?? 'Something went wrong. Please try again.';
+    const { error, reason, status, title, details, retryAfter = 0 } = problem.document ?? problem;
+    const sentence =
+      WORDS[reason] ?? WORDS[error] ?? title ?? 'Something went wrong. Please try again.';
     super(
       `${sentence}${retryAfter > AT_ONCE ? ` You can try again after ${timeIn(retryAfter)}.` : ''}`,
     );
     this.slug = error;
     this.details = details;
+    /**
+     * Whether nothing was done: the server has refused, or the person gave no passkey. After every other failure, such as an answer
+     * that was lost or the 502 of a proxy, the server may have acted.
+     */
+    this.hasNoEffect =
+      error === 'passkey-unanswered' ||
+      (error !== undefined && error !== 'unexpected-answer' && status >= 400 && status < 500);
   }
 }
 
 /** @throws Refusal for what is no success. */
 export async function call(method, path, body, headers = {}) {
-  const response = await fetch(path, {
-    method,
-    headers: { ...(body && { 'Content-Type': 'application/json' }), ...headers },
-    ...(body && { body: JSON.stringify(body) }),
-  }).catch(() => {
+  let response;
+  let answer;
+  try {
+    response = await fetch(path, {
+      method,
+      headers: { ...(body && { 'Content-Type': 'application/json' }), ...headers },
+      ...(body && { body: JSON.stringify(body) }),
+    });
+    const text = await response.text();
+    answer = text === '' ? {} : JSON.parse(text);
+  } catch {
+    // Also for an answer that broke off, and for the page of a proxy: neither says what the server has done.
     throw new Refusal({ error: 'unreachable' });
-  });
-  const text = await response.text();
-  const answer = text.startsWith('{') || text.startsWith('[') ? JSON.parse(text) : {};
+  }
   if (!response.ok) throw new Refusal(answer);
   return answer;
 }
@@ -99,17 +122,37 @@ export function complain(field, text) {
 export function show(name, focus = byId(`${name}-title`)) {
   for (const section of SECTIONS) byId(section).hidden = section !== name;
   document.title = `${byId(`${name}-title`).textContent} - Sample Bank`;
-  // The code is restored from its task.
-  if (name !== 'code') sessionStorage.setItem(VIEW, name);
+  if (!NOT_RESTORED.has(name)) sessionStorage.setItem(VIEW, name);
   focus.focus();
 }
 
 /** The section that was shown before a reload. */
 export const lastView = () => sessionStorage.getItem(VIEW);
 
+const leaving = [];
+
+/** Adds what a script does when the customer leaves: nothing of the customer may wait for the next person at this browser. */
+export const onLeave = (work) => leaving.push(work);
+
+/** Removes from the page what it shows of the customer, and what was typed. */
+export function leave() {
+  for (const field of document.querySelectorAll('[aria-invalid]')) complain(field, '');
+  for (const form of document.forms) form.reset();
+  for (const work of leaving) work();
+}
+
 export function tellRefusal(error) {
-  if (error.slug === 'sign-in-required') show('sign-in');
+  if (isSignedOut(error)) {
+    leave();
+    show('sign-in');
+  }
   say(error.message, true);
+}
+
+/** Shows that the server could not say what the page needs. */
+export function showAway(message = '') {
+  show('away');
+  say(`${message} The server does not answer. Please reload.`.trimStart(), true);
 }
 
 export function onClick(button, work) {

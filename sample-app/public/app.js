@@ -1,7 +1,20 @@
 // One page without a framework: every section is in index.html, and the scripts show one at a time.
 
 import { refreshAccount, showAccount } from './account.js';
-import { byId, call, callWith, lastView, onClick, onSubmit, say, show } from './api.js';
+import {
+  byId,
+  call,
+  callWith,
+  isSignedOut,
+  lastView,
+  leave,
+  onClick,
+  onSubmit,
+  say,
+  show,
+  showAway,
+  tellRefusal,
+} from './api.js';
 import { showMessages } from './messages.js';
 import { offerPasskeys } from './passkeys.js';
 import { showSecurity } from './security.js';
@@ -16,8 +29,9 @@ define('sign-up', {
   restore: ({ email }) => {
     byId('sign-up-email').value = email;
   },
-  finish: async (confirmationId, { email }, password) => {
-    await call('POST', '/api/v1/accounts', { email, password, confirmationId });
+  finish: (confirmationId, { email }, password) =>
+    call('POST', '/api/v1/accounts', { email, password, confirmationId }),
+  done: (_, { email }) => {
     byId('sign-up-form').reset();
     // A password that was refused before the sign-up is not this customer's.
     byId('sign-in-form').reset();
@@ -38,9 +52,9 @@ define('sign-in', {
   title: 'Confirm your sign-in',
   remembers: true,
   request: ({ way }) => ({ purpose: 'login', way }),
-  finish: async (confirmationId) => {
-    const remember = byId('remember').checked;
-    await callWith(confirmationId, 'POST', '/api/v1/sessions', { remember });
+  finish: (confirmationId) =>
+    callWith(confirmationId, 'POST', '/api/v1/sessions', { remember: byId('remember').checked }),
+  done: async () => {
     byId('sign-in-form').reset();
     byId('remember').checked = false;
     await showAccount('You are signed in.');
@@ -56,10 +70,12 @@ onClick(byId('security-back'), () => showAccount(''));
 
 onClick(byId('sign-out'), async () => {
   await call('DELETE', '/api/v1/sessions/current');
-  byId('again').hidden = true;
+  leave();
   show('sign-in');
   say('You are signed out.');
 });
+
+byId('reload').addEventListener('click', () => location.reload());
 
 for (const button of document.querySelectorAll('[data-show]')) {
   onClick(button, async () => show(button.dataset.show));
@@ -69,7 +85,11 @@ for (const button of document.querySelectorAll('[data-show]')) {
 async function restore() {
   const isSignedIn = await refreshAccount().then(
     () => true,
-    () => false,
+    (error) => {
+      // Any other failure says nothing about the session, and must not end the task of a customer.
+      if (!isSignedOut(error)) throw error;
+      return false;
+    },
   );
   if (await resume(isSignedIn)) return;
   if (!isSignedIn) {
@@ -82,13 +102,20 @@ async function restore() {
   } else await showAccount('');
 }
 
-const { ways, passkeyOrigin, hasInbox, hasSwagger } = await call('GET', '/api/v1/offer');
-offerPasskeys(passkeyOrigin);
-byId('inbox-link').hidden = !hasInbox;
-byId('deliveries-link').hidden = !hasSwagger;
-byId('swagger-link').hidden = !hasSwagger;
-for (const part of document.querySelectorAll('[data-way]')) {
-  part.hidden = !ways.some(({ name }) => name === part.dataset.way);
+async function start() {
+  const { ways, passkeyOrigin, hasInbox, hasSwagger } = await call('GET', '/api/v1/offer');
+  offerPasskeys(passkeyOrigin);
+  byId('inbox-link').hidden = !hasInbox;
+  byId('deliveries-link').hidden = !hasSwagger;
+  byId('swagger-link').hidden = !hasSwagger;
+  for (const part of document.querySelectorAll('[data-way]')) {
+    part.hidden = !ways.some(({ name }) => name === part.dataset.way);
+  }
+  if (hasInbox) showMessages();
+  await restore();
 }
-if (hasInbox) showMessages();
-await restore();
+
+await start().catch((error) => {
+  if (isSignedOut(error)) tellRefusal(error);
+  else showAway();
+});

@@ -1,7 +1,20 @@
 // The authenticator app, the passkeys, the recovery codes and the remembered browsers of a customer. Each change needs a proof for
 // exactly that change.
 
-import { byId, call, complain, element, onClick, onSubmit, say, show, valueOf } from './api.js';
+import {
+  byId,
+  call,
+  complain,
+  element,
+  isSignedOut,
+  onClick,
+  onLeave,
+  onSubmit,
+  say,
+  show,
+  showAway,
+  valueOf,
+} from './api.js';
 import { client } from './client.js';
 import { canUsePasskeys, passkeyOrigin } from './passkeys.js';
 import { drawQrCode } from './qr-code.js';
@@ -19,7 +32,20 @@ const nameOf = ({ method, label }) => label || NAMES[method];
 
 let email = '';
 
+/** @param message what was done. It is also said when the list cannot be read afterwards. */
 export async function showSecurity(message) {
+  try {
+    await refreshSecurity();
+  } catch (error) {
+    if (message === '' || isSignedOut(error)) throw error;
+    showAway(message);
+    return;
+  }
+  show('security');
+  say(message);
+}
+
+async function refreshSecurity() {
   const [me, { factors }] = await Promise.all([
     call('GET', '/api/v1/me'),
     client.factors.list().then(valueOf),
@@ -38,18 +64,33 @@ export async function showSecurity(message) {
   byId('recovery-left').textContent = `Codes left: ${recovery?.left ?? 0}`;
   byId('passkey-form').hidden = !canUsePasskeys();
   byId('passkey-elsewhere').hidden = canUsePasskeys() || passkeyOrigin() === null;
-  show('security');
-  say(message);
 }
 
+onLeave(() => {
+  email = '';
+  pending = undefined;
+  for (const id of ['factors', 'devices', 'recovery-codes', 'recovery-left']) {
+    byId(id).replaceChildren();
+  }
+  forgetSecret();
+});
+
 /** A change that is confirmed first. What it asks for and what it shows is in its data. */
-const change = (name, title, finish) =>
+const change = (name, title, { finish, done }) =>
   define(name, {
     back: 'security',
     title,
     shown: ({ shown }) => shown,
     request: ({ details }) => ({ purpose: 'factors', details }),
-    finish,
+    finish: async (proof, data) => valueOf(await finish(proof, data)),
+    done,
+    lookUp: async () => {
+      await refreshSecurity();
+      return true;
+    },
+    // The answer that was lost may have had a secret or codes, which are shown once.
+    doneBefore:
+      'This confirmation is used. If what you wanted is missing here, please start again.',
   });
 
 function linkButton(text, label, work) {
@@ -107,9 +148,10 @@ function renameIn(item, factor) {
   input.focus();
 }
 
-change('rename', 'Confirm the new name', async (proof, { details: { factor }, label }) => {
-  valueOf(await client.factors.rename({ factor, label }, { proof }));
-  await showSecurity('The name is changed.');
+change('rename', 'Confirm the new name', {
+  finish: (proof, { details: { factor }, label }) =>
+    client.factors.rename({ factor, label }, { proof }),
+  done: () => showSecurity('The name is changed.'),
 });
 
 function remove(factor, isLast) {
@@ -125,9 +167,10 @@ function remove(factor, isLast) {
   return begin('remove', { details, shown, isLast, done: `${name} ${done}.` });
 }
 
-change('remove', 'Confirm the removal', async (proof, { details: { factor }, isLast, done }) => {
-  valueOf(await client.factors.remove({ factor, allowLast: isLast }, { proof }));
-  await showSecurity(done);
+change('remove', 'Confirm the removal', {
+  finish: (proof, { details: { factor }, isLast }) =>
+    client.factors.remove({ factor, allowLast: isLast }, { proof }),
+  done: (_, { done }) => showSecurity(done),
 });
 
 // ---- Authenticator app -------------------------------------------------------------------------
@@ -143,17 +186,19 @@ onSubmit(byId('app-form'), ({ label }) =>
   }),
 );
 
-change('add-app', 'Confirm the new app', async (proof, { label }) => {
-  const begun = await client.factors.enrol({ method: 'totp', label, account: email }, { proof });
-  const { factor, uri, secret } = valueOf(begun);
-  pending = factor.id;
-  drawQrCode(byId('app-qr'), uri);
-  byId('app-link').href = uri;
-  byId('app-secret').textContent = secret.match(/.{1,4}/g).join(' ');
-  byId('app-code').value = '';
-  complain(byId('app-code'), '');
-  byId('app-form').reset();
-  show('app', byId('app-title'));
+change('add-app', 'Confirm the new app', {
+  finish: (proof, { label }) =>
+    client.factors.enrol({ method: 'totp', label, account: email }, { proof }),
+  done: ({ factor, uri, secret }) => {
+    pending = factor.id;
+    drawQrCode(byId('app-qr'), uri);
+    byId('app-link').href = uri;
+    byId('app-secret').textContent = secret.match(/.{1,4}/g).join(' ');
+    byId('app-code').value = '';
+    complain(byId('app-code'), '');
+    byId('app-form').reset();
+    show('app', byId('app-title'));
+  },
 });
 
 /** The secret is shown once, and stays in the page no longer than it is needed. */
@@ -191,14 +236,12 @@ onSubmit(byId('passkey-form'), ({ label }) =>
   }),
 );
 
-change('add-passkey', 'Confirm the new passkey', async (proof, { label }) => {
-  const made = await client.factors.enrolPasskey({ label, account: email }, { proof });
-  if (made.problem?.reason === 'InvalidStateError') {
-    throw new Error('This device has a passkey of this account already.');
-  }
-  const { recoveryCodes } = valueOf(made);
-  byId('passkey-form').reset();
-  await showActivated(recoveryCodes, 'Your passkey is added.');
+change('add-passkey', 'Confirm the new passkey', {
+  finish: (proof, { label }) => client.factors.enrolPasskey({ label, account: email }, { proof }),
+  done: async ({ recoveryCodes }) => {
+    byId('passkey-form').reset();
+    await showActivated(recoveryCodes, 'Your passkey is added.');
+  },
 });
 
 // ---- Recovery codes ----------------------------------------------------------------------------
@@ -232,9 +275,10 @@ onClick(byId('recovery-new'), () =>
   }),
 );
 
-change('new-recovery-codes', 'Confirm new recovery codes', async (proof) => {
-  const { recoveryCodes } = valueOf(await client.factors.recoveryCodes({ proof }));
-  showRecoveryCodes(recoveryCodes, 'You have new recovery codes. The former ones are void.');
+change('new-recovery-codes', 'Confirm new recovery codes', {
+  finish: (proof) => client.factors.recoveryCodes({ proof }),
+  done: ({ recoveryCodes }) =>
+    showRecoveryCodes(recoveryCodes, 'You have new recovery codes. The former ones are void.'),
 });
 
 onClick(byId('recovery-copy'), async () => {

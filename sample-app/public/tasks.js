@@ -3,14 +3,31 @@
 
 import './vendor/two-factor/element/index.js';
 
-import { byId, element, onClick, refusalOf, say, show, tellRefusal } from './api.js';
+import {
+  byId,
+  call,
+  element,
+  isSignedOut,
+  onClick,
+  onLeave,
+  refusalOf,
+  say,
+  show,
+  tellRefusal,
+} from './api.js';
 import { client } from './client.js';
 import { canUsePasskeys } from './passkeys.js';
 
 const STORED = 'bank-task';
 const tasks = new Map();
-/** Refusals after which the same proof may do. */
-const CAN_BE_REPEATED = new Set(['wrong-password', 'too-many-failures', 'busy', 'unreachable']);
+/**
+ * Refusals that have not used the proof. After these it is kept; after all others that say that nothing was done it is forgotten. It is
+ * also kept after an answer that leaves open whether the server has acted: a proof is used once, so that a repeat with the same proof
+ * is safe, and one with a new proof would pay twice.
+ */
+const CAN_BE_REPEATED = new Set(['wrong-password', 'too-many-failures']);
+/** No call still holds a proof this long after its code was typed, because a proof can be used for five minutes. */
+const LONGEST_USE_MS = 10 * 60_000;
 
 /** The task that is shown, with the password that belongs to it. */
 let current;
@@ -19,7 +36,9 @@ let current;
  * @param task.back the section with its form
  * @param task.title the heading, `task.step` the line below it, `task.shown(data)` what exactly is confirmed
  * @param task.request(data) the body of the request for a confirmation
- * @param task.finish(proof, data, password) what the proof is for; it may begin another task
+ * @param task.finish(proof, data, password) the call that the proof is for; it may begin another task
+ * @param task.done(result, data) shows what was done, by the result of `finish`
+ * @param task.lookUp(proof, data) reads whether it was done, when the server answers that the proof is used; `task.doneBefore` says so
  * @param task.passwordField the id of the field whose password the task needs, `task.restore(data)` fills in the rest of its form
  * @param task.isSignedOut whether it is a task of a customer who is not signed in
  */
@@ -34,8 +53,8 @@ function stored() {
   }
 }
 
-const store = ({ name, data, proof }) =>
-  sessionStorage.setItem(STORED, JSON.stringify({ name, data, proof }));
+const store = ({ name, data, proof, provenAt }) =>
+  sessionStorage.setItem(STORED, JSON.stringify({ name, data, proof, provenAt }));
 
 /** The data of a task that is confirmed and was not finished, if that is the one. */
 export function proven(name) {
@@ -48,14 +67,19 @@ function forget(task) {
   if (isSame(stored(), task)) sessionStorage.removeItem(STORED);
 }
 
+/** The way of the code is no part of what is confirmed: a customer who chooses another one wants the same thing. */
+const contentOf = (data) => JSON.stringify({ ...data, way: undefined });
+
 const isSame = (one, other) =>
-  one?.name === other.name && JSON.stringify(one.data) === JSON.stringify(other.data);
+  one?.name === other.name && contentOf(one.data) === contentOf(other.data);
 
 /** Begins a task, or goes on with the same one after its password was asked for again. */
 export async function begin(name, data, password) {
   const before = stored();
   const task = { name, data, password };
-  if (isSame(before, task) && before.proof !== undefined) task.proof = before.proof;
+  if (isSame(before, task) && before.proof !== undefined) {
+    Object.assign(task, { proof: before.proof, provenAt: before.provenAt });
+  }
   store(task);
   await run(task);
 }
@@ -73,9 +97,8 @@ export async function resume(isSignedIn) {
   try {
     await run(task);
   } catch (error) {
-    forget(task);
     show(back);
-    say(error.message, true);
+    tellRefusal(error);
   }
   return true;
 }
@@ -88,22 +111,38 @@ async function run(task) {
 }
 
 async function finish(task) {
-  const { passwordField, finish: use, back } = tasks.get(task.name);
+  const { passwordField, finish: use, done, lookUp, back } = tasks.get(task.name);
   if (passwordField !== undefined && task.password === undefined) {
     show(back, byId(passwordField));
     say('Confirmed. Enter your password again to finish.');
     return;
   }
+  let result;
   try {
     // It may begin another task.
-    await use(task.proof, task.data, task.password);
-    forget(task);
+    result = await use(task.proof, task.data, task.password);
   } catch (error) {
-    // Otherwise the proof is kept, so that the customer sends the form once more without another code.
-    if (!CAN_BE_REPEATED.has(error.slug)) forget(task);
+    if (lookUp !== undefined && error.slug === 'confirmation-used') return tellUsed(task);
+    if (error.hasNoEffect && !CAN_BE_REPEATED.has(error.slug)) forget(task);
     show(back);
     throw error;
   }
+  forget(task);
+  // What fails in here is no failure of what was done.
+  await done?.(result, task.data);
+}
+
+/** The proof is used: by a call whose answer was lost, by one that still runs, or by one that died with its process. */
+async function tellUsed(task) {
+  const { lookUp, doneBefore, back } = tasks.get(task.name);
+  show(back);
+  if (await lookUp(task.proof, task.data)) {
+    forget(task);
+    say(doneBefore);
+  } else if (Date.now() - task.provenAt > LONGEST_USE_MS) {
+    forget(task);
+    say('This was not done. Please start again.', true);
+  } else say('This may not be finished. Please look again in a minute.', true);
 }
 
 /** The customer sees the form until the server has answered: a refused request leaves what was typed. */
@@ -115,12 +154,15 @@ async function ask(task) {
   if (way !== undefined) code.setAttribute('way', way);
   Object.assign(code, { token, details, client: watched(purpose) });
   let problem;
+  let isRequested = false;
   code.addEventListener('two-factor-refused', ({ detail }) => {
     problem = detail.problem;
+    // For a session that has ended, the confirmation of its customer is unknown. Otherwise the page would go back to the account.
+    if (isRequested && current === task && problem.error === 'not-found') void checkSession(task);
   });
   code.addEventListener('two-factor-confirmed', ({ detail }) => {
     if (current !== task) return;
-    task.proof = detail.id;
+    Object.assign(task, { proof: detail.id, provenAt: Date.now() });
     store(task);
     void finish(task).catch(tellRefusal);
   });
@@ -131,6 +173,7 @@ async function ask(task) {
   byId('code-step').hidden = step === '';
   byId('remember-area').hidden = !remembers;
   await code.request();
+  isRequested = true;
   if (current !== task || code.phase === 'confirmed') return;
   // Too many wrong codes: what cannot be guessed is still offered.
   if (code.phase === 'open' || problem?.methods !== undefined) {
@@ -139,6 +182,13 @@ async function ask(task) {
   }
   forget(task);
   throw refusalOf(problem);
+}
+
+async function checkSession({ name }) {
+  if (tasks.get(name).isSignedOut) return;
+  await call('GET', '/api/v1/me').catch((error) => {
+    if (isSignedOut(error)) tellRefusal(error);
+  });
 }
 
 function showDetails(details) {
@@ -164,8 +214,20 @@ function watched(purpose) {
 }
 
 onClick(byId('code-cancel'), async () => {
+  if (current?.proof !== undefined) {
+    say('This is confirmed already. Please wait.');
+    return;
+  }
   const { back } = tasks.get(current?.name) ?? { back: 'sign-in' };
   if (current !== undefined) forget(current);
   show(back);
   say('Cancelled.');
+});
+
+onLeave(() => {
+  current = undefined;
+  sessionStorage.removeItem(STORED);
+  byId('code-place').replaceChildren();
+  byId('remember').checked = false;
+  showDetails({});
 });

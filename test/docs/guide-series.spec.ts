@@ -1,5 +1,5 @@
 // The bank of the guides, built from their text alone, in order, and used in Chromium afterwards.
-import { chromium, type Browser } from 'playwright-core';
+import { chromium, type Browser, type Route } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 
 import { bytesOfBase32 } from '../../lib/methods/totp/base32.js';
@@ -264,6 +264,145 @@ describe.sequential.each(hasChromium ? databases : [])('The bank of the guides o
     const agreed = await agree(next, last);
     const again = await putPhone(frank, { confirmation, leave: agreed });
     expect(again).toEqual([200, undefined, undefined]);
+  });
+
+  it('says that an agreement by a sent code is outdated when an app was added since, and takes one by the app', async () => {
+    const [old, next] = ['+14155550134', '+14155550135'] as const;
+    const gina = await withPhone('gina', old);
+    const details = { phone: next };
+    const leave = await proof(gina, { purpose: 'leave-phone', details, to: old });
+    const confirmation = await proof(gina, { purpose: 'new-phone', token: next, to: next });
+    const enrol = { change: 'enrol', method: 'totp' };
+    const allowed = await proof(gina, { purpose: 'factors', details: enrol, to: old });
+    const { body: begun } = await gina.call(
+      'POST',
+      '/2factor/factors/enrol',
+      { method: 'totp' },
+      allowed,
+    );
+    const app = new App(begun['secret'] as string);
+    const { id: factor } = begun['factor'] as { id: string };
+    const first = { factor, response: await app.code() };
+    expect(await gina.call('POST', '/2factor/factors/activate', first)).toMatchObject({
+      status: 200,
+    });
+
+    const outdated =
+      'The agreement at the old number does not count any more: you have a safer way to confirm since. Please start again.';
+    expect(await putPhone(gina, { confirmation, leave })).toEqual([
+      403,
+      'agreement-outdated',
+      outdated,
+    ]);
+    const asked = { purpose: 'leave-phone', details };
+    const { body: again } = await gina.call('POST', '/2factor/request-confirmation', asked);
+    expect(again).toMatchObject({ method: 'totp' });
+    const byApp = { id: again['id'], method: 'totp', code: await app.code() };
+    expect(await gina.call('POST', '/2factor/confirm', byApp)).toMatchObject({ status: 200 });
+    const changed = await putPhone(gina, { confirmation, leave: again['id'] });
+    expect(changed).toEqual([200, undefined, undefined]);
+  });
+
+  /** Lets the server do the next call of a route, and loses its answer. */
+  async function loseAnswer(
+    one: GuidePerson,
+    { method, path }: { readonly method: string; readonly path: string },
+    answer: (call: Route) => Promise<void> = (call) => call.abort(),
+  ): Promise<void> {
+    let isFirst = true;
+    await one.page.route(`**${path}`, async (call) => {
+      if (call.request().method() !== method || !isFirst) return call.continue();
+      isFirst = false;
+      await call.fetch();
+      return answer(call);
+    });
+  }
+
+  it('pays once when the answer to a payment is lost, and the person presses again or reloads', async () => {
+    const phone = '+14155550136';
+    const hugo = await withPhone('hugo', phone);
+    const badGateway = (call: Route): Promise<void> =>
+      call.fulfill({ status: 502, contentType: 'text/html', body: '<h1>Bad gateway</h1>' });
+    for (const [amount, again, answer] of [
+      ['10.00', () => hugo.press('Pay'), undefined],
+      ['11.00', () => hugo.reload(), undefined],
+      ['12.00', () => hugo.press('Pay'), badGateway],
+    ] as const) {
+      await loseAnswer(hugo, { method: 'POST', path: '/payments' }, answer);
+      await hugo.enterPayment(amount, 'Bob');
+      await hugo.confirmByMessage(phone);
+      await hugo.reads('There is no connection. Please try again.');
+      const sent = bank.messagesTo(phone);
+      await again();
+      await hugo.reads(`You have paid ${amount} USD.`);
+      expect(await hugo.page.locator('li', { hasText: `${amount} USD to Bob` }).count()).toBe(1);
+      expect(bank.messagesTo(phone)).toBe(sent);
+      await hugo.page.unrouteAll();
+    }
+    const { body } = await hugo.call('GET', '/payments');
+    expect(body).toHaveLength(3);
+  });
+
+  it('pays by the code that was typed when the call never arrived, and speaks of one that may still run', async () => {
+    const phone = '+14155550137';
+    const ines = await withPhone('ines', phone);
+    const used = {
+      status: 409,
+      contentType: 'application/problem+json',
+      body: JSON.stringify({
+        type: 'urn:nestjs-two-factor:confirmation-used',
+        error: 'confirmation-used',
+      }),
+    };
+    let calls = 0;
+    await ines.page.route('**/payments', (call) => {
+      if (call.request().method() !== 'POST') return call.continue();
+      calls += 1;
+      if (calls === 1) return call.abort();
+      return calls === 2 ? call.fulfill(used) : call.continue();
+    });
+    await ines.enterPayment('10.00', 'Bob');
+    await ines.confirmByMessage(phone);
+    await ines.reads('There is no connection. Please try again.');
+    const sent = bank.messagesTo(phone);
+    await ines.press('Pay');
+    await ines.reads('This may not be finished. Please look again in a minute.');
+    await ines.reload();
+    await ines.reads('You have paid 10.00 USD.');
+    expect(bank.messagesTo(phone)).toBe(sent);
+    const { body } = await ines.call('GET', '/payments');
+    expect(body).toHaveLength(1);
+  });
+
+  it('finds a number stored when the answer was lost, after a reload and when the person presses again', async () => {
+    const [first, second, third] = ['+14155550138', '+14155550139', '+14155550140'] as const;
+    const jule = await person('jule');
+    const lost = { method: 'PUT', path: '/phone' };
+    await loseAnswer(jule, lost);
+    await jule.enterPhone(first);
+    await jule.confirmByMessage(first);
+    await jule.reads('There is no connection. Please try again.');
+    await jule.reload();
+    await jule.reads(`Your number is ${first} now.`);
+
+    for (const [from, to, again] of [
+      [first, second, () => jule.reload()],
+      [second, third, () => jule.press('Send a code there')],
+    ] as const) {
+      await jule.page.unrouteAll();
+      await loseAnswer(jule, lost);
+      await jule.enterPhone(to);
+      await jule.confirmByMessage(to);
+      await jule.reads('Do you agree?');
+      await jule.confirmByMessage(from);
+      await jule.reads('There is no connection. Please try again.');
+      await again();
+      await jule.reads(`Your number is ${to} now.`);
+      expect(await jule.page.locator('two-factor-code:visible').count()).toBe(0);
+      expect(bank.messagesTo(to)).toBe(1);
+      const { body } = await jule.call('GET', '/me');
+      expect(body).toMatchObject({ phone: to });
+    }
   });
 
   it('gives a number to one account, and replaces it when its owner agrees, not for a stolen session', async () => {

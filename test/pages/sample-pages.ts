@@ -211,9 +211,33 @@ describe.each(hasChromium ? [CHROMIUM] : [])('The pages in %s', (executablePath)
       await status(page, 'Refused: this confirmation is already used.');
       await good('second use refused');
 
+      await page.getByLabel('Payee’s e-mail').fill('bob@bank.example');
+      await page.getByLabel('Amount in EUR').fill('20');
+      await page.route('**/api/v1/transfers', async (call) => {
+        if (call.request().method() === 'POST') await call.fetch();
+        await call.abort();
+      });
+      await transfer.click();
+      await field.waitFor();
+      await enter(await codeFor(email));
+      await status(page, 'The server does not answer. Please try again.');
+      await good('the answer to a transfer is lost');
+      await page.unroute('**/api/v1/transfers');
+      await transfer.click();
+      await status(page, 'This was done before. Look at your transfers.');
+      await good('the transfer was done before');
+
       await page.getByRole('button', { name: 'Sign out', exact: true }).click();
       await status(page, 'You are signed out.');
       await good('signed out again');
+
+      await page.route('**/api/v1/offer', (call) => call.abort());
+      await page.reload();
+      await status(page, 'The server does not answer. Please reload.');
+      await good('no server at the start');
+      await page.unroute('**/api/v1/offer');
+      await page.getByRole('button', { name: 'Reload' }).click();
+      await page.locator('#sign-in').waitFor();
 
       await page.goto(`${sample.url}/deliveries`);
       await page.locator('[data-status=sent]').first().waitFor();
@@ -227,7 +251,7 @@ describe.each(hasChromium ? [CHROMIUM] : [])('The pages in %s', (executablePath)
       await status(page, 'The server does not answer.');
       await good('inbox without its server');
       expect(flaws).toEqual([]);
-      expect(states).toBe(23);
+      expect(states).toBe(26);
       await context.close();
     },
     180_000,

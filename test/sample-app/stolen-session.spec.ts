@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 
 import { PasswordHash } from '../../sample-app/src/passwords/password-hash.js';
+import { PasswordService } from '../../sample-app/src/passwords/password.service.js';
 import { DeviceService } from '../../sample-app/src/sessions/device.service.js';
 import { startBank, type Bank } from '../support/bank.js';
 import { Customer, expectStatus, PASSWORD, TWO_FACTOR, type Answer } from '../support/customer.js';
@@ -207,6 +208,57 @@ describe.each(['sqljs', ...servers] as const)('A stolen session on %s', (engine)
 
     expect(await late).toMatchObject({ status: 401 });
     expectStatus(await thief.request({ purpose: 'login', way: 'email' }), 403);
+  });
+
+  /** A thief with the password and an agreement, whose change of the number waits behind the comparison of the password. */
+  async function waitingChange(
+    owner: Customer,
+  ): Promise<{ readonly thief: Customer; readonly finish: () => Promise<Answer> }> {
+    const thief = owner.stolen();
+    const { agreed, held } = await thief.provePhone(THIEFS_PHONE);
+    const comparison = holdNext(
+      bank.app.get(PasswordService, { strict: false }),
+      'enqueue',
+      'after',
+    );
+    const body = { phone: THIEFS_PHONE, password: PASSWORD, phoneConfirmationId: held };
+    const late = putPhone(thief, body, agreed);
+    await comparison.isReached;
+    return {
+      thief,
+      finish: () => {
+        comparison.release();
+        return late;
+      },
+    };
+  }
+
+  async function expectOwnersOwn(owner: Customer, thief: Customer): Promise<void> {
+    expect(await owner.isSignedIn()).toBe(true);
+    expect(await thief.isSignedIn()).toBe(false);
+    expect((await owner.call('GET', '/api/v1/me')).body).toMatchObject({ phone: null });
+  }
+
+  it('does not change the phone number when the owner changed the password meanwhile', async () => {
+    const kim = await signedIn('kim');
+    const change = await changePassword(kim);
+    const { thief, finish } = await waitingChange(kim);
+
+    expectStatus(await change(), 204);
+
+    expect(await finish()).toMatchObject({ status: 409, body: { error: 'changed-meanwhile' } });
+    await expectOwnersOwn(kim, thief);
+  });
+
+  it('does not change the phone number when the owner signed it out meanwhile', async () => {
+    const lea = await signedIn('lea');
+    const { thief, finish } = await waitingChange(lea);
+    const owner = await new Customer(bank.url, lea.email).signIn();
+
+    expectStatus(await owner.call('DELETE', '/api/v1/sessions/others'), 204);
+
+    expect(await finish()).toMatchObject({ status: 401, body: { error: 'sign-in-required' } });
+    await expectOwnersOwn(owner, thief);
   });
 
   it('neither survives nor prevents a change of the password while the thief is being remembered', async () => {

@@ -16,6 +16,7 @@ import { FailureLimitService, type FailureLimit } from '../passwords/failure-lim
 import { PasswordService } from '../passwords/password.service.js';
 import { SessionService } from '../sessions/session.service.js';
 import type { PasswordBody, PhoneBody } from './accounts.dto.js';
+import { holdUser } from './hold-user.js';
 import { User } from './user.entity.js';
 
 /**
@@ -95,13 +96,7 @@ export class ChangesService {
     );
     return this.#change(user, request, { what: 'password' }, async (manager) => {
       await proof.use({ manager });
-      // Only if it is still the password that was checked.
-      const { affected } = await manager.update(
-        User,
-        { id: user.id, passwordHash: user.passwordHash },
-        { passwordHash },
-      );
-      if (affected !== 1) throw changedMeanwhile();
+      await manager.update(User, { id: user.id }, { passwordHash });
     });
   }
 
@@ -120,6 +115,9 @@ export class ChangesService {
     work: (manager: EntityManager) => Promise<void>,
   ): Promise<string> {
     const token = await this.dataSource.transaction(async (manager) => {
+      // Only if it is still the password that was checked. A thief who knows the former one may have waited for the computation while
+      // the owner changed the password, and must not overtake that.
+      if (!(await holdUser(user, manager))) throw changedMeanwhile();
       await work(manager);
       // The browser of a thief may be among the remembered ones.
       await this.factors.forgetDevices({ subject: user.id, manager });

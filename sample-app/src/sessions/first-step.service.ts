@@ -4,18 +4,20 @@ import { MoreThan, Repository, type EntityManager } from 'typeorm';
 
 import type { User } from '../accounts/user.entity.js';
 import type { HttpRequest, HttpResponse } from '../http/http.js';
-import { drawToken, TokenCookie } from './cookie.js';
+import { onceForRequest } from '../http/once-for-request.js';
 import { InjectSettings, type Settings } from '../settings.js';
+import { drawToken, TokenCookie } from './cookie.js';
 import { FirstStep } from './first-step.entity.js';
 
-/** As long as a code is valid, and its proof after that. */
+/** Ten minutes in which a code can be typed, and five in which its proof can be used. */
 const SECONDS = 15 * 60;
 
 /** Remembers which browser gave the right password: it may ask for a code of that user, and for nothing else. */
 @Injectable()
 export class FirstStepService {
   readonly #cookie: TokenCookie;
-  readonly #found = new WeakMap<HttpRequest, Promise<User | null>>();
+  /** The user whose password this browser knew, looked up once for each request. */
+  readonly userOf = onceForRequest((request) => this.#find(this.#cookie.hashFrom(request)));
 
   constructor(
     @InjectRepository(FirstStep) private readonly steps: Repository<FirstStep>,
@@ -36,15 +38,6 @@ export class FirstStepService {
     const expiresAt = Date.now() + SECONDS * 1_000;
     await manager.insert(FirstStep, { tokenHash: hash, userId, expiresAt });
     return token;
-  }
-
-  /** The user whose password this browser knew, looked up once for each request. */
-  userOf(request: HttpRequest): Promise<User | null> {
-    const known = this.#found.get(request);
-    if (known !== undefined) return known;
-    const found = this.#find(this.#cookie.hashFrom(request));
-    this.#found.set(request, found);
-    return found;
   }
 
   /** Ends the first step of a request. @returns whether it was there: of two calls at once one gets `true`. */

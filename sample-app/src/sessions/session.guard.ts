@@ -1,9 +1,8 @@
 import { Injectable, type CanActivate, type ExecutionContext } from '@nestjs/common';
 
 import type { HttpRequest } from '../http/http.js';
-import { Refusal } from '../http/problem.js';
 import type { Session } from './session.entity.js';
-import { SessionService } from './session.service.js';
+import { SessionService, signInRequired } from './session.service.js';
 
 /** Refuses every request without a session. */
 @Injectable()
@@ -13,7 +12,7 @@ export class SessionGuard implements CanActivate {
   async canActivate(context: ExecutionContext): Promise<boolean> {
     const request = context.switchToHttp().getRequest<HttpRequest & { session?: Session }>();
     const session = await this.sessions.current(request);
-    if (session === null) throw new Refusal(401, 'sign-in-required', 'Please sign in.');
+    if (session === null) throw signInRequired();
     request.session = session;
     return true;
   }

@@ -4,8 +4,11 @@ import { Injectable } from '@nestjs/common';
 import { InjectRepository } from '@nestjs/typeorm';
 import { MoreThan, Not, Repository, type EntityManager } from 'typeorm';
 
+import { holdUser } from '../accounts/hold-user.js';
 import type { User } from '../accounts/user.entity.js';
 import type { HttpRequest, HttpResponse } from '../http/http.js';
+import { onceForRequest } from '../http/once-for-request.js';
+import { Refusal } from '../http/problem.js';
 import { InjectSettings, type Settings } from '../settings.js';
 import { FirstStep } from './first-step.entity.js';
 import { drawToken, TokenCookie } from './cookie.js';
@@ -18,26 +21,22 @@ const ABSOLUTE_SECONDS = 8 * 3_600;
 /** The last use is written once a minute at most, so that reading a page does not write to the database. */
 const TOUCH_EVERY_MS = 60_000;
 
+export function signInRequired(): Refusal {
+  return new Refusal(401, 'sign-in-required', 'Please sign in.');
+}
+
 /** Signed-in browsers: a random token in a cookie, its hash in a table. */
 @Injectable()
 export class SessionService {
   readonly #cookie: TokenCookie;
-  readonly #found = new WeakMap<HttpRequest, Promise<Session | null>>();
+  /** The session of a request, looked up once for each request. */
+  readonly current = onceForRequest((request) => this.#find(this.#cookie.hashFrom(request)));
 
   constructor(
     @InjectRepository(Session) private readonly sessions: Repository<Session>,
     @InjectSettings() settings: Settings,
   ) {
     this.#cookie = new TokenCookie('session', ABSOLUTE_SECONDS, settings.isDevelopment);
-  }
-
-  /** The session of a request, looked up once for each request. */
-  current(request: HttpRequest): Promise<Session | null> {
-    const known = this.#found.get(request);
-    if (known !== undefined) return known;
-    const found = this.#find(this.#cookie.hashFrom(request));
-    this.#found.set(request, found);
-    return found;
   }
 
   async userOf(request: HttpRequest): Promise<User | null> {
@@ -72,8 +71,14 @@ export class SessionService {
    * as well: a thief who stole the cookie has that very token, and would otherwise stay signed in.
    *
    * @returns the new token, for `setCookie` once the transaction has committed.
+   * @throws Refusal 401 when the session of the request was ended meanwhile: the owner may have signed a thief out whose request still
+   * waited, and that request must not end the owner's session.
    */
   async renew(user: User, request: HttpRequest, manager: EntityManager): Promise<string> {
+    const tokenHash = this.#cookie.hashFrom(request);
+    const own = { tokenHash: tokenHash ?? '', userId: user.id };
+    const { affected } = await manager.delete(Session, own);
+    if (affected !== 1) throw signInRequired();
     await manager.delete(FirstStep, { userId: user.id });
     await manager.delete(Session, { userId: user.id });
     return this.open(user, request, manager);
@@ -96,8 +101,12 @@ export class SessionService {
   }
 
   /** Ends all sessions of a user but the one that asks. */
-  async endOthers({ userId, id }: Session): Promise<void> {
-    await this.sessions.delete({ userId, id: Not(id) });
+  async endOthers({ user, id }: Session): Promise<void> {
+    await this.sessions.manager.transaction(async (manager) => {
+      // Changes of the account lock the user first, too. Otherwise two deletes that lock the sessions in two orders would deadlock.
+      await holdUser(user, manager);
+      await manager.delete(Session, { userId: user.id, id: Not(id) });
+    });
   }
 
   /** Ends the session of a request. */

@@ -33,4 +33,11 @@ export class TransferAnswer {
 
   @ApiProperty({ example: '10.50' })
   amount!: string;
+
+  @ApiProperty({
+    required: false,
+    description:
+      'Of a transfer that you have made: the confirmation that paid it. A page whose call got no answer finds out by it whether it paid.',
+  })
+  confirmationId?: string;
 }

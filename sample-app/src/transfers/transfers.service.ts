@@ -66,6 +66,7 @@ export class TransfersService {
         direction: isOut ? 'out' : 'in',
         counterparty: isOut ? transfer.payee.email : transfer.payer.email,
         amount: fromCents(transfer.amountCents),
+        ...(isOut && { confirmationId: transfer.confirmationId }),
       };
     });
   }

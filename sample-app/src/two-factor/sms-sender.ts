@@ -15,11 +15,11 @@ const VERBOSE_NAME = 'Text message';
 
 /** Sends codes by text message. Of several gateways the next one is asked when the one before it fails. */
 export function smsSender(gateways: readonly TextGateway[]): SenderDefinition {
-  const [only, ...others] = gateways.map((gateway) => [gateway.name, senderOf(gateway)] as const);
-  if (only === undefined) throw new Error('There is no gateway for text messages. Add one.');
-  if (others.length === 0) return { ...only[1], verboseName: VERBOSE_NAME };
+  const [first, ...others] = gateways.map((gateway) => [gateway.name, senderOf(gateway)] as const);
+  if (first === undefined) throw new Error('There is no gateway for text messages. Add one.');
+  if (others.length === 0) return { ...first[1], verboseName: VERBOSE_NAME };
   return defineSender(failoverBackend, {
-    options: { senders: Object.fromEntries([only, ...others]) },
+    options: { senders: Object.fromEntries([first, ...others]) },
     verboseName: VERBOSE_NAME,
   });
 }
