@@ -38,10 +38,11 @@ export async function bundle(compiledFolder, entries) {
     format: 'esm',
     // Comments are in the declarations, and in the repository.
     comments: false,
-    // Leaves out what is never used, and writes constants where they are read. Statements stay lines of their own, and names stay.
+    // Leaves out what is never used, and writes constants where they are read. Statements stay lines of their own. Names of classes,
+    // functions and exports stay, because logs and stack traces show them; those inside of functions become short.
     minify: {
       compress: { sequences: false, joinVars: false, keepNames: { function: true, class: true } },
-      mangle: false,
+      mangle: { toplevel: false, keepNames: true },
       codegen: { removeWhitespace: false },
     },
     sourcemap: 'hidden',

@@ -4,15 +4,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { emailBackend, type EmailOptions } from '../../lib/backends/email/index.js';
 import { mailError } from '../../lib/backends/email/mail-error.js';
 import { smtpFaultOf, type SmtpFault } from '../../lib/backends/email/smtp-answer.js';
-import {
-  defineSender,
-  SendFailure,
-  TwoFactorConfigurationError,
-  TwoFactorRecipientError,
-  TwoFactorSendError,
-  type Delivery,
-  type TwoFactorError,
-} from '../../lib/index.js';
+import { defineSender, SendFailure, type Delivery, type TwoFactorError } from '../../lib/index.js';
 import { drawCanaryCode } from '../support/canaries.js';
 import {
   startScriptedSmtpServer,
