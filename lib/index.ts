@@ -150,7 +150,7 @@ export { TWO_FACTOR_ENTITIES, twoFactorMigrations } from './migrations/index.js'
 export type {
   AutoPurgeOptions,
   Clock,
-  Destination,
+  ParsedNumber,
   DestinationRefusal,
   DestinationRules,
   FailureLimitOptions,

@@ -22,6 +22,6 @@ export interface RecordedMessage {
   readonly row: ConfirmationRow;
   readonly content: AddressedContent;
   readonly sender: ResolvedSender;
-  /** The row in the queue that was written with it; `null` for none. */
+  /** The row in the queue that was written with this message; `null` for none. */
   readonly queued: QueuedMessage | null;
 }

@@ -176,7 +176,7 @@ export class SenderService {
   }
 
   /**
-   * As `resend`, or the first message of a confirmation that has no token yet.
+   * As `resend`, or the first message of a confirmation that was begun by another method, and so has no phone number or address yet.
    *
    * @internal
    */

@@ -114,7 +114,7 @@ export class QuotaLedger {
    */
   planCreation(demand: QuotaDemand & { readonly opens: PendingSlotRequest }): CreationPlan {
     const unconditional = this.planner.request(demand, demand.sends, demand.unsent);
-    const slots = this.#slots(demand);
+    const slots = this.#pendingSlotCandidates(demand);
     const owner = ownerOf(demand.opens.id);
     const candidates = (slots.length > 0 ? slots : [[]]).map((slot): CreationQuota => {
       const charges = [...unconditional, ...slot];
@@ -192,7 +192,7 @@ export class QuotaLedger {
       const unconditional = this.planner.request(demand, demand.sends, demand.unsent);
       const id = demand.opens?.id ?? null;
       const given = { deadline, reportsUsage: false };
-      return this.#consume(unconditional, this.#slots(demand), id, given);
+      return this.#consume(unconditional, this.#pendingSlotCandidates(demand), id, given);
     });
   }
 
@@ -330,7 +330,7 @@ export class QuotaLedger {
   }
 
   /** Only a confirmation that the application makes without a message takes a pending slot. Requests of clients have own quotas. */
-  #slots(demand: QuotaDemand): NamedQuota[][] {
+  #pendingSlotCandidates(demand: QuotaDemand): NamedQuota[][] {
     const { opens, sends, unsent } = demand;
     const takesSlot = sends === undefined && unsent === undefined;
     return opens && takesSlot ? this.planner.slots(demand, opens.ttlMs) : [];

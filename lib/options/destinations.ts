@@ -1,7 +1,7 @@
 import { TwoFactorConfigurationError } from '../errors/index.js';
 
 /** The number that a token is, as far as the limits and the reports need it. */
-export interface Destination {
+export interface ParsedNumber {
   /** The country as ISO 3166-1 alpha-2: `UA`. */
   readonly country: string;
   /** The calling code of the country, without `+`: `380`. */
@@ -25,7 +25,7 @@ export interface DestinationRules {
   /** Called once at boot, before any token is asked for, to load what it needs. */
   prepare?(): Promise<void>;
   /** The number that a token is, or why it gets no message. Called for each message: it must be fast, and never throw. */
-  destinationOf(token: string): Destination | DestinationRefusal;
+  destinationOf(token: string): ParsedNumber | DestinationRefusal;
 }
 
 /** @throws TwoFactorConfigurationError for anything but rules. */

@@ -6,7 +6,7 @@ export {
 } from './methods.js';
 export { DEFAULTS } from './defaults.js';
 export { deviceTokenOf } from './device-token.js';
-export type { Destination, DestinationRefusal, DestinationRules } from './destinations.js';
+export type { ParsedNumber, DestinationRefusal, DestinationRules } from './destinations.js';
 export { isDevelopment, NOT_DEVELOPMENT, showsReasons } from './development.js';
 export { hasStrong, lacksFirstFactor } from './factors-purpose.js';
 export { EXAMPLE_SECRET } from './example-secret.js';

@@ -471,7 +471,7 @@ describe('docs/misconfigurations.md', () => {
     );
   });
 
-  it('reports number 25 where a recipient is given and no code may go there, and not where something proves the person', async () => {
+  it('warns of number 25 where factors has a recipient and no method code, and not where a code or the session proves a first authenticator', async () => {
     const { recipient } = purposes.transfer;
     expect(await saidOfFactors({ recipient, methods: ['totp'] })).toContain(
       "firstFactor: 'session'",

@@ -173,7 +173,7 @@ describe.each(mysqlServers)('Concurrent calls on %s', (engine) => {
     expect(locked).toHaveLength(people.length * 5);
   });
 
-  it('gives each person the messages of the limits, charges nothing for the others, and leaves no row for a new token', async () => {
+  it('sends each person as many messages as the limits allow, and refused requests change no counter and create none', async () => {
     const test = await start();
     const { twoFactor, dataSource, log } = test;
     const people = 4;

@@ -27,7 +27,7 @@ describe.each(engines)('On %s', (engine) => {
   });
   afterAll(() => test.close());
 
-  describe.each(METHODS_UNDER_TEST)('the method $name', (method) => {
+  describe.each(METHODS_UNDER_TEST)('confirming by $name', (method) => {
     const methods = [method.name] as const;
     const refused = { code: 'method-not-allowed' };
     const enrol = (subject: string): ReturnType<typeof method.enrol> =>
@@ -170,7 +170,7 @@ describe.each(engines)('On %s', (engine) => {
       expect((await test.confirmer.check(id))[0]).toMatchObject({ confirmedBy: method.name });
     });
 
-    it('costs as many statements as it is documented to', async () => {
+    it('takes the documented number of statements', async () => {
       const { subject, respond } = await enrol('statements');
       const id = await make(subject);
       const response = await respond(id);

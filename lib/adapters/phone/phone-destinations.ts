@@ -1,7 +1,7 @@
 import { isSupportedCountry, type CountryCode, type NumberType } from 'libphonenumber-js/min';
 
 import { TwoFactorConfigurationError } from '../../errors/index.js';
-import type { Destination, DestinationRefusal, DestinationRules } from '../../options/index.js';
+import type { ParsedNumber, DestinationRefusal, DestinationRules } from '../../options/index.js';
 import { expectObject, refuseUnknown } from '../../options/validate.js';
 
 /** A type of numbers of `libphonenumber-js`, such as `VOIP`. */
@@ -102,7 +102,7 @@ class PhoneDestinations implements DestinationRules {
     this.#parse = parsePhoneNumberFromString;
   }
 
-  destinationOf(token: string): Destination | DestinationRefusal {
+  destinationOf(token: string): ParsedNumber | DestinationRefusal {
     if (this.#parse === null) {
       throw new TwoFactorConfigurationError(
         'The phone numbers were asked for before the application was initialized. Call app.init() first.',

@@ -88,10 +88,10 @@ export class CodeFlow {
   /** Methods that have failed in this confirmation and need not be offered again. */
   readonly #failed = new Set<MethodName>();
   /**
-   * `seconds` have passed since the server queued the message. At second `next`, the server is asked next whether the message was
+   * `seconds` have passed since the server queued the message. At second `nextCheckAt`, the server is asked next whether the message was
    * sent.
    */
-  #queued = { seconds: 0, next: 1 };
+  #deliveryWatch = { seconds: 0, nextCheckAt: 1 };
 
   constructor(private readonly around: Surroundings) {}
 
@@ -208,9 +208,9 @@ export class CodeFlow {
   async followDelivery(): Promise<void> {
     const { id, delivery: known, resendAt } = this.state;
     if (id === null || known !== 'queued') return;
-    this.#queued.seconds += 1;
-    if (this.#queued.seconds < this.#queued.next) return;
-    this.#queued.next *= 2;
+    this.#deliveryWatch.seconds += 1;
+    if (this.#deliveryWatch.seconds < this.#deliveryWatch.nextCheckAt) return;
+    this.#deliveryWatch.nextCheckAt *= 2;
     const result = await this.#attempt((client) => client.check(id));
     const { state } = this;
     // Another request or another message took its place.
@@ -219,7 +219,7 @@ export class CodeFlow {
     const { delivery = 'sent', deliveryError } = result.value;
     const isAwaited = state.phase === 'open' && state.method === 'code';
     if (delivery === 'queued') {
-      if (isAwaited && this.#queued.seconds >= DELAYED_AFTER_SECONDS)
+      if (isAwaited && this.#deliveryWatch.seconds >= DELAYED_AFTER_SECONDS)
         this.#set({ notice: 'delayed' });
       return;
     }
@@ -322,7 +322,7 @@ export class CodeFlow {
   }
 
   #open(value: RequestedConfirmation, method: MethodName): void {
-    this.#queued = { seconds: 0, next: 1 };
+    this.#deliveryWatch = { seconds: 0, nextCheckAt: 1 };
     if (method === 'code') this.#hasMessage = true;
     const { expiresIn, resendIn = 0 } = value;
     const now = Date.now();

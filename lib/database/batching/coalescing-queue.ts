@@ -4,9 +4,12 @@ export interface Batchable {
   readonly keys: readonly string[];
 }
 
-/** A large batch in flight for longer than this no longer delays queued calls. */
+/** How long a large batch in flight delays queued calls at most. */
 const BATCH_PATIENCE_MS = 20;
-/** The same for small batches and single calls. Shorter, because on a slow network waiting costs more than batching saves. */
+/**
+ * How long a small batch or a single call in flight delays queued calls at most. It is shorter, because on a slow network waiting costs
+ * more than batching saves.
+ */
 const SMALL_BATCH_PATIENCE_MS = 2;
 /** A batch of this size is sent beside one that is in flight, so that the server works on one while the next is prepared. */
 const MIN_PARALLEL_BATCH = 24;

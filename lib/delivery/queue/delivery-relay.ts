@@ -28,7 +28,8 @@ export interface DeliveryRelay {
   takeDue(way: string, keys: readonly ClassifiedKey[]): Promise<boolean>;
 
   /**
-   * Waits until a message may be sent without the relay, so that this instance alone stays within the rate of a provider.
+   * Waits until this instance may send the next message itself, because `takeDue` returned false. The relay's queue does not limit the
+   * rate of such messages, so this does.
    *
    * @returns false when the signal is aborted before.
    */

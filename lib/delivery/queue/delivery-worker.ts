@@ -43,7 +43,7 @@ export class DeliveryWorker implements OnApplicationBootstrap, BeforeApplication
   #timer: NodeJS.Timeout | undefined;
   #relay: DeliveryRelay | null = null;
   /** The senders and classes for which this instance looks for due messages now. */
-  readonly #looking = new Set<string>();
+  readonly #sending = new Set<string>();
 
   constructor(
     @Inject(DeliveryStore) private readonly store: DeliveryStore | null,
@@ -107,7 +107,7 @@ export class DeliveryWorker implements OnApplicationBootstrap, BeforeApplication
       });
     } else if (this.#isRunning) {
       // No room in memory: the message stays in the table, and a look begins now instead of at the next poll.
-      this.#look(way);
+      this.#sendDue(way);
     }
   }
 
@@ -214,7 +214,7 @@ export class DeliveryWorker implements OnApplicationBootstrap, BeforeApplication
   }
 
   #poll(): void {
-    for (const way of this.backends.keys()) this.#look(way);
+    for (const way of this.backends.keys()) this.#sendDue(way);
     this.#schedule();
   }
 
@@ -222,14 +222,14 @@ export class DeliveryWorker implements OnApplicationBootstrap, BeforeApplication
    * Sends what is due of one sender, in a round of its own: it may last as long as its provider does not answer. A class that is
    * still being sent is left out, so that slow recipients of one class do not delay the look for the other.
    */
-  #look(way: string): void {
+  #sendDue(way: string): void {
     const nameOf = (limitClass: LimitClass): string => `${limitClass} ${way}`;
-    const classes = LIMIT_CLASSES.filter((each) => !this.#looking.has(nameOf(each)));
+    const classes = LIMIT_CLASSES.filter((each) => !this.#sending.has(nameOf(each)));
     if (classes.length === 0) return;
-    for (const each of classes) this.#looking.add(nameOf(each));
+    for (const each of classes) this.#sending.add(nameOf(each));
     const open = new Set(classes);
     const end = (limitClass: LimitClass): void => {
-      if (open.delete(limitClass)) this.#looking.delete(nameOf(limitClass));
+      if (open.delete(limitClass)) this.#sending.delete(nameOf(limitClass));
     };
     const round = this.#round(Number.POSITIVE_INFINITY, [way], classes, undefined, end)
       .catch((error: unknown) => {

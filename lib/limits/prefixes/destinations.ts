@@ -1,6 +1,6 @@
 import { TwoFactorConfigurationError, TwoFactorRecipientError } from '../../errors/index.js';
 import type {
-  Destination,
+  ParsedNumber,
   DestinationRefusal,
   DestinationRules,
   ResolvedOptions,
@@ -32,12 +32,12 @@ export class Destinations {
   }
 
   /** The number that a token is; `null` for a sender without rules, and for a token that it does not send to. */
-  of(way: string, token: string): Destination | null {
+  of(way: string, token: string): ParsedNumber | null {
     const found = this.#find(way, token);
     return found === null || 'refusal' in found ? null : found;
   }
 
-  #find(way: string, token: string): Destination | DestinationRefusal | null {
+  #find(way: string, token: string): ParsedNumber | DestinationRefusal | null {
     const rules = this.#rules.get(way);
     if (rules === undefined) return null;
     try {

@@ -1,6 +1,6 @@
 import { limitKey, type KeyRing } from '../../crypto/index.js';
 import type {
-  Destination,
+  ParsedNumber,
   LimitClass,
   ResolvedLimits,
   ResolvedOptions,
@@ -56,7 +56,7 @@ export interface Tally {
   /** What this instance has counted since, and not written. */
   confirmed: number;
   failed: number;
-  /** Whether it was used since the last round. */
+  /** Whether this tally was read or counted since the last round of `PrefixLedger`, which reads and judges only such tallies again. */
   isUsed: boolean;
   isReported: boolean;
   /** When the store was asked last, in milliseconds of `performance.now()`. */
@@ -81,7 +81,7 @@ export class PrefixCounts {
 
   /** The tallies of the current window that a message to a number counts for. */
   talliesOf(
-    { country, callingCode, nationalNumber }: Destination,
+    { country, callingCode, nationalNumber }: ParsedNumber,
     limitClass: LimitClass,
   ): Tally[] {
     const prefix = `+${callingCode}${nationalNumber.slice(0, this.rule.prefixDigits)}`;

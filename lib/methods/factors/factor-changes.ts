@@ -17,7 +17,7 @@ export interface NewFactor extends Omit<
   readonly expiresAt?: number;
 }
 
-/** The data that an activation stores, its time, and the most active factors of the method. */
+/** The data that an activation stores, its time, and the greatest number of active factors of the method. */
 export interface ActivationInput {
   readonly evidence: ActivationEvidence;
   readonly now: number;

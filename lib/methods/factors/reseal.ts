@@ -6,7 +6,7 @@ import type { FactorRow } from './factor-record.entity.js';
 import type { ResealResult } from './factor-views.js';
 import { ENROLMENT_MS, type FactorStore } from './factor.store.js';
 
-/** Encrypts all secrets of factors that are sealed under another key again under the signing key, a batch of rows at a time. */
+/** Encrypts all secrets of factors that are sealed under a former key again under the current key, a batch of rows at a time. */
 export async function resealAll(
   store: FactorStore,
   keyRing: KeyRing,

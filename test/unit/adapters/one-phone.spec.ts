@@ -162,7 +162,7 @@ describe('One phone, one budget', () => {
     expect(new Set(spellings.map((each) => keysOf(planner, each))).size).toBe(1);
   });
 
-  it('keeps the confirmed token a number that can be dialled', () => {
+  it('normalizes a token to a number that can still be dialled', () => {
     expect(anywhere.normalize('+39 06 1234 5678')).toBe('+390612345678');
     expect(anywhere.normalize('+54 9 11 2345 6789')).toBe('+5491123456789');
     expect(builtIn.normalize('+590 690 12 34 56')).toBe('+590690123456');
