@@ -243,9 +243,11 @@ export function createTwoFactorClient(settings: TwoFactorClientSettings = {}): T
       const ask = (): Promise<TwoFactorResult<RequestedConfirmation>> =>
         post('request-confirmation', body, { signal }, withKey(key));
       let asked = await ask();
+      // The key may lead to a confirmation of this tab that is over by now. One that is confirmed still serves.
       const isOld = asked.ok
         ? asked.value.expiresIn === 0
-        : asked.problem.error === 'idempotency-key-reused';
+        : asked.problem.error === 'idempotency-key-reused' ||
+          (isEnd(asked.problem) && asked.problem.error !== 'already-confirmed');
       if (isOld) {
         keys.forget(flow, key);
         key = keys.keyOf(flow);

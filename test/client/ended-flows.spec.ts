@@ -77,6 +77,25 @@ describe('The client after the end of a confirmation', () => {
     return asked.value.id;
   }
 
+  it('requests with another key when the server answers that the confirmation of the first key is over', async () => {
+    const keys: (string | null)[] = [];
+    const page = load({
+      fetch: async (input, init) => {
+        if (!(input as string).endsWith('/request-confirmation')) return fetch(input, init);
+        keys.push(new Headers(init?.headers).get('idempotency-key'));
+        if (keys.length > 1) return fetch(input, init);
+        const body = problem('expired');
+        const headers = { 'content-type': 'application/problem+json' };
+        return new Response(JSON.stringify(body), { status: body.status, headers });
+      },
+    });
+
+    expect(await page.requestConfirmation(BODY)).toMatchObject({ ok: true });
+    expect(keys).toHaveLength(2);
+    expect(keys[0]).not.toBeNull();
+    expect(keys[1]).not.toBe(keys[0]);
+  });
+
   it('requests another confirmation when the answer to the passkey was lost, and its proof is used', async () => {
     const page = load({ fetch: losing('confirm') });
     const id = await requested(page);

@@ -83,6 +83,23 @@ describe.each(engines)('Remembered devices on %s', (engine) => {
     expect(await factors.remember({ confirmation: other })).toBeNull();
   });
 
+  it('are not made by a proof that was used before all factors were erased', async () => {
+    const subject = 'reset-by-a-help-desk';
+    const before = await usedConfirmation(test, subject);
+    const remembered = await usedConfirmation(test, subject);
+    expect(await factors.remember({ confirmation: remembered })).not.toBeNull();
+    test.clock.advance(1);
+    expect(await factors.erase({ subject })).toBe(1);
+    test.clock.advance(1);
+
+    for (const confirmation of [before, remembered]) {
+      expect(await factors.remember({ confirmation })).toBeNull();
+    }
+    expect(await factors.list({ subject })).toEqual([]);
+    const after = await usedConfirmation(test, subject);
+    expect(await factors.remember({ confirmation: after })).not.toBeNull();
+  });
+
   it('are not made again by the proof of a device that was removed', async () => {
     const subject = 'revoked';
     const confirmation = await usedConfirmation(test, subject);

@@ -194,6 +194,20 @@ export class FactorChanges {
     return removed;
   }
 
+  /**
+   * Removes all factors of a subject. Its row stays, with the time: a thief who has signed in could otherwise remember a device
+   * after the help desk has reset the methods of the owner.
+   */
+  *removeAll(
+    factors: readonly FactorRow[],
+    subject: string,
+    now: number,
+  ): TransactionSteps<readonly FactorRow[]> {
+    yield { statement: this.store.statements.removeFactors, values: this.store.scopeOf(subject) };
+    yield* this.#noteForgotten({ subject }, now);
+    return factors;
+  }
+
   /** Removes the oldest active factors of a method beyond `max` with one more. */
   *#makePlace(
     factors: readonly FactorRow[],

@@ -15,6 +15,7 @@ export type FactorStatements = Readonly<
     | 'removePending'
     | 'noteForgotten'
     | 'removeMethod'
+    | 'removeFactors'
     | 'removeAll'
     | 'sealed'
     | 'reseal'
@@ -89,6 +90,7 @@ export function factorStatements(
       UPDATE ${table} SET ${f.lastUsedAt} = CASE WHEN ${f.lastUsedAt} >= :now THEN ${f.lastUsedAt} ELSE :now END
       WHERE ${f.id} = :id`,
     removeMethod: `DELETE FROM ${table} WHERE ${ofSubject} AND ${f.method} = :method ${allRows}`,
+    removeFactors: `DELETE FROM ${table} WHERE ${ofSubject} AND ${f.method} <> '${SUBJECT_ROW}' ${allRows}`,
     removeAll: `DELETE FROM ${table} WHERE ${ofSubject} ${allRows}`,
     sealed: `
       SELECT ${columns} FROM ${table}

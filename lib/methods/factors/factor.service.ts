@@ -218,11 +218,21 @@ export class FactorService {
     return this.#configured().devices.forget(subject, input.manager);
   }
 
-  /** Deletes all factors of a subject. @returns how many there were, recovery codes counted one by one. */
+  /**
+   * Deletes all factors of a subject, as for a help desk. What was confirmed and used before remembers no device afterwards. The row
+   * of the subject stays; to delete all of a person, call `ConfirmerService.erase`.
+   *
+   * @returns how many there were, recovery codes counted one by one.
+   */
   async erase(input: FactorChangeInput): Promise<number> {
     const subject = subjectOf('erase', input, FACTOR_INPUTS.change);
     const { manager } = input;
-    const gone = await this.#configured().store.erase(subject, manager);
+    const { store, changes, options } = this.#configured();
+    const gone = await store.change(
+      subject,
+      (factors) => changes.removeAll(factors, subject, options.clock.now()),
+      manager,
+    );
     this.#publishRemoved(gone, manager);
     return gone.length;
   }

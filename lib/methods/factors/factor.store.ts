@@ -226,19 +226,14 @@ export class FactorStore implements FactorUpkeep {
   }
 
   /**
-   * Deletes all that is stored of a subject, its row too, as one of its changes, and returns the factors: a statement alone would not see, and leave behind, the
+   * Deletes all that is stored of a subject, its row too, as one of its changes: a statement alone would not see, and leave behind, the
    * recovery codes of an activation that commits meanwhile.
    */
-  async erase(subject: string, manager?: EntityManager): Promise<readonly FactorRow[]> {
+  async erase(subject: string): Promise<void> {
     const step = { statement: this.statements.removeAll, values: this.scopeOf(subject) };
-    return this.change(
-      subject,
-      function* (factors) {
-        yield step;
-        return factors;
-      },
-      manager,
-    );
+    await this.change(subject, function* () {
+      yield step;
+    });
   }
 
   /** A batch of factors with a sealed secret, in the order of their ids. */
