@@ -20,6 +20,8 @@ const files = execFileSync('git', ['ls-files'], { cwd: ROOT, encoding: 'utf8' })
   .filter((file) => file !== '' && !NOT_READ.test(file));
 const texts = new Map(files.map((file) => [file, readFileSync(`${ROOT}${file}`, 'utf8')]));
 
+/** The address of a page on the web. Long ones have as many digits as a secret. */
+const PAGE = /https:\/\/[\w./%+~#?=&-]+/g;
 /** The commit that an action is pinned to. */
 const PINNED_ACTION = /^(\s*-? *uses: [\w./-]+@)[\da-f]{40}\b/gm;
 const MIN_DIGITS = 3;
@@ -59,7 +61,10 @@ function isComputed(value: string): boolean {
 /** Every text without a blank that could be the hexadecimal digits or the base64 of 32 bytes, wherever it stands. */
 function randomLooking(text: string): string[] {
   return Array.from(
-    text.replace(PINNED_ACTION, '$1').matchAll(/[\w+/=-]{32,}/g),
+    text
+      .replace(PINNED_ACTION, '$1')
+      .replace(PAGE, '')
+      .matchAll(/[\w+/=-]{32,}/g),
     ([word]) => word,
   ).filter((word) => (word.match(/\d/g)?.length ?? 0) >= MIN_DIGITS && !isPath(word));
 }
