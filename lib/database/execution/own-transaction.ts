@@ -14,7 +14,7 @@ export async function runOnServer<T>(
   steps: TransactionSteps<T>,
   deadline: Deadline,
 ): Promise<T> {
-  return bracket(lease, deadline, async () => {
+  const work = async (): Promise<T> => {
     let result: StatementResult = NO_ROWS_AFFECTED;
     for (;;) {
       const step = nextStep(steps, result);
@@ -24,6 +24,9 @@ export async function runOnServer<T>(
       const { statement, values } = step.value;
       result = await lease.execute([boundStatement(statement, () => values)]);
     }
+  };
+  return bracket(lease, deadline, work, (progress) => {
+    if (progress === 'committing') deadline.noteCommitIssued();
   });
 }
 
