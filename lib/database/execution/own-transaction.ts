@@ -37,7 +37,8 @@ export type Progress = 'beginning' | 'working' | 'committing';
  * Executes `work` in a transaction on a leased connection of a server, and rolls it back where `work` throws or comes too late.
  *
  * A transaction that an application has left open on the connection is rolled back first: BEGIN would commit it on MySQL and MariaDB,
- * with all that a handler wrote before it threw, and would become a part of it on PostgreSQL.
+ * with all that a handler wrote before it threw, and would become a part of it on PostgreSQL. Where nothing tells whether there is one,
+ * only MySQL and MariaDB get the ROLLBACK: PGlite has one session for all, which may be in a transaction that its owner still uses.
  *
  * @param onProgress called before the first statement of each part.
  */
@@ -49,7 +50,9 @@ export async function bracket<T>(
 ): Promise<T> {
   const sentBefore = sentBytesOf(lease.raw);
   onProgress('beginning');
-  if (transactionStateOf(lease.raw) !== 'idle') await lease.rollBack();
+  const state = transactionStateOf(lease.raw);
+  const mayBeLeftOver = state === 'untold' ? lease.beginCommits : state !== 'idle';
+  if (mayBeLeftOver) await lease.rollBack();
   await lease.begin();
   try {
     onProgress('working');
