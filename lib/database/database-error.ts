@@ -4,6 +4,7 @@ import {
   TwoFactorError,
   TwoFactorUnavailableError,
 } from '../errors/index.js';
+import type { Engine } from './engine.js';
 import {
   codeLabelOf,
   isOfServer,
@@ -109,6 +110,11 @@ export function isUndone(error: unknown): boolean {
   const isRefused = /^(?:22|23|42|45)/.test(sqlStateOf(reported));
   const isSetUp = isOfServer(reported) && refusalOf(reported).remedy === 'set-up';
   return isRefused || isSetUp || isSerializationFailure(error) || isBatchUnsupported(error);
+}
+
+/** Whether what failed with this error, a single statement or a COMMIT, was certainly refused as a whole. */
+export function hadNoEffect(error: unknown, engine: Engine): boolean {
+  return engine === 'postgres' ? isRolledBack(error) || isReadOnly(error) : isUndone(error);
 }
 
 /**

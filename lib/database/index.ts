@@ -2,6 +2,7 @@ export { AfterCommit } from './after-commit.js';
 export type { StatementResult } from './drivers/statement-result.js';
 export { isStatementUnsupported, isTakenKey } from './database-error.js';
 export { databaseTimeoutError, Deadline } from './execution/deadline.js';
+export { isNotCommitted } from './execution/not-committed.js';
 export { warnOfClockSkew } from './clock-skew.js';
 export { dataSourceOf } from './data-source-of.js';
 export { epochMs } from './epoch-ms.js';

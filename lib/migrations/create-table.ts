@@ -51,13 +51,20 @@ export async function createTable<Entity extends ObjectLiteral>(
   );
   const unlock = await lockMigrations(queryRunner);
   try {
+    const relation = await relationOf(queryRunner, tablePath);
+    if (relation !== null) assertTable(relation);
     const existing = await queryRunner.getTable(tablePath);
     if (existing !== undefined) {
       assertColumns(existing, Object.keys(columns).map(columnName));
       await queryRunner.createIndices(existing, missingIndices(existing, wanted));
       return;
     }
-    if (await hasJustBeenCreated(queryRunner, tablePath)) return;
+    // Another instance has created the table while this one waited for its lock: a transaction of PostgreSQL that is `repeatable read`
+    // or stricter lists the tables as they were before the wait. Tables of other users are not listed either.
+    if (relation !== null) {
+      assertGranted(relation);
+      return;
+    }
     await queryRunner.createTable(
       new Table({
         name: tablePath,
@@ -89,18 +96,55 @@ function escapedPath(queryRunner: QueryRunner, tablePath: string): string {
     .join('.');
 }
 
+/** What PostgreSQL has under the name of a table. */
+interface Relation {
+  readonly name: string;
+  readonly type: string;
+  readonly isGranted: boolean;
+}
+
 /**
- * Whether another instance has created the table while this one waited for its lock. A transaction of PostgreSQL that is `repeatable
- * read` or stricter has its snapshot from before the wait, and lists the tables of that time. `to_regclass` looks a name up in the
- * catalogue as it is now, as CREATE TABLE does.
+ * All of these functions look into the catalogue as it is now, as CREATE TABLE does, and not as the snapshot of the transaction has it.
+ * The name has its schema: without one, a table of that name in any schema of the search path would be found, though CREATE TABLE
+ * makes a second one in the first schema.
  */
-async function hasJustBeenCreated(queryRunner: QueryRunner, tablePath: string): Promise<boolean> {
-  if (engineOf(dataSourceOf(queryRunner)) !== 'postgres') return false;
-  const rows: { found: string | null }[] = await queryRunner.query(
-    'SELECT CAST(to_regclass($1) AS text) AS found',
-    [escapedPath(queryRunner, tablePath)],
+const RELATION = `
+  SELECT identified.identity AS name, identified.type AS type,
+    has_table_privilege(found.id, 'SELECT') AND has_table_privilege(found.id, 'INSERT') AND
+    has_table_privilege(found.id, 'UPDATE') AND has_table_privilege(found.id, 'DELETE') AS "isGranted"
+  FROM (
+    SELECT CAST(to_regclass(
+      quote_ident(coalesce(CAST($1 AS text), current_schema())) || '.' || quote_ident(CAST($2 AS text))
+    ) AS oid) AS id
+  ) found
+  CROSS JOIN LATERAL pg_identify_object(CAST('pg_catalog.pg_class' AS regclass), found.id, 0) identified
+  WHERE found.id IS NOT NULL`;
+
+/** The relation of PostgreSQL that has the name of the table; `null` where there is none, and on other engines. */
+async function relationOf(queryRunner: QueryRunner, tablePath: string): Promise<Relation | null> {
+  const dataSource = dataSourceOf(queryRunner);
+  if (engineOf(dataSource) !== 'postgres') return null;
+  const { schema, tableName } = dataSource.driver.parseTableName(tablePath);
+  const rows: Relation[] = await queryRunner.query(RELATION, [schema ?? null, tableName]);
+  return rows[0] ?? null;
+}
+
+const OTHER_NAME = 'set an entityPrefix or a schema for the tables of this package.';
+
+/** CREATE TABLE fails for each other kind of relation, and a view with the right columns may refuse what is written. */
+function assertTable({ name, type }: Relation): void {
+  if (type === 'table') return;
+  throw new TwoFactorConfigurationError(
+    `There is a ${type} ${name} where a table of this package belongs: rename or drop it, or ${OTHER_NAME}`,
   );
-  return rows[0]!.found !== null;
+}
+
+function assertGranted({ name, isGranted }: Relation): void {
+  if (isGranted) return;
+  throw new TwoFactorConfigurationError(
+    `There is a table ${name} already, which the user of the data source may not read and write: grant SELECT, INSERT, UPDATE and ` +
+      `DELETE on it, rename or drop it, or ${OTHER_NAME}`,
+  );
 }
 
 function assertColumns({ name, columns }: Table, expected: readonly string[]): void {
@@ -108,8 +152,8 @@ function assertColumns({ name, columns }: Table, expected: readonly string[]): v
   const missing = expected.filter((column) => !found.has(column));
   if (missing.length === 0) return;
   throw new TwoFactorConfigurationError(
-    `There is a table ${name} already, and it lacks the columns ${missing.join(', ')}: rename or drop it, or set an ` +
-      'entityPrefix or a schema for the tables of this package.',
+    `There is a table ${name} already, and it lacks the columns ${missing.join(', ')}: rename or drop it, or ` +
+      OTHER_NAME,
   );
 }
 

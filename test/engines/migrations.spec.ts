@@ -1,9 +1,11 @@
+import { randomBytes } from 'node:crypto';
+
 import { DataSource, DefaultNamingStrategy, type DataSourceOptions } from 'typeorm';
-import { describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
 import { TWO_FACTOR_ENTITIES, twoFactorMigrations } from '../../lib/index.js';
-import { engines, openDatabase, type EngineName } from '../support/engines.js';
-import { startApp } from '../support/test-app.js';
+import { engines, openDatabase, type EngineName, type TestDatabase } from '../support/engines.js';
+import { SECRET, startApp } from '../support/test-app.js';
 
 /** Names as another house writes them, whatever the entity asks for. */
 class ShoutingNames extends DefaultNamingStrategy {
@@ -97,6 +99,100 @@ describe.each(engines.filter((engine) => engine === 'postgres'))('The table on %
     await test.close();
   });
 });
+
+describe.each(engines.filter((engine) => engine === 'postgres'))(
+  'Names elsewhere on %s',
+  (engine) => {
+    const TABLE = 'two_factor_confirmation';
+    const REPEATABLE = '-c default_transaction_isolation=repeatable\\ read';
+
+    let database: TestDatabase;
+    let sources: DataSource[];
+    beforeEach(async () => {
+      database = await openDatabase(engine);
+      sources = [];
+    });
+    afterEach(async () => {
+      for (const source of sources) await source.destroy();
+      await database.drop();
+    });
+
+    const open = async (options: string, username?: string): Promise<DataSource> => {
+      const url = new URL((database.options as { url: string }).url);
+      if (username !== undefined) [url.username, url.password] = [username, SECRET];
+      const source = new DataSource({
+        ...database.options,
+        url: url.href,
+        extra: { options },
+        entities: [...TWO_FACTOR_ENTITIES],
+        migrations: [...twoFactorMigrations],
+      } as DataSourceOptions);
+      sources.push(await source.initialize());
+      return source;
+    };
+
+    it.each(['', REPEATABLE])(
+      'creates the tables in the first schema of the search path when another schema of it has tables of these names (%s)',
+      async (isolation) => {
+        const other = await open('');
+        await other.runMigrations();
+        await other.query('CREATE SCHEMA tenant');
+        const tenant = await open(`-c search_path=tenant,public ${isolation}`);
+
+        await tenant.runMigrations();
+
+        const tables: { name: string }[] = await tenant.query(
+          `SELECT tablename AS name FROM pg_tables WHERE schemaname = 'tenant' AND tablename LIKE 'two_factor%' ORDER BY 1`,
+        );
+        expect(tables.map(({ name }) => name)).toEqual([
+          TABLE,
+          'two_factor_delivery',
+          'two_factor_factor',
+          'two_factor_limit',
+        ]);
+      },
+    );
+
+    it.each(['', REPEATABLE])(
+      'refuses a view with the name and the columns of a table, and records no migration (%s)',
+      async (isolation) => {
+        const admin = await open('');
+        await admin.runMigrations();
+        await admin.query('DELETE FROM migrations');
+        await admin.query(`ALTER TABLE ${TABLE} RENAME TO elsewhere`);
+        await admin.query(`CREATE VIEW ${TABLE} AS SELECT * FROM elsewhere`);
+
+        await expect((await open(isolation)).runMigrations()).rejects.toThrow(
+          /There is a view public\.two_factor_confirmation where a table .*rename or drop it/,
+        );
+        expect(await admin.query('SELECT * FROM migrations')).toEqual([]);
+      },
+    );
+
+    it.each(['', REPEATABLE])(
+      'refuses a table that its user may not read and write, and records no migration (%s)',
+      async (isolation) => {
+        const role = `tenant_${randomBytes(6).toString('hex')}`;
+        const admin = await open('');
+        await admin.runMigrations();
+        await admin.query('DELETE FROM migrations');
+        await admin.query(`CREATE ROLE ${role} LOGIN PASSWORD '${SECRET}'`);
+        try {
+          await admin.query(`GRANT CREATE ON SCHEMA public TO ${role}`);
+          await admin.query(`GRANT ALL ON migrations, migrations_id_seq TO ${role}`);
+
+          await expect((await open(isolation, role)).runMigrations()).rejects.toThrow(
+            /table public\.two_factor_confirmation already, which the user .*may not read and write: grant/,
+          );
+          expect(await admin.query('SELECT * FROM migrations')).toEqual([]);
+        } finally {
+          await admin.query(`DROP OWNED BY ${role}`);
+          await admin.query(`DROP ROLE ${role}`);
+        }
+      },
+    );
+  },
+);
 
 describe.each(engines)('Without the migrations on %s', (engine) => {
   it('refuse the first call with the advice to run the migrations when they were not run', async () => {

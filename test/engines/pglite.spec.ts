@@ -97,6 +97,23 @@ describe.each([
     expect((await confirmer.check(id))[0]!.attemptsLeft).toBe(5);
   });
 
+  it('what a transaction of an application has written is kept when a call has a transaction of its own meanwhile', async () => {
+    const { dataSource } = test;
+    await dataSource.query('CREATE TABLE effect (name text NOT NULL)');
+    const runner = dataSource.createQueryRunner();
+    await runner.startTransaction();
+    await runner.query(`INSERT INTO effect VALUES ('of the application')`);
+
+    expect(await factorsOf(test).forgetDevices({ subject: 'ann' })).toBe(0);
+
+    await runner.commitTransaction();
+    await runner.release();
+    expect(await dataSource.query('SELECT name FROM effect')).toEqual([
+      { name: 'of the application' },
+    ]);
+    await dataSource.query('DROP TABLE effect');
+  });
+
   it('goes on with text after the driver has refused prepared statements, and says so once', () => {
     expect(Capabilities.forDataSource(test.dataSource).preparedStatements).toBe(false);
     expect(warned).toHaveLength(1);

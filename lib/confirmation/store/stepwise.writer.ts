@@ -1,4 +1,4 @@
-import { databaseTimeoutError } from '../../database/index.js';
+import { databaseTimeoutError, isNotCommitted } from '../../database/index.js';
 import { TwoFactorTooManyRequestsError } from '../../errors/index.js';
 import {
   limitOf,
@@ -146,9 +146,10 @@ export class StepwiseWriter implements ConfirmationWriter {
     try {
       isInserted = await this.store.insert({ ...row, ...keys }, isNew, scope, queued);
     } catch (error) {
-      // After an error it is unknown whether the rows are committed. Without a queue no message is sent then. A message in the queue
-      // may be sent, on the charge of this call, so that a refund would make it free.
-      if (queued === null && receipt) await this.ledger.refund(receipt);
+      // Where it is unknown whether the rows are committed, a message in the queue may be sent, on the charge of this call: a refund
+      // would make it free. Without a queue no message is sent after an error.
+      const mayBeSent = queued !== null && !isNotCommitted(error);
+      if (receipt && !mayBeSent) await this.ledger.refund(receipt);
       throw error;
     }
     if (!isInserted && receipt) await this.ledger.refund(receipt);

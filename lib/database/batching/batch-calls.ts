@@ -73,7 +73,9 @@ export function settleFailedBatch<Call extends WaitingCall>(
     executor.mayFindAnotherServer(error);
   for (const call of calls) {
     call.deadline.timedOutOnServer ||= deadline.timedOutOnServer;
-    if (hadNoEffect) void runSingly(call);
-    else call.reject(translateDatabaseError(error, false));
+    if (hadNoEffect) {
+      call.deadline.mayBeCommitted = false;
+      void runSingly(call);
+    } else call.reject(translateDatabaseError(error, false));
   }
 }

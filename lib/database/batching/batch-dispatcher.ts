@@ -86,6 +86,7 @@ export class BatchDispatcher {
       if (statements.length > 1 && !lease.supportsPipelinedBatch) {
         throw new PipelineUnsupportedError();
       }
+      for (const { deadline: each } of members) each.noteCommitIssued();
       return lease.execute(statements);
     };
     const deadline = latestDeadline(calls);

@@ -113,7 +113,9 @@ export class CallBatcher<Call extends Batchable, Answer> {
       members = stillWaiting(queued);
       if (members.length === 0) throw databaseTimeoutError();
       const calls = members.map(({ call }) => call);
-      const result = await lease.execute([this.#bind(calls)]);
+      const bound = this.#bind(calls);
+      for (const { deadline: each } of members) each.noteCommitIssued();
+      const result = await lease.execute([bound]);
       const given =
         this.kind.answers(result, calls) ??
         this.kind.answers({ ...result, insertId: await askInsertId(lease) }, calls);

@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
 /**
- * Whether a connection of the pool is in a transaction that an application has begun and not ended. `unknown` where neither the
- * driver nor the last answer tells it.
+ * Whether a connection of the pool is in a transaction that an application has begun and not ended. `unheard` where the server tells
+ * it with its next answer, and `untold` where nothing tells it: on `mysql2` after statements of others, on `pg-native` and on PGlite.
  */
-export type TransactionState = 'idle' | 'open' | 'unknown';
+export type TransactionState = 'idle' | 'open' | 'unheard' | 'untold';
 
 /** The parts of a client of `pg` that tell of its transaction: the method exists since `pg` 8.21, the events in all versions. */
 interface PgClient {
@@ -30,9 +30,9 @@ const IDLE_AT = new WeakMap<object, number>();
 /** @param raw the connection object of the driver. */
 export function transactionStateOf(raw: unknown): TransactionState {
   const status = pgStatusOf(raw);
-  if (status === null) return 'unknown';
+  if (status === null) return 'unheard';
   if (status !== undefined) return status === 'I' ? 'idle' : 'open';
-  return IDLE_AT.get(raw as object) === sentBytesOf(raw) ? 'idle' : 'unknown';
+  return IDLE_AT.get(raw as object) === sentBytesOf(raw) ? 'idle' : 'untold';
 }
 
 /**

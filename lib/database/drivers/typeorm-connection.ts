@@ -1,5 +1,7 @@
 import type { DataSource, QueryRunner } from 'typeorm';
 
+import { dataSourceOf } from '../data-source-of.js';
+import { engineOf } from '../engine.js';
 import type { Statement } from '../statement.js';
 import type { ConnectionLease, BoundStatement } from './connection-lease.js';
 import { resultFromTypeOrm, type ExecutedStatement } from './statement-result.js';
@@ -27,6 +29,10 @@ export class TypeOrmConnection implements ConnectionLease {
       await runner.release();
       throw error;
     }
+  }
+
+  get beginCommits(): boolean {
+    return engineOf(dataSourceOf(this.runner)) === 'mysql';
   }
 
   async execute(statements: readonly BoundStatement[]): Promise<ExecutedStatement> {

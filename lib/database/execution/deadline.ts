@@ -1,6 +1,7 @@
 import { AsyncResource } from 'node:async_hooks';
 
 import { TwoFactorUnavailableError } from '../../errors/index.js';
+import { noteNotCommitted } from './not-committed.js';
 import type { HolderState } from './keyed-mutex.js';
 
 /** The time by which a caller gets an answer, whatever the call waits for: the mutex, the pool, a row lock, the server. */
@@ -10,6 +11,11 @@ export class Deadline implements HolderState {
   expired = false;
   /** Whether the deadline expired while the server was executing the statement. */
   timedOutOnServer = false;
+  /**
+   * Whether what the call writes may be committed: from the moment in which its COMMIT, or the one statement that is its own
+   * transaction, is issued, until the server has refused it.
+   */
+  mayBeCommitted = false;
   /** Called when the deadline expires; `null` for nothing to do. */
   onExpire: (() => void) | null = null;
   /** The list that the deadline is in, until the call ends or the deadline expires. */
@@ -35,9 +41,21 @@ export class Deadline implements HolderState {
     this.outer?.noteTimeoutOnServer();
   }
 
+  /** Notes that what the call writes may be committed from now on, for the whole call too. */
+  noteCommitIssued(): void {
+    this.mayBeCommitted = true;
+    this.outer?.noteCommitIssued();
+  }
+
+  /** Rejects the call. */
+  fail(error: unknown): void {
+    if (!this.mayBeCommitted) noteNotCommitted(error);
+    this.reject(error);
+  }
+
   expire(): void {
     this.expired = true;
-    this.reject(databaseTimeoutError());
+    this.fail(databaseTimeoutError());
     this.onExpire?.();
   }
 }
@@ -64,7 +82,11 @@ export class Deadlines {
    * @throws TwoFactorUnavailableError when `work` takes too long. It is not stopped: it reads `expired` before each step.
    */
   run<T>(work: (deadline: Deadline) => Promise<T>, outer?: Deadline): Promise<T> {
-    if (outer?.expired) return Promise.reject(databaseTimeoutError());
+    if (outer?.expired) {
+      const error = databaseTimeoutError();
+      noteNotCommitted(error);
+      return Promise.reject(error);
+    }
     const list = outer?.list ?? this;
     return new Promise((resolve, reject) => {
       const deadline = new Deadline(reject, outer);
@@ -75,7 +97,10 @@ export class Deadlines {
           if (!deadline.expired) list.#remove(deadline);
           settle(answer);
         };
-      work(deadline).then(inTime(resolve), inTime(reject));
+      work(deadline).then(
+        inTime(resolve),
+        inTime((error) => deadline.fail(error)),
+      );
     });
   }
 

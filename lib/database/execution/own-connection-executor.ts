@@ -6,6 +6,7 @@ import { TwoFactorConfigurationError } from '../../errors/index.js';
 import type { Capabilities } from '../capabilities.js';
 import {
   describeDatabaseError,
+  hadNoEffect,
   isDuplicateKey,
   isInWordsOfDriver,
   isPlanOutdated,
@@ -91,8 +92,11 @@ export class OwnConnectionExecutor {
     values: () => SqlValues,
     deadline: Deadline,
   ): Promise<StatementResult> {
-    const execute = (lease: ConnectionLease): Promise<ExecutedStatement> =>
-      lease.execute([boundStatement(statement, values)]);
+    const execute = (lease: ConnectionLease): Promise<ExecutedStatement> => {
+      const bound = boundStatement(statement, values);
+      deadline.noteCommitIssued();
+      return lease.execute([bound]);
+    };
     try {
       return await this.#repeat(execute, deadline);
     } catch (error) {
@@ -111,7 +115,7 @@ export class OwnConnectionExecutor {
     const execute = async (lease: ConnectionLease): Promise<ExecutedStatement> => {
       outcome =
         this.#engine === 'sqlite'
-          ? await this.#runOnSqlite(lease, steps())
+          ? await this.#runOnSqlite(lease, steps(), deadline)
           : await runOnServer(lease, steps(), deadline);
       return { ...NO_ROWS_AFFECTED, isUncommitted: false };
     };
@@ -125,12 +129,17 @@ export class OwnConnectionExecutor {
     return outcome as T;
   }
 
-  async #runOnSqlite<T>(lease: ConnectionLease, steps: TransactionSteps<T>): Promise<T> {
+  async #runOnSqlite<T>(
+    lease: ConnectionLease,
+    steps: TransactionSteps<T>,
+    deadline: Deadline,
+  ): Promise<T> {
     const { runner } = lease as TypeOrmConnection;
     const { logger } = this.dataSource;
     const outcome = runOnSqlite(lease.raw, steps, ({ text }, values) => {
       if (this.#observers.hasLogging) logger.logQuery(text, values, runner);
     });
+    deadline.noteCommitIssued();
     // TypeORM saves a database of sql.js after each statement of its own, and does not notice the statements that are executed
     // here.
     await (this.dataSource.driver as { autoSave?: () => Promise<void> }).autoSave?.();
@@ -148,6 +157,7 @@ export class OwnConnectionExecutor {
         return await this.runOnce(execute, deadline);
       } catch (error) {
         const isNotCommitted = error instanceof NotCommittedError;
+        if (isNotCommitted || hadNoEffect(error, this.#engine)) deadline.mayBeCommitted = false;
         if (isNotCommitted && attempt >= NOT_COMMITTED_TRIES) {
           throw new TwoFactorConfigurationError(error.message);
         }

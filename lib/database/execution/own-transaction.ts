@@ -14,7 +14,7 @@ export async function runOnServer<T>(
   steps: TransactionSteps<T>,
   deadline: Deadline,
 ): Promise<T> {
-  return bracket(lease, deadline, async () => {
+  const work = async (): Promise<T> => {
     let result: StatementResult = NO_ROWS_AFFECTED;
     for (;;) {
       const step = nextStep(steps, result);
@@ -24,6 +24,9 @@ export async function runOnServer<T>(
       const { statement, values } = step.value;
       result = await lease.execute([boundStatement(statement, () => values)]);
     }
+  };
+  return bracket(lease, deadline, work, (progress) => {
+    if (progress === 'committing') deadline.noteCommitIssued();
   });
 }
 
@@ -34,7 +37,8 @@ export type Progress = 'beginning' | 'working' | 'committing';
  * Executes `work` in a transaction on a leased connection of a server, and rolls it back where `work` throws or comes too late.
  *
  * A transaction that an application has left open on the connection is rolled back first: BEGIN would commit it on MySQL and MariaDB,
- * with all that a handler wrote before it threw, and would become a part of it on PostgreSQL.
+ * with all that a handler wrote before it threw, and would become a part of it on PostgreSQL. Where nothing tells whether there is one,
+ * only MySQL and MariaDB get the ROLLBACK: PGlite has one session for all, which may be in a transaction that its owner still uses.
  *
  * @param onProgress called before the first statement of each part.
  */
@@ -46,7 +50,9 @@ export async function bracket<T>(
 ): Promise<T> {
   const sentBefore = sentBytesOf(lease.raw);
   onProgress('beginning');
-  if (transactionStateOf(lease.raw) !== 'idle') await lease.rollBack();
+  const state = transactionStateOf(lease.raw);
+  const mayBeLeftOver = state === 'untold' ? lease.beginCommits : state !== 'idle';
+  if (mayBeLeftOver) await lease.rollBack();
   await lease.begin();
   try {
     onProgress('working');

@@ -1,5 +1,5 @@
 // The server committed and the answer was lost, as after a reset connection, a failing network card or a failover.
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 
 import {
   ConfirmationRecord,
@@ -9,7 +9,7 @@ import {
   type QuotaRequest,
 } from '../../../lib/index.js';
 import { TWO_FACTOR_LIMIT_STORE } from '../../../lib/two-factor.tokens.js';
-import { servers } from '../../support/engines.js';
+import { servers, type EngineName } from '../../support/engines.js';
 import { NaiveConfirmer } from '../../support/naive-confirmer.js';
 import {
   expectNoStrayRejections,
@@ -447,13 +447,18 @@ class CountingStore implements LimitStore {
 }
 
 describe.each(servers)('A queued message whose answer is lost on %s', (engine) => {
-  it.each(['lose-answer', 'half-close'] as const)(
+  it.each([
+    ['lose-answer', 60_000],
+    ['half-close', 60_000],
+    // Its deadline expires while the server commits.
+    ['hold-answer', 3_000],
+  ] as const)(
     'I20: keeps its charge at %s, because it is committed and will be sent',
-    async (fault) => {
+    async (fault, databaseTimeoutMs) => {
       const store = new CountingStore();
       const behind = await startBehindProxy(engine, {
         options: {
-          databaseTimeoutMs: 60_000,
+          databaseTimeoutMs,
           delivery: 'queued',
           worker: false,
           limits: {},
@@ -508,3 +513,103 @@ describe.each(servers)('A queued message whose answer is lost on %s', (engine) =
     await behind.close();
   });
 });
+
+/** Each of them keeps the rows of a queued message from being committed. */
+const OBSTACLES: readonly {
+  readonly name: string;
+  readonly without?: EngineName;
+  readonly databaseTimeoutMs: number;
+  readonly error: string;
+  /** @returns what removes it. */
+  readonly raise: (behind: BehindProxy, engine: EngineName) => Promise<() => Promise<unknown>>;
+}[] = [
+  {
+    name: 'waits for a connection of an exhausted pool until its deadline',
+    databaseTimeoutMs: 1_000,
+    error: UNAVAILABLE,
+    raise: async ({ test }) => {
+      const runners = Array.from({ length: 20 }, () => test.dataSource.createQueryRunner());
+      await Promise.all(runners.map((runner) => runner.connect()));
+      return () => Promise.all(runners.map((runner) => runner.release()));
+    },
+  },
+  {
+    name: 'is held until its deadline before its COMMIT was sent',
+    // There the one statement that inserts both rows commits as well, so that its outcome is unknown.
+    without: 'postgres',
+    databaseTimeoutMs: 1_000,
+    error: UNAVAILABLE,
+    raise: async ({ direct }) => {
+      const runner = direct.dataSource.createQueryRunner();
+      await runner.query('LOCK TABLES two_factor_delivery WRITE');
+      return async () => {
+        await runner.query('UNLOCK TABLES');
+        await runner.release();
+      };
+    },
+  },
+  {
+    name: 'is refused by a trigger of the queue',
+    databaseTimeoutMs: 60_000,
+    error: 'TwoFactorConfigurationError',
+    raise: async ({ direct }, engine) => {
+      const { dataSource } = direct;
+      if (engine === 'postgres') {
+        await dataSource.query(
+          `CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'refused'; END $$`,
+        );
+        await dataSource.query(
+          'CREATE TRIGGER refusing BEFORE INSERT ON two_factor_delivery FOR EACH ROW EXECUTE FUNCTION refuse()',
+        );
+      } else {
+        await dataSource.query(
+          `CREATE TRIGGER refusing BEFORE INSERT ON two_factor_delivery FOR EACH ROW SIGNAL SQLSTATE '45000'`,
+        );
+      }
+      const onTable = engine === 'postgres' ? ' ON two_factor_delivery' : '';
+      return () => dataSource.query(`DROP TRIGGER refusing${onTable}`);
+    },
+  },
+];
+
+const obstacles = servers.flatMap((engine) =>
+  OBSTACLES.filter(({ without }) => without !== engine).map((obstacle) => ({
+    engine,
+    ...obstacle,
+  })),
+);
+
+describe.each(obstacles)(
+  'A queued message that $name on $engine',
+  ({ engine, databaseTimeoutMs, error, raise }) => {
+    it('I20: gives its charge back, because nothing was committed and nothing will be sent', async () => {
+      const store = new CountingStore();
+      const behind = await startBehindProxy(engine, {
+        options: {
+          databaseTimeoutMs,
+          delivery: 'queued',
+          worker: false,
+          limits: {},
+          limitStore: { provide: TWO_FACTOR_LIMIT_STORE, useValue: store },
+        },
+      });
+      const { test, direct } = behind;
+      const remove = await raise(behind, engine);
+
+      // Several at once, which PostgreSQL writes by one statement.
+      const asked = await Promise.all(
+        [1, 2, 3].map((at) =>
+          outcomeOf(test.twoFactor.request({ token: `ann-${at}@example.com` })),
+        ),
+      );
+
+      expect(tally(asked)).toEqual({ [error]: 3 });
+      await remove();
+      expect(await direct.dataSource.getRepository(ConfirmationRecord).count()).toBe(0);
+      expect(store.charged.length).toBeGreaterThan(0);
+      await vi.waitFor(() => expect(store.refunded.toSorted()).toEqual(store.charged.toSorted()));
+      expect(await test.app.get(DeliveryService, { strict: false }).sweep()).toBe(0);
+      await behind.close();
+    });
+  },
+);
