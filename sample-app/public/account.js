@@ -17,8 +17,6 @@ import {
 import { begin, define, proven } from './tasks.js';
 
 let account;
-/** The confirmations by which the listed transfers were made. */
-let usedConfirmations = new Set();
 
 /**
  * @param message what was done. It is also said when the account cannot be read: a customer who reads only of that failure would do it
@@ -43,7 +41,6 @@ export async function refreshAccount() {
     call('GET', '/api/v1/sessions'),
   ]);
   account = me;
-  usedConfirmations = new Set(transfers.map(({ confirmationId }) => confirmationId));
   byId('account-email').textContent = me.email;
   byId('balance').textContent = `${me.balance} EUR`;
   byId('phone').textContent = me.phone ?? 'None yet. With one, codes can come as text messages.';
@@ -60,7 +57,6 @@ export async function refreshAccount() {
 onLeave(() => {
   account = undefined;
   lastTransfer = undefined;
-  usedConfirmations = new Set();
   for (const id of ['account-email', 'balance', 'phone', 'transfers', 'sessions']) {
     byId(id).replaceChildren();
   }
@@ -146,12 +142,15 @@ define('transfer', {
     await showAccount(`Paid ${amount} EUR to ${payee}.`);
   },
   lookUp: async (confirmationId) => {
+    // The list has the newest transfers only, so that one that it does not have may be paid all the same.
+    const query = new URLSearchParams({ confirmationId });
+    const isPaid = (await call('GET', `/api/v1/transfers?${query}`)).length > 0;
     await refreshAccount();
-    const isPaid = usedConfirmations.has(confirmationId);
     if (isPaid) byId('transfer-form').reset();
     return isPaid;
   },
   doneBefore: 'This was done before. Look at your transfers.',
+  nameOnce: ({ payee, amount }) => `Your transfer of ${amount} EUR to ${payee}`,
 });
 
 onSubmit(byId('transfer-form'), async ({ payee, amount, way }) => {

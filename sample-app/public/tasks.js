@@ -39,6 +39,7 @@ let current;
  * @param task.finish(proof, data, password) the call that the proof is for; it may begin another task
  * @param task.done(result, data) shows what was done, by the result of `finish`
  * @param task.lookUp(proof, data) reads whether it was done, when the server answers that the proof is used; `task.doneBefore` says so
+ * @param task.nameOnce(data) names what must not be done twice: no other task begins while it is unknown whether it was done
  * @param task.passwordField the id of the field whose password the task needs, `task.restore(data)` fills in the rest of its form
  * @param task.isSignedOut whether it is a task of a customer who is not signed in
  */
@@ -77,12 +78,36 @@ const isSame = (one, other) =>
 export async function begin(name, data, password) {
   const before = stored();
   const task = { name, data, password };
-  if (isSame(before, task) && before.proof !== undefined) {
-    Object.assign(task, { proof: before.proof, provenAt: before.provenAt });
+  if (before?.proof !== undefined) {
+    if (isSame(before, task)) {
+      Object.assign(task, { proof: before.proof, provenAt: before.provenAt });
+    } else await settle(before);
   }
   store(task);
   await run(task);
 }
+
+/**
+ * Finds out whether the task before was done, where it must not be done twice. Its proof, which tells that, is stored nowhere else, and
+ * would be lost by the next task.
+ *
+ * @throws Error where the customer should know that it was done, or that it still may be.
+ */
+async function settle(before) {
+  const { nameOnce, lookUp } = tasks.get(before.name);
+  if (nameOnce === undefined) return;
+  const name = nameOnce(before.data);
+  if (await lookUp(before.proof, before.data)) {
+    forget(before);
+    throw new Error(`${name} is done. Start again if you want something else as well.`);
+  }
+  if (mayStillRun(before)) {
+    throw new Error(`${name} may not be finished. Send it again, or wait for ten minutes.`);
+  }
+  forget(before);
+}
+
+const mayStillRun = ({ provenAt }) => Date.now() - provenAt <= LONGEST_USE_MS;
 
 /** Goes on with the task that a reload has interrupted. @returns whether there is one. */
 export async function resume(isSignedIn) {
@@ -139,10 +164,12 @@ async function tellUsed(task) {
   if (await lookUp(task.proof, task.data)) {
     forget(task);
     say(doneBefore);
-  } else if (Date.now() - task.provenAt > LONGEST_USE_MS) {
+  } else if (mayStillRun(task)) {
+    say('This may not be finished. Please look again in a minute.', true);
+  } else {
     forget(task);
     say('This was not done. Please start again.', true);
-  } else say('This may not be finished. Please look again in a minute.', true);
+  }
 }
 
 /** The customer sees the form until the server has answered: a refused request leaves what was typed. */

@@ -365,6 +365,13 @@ describe.sequential.each(hasChromium ? databases : [])('The bank of the guides o
     await ines.confirmByMessage(phone);
     await ines.reads('There is no connection. Please try again.');
     const sent = bank.messagesTo(phone);
+    // Another payment would overwrite the proof of this one, which may be paid.
+    await ines.page.getByLabel('Amount').fill('20.00');
+    await ines.press('Pay');
+    await ines.reads(
+      '10.00 USD to Bob may not be finished. Pay that again, or wait for ten minutes.',
+    );
+    await ines.page.getByLabel('Amount').fill('10.00');
     await ines.press('Pay');
     await ines.reads('This may not be finished. Please look again in a minute.');
     await ines.reload();

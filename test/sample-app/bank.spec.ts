@@ -1,7 +1,15 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 import { startBank, type Bank } from '../support/bank.js';
-import { codes, Customer, PASSWORD, TEN_FIFTY, TWO_FACTOR } from '../support/customer.js';
+import {
+  codes,
+  Customer,
+  expectStatus,
+  PASSWORD,
+  TEN_FIFTY,
+  TWO_FACTOR,
+  type Answer,
+} from '../support/customer.js';
 import { servers } from '../support/engines.js';
 
 describe.each(['sqljs', ...servers] as const)('The bank on %s', (engine) => {
@@ -37,6 +45,27 @@ describe.each(['sqljs', ...servers] as const)('The bank on %s', (engine) => {
       status: 409,
       body: { error: 'confirmation-used' },
     });
+  });
+
+  it('finds the transfer of a confirmation for its payer alone', async () => {
+    const paul = await signedIn('paul');
+    const rita = await signedIn('rita');
+    const body = { amount: '10.50', payee: rita.email };
+    const id = await paul.proveTransfer(body);
+    const find = async (customer: Customer, query: string): Promise<Answer> =>
+      customer.call('GET', `/api/v1/transfers?${query}`);
+    expect(await find(paul, `confirmationId=${id}`)).toMatchObject({ status: 200, body: [] });
+    expectStatus(await paul.transfer(body, id), 204);
+    expectStatus(await paul.transfer(TEN_FIFTY, await paul.proveTransfer(TEN_FIFTY)), 204);
+
+    const { body: found } = await find(paul, `confirmationId=${id}`);
+    expect(found).toEqual([
+      expect.objectContaining({ direction: 'out', counterparty: rita.email, confirmationId: id }),
+    ]);
+    expect(await find(rita, `confirmationId=${id}`)).toMatchObject({ status: 200, body: [] });
+    expect(await find(paul, 'confirmationId=')).toMatchObject({ status: 200, body: [] });
+    expectStatus(await find(paul, 'confirmationId=a&confirmationId=b'), 400);
+    expectStatus(await find(paul, `confirmationid=${id}`), 400);
   });
 
   it('refuses another amount or payee than the approved ones', async () => {

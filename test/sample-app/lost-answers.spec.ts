@@ -1,4 +1,6 @@
 // What the page of the sample application does when an answer is lost, when its session ends, and when its customer leaves.
+import { randomUUID } from 'node:crypto';
+
 import {
   chromium,
   type Browser,
@@ -8,12 +10,15 @@ import {
 } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 
+import { User } from '../../sample-app/src/accounts/user.entity.js';
+import { Transfer } from '../../sample-app/src/transfers/transfer.entity.js';
 import { startBank, type Bank } from '../support/bank.js';
 import { CHROMIUM, CHROMIUM_ARGS, hasChromium } from '../support/chromium.js';
 import { Customer, PASSWORD, untilAllDelivered } from '../support/customer.js';
 
 const TRANSFERS = '**/api/v1/transfers';
 const USED = 'This was done before. Look at your transfers.';
+const NAMED = 'Your transfer of 10.50 EUR to bob@bank.example';
 const ONCE = { stored: 1, listed: 1, balance: '989.50 EUR', typed: '' };
 const NOTHING = { shown: [], typed: [], task: null };
 const AWAY = 'The server does not answer. Please reload.';
@@ -67,9 +72,9 @@ describe.each(hasChromium ? [CHROMIUM] : [])('The page in %s', (executablePath) 
     await press('Confirm');
   }
 
-  async function askToPay(payee = 'bob@bank.example'): Promise<void> {
+  async function askToPay(payee = 'bob@bank.example', amount = '10,50'): Promise<void> {
     await page.getByLabel('Payee’s e-mail').fill(payee);
-    await page.getByLabel('Amount in EUR').fill('10,50');
+    await page.getByLabel('Amount in EUR').fill(amount);
     await press('Transfer');
   }
 
@@ -191,6 +196,88 @@ describe.each(hasChromium ? [CHROMIUM] : [])('The page in %s', (executablePath) 
     expect(await paid()).toEqual(ONCE);
   }, 60_000);
 
+  /** Makes the code of the task so old that no call can still hold it. */
+  const letCallsEnd = (): Promise<void> =>
+    page.evaluate(`{
+      const task = JSON.parse(sessionStorage.getItem('bank-task'));
+      sessionStorage.setItem('bank-task', JSON.stringify({ ...task, provenAt: Date.now() - 601_000 }));
+    }`);
+
+  /** Lets the customer receive so much that no older transfer is listed any more. */
+  async function receiveAPage(): Promise<void> {
+    const { manager } = bank.dataSource;
+    const { id: payeeId } = await manager.findOneByOrFail(User, { email: customer.email });
+    const { id: payerId } = await manager.findOneByOrFail(User, { email: 'bob@bank.example' });
+    const createdAt = Date.now() + 60_000;
+    for (let count = 0; count < 20; count += 1) {
+      const id = randomUUID();
+      const received = { id, confirmationId: id, payerId, payeeId, amountCents: 1, createdAt };
+      await manager.insert(Transfer, received);
+    }
+    const listed = (await customer.transfers()) as { direction: string }[];
+    expect(new Set(listed.map(({ direction }) => direction))).toEqual(new Set(['in']));
+  }
+
+  const timesPaid = (): Promise<number> =>
+    bank.dataSource.manager.countBy(Transfer, { payer: { email: customer.email } });
+
+  it('finds a payment that twenty newer transfers have displaced from the list', async () => {
+    await open('displaced');
+    await losesAnswer((call) => call.abort());
+    await pay();
+    await status('The server does not answer. Please try again.');
+    await receiveAPage();
+    await letCallsEnd();
+    const sent = await codesSent();
+    await press('Transfer');
+    await status(USED);
+    expect(await timesPaid()).toBe(1);
+    expect(await codesSent()).toBe(sent);
+  }, 60_000);
+
+  it('says that a payment is done before it begins another one', async () => {
+    await open('another');
+    await losesAnswer((call) => call.abort());
+    await pay();
+    await status('The server does not answer. Please try again.');
+    const sent = await codesSent();
+    await askToPay(undefined, '20,00');
+    await status(`${NAMED} is done. Start again if you want something else as well.`);
+    expect(await paid()).toEqual(ONCE);
+    expect(await codesSent()).toBe(sent);
+    await askToPay(undefined, '20,00');
+    await enter();
+    await status('Paid 20.00 EUR to bob@bank.example.');
+    expect(await timesPaid()).toBe(2);
+  }, 60_000);
+
+  it('begins no other payment while it is unknown whether one is done', async () => {
+    await open('unknown');
+    await page.route(TRANSFERS, (call) =>
+      call.request().method() === 'POST' ? call.abort() : call.continue(),
+    );
+    await pay();
+    await status('The server does not answer. Please try again.');
+    const sent = await codesSent();
+    await askToPay(undefined, '20,00');
+    await status(`${NAMED} may not be finished. Send it again, or wait for ten minutes.`);
+    expect(await codesSent()).toBe(sent);
+    await page.unroute(TRANSFERS);
+    await askToPay();
+    await status('Paid 10.50 EUR to bob@bank.example.');
+    expect(await paid()).toEqual(ONCE);
+    expect(await codesSent()).toBe(sent);
+
+    await onPost((call) => call.abort());
+    await pay();
+    await status('The server does not answer. Please try again.');
+    await letCallsEnd();
+    await askToPay(undefined, '20,00');
+    await enter();
+    await status('Paid 20.00 EUR to bob@bank.example.');
+    expect(await timesPaid()).toBe(2);
+  }, 60_000);
+
   it('keeps the code while a call that holds it may still pay, and asks for another one when none can', async () => {
     await open('held');
     await onPost((call) => call.fulfill(problemOf(409, 'confirmation-used')));
@@ -206,10 +293,7 @@ describe.each(hasChromium ? [CHROMIUM] : [])('The page in %s', (executablePath) 
     await onPost((call) => call.fulfill(problemOf(409, 'confirmation-used')));
     await pay();
     await status('This may not be finished. Please look again in a minute.');
-    await page.evaluate(`{
-      const task = JSON.parse(sessionStorage.getItem('bank-task'));
-      sessionStorage.setItem('bank-task', JSON.stringify({ ...task, provenAt: Date.now() - 601_000 }));
-    }`);
+    await letCallsEnd();
     await page.unroute(TRANSFERS);
     await onPost((call) => call.fulfill(problemOf(409, 'confirmation-used')));
     await press('Transfer');

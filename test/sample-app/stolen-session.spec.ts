@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { PasswordHash } from '../../sample-app/src/passwords/password-hash.js';
 import { PasswordService } from '../../sample-app/src/passwords/password.service.js';
 import { DeviceService } from '../../sample-app/src/sessions/device.service.js';
+import { SessionService } from '../../sample-app/src/sessions/session.service.js';
 import { startBank, type Bank } from '../support/bank.js';
 import { Customer, expectStatus, PASSWORD, TWO_FACTOR, type Answer } from '../support/customer.js';
 import { servers } from '../support/engines.js';
@@ -149,18 +150,20 @@ describe.each(['sqljs', ...servers] as const)('A stolen session on %s', (engine)
     expect(await bank.dataSource.query('SELECT * FROM bank_notice')).toEqual([]);
   });
 
+  const ownSession = async (customer: Customer): Promise<string> => {
+    const { body } = await customer.call('GET', '/api/v1/sessions');
+    const sessions = body as unknown as { id: string; isCurrent: boolean }[];
+    return sessions.find(({ isCurrent }) => isCurrent)!.id;
+  };
+
   it('opens nothing after half an hour without use, and nothing after eight hours', async () => {
     const fay = await signedIn('fay');
     const idle = await new Customer(bank.url, fay.email).signIn();
-    const setTime = (column: string, minutes: number, session: Customer): Promise<unknown> =>
-      session.call('GET', '/api/v1/sessions').then(({ body }) => {
-        const sessions = body as unknown as { id: string; isCurrent: boolean }[];
-        const { id } = sessions.find(({ isCurrent }) => isCurrent)!;
-        const at = Date.now() + minutes * 60_000;
-        return bank.dataSource.query(
-          `UPDATE bank_session SET ${column} = ${at} WHERE id = '${id}'`,
-        );
-      });
+    const setTime = async (column: string, minutes: number, session: Customer): Promise<void> => {
+      const id = await ownSession(session);
+      const at = Date.now() + minutes * 60_000;
+      await bank.dataSource.query(`UPDATE bank_session SET ${column} = ${at} WHERE id = '${id}'`);
+    };
 
     await setTime('last_used_at', -29, idle);
     expect(await idle.isSignedIn()).toBe(true);
@@ -260,6 +263,52 @@ describe.each(['sqljs', ...servers] as const)('A stolen session on %s', (engine)
     expect(await finish()).toMatchObject({ status: 401, body: { error: 'sign-in-required' } });
     await expectOwnersOwn(owner, thief);
   });
+
+  /** A request of a thief that ends sessions, and waits behind the guard, which has let it in. */
+  async function waitingEnd(
+    owner: Customer,
+    ends: 'others' | 'one',
+    ended: Customer,
+  ): Promise<{ readonly thief: Customer; readonly finish: () => Promise<Answer> }> {
+    const thief = owner.stolen();
+    const path = ends === 'others' ? ends : await ownSession(ended);
+    const sessions = bank.app.get(SessionService, { strict: false });
+    const held = holdNext(sessions, ends === 'others' ? 'endOthers' : 'end', 'before');
+    const late = thief.call('DELETE', `/api/v1/sessions/${path}`);
+    await held.isReached;
+    return {
+      thief,
+      finish: () => {
+        held.release();
+        return late;
+      },
+    };
+  }
+
+  it('ends no session of the owner who changed the password meanwhile', async () => {
+    const mia = await signedIn('mia');
+    const change = await changePassword(mia);
+    const { thief, finish } = await waitingEnd(mia, 'others', mia);
+
+    expectStatus(await change(), 204);
+
+    expect(await finish()).toMatchObject({ status: 401, body: { error: 'sign-in-required' } });
+    await expectOwnersOwn(mia, thief);
+  });
+
+  it.each(['others', 'one'] as const)(
+    'ends no session of the owner who signed it out meanwhile, by DELETE of %s',
+    async (ends) => {
+      const nora = await signedIn(`nora-${ends}`);
+      const owner = await new Customer(bank.url, nora.email).signIn();
+      const { thief, finish } = await waitingEnd(nora, ends, owner);
+
+      expectStatus(await owner.call('DELETE', '/api/v1/sessions/others'), 204);
+
+      expect(await finish()).toMatchObject({ status: 401, body: { error: 'sign-in-required' } });
+      await expectOwnersOwn(owner, thief);
+    },
+  );
 
   it('neither survives nor prevents a change of the password while the thief is being remembered', async () => {
     const jan = await signedIn('jan');

@@ -94,18 +94,29 @@ export class SessionService {
     });
   }
 
-  /** Ends one session of a user. @returns whether there was one. */
-  async end(user: User, id: string): Promise<boolean> {
-    const { affected } = await this.sessions.delete({ id, userId: user.id });
-    return affected === 1;
+  /**
+   * Ends one session of the user of a session.
+   *
+   * @returns whether there was one.
+   * @throws Refusal 401 when the session that asks was ended meanwhile.
+   */
+  async end(asking: Session, id: string): Promise<boolean> {
+    return this.sessions.manager.transaction(async (manager) => {
+      await this.#hold(asking, manager);
+      const { affected } = await manager.delete(Session, { id, userId: asking.userId });
+      return affected === 1;
+    });
   }
 
-  /** Ends all sessions of a user but the one that asks. */
-  async endOthers({ user, id }: Session): Promise<void> {
+  /**
+   * Ends all sessions of a user but the one that asks.
+   *
+   * @throws Refusal 401 when the session that asks was ended meanwhile.
+   */
+  async endOthers(asking: Session): Promise<void> {
     await this.sessions.manager.transaction(async (manager) => {
-      // Changes of the account lock the user first, too. Otherwise two deletes that lock the sessions in two orders would deadlock.
-      await holdUser(user, manager);
-      await manager.delete(Session, { userId: user.id, id: Not(id) });
+      await this.#hold(asking, manager);
+      await manager.delete(Session, { userId: asking.userId, id: Not(asking.id) });
     });
   }
 
@@ -118,6 +129,17 @@ export class SessionService {
 
   setCookie(response: HttpResponse, token: string): void {
     this.#cookie.set(response, token);
+  }
+
+  /**
+   * Locks the user and the session that asks until the end of the transaction. The owner may have ended that session while its request
+   * waited: the request of a thief who is signed out must not sign the owner out.
+   */
+  async #hold({ user, id, userId }: Session, manager: EntityManager): Promise<void> {
+    // Changes of the account lock the user first, too. Otherwise two deletes that lock the sessions in two orders would deadlock.
+    if (!(await holdUser(user, manager))) throw signInRequired();
+    const { affected } = await manager.update(Session, { id, userId }, { lastUsedAt: Date.now() });
+    if (affected !== 1) throw signInRequired();
   }
 
   async #find(tokenHash: string | undefined): Promise<Session | null> {

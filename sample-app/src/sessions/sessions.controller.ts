@@ -11,10 +11,9 @@ import {
 } from '@nestjs/common';
 import { ApiCookieAuth, ApiNoContentResponse, ApiOkResponse, ApiTags } from '@nestjs/swagger';
 
-import { User } from '../accounts/user.entity.js';
 import type { HttpRequest, HttpResponse } from '../http/http.js';
 import { Refusal } from '../http/problem.js';
-import { CurrentSession, CurrentUser } from './current.decorators.js';
+import { CurrentSession } from './current.decorators.js';
 import { Session } from './session.entity.js';
 import { SessionGuard } from './session.guard.js';
 import { SessionService } from './session.service.js';
@@ -64,8 +63,11 @@ export class SessionsController {
   @UseGuards(SessionGuard)
   @ApiCookieAuth()
   @ApiNoContentResponse({ description: 'The session has ended.' })
-  async end(@CurrentUser() user: User, @Param('id', ParseUUIDPipe) id: string): Promise<void> {
-    if (!(await this.sessions.end(user, id))) {
+  async end(
+    @CurrentSession() current: Session,
+    @Param('id', ParseUUIDPipe) id: string,
+  ): Promise<void> {
+    if (!(await this.sessions.end(current, id))) {
       throw new Refusal(404, 'not-found', 'There is no such session.');
     }
   }

@@ -1,11 +1,11 @@
-import { Body, Controller, Get, HttpCode, Post, UseGuards } from '@nestjs/common';
+import { Body, Controller, Get, HttpCode, Post, Query, UseGuards } from '@nestjs/common';
 import { ApiCookieAuth, ApiHeader, ApiOkResponse, ApiTags } from '@nestjs/swagger';
 import { Confirmation, ConfirmationProof, RequireConfirmation } from 'nestjs-two-factor';
 
 import { User } from '../accounts/user.entity.js';
 import { CurrentUser } from '../sessions/current.decorators.js';
 import { SessionGuard } from '../sessions/session.guard.js';
-import { TransferAnswer, TransferDetails } from './transfers.dto.js';
+import { TransferAnswer, TransferDetails, TransferQuery } from './transfers.dto.js';
 import { TransfersService } from './transfers.service.js';
 
 @ApiTags('transfers')
@@ -17,8 +17,13 @@ export class TransfersController {
 
   @Get()
   @ApiOkResponse({ type: [TransferAnswer] })
-  list(@CurrentUser() user: User): Promise<TransferAnswer[]> {
-    return this.transfers.list(user);
+  list(
+    @CurrentUser() user: User,
+    @Query() { confirmationId }: TransferQuery,
+  ): Promise<TransferAnswer[]> {
+    return confirmationId === undefined
+      ? this.transfers.list(user)
+      : this.transfers.madeBy(user, confirmationId);
   }
 
   @Post()

@@ -1,5 +1,5 @@
 import { ApiProperty } from '@nestjs/swagger';
-import { IsAscii, IsEmail, Matches, MaxLength } from 'class-validator';
+import { IsAscii, IsEmail, IsOptional, IsString, Matches, MaxLength } from 'class-validator';
 
 import { MAX_EMAIL } from '../accounts/email.dto.js';
 import { AMOUNT } from './money.js';
@@ -16,6 +16,19 @@ export class TransferDetails {
   @IsAscii()
   @MaxLength(MAX_EMAIL)
   payee!: string;
+}
+
+export class TransferQuery {
+  @ApiProperty({
+    required: false,
+    maxLength: 36,
+    description:
+      'Only the transfer that you have made by this confirmation, however old it is. A page whose call got no answer finds out by it whether it paid.',
+  })
+  @IsOptional()
+  @IsString()
+  @MaxLength(36)
+  confirmationId?: string;
 }
 
 export class TransferAnswer {
@@ -36,8 +49,7 @@ export class TransferAnswer {
 
   @ApiProperty({
     required: false,
-    description:
-      'Of a transfer that you have made: the confirmation that paid it. A page whose call got no answer finds out by it whether it paid.',
+    description: 'Of a transfer that you have made: the confirmation that paid it.',
   })
   confirmationId?: string;
 }

@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import type { ConfirmationProof } from 'nestjs-two-factor';
-import { DataSource, MoreThanOrEqual, type EntityManager } from 'typeorm';
+import { DataSource, MoreThanOrEqual, type EntityManager, type FindOptionsWhere } from 'typeorm';
 
 import { User } from '../accounts/user.entity.js';
 import { Refusal } from '../http/problem.js';
@@ -51,9 +51,21 @@ export class TransfersService {
   }
 
   /** The latest transfers of a user. */
-  async list({ id }: User): Promise<TransferAnswer[]> {
+  list(user: User): Promise<TransferAnswer[]> {
+    return this.#find(user, [{ payerId: user.id }, { payeeId: user.id }]);
+  }
+
+  /**
+   * The transfer that a user has made by a confirmation, if there is one. A page that asks whether it has paid must not read that from
+   * the latest transfers: others can send the customer so many that its own is no longer among them.
+   */
+  madeBy(user: User, confirmationId: string): Promise<TransferAnswer[]> {
+    return this.#find(user, [{ payerId: user.id, confirmationId }]);
+  }
+
+  async #find({ id }: User, where: FindOptionsWhere<Transfer>[]): Promise<TransferAnswer[]> {
     const transfers = await this.dataSource.manager.find(Transfer, {
-      where: [{ payerId: id }, { payeeId: id }],
+      where,
       relations: { payer: true, payee: true },
       order: { createdAt: 'DESC' },
       take: PAGE,
