@@ -13,7 +13,7 @@ const WIDTHS = [360, 768, 1280];
 /** What people type, and the page on which they read about it. It must be among the first results, which are seen without scrolling. */
 const SEARCHED = {
   TOTP: '/guides/authenticator-app',
-  Twilio: '/guides/ready-made-senders',
+  Twilio: '/guides/twilio',
   passkey: '/guides/passkeys',
   'rate limit': '/guides/limits',
 };

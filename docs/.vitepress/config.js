@@ -24,7 +24,6 @@ const GUIDES = {
     'remembered-devices': 'Remembered devices',
     'factors-in-your-routes': 'Apps and passkeys in your routes',
     'two-factor-per-user': 'Switch it on and off per user',
-    'ready-made-senders': 'Ready-made senders',
     'front-end': 'Front end',
     'write-a-sender': 'Write a sender',
     'message-texts': 'Message texts',
@@ -36,6 +35,15 @@ const GUIDES = {
     events: 'Events',
     testing: 'Test your application',
     'app-review': 'Let app reviewers sign in',
+  },
+  Providers: {
+    'ready-made-senders': 'Ready-made senders',
+    twilio: 'Twilio',
+    'amazon-sns': 'Amazon SNS',
+    telegram: 'Telegram',
+    webhook: 'Webhook',
+    email: 'E-mail',
+    failover: 'Failover',
   },
   Fit: {
     'sign-in-that-you-have': 'Session, JWT, API key',
