@@ -98,7 +98,7 @@ function write(reply: Reply, request: IncomingMessage, response: ServerResponse)
 }
 
 /** A certificate that no one trusts. */
-async function selfSigned(): Promise<{ key: string; cert: string }> {
+export async function selfSigned(): Promise<{ key: string; cert: string }> {
   const folder = await mkdtemp(join(tmpdir(), 'two-factor-tls-'));
   try {
     const [key, cert] = [join(folder, 'key.pem'), join(folder, 'cert.pem')];

@@ -66,19 +66,31 @@ const EARLY_TIMEOUT_MESSAGES: ReadonlySet<string> = new Set([
 ]);
 
 /**
+ * The beginnings of the names by Node and OpenSSL for a certificate that is not trusted, and for a server that does not speak TLS. The
+ * connection is not encrypted then, and nothing was sent.
+ */
+const UNTRUSTED =
+  /^(?:CERT_|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_|ERR_TLS_CERT_|ERR_SSL_WRONG_VERSION)/;
+/** What nodemailer says of a server that answers a connection by anything but a greeting of SMTP. */
+const NO_GREETING = 'Invalid greeting';
+
+/**
  * Whether no connection to the server came about, so that nothing was sent and no recipient can be the cause. Only what proves that
  * counts: nodemailer names the command `CONN` for every socket that fails or falls silent, also while the server reads the message, or
  * while it asks the mail server of a stranger about the recipient.
  */
 function hasNoSession(error: unknown): boolean {
-  const { code, syscall, timeoutType, responseCode, errors } = (error ?? {}) as SmtpError;
+  const { code, originalCode, syscall, timeoutType, responseCode, errors } = (error ??
+    {}) as SmtpError;
   if (typeof responseCode === 'number') return false;
   if (Array.isArray(errors) && errors.length > 0) return errors.every(hasNoSession);
   return (
     NO_SESSION_CODES.has(code) ||
     CONNECTING.has(syscall) ||
     EARLY_TIMEOUTS.has(timeoutType) ||
-    EARLY_TIMEOUT_MESSAGES.has((error as Error).message)
+    EARLY_TIMEOUT_MESSAGES.has((error as Error).message) ||
+    UNTRUSTED.test(String(originalCode ?? code)) ||
+    (error as Error).message.startsWith(NO_GREETING)
   );
 }
 

@@ -13,6 +13,8 @@ export type SmtpFault =
 export interface SmtpError {
   /** nodemailer's own name of the failure. */
   readonly code?: unknown;
+  /** The name by Node or OpenSSL of a failure that nodemailer calls `ESOCKET`. */
+  readonly originalCode?: unknown;
   /** The command that failed: `CONN`, `EHLO`, `AUTH PLAIN`, `MAIL FROM`, `RCPT TO`, `DATA`. */
   readonly command?: unknown;
   readonly response?: unknown;
