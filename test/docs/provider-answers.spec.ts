@@ -254,7 +254,7 @@ it.each(BACKENDS)('%s has a row for each option (%s)', async (page, from, backen
   // A backend refuses an unknown option by a sentence that lists those that it knows.
   const { message } = (await failureOf((async () => make(input))())) as Error;
   const [, known = ''] = /Known: ([^.]+)\./.exec(message) ?? [];
-  expect([...new Set(named)].toSorted((one, other) => (one < other ? -1 : 1))).toEqual(
+  expect([...new Set(named)].toSorted((one = '', other = '') => (one < other ? -1 : 1))).toEqual(
     known.split(', '),
   );
 });
