@@ -107,7 +107,7 @@ const ENDS: ReadonlySet<string> = new Set<ProblemSlug>([
   'unknown-secret',
 ]);
 
-/** Whether a refusal says that its confirmation is over. The last wrong code says it by the number of attempts that are left. */
+/** Whether the confirmation is over after this refusal. After the last wrong code `attemptsLeft` is 0, which means the same. */
 export const isEnd = (problem: TwoFactorProblem): boolean =>
   ENDS.has(problem.error) || (problem.error === 'code-mismatch' && problem.attemptsLeft === 0);
 

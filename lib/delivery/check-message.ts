@@ -48,8 +48,9 @@ export function checkMail(message: unknown, code: string, author: string): void 
 }
 
 /**
- * Runs a function of the application that writes a message. Its own error becomes one after which nothing was sent: any other error of a
- * backend leaves that open, so that a failover would ask no other provider, and each try would be charged.
+ * Runs a function of the application that writes a message. An error that the function throws becomes a `SendFailure` which says that
+ * nothing was sent. Without that, the message would count as one that may have arrived: a failover would ask no other provider, and each
+ * try would be charged.
  *
  * @internal
  */

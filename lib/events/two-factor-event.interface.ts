@@ -221,7 +221,7 @@ export interface FactorActivatedEvent extends FactorEventBase {
 
 /**
  * A factor was removed, by a call or because a newer one took its place. The erasure of a person by `ConfirmerService.erase`
- * publishes none, because nobody is left to be told.
+ * publishes none, because the person whom a listener would inform is erased.
  */
 export interface FactorRemovedEvent extends FactorEventBase {
   readonly type: 'factor-removed';

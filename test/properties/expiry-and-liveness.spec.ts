@@ -29,7 +29,7 @@ describe.each(propertyEngines)('On %s', (engine) => {
   const row = async (id: string) => (await world.rows()).get(id)!;
 
   it(
-    'ends a limit at its very millisecond when it has any time to live (I8)',
+    'accepts a code until the millisecond before it expires, and a proof until the millisecond before its own end (I8)',
     async () => {
       const offset = fc.constantFrom(-1, 0, 1);
       const input = fc.record({ ttlSeconds: fc.integer({ min: 30, max: 86_400 }), offset });

@@ -70,7 +70,7 @@ export async function pgStatusOnceAnswered(raw: unknown): Promise<string | null 
   return pgStatusOf(raw);
 }
 
-/** How many bytes were written to a connection of `mysql2`, whoever has written them; NaN for other drivers. */
+/** How many bytes were written to a connection of `mysql2`, by this package and by other code; NaN for other drivers. */
 export function sentBytesOf(raw: unknown): number {
   return (raw as SocketOwner | null | undefined)?.stream?.bytesWritten ?? NaN;
 }

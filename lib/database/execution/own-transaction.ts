@@ -71,7 +71,7 @@ export async function bracket<T>(
 
 /**
  * A rollback that fails must not hide the error for which it was sent. The server rolls back when the connection is closed, which
- * nobody may get from the pool in the middle of a transaction.
+ * the pool must not hand out in the middle of a transaction.
  */
 async function rollBackOrAbandon(lease: ConnectionLease, sentBefore: number): Promise<void> {
   try {

@@ -70,7 +70,8 @@ export function callListStatements(
     WHERE locks_taken.one = 1 AND ${perCall(guard, size)}`;
 
   const compareSql = (roles: QuotaRoles, size: number, quotaCount: number): string => {
-    // Of the call alone whose row it is: the code of another call of the batch is as wrong as any other.
+    // Each row is compared with the codes of its own call alone. Compared with those of the whole batch, a row could be confirmed by the
+    // code of another confirmation.
     const nth = `FIELD(${c.id}, ${ofEach('call', 'id', size)})`;
     const macs = ring.map((index) => `ELT(${nth}, ${ofEach('call', `codeMac${index}`, size)})`);
     const isRight = 'given.is_right';
