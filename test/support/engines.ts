@@ -31,6 +31,12 @@ declare module 'vitest' {
   }
 }
 
+/**
+ * The connections of one test application. A test often opens two applications, and three workers run side by side: 3 * 2 * 12 is 72, which
+ * leaves room for the clients of the tests on a PostgreSQL that takes 100. With pools of 20, a run failed now and then with "too many clients".
+ */
+const POOL_SIZE = 12;
+
 /** A database of its own, empty. */
 export interface TestDatabase {
   readonly engine: EngineName;
@@ -90,7 +96,7 @@ export async function openPostgres(
   url.pathname = name;
   return {
     engine: 'postgres',
-    options: { type: 'postgres', url: url.href, poolSize: 20 },
+    options: { type: 'postgres', url: url.href, poolSize: POOL_SIZE },
     drop: () => execute(`DROP DATABASE ${name} WITH (FORCE)`),
   };
 }
@@ -113,7 +119,7 @@ async function openMysql(
   url.pathname = name;
   return {
     engine,
-    options: { type: engine, url: url.href, poolSize: 20 },
+    options: { type: engine, url: url.href, poolSize: POOL_SIZE },
     drop: () => execute(`DROP DATABASE ${name}`),
   };
 }

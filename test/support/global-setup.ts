@@ -17,7 +17,7 @@ const LOCAL_POSTGRES = 'postgres://postgres@127.0.0.1:5432/postgres';
 const LOCAL_MARIADB = 'mysql://root@127.0.0.1:3306/';
 /** Where test/support/mysql-server.sh starts one. */
 const LOCAL_MYSQL = 'mysql://root@127.0.0.1:3307/';
-/** Two workers with pools of 20, twice where a test opens two applications, and the tests' own clients. */
+/** Three workers with pools of 12, twice where a test opens two applications, and the tests' own clients. */
 const NEEDED_CONNECTIONS = 80;
 const LOCAL_REDIS = 'redis://127.0.0.1:6379';
 
