@@ -24,7 +24,6 @@ const STILL_TOO_LONG: readonly string[] = [
   'engines/first-code.spec.ts',
   'engines/listed-calls.spec.ts',
   'engines/queued-delivery.spec.ts',
-  'pages/code-element-in-chromium.ts',
   'sample-app/lost-answers.spec.ts',
 ];
 
