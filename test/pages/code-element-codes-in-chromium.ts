@@ -243,6 +243,13 @@ describeElement('<two-factor-code>, where a code is typed,', (suite) => {
     await page.evaluate('fieldset.disabled = false');
     await page.getByRole('button', { name: 'Continue' }).click();
     await asked(page);
+    // A screen reader must not offer a control that does nothing.
+    await page.evaluate('fieldset.disabled = true');
+    await suite.pages.pass(page, 31);
+    for (const name of ['Confirm', 'Send the code again']) {
+      expect(await page.getByRole('button', { name, disabled: true }).count(), name).toBe(1);
+    }
+    await page.evaluate('fieldset.disabled = false');
     await page.getByRole('button', { name: 'Reset' }).click();
     await phase(page, 'idle');
   });

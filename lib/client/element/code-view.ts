@@ -91,6 +91,7 @@ export class CodeView {
     tabindex: '-1',
   });
   #shown: readonly MethodName[] = [];
+  #isDisabled = false;
   /** The sentence with the attempts that are left. */
   #attemptsText = '';
   #alerted = '';
@@ -140,6 +141,7 @@ export class CodeView {
     this.start.className = isUsedUp ? 'link' : 'primary';
     this.#alert(problem === null ? '' : sentenceOf(problem, state, texts), state);
     this.field.ariaInvalid = problem?.error === 'code-mismatch' ? 'true' : null;
+    this.#isDisabled = isDisabled;
     for (const button of [this.submit, this.passkey, this.start]) {
       const hasToWait = refused === (button === this.start ? 'start' : 'confirm');
       // Not `disabled`: a disabled button loses the focus.
@@ -164,7 +166,7 @@ export class CodeView {
     const wait = secondsUntil(state.resendAt);
     const text = wait > 0 ? filled(texts.resendIn, { time: clockOf(wait) }) : texts.resend;
     setText(this.resend, text);
-    this.resend.ariaDisabled = wait > 0 || state.isBusy ? 'true' : null;
+    this.resend.ariaDisabled = wait > 0 || state.isBusy || this.#isDisabled ? 'true' : null;
   }
 
   /** Says something without interrupting. */
@@ -247,6 +249,7 @@ export class CodeView {
     for (const [index, method] of others.entries()) {
       const button = this.#choices.children[index]?.firstElementChild as HTMLElement;
       setText(button, texts[CHOICES[method]] ?? method);
+      button.ariaDisabled = this.#isDisabled ? 'true' : null;
     }
   }
 }

@@ -74,7 +74,8 @@ button.link {
   text-decoration: underline;
 }
 button[aria-disabled=true] { color: var(--_muted); cursor: default; text-decoration: none; }
-button.primary[aria-disabled=true] { background: transparent; border-color: var(--_border); }
+button[aria-disabled=true]:not(.link) { background: transparent; border-color: var(--_border); }
+:disabled { opacity: .6; }
 :focus-visible { outline: 3px solid var(--_accent); outline-offset: 2px; }
 .muted { color: var(--_muted); font-size: .9375em; }
 .facts { display: flex; flex-wrap: wrap; justify-content: space-between; gap: 0 1rem; }

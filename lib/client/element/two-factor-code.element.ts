@@ -35,6 +35,14 @@ function styleSheet(): CSSStyleSheet {
   return sheet;
 }
 
+/** Passes a property that the page set before this module was loaded to its accessor, which the own property would hide. */
+function adopt(element: TwoFactorCode, name: 'client' | 'texts'): void {
+  if (!Object.hasOwn(element, name)) return;
+  const value: unknown = element[name];
+  delete (element as Partial<TwoFactorCode>)[name];
+  Object.assign(element, { [name]: value });
+}
+
 /**
  * `<two-factor-code>` requests a confirmation, asks the person to confirm it in one of the methods that the server offers, and
  * gives the id of the confirmed one to its form under its `name`.
@@ -45,8 +53,19 @@ function styleSheet(): CSSStyleSheet {
 export class TwoFactorCode extends Base {
   static readonly formAssociated = true;
   static readonly observedAttributes = ['required', 'inputmode'];
-  /** The texts of all elements of the page. */
-  static texts: TwoFactorTexts = ENGLISH;
+  static #pageTexts: TwoFactorTexts = ENGLISH;
+  static readonly #connected = new Set<TwoFactorCode>();
+
+  /** The texts of all elements of the page. Those that are on the page already change to them. */
+  static get texts(): TwoFactorTexts {
+    return TwoFactorCode.#pageTexts;
+  }
+
+  static set texts(texts: TwoFactorTexts) {
+    TwoFactorCode.#pageTexts = texts;
+    // A page imports this module before it sets the texts, so that its elements have been rendered in English.
+    for (const element of TwoFactorCode.#connected) element.#render();
+  }
 
   /** Where a code goes, for purposes whose recipient the application does not know. */
   token: string | undefined;
@@ -150,14 +169,16 @@ export class TwoFactorCode extends Base {
   }
 
   connectedCallback(): void {
-    this.#adopt('client');
-    this.#adopt('texts');
+    TwoFactorCode.#connected.add(this);
+    adopt(this, 'client');
+    adopt(this, 'texts');
     this.#render();
     this.#tickWhileNeeded();
     if (this.hasAttribute('start') && this.phase === 'idle') void this.request();
   }
 
   disconnectedCallback(): void {
+    TwoFactorCode.#connected.delete(this);
     this.#stopTicking();
     this.#textMessageWait?.abort();
   }
@@ -173,14 +194,6 @@ export class TwoFactorCode extends Base {
   formDisabledCallback(isDisabled: boolean): void {
     this.#isDisabled = isDisabled;
     this.#render();
-  }
-
-  /** Passes a property that the page set before this module was loaded to its accessor, which the own property would hide. */
-  #adopt(name: 'client' | 'texts'): void {
-    if (!Object.hasOwn(this, name)) return;
-    const value: unknown = this[name];
-    delete (this as Record<string, unknown>)[name];
-    Object.assign(this, { [name]: value });
   }
 
   #body(): RequestBody {
