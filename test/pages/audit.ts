@@ -22,8 +22,22 @@ interface Control {
   readonly height: number;
 }
 
-/** The contrast of edges and of the focus ring (1.4.11), which axe does not look at. Runs in the page. */
+/** Functions for the checks by hand, which walk into open shadow roots: the controls of an element would not be looked at otherwise. */
+const SHADOW_WALK = `
+  const deep = (root, selector) => [...root.querySelectorAll('*')].flatMap((each) => [
+    ...(each.matches(selector) ? [each] : []),
+    ...(each.shadowRoot ? deep(each.shadowRoot, selector) : []),
+  ]);
+  const shown = (selector) => deep(document, selector)
+    .filter((each) => each.checkVisibility() && each.getClientRects().length > 0);
+  const parentOf = (each) => each.parentElement ?? each.getRootNode().host;
+  const nameOf = (each) => each.id || each.getAttribute('part') || each.outerHTML.slice(0, 80);
+  const activeOf = (root) => root.activeElement?.shadowRoot?.activeElement ?? root.activeElement;
+`;
+
+/** The contrast of edges and of the focus ring (1.4.11, 2.4.7), which axe does not look at. Runs in the page. */
 const PAIRS = `(() => {
+  ${SHADOW_WALK}
   const rgb = (text) => text.match(/[\\d.]+/g).map(Number);
   const luminance = (text) => {
     const [red, green, blue] = rgb(text).map((part) => {
@@ -37,23 +51,23 @@ const PAIRS = `(() => {
     return (high + 0.05) / (low + 0.05);
   };
   const groundOf = (element) => {
-    for (let each = element; each; each = each.parentElement) {
+    for (let each = element; each; each = parentOf(each)) {
       const { backgroundColor } = getComputedStyle(each);
       if (rgb(backgroundColor)[3] !== 0) return backgroundColor;
     }
     return 'rgb(255, 255, 255)';
   };
-  const shown = [...document.querySelectorAll('a, button, input:enabled')]
-    .filter((each) => each.checkVisibility() && each.getClientRects().length > 0);
-  const focused = document.activeElement;
-  const pairs = shown.flatMap((control) => {
-    const ground = groundOf(control.parentElement);
-    const what = control.id || control.outerHTML.slice(0, 60);
+  const focused = activeOf(document);
+  const pairs = shown('a, button, input:enabled, textarea:enabled').flatMap((control) => {
+    const ground = groundOf(parentOf(control));
+    const what = nameOf(control);
+    // A control that a click has left with the focus would keep it without a ring.
+    control.blur();
     control.focus({ focusVisible: true });
     const { outlineStyle, outlineWidth, outlineColor } = getComputedStyle(control);
     const ring = outlineStyle === 'none' || parseFloat(outlineWidth) < 2 ? 1 : ratio(outlineColor, ground);
     const found = [{ what: 'the focus ring of ' + what, ratio: ring, least: 3 }];
-    if (control.matches('input:not([type=radio])')) {
+    if (control.matches('input:not([type=radio]), textarea')) {
       const { borderTopColor } = getComputedStyle(control);
       found.push({ what: 'the edge of ' + what, ratio: ratio(borderTopColor, ground), least: 3 });
     }
@@ -63,13 +77,37 @@ const PAIRS = `(() => {
   return pairs;
 })()`;
 
+/**
+ * The controls that something hides while they have the focus (2.4.11), such as a bar that stays in view. Each is looked at in the
+ * middle and near its corners.
+ */
+const HIDDEN = `(() => {
+  ${SHADOW_WALK}
+  const focused = activeOf(document);
+  const hidden = shown('a, button, input:enabled, textarea:enabled').filter((control) => {
+    control.focus({ focusVisible: true });
+    const { left, top, right, bottom, width, height } = control.getBoundingClientRect();
+    const points = [
+      [left + width / 2, top + height / 2],
+      [left + 4, top + 4], [right - 4, top + 4], [left + 4, bottom - 4], [right - 4, bottom - 4],
+    ];
+    return !points.some(([x, y]) => {
+      const hit = control.getRootNode().elementFromPoint(x, y);
+      return hit !== null && (control.contains(hit) || control.closest('label')?.contains(hit));
+    });
+  });
+  focused?.focus();
+  return hidden.map(nameOf);
+})()`;
+
 /** What is to be hit with a finger, with the label that belongs to it. Links in a line of text are excepted (2.5.8). */
-const TARGETS = `[...document.querySelectorAll('a:not(.skip), button, input')]
-  .filter((each) => each.checkVisibility() && each.getClientRects().length > 0)
-  .map((each) => {
+const TARGETS = `(() => {
+  ${SHADOW_WALK}
+  return shown('a:not(.skip), button, input, textarea').map((each) => {
     const { width, height } = (each.closest('label') ?? each).getBoundingClientRect();
     return { html: each.outerHTML.slice(0, 80), width, height };
-  })`;
+  });
+})()`;
 
 async function audit(page: Page, values = STANDARD): Promise<AxeResults> {
   // The page's own policy forbids script tags; this goes around it.
@@ -105,6 +143,9 @@ export async function flawsOf(page: Page): Promise<string[]> {
   const pairs = await page.evaluate<Pair[]>(PAIRS);
   const faint = pairs.filter(({ ratio, least }) => ratio < least);
   found.push(...faint.map(({ what, ratio }) => `${what} is faint: ${ratio.toFixed(2)}`));
+
+  const hidden = await page.evaluate<string[]>(HIDDEN);
+  found.push(...hidden.map((what) => `${what} is hidden while it has the focus`));
 
   const targets = await page.evaluate<Control[]>(TARGETS);
   const small = targets.filter(({ width, height }) => width < 24 || height < 40);
