@@ -174,11 +174,11 @@ export const twin = TwoFactorModule.forRoot({ ttlSecond: 60 });
   }, 60_000);
 });
 
-/** Pages without a spec, and files of a page that neither its spec nor another file of the page loads. */
+/** Pages without a spec, and files of a page that neither its specs nor another file of the page loads. */
 function unrun({ path, files }: Page, specs: readonly string[]): string[] {
   if (files.size === 0) return [];
-  const spec = specs.find((text) => text.includes(`readPage('${path}')`));
-  if (spec === undefined) return [`${path} is run by no spec of test/docs.`];
+  const spec = specs.filter((text) => text.includes(`readPage('${path}')`)).join('');
+  if (spec === '') return [`${path} is run by no spec of test/docs.`];
   const sources = [...files.values()].join('');
   return [...files.keys()]
     .filter((name) => name !== 'app.module.ts' && !spec.includes(`'${name}'`))
