@@ -9,7 +9,7 @@ import {
   type QuotaRequest,
 } from '../../../lib/index.js';
 import { TWO_FACTOR_LIMIT_STORE } from '../../../lib/two-factor.tokens.js';
-import { servers, type EngineName } from '../../support/engines.js';
+import { POOL_SIZE, servers, type EngineName } from '../../support/engines.js';
 import { NaiveConfirmer } from '../../support/naive-confirmer.js';
 import {
   expectNoStrayRejections,
@@ -528,7 +528,7 @@ const OBSTACLES: readonly {
     databaseTimeoutMs: 1_000,
     error: UNAVAILABLE,
     raise: async ({ test }) => {
-      const runners = Array.from({ length: 20 }, () => test.dataSource.createQueryRunner());
+      const runners = Array.from({ length: POOL_SIZE }, () => test.dataSource.createQueryRunner());
       await Promise.all(runners.map((runner) => runner.connect()));
       return () => Promise.all(runners.map((runner) => runner.release()));
     },
