@@ -133,7 +133,14 @@ function checked({ name, options }: SenderBackendFactoryInput<EmailOptions>): Em
     );
   }
   refuseUnknown(`option of sender ${name}:`, given, MEMBERS);
-  const { from, product = '' } = given;
+  const { transport, from, product = '' } = given;
+  if (typeof transport === 'string' ? !isSmtpUrl(transport) : typeof transport !== 'object') {
+    // The value is left out, because it may have the password.
+    throw new TwoFactorConfigurationError(
+      `The option transport of sender ${name} is no address of a mail server: write 'smtp://user:password@host:587', with reserved ` +
+        'characters of the password in their percent-encoded form, or give an object of SMTP options.',
+    );
+  }
   if (!isOneLine(from) || typeof product !== 'string' || !isOneLine(product)) {
     throw new TwoFactorConfigurationError(
       `The options from and product of sender ${name} stand in each message. Give texts of ${ONE_LINE_RULE}.`,
@@ -146,6 +153,16 @@ function checked({ name, options }: SenderBackendFactoryInput<EmailOptions>): Em
     );
   }
   return given as EmailOptions;
+}
+
+/**
+ * Whether nodemailer reads the text as the address of a server. It takes any text, and for `mail.example.com` without a scheme, or a
+ * password with a slash in it, it would connect to another host than the text names, at the first mail and not at boot.
+ */
+function isSmtpUrl(text: string): boolean {
+  if (!URL.canParse(text)) return false;
+  const { protocol, hostname } = new URL(text);
+  return (protocol === 'smtp:' || protocol === 'smtps:') && hostname !== '';
 }
 
 function isTransporter(transport: EmailOptions['transport']): transport is MailTransport {
