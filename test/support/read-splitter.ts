@@ -152,10 +152,11 @@ export class ReadSplitter {
 
   async #serve(client: Socket): Promise<void> {
     const sockets = [client];
+    this.#sockets.add(client);
     try {
       const primary = await MysqlSession.connect(this.target);
       sockets.push(primary.socket);
-      for (const socket of sockets) this.#sockets.add(socket);
+      this.#sockets.add(primary.socket);
       await new Client(client, primary, this).serve();
     } catch (error) {
       // Either side may close its connection at any time.
