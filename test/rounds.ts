@@ -64,6 +64,7 @@ export const SLOW_FAULTS = [
   'test/engines/faults/killed-call.spec.ts',
   'test/engines/faults/killed-worker.spec.ts',
   'test/engines/faults/lost-answers.spec.ts',
+  'test/engines/faults/lost-answers-of-a-queue.spec.ts',
   'test/engines/faults/refusals.spec.ts',
   'test/engines/faults/refusals-by-cause.spec.ts',
   'test/engines/faults/slow-factors.spec.ts',

@@ -20,7 +20,6 @@ const STILL_TOO_LONG: readonly string[] = [
   'e2e/failover.spec.ts',
   'e2e/misconfigurations.spec.ts',
   'engines/batch-transactions.spec.ts',
-  'engines/faults/lost-answers.spec.ts',
   'engines/first-code.spec.ts',
   'engines/listed-calls.spec.ts',
   'engines/queued-delivery.spec.ts',
