@@ -19,10 +19,6 @@ const STILL_TOO_LONG: readonly string[] = [
   'e2e/email-backend.spec.ts',
   'e2e/failover.spec.ts',
   'e2e/misconfigurations.spec.ts',
-  'engines/batch-transactions.spec.ts',
-  'engines/first-code.spec.ts',
-  'engines/listed-calls.spec.ts',
-  'engines/queued-delivery.spec.ts',
   'pages/code-element-in-chromium.ts',
   'sample-app/lost-answers.spec.ts',
 ];
