@@ -23,6 +23,7 @@ export const EXTENDED = [
   'test/package/release.spec.ts',
   'test/docs/documented.spec.ts',
   'test/docs/front-end.spec.ts',
+  'test/docs/guide-reader.spec.ts',
   'test/docs/guide-series.spec.ts',
 ];
 
