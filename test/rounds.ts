@@ -23,6 +23,7 @@ export const EXTENDED = [
   'test/package/release.spec.ts',
   'test/docs/documented.spec.ts',
   'test/docs/front-end.spec.ts',
+  'test/docs/guide-reader.spec.ts',
   'test/docs/guide-series.spec.ts',
 ];
 
@@ -64,6 +65,7 @@ export const SLOW_FAULTS = [
   'test/engines/faults/killed-call.spec.ts',
   'test/engines/faults/killed-worker.spec.ts',
   'test/engines/faults/lost-answers.spec.ts',
+  'test/engines/faults/lost-answers-of-a-queue.spec.ts',
   'test/engines/faults/refusals.spec.ts',
   'test/engines/faults/refusals-by-cause.spec.ts',
   'test/engines/faults/slow-factors.spec.ts',

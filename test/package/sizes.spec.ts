@@ -15,17 +15,8 @@ const MAX_CLASS_LINES = 300;
  * is split, and no file is added.
  */
 const STILL_TOO_LONG: readonly string[] = [
-  'docs/guide-series.spec.ts',
-  'e2e/email-backend.spec.ts',
   'e2e/failover.spec.ts',
-  'e2e/misconfigurations.spec.ts',
-  'engines/batch-transactions.spec.ts',
-  'engines/faults/lost-answers.spec.ts',
-  'engines/first-code.spec.ts',
-  'engines/listed-calls.spec.ts',
-  'engines/queued-delivery.spec.ts',
   'pages/code-element-in-chromium.ts',
-  'sample-app/lost-answers.spec.ts',
 ];
 
 interface Sizes {
