@@ -30,8 +30,8 @@ export default defineConfig({
         replacement: path('./lib/client/index.ts'),
       },
       {
-        find: 'nestjs-two-factor/client/element',
-        replacement: path('./lib/client/element/index.ts'),
+        find: /^nestjs-two-factor\/client\/(element|texts)$/,
+        replacement: path('./lib/client/$1/index.ts'),
       },
       { find: 'nestjs-two-factor/testing', replacement: path('./lib/testing/index.ts') },
       { find: /^nestjs-two-factor$/, replacement: path('./lib/index.ts') },

@@ -168,6 +168,7 @@ function apiItems() {
     'bullmq',
     'client',
     'client/element',
+    'client/texts',
     'event-emitter',
     'failover',
     'opentelemetry',

@@ -23,6 +23,7 @@ import {
   type TwoFactorProblem,
 } from 'nestjs-two-factor/client';
 import { TwoFactorCode, type TwoFactorTexts } from 'nestjs-two-factor/client/element';
+import { GERMAN, textsFor, type LanguageTexts } from 'nestjs-two-factor/client/texts';
 
 import type {
   PasskeyAssertionResponse,
@@ -163,5 +164,24 @@ export function element(): TwoFactorCode {
   code.addEventListener('two-factor-confirmed', ({ detail }) => detail.id.length);
   const all: TwoFactorTexts = TwoFactorCode.texts;
   TwoFactorCode.texts = { ...all, start: 'Los' };
+  // The element asks for the form of a text by its number.
+  code.texts = { attempts: (count) => (count === 1 ? 'Einer' : '{attempts}') };
+  // @ts-expect-error: a label has no number
+  code.texts = { start: (count: number) => `${count}` };
+  TwoFactorCode.texts = textsFor('de');
   return code;
 }
+
+const { start, ...withoutStart } = GERMAN;
+const { expired, ...withoutExpired } = GERMAN.problems;
+
+export const languages: LanguageTexts[] = [
+  { ...withoutStart, start },
+  { ...GERMAN, problems: { ...withoutExpired, expired } },
+  // @ts-expect-error: a label is missing
+  withoutStart,
+  // @ts-expect-error: the sentence of a problem is missing
+  { ...GERMAN, problems: withoutExpired },
+  // @ts-expect-error: a misspelt text
+  { ...GERMAN, begin: 'Los' },
+];

@@ -24,6 +24,8 @@ interface Client {
   requestConfirmation(body: object): Promise<object>;
 }
 
+type Counted = (count: number) => string;
+
 interface Transfers {
   ask(details: { amount: string; payee: string }): Promise<string>;
   confirm(id: string, code: string): Promise<string>;
@@ -85,22 +87,29 @@ describe('Front end', () => {
   });
 
   it('has texts in another language, and can be imported on a server', async () => {
-    await load(page, 'german.ts');
     // By a name that the compiler does not follow: this program has no types of the browser.
     const element: string = '../../lib/client/element/index.ts';
     const { TwoFactorCode } = (await import(
       /* @vite-ignore */ new URL(element, import.meta.url).href
     )) as {
-      TwoFactorCode: { readonly texts: { readonly start: string; readonly resend: string } };
+      TwoFactorCode: { texts: Record<'start' | 'resend', string> & { attempts: Counted } };
     };
-    const { start, resend } = TwoFactorCode.texts;
 
-    expect([start, resend]).toEqual(['Weiter', 'Send the code again']);
+    await load(page, 'german.ts');
+    const german = TwoFactorCode.texts;
+    expect([german.start, german.resend]).toEqual(['Weiter zur Zahlung', 'Code erneut senden']);
+    expect(german.attempts(1)).toBe('Noch {attempts} Versuch');
+
+    await load(page, 'italian.ts');
+    const { start, attempts } = TwoFactorCode.texts;
+    expect([start, attempts(1)]).toEqual(['Continua', 'Resta {attempts} tentativo']);
+    expect(attempts(3)).toBe('Restano {attempts} tentativi');
   });
 
   it('compiles with React and with Angular', () => {
     expect([...page.files.keys()]).toEqual([
       'german.ts',
+      'italian.ts',
       'transfer.ts',
       'bearer.ts',
       'confirm-transfer.tsx',

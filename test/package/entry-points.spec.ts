@@ -58,7 +58,7 @@ async function packagesBehind(entry: string): Promise<Set<string>> {
 }
 
 /** Entries for browsers are ES modules alone. */
-const IN_BROWSERS = new Set(['./client', './client/element']);
+const IN_BROWSERS = new Set(['./client', './client/element', './client/texts']);
 
 /** The ES module of an entry. */
 function fileOf(entry: Manifest['exports'][string]): string | null {

@@ -7,14 +7,7 @@ export default defineConfig({
   ...base,
   test: {
     ...base.test,
-    include: [
-      'test/pages/sample-pages.ts',
-      'test/pages/security-in-chromium.ts',
-      'test/pages/passkeys-in-chromium.ts',
-      'test/pages/code-element-in-chromium.ts',
-      'test/pages/mails-in-chromium.ts',
-      'test/pages/client-passkeys-in-chromium.ts',
-    ],
+    include: ['test/pages/sample-pages.ts', 'test/pages/*-in-chromium.ts'],
     reporters: ['default', new CountReporter('pages')],
   },
 });

@@ -7,7 +7,11 @@ import { rolldown } from 'rolldown';
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 
 /** The entries, as `build/browser.js` finds them in package.json. */
-export const BROWSER_ENTRIES = ['client/index.js', 'client/element/index.js'];
+export const BROWSER_ENTRIES = [
+  'client/index.js',
+  'client/element/index.js',
+  'client/texts/index.js',
+];
 
 /** The text of each entry by its path below dist/. */
 export async function bundleClient(): Promise<ReadonlyMap<string, string>> {

@@ -1,7 +1,7 @@
 import type { MethodName } from '../answers.js';
 import type { TwoFactorProblem } from '../problems.js';
 import type { FlowState } from './code-flow.js';
-import { clockOf, filled, type TwoFactorTexts } from './texts.js';
+import { clockOf, filled, formOf, type TwoFactorTexts } from './texts.js';
 
 const CHOICES = {
   code: 'useCode',
@@ -128,7 +128,8 @@ export class CodeView {
     this.#form.hidden = !hasField;
     if (hasField) this.#renderField(method, state.codeLength, texts);
     // The answer about a message that was not sent does not say how many are left.
-    this.#attemptsText = attempts === undefined ? '' : filled(texts.attempts, { attempts });
+    this.#attemptsText =
+      attempts === undefined ? '' : filled(formOf(texts.attempts, attempts), { attempts });
     setText(this.submit, texts.confirm);
     setText(this.passkey, texts.passkey);
     this.passkey.hidden = !isOpen || method !== 'passkey';
@@ -259,9 +260,9 @@ function sentenceOf(problem: TwoFactorProblem, state: FlowState, texts: TwoFacto
   if (slug === 'too-many-requests' && state.retryAt === 0) {
     return state.canResend ? texts.locked : texts.cannotResend;
   }
-  return isMismatch && state.method === 'passkey'
-    ? texts.passkeyRefused
-    : (texts.problems[slug] ?? texts.problem);
+  const isPasskey = isMismatch && state.method === 'passkey';
+  const text = isPasskey ? texts.passkeyRefused : (texts.problems[slug] ?? texts.problem);
+  return formOf(text, state.attemptsLeft ?? 0);
 }
 
 /** The time that the person has to wait, in marks that isolate it. */

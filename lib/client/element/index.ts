@@ -1,6 +1,6 @@
 import { TwoFactorCode, type TwoFactorCodeEvents } from './two-factor-code.element.js';
 
-export type { TwoFactorTexts } from './texts.js';
+export type { CountedText, TwoFactorTexts } from './texts.js';
 export { TwoFactorCode, type TwoFactorCodeEvents };
 
 declare global {

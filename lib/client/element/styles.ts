@@ -1,6 +1,11 @@
 /**
  * Colours follow the `color-scheme` of the page. Every custom property has a default, and every part can be styled by `::part`.
  * Physical directions are not used, so that a page from right to left needs nothing of its own.
+ *
+ * The style sheet has no comments, because pages load them. What it cannot say of itself:
+ * - `textarea`: a recovery code is broken at its dashes, so that its groups are those on the paper. It has a third line for wide
+ *   letters.
+ * - `.error:empty`: not `display: none`, because a live region that is not rendered is not announced. The margin takes the gap back.
  */
 export const STYLES = `
 :host {
@@ -47,7 +52,6 @@ input, textarea {
 }
 :host(:dir(rtl)) :is(input, textarea) { text-align: right; }
 input.long, textarea { font-size: 1.125rem; letter-spacing: .05em; }
-/* A recovery code is broken at its dashes, so that its groups are those on the paper. It has a third line for wide letters. */
 textarea { display: block; resize: none; field-sizing: content; min-block-size: 4.5rem; }
 [aria-invalid=true] { border: 2px solid var(--_error); }
 button {
@@ -76,7 +80,6 @@ button.primary[aria-disabled=true] { background: transparent; border-color: var(
 .facts { display: flex; flex-wrap: wrap; justify-content: space-between; gap: 0 1rem; }
 .number { font-variant-numeric: tabular-nums; }
 .error { color: var(--_error); font-weight: 600; }
-/* Not 'display: none': a live region that is not rendered is not announced. The margin takes the gap back. */
 .error:empty, .status:empty { margin-block-end: -.75rem; }
 ul { display: flex; flex-wrap: wrap; gap: .5rem; margin: 0; padding: 0; list-style: none; }
 `;

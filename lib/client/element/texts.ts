@@ -1,8 +1,14 @@
 import type { ProblemSlug } from '../problems.js';
 
 /**
- * The texts of `<two-factor-code>`. Names in braces are replaced: `{recipient}`, `{length}`, `{attempts}`, `{time}` such as `9:59`,
- * and `{seconds}`.
+ * A text with a number in it. A function gets the number (the attempts or the seconds that are left) and returns the form of the
+ * text for it, with the name in braces, which is replaced then.
+ */
+export type CountedText = string | ((count: number) => string);
+
+/**
+ * The texts of `<two-factor-code>`. Names in braces are replaced: `{recipient}`, `{attempts}`, `{time}` such as `9:59`, and
+ * `{seconds}`.
  */
 export interface TwoFactorTexts {
   /** The label of the button that requests the first confirmation. */
@@ -27,9 +33,9 @@ export interface TwoFactorTexts {
   readonly confirm: string;
   readonly passkey: string;
   /** Said instead of `problems['code-mismatch']` for a passkey. `{attempts}` are left. */
-  readonly passkeyRefused: string;
+  readonly passkeyRefused: CountedText;
   /** The sentence with the number of codes that may still be tried. */
-  readonly attempts: string;
+  readonly attempts: CountedText;
   /** The countdown until the confirmation expires. */
   readonly valid: string;
   /** Announced once by screen readers, a minute before the confirmation expires. */
@@ -39,7 +45,7 @@ export interface TwoFactorTexts {
   /** The label of the resend button while it cannot be pressed, with the seconds that are left. */
   readonly resendIn: string;
   /** Announced when the resend button is pressed too early. */
-  readonly resendWait: string;
+  readonly resendWait: CountedText;
   /** Announced when the resend button can be pressed. */
   readonly resendNow: string;
   readonly resent: string;
@@ -65,14 +71,14 @@ export interface TwoFactorTexts {
   readonly required: string;
   /** The validation message of an empty field. */
   readonly empty: string;
-  /** The sentences for the problems of the server, by their slugs. */
-  readonly problems: Readonly<Partial<Record<ProblemSlug, string>>>;
+  /** The sentences for the problems of the server, by their slugs. A function gets the attempts that are left. */
+  readonly problems: Readonly<Partial<Record<ProblemSlug, CountedText>>>;
   /** The sentence for a problem with any other slug. */
   readonly problem: string;
 }
 
 /** The texts in English. */
-export const ENGLISH: TwoFactorTexts = {
+export const ENGLISH = {
   start: 'Continue',
   restart: 'Start again',
   sent: 'We sent a code to {recipient}.',
@@ -93,7 +99,8 @@ export const ENGLISH: TwoFactorTexts = {
   validOneMinute: 'Valid for one more minute.',
   resend: 'Send the code again',
   resendIn: 'Send the code again in {time}',
-  resendWait: 'Please wait {seconds} seconds before the next message.',
+  resendWait: (seconds: number) =>
+    `Please wait {seconds} second${seconds === 1 ? '' : 's'} before the next message.`,
   resendNow: 'You can have the code sent again now.',
   resent: 'The code is on its way again.',
   retryWait: 'Please wait {time} before the next try.',
@@ -132,7 +139,11 @@ export const ENGLISH: TwoFactorTexts = {
     unreachable: 'There is no connection. Please try again.',
   },
   problem: 'This does not work right now.',
-};
+} satisfies TwoFactorTexts;
+
+/** The form of a text for its number. */
+export const formOf = (text: CountedText, count: number): string =>
+  typeof text === 'string' ? text : text(count);
 
 /** Replaces the names in braces. Each value is isolated, so that digits keep their order in a text from right to left. */
 export function filled(

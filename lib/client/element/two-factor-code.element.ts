@@ -5,7 +5,7 @@ import { CodeFlow, type FlowState, type RefusedCall } from './code-flow.js';
 import { CodeView, secondsUntil } from './code-view.js';
 import { pastedCode, plainCode } from './pasted-code.js';
 import { STYLES } from './styles.js';
-import { clockOf, ENGLISH, filled, type TwoFactorTexts } from './texts.js';
+import { clockOf, ENGLISH, filled, formOf, type TwoFactorTexts } from './texts.js';
 import { codeFromMessage } from './web-otp.js';
 
 /** The events of `<two-factor-code>`, which bubble. */
@@ -222,8 +222,9 @@ export class TwoFactorCode extends Base {
   async #resend(): Promise<void> {
     if (this.#isDisabled || this.#flow.state.isBusy) return;
     const seconds = secondsUntil(this.#flow.state.resendAt);
-    if (seconds > 0) this.#answerWait(filled(this.texts.resendWait, { seconds }));
-    else await this.#flow.resend();
+    if (seconds > 0) {
+      this.#answerWait(filled(formOf(this.texts.resendWait, seconds), { seconds }));
+    } else await this.#flow.resend();
   }
 
   #paste(event: ClipboardEvent): void {

@@ -1,0 +1,31 @@
+import { ENGLISH as ELEMENT_TEXTS } from '../element/texts.js';
+import { GERMAN } from './de.js';
+import { SPANISH } from './es.js';
+import { FRENCH } from './fr.js';
+import type { LanguageTexts } from './language-texts.js';
+import { PORTUGUESE } from './pt.js';
+import { UKRAINIAN } from './uk.js';
+
+export type { LanguageTexts };
+export { FRENCH, GERMAN, PORTUGUESE, SPANISH, UKRAINIAN };
+
+/** The texts in English, which the element has without this module. */
+export const ENGLISH: LanguageTexts = ELEMENT_TEXTS;
+
+/**
+ * The texts in the language of a page or of a person, such as `textsFor(document.documentElement.lang)`. English for a language that
+ * this module has no texts in. A bundle that calls this function has the texts of all languages.
+ *
+ * @param language a BCP 47 tag such as `de-AT`, of which the first part counts
+ */
+export function textsFor(language: string): LanguageTexts {
+  const [name = ''] = language.toLowerCase().split('-');
+  const languages = new Map([
+    ['de', GERMAN],
+    ['es', SPANISH],
+    ['fr', FRENCH],
+    ['pt', PORTUGUESE],
+    ['uk', UKRAINIAN],
+  ]);
+  return languages.get(name) ?? ENGLISH;
+}
