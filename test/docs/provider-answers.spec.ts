@@ -205,6 +205,7 @@ describe('email: what the mail server answers', () => {
   /** The command that a server answers so. */
   const commandOf = (answer: string): string => {
     if (answer.startsWith('535')) return 'AUTH PLAIN';
+    if (answer.startsWith('530')) return 'MAIL FROM';
     return answer.startsWith('550 5.7') || answer.startsWith('454') ? 'DATA' : 'RCPT TO';
   };
   const WORDS: readonly (readonly [words: string, error: object])[] = [

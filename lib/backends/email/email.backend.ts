@@ -18,6 +18,8 @@ export type { EmailMessage } from './email-message.js';
 /** Whatever sends a mail as nodemailer's transports do, such as `MailerService` of @nestjs-modules/mailer. */
 export interface MailTransport {
   sendMail(mail: object): Promise<unknown>;
+  /** Whether the server greets and takes the login. A transport of nodemailer has it. */
+  verify?(): Promise<unknown>;
 }
 
 /** The options of an e-mail sender. */
@@ -108,7 +110,12 @@ export async function emailBackend(
       throw mailError(error, delivery);
     }
   };
-  Object.assign(send, { tokenKind: 'email' });
+  const ping = (signal: AbortSignal): Promise<unknown> =>
+    untilAborted(signal, () => transporter.verify!());
+  Object.assign(send, {
+    tokenKind: 'email',
+    ping: typeof transporter.verify === 'function' ? ping : undefined,
+  });
   if (own === null) return send;
   // The idle connections of a pool would keep the process alive. A transport of the application is the application's to close.
   return Object.assign(send, { onApplicationShutdown: () => own.close() });
