@@ -41,13 +41,13 @@ function passedOn({ outer, inner }) {
 
 /** An entry, for `import`. */
 export function entryModule({ imports, exports, body }) {
-  return { head: imports.map(imported), body, tail: [exported(exports)] };
+  return { head: imports.flatMap(imported), body, tail: [exported(exports)] };
 }
 
 /** An entry, for `require`. */
 export function entryCommon({ imports, exports, body }) {
   return {
-    head: ["'use strict';", ...imports.map(required)],
+    head: ["'use strict';", ...imports.flatMap(required)],
     // Jest has no `import()` in CommonJS.
     body: body.map((line) =>
       line.replace(/\bimport\(("[^"]+")\)/g, 'Promise.resolve().then(() => require($1))'),
@@ -86,7 +86,7 @@ export function packages() {
 
 /** Brings the core its packages, loaded by `import`. */
 export function shellModule({ imports, exports }) {
-  const head = [...imports.map(imported), 'import { coreOf } from "./packages.cjs";'];
+  const head = [...imports.flatMap(imported), 'import { coreOf } from "./packages.cjs";'];
   const taken = new Set(['coreOf', ...imports.flatMap(given)]);
   const names = exports.map(({ outer }) => outer);
   const twice = names.find((name) => taken.has(name));
@@ -96,7 +96,7 @@ export function shellModule({ imports, exports }) {
 
 /** Brings the core its packages, loaded by `require`. Only entries require it, so that its names need not be recognised. */
 export function shellCommon({ imports }) {
-  const head = imports.map(required);
+  const head = imports.flatMap(required);
   return {
     head: ["'use strict';", ...head, 'const { coreOf } = require("./packages.cjs");'],
     body: [`module.exports = ${made(imports)};`],
@@ -104,18 +104,26 @@ export function shellCommon({ imports }) {
   };
 }
 
-function imported({ source, names }) {
+function imported({ source, names, isOptional = false }) {
   const from = JSON.stringify(source);
+  if (isOptional) return [`import optional from ${from};`, ...unpacked(names)];
   if (names.length === 0) return `import ${from};`;
   const taken = names.map(({ outer, inner }) => (outer === inner ? outer : `${outer} as ${inner}`));
   return `import ${braced(taken)} from ${from};`;
 }
 
-function required({ source, names }) {
+function required({ source, names, isOptional = false }) {
   const path = source.startsWith('.') ? source.replace(/\.js$/, '.cjs') : source;
   const call = `require(${JSON.stringify(path)});`;
+  if (isOptional) return [`const optional = ${call}`, ...unpacked(names)];
   if (names.length === 0) return call;
   return `const ${braced(names.map(({ outer, inner }) => renamed(outer, inner)))} = ${call}`;
+}
+
+/** The names of an optional package, or the error that says what to install. */
+function unpacked(names) {
+  const inner = braced(names.map((each) => renamed(each.outer, each.inner)));
+  return ['if (optional.missing) throw optional.missing;', `const ${inner} = optional.found;`];
 }
 
 function exported(names) {

@@ -22,10 +22,12 @@ import {
   shellCommon,
   shellModule,
 } from './faces.js';
+import { checkedPackages } from './optional-packages.js';
 import { write } from './write-file.js';
 
 const COMPILED = '.tmp/build';
-const { exports: entries } = JSON.parse(await readFile('package.json', 'utf8'));
+const manifest = JSON.parse(await readFile('package.json', 'utf8'));
+const { exports: entries } = manifest;
 const faces = Object.values(entries).filter((entry) => typeof entry === 'object');
 const files = faces.flatMap((entry) => entry.import ?? []).map(pathInDist);
 /** Entries for browsers are ES modules alone. */
@@ -36,7 +38,8 @@ function pathInDist(face) {
 }
 
 for (const { fileName, code, map } of await bundle(COMPILED, files)) {
-  const parts = partsOf(code);
+  const { parts, wrappers } = checkedPackages(fileName, partsOf(code), manifest);
+  for (const [name, face] of wrappers) await write(name, face);
   if (fileName === 'shared.js') {
     await write('core.cjs', core(parts), parts, map);
     await write('packages.cjs', packages());

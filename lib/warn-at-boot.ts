@@ -9,7 +9,7 @@ export function warnAtBoot(logger: Logger, options: ResolvedOptions): void {
   logger.debug(`Keys by their names, the first one signs: ${kids.join(', ')}.`);
   if (options.secretIsRandom) {
     logger.warn(
-      'There is no secret: drew one for development. Confirmations and enrolled apps end with this process: set ' +
+      'There is no secret: drew one for development. Confirmations and enrolled factors end with this process: set ' +
         'TWO_FACTOR_SECRET to keep them.',
     );
   }

@@ -9,8 +9,8 @@ export const LEFT_OUT: readonly string[] = (process.env['TEST_WITHOUT'] ?? '').s
 
 /**
  * Specs that are left out of `npm test` and run by `npm run test:extended`, so that `npm test` takes less than five
- * minutes: simulated months of attacks, 10,000 hostile texts at every entry, random properties, the sample application,
- * and the packed package in a fresh folder.
+ * minutes: simulated months of attacks, 10,000 hostile texts at every entry, random properties, recipients
+ * that never answer, the sample application, and the packed package in a fresh folder.
  */
 export const EXTENDED = [
   'test/strangers/**/*.spec.ts',
@@ -19,11 +19,13 @@ export const EXTENDED = [
   'test/sample-app/**/*.spec.ts',
   'test/unit/options/secret-strength.spec.ts',
   'test/hostile/fuzz.spec.ts',
+  'test/e2e/failover-recipients.spec.ts',
   'test/package/published.spec.ts',
   'test/package/release.spec.ts',
   'test/docs/documented.spec.ts',
   'test/docs/front-end.spec.ts',
   'test/docs/angular.spec.ts',
+  'test/docs/guide-reader.spec.ts',
   'test/docs/guide-series.spec.ts',
 ];
 
@@ -65,6 +67,7 @@ export const SLOW_FAULTS = [
   'test/engines/faults/killed-call.spec.ts',
   'test/engines/faults/killed-worker.spec.ts',
   'test/engines/faults/lost-answers.spec.ts',
+  'test/engines/faults/lost-answers-of-a-queue.spec.ts',
   'test/engines/faults/refusals.spec.ts',
   'test/engines/faults/refusals-by-cause.spec.ts',
   'test/engines/faults/slow-factors.spec.ts',

@@ -9,8 +9,6 @@ export default defineConfig({
   ...base,
   test: {
     ...base.test,
-    // Each worker holds up to 40 connections, and the servers on the standard ports take 100.
-    maxWorkers: 2,
     include: [...ON_ALL_SERVERS, ...SLOW_FAULTS],
     exclude: [],
     reporters: ['default', new CountReporter('servers')],

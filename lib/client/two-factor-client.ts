@@ -68,10 +68,18 @@ export interface FactorsClient {
     body: EnrolBody<'passkey'>,
     options?: ProofOptions,
   ): Promise<TwoFactorResult<BegunPasskeyAnswer>>;
-  /** Begins the enrolment of a passkey, lets the person create it, and activates it. */
+  /** Begins the enrolment of a passkey, and finishes it. The proof is spent, also when the person closes the dialog of the browser. */
   enrolPasskey(
     body?: Omit<EnrolBody, 'method'>,
     options?: ProofOptions,
+  ): Promise<TwoFactorResult<ActivatedFactorAnswer>>;
+  /**
+   * Lets the person create the passkey of an enrolment, and activates it. After `passkey-unanswered` it can be called again without
+   * another proof, until the enrolment ends 15 minutes after `enrol`.
+   */
+  finishPasskey(
+    begun: BegunPasskeyAnswer,
+    options?: CallOptions,
   ): Promise<TwoFactorResult<ActivatedFactorAnswer>>;
   /** Ends an enrolment by the first code, or by the new passkey. */
   activate(
@@ -235,6 +243,14 @@ export function createTwoFactorClient(settings: TwoFactorClientSettings = {}): T
   const activate: FactorsClient['activate'] = (body, options) =>
     post('factors/activate', body, options);
 
+  const finishPasskey: FactorsClient['finishPasskey'] = async (begun, options) => {
+    const made = await fromBrowser<PasskeyRegistrationJson>(
+      () => createPasskey(begun.options, options?.signal),
+      options,
+    );
+    return made.ok ? activate({ factor: begun.factor.id, response: made.value }, options) : made;
+  };
+
   return {
     challenge,
     confirm,
@@ -289,14 +305,9 @@ export function createTwoFactorClient(settings: TwoFactorClientSettings = {}): T
           { ...body, method: 'passkey' },
           options,
         );
-        if (!begun.ok) return begun;
-        const made = await fromBrowser<PasskeyRegistrationJson>(
-          () => createPasskey(begun.value.options, options?.signal),
-          options,
-        );
-        if (!made.ok) return made;
-        return activate({ factor: begun.value.factor.id, response: made.value }, options);
+        return begun.ok ? finishPasskey(begun.value, options) : begun;
       },
+      finishPasskey,
       rename: (body, options) => post('factors/rename', body, options, withProof(options)),
       remove: (body, options) => post('factors/remove', body, options, withProof(options)),
       recoveryCodes: (options) => post('factors/recovery-codes', {}, options, withProof(options)),

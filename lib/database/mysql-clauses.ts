@@ -2,9 +2,12 @@
  * A SELECT of MySQL and MariaDB that a read/write splitting proxy, such as MaxScale and ProxySQL, sends to the primary: it ends
  * with FOR UPDATE. A replica may be behind, and not have a confirmation yet that was made a moment ago. FOR UPDATE does not
  * reach into the derived table, so that the statement locks no row and waits for none.
+ *
+ * @param orderBy the column by which the rows of a `select` with a limit come in order: a derived table promises none.
  */
-export function mysqlOnPrimary(select: string): string {
-  return `SELECT * FROM (${select}) AS found FOR UPDATE`;
+export function mysqlOnPrimary(select: string, orderBy?: string): string {
+  const order = orderBy === undefined ? '' : ` ORDER BY ${orderBy}`;
+  return `SELECT * FROM (${select}) AS found${order} FOR UPDATE`;
 }
 
 /**

@@ -61,6 +61,13 @@ export function lacking(members: readonly string[]): TwoFactorInputError {
   return new TwoFactorInputError(detail, { detail });
 }
 
+/** The error for a request by the method `device` in which the application's function found no token. No member of the body has it. */
+export function lackingDeviceToken(): TwoFactorInputError {
+  const detail =
+    'The request brings no token of a remembered device: the token function of rememberedDevices() found none. Confirm by another method.';
+  return new TwoFactorInputError(detail, { detail });
+}
+
 function unacceptable(rules: string): TwoFactorInputError {
   return new TwoFactorInputError(`The body cannot be accepted: ${rules}.`);
 }

@@ -9,17 +9,24 @@ import {
 import { showsReasons } from '../options/index.js';
 import type { Problem } from './problem.js';
 
-/** The problems that are in the log. The guard and a filter both report a refusal, and each works without the other. */
-const logged = new WeakSet<Problem>();
+/** More than the refusals that are between the guard and a filter at one time. */
+const MAX_LOGGED = 1_000;
+/**
+ * The last problems that were logged, by `instance`. The guard and a filter both report a refusal, and each works without the other.
+ * Not by the object: a filter of the application that words a problem anew hands on another one with the same `instance`.
+ */
+const logged = new Set<string>();
 
 /**
  * Logs what the response does not contain: the message and its cause. It never contains a code, a secret or a full phone number
  * or address.
  */
 export function logRefusal(logger: Logger, problem: Problem, exception: Error): void {
-  if (logged.has(problem)) return;
-  logged.add(problem);
   const { instance, status } = problem;
+  if (logged.has(instance)) return;
+  logged.add(instance);
+  const [oldest] = logged;
+  if (logged.size > MAX_LOGGED && oldest !== undefined) logged.delete(oldest);
   const error = exception.cause instanceof TwoFactorError ? exception.cause : exception;
   const line = `${instance} ${error.name}: ${messageAndCauseOf(error)}`;
   if (status >= 500) logger.error(line);

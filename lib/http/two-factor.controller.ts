@@ -24,7 +24,13 @@ import {
   TwoFactorNotFoundError,
   TwoFactorStateError,
 } from '../errors/index.js';
-import { deviceTokenOf, isName, NAME_RULE, type ResolvedOptions } from '../options/index.js';
+import {
+  DEVICE_METHOD,
+  deviceTokenOf,
+  isName,
+  NAME_RULE,
+  type ResolvedOptions,
+} from '../options/index.js';
 import {
   MethodChooser,
   TwoFactorService,
@@ -35,7 +41,7 @@ import {
 import { DeliveryService, SenderService } from '../delivery/index.js';
 import { SenderExplorer } from '../sender/index.js';
 import { InjectTwoFactorOptions } from '../two-factor.tokens.js';
-import { lacking } from './body-reader.js';
+import { lacking, lackingDeviceToken } from './body-reader.js';
 import type { CallerSubjects } from './caller-subjects.js';
 import {
   ChallengeAnswer,
@@ -161,6 +167,9 @@ export class TwoFactorController implements OnApplicationBootstrap {
     const options = await this.#restricted(parseId(id), context);
     // A name that is none, and a response of another shape, are refused by the verifier.
     const token = await deviceTokenOf(this.options.methods, context);
+    if (method === DEVICE_METHOD && token === undefined && this.options.methods.has(method)) {
+      throw lackingDeviceToken();
+    }
     const given = { method, code, response, token } as MethodResponse;
     const attempt = await this.confirmer.verify(id, given, options);
     if (attempt.outcome === 'refused') throw errorForState(attempt.state);

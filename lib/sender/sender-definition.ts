@@ -19,6 +19,12 @@ export interface SendFunction<Options = unknown> {
   readonly tokenKind?: SenderTokenKind | undefined;
   /** The providers behind this function, for a health check: those of `failoverBackend`, in this process. */
   readonly providers?: (() => readonly ProviderHealth[]) | undefined;
+  /**
+   * Asks the provider whether it answers at all, by a request that names no recipient, and throws or rejects when it does not.
+   * `failoverBackend` calls it after several failures that the recipients may have caused. Without it, such failures never make a
+   * failover pass over this sender for other recipients.
+   */
+  readonly ping?: ((signal: AbortSignal) => unknown) | undefined;
 }
 
 /** A provider as the circuit breaker of its sender sees it. */
@@ -26,8 +32,8 @@ export interface ProviderHealth {
   /** Its name among those of the sender. */
   readonly name: string;
   /**
-   * Whether this one kept failing, and has accepted no message since. Messages go to the other providers first, and after the pause one
-   * at a time to this one.
+   * Whether this one kept failing, and was not proven to work since: by an accepted message, or by its answer to a request without a
+   * recipient. Messages go to the other providers first, and after the pause one at a time to this one.
    */
   readonly isPassedOver: boolean;
 }

@@ -69,6 +69,7 @@ async function refreshSecurity() {
 onLeave(() => {
   email = '';
   pending = undefined;
+  begunPasskey = undefined;
   for (const id of ['factors', 'devices', 'recovery-codes', 'recovery-left']) {
     byId(id).replaceChildren();
   }
@@ -228,20 +229,41 @@ onClick(byId('app-cancel'), async () => {
 
 // ---- Passkeys ----------------------------------------------------------------------------------
 
-onSubmit(byId('passkey-form'), ({ label }) =>
-  begin('add-passkey', {
+/** The enrolment whose dialog of the browser the customer has closed. It lives for 15 minutes, and needs no second proof. */
+let begunPasskey;
+
+async function finishPasskey() {
+  const finished = await client.factors.finishPasskey(begunPasskey);
+  if (finished.problem?.error !== 'passkey-unanswered') begunPasskey = undefined;
+  return finished;
+}
+
+async function showNewPasskey({ recoveryCodes }) {
+  byId('passkey-form').reset();
+  await showActivated(recoveryCodes, 'Your passkey is added.');
+}
+
+onSubmit(byId('passkey-form'), async ({ label }) => {
+  if (begunPasskey?.factor.label === label.trim()) {
+    await showNewPasskey(valueOf(await finishPasskey()));
+    return;
+  }
+  await begin('add-passkey', {
     details: { change: 'enrol', method: 'passkey' },
     shown: { Add: 'Passkey' },
     label: label.trim(),
-  }),
-);
+  });
+});
 
 change('add-passkey', 'Confirm the new passkey', {
-  finish: (proof, { label }) => client.factors.enrolPasskey({ label, account: email }, { proof }),
-  done: async ({ recoveryCodes }) => {
-    byId('passkey-form').reset();
-    await showActivated(recoveryCodes, 'Your passkey is added.');
+  finish: async (proof, { label }) => {
+    const body = { method: 'passkey', label, account: email };
+    const enrolled = await client.factors.enrol(body, { proof });
+    if (!enrolled.ok) return enrolled;
+    begunPasskey = enrolled.value;
+    return finishPasskey();
   },
+  done: showNewPasskey,
 });
 
 // ---- Recovery codes ----------------------------------------------------------------------------

@@ -73,6 +73,22 @@ describe('Remembered devices over HTTP', () => {
     }
   });
 
+  it('are refused with a sentence when their cookie was cut short, and the attempt is not counted', async () => {
+    const { token } = await rememberDevice(http, 'gil');
+    const { id } = await request('gil', token);
+
+    expect(
+      await post('confirm', 'gil', { id, method: 'device' }, token.slice(0, -1)),
+    ).toMatchObject({
+      status: 400,
+      body: {
+        error: 'invalid-request',
+        detail: 'The token of a remembered device is malformed. Confirm by another method.',
+      },
+    });
+    expect(await http.row(id)).toMatchObject({ attempts: 0 });
+  });
+
   it('take no token from a body', async () => {
     const { token } = await rememberDevice(http, 'cleo');
     const { id } = await request('cleo', token);

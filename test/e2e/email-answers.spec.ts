@@ -214,12 +214,36 @@ describe('a fault of the account', () => {
     ['at the command that names the recipient', 'RCPT TO', '500 5.5.2 Error: bad syntax', false],
     ['before it', 'EHLO', '502 5.5.2 Error: command not recognized', true],
     ['at the login', 'AUTH PLAIN', '535 5.7.8 Error: authentication failed', true],
+    ['at the sender', 'MAIL FROM', '530 5.7.0 Must issue a STARTTLS command first', true],
+    // A relay passes on what the mail server of a stranger answers to the recipient and to the message.
+    ['at the recipient', 'RCPT TO', '535 5.7.8 Error: authentication failed', false],
+    ['at the message', 'DATA', '535 5.7.8 Error: authentication failed', false],
+    ['at the message', 'DATA', '502 5.5.2 Error: command not recognized', false],
   ])(
     'says whether all recipients are concerned, %s: %s, %s, %s',
     (_, command, response, concernsAll) => {
       const responseCode = Number(response.slice(0, 3));
       const thrown = Object.assign(new Error(response), { command, response, responseCode });
       expect(mailError(thrown, delivery)).toMatchObject({ kind: 'ours', concernsAll });
+    },
+  );
+
+  it.each([
+    ['a full disk', 'MAIL FROM', '452 4.3.1 Insufficient system storage', RECIPIENT, true],
+    ['an answer to the login', 'AUTH PLAIN', '454 4.7.0 Temporary failure', RECIPIENT, true],
+    ['an answer to the recipient', 'RCPT TO', '451 4.3.0 Lookup failure', RECIPIENT, false],
+    ['an answer to the message', 'DATA', '451 4.3.0 Queue file write error', RECIPIENT, false],
+    // Such an address asks for SMTPUTF8 in this command.
+    ['an address in letters of its own', 'MAIL FROM', '451 4.3.0 Failed', 'änn@example.com', false],
+  ])(
+    'says whether all recipients are concerned by %s: %s, %s, %s, %s',
+    (_, command, response, token, concernsAll) => {
+      const responseCode = Number(response.slice(0, 3));
+      const thrown = Object.assign(new Error(response), { command, response, responseCode });
+      expect(mailError(thrown, { ...delivery, token })).toMatchObject({
+        kind: 'transient',
+        concernsAll,
+      });
     },
   );
 });

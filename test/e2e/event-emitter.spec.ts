@@ -149,6 +149,20 @@ describe('TwoFactorEventEmitterModule', () => {
     expect(later).toEqual([]);
   });
 
+  it('fails the boot with the command to install it when their package is missing', async () => {
+    await start();
+    vi.doMock('@nestjs/event-emitter', () => {
+      throw new Error("Cannot find package '@nestjs/event-emitter'");
+    });
+    try {
+      await expect(startApp({ imports: [TwoFactorEventEmitterModule.forRoot()] })).rejects.toThrow(
+        'TwoFactorEventEmitterModule needs the package @nestjs/event-emitter: install it with "npm install @nestjs/event-emitter".',
+      );
+    } finally {
+      vi.doUnmock('@nestjs/event-emitter');
+    }
+  });
+
   it('emits no event after the application is closed', async () => {
     await start();
     const events = test.app.get(TwoFactorEvents, { strict: false });

@@ -1,5 +1,6 @@
 // An outage of one provider must be unseen by callers, one of all of them must be told and end, and a breaker must cost a provider that
 // is down no more calls than it needs to find out that it is back.
+import { Logger } from '@nestjs/common';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 
 import { failoverBackend } from '../../lib/backends/failover/index.js';
@@ -13,7 +14,11 @@ import {
 } from '../../lib/index.js';
 import { startHttpApp, type HttpTestApp } from '../support/http.js';
 import { CREDENTIALS, TWILIO, WEBHOOK } from '../support/provider-fixtures.js';
-import { startProvider, type ProviderServer } from '../support/provider-server.js';
+import {
+  startProvider,
+  type ProviderCall,
+  type ProviderServer,
+} from '../support/provider-server.js';
 
 const DOWN = { status: 503, body: 'down' } as const;
 const OPEN_SECONDS = 30;
@@ -24,7 +29,6 @@ afterEach(async () => {
   for (const end of ends.splice(0).toReversed()) await end();
 });
 
-/** Each has a prefix of its own, so that the failures of one recipient are not taken for those of another. */
 const number = (n: number): string => `+1${200 + n}5550123`;
 
 class Outage {
@@ -36,6 +40,10 @@ class Outage {
     return server;
   }
 }
+
+/** The calls that name a recipient. */
+const messagesOf = ({ calls }: ProviderServer): ProviderCall[] =>
+  calls.filter(({ body }) => body !== '');
 
 interface World {
   readonly app: HttpTestApp;
@@ -131,6 +139,11 @@ describe('an outage behind a failover', () => {
 
   it('costs a provider no call while its breaker is open, one while it is half open, and all of them once it is closed', async () => {
     const { app, first, second, outages } = await startWorld();
+    const opened = vi.fn<() => void>();
+    const warn = vi.spyOn(Logger.prototype, 'warn').mockImplementation((line: unknown) => {
+      if (String(line).includes('passes over twilio')) opened();
+    });
+    ends.push(() => warn.mockRestore());
     const real = performance.now.bind(performance);
     let skipped = 0;
     const spy = vi.spyOn(performance, 'now').mockImplementation(() => real() + skipped);
@@ -138,10 +151,11 @@ describe('an outage behind a failover', () => {
     outages[1].isDown = false;
     let people = 0;
     const send = (): Promise<unknown> => app.twoFactor.request({ token: number(people++) });
-    const calls = (): [number, number] => [first.calls.length, second.accepted.length];
+    const calls = (): [number, number] => [messagesOf(first).length, second.accepted.length];
 
     for (let count = 0; count < THRESHOLD; count += 1) await send();
     expect(calls()).toEqual([THRESHOLD, THRESHOLD]);
+    await vi.waitFor(() => expect(opened).toHaveBeenCalledTimes(1));
     // Open.
     for (let count = 0; count < 5; count += 1) await send();
     expect(calls()).toEqual([THRESHOLD, THRESHOLD + 5]);
@@ -149,6 +163,7 @@ describe('an outage behind a failover', () => {
     skipped += OPEN_SECONDS * 1_000;
     await Promise.all(Array.from({ length: 5 }, send));
     expect(calls()).toEqual([THRESHOLD + 1, THRESHOLD + 10]);
+    await vi.waitFor(() => expect(opened).toHaveBeenCalledTimes(2));
     await send();
     expect(calls()).toEqual([THRESHOLD + 1, THRESHOLD + 11]);
     // The provider is back: one message closes the breaker, and all others go by it.
@@ -157,5 +172,7 @@ describe('an outage behind a failover', () => {
     for (let count = 0; count < 4; count += 1) await send();
     expect(calls()).toEqual([THRESHOLD + 5, THRESHOLD + 11]);
     expect(first.accepted).toHaveLength(4);
+    // Each time before it was opened, the provider was asked whether it answers.
+    expect(first.calls.length - messagesOf(first).length).toBe(2);
   });
 });

@@ -11,10 +11,12 @@ import {
   DeliveryService,
   functionalSenderBackend,
   SendFailure,
-  TwoFactorConfigurationError,
   type TwoFactorModuleOptions,
 } from '../../lib/index.js';
 import { startApp, type TestApp } from '../support/test-app.js';
+
+const suspended = (): SendFailure =>
+  new SendFailure('ours', 'The account is suspended.', { concernsAll: true });
 
 let test: TestApp;
 afterEach(() => test.app.close());
@@ -76,18 +78,17 @@ describe('The health of messages', () => {
 
   it('names the providers that are passed over, and is down when all of a sender are', async () => {
     const broken = functionalSenderBackend(() => {
-      throw new TwoFactorConfigurationError('The account is suspended.');
+      throw suspended();
     });
     let isSecondUp = true;
     const second = functionalSenderBackend(() => {
-      if (!isSecondUp) throw new TwoFactorConfigurationError('The account is suspended.');
+      if (!isSecondUp) throw suspended();
     });
     await start({
       senders: {
         default: defineSender(failoverBackend, {
           options: {
             senders: { first: { backend: broken }, second: { backend: second } },
-            breaker: { threshold: 2 },
           },
         }),
       },
@@ -111,7 +112,7 @@ describe('The health of messages', () => {
   it('names a provider after the pause of its breaker, too, until it accepts a message', async () => {
     let isUp = false;
     const first = functionalSenderBackend(() => {
-      if (!isUp) throw new SendFailure('ours', 'The account is suspended.', { concernsAll: true });
+      if (!isUp) throw suspended();
     });
     const second = functionalSenderBackend(() => undefined);
     await start({

@@ -19,7 +19,7 @@ import {
   defineSender,
   DeliveryService,
   functionalSenderBackend,
-  TwoFactorConfigurationError,
+  SendFailure,
   TwoFactorRecipientError,
 } from '../../lib/index.js';
 import { WRONG_CODE } from '../support/canaries.js';
@@ -180,7 +180,7 @@ describe('Metrics', () => {
 
   it('say whether a failover passes over a provider, and stop reading when the application stops', async () => {
     const down = functionalSenderBackend(() => {
-      throw new TwoFactorConfigurationError('The account is suspended.');
+      throw new SendFailure('ours', 'The account is suspended.', { concernsAll: true });
     });
     const app = await startApp({
       imports: [TwoFactorMetricsModule.forRoot()],
@@ -191,7 +191,6 @@ describe('Metrics', () => {
           default: defineSender(failoverBackend, {
             options: {
               senders: { first: { backend: down }, second: { backend: () => () => undefined } },
-              breaker: { threshold: 2 },
             },
           }),
         },

@@ -211,7 +211,11 @@ describe('Passkeys over HTTP', () => {
       { method: 'passkey', code: '123456' },
       'The method passkey confirms by response, which is missing.',
     ],
-    ['confirm', { method: 'device' }, 'The method device confirms by token, which is missing.'],
+    [
+      'confirm',
+      { method: 'device' },
+      'The request brings no token of a remembered device: the token function of rememberedDevices() found none. Confirm by another method.',
+    ],
     ['confirm', { id: undefined, code: '123456' }, 'The body lacks id.'],
     ['challenge', {}, 'The body lacks method.'],
     ['challenge', { id: null }, 'The body lacks id, method.'],

@@ -1,17 +1,21 @@
 import {
   BadRequestException,
   Body,
+  Catch,
   Controller,
   HttpCode,
+  Logger,
   Post,
   Res,
   UseFilters,
+  type ArgumentsHost,
   type INestApplication,
 } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 
 import {
+  RequireConfirmation,
   TwoFactorCodeMismatchError,
   TwoFactorConfigurationError,
   TwoFactorConfirmationRequiredError,
@@ -19,6 +23,7 @@ import {
   TwoFactorConflictError,
   TwoFactorError,
   TwoFactorExceptionFilter,
+  TwoFactorHttpException,
   TwoFactorInputError,
   TwoFactorKeyReusedError,
   TwoFactorNoSubjectError,
@@ -97,6 +102,24 @@ class OwnController {
   }
 }
 
+/** Words problems for people, as a product does. */
+@Catch(TwoFactorHttpException)
+class WordingFilter extends TwoFactorExceptionFilter {
+  override catch({ problem, cause }: TwoFactorHttpException, host: ArgumentsHost): unknown {
+    const worded = { ...problem, title: 'Please ask for a code.' };
+    // oxlint-disable-next-line promise/valid-params -- It is the method of the filter.
+    return super.catch(new TwoFactorHttpException(worded, cause as TwoFactorError), host);
+  }
+}
+
+@Controller('guarded')
+@UseFilters(WordingFilter)
+class GuardedController {
+  @Post()
+  @RequireConfirmation('pay')
+  post(): void {}
+}
+
 describe.each(adapters)(
   'An error of a route under TwoFactorExceptionFilter on $name',
   ({ create }) => {
@@ -124,6 +147,30 @@ describe.each(adapters)(
 
     it('adds nothing to an answer that has left', async () => {
       expect(await app.post('/own/answered', {})).toMatchObject({ status: 200, text: 'answered' });
+    });
+
+    it('logs a refusal of the guard once, when a filter of the application words it anew', async () => {
+      const guarded = await startHttpApp({
+        adapter: create(),
+        controllers: [GuardedController],
+        options: { purposes: { pay: { subject: () => 'ann', recipient: () => 'a@example.com' } } },
+      });
+      const debug = vi.spyOn(Logger.prototype, 'debug');
+      try {
+        const answers = [await guarded.post('/guarded', {}), await guarded.post('/guarded', {})];
+        const lines = debug.mock.calls.map(([line]) => String(line));
+        for (const { status, body } of answers) {
+          expect({ status, body }).toMatchObject({
+            status: 403,
+            body: { title: 'Please ask for a code.' },
+          });
+          const { instance } = body as { instance: string };
+          expect(lines.filter((line) => line.startsWith(instance))).toHaveLength(1);
+        }
+      } finally {
+        debug.mockRestore();
+        await guarded.close();
+      }
     });
 
     it('works when it is made by hand for all routes', async () => {

@@ -1,81 +1,15 @@
 // Calls of several kinds share one transaction when TypeORM logs no statement. Each must get the answer that it gets alone.
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import { Client, Connection } from 'pg';
-import { afterEach, describe, expect, it, vi } from 'vitest';
+import { Client } from 'pg';
+import { describe, expect, it, vi } from 'vitest';
 
-import { PgPreparedBatch } from '../../lib/database/drivers/pg-prepared-batch.js';
 import { TwoFactorConfigurationError, type ConfirmationState } from '../../lib/index.js';
 import { WRONG_CODE } from '../support/canaries.js';
 import { engines } from '../support/engines.js';
-import { SILENT, startApp, type TestApp } from '../support/test-app.js';
+import { goes, sharedTransactions, wire } from '../support/shared-transactions.js';
 
-let test: TestApp;
-afterEach(async () => {
-  vi.restoreAllMocks();
-  await test.close();
-});
-
-const start = async (options = {}, dataSource = {}): Promise<TestApp> => {
-  test = await startApp({
-    engine: 'postgres',
-    dataSource: { ...SILENT, ...dataSource },
-    // Also where the environment says that nothing is joined.
-    // Only statements without limits go in one transaction with those of other kinds.
-    options: { batching: true, env: false, limits: false, ...options },
-  });
-  return test;
-};
-
-const make = (count: number, input = {}): Promise<ConfirmationState[]> =>
-  Promise.all(Array.from({ length: count }, () => test.confirmer.makeConfirmation(input)));
-const confirmed = (count: number): Promise<ConfirmationState[]> =>
-  make(count, { isConfirmed: true });
-
-interface Wire {
-  parse: (this: object, query: { name: string; text: string }) => void;
-  execute: (this: object, portal: object) => void;
-  sync: (this: object) => void;
-}
-const wire = (Connection as unknown as { prototype: Wire }).prototype;
-
-/** How many statements went in each go, from now on. */
-function goes(): number[] {
-  const open = new Map<object, number>();
-  const counted: number[] = [];
-  const { execute, sync } = wire;
-  vi.spyOn(wire, 'execute').mockImplementation(function (this: object, portal) {
-    open.set(this, (open.get(this) ?? 0) + 1);
-    execute.call(this, portal);
-  });
-  vi.spyOn(wire, 'sync').mockImplementation(function (this: object) {
-    counted.push(open.get(this) ?? 0);
-    open.delete(this);
-    sync.call(this);
-  });
-  return counted;
-}
-
-/** Makes the driver send another text to the server from now on. */
-function rewrite(change: (text: string) => string): void {
-  const { parse } = wire;
-  vi.spyOn(wire, 'parse').mockImplementation(function (this: object, { name, text }) {
-    parse.call(this, { name, text: change(text) });
-  });
-}
-
-/** Makes concurrent calls of each kind. */
-function mixed(
-  used: readonly ConfirmationState[],
-  tried: readonly ConfirmationState[],
-): Promise<unknown>[] {
-  const { confirmer } = test;
-  return [
-    ...used.map((state) => confirmer.use(state)),
-    ...tried.map((state) => confirmer.confirm(state.id, state.code!)),
-    ...tried.map(() => confirmer.makeConfirmation()),
-  ];
-}
+const { start, make, confirmed, mixed } = sharedTransactions();
 
 describe.each(engines.filter((engine) => engine === 'postgres'))('On %s', () => {
   it('runs concurrent calls of all kinds in one transaction', async () => {
@@ -152,91 +86,6 @@ describe.each(engines.filter((engine) => engine === 'postgres'))('On %s', () => 
     });
     expect(answers.slice(5, 8)).toEqual([true, false, false]);
     expect(answers[8]).toMatchObject({ subject: 'bob', status: 'pending' });
-  });
-
-  /** @returns how many of the other calls were answered while another client locked the row of one call. */
-  async function answeredBesideLocked(count: number): Promise<number> {
-    const { dataSource } = await start({ databaseTimeoutMs: 1_500 });
-    const [used, tried] = [await confirmed(count), await make(count)];
-    const [, locked] = used;
-    return dataSource.transaction(async (manager) => {
-      await manager.query(
-        `SELECT 1 FROM two_factor_confirmation WHERE id = '${locked!.id}' FOR UPDATE`,
-      );
-      let answered = 0;
-      const count = (): void => {
-        answered += 1;
-      };
-      const calls = mixed(used, tried);
-      for (const call of calls) call.then(count, () => undefined);
-      await vi.waitFor(() => expect(answered).toBe(calls.length - 1), 1_000).catch(() => undefined);
-      return answered;
-    });
-  }
-
-  it.each([3, 12])(
-    'delays only the call of a locked row among %i calls of a kind',
-    async (count) => {
-      expect(await answeredBesideLocked(count)).toBe(3 * count - 1);
-    },
-  );
-
-  it.each([3, 12])(
-    'delays all of %i calls of a kind in the naive twin, which has no SKIP LOCKED',
-    async (count) => {
-      rewrite((text) => text.replace('SKIP LOCKED', ''));
-
-      expect(await answeredBesideLocked(count)).toBeLessThan(count);
-    },
-  );
-
-  /** Two processes want the same rows in other orders, at once. @returns what the server refused. */
-  async function refusedToTwo(): Promise<unknown[]> {
-    const { confirmer, database, dataSource } = await start();
-    // So that they meet.
-    await dataSource.query(
-      'CREATE FUNCTION slowly() RETURNS trigger AS $$ BEGIN PERFORM pg_sleep(0.002); RETURN NEW; END $$ LANGUAGE plpgsql',
-    );
-    await dataSource.query(
-      'CREATE TRIGGER slowly BEFORE UPDATE ON two_factor_confirmation FOR EACH ROW EXECUTE FUNCTION slowly()',
-    );
-    const other = await startApp({
-      engine: 'postgres',
-      database,
-      dataSource: SILENT,
-      options: { batching: true, env: false, limits: false },
-    });
-    const refusing = vi.spyOn(PgPreparedBatch.prototype, 'handleError');
-    try {
-      for (let round = 0; round < 4; round += 1) {
-        const used = await confirmed(6);
-        const tried = await make(6);
-        const work = (by: typeof confirmer): (() => Promise<unknown>)[] => [
-          ...used.map((state) => () => by.use(state)),
-          ...tried.map((state) => () => by.confirm(state.id, WRONG_CODE)),
-        ];
-        const calls = [...work(confirmer), ...work(other.confirmer).toReversed()];
-        const answers = await Promise.all(calls.map((call) => call()));
-
-        expect(answers.filter((answer) => answer === true)).toHaveLength(6);
-        for (const { id } of tried) {
-          expect((await confirmer.check(id))[0]).toMatchObject({ attemptsLeft: 3 });
-        }
-      }
-    } finally {
-      await other.close();
-    }
-    return refusing.mock.calls.map(([error]) => (error as { code?: unknown }).code);
-  }
-
-  it('never deadlocks when two processes want the same rows in different orders', async () => {
-    expect(await refusedToTwo()).toEqual([]);
-  });
-
-  it('deadlocks in the naive twin, which has no SKIP LOCKED', async () => {
-    rewrite((text) => text.replace('SKIP LOCKED', ''));
-
-    expect(await refusedToTwo()).toContain('40P01');
   });
 
   it('rejects only the call whose statement fails when calls share a transaction', async () => {
@@ -372,29 +221,6 @@ describe.each(engines.filter((engine) => engine === 'postgres'))('On %s', () => 
     for (const { id } of tried) {
       expect((await confirmer.check(id))[0]).toMatchObject({ attemptsLeft: 4 });
     }
-  });
-
-  it('tries SKIP LOCKED once when the server does not support it', async () => {
-    const { confirmer } = await start();
-    const [used, tried] = [await confirmed(6), await make(6)];
-    let asked = 0;
-    rewrite((text) => {
-      if (!text.includes('SKIP LOCKED')) return text;
-      asked += 1;
-      return text.replace('SKIP LOCKED', 'SKIP LOCKS');
-    });
-
-    const answers = await Promise.all(mixed(used, tried));
-    const first = asked;
-    const more = await Promise.all(mixed(await confirmed(4), await make(4)));
-
-    expect(answers.slice(0, 6)).toEqual(used.map(() => true));
-    expect(more.slice(0, 4)).toEqual([true, true, true, true]);
-    expect(first).toBeGreaterThan(0);
-    expect(asked).toBe(first);
-    expect((await confirmer.confirm(tried[0]!.id, WRONG_CODE))[0]).toMatchObject({
-      status: 'confirmed',
-    });
   });
 
   it('sends plain texts when a pooler refuses prepared statements, and does everything once', async () => {

@@ -1,145 +1,15 @@
 // A person who began by another method chooses "send me a code instead": the first message of a confirmation that is there.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
-import {
-  ConfirmationRecord,
-  DeliveryService,
-  LimitRecord,
-  TwoFactorEvents,
-  type PurposeDefinition,
-  type TwoFactorEvent,
-} from '../../lib/index.js';
-import { header } from '../e2e/controller-fixtures.js';
+import { ConfirmationRecord, TwoFactorEvents, type TwoFactorEvent } from '../../lib/index.js';
 import { enrolApp, METHODS } from '../support/authenticator.js';
-import { drawCanaryCode, WRONG_CODE } from '../support/canaries.js';
-import { engines, servers } from '../support/engines.js';
+import { WRONG_CODE } from '../support/canaries.js';
+import { engines } from '../support/engines.js';
+import { purposes } from '../support/first-code-purposes.js';
 import { startHttpApp, type Answer, type HttpTestApp } from '../support/http.js';
-import { startApp, TestInbox } from '../support/test-app.js';
+import { TestInbox } from '../support/test-app.js';
 
 const AT_ONCE = 20;
-
-const purpose: PurposeDefinition = {
-  subject: (context) => header(context, 'x-user'),
-  recipient: (context, way) =>
-    way === 'sms' ? '+15555550100' : `${header(context, 'x-user')}@example.com`,
-};
-const purposes = {
-  login: { ...purpose, methods: ['totp', 'code', 'recovery'] },
-  'by-mail': { ...purpose, methods: ['totp', 'code'], senders: ['default'] },
-  strict: { ...purpose, methods: ['totp', 'recovery'] },
-  homeless: { ...purpose, recipient: () => null, methods: ['totp', 'code'] },
-  plain: purpose,
-} satisfies Record<string, PurposeDefinition>;
-
-describe.each(engines)('The first code of a queue on %s', (engine) => {
-  it('leaves after the commit, once', async () => {
-    const test = await startApp({
-      engine,
-      options: { delivery: 'queued', worker: false, methods: METHODS, limits: {} },
-    });
-    const { subject } = await enrolApp(test, 'ann');
-    const token = 'ann@example.com';
-    const methods = ['totp', 'code'] as const;
-    const { id, delivery } = await test.twoFactor.request({ subject, methods, token });
-    expect(delivery).toBeUndefined();
-
-    const asked = await Promise.all([0, 1].map(() => test.twoFactor.resend(id, { token })));
-
-    const deliveries = test.app.get(DeliveryService, { strict: false });
-    expect(asked.map((each) => each.delivery)).toEqual(['queued', 'queued']);
-    expect(test.inbox.deliveries).toHaveLength(0);
-    expect(await deliveries.sweep()).toBe(1);
-    expect(await deliveries.sweep()).toBe(0);
-    expect(test.inbox.deliveries).toMatchObject([{ token }]);
-    expect((await test.confirmer.confirm(id, test.inbox.lastCode))[1]).toBe(true);
-    await test.close();
-  });
-});
-
-// SQLite has one connection, which the transaction holds while the factors are read.
-describe.each(servers)('A request in a transaction on %s', (engine) => {
-  it('is refused when its key stands for one that began by another method, which it must not change', async () => {
-    const test = await startApp({
-      engine,
-      options: { delivery: 'queued', worker: false, methods: METHODS, limits: {} },
-    });
-    const { subject } = await enrolApp(test, 'ann');
-    const given = {
-      subject,
-      methods: ['totp', 'code'],
-      token: 'ann@example.com',
-      idempotencyKey: 'key-of-ann-sixteen',
-    } as const;
-    const { id } = await test.twoFactor.request(given);
-
-    const repeated = test.dataSource.transaction((manager) =>
-      test.twoFactor.request({ ...given, method: 'code', manager }),
-    );
-
-    await expect(repeated).rejects.toMatchObject({ code: 'idempotency-key-reused' });
-    expect(await test.twoFactor.request({ ...given, method: 'code' })).toMatchObject({
-      id,
-      delivery: 'queued',
-    });
-    expect(await test.app.get(DeliveryService, { strict: false }).sweep()).toBe(1);
-    expect((await test.confirmer.confirm(id, test.inbox.lastCode))[1]).toBe(true);
-    await test.close();
-  });
-});
-
-describe.each(engines)('A code that was not sent yet on %s', (engine) => {
-  it('is refused whatever it is, charges no one, and is drawn by the first message', async () => {
-    // All codes that this application can draw.
-    const codes = Array.from({ length: 30 }, drawCanaryCode);
-    const drawn: string[] = [];
-    const http = await startHttpApp({
-      engine,
-      options: {
-        controller: true,
-        methods: METHODS,
-        purposes,
-        codeGenerator: () => {
-          drawn.push(codes[drawn.length % codes.length]!);
-          return drawn.at(-1)!;
-        },
-      },
-    });
-    const { subject, app } = await enrolApp(http, 'ann');
-    const caller = { 'x-user': subject };
-    const post = (route: string, body: object): Promise<Answer> =>
-      http.post(`/2factor/${route}`, body, caller);
-    const { id } = (await post('request-confirmation', { purpose: 'login' })).body as {
-      id: string;
-    };
-    const limits = http.dataSource.getRepository(LimitRecord);
-    const counted = (): Promise<LimitRecord[]> => limits.find({ order: { id: 'ASC' } });
-    const [row, before] = [await http.row(id), await counted()];
-
-    // More wrong codes than a confirmation, and more than a subject, has tries.
-    for (const code of codes) {
-      expect(await post('confirm', { id, code })).toBeProblem(409, 'method-not-allowed');
-    }
-
-    expect(drawn).toEqual([]);
-    expect(row).toMatchObject({ codeMac: null, envelope: null, attempts: 0 });
-    expect(await http.row(id)).toEqual(row);
-    expect(await counted()).toEqual(before);
-    expect((await http.confirmer.check(id))[0]!.code).toBeNull();
-    expect(await post('resend', { id, way: 'default' })).toMatchObject({ status: 200 });
-    expect(drawn).toEqual([http.inbox.lastCode]);
-    expect(await post('confirm', { id, code: WRONG_CODE })).toMatchObject({
-      status: 422,
-      body: { attemptsLeft: 4 },
-    });
-    expect(await post('confirm', { id, method: 'totp', code: app.wrongCode() })).toMatchObject({
-      status: 422,
-      body: { attemptsLeft: 3 },
-    });
-    const sent = { id, code: http.inbox.lastCode };
-    expect(await post('confirm', sent)).toMatchObject({ status: 200 });
-    await http.close();
-  });
-});
 
 describe.each(engines)('The first code after another method on %s', (engine) => {
   const mail = new TestInbox();

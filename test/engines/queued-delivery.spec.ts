@@ -1,50 +1,22 @@
 // A request whose transaction is rolled back must send nothing, and a message that was committed must arrive, once.
-import { setTimeout as sleep } from 'node:timers/promises';
-
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 
 import {
-  DeliveryService,
   SendFailure,
   TwoFactorEvents,
   TwoFactorRecipientError,
+  type DeliveryService,
   type TwoFactorEvent,
 } from '../../lib/index.js';
 import { WRONG_CODE } from '../support/canaries.js';
-import { engines, type EngineName } from '../support/engines.js';
-import { startApp, type TestApp } from '../support/test-app.js';
-
-interface QueuedRow {
-  readonly confirmation: string;
-  readonly number: number;
-  readonly due_at: string | number | null;
-  readonly claims: number;
-  readonly tries: number;
-  readonly is_charged: number;
-  readonly reason: string | null;
-}
+import { engines } from '../support/engines.js';
+import { deliveriesOf, rowsOf, startQueued } from '../support/queued-messages.js';
+import type { TestApp } from '../support/test-app.js';
 
 class Rollback extends Error {}
 
 /** As a gateway that lost the answer of the server behind it, and asks for a wait. */
 const LOST = { retryAfterSeconds: 9, mayHaveArrived: true };
-
-const startQueued = (engine: EngineName, more: object = {}): Promise<TestApp> =>
-  startApp({ engine, options: { delivery: 'queued', worker: false, ...more } });
-
-const rowsOf = (test: TestApp): Promise<QueuedRow[]> =>
-  test.dataSource.query('SELECT * FROM two_factor_delivery ORDER BY confirmation, number');
-
-const deliveriesOf = (test: TestApp): DeliveryService =>
-  test.app.get(DeliveryService, { strict: false });
-
-async function eventually(isSo: () => boolean | Promise<boolean>): Promise<void> {
-  for (let round = 0; round < 400; round += 1) {
-    if (await isSo()) return;
-    await sleep(25);
-  }
-  throw new Error('It did not happen within ten seconds.');
-}
 
 describe.each(engines)('Queued messages on %s', (engine) => {
   let test: TestApp;
@@ -356,55 +328,5 @@ describe.each(engines)('Queued messages on %s', (engine) => {
     await test.confirmer.purge();
 
     expect(await rowsOf(test)).toEqual([]);
-  });
-
-  it('are sent by the worker right after the commit, with two more statements at most', async () => {
-    const inline = await startApp({ engine, options: { limits: {} } });
-    const queued = await startQueued(engine, { limits: {}, worker: { pollSeconds: 300 } });
-    const cycle = async (app: TestApp): Promise<number> => {
-      const input = { token: 'ann@example.com', subject: 'ann', purpose: 'login' };
-      const statements = await app.log.during(async () => {
-        const { id } = await app.twoFactor.request(input);
-        await eventually(() => app.inbox.deliveries.length === 1);
-        await app.confirmer.confirm(id, WRONG_CODE);
-        await app.confirmer.confirm(id, app.inbox.lastCode);
-        await app.confirmer.use(id, { purpose: 'login', subject: 'ann' });
-        if (app === queued) await eventually(async () => (await rowsOf(app)).length === 0);
-      });
-      return statements.filter(({ sql }) => !sql.startsWith('SELECT * FROM two_factor_delivery'))
-        .length;
-    };
-    const counted = { inline: await cycle(inline), queued: await cycle(queued) };
-    await Promise.all([inline.close(), queued.close()]);
-
-    process.stdout.write(`Statements of a cycle on ${engine}: ${JSON.stringify(counted)}\n`);
-    expect(counted.queued - counted.inline).toBe(engine === 'postgres' ? 1 : 2);
-  });
-
-  it('are given back at shutdown when no call has begun', async () => {
-    const slow = await startQueued(engine, {
-      worker: { concurrency: 1, pollSeconds: 300 },
-      senders: { default: { backend: () => () => sleep(300) } },
-    });
-    for (const name of ['ann', 'bob', 'eve']) {
-      await slow.twoFactor.request({ token: `${name}@example.com` });
-    }
-    const { database } = slow;
-    await slow.app.close();
-    const next = await startApp({
-      engine,
-      ...(engine === 'sqljs' ? {} : { database }),
-      options: { delivery: 'queued', worker: false },
-    });
-    if (engine !== 'sqljs') {
-      expect(await rowsOf(next)).toMatchObject([
-        { is_charged: 1, tries: 0 },
-        { is_charged: 1, tries: 0 },
-      ]);
-      next.clock.advance(1);
-      expect(await deliveriesOf(next).sweep()).toBe(2);
-    }
-    await next.app.close();
-    await database.drop();
   });
 });

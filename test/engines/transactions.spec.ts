@@ -1,3 +1,4 @@
+import type { EntityManager } from 'typeorm';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 import {
@@ -120,6 +121,14 @@ describe.each(engines)('Transactions on %s', (engine) => {
     await expect(transaction).rejects.toThrow(/another data source/);
     expect(await test.confirmer.use(state)).toBe(true);
     await other.close();
+  });
+
+  it('refuses an object that only resembles a manager, with an error of the package', async () => {
+    const manager = { queryRunner: { isTransactionActive: true } } as unknown as EntityManager;
+
+    const made = test.confirmer.makeConfirmation({ manager });
+
+    await expect(made).rejects.toBeInstanceOf(TwoFactorCallError);
   });
 
   it('answers the same key true again and any other false', async () => {

@@ -15,8 +15,6 @@ export default defineConfig({
   ...base,
   test: {
     ...base.test,
-    // Each worker holds up to 40 connections, and the servers on the standard ports take 100.
-    maxWorkers: 2,
     include: ['test/{engines,properties}/**/*.spec.ts'],
     // `npm run test:servers` runs these with batching, and `npm run test:unbatched` without limits.
     exclude: IS_LONG ? ON_ALL_SERVERS : [...ON_ALL_SERVERS, ...SLOW_FAULTS],

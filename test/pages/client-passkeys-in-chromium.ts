@@ -135,4 +135,34 @@ describe.each(hasChromium ? [CHROMIUM] : [])('Passkeys of the client in %s', (ex
       ]);
     },
   );
+
+  it('are finished without another proof after the person has closed the dialog of the browser', async () => {
+    const { page, bench } = await open('');
+    const routes: string[] = [];
+    const options = bench.creationOptions();
+    await page.route('**/2factor/factors/*', async (call) => {
+      routes.push(new URL(call.request().url()).pathname.split('/').at(-1)!);
+      if (routes.at(-1) === 'enrol') return answer(call, { factor: { id: 'factor-1' }, options });
+      const { response } = call.request().postDataJSON() as Record<string, unknown>;
+      expect((await bench.register(response)).refusal).toBeNull();
+      return answer(call, { factor: { id: 'factor-1', method: 'passkey' } });
+    });
+
+    const results = await page.evaluate<unknown>(`(async () => {
+      const { createTwoFactorClient } = await import('/client/index.js');
+      const { factors } = createTwoFactorClient();
+      const { value: begun } = await factors.enrol({ method: 'passkey' }, { proof: 'proof' });
+      const create = navigator.credentials.create;
+      navigator.credentials.create = () => Promise.reject(new DOMException('', 'NotAllowedError'));
+      const dismissed = await factors.finishPasskey(begun);
+      navigator.credentials.create = create;
+      return [dismissed, await factors.finishPasskey(begun)];
+    })()`);
+
+    expect(results).toMatchObject([
+      { ok: false, problem: { error: 'passkey-unanswered', reason: 'NotAllowedError' } },
+      { ok: true, value: { factor: { id: 'factor-1' } } },
+    ]);
+    expect(routes).toEqual(['enrol', 'activate']);
+  });
 });

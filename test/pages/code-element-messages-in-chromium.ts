@@ -10,7 +10,7 @@ describeElement('<two-factor-code>, where a message is awaited,', (suite) => {
 
   it.each([
     ['sent', 'We sent a code to \u2068', ''],
-    ['failed', '', 'The code could not be sent. Please try again in \u2068'],
+    ['failed', '', 'The code could not be sent.'],
   ])(
     'says that a queued message is being sent, that it is late, and that it was %s',
     async (end, sent, alert) => {
@@ -40,6 +40,27 @@ describeElement('<two-factor-code>, where a message is awaited,', (suite) => {
     },
   );
 
+  it('asks for a queued message every five seconds, and says for good that it was given up', async () => {
+    const page = await open({ attributes: 'purpose="plain"' });
+    let delivery: Record<string, unknown> = { delivery: 'queued' };
+    for (const route of ['request-confirmation', 'check']) {
+      await change(page, route, () => delivery);
+    }
+    await page.getByRole('button', { name: 'Continue' }).click();
+    await asked(page);
+    // The first pauses double: 1, 2, 4 and 8 seconds after the answer.
+    await suite.pages.pass(page, 38);
+    await page.getByRole('status').getByText('The message takes longer than usual.').waitFor();
+    delivery = { delivery: 'failed', deliveryError: 'send-failed' };
+
+    await suite.pages.pass(page, 5);
+
+    const unsent = alertOf(page).getByText('The code could not be sent.');
+    await unsent.waitFor();
+    await suite.pages.pass(page, 60);
+    expect(await unsent.isVisible()).toBe(true);
+  });
+
   it('says nothing about attempts when the first message failed, and lets it be sent again', async () => {
     const page = await open({ attributes: 'purpose="plain"' });
     await refuse(page, 'request-confirmation', 'send-failed', {
@@ -47,16 +68,26 @@ describeElement('<two-factor-code>, where a message is awaited,', (suite) => {
       retryAfter: 30,
     });
     await page.getByRole('button', { name: 'Continue' }).click();
-    await alertOf(page).getByText('Please try again in \u20680:30\u2069.').waitFor();
+    const unsent = alertOf(page).getByText('The code could not be sent.');
+    await unsent.waitFor();
+    const resend = page.getByRole('button', { name: /^Send the code again/ });
+    expect(await resend.textContent()).toBe('Send the code again in \u20680:30\u2069');
 
     expect(await page.locator('two-factor-code').getByText('Attempts').count()).toBe(0);
     await suite.pages.pass(page, 29);
-    await alertOf(page).getByText('Please try again in \u20680:01\u2069.').waitFor();
+    await expect.poll(() => resend.textContent()).toBe('Send the code again in \u20680:01\u2069');
     await suite.pages.pass(page, 1);
     await page.getByRole('status').getByText('You can have the code sent again now.').waitFor();
-    expect(await alertOf(page).textContent()).toBe('');
-    const resend = page.getByRole('button', { name: 'Send the code again' });
     expect(await resend.getAttribute('aria-disabled')).toBeNull();
+    // Otherwise the person would wait, above an empty field, for a message that was never sent.
+    await suite.pages.pass(page, 60);
+    expect(await unsent.isVisible()).toBe(true);
+    await page.unroute('**/2factor/request-confirmation');
+    await page.route('**/2factor/resend', (call) =>
+      call.fulfill({ json: { id: '0'.repeat(36), expiresIn: 600, resendIn: 30, method: 'code' } }),
+    );
+    await resend.click();
+    await expect.poll(() => alertOf(page).textContent()).toBe('');
   });
 
   async function useUpAttempts(page: Page): Promise<void> {
@@ -81,10 +112,10 @@ describeElement('<two-factor-code>, where a message is awaited,', (suite) => {
       });
 
       await page.getByRole('button', { name: 'Start again' }).click();
-      await alertOf(page).getByText('Please try again in \u20680:30\u2069.').waitFor();
+      await alertOf(page).getByText('The code could not be sent.').waitFor();
       await suite.pages.pass(page, 1);
 
-      await alertOf(page).getByText('Please try again in \u20680:29\u2069.').waitFor();
+      await page.getByText('Send the code again in \u20680:29\u2069').waitFor();
       expect(await page.evaluate('element.phase')).toBe('open');
       // What was known of the last confirmation is not said of this one.
       const element = page.locator('two-factor-code');

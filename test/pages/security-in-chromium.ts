@@ -208,8 +208,16 @@ describe.each(hasChromium ? [CHROMIUM] : [])('The security page in %s', (executa
     await addVirtualAuthenticator(page);
     await openSecurity(page);
     await page.getByLabel('Name of the device').fill('My laptop');
+    await page.evaluate(`
+      window.createOfTheBrowser = navigator.credentials.create;
+      navigator.credentials.create = () => Promise.reject(new DOMException('', 'NotAllowedError'));
+    `);
     await page.getByRole('button', { name: 'Add passkey' }).click();
     await enterSent(page, email);
+    // The customer has closed the dialog of the browser. The second try needs no second code.
+    await status(page, 'No passkey was used. Please try again.');
+    await page.evaluate('navigator.credentials.create = window.createOfTheBrowser');
+    await page.getByRole('button', { name: 'Add passkey' }).click();
     await status(page, 'Your passkey is added.');
     await page.getByRole('button', { name: 'I have kept them' }).click();
     await page.locator('#factors').getByText('My laptop').waitFor();

@@ -5,23 +5,9 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 import { TwoFactorError, type ConfirmationState } from '../../lib/index.js';
 import type { TestApp } from '../support/test-app.js';
+import { anything, attempt } from './arbitraries.js';
 import { DEADLINE_MS, runs } from './runs.js';
 import { World } from './world.js';
-
-const anything = (): fc.Arbitrary<unknown> =>
-  fc.anything({
-    withBigInt: true,
-    withBoxedValues: true,
-    withDate: true,
-    withMap: true,
-    withNullPrototype: true,
-    withObjectString: true,
-    withSet: true,
-    withSparseArray: true,
-    withTypedArray: true,
-    withUnicodeString: true,
-    maxDepth: 3,
-  });
 
 /** Likely and unlikely members of the inputs. */
 const member = fc.oneof(
@@ -156,13 +142,3 @@ describe('Whatever it is given,', () => {
     DEADLINE_MS,
   );
 });
-
-/** What a call threw, at once or later; `undefined` when it answered. */
-async function attempt(call: () => unknown): Promise<unknown> {
-  try {
-    await call();
-    return undefined;
-  } catch (error) {
-    return error ?? new Error('nothing was thrown');
-  }
-}

@@ -1,82 +1,28 @@
-// What the page of the sample application does when an answer is lost, when its session ends, and when its customer leaves.
+// What the page of the sample application does when an answer is lost.
 import { randomUUID } from 'node:crypto';
 
-import {
-  chromium,
-  type Browser,
-  type BrowserContext,
-  type Page,
-  type Route,
-} from 'playwright-core';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import type { Route } from 'playwright-core';
+import { describe, expect, it } from 'vitest';
 
 import { User } from '../../sample-app/src/accounts/user.entity.js';
 import { Transfer } from '../../sample-app/src/transfers/transfer.entity.js';
-import { startBank, type Bank } from '../support/bank.js';
-import { CHROMIUM, CHROMIUM_ARGS, hasChromium } from '../support/chromium.js';
-import { Customer, PASSWORD, untilAllDelivered } from '../support/customer.js';
+import { useBankPage } from '../support/bank-page.js';
+import { CHROMIUM, hasChromium } from '../support/chromium.js';
+import { PASSWORD, untilAllDelivered } from '../support/customer.js';
 
 const TRANSFERS = '**/api/v1/transfers';
 const USED = 'This was done before. Look at your transfers.';
 const NAMED = 'Your transfer of 10.50 EUR to bob@bank.example';
 const ONCE = { stored: 1, listed: 1, balance: '989.50 EUR', typed: '' };
-const NOTHING = { shown: [], typed: [], task: null };
 const AWAY = 'The server does not answer. Please reload.';
 
 describe.each(hasChromium ? [CHROMIUM] : [])('The page in %s', (executablePath) => {
-  let browser: Browser;
-  let bank: Bank;
-  let context: BrowserContext;
-  let page: Page;
-  let customer: Customer;
-
-  beforeAll(async () => {
-    bank = await startBank({ hasPages: true });
-    browser = await chromium.launch({ executablePath, args: CHROMIUM_ARGS });
-  });
-  afterEach(() => context?.close());
-  afterAll(async () => {
-    await browser?.close();
-    await bank?.close();
-  });
-
-  const status = (text: string): Promise<void> =>
-    page.locator('#status').getByText(text, { exact: true }).waitFor();
-  const heading = (name: string): Promise<void> =>
-    page.getByRole('heading', { name, level: 1 }).waitFor();
-  const press = (name: string): Promise<void> =>
-    page.getByRole('button', { name, exact: true }).click();
-  const codesSent = async (to = customer.email): Promise<number> => {
-    await untilAllDelivered(bank.url);
-    return (await customer.messages(to)).length;
+  const bankPage = useBankPage(executablePath);
+  const { askToPay, enter, heading, open, press, status } = bankPage;
+  const codesSent = async (to = bankPage.customer.email): Promise<number> => {
+    await untilAllDelivered(bankPage.bank.url);
+    return (await bankPage.customer.messages(to)).length;
   };
-
-  /** Opens the page for a new customer who is signed in. */
-  async function open(name: string): Promise<void> {
-    customer = await new Customer(bank.url, `${name}@bank.example`).signUp();
-    await customer.signIn();
-    context = await browser.newContext({ viewport: { width: 360, height: 640 } });
-    context.setDefaultTimeout(30_000);
-    await context.addCookies(
-      [...customer.cookies].map(([key, value]) => ({ name: key, value, url: bank.url })),
-    );
-    page = await context.newPage();
-    await page.goto(bank.url);
-    await heading('Your account');
-  }
-
-  async function enter(to = customer.email): Promise<void> {
-    await page.getByLabel('Code', { exact: true }).waitFor();
-    await untilAllDelivered(bank.url);
-    await page.getByLabel('Code', { exact: true }).fill(await customer.code(to));
-    await press('Confirm');
-  }
-
-  async function askToPay(payee = 'bob@bank.example', amount = '10,50'): Promise<void> {
-    await page.getByLabel('Payee’s e-mail').fill(payee);
-    await page.getByLabel('Amount in EUR').fill(amount);
-    await press('Transfer');
-  }
 
   async function pay(payee?: string): Promise<void> {
     await askToPay(payee);
@@ -93,7 +39,7 @@ describe.each(hasChromium ? [CHROMIUM] : [])('The page in %s', (executablePath) 
   /** Does something with the next transfer instead of sending it. */
   async function onPost(answer: (call: Route) => Promise<void>): Promise<void> {
     let isFirst = true;
-    await page.route(TRANSFERS, async (call) => {
+    await bankPage.page.route(TRANSFERS, async (call) => {
       if (call.request().method() !== 'POST' || !isFirst) return call.continue();
       isFirst = false;
       return answer(call);
@@ -109,10 +55,10 @@ describe.each(hasChromium ? [CHROMIUM] : [])('The page in %s', (executablePath) 
 
   /** What the bank has stored of the customer's transfers, and what the page shows of them. */
   const paid = async (): Promise<object> => ({
-    stored: (await customer.transfers()).length,
-    listed: await page.locator('#transfers li').count(),
-    balance: await page.locator('#balance').innerText(),
-    typed: await page.getByLabel('Amount in EUR').inputValue(),
+    stored: (await bankPage.customer.transfers()).length,
+    listed: await bankPage.page.locator('#transfers li').count(),
+    balance: await bankPage.page.locator('#balance').innerText(),
+    typed: await bankPage.page.getByLabel('Amount in EUR').inputValue(),
   });
 
   it.each([
@@ -146,7 +92,7 @@ describe.each(hasChromium ? [CHROMIUM] : [])('The page in %s', (executablePath) 
       await status(words);
       const sent = await codesSent();
       // Another way of the code is no other payment.
-      await page.locator('#transfer-form').getByLabel('E-mail', { exact: true }).check();
+      await bankPage.page.locator('#transfer-form').getByLabel('E-mail', { exact: true }).check();
       await press('Transfer');
       await status(USED);
       expect(await paid()).toEqual(ONCE);
@@ -154,7 +100,7 @@ describe.each(hasChromium ? [CHROMIUM] : [])('The page in %s', (executablePath) 
       // The next payment is another one, also of the same amount to the same payee.
       await pay();
       await status('Paid 10.50 EUR to bob@bank.example.');
-      expect(await customer.transfers()).toHaveLength(2);
+      expect(await bankPage.customer.transfers()).toHaveLength(2);
     },
     60_000,
   );
@@ -164,20 +110,20 @@ describe.each(hasChromium ? [CHROMIUM] : [])('The page in %s', (executablePath) 
     await losesAnswer((call) => call.abort());
     await pay();
     await status('The server does not answer. Please try again.');
-    await page.reload();
+    await bankPage.page.reload();
     await status(USED);
     expect(await paid()).toEqual(ONCE);
   }, 60_000);
 
   it('pays by the same code when the call has never reached the server, over a reload that finds no server', async () => {
     await open('never-reached');
-    await page.route(TRANSFERS, (call) => call.abort());
+    await bankPage.page.route(TRANSFERS, (call) => call.abort());
     await pay();
     await status('The server does not answer. Please try again.');
     const sent = await codesSent();
-    await page.reload();
+    await bankPage.page.reload();
     await heading('The bank cannot be reached');
-    await page.unroute(TRANSFERS);
+    await bankPage.page.unroute(TRANSFERS);
     await press('Reload');
     await status('Paid 10.50 EUR to bob@bank.example.');
     expect(await paid()).toEqual(ONCE);
@@ -186,11 +132,11 @@ describe.each(hasChromium ? [CHROMIUM] : [])('The page in %s', (executablePath) 
 
   it('says that it has paid when the account cannot be read afterwards', async () => {
     await open('unread');
-    await page.route('**/api/v1/sessions', (call) => call.abort());
+    await bankPage.page.route('**/api/v1/sessions', (call) => call.abort());
     await pay();
     await status(`Paid 10.50 EUR to bob@bank.example. ${AWAY}`);
     await heading('The bank cannot be reached');
-    await page.unroute('**/api/v1/sessions');
+    await bankPage.page.unroute('**/api/v1/sessions');
     await press('Reload');
     await heading('Your account');
     expect(await paid()).toEqual(ONCE);
@@ -198,15 +144,15 @@ describe.each(hasChromium ? [CHROMIUM] : [])('The page in %s', (executablePath) 
 
   /** Makes the code of the task so old that no call can still hold it. */
   const letCallsEnd = (): Promise<void> =>
-    page.evaluate(`{
+    bankPage.page.evaluate(`{
       const task = JSON.parse(sessionStorage.getItem('bank-task'));
       sessionStorage.setItem('bank-task', JSON.stringify({ ...task, provenAt: Date.now() - 601_000 }));
     }`);
 
   /** Lets the customer receive so much that no older transfer is listed any more. */
   async function receiveAPage(): Promise<void> {
-    const { manager } = bank.dataSource;
-    const { id: payeeId } = await manager.findOneByOrFail(User, { email: customer.email });
+    const { manager } = bankPage.bank.dataSource;
+    const { id: payeeId } = await manager.findOneByOrFail(User, { email: bankPage.customer.email });
     const { id: payerId } = await manager.findOneByOrFail(User, { email: 'bob@bank.example' });
     const createdAt = Date.now() + 60_000;
     for (let count = 0; count < 20; count += 1) {
@@ -214,12 +160,14 @@ describe.each(hasChromium ? [CHROMIUM] : [])('The page in %s', (executablePath) 
       const received = { id, confirmationId: id, payerId, payeeId, amountCents: 1, createdAt };
       await manager.insert(Transfer, received);
     }
-    const listed = (await customer.transfers()) as { direction: string }[];
+    const listed = (await bankPage.customer.transfers()) as { direction: string }[];
     expect(new Set(listed.map(({ direction }) => direction))).toEqual(new Set(['in']));
   }
 
   const timesPaid = (): Promise<number> =>
-    bank.dataSource.manager.countBy(Transfer, { payer: { email: customer.email } });
+    bankPage.bank.dataSource.manager.countBy(Transfer, {
+      payer: { email: bankPage.customer.email },
+    });
 
   it('finds a payment that twenty newer transfers have displaced from the list', async () => {
     await open('displaced');
@@ -253,7 +201,7 @@ describe.each(hasChromium ? [CHROMIUM] : [])('The page in %s', (executablePath) 
 
   it('begins no other payment while it is unknown whether one is done', async () => {
     await open('unknown');
-    await page.route(TRANSFERS, (call) =>
+    await bankPage.page.route(TRANSFERS, (call) =>
       call.request().method() === 'POST' ? call.abort() : call.continue(),
     );
     await pay();
@@ -262,7 +210,7 @@ describe.each(hasChromium ? [CHROMIUM] : [])('The page in %s', (executablePath) 
     await askToPay(undefined, '20,00');
     await status(`${NAMED} may not be finished. Send it again, or wait for ten minutes.`);
     expect(await codesSent()).toBe(sent);
-    await page.unroute(TRANSFERS);
+    await bankPage.page.unroute(TRANSFERS);
     await askToPay();
     await status('Paid 10.50 EUR to bob@bank.example.');
     expect(await paid()).toEqual(ONCE);
@@ -284,7 +232,7 @@ describe.each(hasChromium ? [CHROMIUM] : [])('The page in %s', (executablePath) 
     await pay();
     await status('This may not be finished. Please look again in a minute.');
     const sent = await codesSent();
-    await page.unroute(TRANSFERS);
+    await bankPage.page.unroute(TRANSFERS);
     await press('Transfer');
     await status('Paid 10.50 EUR to bob@bank.example.');
     expect(await paid()).toEqual(ONCE);
@@ -294,13 +242,13 @@ describe.each(hasChromium ? [CHROMIUM] : [])('The page in %s', (executablePath) 
     await pay();
     await status('This may not be finished. Please look again in a minute.');
     await letCallsEnd();
-    await page.unroute(TRANSFERS);
+    await bankPage.page.unroute(TRANSFERS);
     await onPost((call) => call.fulfill(problemOf(409, 'confirmation-used')));
     await press('Transfer');
     await status('This was not done. Please start again.');
     await press('Transfer');
-    await page.getByLabel('Code', { exact: true }).waitFor();
-    expect(await customer.transfers()).toHaveLength(1);
+    await bankPage.page.getByLabel('Code', { exact: true }).waitFor();
+    expect(await bankPage.customer.transfers()).toHaveLength(1);
   }, 60_000);
 
   it('asks for another code after a refusal, which has paid nothing', async () => {
@@ -308,8 +256,8 @@ describe.each(hasChromium ? [CHROMIUM] : [])('The page in %s', (executablePath) 
     await pay('stranger@bank.example');
     await status('There is no such payee.');
     await press('Transfer');
-    await page.getByLabel('Code', { exact: true }).waitFor();
-    expect(await customer.transfers()).toEqual([]);
+    await bankPage.page.getByLabel('Code', { exact: true }).waitFor();
+    expect(await bankPage.customer.transfers()).toEqual([]);
   }, 60_000);
 
   it('cancels no payment that is confirmed', async () => {
@@ -323,7 +271,7 @@ describe.each(hasChromium ? [CHROMIUM] : [])('The page in %s', (executablePath) 
       await call.continue();
     });
     await pay();
-    await page.getByText('Confirmed.').waitFor();
+    await bankPage.page.getByText('Confirmed.').waitFor();
     await press('Cancel');
     await status('This is confirmed already. Please wait.');
     release();
@@ -335,72 +283,22 @@ describe.each(hasChromium ? [CHROMIUM] : [])('The page in %s', (executablePath) 
     const phone = '+4915112349999';
     await open('phone');
     let isFirst = true;
-    await page.route('**/api/v1/me/phone', async (call) => {
+    await bankPage.page.route('**/api/v1/me/phone', async (call) => {
       if (!isFirst) return call.continue();
       isFirst = false;
       await call.fetch();
       return call.abort();
     });
-    await page.getByLabel('New number').fill(phone);
-    await page.locator('#phone-password').fill(PASSWORD);
+    await bankPage.page.getByLabel('New number').fill(phone);
+    await bankPage.page.locator('#phone-password').fill(PASSWORD);
     await press('Change number');
     await enter();
-    await page.getByText('Second code of two').waitFor();
+    await bankPage.page.getByText('Second code of two').waitFor();
     await enter(phone);
     await status('The server does not answer. Please try again.');
     await press('Change number');
     await status('This was done before. Look at your phone number.');
-    expect(await page.locator('#phone').innerText()).toBe(phone);
-  }, 60_000);
-
-  /** Ends the session of the page from another browser. */
-  async function endSession(): Promise<void> {
-    const elsewhere = await new Customer(bank.url, customer.email).signIn();
-    const { status: code } = await elsewhere.call('DELETE', '/api/v1/sessions/others');
-    expect(code).toBe(204);
-  }
-
-  /** What the page still has of the customer, once it asks to sign in. */
-  async function left(): Promise<object> {
-    await heading('Sign in');
-    return page.evaluate(`({
-      shown: ['account-email', 'balance', 'phone', 'transfers', 'sessions', 'factors', 'code-place']
-        .filter((id) => document.getElementById(id).textContent !== ''),
-      typed: [...document.querySelectorAll('input')]
-        .filter(({ type, value, checked, defaultChecked }) =>
-          type === 'radio' || type === 'checkbox' ? checked !== defaultChecked : value !== '')
-        .map(({ id, name }) => id || name),
-      task: sessionStorage.getItem('bank-task'),
-    })`);
-  }
-
-  it.each([
-    ['asks for a code', () => askToPay()],
-    ['opens security', () => press('Open security')],
-    ['signs others out', () => press('Sign out all others')],
-  ] as readonly (readonly [string, () => Promise<void>])[])(
-    'asks to sign in when the session has ended and the customer %s',
-    async (what, act) => {
-      await open(`ended-${what.replaceAll(' ', '-')}`);
-      await new Customer(bank.url, customer.email).signIn();
-      await page.reload();
-      await page.getByRole('button', { name: 'Sign out all others' }).waitFor();
-      await endSession();
-      await act();
-      await status('Please sign in again.');
-      expect(await left()).toEqual(NOTHING);
-    },
-    60_000,
-  );
-
-  it('asks to sign in when the session ends while a code is awaited', async () => {
-    await open('ended-meanwhile');
-    await askToPay();
-    await page.getByLabel('Code', { exact: true }).waitFor();
-    await endSession();
-    await enter();
-    await status('Please sign in again.');
-    expect(await left()).toEqual(NOTHING);
+    expect(await bankPage.page.locator('#phone').innerText()).toBe(phone);
   }, 60_000);
 
   it.each(['me', 'offer', 'sessions', 'transfers'])(
@@ -410,34 +308,19 @@ describe.each(hasChromium ? [CHROMIUM] : [])('The page in %s', (executablePath) 
       await onPost((call) => call.abort());
       await pay();
       await status('The server does not answer. Please try again.');
-      await page.unroute(TRANSFERS);
+      await bankPage.page.unroute(TRANSFERS);
       const path = `**/api/v1/${route}`;
-      await page.route(path, (call) =>
+      await bankPage.page.route(path, (call) =>
         call.fulfill({ status: 503, contentType: 'text/plain', body: 'no' }),
       );
-      await page.reload();
+      await bankPage.page.reload();
       await status(AWAY);
       await heading('The bank cannot be reached');
-      await page.unroute(path);
+      await bankPage.page.unroute(path);
       await press('Reload');
       await status('Paid 10.50 EUR to bob@bank.example.');
       expect(await paid()).toEqual(ONCE);
     },
     60_000,
   );
-
-  it('leaves nothing for the next person when the customer signs out', async () => {
-    await open('leaving');
-    await page.getByLabel('Payee’s e-mail').fill('bob@bank.example');
-    await page.getByLabel('Amount in EUR').fill('5000');
-    await press('Transfer');
-    await page.getByRole('alert').getByText('You have 1000.00 EUR.').waitFor();
-    await page.locator('#phone-password').fill(PASSWORD);
-    await page.locator('#old-password').fill(PASSWORD);
-    await page.locator('#new-password').fill('another horse battery');
-    await press('Sign out');
-    await status('You are signed out.');
-    expect(await left()).toEqual(NOTHING);
-    expect(await page.locator('.error').allTextContents()).toEqual(['', '', '']);
-  }, 60_000);
 });

@@ -35,7 +35,7 @@ declare module 'vitest' {
  * The connections of one test application. A test often opens two applications, and three workers run side by side: 3 * 2 * 12 is 72, which
  * leaves room for the clients of the tests on a PostgreSQL that takes 100. With pools of 20, a run failed now and then with "too many clients".
  */
-const POOL_SIZE = 12;
+export const POOL_SIZE = 12;
 
 /** A database of its own, empty. */
 export interface TestDatabase {

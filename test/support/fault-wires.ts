@@ -78,9 +78,9 @@ export class PostgresWire implements Wire {
   }
 }
 
-const COM_QUERY = 0x03;
-const COM_STMT_PREPARE = 0x16;
-const COM_STMT_EXECUTE = 0x17;
+export const COM_QUERY = 0x03;
+export const COM_STMT_PREPARE = 0x16;
+export const COM_STMT_EXECUTE = 0x17;
 
 /** MySQL's protocol: three bytes of length, a number that starts at 0 with each command, a body. */
 export class MysqlWire implements Wire {
@@ -136,7 +136,7 @@ export class MysqlWire implements Wire {
 }
 
 /** Bytes as they come, messages as they are whole. */
-class Messages {
+export class Messages {
   #bytes: Buffer = Buffer.alloc(0);
 
   push(chunk: Buffer): void {
@@ -155,7 +155,7 @@ class Messages {
 const lengthAt = (bytes: Buffer, at: number): number | null =>
   bytes.length < at + 4 ? null : bytes.readInt32BE(at);
 
-const mysqlLength = (bytes: Buffer): number | null =>
+export const mysqlLength = (bytes: Buffer): number | null =>
   bytes.length < 4 ? null : 4 + bytes.readUIntLE(0, 3);
 
 const plus = (count: number, length: number | null): number | null =>

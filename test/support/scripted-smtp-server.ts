@@ -16,6 +16,8 @@ export interface ScriptedSmtpServer {
   recover(): void;
   /** The messages whose end has come, accepted or not. */
   readonly received: number;
+  /** The connections that were made. */
+  readonly sessions: number;
   close(): Promise<void>;
 }
 
@@ -39,9 +41,11 @@ export async function startScriptedSmtpServer(
     .join('\r\n');
   let refusal: { step: SmtpStep; answer: Answer } | undefined;
   let received = 0;
+  let sessions = 0;
   const sockets = new Set<Socket>();
   const server = createServer((socket) => {
     sockets.add(socket);
+    sessions += 1;
     socket.on('close', () => sockets.delete(socket));
     socket.on('error', () => undefined);
     const answerOf: Script['answerOf'] = (step, usual) => {
@@ -67,7 +71,11 @@ export async function startScriptedSmtpServer(
     get received() {
       return received;
     },
+    get sessions() {
+      return sessions;
+    },
     close: async () => {
+      if (!server.listening) return;
       for (const socket of sockets) socket.destroy();
       server.close();
       await once(server, 'close');

@@ -1,20 +1,17 @@
-import { Inject, Injectable, Logger } from '@nestjs/common';
-import { EventEmitter2 } from '@nestjs/event-emitter';
+import { Logger } from '@nestjs/common';
+import type { EventEmitter2 } from '@nestjs/event-emitter';
 
 import { messageOf } from '../../errors/index.js';
-import { TwoFactorEvents, type TwoFactorEvent } from '../../events/index.js';
-
-export const EVENT_PREFIX = Symbol.for('nestjs-two-factor:event-prefix');
+import type { TwoFactorEvent, TwoFactorEvents } from '../../events/index.js';
 
 /** Passes each event on to `EventEmitter2`, until `TwoFactorEvents` completes at the end of the application. */
-@Injectable()
 export class TwoFactorEventEmitterBridge {
   readonly #logger = new Logger('TwoFactorEventEmitter');
 
   constructor(
     events: TwoFactorEvents,
     private readonly emitter: EventEmitter2,
-    @Inject(EVENT_PREFIX) private readonly prefix: string,
+    private readonly prefix: string,
   ) {
     events.subscribe((event) => this.#forward(event));
   }

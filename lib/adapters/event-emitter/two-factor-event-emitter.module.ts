@@ -1,6 +1,9 @@
 import { Module, type DynamicModule, type ModuleMetadata } from '@nestjs/common';
+import type { EventEmitter2 } from '@nestjs/event-emitter';
 
-import { EVENT_PREFIX, TwoFactorEventEmitterBridge } from './two-factor-event-emitter.bridge.js';
+import { TwoFactorConfigurationError } from '../../errors/index.js';
+import { TwoFactorEvents } from '../../events/index.js';
+import { TwoFactorEventEmitterBridge } from './two-factor-event-emitter.bridge.js';
 
 /** The options of `TwoFactorEventEmitterModule.forRoot`. */
 export interface TwoFactorEventEmitterOptions {
@@ -42,12 +45,44 @@ const DEFAULT_PREFIX = 'two-factor.';
  */
 @Module({})
 export class TwoFactorEventEmitterModule {
-  static forRoot(options: TwoFactorEventEmitterOptions = {}): DynamicModule {
-    const { prefix = DEFAULT_PREFIX, imports = [] } = options;
-    return {
-      module: TwoFactorEventEmitterModule,
-      imports,
-      providers: [TwoFactorEventEmitterBridge, { provide: EVENT_PREFIX, useValue: prefix }],
-    };
+  /** @throws TwoFactorConfigurationError at boot, for a missing package. */
+  static forRoot(options: TwoFactorEventEmitterOptions = {}): Promise<DynamicModule> {
+    const definition = define(options);
+    // Nest reports the failure when it awaits this import, which may be later than Node reports an unhandled rejection.
+    definition.catch(() => undefined);
+    return definition;
+  }
+}
+
+async function define({
+  prefix = DEFAULT_PREFIX,
+  imports = [],
+}: TwoFactorEventEmitterOptions): Promise<DynamicModule> {
+  const { EventEmitter2: emitterClass } = await loadEventEmitter();
+  return {
+    module: TwoFactorEventEmitterModule,
+    imports,
+    providers: [
+      {
+        provide: TwoFactorEventEmitterBridge,
+        useFactory: (events: TwoFactorEvents, emitter: EventEmitter2) =>
+          new TwoFactorEventEmitterBridge(events, emitter, prefix),
+        inject: [TwoFactorEvents, emitterClass],
+      },
+    ],
+  };
+}
+
+/** @throws TwoFactorConfigurationError when the package is missing. */
+async function loadEventEmitter(): Promise<
+  Pick<typeof import('@nestjs/event-emitter'), 'EventEmitter2'>
+> {
+  try {
+    return await import('@nestjs/event-emitter');
+  } catch (cause) {
+    throw new TwoFactorConfigurationError(
+      'TwoFactorEventEmitterModule needs the package @nestjs/event-emitter: install it with "npm install @nestjs/event-emitter".',
+      { cause },
+    );
   }
 }

@@ -1,4 +1,9 @@
-import type { MessageAttributeValue, SNSClient, SNSClientConfig } from '@aws-sdk/client-sns';
+import type {
+  MessageAttributeValue,
+  PublishCommand,
+  SNSClient,
+  SNSClientConfig,
+} from '@aws-sdk/client-sns';
 
 import { TwoFactorConfigurationError } from '../../errors/index.js';
 import {
@@ -11,7 +16,7 @@ import { phoneNumberOf } from '../provider/phone-number.js';
 import { Provider } from '../provider/provider.js';
 import { textOf } from '../provider/text.js';
 import { FetchHandler } from './fetch-handler.js';
-import { snsVerdict, snsWords } from './sns-error.js';
+import { isAnswered, snsVerdict, snsWords } from './sns-error.js';
 
 /** The options of a sender by Amazon SNS. */
 export interface AwsSnsOptions extends TextOptions<AwsSnsOptions> {
@@ -98,8 +103,25 @@ export async function awsSnsBackend({
   };
   return Object.assign(send, {
     tokenKind: 'phone' as const,
+    ping: (signal: AbortSignal) => ping(client, new PublishCommand(NO_RECIPIENT), signal),
     onApplicationShutdown: () => client.destroy(),
   });
+}
+
+/** SNS refuses it, since it names no recipient. */
+const NO_RECIPIENT = { Message: 'ping' };
+
+/** @throws when SNS does not answer, or answers that it fails. */
+async function ping(
+  client: SNSClient,
+  command: PublishCommand,
+  signal: AbortSignal,
+): Promise<void> {
+  try {
+    await client.send(command, { abortSignal: signal });
+  } catch (error) {
+    if (!isAnswered(error)) throw error;
+  }
 }
 
 const NO_MESSAGE_ID = 'an answer without a MessageId';

@@ -64,6 +64,12 @@ export function snsVerdict(error: unknown): Verdict {
     : { kind: 'transient', options: { mayHaveArrived: true } };
 }
 
+/** Whether the error is an answer of a service that works, such as a refusal. */
+export function isAnswered(error: unknown): boolean {
+  const status = (error as SnsError).$metadata?.httpStatusCode;
+  return typeof status === 'number' && status < 500;
+}
+
 export function snsWords(error: unknown): string {
   const status = (error as SnsError).$metadata?.httpStatusCode;
   const words = describeThrown(error);

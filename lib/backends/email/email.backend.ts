@@ -18,6 +18,8 @@ export type { EmailMessage } from './email-message.js';
 /** Whatever sends a mail as nodemailer's transports do, such as `MailerService` of @nestjs-modules/mailer. */
 export interface MailTransport {
   sendMail(mail: object): Promise<unknown>;
+  /** Whether the server greets and takes the login. A transport of nodemailer has it. */
+  verify?(): Promise<unknown>;
 }
 
 /** The options of an e-mail sender. */
@@ -108,7 +110,12 @@ export async function emailBackend(
       throw mailError(error, delivery);
     }
   };
-  Object.assign(send, { tokenKind: 'email' });
+  const ping = (signal: AbortSignal): Promise<unknown> =>
+    untilAborted(signal, () => transporter.verify!());
+  Object.assign(send, {
+    tokenKind: 'email',
+    ping: typeof transporter.verify === 'function' ? ping : undefined,
+  });
   if (own === null) return send;
   // The idle connections of a pool would keep the process alive. A transport of the application is the application's to close.
   return Object.assign(send, { onApplicationShutdown: () => own.close() });
@@ -133,7 +140,14 @@ function checked({ name, options }: SenderBackendFactoryInput<EmailOptions>): Em
     );
   }
   refuseUnknown(`option of sender ${name}:`, given, MEMBERS);
-  const { from, product = '' } = given;
+  const { transport, from, product = '' } = given;
+  if (typeof transport === 'string' ? !isSmtpUrl(transport) : typeof transport !== 'object') {
+    // The value is left out, because it may have the password.
+    throw new TwoFactorConfigurationError(
+      `The option transport of sender ${name} is no address of a mail server: write 'smtp://user:password@host:587', with reserved ` +
+        'characters of the password in their percent-encoded form, or give an object of SMTP options.',
+    );
+  }
   if (!isOneLine(from) || typeof product !== 'string' || !isOneLine(product)) {
     throw new TwoFactorConfigurationError(
       `The options from and product of sender ${name} stand in each message. Give texts of ${ONE_LINE_RULE}.`,
@@ -146,6 +160,16 @@ function checked({ name, options }: SenderBackendFactoryInput<EmailOptions>): Em
     );
   }
   return given as EmailOptions;
+}
+
+/**
+ * Whether nodemailer reads the text as the address of a server. It takes any text, and for `mail.example.com` without a scheme, or a
+ * password with a slash in it, it would connect to another host than the text names, at the first mail and not at boot.
+ */
+function isSmtpUrl(text: string): boolean {
+  if (!URL.canParse(text)) return false;
+  const { protocol, hostname } = new URL(text);
+  return (protocol === 'smtp:' || protocol === 'smtps:') && hostname !== '';
 }
 
 function isTransporter(transport: EmailOptions['transport']): transport is MailTransport {

@@ -38,13 +38,17 @@ export function mailError(thrown: unknown, delivery: Delivery): unknown {
     case 'transient':
       return new SendFailure('transient', words, {
         mayHaveArrived: !isRefusal(thrown) && !hasNoSession(thrown),
-        concernsAll: hasNoSession(thrown),
+        concernsAll:
+          hasNoSession(thrown) || (isRefusal(thrown) && isBeforeRecipient(thrown, delivery)),
       });
     default:
       return new SendFailure(
         'ours',
         `The mail server of sender ${delivery.name} refuses ${OURS[fault]}. It answered: ${words}`,
-        { concernsAll: fault === 'login' || (fault === 'protocol' && !isAboutRecipient(thrown)) },
+        {
+          concernsAll:
+            (fault === 'login' || fault === 'protocol') && isBeforeRecipient(thrown, delivery),
+        },
       );
   }
 }
@@ -102,6 +106,22 @@ function hasNoSession(error: unknown): boolean {
 function isForeignAddress(error: Error, { token }: Delivery): boolean {
   const local = token.slice(0, token.lastIndexOf('@'));
   return isAboutRecipient(error) && BEYOND_ASCII.test(local) && smtpFaultOf(error) === 'protocol';
+}
+
+/** The commands that come before the one that names the recipient. */
+const EARLY_COMMANDS = /^(?:EHLO|HELO|STARTTLS|AUTH|MAIL FROM)/;
+
+/**
+ * Whether the server has not been told the recipient, so that no recipient can be the cause. Later answers may be those of the mail server
+ * of a stranger, which a relay passes on: one that answers `535` would otherwise stop the messages of a failover to all others. Before
+ * that, only `MAIL FROM` depends on the recipient: it asks for SMTPUTF8 when the address has letters beyond ASCII.
+ */
+function isBeforeRecipient(error: Error, { token }: Delivery): boolean {
+  const { code, command } = error as SmtpError;
+  // nodemailer itself: the transport has no password. It refuses a recipient so, too, by another code.
+  if (command === 'API') return code === 'EAUTH';
+  if (command === 'MAIL FROM' && BEYOND_ASCII.test(token)) return false;
+  return EARLY_COMMANDS.test(String(command)) || error.message.startsWith(NO_GREETING);
 }
 
 /** Whether the server refused the command that names the recipient. Such a refusal, and one by a rule, may be caused by the recipient. */

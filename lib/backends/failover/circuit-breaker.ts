@@ -1,37 +1,42 @@
-import { domainToASCII } from 'node:url';
-
-import { withAsciiDigits } from '../../crypto/index.js';
-
 /** When a breaker opens, and for how long. */
 export interface BreakerRule {
-  /** Failures in a row that open it. */
+  /** Failures in a row that open it, or that make the failover ask the provider itself. */
   readonly threshold: number;
   readonly openMs: number;
 }
 
-/** A failure as a breaker sees it. */
-export interface BreakerFailure {
-  /** The group of the recipient: the beginning of a number, or a domain. */
-  readonly group: string;
-  /** Whether every recipient is concerned. */
-  readonly concernsAll: boolean;
-  /** Whether a repeated call must fail, too, as with a wrong password. */
-  readonly isLasting: boolean;
+/** A failure of which it is not known whether another recipient would have it, too. */
+export interface UnexplainedFailure {
+  /** A key of the recipient. */
+  readonly recipient: string;
+  /** Whether the provider or the network failed: not for a refusal, which proves that the provider answers. */
+  readonly isTemporary: boolean;
 }
+
+/** What a failure asks for: a look at the provider itself (then report `answered` or `unanswered`), or nothing. */
+export type BreakerVerdict = 'opened' | 'ask' | 'none';
+
+/** The recipients of the last failures that a breaker keeps, so that no caller can fill the memory. */
+const MAX_RECIPIENTS = 1_000;
 
 /**
  * The circuit breaker of one provider in one process. While it is open, messages go to the other providers first.
  *
- * A caller chooses recipients, and must not be able to take a provider away from all others by a number that always fails. So a
- * failure that may be the recipient's counts once for each group of recipients until a message is accepted; only failures that
- * concern everyone count each time, and a refused account opens the breaker at once. A refused recipient counts as nothing.
+ * A caller chooses recipients, and must not be able to take a provider away from all others by recipients that always fail. So only a
+ * failure that concerns every recipient opens it, and a failure that may be the recipient's has two consequences: the next message to
+ * that recipient goes to the other providers first, and after `threshold` of them in a row the provider itself is asked whether it
+ * answers, without a recipient.
  */
 export class CircuitBreaker {
+  /** Failures in a row that concern every recipient. */
   #failures = 0;
-  readonly #groups = new Set<string>();
+  /** Failures in a row of which that is not known. */
+  #unexplained = 0;
   /** `null` while it is closed. */
   #openUntil: number | null = null;
   #isProbing = false;
+  /** The recipients whose last message failed, with the ends of their pauses. */
+  readonly #recipients = new Map<string, number>();
 
   constructor(private readonly rule: BreakerRule) {}
 
@@ -39,16 +44,86 @@ export class CircuitBreaker {
    * Whether the next message may be sent by this provider. After the pause one message at a time tries it; the answer `true`
    * obliges to report what became of that message.
    */
-  allows(now: number): boolean {
+  allows(recipient: string, now: number): boolean {
+    if (this.#isAvoidedBy(recipient, now)) return false;
     if (this.#openUntil === null) return true;
     if (now < this.#openUntil || this.#isProbing) return false;
     this.#isProbing = true;
     return true;
   }
 
-  /** Whether it has been opened and no message was accepted since. The end of the pause alone proves nothing about the provider. */
+  /** Whether it has been opened and the provider was not proven to work since. The end of the pause alone proves nothing. */
   get isUnproven(): boolean {
     return this.#openUntil !== null;
+  }
+
+  accepted(recipient: string): void {
+    this.#recipients.delete(recipient);
+    this.#close();
+  }
+
+  /** Counts nothing: a refused recipient is no fault of the provider, and a provider that cannot be asked is not judged. */
+  refused(): void {
+    this.#isProbing = false;
+  }
+
+  /**
+   * Counts a failure that concerns every recipient.
+   *
+   * @param isLasting whether a repeated call must fail, too, as with a wrong password.
+   */
+  failed(isLasting: boolean, now: number): BreakerVerdict {
+    this.#isProbing = false;
+    this.#failures += 1;
+    if (isLasting || this.isUnproven || this.#failures >= this.rule.threshold) {
+      this.#open(now);
+      return 'opened';
+    }
+    return this.#isSuspect ? 'ask' : 'none';
+  }
+
+  failedUnexplained({ recipient, isTemporary }: UnexplainedFailure, now: number): BreakerVerdict {
+    this.#isProbing = false;
+    this.#avoid(recipient, now);
+    if (!isTemporary || this.#isPaused(now)) return 'none';
+    this.#unexplained += 1;
+    // While the provider is asked, no further message tries it.
+    this.#isProbing = this.isUnproven;
+    return this.isUnproven || this.#isSuspect ? 'ask' : 'none';
+  }
+
+  /** The provider has answered a request without a recipient. The failures were those of recipients. */
+  answered(now: number): void {
+    // A failure that concerns every recipient may have opened it since the provider was asked.
+    if (!this.#isPaused(now)) this.#close();
+  }
+
+  /**
+   * The provider has not answered a request without a recipient.
+   *
+   * @returns whether that has opened it; not when a message was accepted since the provider was asked.
+   */
+  unanswered(now: number): boolean {
+    if (!this.isUnproven && !this.#isSuspect) return false;
+    this.#open(now);
+    return true;
+  }
+
+  /** Whether so many messages failed in a row that the provider may be down, for whatever reason each of them failed. */
+  get #isSuspect(): boolean {
+    return this.#failures + this.#unexplained >= this.rule.threshold;
+  }
+
+  #open(now: number): void {
+    this.#openUntil = now + this.rule.openMs;
+    this.#isProbing = false;
+  }
+
+  #close(): void {
+    this.#failures = 0;
+    this.#unexplained = 0;
+    this.#openUntil = null;
+    this.#isProbing = false;
   }
 
   /** Whether the pause lasts: other providers are asked first. After it, one message at a time tries this one. */
@@ -56,70 +131,19 @@ export class CircuitBreaker {
     return this.#openUntil !== null && now < this.#openUntil;
   }
 
-  accepted(): void {
-    this.#failures = 0;
-    this.#groups.clear();
-    this.#openUntil = null;
-    this.#isProbing = false;
+  #isAvoidedBy(recipient: string, now: number): boolean {
+    const until = this.#recipients.get(recipient);
+    if (until === undefined) return false;
+    if (now < until) return true;
+    this.#recipients.delete(recipient);
+    return false;
   }
 
-  /** Counts nothing for a refused recipient or an aborted message, because these are no faults of the provider. */
-  unknown(): void {
-    this.#isProbing = false;
+  #avoid(recipient: string, now: number): void {
+    // Deleted before it is set, so that the map stays in the order of the failures.
+    this.#recipients.delete(recipient);
+    this.#recipients.set(recipient, now + this.rule.openMs);
+    const [oldest] = this.#recipients.keys();
+    if (this.#recipients.size > MAX_RECIPIENTS) this.#recipients.delete(oldest!);
   }
-
-  /** @returns whether this failure has opened it. */
-  failed({ group, concernsAll, isLasting }: BreakerFailure, now: number): boolean {
-    this.#isProbing = false;
-    const { threshold, openMs } = this.rule;
-    // A failure that may be the recipient's does not prolong the pause; one that concerns everyone does.
-    const isNew = !concernsAll && !this.#isPaused(now) && !this.#groups.has(group);
-    if (concernsAll) this.#failures = Math.min(this.#failures + 1, threshold);
-    else if (isNew) this.#add(group);
-    const counted = this.#failures + this.#groups.size;
-    const hasCounted = isNew || concernsAll;
-    const opens = (concernsAll && isLasting) || (hasCounted && counted >= threshold);
-    if (opens) this.#openUntil = now + openMs;
-    return opens;
-  }
-
-  /** Keeps the groups that have failed last, so that the set stays small, and one that is tried after the pause still counts. */
-  #add(group: string): void {
-    const [oldest] = this.#groups;
-    if (this.#groups.size >= this.rule.threshold) this.#groups.delete(oldest!);
-    this.#groups.add(group);
-  }
-}
-
-/** The digits of a number that name a country and, for most, an operator. */
-const PREFIX_DIGITS = 5;
-
-/**
- * The group of a recipient, as coarse as an owner of many recipients can be: five digits of a number, a domain without its subdomains,
- * five letters of a name. All spellings of a recipient are in one group, because a stranger who writes one number in five ways must not
- * count as five recipients.
- */
-export function groupOf(token: string): string {
-  const at = token.lastIndexOf('@');
-  if (at !== -1) return domainGroup(token.slice(at + 1).toLowerCase());
-  const digits = withAsciiDigits(token).replace(/\D/g, '');
-  if (digits !== '') return withoutZeros(digits).slice(0, PREFIX_DIGITS);
-  const letters = token
-    .normalize('NFKC')
-    .toLowerCase()
-    .replace(/[^\p{L}]/gu, '');
-  return letters.slice(0, PREFIX_DIGITS);
-}
-
-/** A domain may be written in Unicode and in ASCII (`xn--...`), and with a dot at its end. */
-function domainGroup(domain: string): string {
-  const labels = (domainToASCII(domain) || domain).split('.').filter((label) => label !== '');
-  return labels.slice(-2).join('.');
-}
-
-/** `00` may stand for the plus of a number. */
-function withoutZeros(digits: string): string {
-  let start = 0;
-  while (digits[start] === '0') start += 1;
-  return digits.slice(start);
 }

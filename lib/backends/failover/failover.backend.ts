@@ -2,6 +2,7 @@ import { performance } from 'node:perf_hooks';
 
 import { Logger } from '@nestjs/common';
 
+import { keyDigest } from '../../crypto/index.js';
 import { isName, NAME_RULE } from '../../options/index.js';
 import {
   traitsOf,
@@ -16,11 +17,14 @@ import {
 } from '../../sender/index.js';
 import { untilAborted, withTimeout } from '../../with-timeout.js';
 import { OptionReader } from '../provider/options.js';
-import { CircuitBreaker, groupOf } from './circuit-breaker.js';
+import { CircuitBreaker, type BreakerVerdict } from './circuit-breaker.js';
 
 /** When a provider is passed over. */
 export interface BreakerOptions {
-  /** Failures in a row, of recipients with different prefixes or domains where a recipient may be the cause, 2 to 1000. @default 5 */
+  /**
+   * Failures in a row, 2 to 1000. Those that a recipient may cause open it only when the provider does not answer a request without a
+   * recipient either. @default 5
+   */
   readonly threshold?: number | undefined;
   /** How long it is passed over, in seconds, 1 to 3600. Then one message at a time tries it. @default 30 */
   readonly openSeconds?: number | undefined;
@@ -44,6 +48,8 @@ export interface FailoverOptions {
 const OPTIONS = ['senders', 'afterTimeout', 'timeoutMs', 'breaker'];
 const BREAKER_OPTIONS = ['threshold', 'openSeconds'];
 const DEFAULT_TIMEOUT_MS = 4_000;
+/** The longest wait for the answer of a provider to a request without a recipient. */
+const PING_TIMEOUT_MS = 5_000;
 
 interface Member extends ResolvedSender {
   readonly breaker: CircuitBreaker;
@@ -56,8 +62,9 @@ interface Member extends ResolvedSender {
  * The next provider is asked after a clear refusal of the one before it, also after one of the recipient, whom another provider may
  * reach; not when the message may have arrived in spite of the failure, unless `afterTimeout` is set. An error of a sender of your own
  * that is no `SendFailure` and names no wait leaves open whether the message arrived. A circuit breaker for each
- * provider and application instance spares messages the wait for one that is down. When all are passed over, they are asked all
- * the same.
+ * provider and application instance spares messages the wait for one that is down. It opens for failures that concern every recipient
+ * (`concernsAll`), and when a provider that kept failing does not answer a request without a recipient (`ping` of its `send`): no choice
+ * of recipients opens it. When all are passed over, they are asked all the same.
  *
  * @throws TwoFactorConfigurationError at boot for fewer than two providers, for providers of two kinds of recipients, and for the
  * options of a provider.
@@ -101,6 +108,7 @@ export async function failoverBackend(
   return Object.assign((delivery: Delivery<FailoverOptions>) => chain.send(delivery), {
     tokenKind,
     providers: () => chain.providers(),
+    onApplicationShutdown: () => chain.stop(),
   });
 }
 
@@ -140,6 +148,10 @@ function kindOfAll(reader: OptionReader, members: readonly Member[]): SenderToke
 
 class Failover {
   readonly #logger = new Logger('Failover');
+  /** Aborted at shutdown, because an open request would keep the process alive. */
+  readonly #stopped = new AbortController();
+  /** Those that are asked now whether they answer. */
+  readonly #pinged = new Set<Member>();
 
   constructor(
     private readonly name: string,
@@ -153,14 +165,20 @@ class Failover {
     return this.members.map(({ name, breaker }) => ({ name, isPassedOver: breaker.isUnproven }));
   }
 
+  stop(): void {
+    this.#stopped.abort(new Error('The application is shutting down.'));
+  }
+
   async send(delivery: Delivery<FailoverOptions>): Promise<void> {
+    // A digest has one length, however long the token is.
+    const recipient = keyDigest(delivery.token);
     const failures: unknown[] = [];
     const passedOver: Member[] = [];
     const waiting = [...this.members];
     for (let member = waiting.shift(); member !== undefined; member = waiting.shift()) {
       delivery.signal.throwIfAborted();
       const isLastResort = passedOver.includes(member);
-      if (!isLastResort && !member.breaker.allows(performance.now())) {
+      if (!isLastResort && !member.breaker.allows(recipient, performance.now())) {
         // Asked after the others: a breaker makes messages faster, and loses none.
         passedOver.push(member);
         waiting.push(member);
@@ -168,10 +186,10 @@ class Failover {
       }
       try {
         await this.#call(member, delivery, waiting.length === 0);
-        member.breaker.accepted();
+        member.breaker.accepted(recipient);
         return;
       } catch (error) {
-        this.#record(member, delivery, error);
+        this.#record(member, recipient, error);
         delivery.report?.(member.name, error);
         failures.push(error);
         if (traitsOf(error).mayHaveArrived && this.timeoutMs === null) break;
@@ -197,18 +215,53 @@ class Failover {
     );
   }
 
-  #record({ name, breaker }: Member, { token }: Delivery<FailoverOptions>, error: unknown): void {
-    const { kind, concernsAll } = traitsOf(error);
-    if (kind === 'recipient') {
-      breaker.unknown();
+  #record(member: Member, recipient: string, error: unknown): void {
+    const verdict = verdictOf(member.breaker, recipient, traitsOf(error));
+    if (verdict === 'opened') this.#warn(member);
+    // Not awaited: the message goes to the next provider meanwhile. It never rejects.
+    if (verdict === 'ask') void this.#ping(member);
+  }
+
+  /** Asks a provider whether it answers at all. One that does fails for some recipients only, and stays in its place. */
+  async #ping(member: Member): Promise<void> {
+    const { breaker, send } = member;
+    const { ping } = send;
+    if (this.#pinged.has(member)) return;
+    if (ping === undefined) {
+      breaker.refused();
       return;
     }
-    const failure = { group: groupOf(token), concernsAll, isLasting: kind === 'configuration' };
-    if (breaker.failed(failure, performance.now())) {
-      const seconds = this.openMs / 1_000;
-      this.#logger.warn(`Sender ${this.name} passes over ${name} for ${seconds} seconds.`);
+    const stopped = this.#stopped.signal;
+    this.#pinged.add(member);
+    try {
+      await withTimeout(PING_TIMEOUT_MS, (ended) => ping(AbortSignal.any([stopped, ended])));
+      breaker.answered(performance.now());
+    } catch {
+      if (!stopped.aborted && breaker.unanswered(performance.now())) this.#warn(member);
+    } finally {
+      this.#pinged.delete(member);
     }
   }
+
+  #warn({ name }: Member): void {
+    const seconds = this.openMs / 1_000;
+    this.#logger.warn(`Sender ${this.name} passes over ${name} for ${seconds} seconds.`);
+  }
+}
+
+function verdictOf(
+  breaker: CircuitBreaker,
+  recipient: string,
+  { kind, concernsAll }: FailureTraits,
+): BreakerVerdict {
+  const now = performance.now();
+  if (kind === 'recipient') {
+    breaker.refused();
+    return 'none';
+  }
+  return concernsAll
+    ? breaker.failed(kind === 'configuration', now)
+    : breaker.failedUnexplained({ recipient, isTemporary: kind === 'temporary' }, now);
 }
 
 const RANKS: Readonly<Record<FailureTraits['kind'], number>> = {

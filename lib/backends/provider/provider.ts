@@ -54,6 +54,21 @@ export class Provider {
     }
   }
 
+  /**
+   * Asks whether the provider answers, by a request without a body. It names no recipient, so that no caller can make it fail, and no
+   * provider sends a message for it.
+   *
+   * @throws when there is no answer, or the answer of a server that is down.
+   */
+  async ping(
+    { url, headers }: Pick<ProviderRequest, 'url' | 'headers'>,
+    signal: AbortSignal,
+    isDown = (status: number): boolean => status >= 500,
+  ): Promise<void> {
+    const { status } = await exchange({ url, headers, body: '' }, this.timeoutMs, signal);
+    if (isDown(status)) throw new SendFailure('transient', `${this.name}: HTTP ${status}`);
+  }
+
   /** @param words what the provider answered: its own code and text. */
   error(verdict: Verdict, words: string, secrets: Secrets): Error {
     const clean = redact(words, secrets.code, secrets.token, ...this.credentials);

@@ -54,6 +54,7 @@ export function telegramBotBackend({
   // The token is a part of the address, so that no error may contain the address.
   const url = `${reader.baseUrl('https://api.telegram.org')}/bot${botToken}/sendMessage`;
   const provider = new Provider('Telegram', reader.timeoutMs(), [botToken]);
+  const headers = { accept: 'application/json', 'content-type': 'application/json' };
   const send: SendFunction<TelegramBotOptions> = async (delivery) => {
     const { token, signal } = delivery;
     if (!PRIVATE_CHAT.test(token)) {
@@ -62,7 +63,6 @@ export function telegramBotBackend({
     const text = await textOf(delivery, options, 'text');
     signal.throwIfAborted();
     const body = JSON.stringify({ chat_id: Number(token), text, protect_content: true });
-    const headers = { accept: 'application/json', 'content-type': 'application/json' };
     const answer = await provider.post({ url, headers, body }, delivery);
     const { ok, error_code: code, description, parameters } = membersOf(answer.text);
     if (ok === true) return;
@@ -73,7 +73,10 @@ export function telegramBotBackend({
     const words = `HTTP ${answer.status}, error ${number}: ${description}`;
     throw provider.error(verdictOfBot(answer, description, parameters), words, delivery);
   };
-  return Object.assign(send, { tokenKind: 'chat' as const });
+  return Object.assign(send, {
+    tokenKind: 'chat' as const,
+    ping: (signal: AbortSignal) => provider.ping({ url, headers }, signal),
+  });
 }
 
 function verdictOfBot(answer: ProviderAnswer, description: string, parameters: unknown): Verdict {

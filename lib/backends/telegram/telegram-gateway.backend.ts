@@ -69,6 +69,11 @@ export async function telegramGatewayBackend({
       `cannot send the codes of the option codeGenerator: ${CODE_RULE}. Use digits(6)`,
     );
   }
+  const headers = {
+    authorization: `Bearer ${accessToken}`,
+    accept: 'application/json',
+    'content-type': 'application/json',
+  };
   const send: SendFunction<TelegramGatewayOptions> = async (delivery) => {
     const { token, code, expiresInSeconds, signal } = delivery;
     const number = phoneNumberOf(token);
@@ -80,18 +85,16 @@ export async function telegramGatewayBackend({
       ttl: Math.min(Math.max(expiresInSeconds, MIN_TTL_SECONDS), MAX_TTL_SECONDS),
       sender_username: senderUsername,
     });
-    const headers = {
-      authorization: `Bearer ${accessToken}`,
-      accept: 'application/json',
-      'content-type': 'application/json',
-    };
     const answer = await provider.post({ url, headers, body }, delivery);
     const { ok, error } = membersOf(answer.text);
     if (ok === true) return;
     const words = typeof error === 'string' ? `HTTP ${answer.status}, ${error}` : wordsOf(answer);
     throw provider.error(verdictOfGateway(answer, error), words, delivery);
   };
-  return Object.assign(send, { tokenKind: 'phone' as const });
+  return Object.assign(send, {
+    tokenKind: 'phone' as const,
+    ping: (signal: AbortSignal) => provider.ping({ url, headers }, signal),
+  });
 }
 
 /** Whether a text can stand in a header. */

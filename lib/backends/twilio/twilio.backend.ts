@@ -86,6 +86,11 @@ export function twilioBackend({
   options,
 }: SenderBackendFactoryInput<TwilioOptions>): SendFunction<TwilioOptions> {
   const { url, authorization, origin, provider } = checked(name, options);
+  const headers = {
+    authorization,
+    accept: 'application/json',
+    'content-type': 'application/x-www-form-urlencoded',
+  };
   const send: SendFunction<TwilioOptions> = async (delivery) => {
     const { token, expiresInSeconds, signal } = delivery;
     const number = phoneNumberOf(token);
@@ -98,16 +103,14 @@ export function twilioBackend({
       ValidityPeriod: String(validity),
       ...origin,
     });
-    const headers = {
-      authorization,
-      accept: 'application/json',
-      'content-type': 'application/x-www-form-urlencoded',
-    };
     const answer = await provider.post({ url, headers, body: body.toString() }, delivery);
     const refusal = refusalOf(answer);
     if (refusal !== null) throw provider.error(refusal.verdict, refusal.words, delivery);
   };
-  return Object.assign(send, { tokenKind: 'phone' as const });
+  return Object.assign(send, {
+    tokenKind: 'phone' as const,
+    ping: (signal: AbortSignal) => provider.ping({ url, headers }, signal),
+  });
 }
 
 interface Checked {

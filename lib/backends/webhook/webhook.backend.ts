@@ -1,6 +1,14 @@
 import type { SendFunction, SenderBackendFactoryInput } from '../../sender/index.js';
+import type { ProviderAnswer } from '../provider/exchange.js';
 import { OptionReader, type TextOptions } from '../provider/options.js';
-import { membersOf, Provider, verdictOf, wordsOf, type Verdict } from '../provider/provider.js';
+import {
+  membersOf,
+  Provider,
+  REQUEST,
+  verdictOf,
+  wordsOf,
+  type Verdict,
+} from '../provider/provider.js';
 import { textOf } from '../provider/text.js';
 import {
   ID_HEADER,
@@ -21,6 +29,11 @@ export interface WebhookOptions extends TextOptions<WebhookOptions> {
 }
 
 const OPTIONS = ['url', 'key', 'timeoutMs', 'product', 'compose'];
+/**
+ * The answers of a proxy whose service is down, and of a service that takes nothing. Not 500: a service that runs may fail at a request
+ * without a body, and then a stranger's recipients would make a failover pass over it.
+ */
+const DOWN_STATUSES: ReadonlySet<number> = new Set([502, 503, 504]);
 
 /**
  * Creates a sender that posts each message to a service of your own, which delivers it in whatever way. Requests are signed as
@@ -51,7 +64,7 @@ export function webhookBackend({
   reader.optionalText('product', 'the name of your product');
   reader.optionalFunction('compose');
   const provider = new Provider('Webhook', reader.timeoutMs(), [options.key]);
-  return async (delivery) => {
+  const send: SendFunction<WebhookOptions> = async (delivery) => {
     const { token, code, state, context, idempotencyKey, signal } = delivery;
     const message: Omit<WebhookMessage, 'idempotencyKey'> = {
       token,
@@ -74,9 +87,19 @@ export function webhookBackend({
     };
     const answer = await provider.post({ url, headers, body }, delivery);
     if (answer.status >= 200 && answer.status < 300) return;
-    const verdict: Verdict = answer.status === 422 ? 'recipient' : verdictOf(answer);
+    const verdict = verdictOfService(answer);
     const { detail } = membersOf(answer.text);
     const words = typeof detail === 'string' ? `HTTP ${answer.status}, ${detail}` : wordsOf(answer);
     throw provider.error(verdict, words, delivery);
   };
+  const ping = (signal: AbortSignal): Promise<void> =>
+    provider.ping({ url, headers: {} }, signal, (status) => DOWN_STATUSES.has(status));
+  return Object.assign(send, { ping });
+}
+
+function verdictOfService(answer: ProviderAnswer): Verdict {
+  const { status } = answer;
+  if (status === 422) return 'recipient';
+  // A wrong `url`, or a service that answers so for a person whom it does not know, whom a stranger may have chosen.
+  return status === 404 || status === 410 ? REQUEST : verdictOf(answer);
 }

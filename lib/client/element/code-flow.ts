@@ -58,8 +58,10 @@ export const IDLE: FlowState = {
 const KEEPS_OTHERS = new Set<MethodName | undefined>([undefined, 'code', 'totp']);
 /** A provider takes a message within this time, unless it has failed and the message is repeated. */
 const DELAYED_AFTER_SECONDS = 8;
+/** Between two questions for a queued message. A person waits this long at most to read that it was given up. */
+const LONGEST_PAUSE = 5;
 
-/** Problems whose sentence says how long to wait. */
+/** Problems after which the server lets the person wait. */
 const WAITS = new Set(['send-failed', 'too-many-requests']);
 
 /** The functions of the element that the flow calls. */
@@ -197,12 +199,14 @@ export class CodeFlow {
     if (retryAt === 0) return false;
     const isSame = () => this.#requested === JSON.stringify(this.around.request().body);
     if (retryAt > Date.now() && (refused !== 'start' || isSame())) return false;
-    this.#set({ problem: null });
+    // That no message was sent is true until the next one is: a person would otherwise wait for it.
+    const isUnsent = this.state.problem?.error === 'send-failed';
+    this.#set(isUnsent ? { retryAt: 0, refused: null } : { problem: null });
     return true;
   }
 
   /**
-   * Asks what became of a queued message, in pauses that double. Without it a person waits for a message that the provider has
+   * Asks what became of a queued message, in pauses that double up to five seconds. Without it a person waits for a message that the provider has
    * refused. Called once a second.
    */
   async followDelivery(): Promise<void> {
@@ -210,7 +214,7 @@ export class CodeFlow {
     if (id === null || known !== 'queued') return;
     this.#deliveryWatch.seconds += 1;
     if (this.#deliveryWatch.seconds < this.#deliveryWatch.nextCheckAt) return;
-    this.#deliveryWatch.nextCheckAt *= 2;
+    this.#deliveryWatch.nextCheckAt += Math.min(this.#deliveryWatch.nextCheckAt, LONGEST_PAUSE);
     const result = await this.#attempt((client) => client.check(id));
     const { state } = this;
     // Another request or another message took its place.

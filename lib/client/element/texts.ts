@@ -132,7 +132,7 @@ export const ENGLISH = {
     'passkey-unanswered': 'No passkey was used.',
     'recipient-not-allowed': 'No code can be sent there.',
     'sender-removed': 'The code cannot be sent again.',
-    'send-failed': 'The code could not be sent. Please try again in {time}.',
+    'send-failed': 'The code could not be sent.',
     'temporarily-unavailable': 'This does not work right now. Please try again in a moment.',
     'too-many-requests': 'There were too many tries. Please wait {time}.',
     'unknown-secret': 'This can no longer be confirmed.',

@@ -62,8 +62,7 @@ export const GERMAN: LanguageTexts = {
     'passkey-unanswered': 'Es wurde kein Passkey verwendet.',
     'recipient-not-allowed': 'Dorthin kann kein Code gesendet werden.',
     'sender-removed': 'Der Code kann nicht erneut gesendet werden.',
-    'send-failed':
-      'Der Code konnte nicht gesendet werden. Bitte versuchen Sie es in {time} erneut.',
+    'send-failed': 'Der Code konnte nicht gesendet werden.',
     'temporarily-unavailable':
       'Das ist im Moment nicht möglich. Bitte versuchen Sie es gleich noch einmal.',
     'too-many-requests': 'Es waren zu viele Versuche. Bitte warten Sie {time}.',

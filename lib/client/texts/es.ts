@@ -62,7 +62,7 @@ export const SPANISH: LanguageTexts = {
     'passkey-unanswered': 'No se usó ninguna llave de acceso.',
     'recipient-not-allowed': 'No se puede enviar un código ahí.',
     'sender-removed': 'No se puede enviar el código de nuevo.',
-    'send-failed': 'No se pudo enviar el código. Inténtelo de nuevo en {time}.',
+    'send-failed': 'No se pudo enviar el código.',
     'temporarily-unavailable':
       'Esto no funciona en este momento. Inténtelo de nuevo dentro de un momento.',
     'too-many-requests': 'Hubo demasiados intentos. Espere {time}.',

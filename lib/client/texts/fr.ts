@@ -65,7 +65,7 @@ export const FRENCH: LanguageTexts = {
     'passkey-unanswered': 'Aucune clé d’accès n’a été utilisée.',
     'recipient-not-allowed': 'Aucun code ne peut y être envoyé.',
     'sender-removed': 'Le code ne peut pas être renvoyé.',
-    'send-failed': 'Le code n’a pas pu être envoyé. Veuillez réessayer dans {time}.',
+    'send-failed': 'Le code n’a pas pu être envoyé.',
     'temporarily-unavailable':
       'Ceci ne fonctionne pas pour le moment. Veuillez réessayer dans un instant.',
     'too-many-requests': 'Il y a eu trop de tentatives. Veuillez attendre {time}.',

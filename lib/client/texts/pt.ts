@@ -65,7 +65,7 @@ export const PORTUGUESE: LanguageTexts = {
     'passkey-unanswered': 'Não foi usada nenhuma chave de acesso.',
     'recipient-not-allowed': 'Não é possível enviar um código para aí.',
     'sender-removed': 'O código não pode ser enviado de novo.',
-    'send-failed': 'Não foi possível enviar o código. Tente de novo em {time}.',
+    'send-failed': 'Não foi possível enviar o código.',
     'temporarily-unavailable':
       'Isto não funciona neste momento. Tente de novo dentro de instantes.',
     'too-many-requests': 'Houve demasiadas tentativas. Aguarde {time}.',

@@ -68,7 +68,7 @@ export const UKRAINIAN: LanguageTexts = {
     'passkey-unanswered': 'Ключ доступу не було використано.',
     'recipient-not-allowed': 'Туди не можна надіслати код.',
     'sender-removed': 'Код не можна надіслати ще раз.',
-    'send-failed': 'Не вдалося надіслати код. Спробуйте ще раз через {time}.',
+    'send-failed': 'Не вдалося надіслати код.',
     'temporarily-unavailable': 'Зараз це не працює. Спробуйте ще раз за мить.',
     'too-many-requests': 'Було забагато спроб. Зачекайте {time}.',
     'unknown-secret': 'Це вже не можна підтвердити.',

@@ -22,9 +22,21 @@ export class NotCommittedError extends ExecutionError {
   }
 }
 
+/** A transaction was begun past TypeORM's `transaction`, so that it took no turn: by a query runner, or by a `BEGIN`. */
 export function openTransactionError(): TwoFactorUnavailableError {
   return new TwoFactorUnavailableError(
-    'Another transaction is open on the only connection of this SQLite data source. Call this outside of it, or use ' +
-      'PostgreSQL or MariaDB.',
+    'A transaction that was begun by a query runner, or by a BEGIN, is open on the only connection of this SQLite data ' +
+      'source. Begin it by dataSource.transaction(), which calls outside of it wait for, or use PostgreSQL, MariaDB or MySQL.',
+  );
+}
+
+/** @param isInside whether the call itself was made inside of the transaction that it waited for. */
+export function occupiedConnectionError(isInside: boolean): TwoFactorUnavailableError {
+  return new TwoFactorUnavailableError(
+    isInside
+      ? 'The call was made inside of a transaction on the only connection of this SQLite data source, without the manager of ' +
+          'that, and waited too long for its end. Pass the manager, or make the call outside of the transaction.'
+      : 'Transactions of other calls occupied the only connection of this SQLite data source for too long. Wait for nothing ' +
+          'but the database inside of a transaction, or use PostgreSQL, MariaDB or MySQL.',
   );
 }

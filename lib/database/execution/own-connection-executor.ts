@@ -37,6 +37,7 @@ import {
 } from './execution-errors.js';
 import { StaleConnections } from './stale-connections.js';
 import { runOnServer, runOnSqlite } from './own-transaction.js';
+import { SqliteTurns } from './sqlite-turns.js';
 import { StepsAbortedError, type TransactionSteps } from './transaction-steps.js';
 import { TypeOrmObservers } from './typeorm-observers.js';
 
@@ -63,6 +64,8 @@ export class OwnConnectionExecutor {
   readonly #stale: StaleConnections;
   readonly #poolSize: number;
   readonly #probe: Statement;
+  /** `null` on servers, where each transaction has a connection of its own. */
+  readonly #turns: SqliteTurns | null;
 
   constructor(
     private readonly dataSource: DataSource,
@@ -74,6 +77,8 @@ export class OwnConnectionExecutor {
     this.#poolSize = poolSizeOf(dataSource);
     this.#stale = new StaleConnections(this.#poolSize);
     this.#probe = new Statement(this.#engine, 'SELECT 1');
+    const isSqlite = this.#engine === 'sqlite';
+    this.#turns = isSqlite ? SqliteTurns.of(dataSource, options.timeoutMs) : null;
   }
 
   /** Whether a statement that was refused because its server accepts no writes may find another server when it is repeated. */
@@ -189,12 +194,10 @@ export class OwnConnectionExecutor {
       // MySQL tells it only with the answer of the next statement: see `isUncommitted`. A transaction of our own rolls back first: see
       // `bracket`.
       if (stateBefore === 'open') await this.#abortOnDeadline(deadline, lease.rollBack());
-      // Nothing is awaited between the last check of each condition and the statement. Otherwise a transaction could begin,
-      // or the deadline could expire, after the check.
-      while (this.#isInsideOthersTransaction(lease)) await this.#pause(deadline);
       if (deadline.expired) throw databaseTimeoutError();
-      const result = await this.#abortOnDeadline(deadline, execute(lease));
-      if (this.#isInsideOthersTransaction(lease)) throw openTransactionError();
+      const result = await (this.#turns === null
+        ? this.#abortOnDeadline(deadline, execute(lease))
+        : this.#executeOnSqlite(this.#turns, lease, execute, deadline));
       // The open transaction may still be rolled back by its owner. To return the result now would report an effect, such
       // as a used confirmation, that may never be.
       if (result.isUncommitted || transactionStateOf(lease.raw) === 'open') {
@@ -289,19 +292,27 @@ export class OwnConnectionExecutor {
    * TypeORM's SQLite drivers share one connection. A statement inside the transaction of another caller is undone by its
    * rollback, after the result has been returned.
    */
-  #isInsideOthersTransaction(lease: ConnectionLease): boolean {
-    if (this.#engine !== 'sqlite') return false;
-    const { runner, raw } = lease as TypeOrmConnection;
-    // better-sqlite3 also reports a transaction that was begun by a plain `BEGIN`, which TypeORM does not know.
-    return (
-      runner.isTransactionActive || (raw as SqliteConnection | undefined)?.inTransaction === true
-    );
-  }
-
-  async #pause(deadline: Deadline): Promise<void> {
-    const waited = performance.now() - deadline.startedAt;
-    if (deadline.expired || waited >= OPEN_TRANSACTION_WAIT_MS) throw openTransactionError();
-    await sleep(POLL_MS);
+  async #executeOnSqlite(
+    turns: SqliteTurns,
+    lease: ConnectionLease,
+    execute: (lease: ConnectionLease) => Promise<ExecutedStatement>,
+    deadline: Deadline,
+  ): Promise<ExecutedStatement> {
+    const work = async (): Promise<ExecutedStatement> => {
+      // Nothing is awaited between the last check of each condition and the statement. Otherwise a transaction that takes no turn
+      // could begin, or the deadline could expire, after the check.
+      while (isInTransaction(lease)) {
+        if (deadline.expired || restOf(deadline) <= 0) throw openTransactionError();
+        await sleep(POLL_MS);
+      }
+      if (deadline.expired) throw databaseTimeoutError();
+      const result = await this.#abortOnDeadline(deadline, execute(lease));
+      if (isInTransaction(lease)) throw openTransactionError();
+      return result;
+    };
+    // A subscriber of the application that runs after a COMMIT, and that TypeORM waits for, is still within the turn.
+    if (turns.isInside && !isInTransaction(lease)) return work();
+    return turns.runStatement(restOf(deadline), work);
   }
 
   /** Rejects a statement that is still executing when its deadline expires, so that its connection can be abandoned. */
@@ -333,6 +344,19 @@ export class OwnConnectionExecutor {
       query.then(inTime(resolve), inTime(reject));
     });
   }
+}
+
+/** How long a call may still wait for the end of transactions on SQLite. */
+function restOf({ startedAt }: Deadline): number {
+  return OPEN_TRANSACTION_WAIT_MS - (performance.now() - startedAt);
+}
+
+function isInTransaction(lease: ConnectionLease): boolean {
+  const { runner, raw } = lease as TypeOrmConnection;
+  // better-sqlite3 also reports a transaction that was begun by a plain `BEGIN`, which TypeORM does not know.
+  return (
+    runner.isTransactionActive || (raw as SqliteConnection | undefined)?.inTransaction === true
+  );
 }
 
 function poolSizeOf({ options }: DataSource): number {

@@ -60,8 +60,9 @@ export class TransactionExecutor {
         'The manager is in no transaction. Pass the one that dataSource.transaction() hands to its callback.',
       );
     }
-    // The drivers, because a data source behind a Proxy is another object than the one that a manager knows.
-    if (dataSourceOf(manager).driver !== this.dataSource.driver) {
+    // The drivers, because a data source behind a Proxy is another object than the one that a manager knows. An object that only
+    // resembles a manager has no data source at all.
+    if ((dataSourceOf(manager) as DataSource | undefined)?.driver !== this.dataSource.driver) {
       throw new TwoFactorCallError(
         'The manager belongs to another data source than the confirmations. Set the extra dataSource, or leave manager out.',
       );

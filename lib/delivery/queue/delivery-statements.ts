@@ -36,7 +36,8 @@ export function deliveryStatements(
     fail: `
       UPDATE ${table} SET ${q.dueAt} = NULL, ${q.failedAt} = :now, ${q.reason} = :reason, ${q.tries} = :tries
       WHERE ${isMine}`,
-    ended: `SELECT ${columns} FROM ${table} WHERE ${hasEnded} LIMIT :limit`,
+    // Of the primary: a purge asks again until there are none, and a replica goes on to tell those that are deleted.
+    ended: onPrimary(`SELECT ${columns} FROM ${table} WHERE ${hasEnded} LIMIT :limit`),
     purge: `DELETE FROM ${table} WHERE ${isMine} AND ${hasEnded}`,
   };
   return Object.fromEntries(

@@ -22,7 +22,10 @@ export function isDeviceToken(text: unknown): text is string {
 /** @throws TwoFactorInputError for a text that `remember` never returns. */
 export function parseDeviceToken(text: unknown): DeviceToken {
   if (!isDeviceToken(text)) {
-    throw new TwoFactorInputError('The token of a device is what FactorService.remember returned.');
+    const detail = 'The token of a remembered device is malformed. Confirm by another method.';
+    throw new TwoFactorInputError(`${detail} It is what FactorService.remember returned.`, {
+      detail,
+    });
   }
   const [id, secret] = text.split('.') as [string, string];
   return { id, secret };

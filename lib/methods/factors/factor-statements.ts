@@ -92,15 +92,18 @@ export function factorStatements(
     removeMethod: `DELETE FROM ${table} WHERE ${ofSubject} AND ${f.method} = :method ${allRows}`,
     removeFactors: `DELETE FROM ${table} WHERE ${ofSubject} AND ${f.method} <> '${SUBJECT_ROW}' ${allRows}`,
     removeAll: `DELETE FROM ${table} WHERE ${ofSubject} ${allRows}`,
-    sealed: `
-      SELECT ${columns} FROM ${table}
+    // Of the primary: a factor that a replica does not have yet would lose its secret together with the former key.
+    sealed: onPrimary(
+      `SELECT ${columns} FROM ${table}
       WHERE ${f.id} > :after AND ${f.application} = :application AND ${f.data} LIKE 'v1.%'
       ORDER BY ${f.id} LIMIT :limit`,
+      alias.id,
+    ),
     // Not of a secret that a concurrent call has sealed again, or replaced.
     reseal: `UPDATE ${table} SET ${f.data} = :data WHERE ${f.id} = :id AND ${exactly(f.data, ':old')}`,
-    endOfBatch: `
+    endOfBatch: onPrimary(`
       SELECT ${f.id} AS ${alias.id} FROM ${table} WHERE ${f.id} > :after AND ${f.id} <= :bound AND ${isEnded}
-      ORDER BY ${f.id} LIMIT 1 OFFSET :others`,
+      ORDER BY ${f.id} LIMIT 1 OFFSET :others`),
     purge: `DELETE FROM ${table} WHERE ${f.id} > :after AND ${f.id} <= :last AND ${isEnded} ${allRows}`,
     // Counted and committed before anything is compared: 40 parallel guesses at a limit of 5 are 5 comparisons.
     countAttempt: `

@@ -1,129 +1,167 @@
 // A stranger must not take a provider away from everyone by a choice of recipients that always fail.
 import { beforeEach, describe, expect, it } from 'vitest';
 
-import { CircuitBreaker, groupOf } from '../../../lib/backends/failover/circuit-breaker.js';
+import { CircuitBreaker } from '../../../lib/backends/failover/circuit-breaker.js';
 
 const RULE = { threshold: 3, openMs: 1_000 };
-const down = { group: '15555', concernsAll: true, isLasting: false };
-const failing = (group: string): typeof down => ({ group, concernsAll: false, isLasting: false });
+const ANN = 'ann';
+const OPENED = 'opened';
+const ASK = 'ask';
+const NONE = 'none';
+const failure = (recipient: string): { recipient: string; isTemporary: boolean } => ({
+  recipient,
+  isTemporary: true,
+});
 
 describe('CircuitBreaker', () => {
   let breaker: CircuitBreaker;
   beforeEach(() => {
     breaker = new CircuitBreaker(RULE);
   });
+  const open = (): void => {
+    for (let time = 0; time < RULE.threshold; time += 1) breaker.failed(false, 0);
+  };
+  const failUnexplained = (count: number, now = 0): string[] =>
+    Array.from({ length: count }, (_, index) =>
+      breaker.failedUnexplained(failure(`eve ${index}`), now),
+    );
 
   it('opens after as many failures as the threshold when they concern everyone, and tries again after its pause', () => {
-    expect([1, 2, 3].map(() => breaker.failed(down, 0))).toEqual([false, false, true]);
-    expect(breaker.allows(999)).toBe(false);
-    expect(breaker.allows(1_000)).toBe(true);
-    breaker.accepted();
-    expect(breaker.allows(1_000)).toBe(true);
-    expect(breaker.failed(down, 1_000)).toBe(false);
+    expect([1, 2, 3].map(() => breaker.failed(false, 0))).toEqual([NONE, NONE, OPENED]);
+    expect(breaker.allows(ANN, 999)).toBe(false);
+    expect(breaker.allows(ANN, 1_000)).toBe(true);
+    breaker.accepted(ANN);
+    expect(breaker.allows(ANN, 1_000)).toBe(true);
+    expect(breaker.failed(false, 1_000)).toBe(NONE);
   });
 
-  it('stays closed however often messages to one prefix fail', () => {
-    const opened = Array.from({ length: 1_000 }, () => breaker.failed(failing('15555'), 0));
-    expect(opened).not.toContain(true);
-    expect(breaker.allows(0)).toBe(true);
+  it('opens at once when the account is refused', () => {
+    expect(breaker.failed(true, 0)).toBe(OPENED);
   });
 
-  it('opens when messages to different prefixes fail in a row, and an accepted one begins a new row', () => {
-    breaker.failed(failing('1'), 0);
-    breaker.failed(failing('2'), 0);
-    breaker.accepted();
-    expect(['1', '2', '3'].map((group) => breaker.failed(failing(group), 0))).toEqual([
-      false,
-      false,
-      true,
-    ]);
+  it('stays closed for all others however many recipients fail', () => {
+    failUnexplained(1_000);
+    expect(breaker.allows(ANN, 0)).toBe(true);
+    expect(breaker.isUnproven).toBe(false);
   });
 
-  it('opens at once when the account is refused, and not for a refusal that may be about the recipient', () => {
-    expect(breaker.failed({ ...failing('1'), isLasting: true }, 0)).toBe(false);
-    expect(breaker.failed({ ...down, isLasting: true }, 0)).toBe(true);
+  it('asks for a look at the provider after as many unexplained failures in a row as the threshold, and opens when it does not answer', () => {
+    expect(failUnexplained(4)).toEqual([NONE, NONE, ASK, ASK]);
+    expect(breaker.unanswered(0)).toBe(true);
+    expect([breaker.allows(ANN, 999), breaker.allows(ANN, 1_000)]).toEqual([false, true]);
+  });
+
+  it('asks for a look at the provider, too, when its failures in a row are of both kinds', () => {
+    breaker.failedUnexplained(failure(ANN), 0);
+    expect([breaker.failed(false, 0), breaker.failed(false, 0)]).toEqual([NONE, ASK]);
+    expect(breaker.unanswered(0)).toBe(true);
+  });
+
+  it('opens again at the first failure of everyone after the pause, whatever has opened it', () => {
+    failUnexplained(3);
+    breaker.unanswered(0);
+    expect(breaker.allows(ANN, 1_000)).toBe(true);
+    expect(breaker.failed(false, 1_000)).toBe(OPENED);
+  });
+
+  it('begins a new row of unexplained failures when the provider answers, and when it accepts a message', () => {
+    failUnexplained(2);
+    breaker.accepted(ANN);
+    expect(failUnexplained(3)).toEqual([NONE, NONE, ASK]);
+    breaker.answered(0);
+    expect(failUnexplained(3)).toEqual([NONE, NONE, ASK]);
+  });
+
+  it('stays closed when a message is accepted while the provider does not answer', () => {
+    failUnexplained(3);
+    breaker.accepted(ANN);
+    expect(breaker.unanswered(0)).toBe(false);
+    expect(breaker.allows(ANN, 0)).toBe(true);
+  });
+
+  it('asks for no look at the provider for refusals, which prove that it answers', () => {
+    const refusals = ['1', '2', '3', '4'].map((recipient) =>
+      breaker.failedUnexplained({ recipient, isTemporary: false }, 0),
+    );
+    expect(refusals).toEqual([NONE, NONE, NONE, NONE]);
+  });
+
+  it('passes over the provider for the recipient whose message failed, until its pause ends or it accepts that recipient', () => {
+    breaker.failedUnexplained(failure(ANN), 0);
+    expect([breaker.allows(ANN, 999), breaker.allows('bob', 999)]).toEqual([false, true]);
+    expect(breaker.allows(ANN, 1_000)).toBe(true);
+
+    breaker.failedUnexplained(failure(ANN), 1_000);
+    breaker.accepted(ANN);
+    expect(breaker.allows(ANN, 1_000)).toBe(true);
+  });
+
+  it('remembers a thousand recipients at most, those that failed last', () => {
+    failUnexplained(1_001);
+    expect([breaker.allows('eve 0', 0), breaker.allows('eve 1', 0)]).toEqual([true, false]);
   });
 
   it('counts no refused recipient', () => {
-    breaker.failed(down, 0);
-    breaker.failed(down, 0);
-    for (let time = 0; time < 100; time += 1) breaker.unknown();
-    expect(breaker.allows(0)).toBe(true);
-    expect(breaker.failed(down, 0)).toBe(true);
+    breaker.failed(false, 0);
+    breaker.failed(false, 0);
+    for (let time = 0; time < 100; time += 1) breaker.refused();
+    expect(breaker.allows(ANN, 0)).toBe(true);
+    expect(breaker.failed(false, 0)).toBe(OPENED);
   });
 
   it('lets one message at a time try a provider after the pause', () => {
-    for (let time = 0; time < 3; time += 1) breaker.failed(down, 0);
-    expect([breaker.allows(1_000), breaker.allows(1_000)]).toEqual([true, false]);
-    breaker.unknown();
-    expect(breaker.allows(1_000)).toBe(true);
-    expect(breaker.failed(down, 1_000)).toBe(true);
-    expect(breaker.allows(1_999)).toBe(false);
+    open();
+    expect([breaker.allows(ANN, 1_000), breaker.allows('bob', 1_000)]).toEqual([true, false]);
+    breaker.refused();
+    expect(breaker.allows('bob', 1_000)).toBe(true);
+    expect(breaker.failed(false, 1_000)).toBe(OPENED);
+    expect(breaker.allows('bob', 1_999)).toBe(false);
   });
 
-  it('opens again when the message that tries it fails for another prefix, however often', () => {
-    for (const group of ['1', '2', '3']) breaker.failed(failing(group), 0);
-    for (let pause = 1; pause < 10; pause += 1) {
-      expect(breaker.allows(pause * 1_000)).toBe(true);
-      expect(breaker.failed(failing(`other ${pause}`), pause * 1_000)).toBe(true);
-      expect(breaker.allows(pause * 1_000 + 999)).toBe(false);
-    }
+  it('gives no recipient that failed the turn to try a provider after the pause', () => {
+    open();
+    breaker.failedUnexplained(failure(ANN), 500);
+    expect([breaker.allows(ANN, 1_000), breaker.allows('bob', 1_000)]).toEqual([false, true]);
+  });
+
+  it('asks for a look at the provider when the message that tries it fails, and closes when that answers', () => {
+    open();
+    expect(breaker.allows(ANN, 1_000)).toBe(true);
+    expect(breaker.failedUnexplained(failure(ANN), 1_000)).toBe(ASK);
+    expect(breaker.unanswered(1_000)).toBe(true);
+    expect(breaker.allows('bob', 1_999)).toBe(false);
+
+    expect(breaker.allows('bob', 2_000)).toBe(true);
+    expect(breaker.failedUnexplained(failure('bob'), 2_000)).toBe(ASK);
+    breaker.answered(2_000);
+    expect(breaker.isUnproven).toBe(false);
+    expect([breaker.allows('eve', 2_000), breaker.allows('joe', 2_000)]).toEqual([true, true]);
+  });
+
+  it('stays open when the provider answers, but the account was refused since it was asked', () => {
+    failUnexplained(3);
+    breaker.failed(true, 0);
+    breaker.answered(0);
+    expect(breaker.allows(ANN, 0)).toBe(false);
   });
 
   it('is unproven from its opening until a message is accepted, and not only for its pause', () => {
     expect(breaker.isUnproven).toBe(false);
-    for (let time = 0; time < 3; time += 1) breaker.failed(down, 0);
+    open();
     expect(breaker.isUnproven).toBe(true);
-    expect(breaker.allows(1_000)).toBe(true);
-    breaker.unknown();
+    expect(breaker.allows(ANN, 1_000)).toBe(true);
+    breaker.refused();
     expect(breaker.isUnproven).toBe(true);
-    breaker.accepted();
+    breaker.accepted(ANN);
     expect(breaker.isUnproven).toBe(false);
   });
 
-  it('is kept open by failures that concern everyone, which no recipient can cause', () => {
-    for (let time = 0; time < 3; time += 1) breaker.failed(down, 0);
-    expect(breaker.failed(down, 999)).toBe(true);
-    expect(breaker.allows(1_998)).toBe(false);
-    expect(breaker.allows(1_999)).toBe(true);
-  });
-
-  it('is not kept open by messages that no other provider could deliver meanwhile', () => {
-    for (const group of ['1', '2', '3']) breaker.failed(failing(group), 0);
-    expect(breaker.failed(failing('4'), 999)).toBe(false);
-    expect(breaker.allows(1_000)).toBe(true);
-  });
-
-  it('is not kept open by a prefix that has failed before', () => {
-    for (const group of ['1', '2', '3']) breaker.failed(failing(group), 0);
-    expect(breaker.allows(1_000)).toBe(true);
-    expect(breaker.failed(failing('3'), 1_000)).toBe(false);
-    expect(breaker.allows(1_000)).toBe(true);
-    breaker.accepted();
-    expect([breaker.allows(1_000), breaker.allows(1_000)]).toEqual([true, true]);
-  });
-
-  it.each([
-    ['+15555550123', '15555'],
-    ['ann@mail.Example.com', 'example.com'],
-    ['ann@a.b.c.d.example.com', 'example.com'],
-    ['ann@localhost', 'localhost'],
-    ['ann@example.com.', 'example.com'],
-    ['ann@exämple.example', 'xn--exmple-cua.example'],
-    ['ann@XN--EXMPLE-CUA.example', 'xn--exmple-cua.example'],
-    ['7000001', '70000'],
-    // The spellings of one number that a token may have.
-    ['+1 555 555 01 23', '15555'],
-    ['+1.555.555.0123', '15555'],
-    ['+1-5-5-5-5550123', '15555'],
-    ['+ 1555 5550123', '15555'],
-    ['0015555550123', '15555'],
-    ['+(1)555/5550123', '15555'],
-    ['tel:+15555550123', '15555'],
-    ['+\u0661\u0665\u0665\u0665\u0665', '15555'],
-    ['Ann-Marie', 'annma'],
-    ['a.n.n marie', 'annma'],
-  ])('takes %s for one of the group %s', (token, group) => {
-    expect(groupOf(token)).toBe(group);
+  it('is kept open by failures that concern everyone, and by no others', () => {
+    open();
+    expect(breaker.failedUnexplained(failure(ANN), 999)).toBe(NONE);
+    expect(breaker.allows('bob', 1_000)).toBe(true);
+    expect(breaker.failed(false, 1_000)).toBe(OPENED);
+    expect(breaker.failed(false, 1_999)).toBe(OPENED);
+    expect([breaker.allows('bob', 2_998), breaker.allows('bob', 2_999)]).toEqual([false, true]);
   });
 });

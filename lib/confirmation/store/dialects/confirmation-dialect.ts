@@ -31,7 +31,7 @@ export interface ConfirmationDialect {
   /** Ends a DELETE whose condition names no key, or a range of them; empty where none is refused for that. */
   readonly allRows: string;
   /** A SELECT that a read/write splitting proxy sends to the server that takes the writes. */
-  readonly onPrimary: (select: string) => string;
+  readonly onPrimary: (select: string, orderBy?: string) => string;
   /** Ends an INSERT so that a taken id is no error, where an error would end the caller's transaction. */
   readonly unlessTaken: (table: ConfirmationTable) => string;
 }

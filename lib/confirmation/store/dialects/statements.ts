@@ -141,9 +141,9 @@ function statementTexts(terms: StatementContext): Record<keyof ConfirmationState
     erase: `DELETE FROM ${table} WHERE ${exactly(c.subject, ':subject')} ${allRows}`,
     // Both scan the primary key from where the previous batch ended: PostgreSQL keeps deleted rows in the index until a
     // vacuum, and would read all of them again for every batch.
-    endOfBatch: `
+    endOfBatch: onPrimary(`
       SELECT ${c.id} AS ${alias.id} FROM ${table} WHERE ${c.id} > :after AND ${c.id} <= :bound AND ${isDead}
-      ORDER BY ${c.id} LIMIT 1 OFFSET :others`,
+      ORDER BY ${c.id} LIMIT 1 OFFSET :others`),
     // Repeats the condition: a row that the statement above saw as dead may have been confirmed by a concurrent call.
     purge: `DELETE FROM ${table} WHERE ${c.id} > :after AND ${c.id} <= :last AND ${isDead} ${allRows}`,
   };

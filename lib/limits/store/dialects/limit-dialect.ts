@@ -29,7 +29,7 @@ export interface LimitDialect {
   /** The first 16 characters of a column. */
   readonly prefix: (column: string) => string;
   /** A SELECT that a read/write splitting proxy sends to the server that takes the writes. */
-  readonly onPrimary: (select: string) => string;
+  readonly onPrimary: (select: string, orderBy?: string) => string;
 }
 
 /** `isOneOf` for an engine whose planner uses the index without help. */

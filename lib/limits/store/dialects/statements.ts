@@ -77,7 +77,10 @@ export function limitStatements(engine: Engine, names: LimitTable): LimitStateme
     clearAll: byCount((count) => updateInOrder(names, nothing, isOneOf(count))),
     add: byCount((count) => add(names, count)),
     keysAfter: compile(
-      `SELECT ${c.id} AS ${names.alias.id} FROM ${table} WHERE ${c.id} > :after ORDER BY ${c.id} LIMIT :limit`,
+      onPrimary(
+        `SELECT ${c.id} AS ${names.alias.id} FROM ${table} WHERE ${c.id} > :after ORDER BY ${c.id} LIMIT :limit`,
+        names.alias.id,
+      ),
     ),
     // Failures are kept until a success, because time alone must give no new guesses (NIST SP 800-63B-4 3.2.2), but not for
     // ever: a count below the permanent lock that did not change for a year is deleted. An ended window is kept for a day, because
