@@ -21,6 +21,8 @@ const GUIDES = {
   },
   Do: {
     'use-a-proof': 'Use a proof',
+    'delete-an-account': 'Delete an account',
+    'change-a-password': 'Change a password',
     'remembered-devices': 'Remembered devices',
     'factors-in-your-routes': 'Apps and passkeys in your routes',
     'two-factor-per-user': 'Switch it on and off per user',
@@ -34,6 +36,7 @@ const GUIDES = {
     'sms-costs': 'Keep SMS costs under control',
     events: 'Events',
     testing: 'Test your application',
+    'testing-at-once': 'Test calls at once, queues and pages',
     'app-review': 'Let app reviewers sign in',
   },
   Providers: {

@@ -37,10 +37,9 @@ beforeAll(() => writePage(page));
 describe.each(['express', 'fastify'])('JWT and an authenticator app, on %s', (platform) => {
   let guide: Guide;
 
-  beforeEach(async () => {
-    // The time stands still, so that no code ends between the app and the server.
-    vi.useFakeTimers({ toFake: ['Date'] });
-    guide = await startGuide(page, platform === 'fastify' ? { adapter: new FastifyAdapter() } : {});
+  async function start(input: { file?: string; module?: string } = {}): Promise<void> {
+    const adapter = platform === 'fastify' ? { adapter: new FastifyAdapter() } : {};
+    guide = await startGuide(page, { ...input, ...adapter });
     if (platform === 'fastify') {
       await (guide.app as NestFastifyApplication).getHttpAdapter().getInstance().ready();
     }
@@ -51,6 +50,12 @@ describe.each(['express', 'fastify'])('JWT and an authenticator app, on %s', (pl
     await guide.app
       .get(UsersService)
       .add({ id: 'user-1', name: 'ann', phone: '+14155550123' }, PASSWORD);
+  }
+
+  beforeEach(() => {
+    // The time stands still, so that no code ends between the app and the server.
+    vi.useFakeTimers({ toFake: ['Date'] });
+    return start();
   });
   afterEach(async () => {
     vi.useRealTimers();
@@ -182,5 +187,54 @@ describe.each(['express', 'fastify'])('JWT and an authenticator app, on %s', (pl
     expect(spent.status).toBe(422);
     const { body: paid } = await post('/payments', PAYMENT, accessToken, proof).expect(201);
     expect(paid).toEqual({ paid: '10.00 to Bob' });
+  });
+
+  it('adds the first app by the password once more where nothing can be sent', async () => {
+    await guide.close();
+    await start({ file: 'without-sending.ts', module: 'WithoutSendingModule' });
+    const { accessToken } = await login();
+    const enrol = (path = '/2factor/factors/enrol') =>
+      post(path, { method: 'totp', account: 'ann' }, accessToken);
+    await enrol().expect(403);
+    for (const path of ['/2FACTOR/FACTORS/ENROL', '/2factor/factors/%65nrol']) {
+      const { status } = await enrol(path).set('X-Password', 'wrong');
+      expect([403, 404]).toContain(status);
+    }
+    const { body } = await enrol().set('X-Password', PASSWORD).expect(200);
+    const { secret, factor } = body as Answer;
+    const first = { factor: factor.id, response: codeOf(secret) };
+    await ask('/2factor/factors/activate', first, accessToken);
+
+    const { secondStep } = await login();
+    const code = codeOf(secret);
+    const id = await proofFor({ purpose: 'login' }, secondStep, { method: 'totp', code });
+    await ask('/login/second-step', {}, secondStep, id);
+    // The second app needs a proof, and the password is none.
+    const second = await enrol().set('X-Password', PASSWORD);
+    expect(second.status).toBe(403);
+  });
+
+  it('remembers a device by the proof of the app, and signs in with it', async () => {
+    await guide.close();
+    await start({ file: 'remembered.ts', module: 'RememberedModule' });
+    const { accessToken } = await login();
+    const { secret } = await switchOn(accessToken);
+    const { secondStep } = await login();
+    const code = codeOf(secret);
+    const id = await proofFor({ purpose: 'login' }, secondStep, { method: 'totp', code });
+    const path = '/login/second-step-remembered';
+    const answer = await post(path, { remember: true }, secondStep, id).expect(200);
+    expect(answer.body).toMatchObject({ remembered: true });
+    const [cookie] = answer.headers['set-cookie'] as unknown as string[];
+    expect(cookie).toMatch(/^__Host-device=.+; HttpOnly; Secure; SameSite=Lax$/);
+
+    const { secondStep: next } = await login();
+    const withDevice = (url: string, body: object) => post(url, body, next).set('cookie', cookie!);
+    const asked = await withDevice('/2factor/request-confirmation', { purpose: 'login' });
+    expect(asked.body).toMatchObject({ method: 'device' });
+    const { id: proof } = asked.body as Answer;
+    await withDevice('/2factor/confirm', { id: proof, method: 'device' }).expect(200);
+    const again = await post(path, { remember: true }, next, proof).expect(200);
+    expect(again.body).toMatchObject({ remembered: false });
   });
 });

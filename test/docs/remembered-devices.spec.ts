@@ -1,4 +1,5 @@
 import { ConsoleLogger } from '@nestjs/common';
+import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 
 import { startGuide, type Guide } from '../support/guide.js';
@@ -7,15 +8,17 @@ import { readPage, writePage } from '../support/snippets.js';
 const page = await readPage('docs/guides/remembered-devices.md');
 let guide: Guide;
 
+/** The user, whom a middleware of `app.use` would put on the request of Node, which a resolver does not get on Fastify. */
+function fastify(): FastifyAdapter {
+  const adapter = new FastifyAdapter();
+  adapter.getInstance().addHook('onRequest', (call, _, next) => {
+    Object.assign(call, { user: { id: 'ann' } });
+    next();
+  });
+  return adapter;
+}
+
 beforeAll(() => writePage(page));
-beforeEach(async () => {
-  vi.spyOn(ConsoleLogger.prototype, 'error').mockReturnValue(undefined);
-  guide = await startGuide(page, { user: { id: 'ann' } });
-});
-afterEach(async () => {
-  await guide.close();
-  vi.restoreAllMocks();
-});
 
 interface Requested {
   readonly id: string;
@@ -41,7 +44,20 @@ async function rememberedCookie(): Promise<string> {
   return cookie!.split(';', 1)[0]!;
 }
 
-describe('Remembered devices', () => {
+describe.each(['Express', 'Fastify'])('Remembered devices, on %s', (platform) => {
+  beforeEach(async () => {
+    vi.spyOn(ConsoleLogger.prototype, 'error').mockReturnValue(undefined);
+    if (platform === 'Express') guide = await startGuide(page, { user: { id: 'ann' } });
+    else {
+      guide = await startGuide(page, { adapter: fastify() });
+      await (guide.app as NestFastifyApplication).getHttpAdapter().getInstance().ready();
+    }
+  });
+  afterEach(async () => {
+    await guide.close();
+    vi.restoreAllMocks();
+  });
+
   it('log in without a code, until they are forgotten', async () => {
     const cookie = await rememberedCookie();
 

@@ -1,6 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 
 import { JwtService } from '@nestjs/jwt';
+import request from 'supertest';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 
 import { startGuide, type Guide } from '../support/guide.js';
@@ -69,6 +70,48 @@ describe('With the sign-in that you have', () => {
       expect(status).toBe(409);
     },
   );
+
+  it('reads the users of its own application when a process has started two of them', async () => {
+    const first = guide;
+    guide = await startGuide(page);
+    const { UsersService } = await load<{ UsersService: new () => UsersService }>(
+      page,
+      'users.service.ts',
+    );
+    guide.app.get(UsersService).add({ id: 'dan', phone: '+14155550125' }, hashOf('key'));
+    const { headers } = await guide.post('/session', { name: 'dan' }).expect(201);
+    const [cookie] = headers['set-cookie'] as unknown as string[];
+    const { status } = await guide.post(REQUEST, { purpose: 'transfer' }).set('cookie', cookie!);
+    expect(status).toBe(200);
+    await first.close();
+  });
+
+  it('signs in by two steps with a Passport session, of which the first one opens nothing', async () => {
+    await guide.close();
+    guide = await startGuide(page, { file: 'two-step.ts', module: 'TwoStepModule' });
+    const { UsersService } = await load<{ UsersService: new () => UsersService }>(
+      page,
+      'users.service.ts',
+    );
+    guide.app.get(UsersService).add({ id: 'ann', phone: '+14155550123' }, hashOf('key'));
+    const ann = request.agent(guide.app.getHttpServer() as string);
+    await ann.post(REQUEST).send({ purpose: 'login' }).expect(403);
+
+    await ann.post('/sign-in').send({ name: 'ann' }).expect(200, { signedIn: false });
+    await ann.post(REQUEST).send({ purpose: 'transfer' }).expect(403);
+    const asked = await ann.post(REQUEST).send({ purpose: 'login' }).expect(200);
+    const { id } = asked.body as { id: string };
+    const finish = () => ann.post('/sign-in/finish').set('X-Confirmation-Id', id);
+    await finish().expect(403);
+    await ann.post('/2factor/confirm').send({ id, code: guide.lastCode() }).expect(200);
+    await finish().expect(200, { signedIn: 'ann' });
+
+    await ann.post(REQUEST).send({ purpose: 'transfer' }).expect(200);
+    // The session of the first step has ended.
+    await ann.post(REQUEST).send({ purpose: 'login' }).expect(403);
+    const { status } = await finish();
+    expect(status).toBe(403);
+  });
 
   it('a token of the first step of a two-step login is a 401 on every route', async () => {
     const token = await guide.app

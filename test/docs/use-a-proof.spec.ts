@@ -1,6 +1,8 @@
 import type request from 'supertest';
 import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 
+import { FactorService } from '../../lib/index.js';
+import { enrolledApp, totpCode } from '../../lib/testing/index.js';
 import { startGuide, type Guide } from '../support/guide.js';
 import { listen } from '../support/listen.js';
 import { load, readPage, writePage } from '../support/snippets.js';
@@ -43,6 +45,35 @@ describe('Use a proof', () => {
     const { body } = await order(id, ORDER).expect(201);
     expect(body).toEqual({ ordered: 'book for 10.00, as a gift' });
     await order(id, ORDER).expect(409);
+  });
+
+  it('asks for the app only of a person who has one', async () => {
+    await guide.close();
+    guide = await startGuide(page, {
+      file: 'exports.ts',
+      module: 'ExportsModule',
+      user: { id: 'ann' },
+    });
+    const exported = { exported: true };
+    await guide.post('/exports').expect(201, exported);
+    const body = { purpose: 'export' };
+    const none = await guide.post('/2factor/request-confirmation', body).expect(403);
+    expect(none.body).toMatchObject({ error: 'no-method' });
+
+    const { secret } = await enrolledApp(guide.app.get(FactorService), {
+      subject: 'ann',
+      clock: { now: () => Date.now() },
+    });
+    const refused = await guide.post('/exports').expect(403);
+    expect(refused.body).toMatchObject({ error: 'confirmation-required' });
+    const asked = await guide.post('/2factor/request-confirmation', body).expect(200);
+    const { id } = asked.body as { id: string };
+    const proved = () => guide.post('/exports').set('X-Confirmation-Id', id);
+    await proved().expect(403);
+    const code = totpCode(secret, { now: () => Date.now() + 30_000 });
+    await guide.post('/2factor/confirm', { id, method: 'totp', code }).expect(200);
+    await proved().expect(201, exported);
+    await proved().expect(403);
   });
 
   it('words a 403 by the state of the confirmation', async () => {

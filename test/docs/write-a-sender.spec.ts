@@ -1,7 +1,11 @@
 import type { Type } from '@nestjs/common';
 import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 
-import { TwoFactorRecipientError, TwoFactorService } from '../../lib/index.js';
+import {
+  TwoFactorRecipientError,
+  TwoFactorService,
+  TwoFactorTooManyRequestsError,
+} from '../../lib/index.js';
 import { startGuide, type Guide } from '../support/guide.js';
 import { load, readPage, writePage } from '../support/snippets.js';
 
@@ -53,6 +57,23 @@ describe('Write a sender', () => {
   it('throws a TwoFactorRecipientError for a phone number that can never be reached', async () => {
     const asked = guide.app.get(TwoFactorService).request({ token: 'no number' });
     await expect(asked).rejects.toBeInstanceOf(TwoFactorRecipientError);
+  });
+
+  it('sends to the one spelling of a number that was written with blanks', async () => {
+    const { SmsGateway } = await load<{ SmsGateway: Type<{ sent: { to: string }[] }> }>(
+      page,
+      'sms.backend.ts',
+    );
+    await guide.app.get(TwoFactorService).request({ token: '+1 (555) 555-0123' });
+    expect(guide.app.get(SmsGateway).sent.map(({ to }) => to)).toEqual(['+15555550123']);
+  });
+
+  it('is charged for a refusal as for a message', async () => {
+    const twoFactor = guide.app.get(TwoFactorService);
+    const ask = () => twoFactor.request({ token: 'no number' });
+    for (let n = 0; n < 5; n += 1)
+      await expect(ask()).rejects.toBeInstanceOf(TwoFactorRecipientError);
+    await expect(ask()).rejects.toBeInstanceOf(TwoFactorTooManyRequestsError);
   });
 
   it('sms.backend.spec.ts holds the backend to its contract', async () => {
