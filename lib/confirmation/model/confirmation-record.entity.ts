@@ -108,5 +108,8 @@ export const WRITE_ONLY_COLUMNS = ['failureKeys', 'slotKeys'] as const;
 
 /** A row as the store reads it. */
 export type ConfirmationRow = Readonly<
-  Omit<ConfirmationRecord, (typeof WRITE_ONLY_COLUMNS)[number]>
+  Omit<ConfirmationRecord, (typeof WRITE_ONLY_COLUMNS)[number]> & {
+    /** Whether the factor that confirmed it was removed since. Only a statement that reads the row finds that out. */
+    isFactorGone?: boolean;
+  }
 >;

@@ -176,7 +176,7 @@ export class FactorService {
     if (id !== RECOVERY && !isId(id)) return false;
     const gone = await store.change(
       subject,
-      (factors) => changes.remove(factors, id, allowLast, options.clock.now()),
+      (_, known) => changes.remove(known, id, allowLast, options.clock.now()),
       manager,
     );
     this.#publishRemoved(gone, manager);
