@@ -86,7 +86,7 @@ export class ConfirmationRecord {
   @Column({ name: 'confirmed_by', type: 'varchar', length: 16, nullable: true })
   confirmedBy!: string | null;
 
-  /** The factor whose response confirmed it. */
+  /** The factor whose response confirmed it: the proof can be used only while the row of that factor is there. */
   @Column({ name: 'factor_id', type: 'varchar', length: 36, nullable: true })
   factorId!: string | null;
 

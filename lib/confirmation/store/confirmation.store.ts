@@ -243,10 +243,8 @@ export class ConfirmationStore {
   }
 
   /**
-   * Uses the proof within a transaction of this package that then asks under the row of the subject whether its factor is there. This
-   * statement does not: MySQL would lock that factor, and two removals, each proved by the factor that the other removes, would deadlock.
-   *
-   * Returns the row that was used; `null` for every other caller.
+   * Uses the proof within a transaction of this package. Returns the row that was used; `null` for every other caller. Whether its
+   * factor is there is asked later, under the row of the subject: see `spendStatements`.
    */
   *useSteps(given: UseValues): TransactionSteps<ConfirmationRow | null> {
     const { statement, values } = this.spends.of('use', given);
@@ -370,6 +368,10 @@ export class ConfirmationStore {
   }
 }
 
+/**
+ * The statements of `useSteps`, without the condition that the factor is there. With it MySQL would lock that factor, and two removals,
+ * each proved by the factor that the other removes, would deadlock.
+ */
 function spendStatements(
   context: StatementContext,
   options: ConfirmationStoreOptions,

@@ -159,7 +159,7 @@ export function settleStatements(
   factors: TableNames<keyof FactorRecord>,
 ): SettleStatements | null {
   if (engine !== 'postgres') return null;
-  const { table, column: f } = factors;
+  const { column: f } = factors;
   const { table: confirmations, column: c, columns } = names;
   const settle = (isUnlocked: string, spend: string): Statement =>
     new Statement(
