@@ -98,11 +98,13 @@ describe.each(sharedEngines)('A factor that is removed while it confirms, on %s'
       }
       let isRemoved = false;
       const late: boolean[] = [];
+      const forget = async (): Promise<void> => {
+        await delay(round % 5);
+        await factorsOf(instances.at(1)).forgetDevices({ subject });
+        isRemoved = true;
+      };
       await Promise.all([
-        delay(round % 5).then(async () => {
-          await factorsOf(instances.at(1)).forgetDevices({ subject });
-          isRemoved = true;
-        }),
+        forget(),
         ...ids.map(async (id, index) => {
           await delay(index * 2);
           const isLate = isRemoved;
