@@ -369,8 +369,8 @@ export class ConfirmationStore {
 }
 
 /**
- * The statements of `useSteps`, without the condition that the factor is there. With it MySQL would lock that factor, and two removals,
- * each proved by the factor that the other removes, would deadlock.
+ * The statements of `useSteps`, without the condition that the factor is there: MySQL may lock what a subquery of an UPDATE reads, and
+ * the row of the subject is locked before its factors.
  */
 function spendStatements(
   context: StatementContext,
