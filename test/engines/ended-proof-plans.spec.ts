@@ -3,9 +3,9 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 import { FactorRecord } from '../../lib/index.js';
 import { enrolApp } from '../support/authenticator.js';
-import { engines, type EngineName } from '../support/engines.js';
+import { engines } from '../support/engines.js';
 import { PASSKEY_METHODS } from '../support/passkeys.js';
-import { startApp, type TestApp } from '../support/test-app.js';
+import { startApp, type LoggedStatement, type TestApp } from '../support/test-app.js';
 import { genericPlans, type GenericPlan } from './growth/plans.js';
 
 const POOL = 2;
@@ -58,25 +58,16 @@ async function fill({ dataSource }: TestApp): Promise<void> {
   }
 }
 
-/** MySQL and MariaDB name the index, SQLite the search in it. */
-const BY_KEY = /^(?:(?:eq_ref|const|ref) PRIMARY|SEARCH confirming USING .*INDEX .*\(id=\?\))$/;
+const BY_KEY = /^SEARCH confirming USING .*INDEX .*\(id=\?\)$/;
 
 /** How the plan of a statement reads the factor of a proof. */
-async function readOfFactors(
-  { dataSource }: TestApp,
-  engine: EngineName,
-  sql: string,
-  parameters: readonly unknown[],
-): Promise<string> {
-  const isSqlite = engine === 'better-sqlite3' || engine === 'sqljs';
-  const explain = isSqlite ? 'EXPLAIN QUERY PLAN' : 'EXPLAIN';
-  const rows = await dataSource.query<Record<string, string>[]>(`${explain} ${sql}`, [
-    ...parameters,
-  ]);
-  const found = isSqlite
-    ? rows.map(({ detail }) => detail!).filter((detail) => detail.includes(' confirming'))
-    : rows.filter(({ table }) => table === 'confirming').map(({ type, key }) => `${type} ${key}`);
-  return found.join();
+async function readOfFactors({ dataSource }: TestApp, given: LoggedStatement): Promise<string> {
+  const sql = `EXPLAIN QUERY PLAN ${given.sql}`;
+  const rows = await dataSource.query<{ detail: string }[]>(sql, [...given.parameters]);
+  return rows
+    .map(({ detail }) => detail)
+    .filter((detail) => detail.includes(' confirming'))
+    .join();
 }
 
 const options = { methods: PASSKEY_METHODS, limits: {}, preparedStatements: true };
@@ -109,7 +100,8 @@ describe.each(engines.filter((engine) => engine === 'postgres'))(
   },
 );
 
-describe.each(engines.filter((engine) => engine !== 'postgres'))(
+// MySQL and MariaDB show no plan of an UPDATE whose row is used already.
+describe.each(engines.filter((engine) => engine === 'better-sqlite3' || engine === 'sqljs'))(
   'The use of a proof on %s',
   (engine) => {
     let test: TestApp;
@@ -127,9 +119,7 @@ describe.each(engines.filter((engine) => engine !== 'postgres'))(
       );
 
       const reads: string[] = [];
-      for (const { sql, parameters } of asking.values()) {
-        reads.push(await readOfFactors(test, engine, sql, parameters));
-      }
+      for (const each of asking.values()) reads.push(await readOfFactors(test, each));
 
       expect(reads.length).toBeGreaterThanOrEqual(3);
       expect(reads.filter((read) => !BY_KEY.test(read))).toEqual([]);
