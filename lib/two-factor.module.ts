@@ -70,6 +70,7 @@ import {
   FactorMethod,
   FactorService,
   FactorStore,
+  factorTable,
 } from './methods/index.js';
 import { DEFAULTS, maxBatchSize, purposeAccess, type ResolvedOptions } from './options/index.js';
 import { MethodChooser, TwoFactorService } from './request/index.js';
@@ -114,6 +115,7 @@ async function openStore(
     hasMethods: options.methods.size > 0,
     hasSenderRules: [...options.purposes.values()].some(({ senders }) => senders !== undefined),
     queue: options.delivery === 'queued' ? deliveryTable(dataSource) : null,
+    factors: options.methods.size > 0 ? factorTable(dataSource) : null,
     clock,
     useWithinMs: useWithinSeconds * 1_000,
   });

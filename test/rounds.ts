@@ -45,6 +45,7 @@ export const ON_ALL_SERVERS = [
   'test/engines/factor-guesses.spec.ts',
   'test/engines/factor-isolation.spec.ts',
   'test/engines/settle-isolation.spec.ts',
+  'test/engines/ended-proof-races.spec.ts',
   'test/engines/factor-processes.spec.ts',
   'test/engines/passkey-attacks.spec.ts',
   'test/engines/bullmq.spec.ts',

@@ -66,7 +66,7 @@ export class ConfirmerService {
 
   /**
    * Whether `use` could succeed now. Reads, and changes nothing. With a binding, only a proof for exactly that counts;
-   * without one, only the confirmation's own state does.
+   * without one, only the confirmation's own state does. A proof whose factor was removed or replaced since is `cancelled`.
    *
    * @throws TwoFactorInputError for a malformed id or binding.
    */
@@ -205,8 +205,12 @@ export class ConfirmerService {
   }
 
   /**
-   * Deletes all confirmations of a subject, alive or not (GDPR art. 17), and before them its factors. There is no index on the subject: on a large
-   * table this reads it all.
+   * Deletes all confirmations of a subject, alive or not (GDPR art. 17), and before them its factors. There is no index on the
+   * subject: on a large table this reads it all. No proof is left that pays, whatever confirmed it. What was counted for limits is left,
+   * and ends with its windows.
+   *
+   * For a person who leaves. For a user who lost the phone a help desk calls `FactorService.erase`, which deletes the factors alone
+   * and ends the unused proofs by them, in the transaction of a `manager`.
    *
    * @returns how many there were.
    */

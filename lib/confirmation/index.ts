@@ -24,7 +24,7 @@ export {
 export { openWriter } from './store/open-writer.js';
 export { rowFromRecord } from './store/row-mapping.js';
 export type { QueuedMessage } from './store/dialects/queue-clauses.js';
-export type { StatementContext } from './store/dialects/confirmation-dialect.js';
+export type { FactorTable, StatementContext } from './store/dialects/confirmation-dialect.js';
 export { DIALECTS, pendingClause } from './store/dialects/statements.js';
 export { ConfirmationRedeemer } from './use/confirmation-redeemer.js';
 export { CodeMethod } from './verify/code-method.js';

@@ -18,6 +18,7 @@ import {
   RECOVERY,
   type ChangeCondition,
   type FactorRow,
+  type SubjectFactors,
 } from '../methods/index.js';
 import {
   DEVICE_METHOD,
@@ -107,9 +108,9 @@ export class FactorChangesService {
       proof = yield* spending.spend();
       if (proof === null) throw new ProofRefusedError();
     };
-    const judgeBoth: ChangeCondition['judge'] = (factors) => {
-      judge(factors);
-      assertStillTrusted(proof!, factors);
+    const judgeBoth: ChangeCondition['judge'] = (factors, known) => {
+      judge(factors, known);
+      assertStillTrusted(proof!, known);
     };
     try {
       const changed = await change(this.factors.requiring({ before, judge: judgeBoth }));
@@ -154,8 +155,8 @@ function outdatedError(): TwoFactorConflictError {
  * What a person has removed proves nothing any more: a thief who had confirmed by it just before would otherwise add an
  * authenticator afterwards.
  */
-function assertStillTrusted(proof: ConfirmationRow, factors: readonly FactorRow[]): void {
-  if (isStillThere(proof, factors)) return;
+function assertStillTrusted(proof: ConfirmationRow, known: SubjectFactors): void {
+  if (isStillThere(proof, known)) return;
   throw new TwoFactorConfirmationRequiredError(
     'The authenticator or the set of recovery codes that confirmed this proof was removed after it. Confirm by another one.',
   );

@@ -15,10 +15,10 @@ export type {
   RenameInput,
   ResealInput,
 } from './factors/factor-inputs.js';
-export { FactorMethod } from './factors/factor-method.js';
+export { FactorMethod, type SubjectFactors } from './factors/factor-method.js';
 export { FactorRecord, type FactorRow } from './factors/factor-record.entity.js';
 export { FactorService } from './factors/factor.service.js';
-export { FactorStore } from './factors/factor.store.js';
+export { FactorStore, factorTable } from './factors/factor.store.js';
 export type {
   ActivatedFactor,
   BegunFactor,

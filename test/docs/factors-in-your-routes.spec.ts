@@ -1,7 +1,7 @@
 import request from 'supertest';
 import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 
-import { FactorService } from '../../lib/index.js';
+import { ConfirmerService, FactorService } from '../../lib/index.js';
 import { totpCode } from '../../lib/testing/index.js';
 import { startGuide, type Guide } from '../support/guide.js';
 import { readPage, writePage } from '../support/snippets.js';
@@ -26,7 +26,11 @@ function call(method: 'delete' | 'post', path: string, proof: string): request.T
 }
 
 async function ask(change: string): Promise<{ id: string; method: string }> {
-  const body = { purpose: 'change-app', details: { change } };
+  return askFor('change-app', { change });
+}
+
+async function askFor(purpose: string, details: object): Promise<{ id: string; method: string }> {
+  const body = { purpose, details };
   const answer = await guide.post('/2factor/request-confirmation', body).expect(200);
   return answer.body as { id: string; method: string };
 }
@@ -86,6 +90,38 @@ describe('Apps and passkeys in routes of your own', () => {
 
     const refused = await call('post', '/app', id);
     expect(refused.status).toBe(403);
+  });
+
+  it('resets a user who lost the phone, by a proof of an administrator for this user', async () => {
+    await guide.close();
+    const ann = { id: 'ann', phone: '+14155550123', role: 'administrator' };
+    guide = await startGuide(page, { user: ann });
+    const [factors, confirmer] = [guide.app.get(FactorService), guide.app.get(ConfirmerService)];
+    const begun = await factors.enrol({ subject: 'bob', method: 'totp' });
+    const code = (step: number): string =>
+      totpCode(begun.secret, { now: () => Date.now() + step * 30_000 });
+    await factors.activate({ subject: 'bob', factor: begun.factor.id, response: code(0) });
+    const stolen = await confirmer.makeConfirmation({ subject: 'bob', methods: ['totp'] });
+    await confirmer.confirm(stolen.id, { method: 'totp', code: code(1) });
+
+    const { id } = await askFor('reset-user', { user: 'bob' });
+    await guide.post('/2factor/confirm', { id, code: guide.lastCode() }).expect(200);
+    await call('post', '/support/users/carl/reset', id).expect(403);
+    expect((await confirmer.check(stolen.id))[1]).toBe(true);
+    const reset = await call('post', '/support/users/bob/reset', id).expect(201);
+    expect(reset.body).toEqual({ erased: 11 });
+    await call('post', '/support/users/bob/reset', id).expect(409);
+    expect(await factors.list({ subject: 'bob' })).toEqual([]);
+    expect(await confirmer.use(stolen.id, { subject: 'bob' })).toBe(false);
+  });
+
+  it('resets no user for a caller who is no administrator', async () => {
+    const body = { purpose: 'reset-user', details: { user: 'bob' } };
+    const answers = [
+      await guide.post('/2factor/request-confirmation', body),
+      await call('post', '/support/users/bob/reset', ''),
+    ];
+    expect(answers.map(({ status }) => status)).toEqual([403, 403]);
   });
 
   it('has no bundled route of the factors', async () => {

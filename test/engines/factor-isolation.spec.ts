@@ -76,6 +76,29 @@ describe.each(isolationCells)(
       }
     });
 
+    it('remove two of three apps, each by a proof of its own app, and neither locks the other out', async () => {
+      for (let round = 0; round < ROUNDS; round += 1) {
+        const [first] = all as [HttpTestApp];
+        const subject = nextSubject();
+        const apps = [await enrolApp(first, subject), await enrolApp(first, subject)];
+        await enrolApp(first, subject);
+        const clients = clientsOf(subject);
+        const proofs: string[] = [];
+        for (const { factorId, app } of apps) {
+          proofs.push(await clients[0]!.byApp({ change: 'remove', factor: factorId }, app));
+        }
+        clientsOf(subject);
+
+        const answers = await Promise.all(
+          apps.map(({ factorId }, at) =>
+            clients[at]!.post('factors/remove', { factor: factorId }, proofs[at]),
+          ),
+        );
+
+        expect(statusesOf(answers)).toEqual([200, 200]);
+      }
+    });
+
     it('remove both of the last two apps in the naive twin', async () => {
       let removed = 0;
       for (let round = 0; round < 10 && removed < 2; round += 1) {

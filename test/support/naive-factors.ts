@@ -1,8 +1,12 @@
 import { randomBytes } from 'node:crypto';
+import { setTimeout } from 'node:timers/promises';
 
-import type { DataSource } from 'typeorm';
+import { IsNull, type DataSource } from 'typeorm';
 
 import { ConfirmationRecord, FactorRecord } from '../../lib/index.js';
+
+/** How long a message to the person takes. */
+const TELLING_MS = 50;
 
 /**
  * Obvious code that reads, decides and writes in separate statements. Each race test runs it too, and must see it fail: a
@@ -32,6 +36,16 @@ export class NaiveFactors {
     if (all.length < 2) return false;
     await factors.delete({ id });
     return true;
+  }
+
+  /** Ends what a factor has confirmed, tells the person, and then deletes it. */
+  async endAndRemove(subject: string, factorId: string): Promise<void> {
+    const confirmations = this.dataSource.getRepository(ConfirmationRecord);
+    for (const { id } of await confirmations.findBy({ subject, factorId, usedAt: IsNull() })) {
+      await confirmations.update({ id }, { cancelledAt: Date.now() });
+    }
+    await setTimeout(TELLING_MS);
+    await this.dataSource.getRepository(FactorRecord).delete({ id: factorId });
   }
 
   /** Activates an enrolment unless there is an active factor already. */

@@ -86,7 +86,7 @@ export class ConfirmationRecord {
   @Column({ name: 'confirmed_by', type: 'varchar', length: 16, nullable: true })
   confirmedBy!: string | null;
 
-  /** The factor whose response confirmed it. */
+  /** The factor whose response confirmed it: the proof can be used only while the row of that factor is there. */
   @Column({ name: 'factor_id', type: 'varchar', length: 36, nullable: true })
   factorId!: string | null;
 
@@ -108,5 +108,8 @@ export const WRITE_ONLY_COLUMNS = ['failureKeys', 'slotKeys'] as const;
 
 /** A row as the store reads it. */
 export type ConfirmationRow = Readonly<
-  Omit<ConfirmationRecord, (typeof WRITE_ONLY_COLUMNS)[number]>
+  Omit<ConfirmationRecord, (typeof WRITE_ONLY_COLUMNS)[number]> & {
+    /** Whether the factor that confirmed it was removed since. Only a statement that reads the row finds that out. */
+    isFactorGone?: boolean;
+  }
 >;

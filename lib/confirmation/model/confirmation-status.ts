@@ -11,11 +11,12 @@ export type ConfirmationStatus =
  */
 export const MAX_FAILED_CALLS = 5;
 
-/** Derived from the columns, never stored. `now` is epoch milliseconds. */
+/** Derived from the columns, never stored. A proof whose factor was removed is cancelled with it. `now` is epoch milliseconds. */
 export function statusOf(row: ConfirmationRow, now: number): ConfirmationStatus {
   if (row.cancelledAt !== null) return 'cancelled';
   if (row.usedAt !== null) return 'used';
   if (row.confirmedAt !== null) {
+    if (row.isFactorGone === true) return 'cancelled';
     if ((row.useBefore ?? 0) <= now) return 'expired';
     return row.attempts >= row.maxAttempts + MAX_FAILED_CALLS ? 'locked' : 'confirmed';
   }

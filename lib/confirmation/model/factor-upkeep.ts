@@ -9,7 +9,8 @@ export interface FactorUpkeep {
   /** Deletes all factors of a subject. */
   erase(subject: string): Promise<unknown>;
   /**
-   * Deletes up to `limit` enrolments that were never activated and have ended, and devices that have expired, in the window.
+   * Deletes up to `limit` enrolments that were never activated and have ended, and devices and used recovery codes by which no proof
+   * can be left, in the window.
    *
    * @returns the id that the next batch begins after; `null` when this was the last one.
    */

@@ -23,7 +23,7 @@ import {
 } from '../model/confirmation-record.entity.js';
 import { subjectInColumn } from '../model/ascii-columns.js';
 import { batchStatements, type BatchStatements } from './dialects/batch-statements.js';
-import type { StatementContext } from './dialects/confirmation-dialect.js';
+import type { FactorTable, StatementContext } from './dialects/confirmation-dialect.js';
 import { queuedValues, type QueuedMessage, type QueueTable } from './dialects/queue-clauses.js';
 import { confirmedByStatements } from './dialects/confirmed-by-statements.js';
 import {
@@ -49,6 +49,8 @@ export interface ConfirmationStoreOptions extends StatementRunnerOptions {
   readonly hasMethods?: boolean | undefined;
   /** The table of queued messages; `null` where messages are not queued. @default null */
   readonly queue?: QueueTable | null | undefined;
+  /** The table of the factors; `null` without methods beside codes. @default null */
+  readonly factors?: FactorTable | null | undefined;
   readonly clock: Clock;
   /** How long a confirmed confirmation can be used, in milliseconds. */
   readonly useWithinMs: number;
@@ -76,6 +78,8 @@ export class ConfirmationStore {
     private readonly statements: ConfirmationStatements,
     private readonly batches: BatchStatements | null,
     private readonly uses: UseStatements,
+    /** For a transaction that also changes the factors. */
+    private readonly spends: UseStatements,
     private readonly queuedWrites: QueuedWrites | null,
     /** `null` on other engines than MySQL and MariaDB. */
     private readonly lists: CallLists | null,
@@ -94,8 +98,8 @@ export class ConfirmationStore {
     const runner = new StatementRunner(dataSource, options);
     await assertServerSettings(dataSource);
     const names = tableNames(dataSource, ConfirmationRecord, WRITE_ONLY_COLUMNS);
-    const { keys, purposes, queue = null } = options;
-    const context = { engine: runner.engine, names, keys, purposes, queue };
+    const { keys, purposes, queue = null, factors = null } = options;
+    const context = { engine: runner.engine, names, keys, purposes, queue, factors };
     const queued = queuedStatements(context);
     const batches = batchStatements(context);
     const statements = confirmationStatements(context);
@@ -109,6 +113,7 @@ export class ConfirmationStore {
       statements,
       batches,
       new UseStatements(statements, confirmedByStatements(context), batches, lists, options),
+      spendStatements(context, options),
       queued && new QueuedWrites(runner, queued, batches?.insertQueued?.many),
       lists,
       options,
@@ -237,9 +242,12 @@ export class ConfirmationStore {
     );
   }
 
-  /** Uses the proof within a transaction of this package. Returns the row that was used; `null` for every other caller. */
+  /**
+   * Uses the proof within a transaction of this package. Returns the row that was used; `null` for every other caller. Whether its
+   * factor is there is asked later, under the row of the subject: see `spendStatements`.
+   */
   *useSteps(given: UseValues): TransactionSteps<ConfirmationRow | null> {
-    const { statement, values } = this.uses.of('use', given);
+    const { statement, values } = this.spends.of('use', given);
     if (!hasAffectedRow(yield { statement, values: values() })) return null;
     const { rows } = yield { statement: this.statements.find, values: { id: given.id } };
     return rowFromRecord(rows[0]!);
@@ -358,6 +366,19 @@ export class ConfirmationStore {
     if (!hasAffectedRow(result)) return null;
     return result.rows[0] ? rowFromRecord(result.rows[0]) : this.find(id, deadline);
   }
+}
+
+/**
+ * The statements of `useSteps`, without the condition that the factor is there: MySQL may lock what a subquery of an UPDATE reads, and
+ * the row of the subject is locked before its factors.
+ */
+function spendStatements(
+  context: StatementContext,
+  options: ConfirmationStoreOptions,
+): UseStatements {
+  const terms = { ...context, factors: null };
+  const [statements, byMethod] = [confirmationStatements(terms), confirmedByStatements(terms)];
+  return new UseStatements(statements, byMethod, null, null, options);
 }
 
 function isManager(scope: EntityManager | Deadline | undefined): scope is EntityManager {

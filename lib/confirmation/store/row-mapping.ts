@@ -30,6 +30,9 @@ export type NewConfirmation = Pick<
     readonly meta: string | null;
   };
 
+/** The name in a result for what `foundColumns` asks: 1 when the factor that confirmed the row is gone. */
+export const FACTOR_GONE = 'factor_gone';
+
 /** The row as it is after its INSERT. */
 export function rowAfterInsert(row: NewConfirmation): ConfirmationRow {
   return {
@@ -56,6 +59,7 @@ export function rowAfterInsert(row: NewConfirmation): ConfirmationRow {
     usedAt: null,
     useKey: null,
     cancelledAt: null,
+    isFactorGone: false,
   };
 }
 
@@ -86,6 +90,7 @@ export function rowFromRecord(raw: Readonly<Record<string, unknown>>): Confirmat
     usedAt: time(record.usedAt),
     useKey: record.useKey,
     cancelledAt: time(record.cancelledAt),
+    isFactorGone: Number(raw[FACTOR_GONE] ?? 0) === 1,
   };
 }
 

@@ -105,6 +105,11 @@ export function explainRefusal(
     );
   }
   const status = statusOf(row, now);
+  if (row.isFactorGone === true && row.usedAt === null) {
+    return because(
+      `was confirmed by "${row.confirmedBy}", which the person has removed or replaced since`,
+    );
+  }
   if (status === 'expired' && row.confirmedAt !== null) {
     return because('was confirmed, and not used in time (useWithinSeconds)');
   }

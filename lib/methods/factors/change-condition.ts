@@ -1,6 +1,7 @@
 import type { MethodName } from '../../errors/index.js';
 import type { ConfiguredMethods } from '../../options/index.js';
 import type { TransactionSteps } from '../../database/index.js';
+import type { SubjectFactors } from './factor-method.js';
 import type { FactorRow } from './factor-record.entity.js';
 
 /** What a change of a subject's factors requires, in the transaction of the change. */
@@ -11,7 +12,7 @@ export interface ChangeCondition {
    * Judges the factors, pending ones too, once no other change of them can run. What it throws undoes the change, and what
    * `before` has written.
    */
-  judge(factors: readonly FactorRow[]): void;
+  judge(factors: readonly FactorRow[], subject: SubjectFactors): void;
 }
 
 /** The names of the configured methods that a subject with these factors can use. */

@@ -5,8 +5,7 @@ import type { ConfirmationRow, EnrolledMethods } from '../../confirmation/index.
 import type { MethodName } from '../../errors/index.js';
 import type { MethodDefinition, ResolvedOptions } from '../../options/index.js';
 import { InjectTwoFactorOptions } from '../../two-factor.tokens.js';
-import { RECOVERY } from './factor-changes.js';
-import { FactorMethod } from './factor-method.js';
+import { FactorMethod, type SubjectFactors } from './factor-method.js';
 import type { FactorRow } from './factor-record.entity.js';
 import { FactorStore } from './factor.store.js';
 import { contextOf } from './new-factor.js';
@@ -26,9 +25,11 @@ export class EnrolledFactors implements EnrolledMethods {
   ): Promise<readonly MethodName[]> {
     const { store, options } = this;
     if (store === null) return [];
-    const active = await store.active(proof.subject, manager);
-    const usable = new Set<string>(usableMethods(active, options, proof.subject, deviceToken));
-    if (isStillThere(proof, active)) usable.add(proof.confirmedBy ?? '');
+    const known = await store.readActive(proof.subject, manager);
+    const usable = new Set<string>(
+      usableMethods(known.factors, options, proof.subject, deviceToken),
+    );
+    if (isStillThere(proof, known)) usable.add(proof.confirmedBy ?? '');
     return [...options.methods.values()].map(({ name }) => name).filter((name) => usable.has(name));
   }
 }
@@ -53,14 +54,14 @@ export function usableMethods(
 }
 
 /**
- * Whether the person has not removed what confirmed this proof. A recovery code is gone by its use, and counts until its set is
- * replaced. A proof without a factor, such as by a sent code, has nothing that could be removed.
+ * Whether the person has not removed what confirmed this proof. A recovery code that was used counts until its set is
+ * removed or replaced. A proof without a factor, such as by a sent code, has nothing that could be removed.
  */
 export function isStillThere(
-  { confirmedBy, confirmedAt, factorId }: ConfirmationRow,
-  factors: readonly FactorRow[],
+  { factorId }: Pick<ConfirmationRow, 'factorId'>,
+  { factors, spentCodes }: Pick<SubjectFactors, 'factors' | 'spentCodes'>,
 ): boolean {
-  return confirmedBy === RECOVERY
-    ? !factors.some((each) => each.method === RECOVERY && each.activatedAt! > confirmedAt!)
-    : factorId === null || factors.some(({ id }) => id === factorId);
+  return (
+    factorId === null || spentCodes.includes(factorId) || factors.some(({ id }) => id === factorId)
+  );
 }

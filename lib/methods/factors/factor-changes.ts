@@ -2,7 +2,7 @@ import { subjectInColumn } from '../../confirmation/index.js';
 import type { TransactionSteps } from '../../database/index.js';
 import { TwoFactorNotFoundError, TwoFactorStateError } from '../../errors/index.js';
 import { DEVICE_METHOD, type ConfiguredMethods } from '../../options/index.js';
-import type { ActivationEvidence } from './factor-method.js';
+import type { ActivationEvidence, SubjectFactors } from './factor-method.js';
 import type { FactorRow } from './factor-record.entity.js';
 import { ENROLMENT_MS, type FactorStore } from './factor.store.js';
 
@@ -125,24 +125,29 @@ export class FactorChanges {
    * @throws TwoFactorStateError `last-factor` for the last strong one, unless that is allowed.
    */
   *remove(
-    factors: readonly FactorRow[],
+    { factors, spentCodes }: SubjectFactors,
     id: string,
     allowLast: boolean,
     now: number,
   ): TransactionSteps<readonly FactorRow[]> {
-    const { statements } = this.store;
     const gone = factors.filter((each) => (id === RECOVERY ? each.method === id : each.id === id));
     const [factor] = gone;
-    if (factor === undefined) return [];
+    if (factor === undefined) {
+      // All codes are used, and nothing is left to list. What they have confirmed ends all the same.
+      if (id === RECOVERY) yield* this.#removeRows(spentCodes);
+      return [];
+    }
     const isLast =
       this.isStrong(factor) && factors.filter((each) => this.isStrong(each)).length === 1;
     if (isLast && !allowLast) throw new TwoFactorStateError('last-factor');
     const provesEnrolments = this.isStrong(factor) || factor.method === RECOVERY;
-    // In the order of the ids, as every change of several factors.
     const all = factors.filter(
       (each) => isLast || gone.includes(each) || (provesEnrolments && each.activatedAt === null),
     );
-    for (const each of all) yield { statement: statements.remove, values: { id: each.id } };
+    const ids = all.map((each) => each.id);
+    // What the used codes of the set have confirmed ends with them.
+    if (isLast || factor.method === RECOVERY) ids.push(...spentCodes);
+    yield* this.#removeRows(ids);
     if (all.some(({ method }) => method === DEVICE_METHOD)) yield* this.#noteForgotten(factor, now);
     return all;
   }
@@ -160,8 +165,8 @@ export class FactorChanges {
     if (first === undefined) return;
     if (!factors.some((each) => this.isStrong(each))) throw new TwoFactorStateError('no-factor');
     yield {
-      statement: this.store.statements.removeMethod,
-      values: { ...this.store.scopeOf(first.subject), method: RECOVERY },
+      statement: this.store.statements.removeRecovery,
+      values: this.store.scopeOf(first.subject),
     };
     yield* this.#endPending(factors, '');
     yield* this.#insert(codes);
@@ -206,6 +211,12 @@ export class FactorChanges {
     yield { statement: this.store.statements.removeFactors, values: this.store.scopeOf(subject) };
     yield* this.#noteForgotten({ subject }, now);
     return factors;
+  }
+
+  /** In the order of the ids, as every change of several factors. */
+  *#removeRows(ids: readonly string[]): TransactionSteps<void> {
+    const { statements } = this.store;
+    for (const id of ids.toSorted()) yield { statement: statements.remove, values: { id } };
   }
 
   /** Removes the oldest active factors of a method beyond `max` with one more. */

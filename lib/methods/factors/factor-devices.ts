@@ -61,8 +61,9 @@ export class FactorDevices {
       };
       const removed = await store.change(
         subject,
-        function* (factors, { devicesForgottenAt }) {
-          const isCurrent = row.usedAt! > (devicesForgottenAt ?? 0) && isStillThere(row, factors);
+        function* (factors, known) {
+          const isCurrent =
+            row.usedAt! > (known.devicesForgottenAt ?? 0) && isStillThere(row, known);
           return isCurrent ? yield* changes.remember(factors, factor, method.max!) : null;
         },
         scope,

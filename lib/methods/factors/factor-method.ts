@@ -30,6 +30,8 @@ export interface SubjectFactors {
   readonly factors: readonly FactorRow[];
   /** The name of the subject in its passkeys: 32 random bytes in base64url; empty for a subject that never enrolled anything. */
   readonly userHandle: string;
+  /** The ids of recovery codes of the current set that were used. */
+  readonly spentCodes: readonly string[];
   /** When devices of the subject were last forgotten or removed, in epoch milliseconds; `null` for never. */
   readonly devicesForgottenAt: number | null;
 }
@@ -39,7 +41,7 @@ export interface SubjectFactors {
  *
  * - `spend`: the stored counter is lower than the given one.
  * - `advance`: the same, or both are 0, as they always are for a passkey that is copied.
- * - `consume`: the factor is there, and is deleted.
+ * - `consume`: the factor was not used before, and is never used again.
  * - `touch`: the factor has not expired.
  *
  * All but `spend` also ask whether attempts are left. A guessable response has been counted already, so that the last allowed

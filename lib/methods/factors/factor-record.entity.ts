@@ -7,6 +7,12 @@ import { epochMs } from '../../database/index.js';
 export const SUBJECT_ROW = 'subject';
 
 /**
+ * The method of a recovery code that was used. Its row has no hash any more and confirms nothing, but stays until the set is replaced or
+ * removed: the proof that the code confirmed ends with that row, as the proof by an app ends with the app.
+ */
+export const SPENT_CODE = 'spent';
+
+/**
  * What a subject has enrolled for a method: an authenticator app, a passkey, one recovery code, or one remembered device. Only
  * the statements of this package write it, and they touch it only where the option `methods` is set.
  *

@@ -1,7 +1,7 @@
 import { Statement, type TableNames } from '../../database/index.js';
 import { DIALECTS, pendingClause, type StatementContext } from '../../confirmation/index.js';
 import type { FactorWrite } from './factor-method.js';
-import { SUBJECT_ROW, type FactorRecord } from './factor-record.entity.js';
+import { SPENT_CODE, SUBJECT_ROW, type FactorRecord } from './factor-record.entity.js';
 
 export type FactorStatements = Readonly<
   Record<
@@ -14,7 +14,7 @@ export type FactorStatements = Readonly<
     | 'remove'
     | 'removePending'
     | 'noteForgotten'
-    | 'removeMethod'
+    | 'removeRecovery'
     | 'removeFactors'
     | 'removeAll'
     | 'sealed'
@@ -53,7 +53,8 @@ export function factorStatements(
       ? `ON DUPLICATE KEY UPDATE ${f.counter} = ${f.counter} + 1`
       : `ON CONFLICT (${f.id}) DO UPDATE SET ${f.counter} = stored.${f.counter} + 1`;
   const stored = engine === 'mysql' ? '' : 'AS stored';
-  const isEnded = `((${f.activatedAt} IS NULL AND ${isFactor} AND ${f.createdAt} < :before) OR ${f.expiresAt} < :now)`;
+  // What has just expired may have confirmed a proof a moment before, which ends with its row.
+  const isEnded = `((${f.activatedAt} IS NULL AND ${isFactor} AND ${f.createdAt} < :before) OR ${f.expiresAt} < :before)`;
   const isPending = `${c.id} = :id AND ${pendingClause(names)} AND ${c.methods} LIKE :allowing`;
   const isUnlocked = `${c.attempts} < ${c.maxAttempts}`;
   const confirm = `
@@ -89,7 +90,8 @@ export function factorStatements(
     noteForgotten: `
       UPDATE ${table} SET ${f.lastUsedAt} = CASE WHEN ${f.lastUsedAt} >= :now THEN ${f.lastUsedAt} ELSE :now END
       WHERE ${f.id} = :id`,
-    removeMethod: `DELETE FROM ${table} WHERE ${ofSubject} AND ${f.method} = :method ${allRows}`,
+    // The used ones too: what they have confirmed ends with them.
+    removeRecovery: `DELETE FROM ${table} WHERE ${ofSubject} AND ${f.method} IN ('recovery', '${SPENT_CODE}') ${allRows}`,
     removeFactors: `DELETE FROM ${table} WHERE ${ofSubject} AND ${f.method} <> '${SUBJECT_ROW}' ${allRows}`,
     removeAll: `DELETE FROM ${table} WHERE ${ofSubject} ${allRows}`,
     // Of the primary: a factor that a replica does not have yet would lose its secret together with the former key.
@@ -119,7 +121,7 @@ export function factorStatements(
     spend: `${writes.spend} WHERE ${isUnspent} AND ${guards.spend}`,
     // That of a passkey advances with each signature, or is always 0.
     advance: `${writes.advance} WHERE ${isUnspent} AND ${guards.advance}`,
-    consume: `DELETE FROM ${table} WHERE ${isUnspent}`,
+    consume: `${writes.consume} WHERE ${isUnspent} AND ${guards.consume}`,
     touch: `${writes.touch} WHERE ${isUnspent} AND ${guards.touch}`,
     findHandle: `SELECT ${f.id} AS ${alias.id} FROM ${table} WHERE ${f.handle} = :handle`,
   };
@@ -130,8 +132,8 @@ export function factorStatements(
 
 /** What the writes of a settlement set, and what they must still find true. */
 function clausesOf({ table, column: f }: TableNames<keyof FactorRecord>): {
-  readonly writes: Readonly<Record<Exclude<FactorWrite, 'consume'>, string>>;
-  readonly guards: Readonly<Record<Exclude<FactorWrite, 'consume'>, string>>;
+  readonly writes: Readonly<Record<FactorWrite, string>>;
+  readonly guards: Readonly<Record<FactorWrite, string>>;
 } {
   // Different each time, also twice in a millisecond: MySQL counts a row that stays as it was as one that was not found.
   const used = `${f.lastUsedAt} = CASE WHEN ${f.lastUsedAt} >= :now THEN ${f.lastUsedAt} + 1 ELSE :now END`;
@@ -139,11 +141,13 @@ function clausesOf({ table, column: f }: TableNames<keyof FactorRecord>): {
     writes: {
       spend: `UPDATE ${table} SET ${f.counter} = :counter, ${f.lastUsedAt} = :now`,
       advance: `UPDATE ${table} SET ${f.counter} = :counter, ${used}`,
+      consume: `UPDATE ${table} SET ${f.method} = '${SPENT_CODE}', ${f.handle} = NULL, ${f.expiresAt} = :useBefore`,
       touch: `UPDATE ${table} SET ${used}`,
     },
     guards: {
       spend: `${f.counter} < :counter`,
       advance: `(${f.counter} < :counter OR (${f.counter} = 0 AND :counter = 0))`,
+      consume: `${f.method} = 'recovery'`,
       touch: `${f.expiresAt} > :now`,
     },
   };
@@ -151,14 +155,14 @@ function clausesOf({ table, column: f }: TableNames<keyof FactorRecord>): {
 
 /**
  * Locks the confirmation first. With the factor first, ten recovery codes that are tried on one confirmation at once would all
- * be deleted for one proof.
+ * be used for one proof.
  */
 export function settleStatements(
   { engine, names }: StatementContext,
   factors: TableNames<keyof FactorRecord>,
 ): SettleStatements | null {
   if (engine !== 'postgres') return null;
-  const { table, column: f } = factors;
+  const { column: f } = factors;
   const { table: confirmations, column: c, columns } = names;
   const settle = (isUnlocked: string, spend: string): Statement =>
     new Statement(
@@ -180,7 +184,7 @@ export function settleStatements(
   return {
     spend: settle('', `${writes.spend} FROM locked WHERE ${guards.spend}`),
     advance: settle(isUnlocked, `${writes.advance} FROM locked WHERE ${guards.advance}`),
-    consume: settle(isUnlocked, `DELETE FROM ${table} USING locked WHERE "lockedId" = :id`),
+    consume: settle(isUnlocked, `${writes.consume} FROM locked WHERE ${guards.consume}`),
     touch: settle(isUnlocked, `${writes.touch} FROM locked WHERE ${guards.touch}`),
   };
 }

@@ -122,7 +122,7 @@ export class FactorService {
 
   /**
    * Activates an enrolment by its first valid response, which is spent by that. With the first authenticator of a subject,
-   * enrolments that were begun before it end, and recovery codes are created.
+   * enrolments that were begun before it end, and recovery codes are created. Unused proofs by an app that it replaces end.
    *
    * @returns `null` for a wrong response.
    * @throws TwoFactorNotFoundError when there is no such enrolment, or it has ended.
@@ -161,7 +161,7 @@ export class FactorService {
   }
 
   /**
-   * Removes a factor, active or pending. With an authenticator, or with the recovery codes, enrolments that have begun end: a
+   * Removes a factor, active or pending, and ends the unused proofs that it confirmed. With an authenticator, or with the recovery codes, enrolments that have begun end: a
    * thief may have proved one of them by what is removed.
    *
    * @returns whether this call removed it.
@@ -176,7 +176,7 @@ export class FactorService {
     if (id !== RECOVERY && !isId(id)) return false;
     const gone = await store.change(
       subject,
-      (factors) => changes.remove(factors, id, allowLast, options.clock.now()),
+      (_, known) => changes.remove(known, id, allowLast, options.clock.now()),
       manager,
     );
     this.#publishRemoved(gone, manager);
@@ -184,7 +184,8 @@ export class FactorService {
   }
 
   /**
-   * New recovery codes, which replace all former ones. Show them once. Enrolments that have begun end, as by `remove`.
+   * New recovery codes, which replace all former ones. Show them once. Enrolments that have begun, and unused proofs by a former
+   * code, end as by `remove`.
    *
    * @throws TwoFactorStateError `no-factor` without an authenticator.
    */
@@ -210,7 +211,7 @@ export class FactorService {
   }
 
   /**
-   * Forgets all devices of a subject, for example after a changed password. What was confirmed and used before remembers no
+   * Forgets all devices of a subject, for example after a changed password, and ends the unused proofs by them. What was confirmed and used before remembers no
    * device afterwards. @returns how many there were.
    */
   async forgetDevices(input: FactorChangeInput): Promise<number> {
@@ -219,8 +220,11 @@ export class FactorService {
   }
 
   /**
-   * Deletes all factors of a subject, as for a help desk. What was confirmed and used before remembers no device afterwards. The row
-   * of the subject stays; to delete all of a person, call `ConfirmerService.erase`.
+   * Deletes all factors of a subject: what a help desk calls for a user who lost the phone. Proofs that one of them confirmed, and that
+   * are not used yet, end with it, and what was used before remembers no device afterwards.
+   *
+   * It leaves proofs by a sent code, pending confirmations, the failures that lock an app, and the row of the subject; the sessions
+   * of the user are the application's to end. For a person who leaves, call `ConfirmerService.erase`.
    *
    * @returns how many there were, recovery codes counted one by one.
    */

@@ -5,6 +5,7 @@ import {
   subjectInColumn,
   type ConfirmationRow,
   type ConfirmationStore,
+  type FactorTable,
   type FactorUpkeep,
   type IdWindow,
 } from '../../confirmation/index.js';
@@ -23,6 +24,7 @@ import { FactorMethod, type FactorWrite, type SubjectFactors } from './factor-me
 import {
   FactorRecord,
   factorFromRecord,
+  SPENT_CODE,
   SUBJECT_ROW,
   type FactorRow,
 } from './factor-record.entity.js';
@@ -33,7 +35,7 @@ import {
   type SettleStatements,
 } from './factor-statements.js';
 
-/** How long an enrolment can be activated. */
+/** How long an enrolment can be activated; also how long after its end a factor is kept, which no proof outlives. */
 export const ENROLMENT_MS = 900_000;
 /**
  * How far back a background purge looks. The id of a device carries the time at which its confirmation was made, up to a day
@@ -125,14 +127,18 @@ export class FactorStore implements FactorUpkeep {
     return subjectFrom(rows);
   }
 
+  /** As `read`, with the factors that can confirm. */
+  async readActive(subject: string, scope?: EntityManager | Deadline): Promise<SubjectFactors> {
+    const known = await this.read(subject, scope);
+    const now = this.clock.now();
+    const isActive = ({ activatedAt, expiresAt }: FactorRow): boolean =>
+      activatedAt !== null && (expiresAt === null || expiresAt > now);
+    return { ...known, factors: known.factors.filter(isActive) };
+  }
+
   /** The factors of a subject that can confirm. */
   async active(subject: string, scope?: EntityManager | Deadline): Promise<readonly FactorRow[]> {
-    const factors = await this.list(subject, scope);
-    const now = this.clock.now();
-    return factors.filter(
-      ({ activatedAt, expiresAt }) =>
-        activatedAt !== null && (expiresAt === null || expiresAt > now),
-    );
+    return (await this.readActive(subject, scope)).factors;
   }
 
   /**
@@ -155,7 +161,7 @@ export class FactorStore implements FactorUpkeep {
       yield { statement: statements.touchSubject, values: { id, data, now, ...row } };
       const { rows } = yield { statement: statements.listInTransaction, values: ofSubject };
       const known = subjectFrom(rows);
-      condition?.judge(known.factors);
+      condition?.judge(known.factors, known);
       return yield* change(known.factors, known);
     }, scope);
   }
@@ -253,17 +259,15 @@ export class FactorStore implements FactorUpkeep {
     limit: number,
     { after, until: bound }: IdWindow,
   ): Promise<{ affected: number; end: string | null }> {
-    const now = this.clock.now();
-    const before = now - ENROLMENT_MS;
+    const before = this.clock.now() - ENROLMENT_MS;
     const { rows } = await this.#runner.run(this.statements.endOfBatch, () => ({
       after,
       bound,
       before,
-      now,
       others: limit - 1,
     }));
     const end = rows[0] === undefined ? null : String(rows[0]['id']);
-    const values = { after, last: end ?? bound, before, now };
+    const values = { after, last: end ?? bound, before };
     const { affected } = await this.#runner.run(this.statements.purge, () => values);
     return { affected, end };
   }
@@ -299,6 +303,13 @@ export class FactorStore implements FactorUpkeep {
   }
 }
 
+/** @throws TwoFactorConfigurationError when the data source does not know the entity. */
+export function factorTable(dataSource: DataSource): FactorTable {
+  assertEntity(dataSource, FactorRecord);
+  const { table, column } = tableNames(dataSource, FactorRecord);
+  return { table, id: column.id };
+}
+
 /** The longest life of a factor that ends by itself; 0 for none. */
 function longestLife(methods: ConfiguredMethods): number {
   const lives = [...methods.values()].map((method) =>
@@ -312,7 +323,8 @@ function subjectFrom(rows: readonly Readonly<Record<string, unknown>>[]): Subjec
   const all = rows.map(factorFromRecord).toSorted((one, other) => (one.id < other.id ? -1 : 1));
   const row = all.find(({ method }) => method === SUBJECT_ROW);
   return {
-    factors: all.filter(({ method }) => method !== SUBJECT_ROW),
+    factors: all.filter(({ method }) => method !== SUBJECT_ROW && method !== SPENT_CODE),
+    spentCodes: all.filter(({ method }) => method === SPENT_CODE).map(({ id }) => id),
     userHandle: row?.data ?? '',
     devicesForgottenAt: row?.lastUsedAt ?? null,
   };

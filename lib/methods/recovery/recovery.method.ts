@@ -7,7 +7,7 @@ import {
 } from '../factors/index.js';
 import { drawRecoveryCode, parseRecoveryCode, recoveryHandle } from './recovery-code.js';
 
-/** Codes for a person who has lost the authenticator. Each is a factor that its use deletes. */
+/** Codes for a person who has lost the authenticator. Each is a factor that confirms once. */
 export class RecoveryMethod extends FactorMethod<string> {
   readonly name = 'recovery';
   readonly isStrong = false;

@@ -19,7 +19,8 @@ expectNoStrayRejections();
 
 /** The write of the factor. On PostgreSQL both writes are one statement, which names both tables. */
 const SPENDS = /^\s*UPDATE .two_factor_factor. SET .counter.|^\s*WITH locked.*two_factor_factor/s;
-const CONSUMES = /^\s*DELETE FROM .two_factor_factor. WHERE|^\s*WITH locked.*two_factor_factor/s;
+const CONSUMES =
+  /^\s*UPDATE .two_factor_factor. SET .method. = 'spent'|^\s*WITH locked.*two_factor_factor/s;
 
 describe.each(servers)('A process that is killed -9 while it settles on %s', (engine) => {
   let behind: BehindProxy;

@@ -6,7 +6,12 @@ import {
 } from '../../../database/index.js';
 import type { StatementContext } from './confirmation-dialect.js';
 import { queueClauses, QUEUED } from './queue-clauses.js';
-import { confirmationClauses, type BatchName, type UpdateClauses } from './statements.js';
+import {
+  confirmationClauses,
+  foundColumns,
+  type BatchName,
+  type UpdateClauses,
+} from './statements.js';
 
 /** The statements of a batch. None of them ever waits for a row that another transaction has locked. */
 export type BatchStatements = Readonly<Record<BatchName, BatchStatement>> & {
@@ -133,7 +138,7 @@ export function batchStatements(terms: StatementContext): BatchStatements | null
     find: {
       many: statement(`
         WITH given AS MATERIALIZED (${batchRowsSql({ id: 'varchar' })})
-        SELECT "given_id" AS "key", stored.${c.id} IS NOT NULL AS "touched", ${columns}
+        SELECT "given_id" AS "key", stored.${c.id} IS NOT NULL AS "touched", ${foundColumns(terms)}
         FROM given LEFT JOIN ${table} AS stored ON stored.${c.id} = "given_id"`),
     },
     confirm: updates(confirm, confirmed(keys), [columns], noColumns),

@@ -1,7 +1,13 @@
 import { ofEach, type Statement, statementsByName, textSizeOf } from '../../../database/index.js';
 import type { LimitJoins, QuotaRoles } from '../../../limits/index.js';
 import type { ConfirmationTable, StatementContext } from './confirmation-dialect.js';
-import { confirmationClauses, DIALECTS, isAsSeen, type GuardedClauses } from './statements.js';
+import {
+  confirmationClauses,
+  DIALECTS,
+  foundColumns,
+  isAsSeen,
+  type GuardedClauses,
+} from './statements.js';
 
 /** A name that is no reserved word of MySQL or MariaDB. */
 export const ALIAS = 'confirmation';
@@ -40,7 +46,7 @@ export function callListStatements(
   joins: LimitJoins | null,
 ): CallListStatements {
   const { engine, names, keys } = context;
-  const { table, column: c, columns } = names;
+  const { table, column: c } = names;
   const { inserted } = confirmationClauses(context);
   const clauses = confirmationClauses({ ...context, names: ofTable(ALIAS, names) });
   const ring = Array.from({ length: keys }, (_, index) => index);
@@ -100,7 +106,7 @@ export function callListStatements(
       const size = textSizeOf(calls);
       return once(`find ${size}`, () =>
         DIALECTS[engine].onPrimary(
-          `SELECT ${columns}, ${c.slotKeys} AS slotKeys FROM ${table} FORCE INDEX (PRIMARY)
+          `SELECT ${foundColumns(context)}, ${c.slotKeys} AS slotKeys FROM ${table} FORCE INDEX (PRIMARY)
           WHERE ${c.id} IN (${ofEach('call', 'id', size)})`,
         ),
       );

@@ -5,6 +5,12 @@ import type { QueueTable } from './queue-clauses.js';
 
 export type ConfirmationTable = TableNames<keyof ConfirmationRecord>;
 
+/** The table of the factors, as far as the statements of the confirmations read it. */
+export interface FactorTable {
+  readonly table: string;
+  readonly id: string;
+}
+
 /** What the statements are built for. */
 export interface StatementContext {
   readonly engine: Engine;
@@ -14,6 +20,8 @@ export interface StatementContext {
   readonly purposes: PurposeAccess;
   /** `null` where messages are not queued. No statement then knows the table. */
   readonly queue: QueueTable | null;
+  /** `null` without methods beside codes, and where a statement must not ask for the factor. No statement then knows the table. */
+  readonly factors: FactorTable | null;
 }
 
 /** The differences between the engines' SQL. Everything else is written once, in `statements.ts`. */

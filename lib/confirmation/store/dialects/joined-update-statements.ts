@@ -2,7 +2,7 @@ import { mysqlOnPrimary, Statement, statementsByName } from '../../../database/i
 import type { LimitJoins, QuotaRoles } from '../../../limits/index.js';
 import { ALIAS, ofTable } from './call-list-statements.js';
 import type { StatementContext } from './confirmation-dialect.js';
-import { confirmationClauses, isAsSeen } from './statements.js';
+import { confirmationClauses, foundColumns, isAsSeen } from './statements.js';
 
 /**
  * What the statement that compares a code answers.
@@ -53,13 +53,13 @@ export function joinedUpdateStatements(
   limits: LimitJoins,
 ): JoinedUpdateStatements {
   const { engine, names } = context;
-  const { table, column: c, columns } = names;
+  const { table, column: c } = names;
   const once = statementsByName(engine);
   return {
     find: new Statement(
       engine,
       mysqlOnPrimary(
-        `SELECT ${columns}, ${c.slotKeys} AS slotKeys FROM ${table} WHERE ${c.id} = :id`,
+        `SELECT ${foundColumns(context)}, ${c.slotKeys} AS slotKeys FROM ${table} WHERE ${c.id} = :id`,
       ),
     ),
     compare: (roles) =>

@@ -3,9 +3,11 @@ import type { PurposeAccess } from '../../../options/index.js';
 import type {
   ConfirmationDialect,
   ConfirmationTable,
+  FactorTable,
   StatementContext,
 } from './confirmation-dialect.js';
 import { MAX_FAILED_CALLS } from '../../model/confirmation-status.js';
+import { FACTOR_GONE } from '../row-mapping.js';
 import { queueClauses, QUEUED } from './queue-clauses.js';
 import { mysqlDialect } from './mysql.dialect.js';
 import { postgresDialect } from './postgres.dialect.js';
@@ -91,7 +93,7 @@ export function confirmationStatements(terms: StatementContext): ConfirmationSta
 function statementTexts(terms: StatementContext): Record<keyof ConfirmationStatements, string> {
   const { engine, names } = terms;
   const { returning, exactly, unlessTaken, allRows, onPrimary } = DIALECTS[engine];
-  const { table, column: c, columns, alias } = names;
+  const { table, column: c, alias } = names;
   const { inserted, confirm, use, useByAllowedSender } = confirmationClauses(terms);
   const pending = pendingClause(names);
 
@@ -102,7 +104,7 @@ function statementTexts(terms: StatementContext): Record<keyof ConfirmationState
     // No other row has a drawn id. ON CONFLICT would write one more record to PostgreSQL's log for each row.
     insert,
     insertUnlessTaken: `${insert} ${unlessTaken(names)}`,
-    find: onPrimary(`SELECT ${columns} FROM ${table} WHERE ${c.id} = :id`),
+    find: onPrimary(`SELECT ${foundColumns(terms)} FROM ${table} WHERE ${c.id} = :id`),
     // Counts and compares in one statement: no guess is ever compared without being counted, and none is counted twice.
     confirm: `UPDATE ${table} SET ${confirm.set} WHERE ${confirm.where} ${returning(names)}`,
     confirmByHand: `
@@ -213,6 +215,7 @@ export function confirmationClauses({
   names,
   keys,
   purposes,
+  factors,
 }: StatementContext): ConfirmationClauses {
   const { exactly, epochMs, isAbsent, isAmong } = DIALECTS[engine];
   const { column: c } = names;
@@ -230,7 +233,12 @@ export function confirmationClauses({
   const use = guarded(`${c.purpose} = :purpose AND ${exactly(c.subject, ':subject')}
         AND ${exactly(c.detailsMac, placeholders('detailsMac', keys))} AND ${c.confirmedAt} IS NOT NULL
         AND ${c.usedAt} IS NULL AND ${c.cancelledAt} IS NULL AND ${c.useBefore} > :now
-        AND ${c.attempts} < ${c.maxAttempts} + ${MAX_FAILED_CALLS}`);
+        AND ${c.attempts} < ${c.maxAttempts} + ${MAX_FAILED_CALLS}${
+          factors === null
+            ? ''
+            : `
+        AND ${hasItsFactor(names, factors)}`
+        }`);
   const hasAllowedSender = `(${isAbsent(':ways')} OR (${c.way} <> '' AND ${isAmong(c.way, ':ways')}))`;
   return {
     isAccessible,
@@ -255,6 +263,29 @@ export function confirmationClauses({
     hasAllowedSender,
     useByAllowedSender: guarded(`${use.guard} AND ${hasAllowedSender}`),
   };
+}
+
+/**
+ * Whether what confirmed the row is still there. A thief who had confirmed by a stolen phone would otherwise use that proof after the
+ * owner has removed the app. Asked in the statement that uses the proof: a removal that has committed before it ends the proof,
+ * whatever the order in which the confirmation and the removal ran.
+ *
+ * A scalar subquery, which reads one row by the primary key: for an EXISTS in an OR PostgreSQL may read the whole table.
+ */
+function hasItsFactor({ column: c }: ConfirmationTable, factors: FactorTable): string {
+  return `(${c.factorId} IS NULL OR ${itsFactor(c.factorId, factors)} IS NOT NULL)`;
+}
+
+/** The columns of a row that is read, and whether the factor that confirmed it is gone. */
+export function foundColumns({ names, factors }: StatementContext): string {
+  if (factors === null) return names.columns;
+  const { factorId } = names.column;
+  const isGone = `${factorId} IS NOT NULL AND ${itsFactor(factorId, factors)} IS NULL`;
+  return `${names.columns}, CASE WHEN ${isGone} THEN 1 ELSE 0 END AS ${FACTOR_GONE}`;
+}
+
+function itsFactor(factorId: string, { table, id }: FactorTable): string {
+  return `(SELECT confirming.${id} FROM ${table} confirming WHERE confirming.${id} = ${factorId})`;
 }
 
 /** Whether no message was recorded since the row was read, and no other row has taken its id. */
