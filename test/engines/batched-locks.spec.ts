@@ -1,7 +1,7 @@
 // A lock refuses the right code of a person also where the call shares its statement with calls of others.
 import { afterEach, describe, expect, it } from 'vitest';
 
-import { LimitService, TwoFactorTooManyRequestsError } from '../../lib/index.js';
+import { LimitService, TwoFactorEvents, TwoFactorTooManyRequestsError } from '../../lib/index.js';
 import { makeMany, many, personOf } from '../support/batch-contract.js';
 import { WRONG_CODE } from '../support/canaries.js';
 import { engines } from '../support/engines.js';
@@ -22,6 +22,10 @@ describe.each(engines)('The right codes of many people at once on %s', (engine) 
     const options = { batching: true, env: false, limits: {} };
     test = await startApp({ engine, options });
     const { app, confirmer, clock } = test;
+    const locked: unknown[] = [];
+    app.get(TwoFactorEvents).subscribe((event) => {
+      if (event.type === 'locked' && event.scope !== 'confirmation') locked.push(event);
+    });
     const [first, second, last] = [
       await makeMany(test, PEOPLE),
       await makeMany(test, PEOPLE),
@@ -52,6 +56,8 @@ describe.each(engines)('The right codes of many people at once on %s', (engine) 
       return (await app.get(LimitService).failures({ token, subject })).count;
     });
     expect(counts).toEqual(Array.from({ length: LOCKED }, () => 10));
+    // Each person was locked by one call, whose statement knew of it.
+    expect(locked).toHaveLength(LOCKED);
 
     clock.advance(31);
     const later = await confirm();

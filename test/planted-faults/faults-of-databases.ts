@@ -93,6 +93,15 @@ export const FAULTS_OF_DATABASES: readonly PlantedFault[] = [
     test: 'The right codes of many people at once on mariadb > are refused for those who are locked, confirm those who are not, and confirm all after the lock',
   },
   {
+    finding: 7,
+    sentence: 'No event tells of a lock when many people mistype at the same time.',
+    file: 'lib/limits/store/dialects/limit-joins.ts',
+    replace: '(${attempt.isRight} OR NOT ${locksNext})',
+    by: 'TRUE',
+    spec: 'test/engines/batched-locks.spec.ts',
+    test: 'The right codes of many people at once on mariadb > are refused for those who are locked, confirm those who are not, and confirm all after the lock',
+  },
+  {
     finding: 8,
     sentence: 'A transaction that loses at its COMMIT is an error of the driver.',
     file: 'lib/database/execution/commit-errors.ts',

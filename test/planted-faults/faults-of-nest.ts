@@ -39,6 +39,15 @@ export const FAULTS_OF_NEST: readonly PlantedFault[] = [
   },
   {
     finding: 3,
+    sentence: 'A serializer that excludes all hides the secret of a new authenticator.',
+    file: 'lib/http/factors.controller.ts',
+    replace: '@SerializeOptions(SERIALIZE_ALL)\n',
+    by: '',
+    spec: 'test/e2e/factor-routes-under-globals.spec.ts',
+    test: "The routes of the factors under the globals of an application > mean the same on 'Express' with 'APP_PIPE, request-scoped; ClassSerial…'",
+  },
+  {
+    finding: 3,
     sentence: 'A global pipe rebuilds the proof, and the handler answers 500.',
     file: 'lib/http/confirmation.decorator.ts',
     replace: '  return () => proof;',
