@@ -232,6 +232,15 @@ export const FAULTS_OF_ADDRESSES: readonly PlantedFault[] = [
   },
   {
     finding: 19,
+    sentence: 'The first code after another method has no language.',
+    file: 'lib/http/two-factor.controller.ts',
+    replace: 'return { way, token, context: await this.#messageContext(context) };',
+    by: 'return { way, token };',
+    spec: 'test/e2e/language.spec.ts',
+    test: "The language of a request over 'Express' > is that of the call that has the first code sent when the confirmation began by an app",
+  },
+  {
+    finding: 19,
     sentence: 'The function language of the controller is not asked.',
     file: 'lib/http/create-two-factor-controller.ts',
     replace: '    protected override readonly language = options.language;',
