@@ -28,6 +28,15 @@ export const FAULTS_OF_DATABASES: readonly PlantedFault[] = [
     test: "On 'mariadb tables in latin1' > a message has each text as it was given, and the proof is for exactly that: Chinese",
   },
   {
+    finding: 1,
+    sentence: 'The label of an authenticator is stored in the character set of the table.',
+    file: 'lib/methods/factors/factor-changes.ts',
+    replace: '    const values = { id, label: subjectInColumn(label) };',
+    by: '    const values = { id, label };',
+    spec: CHARSETS,
+    test: "On 'mariadb tables in latin1, where a que…' > the authenticators of a subject have each label as it was given, at first and after a change",
+  },
+  {
     finding: 5,
     sentence: 'A missing privilege is told as something to try again.',
     file: REFUSALS,
