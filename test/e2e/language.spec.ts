@@ -2,6 +2,8 @@ import type { ExecutionContext } from '@nestjs/common';
 import { afterEach, describe, expect, it } from 'vitest';
 
 import type { ControllerOptions } from '../../lib/index.js';
+import { enrolApp, METHODS } from '../support/authenticator.js';
+import { FACTORS } from '../support/factor-routes.js';
 import { adapters, startHttpApp, type Answer, type HttpTestApp } from '../support/http.js';
 import { header } from './controller-fixtures.js';
 
@@ -68,6 +70,25 @@ describe.each(adapters)('The language of a request over $name', ({ create }) => 
     await app.post('/2factor/resend', { id }, { 'accept-language': 'en' });
     expect(app.inbox.deliveries).toHaveLength(2);
     expect(delivered()).toEqual({ language: 'uk' });
+  });
+
+  it('is that of the call that has the first code sent when the confirmation began by an app', async () => {
+    app = await startHttpApp({
+      adapter: create(),
+      options: {
+        controller: true,
+        methods: METHODS,
+        purposes: { pay: { ...FACTORS, methods: ['totp', 'code'] } },
+      },
+    });
+    const { subject } = await enrolApp(app, 'ann');
+    const post = (route: string, body: object, language: string): Promise<Answer> =>
+      app.post(`/2factor/${route}`, body, { 'x-user': subject, 'accept-language': language });
+    const asked = await post('request-confirmation', { purpose: 'pay' }, 'uk');
+    expect(asked.body).toMatchObject({ method: 'totp' });
+    const { id } = asked.body as { id: string };
+    expect((await post('resend', { id }, 'fr')).status).toBe(200);
+    expect(delivered()).toEqual({ language: 'fr' });
   });
 
   it('does not make another request of a repeat with the same key', async () => {

@@ -7,6 +7,7 @@ import type { DataSourceOptions } from 'typeorm';
 import { afterEach, describe, expect, it } from 'vitest';
 
 import { functionalSenderBackend, type Delivery } from '../../lib/index.js';
+import { factorsOf, METHODS, TestAuthenticator } from '../support/authenticator.js';
 import {
   engines,
   found,
@@ -149,4 +150,32 @@ describe.each(SETTINGS)('On $title', ({ open, dataSource, session }) => {
       expect(await confirmer.erase({ subject: text })).toBe(1);
     },
   );
+
+  it('the authenticators of a subject have each label as it was given, at first and after a change', async () => {
+    database = await open();
+    test = await startApp({
+      database,
+      ...(dataSource && { dataSource }),
+      options: { methods: METHODS },
+    });
+    if (session !== undefined) await test.dataSource.query(session);
+    const factors = factorsOf(test);
+    const labelOf = async (subject: string): Promise<string | undefined> =>
+      (await factors.list({ subject })).find(({ method }) => method === 'totp')?.label;
+
+    for (const text of Object.values(TEXTS)) {
+      const { factor: enrolled, secret } = await factors.enrol({
+        subject: text,
+        method: 'totp',
+        label: text,
+      });
+      const whose = { subject: text, factor: enrolled.id };
+      const response = new TestAuthenticator(secret, test.clock).code();
+      await factors.activate({ ...whose, response });
+      expect(await labelOf(text)).toBe(text);
+      const changed = `${text.slice(-3)}, at work`;
+      expect(await factors.rename({ ...whose, label: changed })).toBe(true);
+      expect(await labelOf(text)).toBe(changed);
+    }
+  });
 });

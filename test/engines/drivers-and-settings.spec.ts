@@ -85,7 +85,7 @@ describe.each(only('postgres'))('On %s', (engine) => {
         cause: { message: 'Query read timeout' },
       });
       // Back in the pool, the only connection would let this call wait for the same lock.
-      expect(await test.confirmer.use(free)).toBe(true);
+      await expect(test.confirmer.use(free)).resolves.toBe(true);
 
       await owner.rollbackTransaction();
       await owner.release();
@@ -169,7 +169,7 @@ describe.each(only('postgres'))('On %s', (engine) => {
         dataSource: { ...dataSource, driver },
       });
 
-      expect(await lives(test, 1)).toBe(1);
+      await expect(lives(test, 1)).resolves.toBe(1);
       expect(await lives(test, 8)).toBe(8);
       // The statement, and one that shows that it is not this statement alone.
       expect(refused).toBe(2);
@@ -297,8 +297,8 @@ describe.each(mysqlServers)('On %s', (engine) => {
     await test.dataSource.query('SET SESSION sql_safe_updates = 1');
     const { confirmer, twoFactor, clock } = test;
 
-    expect(await confirmer.erase({ subject: 'ann' })).toBe(0);
-    expect(await confirmer.purge()).toBe(0);
+    await expect(confirmer.erase({ subject: 'ann' })).resolves.toBe(0);
+    await expect(confirmer.purge()).resolves.toBe(0);
     expect(await lives(test, 2)).toBe(2);
     const { id } = await twoFactor.request({ token: 'ann@example.com', subject: 'ann' });
     clock.advance(31);

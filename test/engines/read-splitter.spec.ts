@@ -128,10 +128,16 @@ describe.each(cases)(
         const { subject, purpose, state: asked } = made;
         const [wrong] = await test.confirmer.confirm(asked.id, WRONG_CODE);
         const [state, confirmed] = await test.confirmer.confirm(asked.id, asked.code!);
-        const { status } = state!;
         const used = await test.confirmer.use(asked.id, { subject, purpose });
         const again = await test.confirmer.use(asked.id, { subject, purpose });
-        outcomes.push([wrong?.attemptsLeft, status, state?.attemptsLeft, confirmed, used, again]);
+        outcomes.push([
+          wrong?.attemptsLeft,
+          state?.status,
+          state?.attemptsLeft,
+          confirmed,
+          used,
+          again,
+        ]);
       };
       const frozen = [...before];
       while (frozen.length > 0) {

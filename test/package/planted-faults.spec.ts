@@ -7,24 +7,35 @@ import { fileURLToPath } from 'node:url';
 import { format, resolveConfig } from 'prettier';
 import { describe, expect, it } from 'vitest';
 
-import { FAULTS } from '../planted-faults/faults.js';
+import { LISTS } from '../planted-faults/faults.js';
 import { pageOf } from '../planted-faults/page.js';
-import { FINDINGS, withFault } from '../planted-faults/planted-fault.js';
+import { withFault } from '../planted-faults/planted-fault.js';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 const PAGE = `${ROOT}docs/planted-faults.md`;
-/** Findings of several parts, each of which has a fault of its own. */
-const OF_SEVERAL_PARTS = [3, 4, 5, 6, 8, 10, 13];
+const FAULTS = LISTS.flatMap(({ faults }) => faults);
+/** Each list with the number of its findings, and those of several parts, each of which has a fault of its own. */
+const FINDINGS = [
+  ['security', 13, [3, 4, 5, 6, 8, 10, 13]],
+  ['deployments', 20, [1, 2, 3, 4, 5, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 19, 20]],
+] as const;
 
 describe('The planted faults', () => {
-  it('are one at least for each finding, and two at least for a finding of several parts', () => {
-    const counts = FINDINGS.map(
-      (_, index) => FAULTS.filter(({ finding }) => finding === index + 1).length,
-    );
-    expect(counts).toHaveLength(13);
-    expect(Math.min(...counts)).toBeGreaterThan(0);
-    for (const finding of OF_SEVERAL_PARTS) expect(counts[finding - 1]).toBeGreaterThan(1);
-  });
+  it.each(FINDINGS)(
+    'of the list %s are one at least for each of its %i findings, and two at least for a finding of several parts',
+    (name, count, ofSeveralParts) => {
+      const { findings, faults } = LISTS.find((list) => list.name === name)!;
+      const counts = findings.map(
+        (_, index) => faults.filter(({ finding }) => finding === index + 1).length,
+      );
+      expect(counts).toHaveLength(count);
+      expect(Math.min(...counts)).toBeGreaterThan(0);
+      for (const finding of ofSeveralParts) {
+        expect(counts[finding - 1], `${name} ${finding}`).toBeGreaterThan(1);
+      }
+      expect(faults).toHaveLength(counts.reduce((sum, each) => sum + each, 0));
+    },
+  );
 
   it.each(FAULTS)('can be planted, and have a spec that exists: $sentence', async (fault) => {
     const text = await readFile(ROOT + fault.file, 'utf8');
@@ -41,7 +52,7 @@ describe('The planted faults', () => {
   });
 
   it('are those of docs/planted-faults.md', async () => {
-    const page = await format(pageOf(FAULTS), { ...(await resolveConfig(PAGE)), filepath: PAGE });
+    const page = await format(pageOf(LISTS), { ...(await resolveConfig(PAGE)), filepath: PAGE });
     await expect(page).toMatchFileSnapshot(PAGE);
   });
 });

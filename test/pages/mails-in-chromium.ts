@@ -40,7 +40,7 @@ function mailOf(language: string, approves: readonly string[]) {
   });
 }
 
-describe.each(hasChromium ? [CHROMIUM] : [])('The mails of the module in %s', (executablePath) => {
+describe.each(hasChromium ? [CHROMIUM] : [])('The mails in Chromium', (executablePath) => {
   let browser: Browser;
   beforeAll(async () => {
     await mkdir(SCREENSHOTS, { recursive: true });

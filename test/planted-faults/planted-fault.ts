@@ -1,6 +1,6 @@
-/** One fault that a security review found, or one of its kind, and the test that finds it when it comes back. */
+/** One fault that was found and repaired, or one of its kind, and the test that finds it when it comes back. */
 export interface PlantedFault {
-  /** The number of the repaired finding, 1 to 13. */
+  /** The number of the repaired finding in its list, from 1. */
   readonly finding: number;
   /** What a version with this fault does, as one sentence. */
   readonly sentence: string;
@@ -13,22 +13,19 @@ export interface PlantedFault {
   readonly test: string;
 }
 
-/** The findings, by number. */
-export const FINDINGS: readonly string[] = [
-  'A request blocks the event loop',
-  'Strangers write text into messages',
-  'Strangers lock out signed-in users',
-  'One network uses up the messages of all users',
-  'A proof is not bound to the way of its code',
-  "A proof with `useIn: 'handler'` has several effects",
-  'A guard guards nothing',
-  'A right code of another token ends the failures',
-  'Weak secrets boot',
-  'Smaller ones: disclosure, spellings, counters, secrets, numbers, releases',
-  'The sample application',
-  'Pages that promise more than the code does',
-  'Raw errors of the database with the default options',
-];
+/** What one examination of the module found, and the faults that put each finding back. */
+export interface FaultList {
+  /** For `npm run test:planted -- --list <name>`. */
+  readonly name: string;
+  /** The heading of the list in docs/planted-faults.md. */
+  readonly title: string;
+  /** What was examined, as one sentence. */
+  readonly origin: string;
+  /** The findings, by number. */
+  readonly findings: readonly string[];
+  /** In the order of the findings. */
+  readonly faults: readonly PlantedFault[];
+}
 
 /**
  * The text of a file with the fault.

@@ -8,6 +8,8 @@ export default defineConfig({
   ...base,
   test: {
     ...base.test,
+    // Chromium shows the mails, whose specs are in no other round than that of the pages.
+    include: [...base.test!.include!, 'test/pages/*-in-chromium.ts'],
     exclude: [],
     reporters: [new VerdictReporter()],
   },

@@ -4,8 +4,8 @@ import { rm } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 
-import { FAULTS } from './faults.js';
-import { FINDINGS, type PlantedFault } from './planted-fault.js';
+import { LISTS } from './faults.js';
+import type { PlantedFault } from './planted-fault.js';
 import { runTests, type TestRun } from './run-tests.js';
 import { Sources } from './sources.js';
 
@@ -14,8 +14,12 @@ const ROOT = fileURLToPath(new URL('../../../../', import.meta.url));
 
 const { values: options } = parseArgs({
   options: {
+    /** The name of a list, for its faults alone. */
+    list: { type: 'string', default: '' },
     /** The number of a finding, for its faults alone. */
     finding: { type: 'string', default: '' },
+    /** Words of a sentence, for the faults alone whose sentence has them. */
+    sentence: { type: 'string', default: '' },
     /** How many faults are planted at the same time, each in a copy of its own. */
     'at-once': { type: 'string', default: '2' },
   },
@@ -36,7 +40,13 @@ function complaintOf({ test }: PlantedFault, { verdicts, output }: TestRun): str
 }
 
 const startedAt = performance.now();
-const faults = FAULTS.filter(({ finding }) => ['', String(finding)].includes(options.finding));
+const isChosen = ({ finding, sentence }: PlantedFault): boolean =>
+  ['', String(finding)].includes(options.finding) && sentence.includes(options.sentence);
+const lists = LISTS.filter(({ name }) => ['', name].includes(options.list)).map((list) => ({
+  ...list,
+  faults: list.faults.filter(isChosen),
+}));
+const faults = lists.flatMap((list) => list.faults);
 const copies: Sources[] = [];
 const complaints = new Map<PlantedFault, string | null>();
 try {
@@ -74,10 +84,12 @@ try {
 const failed = [...complaints.values()].filter((complaint) => complaint !== null).length;
 const passed = faults.length - failed;
 say('\n| finding | planted | found |\n| --- | --- | --- |');
-for (const [index, name] of FINDINGS.entries()) {
-  const own = faults.filter(({ finding }) => finding === index + 1);
-  const found = own.filter((fault) => complaints.get(fault) === null);
-  if (own.length > 0) say(`| ${index + 1}. ${name} | ${own.length} | ${found.length} |`);
+for (const { name, findings, faults: listed } of lists) {
+  for (const [index, title] of findings.entries()) {
+    const own = listed.filter(({ finding }) => finding === index + 1);
+    const found = own.filter((fault) => complaints.get(fault) === null);
+    if (own.length > 0) say(`| ${name} ${index + 1}. ${title} | ${own.length} | ${found.length} |`);
+  }
 }
 say(`\n${((performance.now() - startedAt) / 1_000).toFixed(0)} s in all`);
 say(`planted: ${passed} passed, ${failed} failed`);

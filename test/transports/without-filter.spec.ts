@@ -184,12 +184,18 @@ async function overSocketIo(isAcknowledged: boolean): Promise<Ask> {
   await new Promise((resolve) => {
     socket.once('connect', () => resolve(undefined));
   });
-  if (isAcknowledged) return (route) => socket.emitWithAck(route, {}) as Promise<Refusal>;
-  return (route) =>
-    new Promise((resolve) => {
-      socket.once('exception', resolve);
+  const eventOf = (): Promise<Refusal> =>
+    new Promise((resolve) => socket.once('exception', resolve));
+  return (route) => {
+    const event = eventOf();
+    if (!isAcknowledged) {
       socket.emit(route, {});
-    });
+      return event;
+    }
+    // A refusal that comes as an event instead leaves the acknowledgement open for ever.
+    const unacknowledged = event.then(() => expect.fail('The message was not acknowledged.'));
+    return Promise.race([socket.emitWithAck(route, {}) as Promise<Refusal>, unacknowledged]);
+  };
 }
 
 async function overWs(): Promise<Ask> {
