@@ -67,7 +67,7 @@ export const FAULTS_OF_DATABASES: readonly PlantedFault[] = [
     finding: 6,
     sentence: 'A confirmation is read by a plain SELECT, which a proxy sends to a stale replica.',
     file: 'lib/database/mysql-clauses.ts',
-    replace: '  return `SELECT * FROM (${select}) AS found FOR UPDATE`;',
+    replace: "  return `SELECT * FROM (${select}) AS found${order} FOR UPDATE`;",
     by: '  return select;',
     spec: 'test/engines/read-splitter.spec.ts',
     test: "With a stale replica on 'mariadb', prepared: true, limits: true > confirms 200 of 200 right codes, after a wrong one, and uses each proof once",
