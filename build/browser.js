@@ -8,6 +8,17 @@ import { rolldown } from 'rolldown';
 /** How the element imports the entry of the client: in lib/ and in dist/ it is one folder above. */
 const CLIENT = '../index.js';
 
+/** The file of the style sheet, which a minifier of JavaScript leaves as it is: a text. */
+const STYLES = '/element/styles.js';
+/** Removes the ends of lines and indentation from the style sheet. No rule of it has a text or a selector of two lines. */
+const joinStyles = {
+  name: 'join-styles',
+  transform: (/** @type {string} */ code, /** @type {string} */ id) =>
+    id.endsWith(STYLES)
+      ? code.replace(/(?<== )`[^`]*`/, (css) => css.replaceAll(/\n\s*/g, ''))
+      : undefined,
+};
+
 /**
  * @param {string} compiledFolder where tsc wrote
  * @param {readonly string[]} entries paths of the entries in it
@@ -18,6 +29,7 @@ export async function writeBrowserEntries(compiledFolder, entries) {
       input: resolve(compiledFolder, entry),
       external: (id) => id === CLIENT,
       platform: 'browser',
+      plugins: [joinStyles],
     });
     const { output } = await build.generate({ format: 'esm', comments: false, minify: true });
     await build.close();
