@@ -251,4 +251,13 @@ export const PLANTS: Readonly<Record<number, Plant>> = {
   25: { said: () => saidOfFactors({}) },
   26: { said: saidOfUnobtainableProof },
   27: { said: saidOfMisspeltVariable },
+  28: {
+    options: {
+      senders: {
+        email: defineSender(emailBackend, {
+          options: { transport: 'mail.example.com', from: 'ACME Bank <no-reply@acme.example>' },
+        }),
+      },
+    },
+  },
 };
