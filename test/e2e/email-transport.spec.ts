@@ -18,6 +18,8 @@ describe('The transport of an e-mail sender', () => {
     ['a scheme of another protocol', 'http://mail.example.com'],
     ['a scheme without a host', 'smtp://'],
     ['a password with a slash in it', 'smtp://user:secret/word@mail.example.com'],
+    ['a password with digits before its slash', 'smtp://user:12345/secret@mail.example.com'],
+    ['a password with digits before its number sign', 'smtp://user:12345#secret@mail.example.com'],
     ['a number', 1025],
     ['true', true],
   ])(

@@ -144,6 +144,14 @@ async function postgres(programs: string, options: readonly string[]): Promise<O
   return server;
 }
 
+/**
+ * The environment of a MariaDB or MySQL of ours. A server that starts deletes the temporary tables in its folder for temporary files, which by
+ * default is that of the other servers, too: a statement of another test then failed with "Error on delete of '/tmp/#sql-temptable...'".
+ */
+function withTemporaryFiles(folder: string): NodeJS.ProcessEnv {
+  return { ...process.env, TMPDIR: folder };
+}
+
 async function mariadb(options: readonly string[]): Promise<OwnServer> {
   const folder = await mkdtemp(join(tmpdir(), 'two-factor-own-mariadb-'));
   execFileSync(
@@ -155,7 +163,7 @@ async function mariadb(options: readonly string[]): Promise<OwnServer> {
       '--skip-test-db',
       ...(isRoot ? ['--user=root'] : []),
     ],
-    { stdio: 'ignore' },
+    { stdio: 'ignore', env: withTemporaryFiles(folder) },
   );
   return mysqlOf('mariadb', folder, ['/usr/sbin/mariadbd'], options);
 }
@@ -182,7 +190,7 @@ async function mysqlServer(options: readonly string[]): Promise<OwnServer> {
       ...settings,
       ...(isRoot ? ['--user=root'] : []),
     ],
-    { stdio: 'ignore' },
+    { stdio: 'ignore', env: withTemporaryFiles(folder) },
   );
   return mysqlOf('mysql', folder, command, [...settings, ...options]);
 }
@@ -224,7 +232,7 @@ async function mysqlOf(
           ...(isRoot ? ['--user=root'] : []),
           ...options,
         ],
-        { stdio: 'ignore', cwd: folder },
+        { stdio: 'ignore', cwd: folder, env: withTemporaryFiles(folder) },
       ),
     execute,
     others: async () => [],

@@ -168,8 +168,10 @@ function checked({ name, options }: SenderBackendFactoryInput<EmailOptions>): Em
  */
 function isSmtpUrl(text: string): boolean {
   if (!URL.canParse(text)) return false;
-  const { protocol, hostname } = new URL(text);
-  return (protocol === 'smtp:' || protocol === 'smtps:') && hostname !== '';
+  const { protocol, hostname, pathname, hash } = new URL(text);
+  // A slash or a number sign in a password ends the host early. What is behind it would be a path or a fragment, which no server has.
+  const isWhole = (pathname === '' || pathname === '/') && hash === '';
+  return (protocol === 'smtp:' || protocol === 'smtps:') && hostname !== '' && isWhole;
 }
 
 function isTransporter(transport: EmailOptions['transport']): transport is MailTransport {

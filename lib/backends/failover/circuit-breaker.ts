@@ -95,7 +95,10 @@ export class CircuitBreaker {
   /** The provider has answered a request without a recipient. The failures were those of recipients. */
   answered(now: number): void {
     // A failure that concerns every recipient may have opened it since the provider was asked.
-    if (!this.#isPaused(now)) this.#close();
+    if (this.#isPaused(now)) return;
+    if (this.isUnproven) this.#close();
+    // Failures that concern every recipient stay counted: a provider whose account is limited answers as well.
+    else this.#unexplained = 0;
   }
 
   /**

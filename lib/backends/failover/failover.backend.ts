@@ -148,7 +148,10 @@ function kindOfAll(reader: OptionReader, members: readonly Member[]): SenderToke
 
 class Failover {
   readonly #logger = new Logger('Failover');
-  /** Aborted at shutdown, because an open request would keep the process alive. */
+  /**
+   * Aborted at shutdown, because an open request would keep the process alive. `verify` of nodemailer takes no signal: its connection
+   * ends by the time limits of the transport.
+   */
   readonly #stopped = new AbortController();
   /** Those that are asked now whether they answer. */
   readonly #pinged = new Set<Member>();

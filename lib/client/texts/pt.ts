@@ -2,12 +2,12 @@ import type { LanguageTexts } from './language-texts.js';
 import { plural } from './plural.js';
 
 const attemptsLeft = (attempts: number): string =>
-  plural('pt', attempts, {
+  plural('pt-PT', attempts, {
     one: 'Resta {attempts} tentativa',
     other: 'Restam {attempts} tentativas',
   });
 
-/** The texts in Portuguese. */
+/** The texts in Portuguese, as in Portugal. */
 export const PORTUGUESE: LanguageTexts = {
   start: 'Continuar',
   restart: 'Começar de novo',
@@ -30,7 +30,7 @@ export const PORTUGUESE: LanguageTexts = {
   resend: 'Enviar o código de novo',
   resendIn: 'Enviar o código de novo em {time}',
   resendWait: (seconds) =>
-    plural('pt', seconds, {
+    plural('pt-PT', seconds, {
       one: 'Aguarde {seconds} segundo até à próxima mensagem.',
       other: 'Aguarde {seconds} segundos até à próxima mensagem.',
     }),
