@@ -298,21 +298,29 @@ export class OwnConnectionExecutor {
     execute: (lease: ConnectionLease) => Promise<ExecutedStatement>,
     deadline: Deadline,
   ): Promise<ExecutedStatement> {
-    const work = async (): Promise<ExecutedStatement> => {
+    const executeUnlessOpen = async (): Promise<ExecutedStatement | null> => {
       // Nothing is awaited between the last check of each condition and the statement. Otherwise a transaction that takes no turn
       // could begin, or the deadline could expire, after the check.
-      while (isInTransaction(lease)) {
+      if (isInTransaction(lease)) {
         if (deadline.expired || restOf(deadline) <= 0) throw openTransactionError();
-        await sleep(POLL_MS);
+        return null;
       }
       if (deadline.expired) throw databaseTimeoutError();
       const result = await this.#abortOnDeadline(deadline, execute(lease));
       if (isInTransaction(lease)) throw openTransactionError();
       return result;
     };
-    // A subscriber of the application that runs after a COMMIT, and that TypeORM waits for, is still within the turn.
-    if (turns.isInside && !isInTransaction(lease)) return work();
-    return turns.runStatement(restOf(deadline), work);
+    for (;;) {
+      // A subscriber of the application that runs after a COMMIT, and that TypeORM waits for, is still within the turn.
+      const isWithinTurn = turns.isInside && !isInTransaction(lease);
+      const result = await (isWithinTurn
+        ? executeUnlessOpen()
+        : turns.runStatement(restOf(deadline), executeUnlessOpen));
+      if (result !== null) return result;
+      // A transaction that takes no turn is open. The turn is given back, because a `save` inside of that transaction takes one: it
+      // would wait for this call, and this call for the COMMIT that comes after it.
+      await sleep(POLL_MS);
+    }
   }
 
   /** Rejects a statement that is still executing when its deadline expires, so that its connection can be abandoned. */

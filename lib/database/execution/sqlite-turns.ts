@@ -78,8 +78,9 @@ export class SqliteTurns {
       turn.isOver = true;
       this.#running.delete(turn);
       this.#beginNext();
-      // Until it is disabled, Node 20 spends four times as long on every promise of the process.
-      if (this.#running.size === 0) this.#current.disable();
+      // Until it is disabled, Node 20 spends four times as long on every promise of the process. No other transaction uses it now: the
+      // work of the next one has not begun yet, and enables it again.
+      if (turn.isAlone) this.#current.disable();
     }
   }
 
