@@ -237,7 +237,7 @@ export function confirmationClauses({
           factors === null
             ? ''
             : `
-        AND ${hasItsFactor(names, factors)}`
+        AND ${hasItsFactor(engine, names, factors)}`
         }`);
   const hasAllowedSender = `(${isAbsent(':ways')} OR (${c.way} <> '' AND ${isAmong(c.way, ':ways')}))`;
   return {
@@ -272,20 +272,25 @@ export function confirmationClauses({
  *
  * A scalar subquery, which reads one row by the primary key: for an EXISTS in an OR PostgreSQL may read the whole table.
  */
-function hasItsFactor({ column: c }: ConfirmationTable, factors: FactorTable): string {
-  return `(${c.factorId} IS NULL OR ${itsFactor(c.factorId, factors)} IS NOT NULL)`;
+function hasItsFactor(
+  engine: Engine,
+  { column: c }: ConfirmationTable,
+  factors: FactorTable,
+): string {
+  return `(${c.factorId} IS NULL OR ${itsFactor(engine, c.factorId, factors)} IS NOT NULL)`;
 }
 
 /** The columns of a row that is read, and whether the factor that confirmed it is gone. */
-export function foundColumns({ names, factors }: StatementContext): string {
+export function foundColumns({ engine, names, factors }: StatementContext): string {
   if (factors === null) return names.columns;
   const { factorId } = names.column;
-  const isGone = `${factorId} IS NOT NULL AND ${itsFactor(factorId, factors)} IS NULL`;
+  const isGone = `${factorId} IS NOT NULL AND ${itsFactor(engine, factorId, factors)} IS NULL`;
   return `${names.columns}, CASE WHEN ${isGone} THEN 1 ELSE 0 END AS ${FACTOR_GONE}`;
 }
 
-function itsFactor(factorId: string, { table, id }: FactorTable): string {
-  return `(SELECT confirming.${id} FROM ${table} confirming WHERE confirming.${id} = ${factorId})`;
+function itsFactor(engine: Engine, factorId: string, { table, id }: FactorTable): string {
+  const key = DIALECTS[engine].asKey(factorId);
+  return `(SELECT confirming.${id} FROM ${table} confirming WHERE confirming.${id} = ${key})`;
 }
 
 /** Whether no message was recorded since the row was read, and no other row has taken its id. */
