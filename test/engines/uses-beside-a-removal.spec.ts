@@ -1,7 +1,11 @@
 // An application removes a factor in a transaction that takes its time: that keeps no call waiting but those about this factor.
+import { setTimeout as delay } from 'node:timers/promises';
+
 import { describe, expect, it } from 'vitest';
 
+import { TwoFactorConflictError } from '../../lib/index.js';
 import { factorsOf } from '../support/authenticator.js';
+import { Barrier } from '../support/barrier.js';
 import { rememberDevice } from '../support/devices.js';
 import { mysqlServers } from '../support/engines.js';
 import { openApplications, startBatching, USES } from '../support/listed-statements.js';
@@ -103,5 +107,71 @@ describe.each(mysqlServers)('Uses beside an open removal on %s', (engine) => {
     );
 
     await expect(uses).rejects.toMatchObject({ errno: 1205 });
+  });
+
+  it('keep the removal of their factor waiting until their transaction ends, and are those before it', async () => {
+    const test = await start();
+    const { confirmer, dataSource } = test;
+    const { stolen } = await people(test);
+    let isForgotten = false;
+    let forgotten: Promise<unknown> | undefined;
+
+    await dataSource.transaction(async (manager) => {
+      expect(await confirmer.use(stolen, { subject: 'owner', manager })).toBe(true);
+      forgotten = factorsOf(test)
+        .forgetDevices({ subject: 'owner' })
+        .then((removed) => (isForgotten = removed === 1));
+      await delay(200);
+      expect(isForgotten).toBe(false);
+    });
+
+    await forgotten;
+    expect(isForgotten).toBe(true);
+  });
+
+  it('of two transactions that also remove their factor leave one of them, and the other is a conflict', async () => {
+    const test = await start();
+    const { confirmer, dataSource } = test;
+    const { token } = await rememberDevice(test, 'owner');
+    const proofs: string[] = [];
+    for (let proof = 0; proof < 2; proof += 1) {
+      const { id } = await confirmer.makeConfirmation({ subject: 'owner', methods: ['device'] });
+      await confirmer.confirm(id, { method: 'device', token });
+      proofs.push(id);
+    }
+    const both = new Barrier(2);
+
+    const answers = await Promise.allSettled(
+      proofs.map((id) =>
+        dataSource.transaction(async (manager) => {
+          const isUsed = await confirmer.use(id, { subject: 'owner', manager });
+          await both.enter();
+          const removed = await factorsOf(test).forgetDevices({ subject: 'owner', manager });
+          return [isUsed, removed];
+        }),
+      ),
+    );
+
+    const values = answers.map((each) => (each.status === 'fulfilled' ? each.value : each.reason));
+    expect(values).toContainEqual([true, 1]);
+    expect(values.filter((each) => each instanceof TwoFactorConflictError)).toHaveLength(1);
+  });
+
+  it('that wait for a transaction which is rolled back are refused after a removal meanwhile', async () => {
+    const test = await start();
+    const { confirmer, dataSource } = test;
+    const { stolen } = await people(test);
+    let waiting: Promise<boolean> | undefined;
+
+    const held = dataSource.transaction(async (manager) => {
+      await manager.query('UPDATE two_factor_confirmation SET used_at = 1 WHERE id = ?', [stolen]);
+      waiting = confirmer.use(stolen, { subject: 'owner' });
+      await delay(200);
+      expect(await factorsOf(test).forgetDevices({ subject: 'owner' })).toBe(1);
+      throw new Error('rolled back');
+    });
+
+    await expect(held).rejects.toThrow('rolled back');
+    expect(await waiting).toBe(false);
   });
 });
