@@ -17,7 +17,6 @@ import {
   methodsOfFactors,
   RECOVERY,
   type ChangeCondition,
-  type FactorRow,
   type SubjectFactors,
 } from '../methods/index.js';
 import {
@@ -78,10 +77,10 @@ export class FactorChangesService {
     const demand = (await this.purposes.methods(FACTORS_PURPOSE, context))!;
     const { subject } = demand;
     const { enrolled, methods } = await this.chooser.allowed(demand);
-    const judge = (factors: readonly FactorRow[]): void => {
+    const judge: ChangeCondition['judge'] = (factors, known) => {
       const now = methodsOfFactors(factors, this.options.methods);
       if (!isSame(now, enrolled)) throw outdatedError();
-      assertExists(given, factors);
+      assertExists(given, known);
     };
     if (this.#needsNoProof(given, enrolled)) {
       return change(this.factors.requiring({ before: nothing, judge }), subject);
@@ -162,14 +161,17 @@ function assertStillTrusted(proof: ConfirmationRow, known: SubjectFactors): void
   );
 }
 
-/** An authenticator that is not there must cost no proof. */
-function assertExists(given: FactorChangeDetails, factors: readonly FactorRow[]): void {
+/**
+ * An authenticator that is not there must cost no proof. Recovery codes of which none is left are there all the same: the owner ends
+ * what a thief has confirmed by the last one, by removing them.
+ */
+function assertExists(given: FactorChangeDetails, { factors, spentCodes }: SubjectFactors): void {
   if (given.change !== 'rename' && given.change !== 'remove') return;
   const { change, factor } = given;
+  const isSet = change === 'remove' && factor === RECOVERY;
+  if (isSet && spentCodes.length > 0) return;
   const isThere = factors.some(({ id, method, activatedAt }) =>
-    change === 'remove' && factor === RECOVERY
-      ? method === RECOVERY
-      : id === factor && (change === 'remove' || activatedAt !== null),
+    isSet ? method === RECOVERY : id === factor && (change === 'remove' || activatedAt !== null),
   );
   if (!isThere) throw unknownFactor();
 }

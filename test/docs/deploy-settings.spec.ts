@@ -54,7 +54,7 @@ describe('The page about deploying', () => {
       /Neither `pg` nor `mysql2` takes a URL with several hosts\. Use/,
     ],
     ['Clusters and failover', 'two Galera nodes that write one counter', /statements to one node/],
-    ['Clusters and failover', 'a Galera node that is behind', /set `wsrep_sync_wait = 1`/],
+    ['Clusters and failover', 'a Galera node that is behind', /set `wsrep_sync_wait = 3`/],
     [
       'Clusters and failover',
       'migrations of several instances',

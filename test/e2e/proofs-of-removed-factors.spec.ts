@@ -103,6 +103,25 @@ describe.each(engines)('A proof by a factor that is gone on %s', (engine) => {
     },
   );
 
+  it('pays nothing, and activates nothing, after the removal of recovery codes of which none is left', async () => {
+    const { client, own, codes } = await withTwoApps();
+    for (const code of codes.slice(2)) await client.byRecovery(ENROL, code);
+    const begun = await client.enrol(await client.byRecovery(ENROL, codes[1]!));
+    const stolen = await client.byRecovery(ENROL, codes[0]!);
+    const removal = await client.byApp({ change: 'remove', factor: 'recovery' }, own);
+    const remove = (): ReturnType<FactorClient['post']> =>
+      client.post('factors/remove', { factor: 'recovery' }, removal);
+
+    expect(await remove()).toMatchObject({ status: 200, body: { removed: true } });
+    expect(await enrol(client, stolen)).toBeProblem(403, 'confirmation-required');
+    expect(await client.activate(begun)).toBeProblem(404, 'not-found');
+    const again = await client.byApp({ change: 'remove', factor: 'recovery' }, own);
+    expect(await client.post('factors/remove', { factor: 'recovery' }, again)).toBeProblem(
+      404,
+      'not-found',
+    );
+  });
+
   it('does not remove the last app when it was given to remove one of two', async () => {
     const { client, copiedId, own, ownId } = await withTwoApps();
     const ofTwo = await client.byApp({ change: 'remove', factor: ownId }, own);

@@ -179,6 +179,22 @@ describe('The function `methods` of a purpose, when a proof is used,', () => {
     expect(told).toEqual([['device']]);
   });
 
+  it('accepts the proof by a device that expires after it confirmed, also when a purge runs', async () => {
+    choose = () => ['code', 'device'];
+    const { token } = await rememberDevice(http, user);
+    const device = (await factorsOf(http).list({ subject: user })).find(
+      ({ expiresAt }) => expiresAt,
+    );
+    http.clock.advance((device!.expiresAt!.getTime() - http.clock.now()) / 1_000 - 1);
+    const id = await proofBy(http, user, { method: 'device' }, { 'x-device': token });
+    http.clock.advance(2);
+    await http.confirmer.purge();
+    choose = (enrolled) => (enrolled.includes('device') ? ['device'] : ['code']);
+
+    expect((await transfer(http, 'checked', user, id)).text).toBe('true');
+    expect(await transfer(http, 'guarded', user, id)).toMatchObject({ status: 200 });
+  });
+
   it('refuses the proof by an app that was removed, where it asks for the app of who has one', async () => {
     const { app, factorId } = await enrolApp(http, user);
     const id = await proofBy(http, user, { method: 'totp', code: app.code() });

@@ -2,10 +2,16 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 import { ProofReservation } from '../../lib/confirmation/use/proof-reservation.js';
-import { ConfirmationRecord, type MethodName, type MethodResponse } from '../../lib/index.js';
+import {
+  ConfirmationRecord,
+  FactorRecord,
+  type MethodName,
+  type MethodResponse,
+} from '../../lib/index.js';
 import { enrolApp, factorsOf, TestAuthenticator } from '../support/authenticator.js';
 import { rememberDevice } from '../support/devices.js';
-import { engines } from '../support/engines.js';
+import { engines, mysqlServers } from '../support/engines.js';
+import { interceptStatements } from '../support/intercept-statements.js';
 import { enrolPasskey, PASSKEY_METHODS } from '../support/passkeys.js';
 import { startApp, type TestApp } from '../support/test-app.js';
 
@@ -267,6 +273,20 @@ describe.each(engines)('Unused proofs of a factor that has ended, on %s', (engin
     });
   });
 
+  it('are expired, and not removed, when a purge has deleted the used code after the end of their use', async () => {
+    const { subject, proofBy } = await owner();
+    const id = await proofBy('recovery');
+    const { factorId } = await rowOf(id);
+    test.clock.advance(24 * 3_600);
+    // As the purge of the factors alone does it: that of the confirmations may run later.
+    await test.dataSource.getRepository(FactorRecord).delete({ id: factorId! });
+
+    expect((await test.confirmer.check(id))[0]?.status).toBe('expired');
+    expect(await test.confirmer.redeem(id, { subject })).toMatchObject({
+      reason: expect.stringContaining('not used in time'),
+    });
+  });
+
   it('outlive the end of a device that expires after it confirmed, also when a purge runs', async () => {
     const { subject, proofBy } = await owner();
     const device = (await factors().list({ subject })).find(({ expiresAt }) => expiresAt);
@@ -276,5 +296,32 @@ describe.each(engines)('Unused proofs of a factor that has ended, on %s', (engin
     await test.confirmer.purge();
 
     expect(await pays(id, subject)).toBe(true);
+  });
+});
+
+// Their UPDATE returns no row, which is read after it.
+describe.each(mysqlServers)('A proof that is reserved on %s', (engine) => {
+  it('is confirmed for its handler, also when the factor is removed before the row is read', async () => {
+    const test = await startApp({ engine, options: { methods: PASSKEY_METHODS, limits: {} } });
+    try {
+      const subject = 'owner';
+      const { token } = await rememberDevice(test, subject);
+      const { id } = await test.confirmer.makeConfirmation({ subject, methods: ['device'] });
+      await test.confirmer.confirm(id, { method: 'device', token });
+      const removed: unknown[] = [];
+      interceptStatements(test.dataSource, async (sql, run) => {
+        const answer = await run();
+        const isReserved = sql.startsWith('UPDATE') && sql.includes('confirming');
+        if (isReserved) removed.push(await factorsOf(test).forgetDevices({ subject }));
+        return answer;
+      });
+
+      const reserved = await test.confirmer.reserve(id, { subject });
+
+      expect(removed).toEqual([1]);
+      expect(reserved).toMatchObject({ state: { status: 'confirmed' } });
+    } finally {
+      await test.close();
+    }
   });
 });

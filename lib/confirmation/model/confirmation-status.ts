@@ -16,8 +16,9 @@ export function statusOf(row: ConfirmationRow, now: number): ConfirmationStatus 
   if (row.cancelledAt !== null) return 'cancelled';
   if (row.usedAt !== null) return 'used';
   if (row.confirmedAt !== null) {
-    if (row.isFactorGone === true) return 'cancelled';
+    // First: a purge deletes used codes and expired devices once no proof of theirs is left, which is no removal by the person.
     if ((row.useBefore ?? 0) <= now) return 'expired';
+    if (row.isFactorGone === true) return 'cancelled';
     return row.attempts >= row.maxAttempts + MAX_FAILED_CALLS ? 'locked' : 'confirmed';
   }
   if (row.expiresAt <= now) return 'expired';

@@ -105,7 +105,7 @@ export function explainRefusal(
     );
   }
   const status = statusOf(row, now);
-  if (row.isFactorGone === true && row.usedAt === null) {
+  if (status === 'cancelled' && row.cancelledAt === null) {
     return because(
       `was confirmed by "${row.confirmedBy}", which the person has removed or replaced since`,
     );

@@ -21,9 +21,12 @@ export function newReservationMark(): string {
   return ` r${drawBytes(MARK_BYTES).toString('base64url')}`;
 }
 
-/** A reserved row as it was before, for a handler that looks at the state of its proof. */
+/**
+ * A reserved row as it was before, for a handler that looks at the state of its proof. Its factor was there when it was reserved; where
+ * the row is read after that, a removal in between must not show the handler a cancelled proof that it may use.
+ */
 export function asUnreserved(row: ConfirmationRow): ConfirmationRow {
-  return Object.assign(row, { usedAt: null, useKey: null });
+  return Object.assign(row, { usedAt: null, useKey: null, isFactorGone: false });
 }
 
 /**

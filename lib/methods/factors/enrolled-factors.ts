@@ -25,10 +25,10 @@ export class EnrolledFactors implements EnrolledMethods {
   ): Promise<readonly MethodName[]> {
     const { store, options } = this;
     if (store === null) return [];
-    const known = await store.readActive(proof.subject, manager);
-    const usable = new Set<string>(
-      usableMethods(known.factors, options, proof.subject, deviceToken),
-    );
+    const known = await store.read(proof.subject, manager);
+    const active = store.activeOf(known.factors);
+    const usable = new Set<string>(usableMethods(active, options, proof.subject, deviceToken));
+    // Of all factors: a device that expires after it confirmed was not removed, and `use` takes its proof.
     if (isStillThere(proof, known)) usable.add(proof.confirmedBy ?? '');
     return [...options.methods.values()].map(({ name }) => name).filter((name) => usable.has(name));
   }

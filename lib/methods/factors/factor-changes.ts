@@ -133,8 +133,11 @@ export class FactorChanges {
     const gone = factors.filter((each) => (id === RECOVERY ? each.method === id : each.id === id));
     const [factor] = gone;
     if (factor === undefined) {
-      // All codes are used, and nothing is left to list. What they have confirmed ends all the same.
-      if (id === RECOVERY) yield* this.#removeRows(spentCodes);
+      // All codes are used, and nothing is left to list. What they have confirmed ends all the same, an enrolment too.
+      if (id === RECOVERY && spentCodes.length > 0) {
+        const pending = factors.filter((each) => each.activatedAt === null);
+        yield* this.#removeRows([...spentCodes, ...pending.map((each) => each.id)]);
+      }
       return [];
     }
     const isLast =

@@ -130,10 +130,16 @@ export class FactorStore implements FactorUpkeep {
   /** As `read`, with the factors that can confirm. */
   async readActive(subject: string, scope?: EntityManager | Deadline): Promise<SubjectFactors> {
     const known = await this.read(subject, scope);
+    return { ...known, factors: this.activeOf(known.factors) };
+  }
+
+  /** Those of the factors that can confirm now. */
+  activeOf(factors: readonly FactorRow[]): readonly FactorRow[] {
     const now = this.clock.now();
-    const isActive = ({ activatedAt, expiresAt }: FactorRow): boolean =>
-      activatedAt !== null && (expiresAt === null || expiresAt > now);
-    return { ...known, factors: known.factors.filter(isActive) };
+    return factors.filter(
+      ({ activatedAt, expiresAt }) =>
+        activatedAt !== null && (expiresAt === null || expiresAt > now),
+    );
   }
 
   /** The factors of a subject that can confirm. */

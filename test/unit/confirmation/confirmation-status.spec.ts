@@ -32,6 +32,17 @@ const TABLE: readonly (readonly [string, ConfirmationStatus, Partial<Confirmatio
   ['is confirmed, and its use ends now', 'expired', { ...confirmed, useBefore: NOW }],
   ['is confirmed, and its use has ended', 'expired', { ...confirmed, useBefore: NOW - 1 }],
   ['is confirmed without an end of its use', 'expired', { ...confirmed, useBefore: null }],
+  ['was confirmed by what is gone', 'cancelled', { ...confirmed, isFactorGone: true }],
+  [
+    'was confirmed by what is gone, and its use has ended',
+    'expired',
+    { ...confirmed, useBefore: NOW, isFactorGone: true },
+  ],
+  [
+    'is used, and was confirmed by what is gone',
+    'used',
+    { ...confirmed, usedAt: NOW, isFactorGone: true },
+  ],
   ['is used', 'used', { ...confirmed, usedAt: NOW }],
   ['is used, long ago', 'used', { ...confirmed, useBefore: 0, expiresAt: 0, usedAt: 1 }],
   ['is cancelled', 'cancelled', { cancelledAt: NOW }],

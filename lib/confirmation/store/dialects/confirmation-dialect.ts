@@ -30,6 +30,11 @@ export interface ConfirmationDialect {
   readonly returning: (table: ConfirmationTable) => string;
   /** Equality that distinguishes case, accents and trailing blanks; `list` is one or more placeholders. */
   readonly exactly: (column: string, list: string) => string;
+  /**
+   * The text of a column, for a comparison with a column of another table whose index and collation decide. Each of the two tables may
+   * have any character set and collation.
+   */
+  readonly asKey: (column: string) => string;
   /** A placeholder as epoch milliseconds. */
   readonly epochMs: (placeholder: string) => string;
   /** Whether a placeholder's value is NULL. */

@@ -6,6 +6,9 @@ export const mysqlDialect: ConfirmationDialect = {
   returning: () => '',
   // Converted first: in a latin1 column the same text has other bytes.
   exactly: (column, list) => `CAST(CONVERT(${column} USING utf8mb4) AS BINARY) IN (${list})`,
+  // The servers refuse to compare columns whose collations differ (errno 1267), and read a whole table by a column of another character
+  // set. What these functions return yields to the collation of a column, unlike CAST and CONVERT; it is an id, without a quote.
+  asKey: (column) => `JSON_UNQUOTE(JSON_QUOTE(${column}))`,
   epochMs: (placeholder) => placeholder,
   isAbsent: (placeholder) => `${placeholder} IS NULL`,
   // As bytes: a comparison of texts takes SMS for sms.

@@ -4,6 +4,7 @@ export const postgresDialect: ConfirmationDialect = {
   // Named columns: `RETURNING *` in a named statement breaks when a column is added.
   returning: ({ columns }) => `RETURNING ${columns}`,
   exactly: (column, list) => `${column} IN (${list})`,
+  asKey: (column) => column,
   // Without the cast PostgreSQL takes a parameter inside CASE for text.
   epochMs: (placeholder) => `CAST(${placeholder} AS bigint)`,
   // Without the cast PostgreSQL does not know the type of a parameter that may be NULL.

@@ -237,7 +237,7 @@ export function confirmationClauses({
           factors === null
             ? ''
             : `
-        AND ${hasItsFactor(names, factors)}`
+        AND ${hasItsFactor(engine, names, factors)}`
         }`);
   const hasAllowedSender = `(${isAbsent(':ways')} OR (${c.way} <> '' AND ${isAmong(c.way, ':ways')}))`;
   return {
@@ -270,22 +270,31 @@ export function confirmationClauses({
  * owner has removed the app. Asked in the statement that uses the proof: a removal that has committed before it ends the proof,
  * whatever the order in which the confirmation and the removal ran.
  *
+ * MySQL and MariaDB ask once the row is locked, by a lock on the factor that lasts until the transaction ends. PostgreSQL asks before it
+ * waits for the row, and not again when the transaction that held it is rolled back: a use that waits since before a removal pays
+ * then. `FOR KEY SHARE` would let the removal wait, but two calls that use one proof and then remove its factor deadlock by it.
+ *
  * A scalar subquery, which reads one row by the primary key: for an EXISTS in an OR PostgreSQL may read the whole table.
  */
-function hasItsFactor({ column: c }: ConfirmationTable, factors: FactorTable): string {
-  return `(${c.factorId} IS NULL OR ${itsFactor(c.factorId, factors)} IS NOT NULL)`;
+function hasItsFactor(
+  engine: Engine,
+  { column: c }: ConfirmationTable,
+  factors: FactorTable,
+): string {
+  return `(${c.factorId} IS NULL OR ${itsFactor(engine, c.factorId, factors)} IS NOT NULL)`;
 }
 
 /** The columns of a row that is read, and whether the factor that confirmed it is gone. */
-export function foundColumns({ names, factors }: StatementContext): string {
+export function foundColumns({ engine, names, factors }: StatementContext): string {
   if (factors === null) return names.columns;
   const { factorId } = names.column;
-  const isGone = `${factorId} IS NOT NULL AND ${itsFactor(factorId, factors)} IS NULL`;
+  const isGone = `${factorId} IS NOT NULL AND ${itsFactor(engine, factorId, factors)} IS NULL`;
   return `${names.columns}, CASE WHEN ${isGone} THEN 1 ELSE 0 END AS ${FACTOR_GONE}`;
 }
 
-function itsFactor(factorId: string, { table, id }: FactorTable): string {
-  return `(SELECT confirming.${id} FROM ${table} confirming WHERE confirming.${id} = ${factorId})`;
+function itsFactor(engine: Engine, factorId: string, { table, id }: FactorTable): string {
+  const key = DIALECTS[engine].asKey(factorId);
+  return `(SELECT confirming.${id} FROM ${table} confirming WHERE confirming.${id} = ${key})`;
 }
 
 /** Whether no message was recorded since the row was read, and no other row has taken its id. */
