@@ -6,10 +6,12 @@ import {
   callWith,
   complain,
   element,
+  inLowerCase,
   isSignedOut,
   onClick,
   onLeave,
   onSubmit,
+  RECOVERY_CODES_STAY,
   say,
   show,
   showAway,
@@ -91,8 +93,12 @@ function sessionItem({ id, device, createdAt, isCurrent }) {
 }
 
 onClick(byId('end-others'), async () => {
-  await call('DELETE', '/api/v1/sessions/others');
-  await showAccount('All other browsers are signed out.');
+  const { newer } = await call('DELETE', '/api/v1/sessions/others');
+  await showAccount(
+    newer === 0
+      ? 'All other browsers are signed out.'
+      : `Browsers that signed in before this one are signed out. Newer ones: ${newer}. Sign in again to end newer sessions.`,
+  );
 });
 
 // ---- Transfers ---------------------------------------------------------------------------------
@@ -108,7 +114,7 @@ const centsOf = (amount) => Number(amount.replace('.', ''));
 /** What is wrong with a transfer can be said before a code is sent for it. The server checks the amount again. */
 function flawOf({ payee, amount }) {
   const cents = centsOf(amount);
-  if (payee.toLowerCase() === account.email) return ['transfer-payee', 'That is your own address.'];
+  if (inLowerCase(payee) === account.email) return ['transfer-payee', 'That is your own address.'];
   if (cents === 0) return ['transfer-amount', 'Enter more than nothing.'];
   if (cents > centsOf(account.balance)) {
     return ['transfer-amount', `You have ${account.balance} EUR.`];
@@ -222,7 +228,9 @@ define('password', {
   },
   done: async () => {
     byId('password-form').reset();
-    await showAccount('Your password is changed. All other browsers are signed out.');
+    await showAccount(
+      `Your password is changed. All other browsers are signed out. ${RECOVERY_CODES_STAY}`,
+    );
   },
 });
 

@@ -8,6 +8,14 @@ const NOT_RESTORED = new Set(['code', 'away']);
 const VIEW = 'bank-view';
 const status = byId('status');
 
+/** As the server spells addresses: `toLowerCase()` would make the k of another mailbox out of the Kelvin sign. */
+export const inLowerCase = (address) =>
+  address.trim().replaceAll(/[A-Z]/g, (letter) => letter.toLowerCase());
+
+/** What is said after changes that look like the end of a thief's ways in, and leave this one. */
+export const RECOVERY_CODES_STAY =
+  'Recovery codes stay valid: if you did not make them, make new ones under Security.';
+
 /** What the refusals of nestjs-two-factor mean for people. docs/errors.md lists their stable names. */
 const WORDS = {
   'invalid-request': 'That cannot be right. Please check it.',

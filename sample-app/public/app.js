@@ -5,6 +5,7 @@ import {
   byId,
   call,
   callWith,
+  inLowerCase,
   isSignedOut,
   lastView,
   leave,
@@ -42,7 +43,7 @@ define('sign-up', {
 });
 
 onSubmit(byId('sign-up-form'), ({ email, password }) =>
-  begin('sign-up', { email: email.trim().toLowerCase() }, password),
+  begin('sign-up', { email: inLowerCase(email) }, password),
 );
 
 /** Two steps: the password, whose answer is a cookie that only allows to ask for a code, then the code. */
@@ -63,7 +64,7 @@ define('sign-in', {
 
 onSubmit(byId('sign-in-form'), async ({ email, password, way }) => {
   await call('POST', '/api/v1/sign-in', { email, password });
-  await begin('sign-in', { email: email.trim().toLowerCase(), way });
+  await begin('sign-in', { email: inLowerCase(email), way });
 });
 
 onClick(byId('security-back'), () => showAccount(''));

@@ -10,6 +10,7 @@ import {
   onClick,
   onLeave,
   onSubmit,
+  RECOVERY_CODES_STAY,
   say,
   show,
   showAway,
@@ -61,7 +62,9 @@ async function refreshSecurity() {
   byId('devices').replaceChildren(...devices.map((factor) => factorItem(factor, false)));
   byId('no-devices').hidden = devices.length > 0;
   byId('recovery-area').hidden = strong.length === 0;
-  byId('recovery-left').textContent = `Codes left: ${recovery?.left ?? 0}`;
+  byId('recovery-left').textContent = recovery
+    ? `Codes left: ${recovery.left}, made on ${new Date(recovery.createdAt).toLocaleString()}. If you did not make them, make new ones.`
+    : 'Codes left: 0';
   byId('passkey-form').hidden = !canUsePasskeys();
   byId('passkey-elsewhere').hidden = canUsePasskeys() || passkeyOrigin() === null;
 }
@@ -219,7 +222,9 @@ onSubmit(byId('app-code-form'), async ({ code }) => {
   }
   const { recoveryCodes } = valueOf(activated);
   forgetSecret();
-  await showActivated(recoveryCodes, 'Your authenticator app is added.');
+  const added = 'Your authenticator app is added.';
+  // Without new codes it has taken the place of another one, whose recovery codes are as they were.
+  await showActivated(recoveryCodes, recoveryCodes ? added : `${added} ${RECOVERY_CODES_STAY}`);
 });
 
 onClick(byId('app-cancel'), async () => {

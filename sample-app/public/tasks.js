@@ -25,7 +25,7 @@ const tasks = new Map();
  * also kept after an answer that leaves open whether the server has acted: a proof is used once, so that a repeat with the same proof
  * is safe, and one with a new proof would pay twice.
  */
-const CAN_BE_REPEATED = new Set(['wrong-password', 'too-many-failures']);
+const CAN_BE_REPEATED = new Set(['wrong-password', 'too-many-failures', 'too-many-passwords']);
 /** No call still holds a proof this long after its code was typed, because a proof can be used for five minutes. */
 const LONGEST_USE_MS = 10 * 60_000;
 

@@ -18,6 +18,7 @@ import { SessionsModule } from './sessions/sessions.module.js';
 import { SettingsModule, type Settings } from './settings.js';
 import { SignInModule } from './sign-in/sign-in.module.js';
 import { TransfersModule } from './transfers/transfers.module.js';
+import { CodeCountInterceptor } from './two-factor/code-count.interceptor.js';
 import { TwoFactorOptionsService } from './two-factor/two-factor-options.service.js';
 
 @Module({
@@ -35,7 +36,6 @@ export class AppModule {
   static register(settings: Settings): DynamicModule {
     const { redisUrl, hasInbox } = settings;
     const mail = MailModule.register(settings);
-    const notices = NoticesModule.register(mail);
     return {
       module: AppModule,
       imports: [
@@ -45,14 +45,14 @@ export class AppModule {
         TwoFactorModule.forRootAsync({
           imports: [SessionsModule, mail],
           useClass: TwoFactorOptionsService,
-          controller: { path: 'api/v1/auth/2factor' },
+          controller: { path: 'api/v1/auth/2factor', interceptors: [CodeCountInterceptor] },
         }),
         ...(redisUrl === undefined ? [] : [SharedWorkersModule.register(redisUrl, hasInbox)]),
         ...(settings.isDevelopment ? [DeliveriesModule.register(settings)] : []),
         SessionsModule,
-        notices,
-        AccountsModule.register(notices),
-        SignInModule.register(notices),
+        NoticesModule.register(mail),
+        AccountsModule,
+        SignInModule,
         TransfersModule,
       ],
     };

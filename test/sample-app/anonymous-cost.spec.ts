@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 
 import { FailureLimitService } from '../../sample-app/src/passwords/failure-limit.service.js';
+import { PartyRate, TooOftenError } from '../../sample-app/src/passwords/party-rate.js';
 import { PasswordHash } from '../../sample-app/src/passwords/password-hash.js';
 import { PasswordService } from '../../sample-app/src/passwords/password.service.js';
 import { QueueFullError, WorkQueue } from '../../sample-app/src/passwords/work-queue.js';
@@ -136,6 +137,49 @@ describe('Three hundred anonymous sign-ins at once', () => {
     expect(answers).toEqual([]);
     gate.release();
     await all;
+  });
+});
+
+describe('A client with an account of its own', () => {
+  it('begins sixty computations in ten minutes by right passwords, and then takes no place from others', async () => {
+    const [own, other] = ['203.0.113.5', '203.0.113.6'].map(
+      (address) =>
+        new Customer(bank.url, 'eve@bank.example', PASSWORD, { 'x-forwarded-for': address }),
+    );
+    await other!.signUp();
+    const derived = vi.spyOn(bank.app.get(PasswordHash, { strict: false }), 'derive');
+    derived.mockClear();
+    for (let index = 0; index < 60; index += 1) expectStatus(await own!.givePassword(), 204);
+    expect(derived).toHaveBeenCalledTimes(60);
+
+    const counted = vi.spyOn(bank.app.get(FailureLimitService, { strict: false }), 'guard');
+    const refused = await own!.givePassword();
+
+    expect(refused).toMatchObject({ status: 429, body: { error: 'too-many-passwords' } });
+    expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(300);
+    // Neither a computation, nor a statement, during which it would hold a place.
+    expect(derived).toHaveBeenCalledTimes(60);
+    expect(counted).not.toHaveBeenCalled();
+    expectStatus(await other!.givePassword(), 204);
+  });
+});
+
+describe('The rate of a party', () => {
+  it('begins anew when its period is over, and never before', () => {
+    const clock = vi.spyOn(Date, 'now').mockReturnValue(0);
+    const rate = new PartyRate({ max: 2, perSeconds: 600 });
+    rate.count('a');
+    clock.mockReturnValue(599_000);
+    rate.count('a');
+    rate.count('b');
+    expect(() => rate.count('a')).toThrow(TooOftenError);
+    clock.mockReturnValue(600_000);
+    rate.count('a');
+    rate.count('a');
+    expect(() => rate.count('a')).toThrow(TooOftenError);
+    // The period of b began later.
+    rate.count('b');
+    expect(() => rate.count('b')).toThrow(TooOftenError);
   });
 });
 

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 import { startBank, type Bank } from '../support/bank.js';
 import {
+  codeIn,
   codes,
   Customer,
   expectStatus,
@@ -9,6 +10,7 @@ import {
   TEN_FIFTY,
   TWO_FACTOR,
   type Answer,
+  type InboxMessage,
 } from '../support/customer.js';
 import { servers } from '../support/engines.js';
 
@@ -140,6 +142,34 @@ describe.each(['sqljs', ...servers] as const)('The bank on %s', (engine) => {
     expect(await tom.call('POST', '/api/v1/accounts', again)).toMatchObject({ status: 409 });
   });
 
+  it.each([
+    ['the Kelvin sign', '\u212Aate', 'kate'],
+    ['a long s', '\u017Fam', 'sam'],
+    ['full-width letters', '\uFF41\uFF4E\uFF4E\uFF41', 'anna'],
+  ])(
+    'opens no account by the mailbox of another person that is spelt with %s',
+    async (_, local, other) => {
+      const thief = new Customer(bank.url, `${local}@bank.example`);
+      const asked = { purpose: 'sign-up', way: 'email', token: thief.email };
+      const id = String((await thief.request(asked)).body['id']);
+      const inbox = (await thief.call('GET', '/inbox/messages')).body as unknown as InboxMessage[];
+      const mail = inbox.find(
+        ({ to }) => to.normalize('NFKC').toLowerCase() === `${other}@bank.example`,
+      );
+      // What a thief would do with a code that arrives there.
+      if (mail !== undefined) {
+        await thief.call('POST', `${TWO_FACTOR}/confirm`, { id, code: codeIn(mail.text) });
+      }
+
+      const account = { email: `${other}@bank.example`, password: PASSWORD, confirmationId: id };
+      expect(await thief.call('POST', '/api/v1/accounts', account)).toMatchObject({ status: 403 });
+      const own = { ...account, email: thief.email };
+      expect(await thief.call('POST', '/api/v1/accounts', own)).toMatchObject({ status: 400 });
+      expect(await thief.givePassword()).toMatchObject({ status: 400 });
+      expect(mail).toBeUndefined();
+    },
+  );
+
   it('changes the phone number to the proved one alone', async () => {
     const [own, other] = ['+4915112345678', '+4915187654321'];
     const { agreed, held } = await ann.provePhone(own);
@@ -194,31 +224,35 @@ describe.each(['sqljs', ...servers] as const)('The bank on %s', (engine) => {
   });
 
   it('lists the sessions of a customer and ends one, or all others', async () => {
-    const first = await signedIn('uma');
-    const second = await new Customer(bank.url, first.email).signIn();
-    const third = await new Customer(bank.url, first.email, PASSWORD, {
+    const first = await new Customer(bank.url, 'uma@bank.example', PASSWORD, {
       'user-agent': `Phone ${'x'.repeat(200)}`,
-    }).signIn();
+    }).signUp();
+    await first.signIn();
+    const second = await new Customer(bank.url, first.email).signIn();
+    const third = await new Customer(bank.url, first.email).signIn();
     const list = async () =>
-      (await first.call('GET', '/api/v1/sessions')).body as unknown as {
+      (await third.call('GET', '/api/v1/sessions')).body as unknown as {
         id: string;
         device: string;
         isCurrent: boolean;
       }[];
 
     const sessions = await list();
-    expect(sessions.map(({ isCurrent }) => isCurrent)).toEqual([false, false, true]);
+    expect(sessions.map(({ isCurrent }) => isCurrent)).toEqual([true, false, false]);
     const phone = sessions.find(({ device }) => device.startsWith('Phone'))!;
     expect(phone.device).toHaveLength(120);
 
     const path = `/api/v1/sessions/${phone.id}`;
     expect(await ann.call('DELETE', path)).toMatchObject({ status: 404 });
-    expect(await third.isSignedIn()).toBe(true);
-    expect(await first.call('DELETE', path)).toMatchObject({ status: 204 });
-    expect(await third.isSignedIn()).toBe(false);
+    expect(await first.isSignedIn()).toBe(true);
+    expect(await third.call('DELETE', path)).toMatchObject({ status: 204 });
+    expect(await first.isSignedIn()).toBe(false);
     expect(await second.isSignedIn()).toBe(true);
 
-    expect(await first.call('DELETE', '/api/v1/sessions/others')).toMatchObject({ status: 204 });
+    expect(await third.call('DELETE', '/api/v1/sessions/others')).toMatchObject({
+      status: 200,
+      body: { newer: 0 },
+    });
     expect(await second.isSignedIn()).toBe(false);
     expect(await list()).toHaveLength(1);
     expect(await ann.isSignedIn()).toBe(true);

@@ -40,6 +40,7 @@ describe.each(['sqljs', ...servers] as const)('The owner of an account on %s', (
     expect(text).toMatch(/\d\d:\d\d UTC/);
     expect(text).toContain('call the number on the back of your bank card');
     expect(text).toContain('All other browsers were signed out.');
+    expect(text).toContain('remove what you do not know and make new recovery codes');
     // No link to imitate, and no contact to collect.
     expect(text).not.toMatch(/https?:|bank\.example/);
     expect(text).not.toContain(FIRST);

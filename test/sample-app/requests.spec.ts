@@ -194,6 +194,8 @@ describe('A body', () => {
       { payee: 'https://evil.example' },
       { payee: '\ud800' },
       { payee: 'nul\0@bank.example' },
+      { payee: '"Call +49 900 1234 now"@bank.example' },
+      { payee: '"a\nb"@bank.example' },
       { note: 'Call +49 900 1234 now' },
     ]) {
       const details = { ...TEN_FIFTY, ...wrong };

@@ -89,7 +89,10 @@ describe('The security of an account', () => {
     expect(recoveryCodes).toHaveLength(10);
     await mail(ann, 'It adds an authenticator app to your account. Enter it only');
     const notice = await mail(ann, 'An authenticator app was added');
+    expect(notice).toContain('New recovery codes were made');
     expect(notice).toContain('call the number on the back of your bank card');
+    expect(notice).toContain('change your password');
+    expect(notice).toContain('remove what you do not know and make new recovery codes');
     expect(notice).not.toContain('browsers were signed out');
     expect(await factors(ann)).toMatchObject([
       { method: 'totp', label: 'My device' },

@@ -1,4 +1,4 @@
-import { Module, type DynamicModule } from '@nestjs/common';
+import { Module } from '@nestjs/common';
 import { TypeOrmModule } from '@nestjs/typeorm';
 
 import { PasswordsModule } from '../passwords/passwords.module.js';
@@ -8,15 +8,9 @@ import { ChangesService } from './changes.service.js';
 import { SignUpService } from './sign-up.service.js';
 import { User } from './user.entity.js';
 
-@Module({})
-export class AccountsModule {
-  /** @param notices the module that tells customers of changes. */
-  static register(notices: DynamicModule): DynamicModule {
-    return {
-      module: AccountsModule,
-      imports: [TypeOrmModule.forFeature([User]), SessionsModule, PasswordsModule, notices],
-      controllers: [AccountsController],
-      providers: [SignUpService, ChangesService],
-    };
-  }
-}
+@Module({
+  imports: [TypeOrmModule.forFeature([User]), SessionsModule, PasswordsModule],
+  controllers: [AccountsController],
+  providers: [SignUpService, ChangesService],
+})
+export class AccountsModule {}

@@ -6,13 +6,19 @@ import { twoFactorMigrations } from 'nestjs-two-factor';
 import type { Settings } from '../settings.js';
 import { CreateBank1764000000000 } from './1764000000000-create-bank.js';
 import { WatchFactors1764100000000 } from './1764100000000-watch-factors.js';
+import { CountCodes1764200000000 } from './1764200000000-count-codes.js';
 import { SqliteFile } from './sqlite-file.js';
 
 /** PostgreSQL or MariaDB when there is a `DATABASE_URL`, else a file. */
 export function dataSourceOptions({ databaseUrl, dataFolder }: Settings): TypeOrmModuleOptions {
   const shared = {
     autoLoadEntities: true,
-    migrations: [...twoFactorMigrations, CreateBank1764000000000, WatchFactors1764100000000],
+    migrations: [
+      ...twoFactorMigrations,
+      CreateBank1764000000000,
+      WatchFactors1764100000000,
+      CountCodes1764200000000,
+    ],
     migrationsRun: true,
     retryAttempts: 3,
   };

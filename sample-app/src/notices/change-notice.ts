@@ -2,6 +2,7 @@
 export type Change =
   | { readonly what: 'phone'; readonly from: string | null; readonly to: string }
   | { readonly what: 'password' }
+  | { readonly what: 'sessions' }
   | {
       readonly what: 'factors';
       /** Sentences without their time: `A passkey was added`. */
@@ -21,14 +22,20 @@ export function changeMail(change: Change, at: Date): NoticeText {
   const [subject, sentence] = sentenceOf(change);
   const lines = [
     `${sentence} at ${at.toISOString().slice(0, 16).replace('T', ' ')} UTC.`,
-    ...(change.what === 'factors' ? [] : ['All other browsers were signed out.']),
+    ...(endsSessions(change) ? ['All other browsers were signed out.'] : []),
     '',
     'If that was you, there is nothing to do.',
     'If it was not you, call the number on the back of your bank card now.',
     'Then sign in, change your password, and look at the list of signed-in browsers.',
+    'Under Security, remove what you do not know and make new recovery codes: a new password leaves those of a thief valid.',
     'Do not answer this mail, and give no code to anyone who calls you.',
   ];
   return { subject, text: `${lines.join('\n')}\n` };
+}
+
+/** Whether the change itself has ended all other sessions. */
+function endsSessions({ what }: Change): boolean {
+  return what === 'password' || what === 'phone';
 }
 
 /** The text message to the number that was replaced: a thief who changed it does not hold that phone. */
@@ -42,6 +49,9 @@ export function oldNumberMessage(): string {
 function sentenceOf(change: Change): [subject: string, sentence: string] {
   if (change.what === 'password') {
     return ['Your Sample Bank password was changed', 'Your password was changed'];
+  }
+  if (change.what === 'sessions') {
+    return ['Browsers were signed out of Sample Bank', 'Browsers were signed out of your account'];
   }
   if (change.what === 'factors') {
     return ['The security of your Sample Bank account was changed', change.changes.join('. ')];

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 
 import { Refusal } from '../http/problem.js';
+import { PartyRate, TooOftenError } from './party-rate.js';
 import { PasswordHash } from './password-hash.js';
 import { QueueFullError, WorkQueue } from './work-queue.js';
 
@@ -17,12 +18,19 @@ export type Party =
 const STRANGERS = { atOnce: 2, waiting: 16, perParty: 4 };
 const CUSTOMERS = { atOnce: 1, waiting: 8, perParty: 2 };
 
+/**
+ * How many computations one party begins in ten minutes. Right passwords are no failures, so that the limits of failures never stop an
+ * attacker who has an account: from five addresses it could fill all places for strangers for as long as it likes.
+ */
+const STRANGERS_RATE = { max: 60, perSeconds: 600 };
+const CUSTOMERS_RATE = { max: 30, perSeconds: 600 };
+
 const RETRY_AFTER_SECONDS = 5;
 
 @Injectable()
 export class PasswordService {
-  readonly #strangers = new WorkQueue(STRANGERS);
-  readonly #customers = new WorkQueue(CUSTOMERS);
+  readonly #strangers = new WorkQueue(STRANGERS, new PartyRate(STRANGERS_RATE));
+  readonly #customers = new WorkQueue(CUSTOMERS, new PartyRate(CUSTOMERS_RATE));
 
   constructor(private readonly hash: PasswordHash) {}
 
@@ -30,7 +38,7 @@ export class PasswordService {
    * Runs work with passwords once it is its turn. The arithmetic is only handed out here, so that no route computes a
    * password outside the queue.
    *
-   * @throws Refusal 503 when too much work waits already; `work` was not started then.
+   * @throws Refusal 503 when too much work waits already, and 429 when the party has begun too much; `work` was not started then.
    */
   async enqueue<T>(party: Party, work: (hash: PasswordHash) => Promise<T>): Promise<T> {
     try {
@@ -38,6 +46,11 @@ export class PasswordService {
         ? await this.#strangers.run(party.address, () => work(this.hash))
         : await this.#customers.run(party.id, () => work(this.hash));
     } catch (error) {
+      if (error instanceof TooOftenError) {
+        throw new Refusal(429, 'too-many-passwords', 'There were too many passwords.', {
+          retryAfter: error.retryAfterSeconds,
+        });
+      }
       if (!(error instanceof QueueFullError)) throw error;
       throw new Refusal(503, 'busy', 'The bank is busy. Please try again in a moment.', {
         retryAfter: RETRY_AFTER_SECONDS,

@@ -1,3 +1,5 @@
+import type { PartyRate } from './party-rate.js';
+
 /** The queue refused the work: as much is running and waiting as it allows. */
 export class QueueFullError extends Error {}
 
@@ -20,14 +22,19 @@ export class WorkQueue {
   readonly #waiting: (() => void)[] = [];
   readonly #parties = new Map<string, number>();
 
-  constructor(private readonly bounds: QueueBounds) {}
+  constructor(
+    private readonly bounds: QueueBounds,
+    /** How much one party begins within a period. */
+    private readonly rate?: PartyRate,
+  ) {}
 
-  /** @throws QueueFullError when it is full; `work` was not started then. */
+  /** @throws QueueFullError when it is full, and TooOftenError; `work` was not started then, and takes no place. */
   async run<T>(party: string, work: () => Promise<T>): Promise<T> {
     const { atOnce, waiting, perParty } = this.bounds;
     const ofParty = this.#parties.get(party) ?? 0;
     const isFull = this.#running >= atOnce && this.#waiting.length >= waiting;
     if (isFull || ofParty >= perParty) throw new QueueFullError('The queue is full.');
+    this.rate?.count(party);
     this.#parties.set(party, ofParty + 1);
     if (this.#running < atOnce) this.#running += 1;
     else await new Promise<void>((resolve) => this.#waiting.push(resolve));

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { InjectRepository } from '@nestjs/typeorm';
-import { MoreThan, Repository, type EntityManager } from 'typeorm';
+import { LessThanOrEqual, MoreThan, Repository, type EntityManager } from 'typeorm';
 
 import type { User } from '../accounts/user.entity.js';
 import type { HttpRequest, HttpResponse } from '../http/http.js';
@@ -46,6 +46,13 @@ export class FirstStepService {
     if (tokenHash === undefined) return false;
     const { affected } = await manager.delete(FirstStep, { tokenHash });
     return affected === 1;
+  }
+
+  /** Ends the first steps of a user that were taken until a time, in epoch milliseconds. @returns how many later ones stay. */
+  async endUntil(time: number, userId: string, manager: EntityManager): Promise<number> {
+    const expiresAt = LessThanOrEqual(time + SECONDS * 1_000);
+    await manager.delete(FirstStep, { userId, expiresAt });
+    return manager.countBy(FirstStep, { userId, expiresAt: MoreThan(Date.now()) });
   }
 
   setCookie(response: HttpResponse, token: string): void {

@@ -31,6 +31,10 @@ export class Session {
   @Column({ name: 'last_used_at', type: 'bigint', transformer: bigInteger })
   lastUsedAt!: number;
 
+  /** Codes that were asked for in this session. */
+  @Column({ type: 'int' })
+  codes!: number;
+
   /** The latest end, however often it is used. */
   @Column({ name: 'expires_at', type: 'bigint', transformer: bigInteger })
   expiresAt!: number;

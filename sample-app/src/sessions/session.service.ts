@@ -2,15 +2,25 @@ import { randomUUID } from 'node:crypto';
 
 import { Injectable } from '@nestjs/common';
 import { InjectRepository } from '@nestjs/typeorm';
-import { MoreThan, Not, Repository, type EntityManager } from 'typeorm';
+import {
+  LessThan,
+  LessThanOrEqual,
+  MoreThan,
+  Not,
+  Repository,
+  type EntityManager,
+  type FindOptionsWhere,
+} from 'typeorm';
 
 import { holdUser } from '../accounts/hold-user.js';
 import type { User } from '../accounts/user.entity.js';
 import type { HttpRequest, HttpResponse } from '../http/http.js';
 import { onceForRequest } from '../http/once-for-request.js';
 import { Refusal } from '../http/problem.js';
+import { NoticeService } from '../notices/notice.service.js';
 import { InjectSettings, type Settings } from '../settings.js';
 import { FirstStep } from './first-step.entity.js';
+import { FirstStepService } from './first-step.service.js';
 import { drawToken, TokenCookie } from './cookie.js';
 import { deviceOf } from './device-name.js';
 import { Session } from './session.entity.js';
@@ -20,6 +30,8 @@ const IDLE_MS = 30 * 60_000;
 const ABSOLUTE_SECONDS = 8 * 3_600;
 /** The last use is written once a minute at most, so that reading a page does not write to the database. */
 const TOUCH_EVERY_MS = 60_000;
+/** Half of the messages that nestjs-two-factor sends to a customer's mailbox or phone in a day. */
+const CODES = 10;
 
 export function signInRequired(): Refusal {
   return new Refusal(401, 'sign-in-required', 'Please sign in.');
@@ -34,6 +46,8 @@ export class SessionService {
 
   constructor(
     @InjectRepository(Session) private readonly sessions: Repository<Session>,
+    private readonly firstSteps: FirstStepService,
+    private readonly notices: NoticeService,
     @InjectSettings() settings: Settings,
   ) {
     this.#cookie = new TokenCookie('session', ABSOLUTE_SECONDS, settings.isDevelopment);
@@ -61,6 +75,7 @@ export class SessionService {
       device: deviceOf(request),
       createdAt: now,
       lastUsedAt: now,
+      codes: 0,
       expiresAt: now + ABSOLUTE_SECONDS * 1_000,
     });
     return token;
@@ -86,38 +101,82 @@ export class SessionService {
 
   /** The sessions of a user that are still alive, the newest first. */
   list(user: User): Promise<Session[]> {
-    const now = Date.now();
     return this.sessions.find({
-      where: { userId: user.id, expiresAt: MoreThan(now), lastUsedAt: MoreThan(now - IDLE_MS) },
+      where: { userId: user.id, ...alive() },
       order: { createdAt: 'DESC' },
       take: 50,
     });
   }
 
   /**
-   * Ends one session of the user of a session.
+   * Ends one session of the user of a session, and mails the owner, unless it is the session that asks.
    *
    * @returns whether there was one.
    * @throws Refusal 401 when the session that asks was ended meanwhile.
+   * @throws Refusal 409 for a session that was begun later, for the reason of `endOthers`.
    */
   async end(asking: Session, id: string): Promise<boolean> {
-    return this.sessions.manager.transaction(async (manager) => {
+    const { user, userId } = asking;
+    const isEnded = await this.sessions.manager.transaction(async (manager) => {
       await this.#hold(asking, manager);
-      const { affected } = await manager.delete(Session, { id, userId: asking.userId });
+      const { affected } = await manager.delete(Session, { id, ...beganUntil(asking) });
+      if (affected !== 1 && (await manager.existsBy(Session, { id, userId }))) {
+        throw new Refusal(
+          409,
+          'newer-session',
+          'That browser signed in later than this one. Sign in again to end newer sessions.',
+        );
+      }
+      if (affected === 1 && id !== asking.id) {
+        await this.notices.add(user, { what: 'sessions' }, manager);
+      }
       return affected === 1;
     });
+    this.notices.sendSoon();
+    return isEnded;
   }
 
   /**
-   * Ends all sessions of a user but the one that asks.
+   * Ends the other sessions and half-finished sign-ins of a user that were begun until the session that asks was, and mails the owner.
+   * Later ones stay: a thief with a stolen cookie could otherwise end each new session of the owner as soon as it begins, and the owner
+   * would never get far enough to end the thief's.
    *
+   * @returns how many later ones stay.
    * @throws Refusal 401 when the session that asks was ended meanwhile.
    */
-  async endOthers(asking: Session): Promise<void> {
-    await this.sessions.manager.transaction(async (manager) => {
+  async endOthers(asking: Session): Promise<number> {
+    const { id, user, userId, createdAt } = asking;
+    const newer = await this.sessions.manager.transaction(async (manager) => {
       await this.#hold(asking, manager);
-      await manager.delete(Session, { userId: asking.userId, id: Not(asking.id) });
+      const others = { ...beganUntil(asking), id: Not(id) };
+      // Sessions that have expired are deleted too, and are no news.
+      const isNews = await manager.existsBy(Session, { ...others, ...alive() });
+      await manager.delete(Session, others);
+      if (isNews) await this.notices.add(user, { what: 'sessions' }, manager);
+      const laterSteps = await this.firstSteps.endUntil(createdAt, userId, manager);
+      return laterSteps + (await manager.countBy(Session, { userId, id: Not(id), ...alive() }));
     });
+    this.notices.sendSoon();
+    return newer;
+  }
+
+  /**
+   * Counts a code that a session asks for. All codes to a mailbox or a phone share one number of messages a day, those of sign-ins too:
+   * without this count a thief with a stolen cookie could use them up, and the owner could not sign in to end the thief's session.
+   *
+   * @throws Refusal 429 when the session has asked for as many as it may.
+   */
+  async countCode({ id }: Session): Promise<void> {
+    // Checks and counts in one statement: of parallel requests no more get through.
+    const { affected } = await this.sessions.increment({ id, codes: LessThan(CODES) }, 'codes', 1);
+    if (affected === 1) return;
+    const title = `Since you signed in, ${CODES} codes were asked for. Sign in again for more.`;
+    throw new Refusal(429, 'too-many-codes', title);
+  }
+
+  /** Takes back a code that was not sent. */
+  async uncountCode({ id }: Session): Promise<void> {
+    await this.sessions.decrement({ id, codes: MoreThan(0) }, 'codes', 1);
   }
 
   /** Ends the session of a request. */
@@ -144,14 +203,25 @@ export class SessionService {
 
   async #find(tokenHash: string | undefined): Promise<Session | null> {
     if (tokenHash === undefined) return null;
-    const now = Date.now();
     const session = await this.sessions.findOne({
-      where: { tokenHash, expiresAt: MoreThan(now), lastUsedAt: MoreThan(now - IDLE_MS) },
+      where: { tokenHash, ...alive() },
       relations: { user: true },
     });
+    const now = Date.now();
     if (session !== null && session.lastUsedAt < now - TOUCH_EVERY_MS) {
       await this.sessions.update({ tokenHash }, { lastUsedAt: now });
     }
     return session;
   }
+}
+
+/** The sessions that have not expired. */
+function alive(): FindOptionsWhere<Session> {
+  const now = Date.now();
+  return { expiresAt: MoreThan(now), lastUsedAt: MoreThan(now - IDLE_MS) };
+}
+
+/** The sessions of the same user that were not begun after this one. */
+function beganUntil({ userId, createdAt }: Session): FindOptionsWhere<Session> {
+  return { userId, createdAt: LessThanOrEqual(createdAt) };
 }

@@ -17,7 +17,7 @@ import { CurrentSession } from './current.decorators.js';
 import { Session } from './session.entity.js';
 import { SessionGuard } from './session.guard.js';
 import { SessionService } from './session.service.js';
-import { SessionAnswer } from './sessions.dto.js';
+import { EndedAnswer, SessionAnswer } from './sessions.dto.js';
 
 /** A customer sees where the account is signed in, and ends what looks strange. */
 @ApiTags('sessions')
@@ -50,12 +50,13 @@ export class SessionsController {
     await this.sessions.close(request, response);
   }
 
+  /** A session that was begun later than this one stays. */
   @Delete('others')
-  @HttpCode(204)
   @UseGuards(SessionGuard)
   @ApiCookieAuth()
-  async endOthers(@CurrentSession() current: Session): Promise<void> {
-    await this.sessions.endOthers(current);
+  @ApiOkResponse({ type: EndedAnswer })
+  async endOthers(@CurrentSession() current: Session): Promise<EndedAnswer> {
+    return { newer: await this.sessions.endOthers(current) };
   }
 
   @Delete(':id')

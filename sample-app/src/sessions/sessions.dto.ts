@@ -16,3 +16,10 @@ export class SessionAnswer {
   @ApiProperty({ description: 'Whether it is the session of this request.' })
   isCurrent!: boolean;
 }
+
+export class EndedAnswer {
+  @ApiProperty({
+    description: 'Sessions and sign-ins that began later than this session, and stay.',
+  })
+  newer!: number;
+}

@@ -14,6 +14,8 @@ export class TransferDetails {
   @ApiProperty({ example: 'bob@bank.example', maxLength: MAX_EMAIL })
   @IsEmail()
   @IsAscii()
+  // IsEmail takes a sentence in quotes before the @, which would stand in the message.
+  @Matches(/^[^\s"]+$/, { message: 'payee must be an email without blanks and quotes' })
   @MaxLength(MAX_EMAIL)
   payee!: string;
 }

@@ -5,6 +5,7 @@ import { InjectDataSource } from '@nestjs/typeorm';
 import type { ConfirmationProof } from 'nestjs-two-factor';
 import { DataSource, MoreThanOrEqual, type EntityManager, type FindOptionsWhere } from 'typeorm';
 
+import { inLowerCase } from '../accounts/email.dto.js';
 import { User } from '../accounts/user.entity.js';
 import { Refusal } from '../http/problem.js';
 import { fromCents, toCents } from './money.js';
@@ -21,7 +22,7 @@ export class TransfersService {
   async transfer(payer: User, body: TransferDetails, proof: ConfirmationProof): Promise<void> {
     const amountCents = toCents(body.amount);
     const payee = await this.dataSource.manager.findOneBy(User, {
-      email: body.payee.toLowerCase(),
+      email: inLowerCase(body.payee),
     });
     if (payee === null) throw noSuchPayee();
     if (payee.id === payer.id) {

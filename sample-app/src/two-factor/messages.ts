@@ -1,9 +1,12 @@
-import type { ConfirmationState, Delivery } from 'nestjs-two-factor';
+import { isAscii } from 'class-validator';
+import { TwoFactorRecipientError, type ConfirmationState, type Delivery } from 'nestjs-two-factor';
 import type { EmailMessage } from 'nestjs-two-factor/backends/email';
 
 /**
  * What a code approves, in one sentence, so that no customer approves something else by it. Only details that the
- * application has checked are printed, and only for the purposes that declare them: no message carries a stranger's text.
+ * application has checked are printed, and only for the purposes that declare them. A stranger's text is in no message. A signed-in
+ * customer, or a thief of a session, chooses the number and the payee in messages to the customer: at most 70 characters of an address
+ * without blanks.
  */
 export function purposeOf({ purpose, details }: ConfirmationState): string {
   const { amount, payee, phone, change, method } = (details ?? {}) as Readonly<
@@ -47,8 +50,14 @@ function factorChangeOf(change: string | undefined, method: string | undefined):
   }
 }
 
-/** The mail that brings a code. The code is not in the subject, which lock screens show. */
-export function composeCodeMail({ code, state, expiresInSeconds }: Delivery): EmailMessage {
+/**
+ * The mail that brings a code. The code is not in the subject, which lock screens show.
+ *
+ * @throws TwoFactorRecipientError for an address beyond ASCII, which no customer has. `state.token` spells the mailbox of the full-width
+ * letters ａｎｎ as ann, so that a code which that mailbox got would prove the one of Ann.
+ */
+export function composeCodeMail({ token, code, state, expiresInSeconds }: Delivery): EmailMessage {
+  if (!isAscii(token)) throw new TwoFactorRecipientError('The token has letters beyond ASCII.');
   const minutes = Math.max(1, Math.round(expiresInSeconds / 60));
   const lines = [
     `Your code is ${code}`,

@@ -1,0 +1,139 @@
+// A thief with a copy of the session cookie wants to keep the owner out, who signs in with the password and a sent code.
+import { FactorService } from 'nestjs-two-factor';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+
+import { User } from '../../sample-app/src/accounts/user.entity.js';
+import { startBank, type Bank } from '../support/bank.js';
+import {
+  Customer,
+  expectStatus,
+  TEN_FIFTY,
+  TWO_FACTOR,
+  untilAllDelivered,
+  type Answer,
+} from '../support/customer.js';
+import { servers } from '../support/engines.js';
+
+const OTHERS = '/api/v1/sessions/others';
+const CODE = { purpose: 'change-password', way: 'email' };
+const SIGNED_OUT = 'Browsers were signed out of your account at';
+
+describe.each(['sqljs', ...servers] as const)('The owner of a stolen session on %s', (engine) => {
+  let bank: Bank;
+
+  beforeAll(async () => {
+    bank = await startBank({ engine });
+  });
+
+  afterAll(() => bank?.close());
+
+  const signedIn = async (name: string): Promise<Customer> =>
+    (await new Customer(bank.url, `${name}@bank.example`).signUp()).signIn();
+
+  const again = ({ url, email }: Customer): Customer => new Customer(url, email);
+
+  const mails = async (owner: Customer): Promise<number> =>
+    (await owner.messages(owner.email)).filter(({ text }) => text.includes(SIGNED_OUT)).length;
+
+  it('signs in and ends the session of a thief who ends all others at each step', async () => {
+    const ann = await signedIn('ann');
+    const thief = ann.stolen();
+    const owner = again(ann);
+
+    expectStatus(await owner.givePassword(), 204);
+    expect(await thief.call('DELETE', OTHERS)).toMatchObject({ status: 200, body: { newer: 1 } });
+    const id = await owner.prove({ purpose: 'login', way: 'email' }, owner.email);
+    expectStatus(await owner.with('POST', '/api/v1/sessions', {}, id), 204);
+    expect(await thief.call('DELETE', OTHERS)).toMatchObject({ status: 200, body: { newer: 1 } });
+    const listed = (await owner.call('GET', '/api/v1/sessions')).body as unknown as {
+      id: string;
+      isCurrent: boolean;
+    }[];
+    const own = listed.find(({ isCurrent }) => isCurrent)!.id;
+    expect(await thief.call('DELETE', `/api/v1/sessions/${own}`)).toMatchObject({
+      status: 409,
+      body: { error: 'newer-session' },
+    });
+
+    expect(await owner.call('DELETE', OTHERS)).toMatchObject({ status: 200, body: { newer: 0 } });
+    expect(await thief.isSignedIn()).toBe(false);
+    expect(await owner.isSignedIn()).toBe(true);
+  });
+
+  it('gets a mail when a browser signs others out, and none when there were none', async () => {
+    const bea = await signedIn('bea');
+    const second = await again(bea).signIn();
+    const third = await again(bea).signIn();
+    expectStatus(await bea.call('DELETE', OTHERS), 200);
+    expectStatus(await second.call('DELETE', OTHERS), 200);
+    await expect.poll(() => mails(bea), { timeout: 10_000 }).toBe(1);
+
+    const fourth = await again(bea).signIn();
+    const listed = (await fourth.call('GET', '/api/v1/sessions')).body as unknown as {
+      id: string;
+      isCurrent: boolean;
+    }[];
+    for (const { id } of listed.filter(({ isCurrent }) => !isCurrent)) {
+      expectStatus(await fourth.call('DELETE', `/api/v1/sessions/${id}`), 204);
+    }
+    await expect.poll(() => mails(bea), { timeout: 10_000 }).toBe(3);
+    expect(await third.isSignedIn()).toBe(false);
+  });
+
+  it('ends the half-finished sign-ins that were begun before with all other sessions', async () => {
+    const cleo = await signedIn('cleo');
+    const thief = again(cleo);
+    expectStatus(await thief.givePassword(), 204);
+    const owner = await again(cleo).signIn();
+
+    expect(await owner.call('DELETE', OTHERS)).toMatchObject({ status: 200, body: { newer: 0 } });
+
+    expectStatus(await thief.request({ purpose: 'login', way: 'email' }), 403);
+  });
+
+  it('has codes left to sign in with, however many a thief asks for at once', async () => {
+    const dora = await signedIn('dora');
+    const thief = dora.stolen();
+    const tooMuch = { ...TEN_FIFTY, amount: '5000.00' };
+    for (let index = 0; index < 11; index += 1) {
+      // No code is sent, and none is counted.
+      expectStatus(await thief.request({ purpose: 'transfer', details: tooMuch }), 422);
+    }
+    const ask = (): Promise<Answer> =>
+      thief.call('POST', `${TWO_FACTOR}/request-confirmation`, CODE);
+
+    const answers = await Promise.all(Array.from({ length: 15 }, ask));
+
+    const sent = answers.filter(({ status }) => status === 200);
+    expect(sent).toHaveLength(10);
+    for (const answer of answers.filter((each) => !sent.includes(each))) {
+      expect(answer).toMatchObject({ status: 429, body: { error: 'too-many-codes' } });
+    }
+    const { id } = sent[0]!.body;
+    expect(await thief.call('POST', `${TWO_FACTOR}/resend`, { id })).toMatchObject({
+      status: 429,
+      body: { error: 'too-many-codes' },
+    });
+    // Otherwise a code of the thief could arrive after the owner's.
+    await untilAllDelivered(bank.url);
+    const owner = await again(dora).signIn();
+    expectStatus(await owner.request(CODE), 200);
+  });
+
+  it('confirms by an app as often as before, because that sends no code', async () => {
+    const eva = await signedIn('eva');
+    const { id: subject } = await bank.dataSource
+      .getRepository(User)
+      .findOneByOrFail({ email: eva.email });
+    const secret = 'GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ';
+    await bank.app
+      .get(FactorService, { strict: false })
+      .import({ subject, method: 'totp', secret });
+
+    for (let index = 0; index < 11; index += 1) {
+      const asked = await eva.request({ purpose: 'transfer', details: TEN_FIFTY });
+      expect(asked).toMatchObject({ status: 200, body: { method: 'totp' } });
+    }
+    expectStatus(await eva.request(CODE), 200);
+  });
+});
