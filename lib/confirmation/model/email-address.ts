@@ -26,10 +26,21 @@ export function isEmailAddress(token: string): boolean {
   return (
     at > 0 &&
     LOCAL.test(local) &&
+    !isAnotherInAscii(local) &&
     isNamedHost(domain) &&
     Buffer.byteLength(local) <= MAX_LOCAL_OCTETS &&
     Buffer.byteLength(local) + 1 + domainToASCII(domain).length <= MAX_OCTETS
   );
+}
+
+/**
+ * Whether a letter stands for one of ASCII by its compatibility form (UAX 15), as the long s, full-width letters and ligatures do. A mail
+ * server takes them for letters of their own. The spelling that tokens are compared in has the ASCII letter instead, so that a proof of
+ * `\u017fam@bank.example` would be read as one of `sam@bank.example`.
+ */
+function isAnotherInAscii(local: string): boolean {
+  const others = local.normalize('NFC').match(/\P{ASCII}/gu) ?? [];
+  return others.some((letter) => /\p{ASCII}/u.test(letter.normalize('NFKC')));
 }
 
 function isNamedHost(domain: string): boolean {
