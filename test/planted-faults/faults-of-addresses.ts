@@ -14,7 +14,7 @@ export const FAULTS_OF_ADDRESSES: readonly PlantedFault[] = [
   {
     finding: 4,
     sentence:
-      'A server that does not relay for the account is told as a recipient that is not allowed.',
+      'A server that does not relay for the account is reported as a recipient that is not allowed.',
     file: 'lib/backends/email/smtp-answer.ts',
     replace: "  if (RELAY_WORDS.test(text)) return 'relaying';\n  if (command",
     by: '  if (command',
@@ -23,7 +23,7 @@ export const FAULTS_OF_ADDRESSES: readonly PlantedFault[] = [
   },
   {
     finding: 4,
-    sentence: 'A wrong password at the mail server is told as a failure of the moment.',
+    sentence: 'A wrong password at the mail server is reported as a failure of the moment.',
     file: 'lib/backends/email/smtp-answer.ts',
     replace: "LOGIN_CODES.has(answer.code)) return 'login';",
     by: "LOGIN_CODES.has(answer.code)) return 'transient';",

@@ -38,7 +38,7 @@ export const FAULTS_OF_DATABASES: readonly PlantedFault[] = [
   },
   {
     finding: 5,
-    sentence: 'A missing privilege is told as something to try again.',
+    sentence: 'A missing privilege is reported as something to try again.',
     file: REFUSALS,
     replace: "new Set<unknown>(['42501', 1142, 1143,",
     by: 'new Set<unknown>([1143,',
@@ -175,7 +175,7 @@ export const FAULTS_OF_DATABASES: readonly PlantedFault[] = [
   },
   {
     finding: 15,
-    sentence: 'A data source that is not initialized is said to lack an entity.',
+    sentence: 'A data source that is not initialized is reported to lack an entity.',
     file: 'lib/database/table-names.ts',
     replace: '  if (!dataSource.isInitialized) {',
     by: '  if (dataSource.isInitialized) {',

@@ -210,7 +210,7 @@ export const FAULTS_OF_NEST: readonly PlantedFault[] = [
   },
   {
     finding: 14,
-    sentence: 'A user without a phone is told to sign in.',
+    sentence: 'A user without a phone is asked to sign in.',
     file: 'lib/http/purpose.service.ts',
     replace: '      throw new TwoFactorNoRecipientError(',
     by: '      throw new TwoFactorNoSubjectError(',
