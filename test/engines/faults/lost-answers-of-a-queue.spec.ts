@@ -47,6 +47,24 @@ class CountingStore implements LimitStore {
   }
 }
 
+/** An application that queues its messages, behind a proxy, with a store that counts the charges. */
+async function startCounting(
+  engine: EngineName,
+  databaseTimeoutMs: number,
+): Promise<{ store: CountingStore; behind: BehindProxy }> {
+  const store = new CountingStore();
+  const behind = await startBehindProxy(engine, {
+    options: {
+      databaseTimeoutMs,
+      delivery: 'queued',
+      worker: false,
+      limits: {},
+      limitStore: { provide: TWO_FACTOR_LIMIT_STORE, useValue: store },
+    },
+  });
+  return { store, behind };
+}
+
 describe.each(servers)('A queued message whose answer is lost on %s', (engine) => {
   it.each([
     ['lose-answer', 60_000],
@@ -56,16 +74,7 @@ describe.each(servers)('A queued message whose answer is lost on %s', (engine) =
   ] as const)(
     'I20: keeps its charge at %s, because it is committed and will be sent',
     async (fault, databaseTimeoutMs) => {
-      const store = new CountingStore();
-      const behind = await startBehindProxy(engine, {
-        options: {
-          databaseTimeoutMs,
-          delivery: 'queued',
-          worker: false,
-          limits: {},
-          limitStore: { provide: TWO_FACTOR_LIMIT_STORE, useValue: store },
-        },
-      });
+      const { store, behind } = await startCounting(engine, databaseTimeoutMs);
       const { test, direct, proxy } = behind;
       // PostgreSQL writes both rows by one statement, the others in a transaction.
       const lost = engine === 'postgres' ? /INSERT INTO .two_factor_delivery/ : STATEMENTS.commit;
@@ -184,16 +193,7 @@ describe.each(obstacles)(
   'A queued message that $name on $engine',
   ({ engine, databaseTimeoutMs, error, raise }) => {
     it('I20: gives its charge back, because nothing was committed and nothing will be sent', async () => {
-      const store = new CountingStore();
-      const behind = await startBehindProxy(engine, {
-        options: {
-          databaseTimeoutMs,
-          delivery: 'queued',
-          worker: false,
-          limits: {},
-          limitStore: { provide: TWO_FACTOR_LIMIT_STORE, useValue: store },
-        },
-      });
+      const { store, behind } = await startCounting(engine, databaseTimeoutMs);
       const { test, direct } = behind;
       const remove = await raise(behind, engine);
 

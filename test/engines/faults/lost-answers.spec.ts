@@ -143,7 +143,8 @@ describe.each(ways)('Lost answers on $engine, joined: $join', ({ engine, join })
       await test.dataSource.query(`INSERT INTO unguarded_effect VALUES ('${id}')`);
       return naive.use(id);
     };
-    // One for each proof: any 20 INSERTs would be the repeats of some, where the pool is too small for all at once.
+    // Each proof has a trap of its own. One trap for 20 INSERTs would catch the repeats of the first proofs before the last ones have been
+    // tried, because the pool has fewer connections than there are proofs.
     for (const id of ids) {
       proxy.trap(new RegExp(`^INSERT INTO unguarded_effect VALUES \\('${id}'\\)`), 'lose-answer');
     }
