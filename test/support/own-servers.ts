@@ -116,12 +116,6 @@ async function postgres(programs: string, options: readonly string[]): Promise<O
       await client.end();
     }
   };
-  const pids = async (condition = 'TRUE'): Promise<number[]> => {
-    const rows = await execute(
-      `SELECT pid FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND ${condition}`,
-    );
-    return rows.map(({ pid }) => Number(pid));
-  };
   const server = await serverOf({
     engine: 'postgres',
     url: `postgres://application@127.0.0.1:${port}/application`,
@@ -135,8 +129,10 @@ async function postgres(programs: string, options: readonly string[]): Promise<O
         cwd: folder,
       }),
     execute,
-    others: pids,
-    sessions: () => pids("usename = 'application'"),
+    sessions: async () => {
+      const rows = await execute("SELECT pid FROM pg_stat_activity WHERE usename = 'application'");
+      return rows.map(({ pid }) => Number(pid));
+    },
     terminate: (pid) => execute(`SELECT pg_terminate_backend(${pid})`),
   });
   await execute('CREATE ROLE application LOGIN');
@@ -235,7 +231,6 @@ async function mysqlOf(
         { stdio: 'ignore', cwd: folder, env: withTemporaryFiles(folder) },
       ),
     execute,
-    others: async () => [],
     sessions: async () => {
       const rows = await execute(
         "SELECT id AS id FROM information_schema.processlist WHERE user = 'application'",
@@ -254,8 +249,6 @@ interface Parts extends Pick<OwnServer, 'engine' | 'url' | 'execute'> {
   readonly folder: string;
   readonly politely: NodeJS.Signals;
   readonly spawn: () => ChildProcess;
-  /** Its processes beside the first. */
-  readonly others: () => Promise<number[]>;
   /** Those of the application. */
   readonly sessions: () => Promise<number[]>;
   readonly terminate: (session: number) => Promise<unknown>;
@@ -270,13 +263,33 @@ async function serverOf(parts: Parts): Promise<OwnServer> {
     await answers(child, execute);
   };
   const thaw = (): void => {
-    for (const pid of frozen.splice(0)) process.kill(pid, 'SIGCONT');
+    for (const pid of frozen.splice(0)) signalTo(pid, 'SIGCONT');
+  };
+  const freeze = async (): Promise<void> => {
+    // The first process forks the others, so that none is added once it stands still.
+    frozen = [child!.pid!];
+    signalTo(child!.pid!, 'SIGSTOP');
+    while (!standsStill(child!.pid!)) await sleep(5);
+    const others = childrenOf(child!.pid!);
+    frozen.push(...others);
+    for (const pid of others) signalTo(pid, 'SIGSTOP');
+    // A thread that is awake may answer once more.
+    while (!others.every(standsStill)) await sleep(5);
   };
   const stop = async (signal: NodeJS.Signals = politely): Promise<void> => {
     thaw();
     if (child?.exitCode !== null || child.signalCode !== null) return;
     const exit = once(child, 'exit');
-    child.kill(signal);
+    if (signal === 'SIGKILL') {
+      // A session of PostgreSQL is a process of its own. Where only the first process was killed, a session could answer one more call
+      // before it noticed, and the test of an outage then saw a success.
+      await freeze();
+      const killed = frozen.splice(0);
+      for (const pid of killed) signalTo(pid, 'SIGKILL');
+      while (!killed.every(hasEnded)) await sleep(5);
+    } else {
+      child.kill(signal);
+    }
     await exit;
   };
   await start();
@@ -293,12 +306,7 @@ async function serverOf(parts: Parts): Promise<OwnServer> {
     start,
     stop,
     thaw,
-    freeze: async () => {
-      frozen = [...(await parts.others()), child!.pid!];
-      for (const pid of frozen) process.kill(pid, 'SIGSTOP');
-      // A thread that is awake may answer once more.
-      while (!frozen.every(standsStill)) await sleep(5);
-    },
+    freeze,
     close: async () => {
       await stop('SIGKILL');
       await rm(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });
@@ -306,13 +314,36 @@ async function serverOf(parts: Parts): Promise<OwnServer> {
   };
 }
 
-/** Whether every thread of a process is stopped. */
+/** To a process that may have ended by itself meanwhile. */
+function signalTo(pid: number, signal: NodeJS.Signals): void {
+  if (!hasEnded(pid)) process.kill(pid, signal);
+}
+
+/** The fields of a process or thread after its name, which may hold blanks: state, parent and more (proc(5)). None when it is gone. */
+function statOf(folder: string): readonly string[] {
+  try {
+    const stat = readFileSync(`/proc/${folder}/stat`, 'utf8');
+    return stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  } catch {
+    return [];
+  }
+}
+
+function childrenOf(parent: number): number[] {
+  const pids = readdirSync('/proc').filter((name) => /^\d+$/.test(name));
+  return pids.filter((pid) => statOf(pid)[1] === String(parent)).map(Number);
+}
+
+/** Whether every thread of a process is stopped, or the process has ended. */
 function standsStill(pid: number): boolean {
+  if (hasEnded(pid)) return true;
   const threads = readdirSync(`/proc/${pid}/task`);
-  return threads.every((thread) => {
-    const stat = readFileSync(`/proc/${pid}/task/${thread}/stat`, 'utf8');
-    return stat.slice(stat.lastIndexOf(')') + 2).startsWith('T');
-  });
+  return threads.every((thread) => ['T', undefined].includes(statOf(`${pid}/task/${thread}`)[0]));
+}
+
+/** Whether a process is gone, or waits as a zombie for its parent to ask for its exit code. */
+function hasEnded(pid: number): boolean {
+  return ['Z', 'X', undefined].includes(statOf(String(pid))[0]);
 }
 
 async function answers(child: ChildProcess, execute: OwnServer['execute']): Promise<void> {
