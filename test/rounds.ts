@@ -10,7 +10,7 @@ export const LEFT_OUT: readonly string[] = (process.env['TEST_WITHOUT'] ?? '').s
 /**
  * Specs that are left out of `npm test` and run by `npm run test:extended`, so that `npm test` takes less than five
  * minutes: simulated months of attacks, 10,000 hostile texts at every entry, random properties, recipients
- * that never answer, the sample application, and the packed package in a fresh folder.
+ * that never answer, the sample application, planted regular expressions, and the packed package in a fresh folder.
  */
 export const EXTENDED = [
   'test/strangers/**/*.spec.ts',
@@ -21,6 +21,8 @@ export const EXTENDED = [
   'test/hostile/fuzz.spec.ts',
   'test/e2e/failover-breaker.spec.ts',
   'test/e2e/failover-recipients.spec.ts',
+  'test/lint/regular-expressions.spec.ts',
+  'test/package/entry-points.spec.ts',
   'test/package/optional-packages.spec.ts',
   'test/package/published.spec.ts',
   'test/package/release.spec.ts',
@@ -62,7 +64,7 @@ export const ON_ALL_SERVERS = [
 ];
 
 /**
- * Specs that wait for a server that does not answer, or for processes that are killed. `npm run test:servers` runs them with the
+ * Specs that wait for a server or a sender that does not answer, or for processes that are killed. `npm run test:servers` runs them with the
  * default options instead of `npm test`; `npm run test:unbatched` runs them once more without limits, and every night `npm run test:unlogged` too.
  */
 export const SLOW_FAULTS = [
@@ -76,5 +78,6 @@ export const SLOW_FAULTS = [
   'test/engines/faults/refusals-by-cause.spec.ts',
   'test/engines/faults/slow-factors.spec.ts',
   'test/engines/faults/stuck-connections.spec.ts',
+  'test/engines/queue-of-slow-senders.spec.ts',
   'test/hostile/h-reliability.spec.ts',
 ];
