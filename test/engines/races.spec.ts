@@ -1,3 +1,5 @@
+import { randomInt } from 'node:crypto';
+
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 import {
@@ -18,7 +20,7 @@ import { ConfirmationRecord, ConfirmerService } from '../../lib/index.js';
 import { QuotaLedger } from '../../lib/limits/index.js';
 import { maxBatchSize, purposeAccess, type ResolvedOptions } from '../../lib/options/index.js';
 import { TWO_FACTOR_OPTIONS } from '../../lib/two-factor.tokens.js';
-import { WRONG_CODE } from '../support/canaries.js';
+import { drawCanaryCode, WRONG_CODE } from '../support/canaries.js';
 import { installAttemptTrigger, loggedAttempts } from '../support/attempt-trigger.js';
 import { engines } from '../support/engines.js';
 import { NaiveConfirmer } from '../support/naive-confirmer.js';
@@ -74,6 +76,31 @@ async function confirmersOf({ app, dataSource }: TestApp, count: number): Promis
     );
   };
   return Promise.all(Array.from({ length: count }, open));
+}
+
+interface Guess {
+  readonly code: string;
+  readonly isRight: boolean;
+}
+
+/**
+ * The most rounds that may hit when five of 100 guesses are compared: less than one is expected to, and seven or more do once in two million
+ * runs.
+ */
+const MOST_HITS = 6;
+
+/** In how many of 12 rounds one of 100 different guesses hit. The right one is at a random place. */
+async function hitsOfGuesses(guess: (guesses: Guess[]) => Promise<number>): Promise<number> {
+  let hits = 0;
+  for (let round = 0; round < 12; round += 1) {
+    const rightAt = randomInt(100);
+    const guesses = Array.from({ length: 100 }, (_, at) => ({
+      code: drawCanaryCode(),
+      isRight: at === rightAt,
+    }));
+    hits += await guess(guesses);
+  }
+  return hits;
 }
 
 /** One after the other, for ever. */
@@ -149,6 +176,30 @@ describe.each(engines)('Races on %s', (engine) => {
     await winners(1_000, () => twin.confirm(state.id, false));
 
     expect(twin.comparisons).toBeGreaterThan(LIMIT);
+  });
+
+  // Counts hits and not the column `attempts`: a statement that wrote at most five into the column and still compared every guess would
+  // pass the tests above.
+  it('lets 100 parallel guesses, one of them right, hit in few of 12 rounds', async () => {
+    const hits = await hitsOfGuesses(async (guesses) => {
+      const { id, code } = await test.confirmer.makeConfirmation();
+      return winners(guesses.length, async () => {
+        const guess = guesses.pop()!;
+        const [, isConfirmed] = await confirmer().confirm(id, guess.isRight ? code! : guess.code);
+        return isConfirmed;
+      });
+    });
+
+    expect(hits).toBeLessThanOrEqual(MOST_HITS);
+  });
+
+  it('lets them hit in more rounds in the naive twin', async () => {
+    const hits = await hitsOfGuesses(async (guesses) => {
+      const { id } = await test.confirmer.makeConfirmation();
+      return winners(guesses.length, () => naive.confirm(id, guesses.pop()!.isRight));
+    });
+
+    expect(hits).toBeGreaterThan(MOST_HITS);
   });
 
   it.each([1, 2, 10])('compares exactly %i codes at a limit of so many', async (maxAttempts) => {

@@ -98,10 +98,23 @@ export class StatementLog implements TypeOrmLogger {
   }
 }
 
-/** Nest's own test logger drops everything but errors; the search for codes wants it all. */
+/** Records what is logged at every level for the search for codes, and prints errors alone, as Nest's own test logger does. */
 class RecordingLogger extends ConsoleLogger {
   constructor() {
     super({ logLevels: ['error'] });
+  }
+
+  override fatal(...lines: unknown[]): void {
+    recordOutput('fatal', ...lines);
+  }
+
+  override error(...lines: [message: unknown, ...more: unknown[]]): void {
+    recordOutput('error', ...lines);
+    super.error(...lines);
+  }
+
+  override verbose(...lines: unknown[]): void {
+    recordOutput('verbose', ...lines);
   }
 
   override log(...lines: unknown[]): void {
