@@ -144,7 +144,7 @@ export class SenderService {
       const recipient = row.envelope === null ? { token, context } : {};
       return this.#send(state, row, { ...plan, ...recipient });
     }
-    // Addressed, because the statement that created the confirmation has recorded its first message.
+    // The content has a recipient and a sender, because the statement that inserted the confirmation has recorded its first message.
     const content = pendingMessage as AddressedContent;
     return this.#deliver({ state, row, content, sender, queued }, manager);
   }

@@ -11,7 +11,7 @@ export interface ConfirmationEventBase {
   readonly confirmation: string;
   /** The purpose; empty for the purpose without a name. */
   readonly purpose: string;
-  /** The subject as the application gave it, in full; empty for none. */
+  /** The subject as the application gave it, neither masked nor hashed; empty for none. */
   readonly subject: string;
   /** The sender's name; empty before the first message. */
   readonly way: string;
@@ -200,7 +200,7 @@ export interface TollFraudSuspectedEvent {
 export interface FactorEventBase {
   /** The time, by the clock of the options. */
   readonly at: Date;
-  /** The subject as the application gave it, in full. */
+  /** The subject as the application gave it, neither masked nor hashed. */
   readonly subject: string;
   readonly method: MethodName;
   /** The id of the factor, as `FactorService.list` shows it. */

@@ -232,13 +232,13 @@ export class QuotaLedger {
     await this.refund({ charges: charges.filter(({ limit }) => limit.startsWith('sends-')) });
   }
 
-  /** Ends the failures of the phone number or address and frees the slot, after a right code. Never throws, as `refund`. */
+  /** After a right code: ends the failures of the recipient or subject, and frees the pending slot of the confirmation. Never throws. */
   async resetAfterSuccess(scope: QuotaScope, id: string): Promise<void> {
     const failures = this.planner.failureQuotas(scope, false).map(({ key }) => key);
     await this.#releaseOwned([...failures, ...this.#slotKeys(scope)], id);
   }
 
-  /** Frees the slot of a confirmation that ended without a right code. Never throws, as `refund`. */
+  /** Frees the pending slot of a confirmation that ended without a right code. Never throws. */
   async releaseSlot(scope: QuotaScope, id: string): Promise<void> {
     await this.#releaseOwned(this.#slotKeys(scope), id);
   }

@@ -64,7 +64,7 @@ const MAX_STRIDE = 8;
 const STRIDE_BITS = Math.log2(MAX_STRIDE);
 /** The bits of the direction of a repetition, and of whether its capitals differ. */
 const REPETITION_BITS = 2;
-/** The bits of the capitals of a common word. */
+/** The bits that tell which letters of a common word are capitals: none, the first, the last, all, or others. */
 const LOWER_BITS = -Math.log2(0.6);
 const FIRST_UPPER_BITS = -Math.log2(0.2);
 const LAST_UPPER_BITS = -Math.log2(0.05);
@@ -237,7 +237,8 @@ function describe(written: string): number {
 /** The fewest bits that describe a text up to each position, by the description of the previous character. */
 class ShortestDescriptions {
   readonly #best: Float64Array;
-  readonly #choices = new Float64Array(CHOICES);
+  /** For each choice of how the next characters are described: the fewest bits up to the current position, with those of the choice. */
+  readonly #bitsByChoice = new Float64Array(CHOICES);
   #furthest = 0;
 
   constructor(private readonly length: number) {
@@ -258,7 +259,7 @@ class ShortestDescriptions {
       for (let before = 0; before < BEFORES; before += 1) {
         bits = Math.min(bits, best[BEFORES * at + before]! + NEXT[CHOICES * before + choice]!);
       }
-      this.#choices[choice] = bits;
+      this.#bitsByChoice[choice] = bits;
     }
     return true;
   }
@@ -266,7 +267,7 @@ class ShortestDescriptions {
   /** Records a description from the current position to `end`, if it is the shortest so far. */
   reach(end: number, kind: Before, choice: number, bits: number): void {
     const target = BEFORES * end + kind;
-    const sum = this.#choices[choice]! + bits;
+    const sum = this.#bitsByChoice[choice]! + bits;
     if (sum < this.#best[target]!) this.#best[target] = sum;
     if (end > this.#furthest) this.#furthest = end;
   }

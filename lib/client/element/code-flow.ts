@@ -54,8 +54,8 @@ export const IDLE: FlowState = {
   notice: null,
 };
 
-/** Named in a request, any other method is the only one that its confirmation allows. */
-const KEEPS_OTHERS = new Set<MethodName | undefined>([undefined, 'code', 'totp']);
+/** The values of `method` in a request whose confirmation allows other methods too. Any other value is the only method of it. */
+const ALLOWS_OTHER_METHODS = new Set<MethodName | undefined>([undefined, 'code', 'totp']);
 /** A provider takes a message within this time, unless it has failed and the message is repeated. */
 const DELAYED_AFTER_SECONDS = 8;
 /** Between two questions for a queued message. A person waits this long at most to read that it was given up. */
@@ -122,7 +122,7 @@ export class CodeFlow {
       async (value) => {
         this.#failed.clear();
         this.#methods = value.methods ?? [];
-        this.#only = KEEPS_OTHERS.has(method) ? undefined : method;
+        this.#only = ALLOWS_OTHER_METHODS.has(method) ? undefined : method;
         this.#hasMessage = false;
         this.#open(value, value.method ?? 'code');
         if (this.state.method === 'device') await this.#tryDevice();

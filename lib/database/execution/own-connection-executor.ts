@@ -103,7 +103,7 @@ export class OwnConnectionExecutor {
       return lease.execute([bound]);
     };
     try {
-      return await this.#repeat(execute, deadline);
+      return await this.#executeWithRetries(execute, deadline);
     } catch (error) {
       if (error instanceof UnbindableValuesError) throw error.cause;
       if (isDuplicateKey(error)) return NO_ROWS_AFFECTED;
@@ -125,7 +125,7 @@ export class OwnConnectionExecutor {
       return { ...NO_ROWS_AFFECTED, isUncommitted: false };
     };
     try {
-      await this.#repeat(execute, deadline, isDuplicateKey);
+      await this.#executeWithRetries(execute, deadline, isDuplicateKey);
     } catch (error) {
       const isOfCaller =
         error instanceof StepsAbortedError || error instanceof UnbindableValuesError;
@@ -151,8 +151,8 @@ export class OwnConnectionExecutor {
     return outcome;
   }
 
-  /** Executes, and repeats it when it lost a race. @throws the last error of the driver, untranslated. */
-  async #repeat(
+  /** Executes a statement or a transaction, again when it lost a race. @throws the last error of the driver, untranslated. */
+  async #executeWithRetries(
     execute: (lease: ConnectionLease) => Promise<ExecutedStatement>,
     deadline: Deadline,
     isLost: (error: unknown) => boolean = () => false,

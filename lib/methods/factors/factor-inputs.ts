@@ -91,7 +91,10 @@ export interface ResealInput {
 
 const CHANGE = { subject: true, manager: true } as const;
 
-/** The members of each input. A misspelt `manager` would change the factors outside of the caller's transaction. */
+/**
+ * The members that the arguments of the methods of `FactorService` may have. A misspelt `manager` is refused, because the change
+ * would otherwise be made outside of the caller's transaction.
+ */
 export const FACTOR_INPUTS = {
   list: inputMembers<{ subject: string }>({ subject: true }),
   change: inputMembers<FactorChangeInput>(CHANGE),
