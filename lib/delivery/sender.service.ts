@@ -138,7 +138,7 @@ export class SenderService {
   ): Promise<ConfirmationState> {
     const row = stateRow(state);
     if (pendingMessage === null) {
-      // What an earlier request has made is not changed in the transaction of this one.
+      // The confirmation that an earlier request has made is not changed in the transaction of this one.
       if (manager !== undefined) return state;
       const plan = { sender, kind: 'first', requester, consumed: receipt, queued } as const;
       const recipient = row.envelope === null ? { token, context } : {};
