@@ -206,8 +206,8 @@ export interface TwoFactorOptions {
   /** What the messages of this package say, for senders that use them. @default {} */
   readonly messages?: MessagesOptions | undefined;
   /**
-   * Methods beside sent codes: `totp()`, `recoveryCodes()`, `rememberedDevices()`, and `passkeys()` of `nestjs-two-factor/passkeys`. They need the table `two_factor_factor`. Without them no
-   * statement touches it. @default []
+   * Methods beside sent codes: `totp()`, `recoveryCodes()`, `rememberedDevices()`, and `passkeys()` of `nestjs-two-factor/passkeys`.
+   * They need the table `two_factor_factor`. Without them no statement touches it. @default []
    */
   readonly methods?: readonly MethodDefinition[] | undefined;
   /**

@@ -178,8 +178,8 @@ export class TwoFactorService {
    * @throws TwoFactorTooManyRequestsError, TwoFactorUnavailableError when a limit is reached; nothing was created.
    * @throws TwoFactorRecipientError when the `destinations` of the sender leave the number out (nothing was created), or when the
    * phone number or address can never be reached; the latter never with `delivery: 'queued'`.
-   * @throws TwoFactorSendError, never with `delivery: 'queued'`, when the confirmation was created but its message was not delivered: call `resend(error.id)`
-   * after `error.resendAt`.
+   * @throws TwoFactorSendError, never with `delivery: 'queued'`, when the confirmation was created but its message was not delivered:
+   * call `resend(error.id)` after `error.resendAt`.
    * @example
    * ```ts
    * const { id, maskedToken } = await twoFactor.request({ way: 'email', token: 'ann@example.com', purpose: 'login' });
