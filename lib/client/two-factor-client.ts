@@ -117,7 +117,8 @@ export interface TwoFactorClient {
    * Sends the code again, or the first code of a confirmation that was begun by another method. A repeat after a lost answer has the
    * same key, so that one message is sent.
    *
-   * @param options.flow calls of one flow send one message, over reloads of the page too. By default each call is one, up to its answer.
+   * @param options.flow calls of one flow send one message, over reloads of the page too. By default each call is a flow of its own,
+   * which ends with its answer.
    * @param options.way the sender of that first code, such as `sms`. By default it is the first one that the purpose allows.
    */
   resend(

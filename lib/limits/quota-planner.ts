@@ -126,10 +126,10 @@ export class QuotaPlanner {
   }
 
   /**
-   * The quotas that a new confirmation or a message needs, except for pending slots: the failures, which must not be locked, and
-   * one message of each quota that counts the message. A request that begins without a message is counted for its requester, and
-   * never for the subject alone: otherwise a thief of a password could use up what the owner needs to sign in. No
-   * lock refuses a request that is narrowed to a method which cannot be guessed.
+   * The quotas that a new confirmation or a message needs, except for pending slots: the failure quota, which must not be
+   * locked, and the quotas that count the message. A request that begins without a message is counted for its requester, and never
+   * for the subject alone: otherwise a thief of a password could use up what the owner needs to sign in. No lock refuses a request
+   * that is narrowed to a method which cannot be guessed.
    */
   request(
     scope: QuotaScope,

@@ -205,7 +205,10 @@ export class TwoFactorCode extends Base {
     };
   }
 
-  /** Ignores a press while a call runs or the element is disabled. Answers one that the server would refuse by the time to wait. */
+  /**
+   * Ignores a press while a call runs or the element is disabled. While the server would refuse the call after too many tries, displays the
+   * time to wait instead.
+   */
   #pressed(action: () => Promise<void>, call?: RefusedCall): () => void {
     return () => {
       if (this.#isDisabled || this.#flow.state.isBusy) return;

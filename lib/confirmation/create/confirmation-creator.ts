@@ -142,8 +142,8 @@ export class ConfirmationCreator {
         ? []
         : idsFromRequestKey(this.options.keyRing, idempotencyKey, binding);
     const queued = message?.queued ?? null;
-    // A message that is sent at once may be lost with its caller, who repeats the request with the idempotency key: whichever call
-    // sends the message counts it. The queue sends a queued message in any case.
+    // A message that is sent at once may be lost with its caller, who repeats the request with the idempotency key: the call that
+    // sends the message counts it then. The queue sends a queued message in any case.
     const countsFirstMessage =
       message !== undefined && (idempotencyKey === undefined || queued !== null);
     // No client has requested it, so that no quota of requests counts it.

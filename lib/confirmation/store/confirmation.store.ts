@@ -334,7 +334,7 @@ export class ConfirmationStore {
 
   /** Deletes up to `limit` rows beyond the id `after` that could neither be confirmed nor used since `before` (epoch ms). */
   async purge(before: number, limit: number, after: string): Promise<PurgedBatch> {
-    // Ids are ordered by time, and a row expires after it was made: no row with an id beyond the bound can have expired before.
+    // Ids are ordered by time, and a row expires after it was made: no row with an id beyond the bound had expired at `before`.
     const bound = idBound(before);
     const { rows } = await this.runner.run(this.statements.endOfBatch, () => ({
       after,

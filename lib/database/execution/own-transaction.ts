@@ -1,6 +1,6 @@
 import { abandonConnection } from '../drivers/abandon-connection.js';
 import type { ConnectionLease } from '../drivers/connection-lease.js';
-import { executeTransactionCommand, executeNow } from '../drivers/sqlite-transaction.js';
+import { executeNow, executeTransactionCommand } from '../drivers/sqlite-transaction.js';
 import { NO_ROWS_AFFECTED, type StatementResult } from '../drivers/statement-result.js';
 import { noteIdle, sentBytesOf, transactionStateOf } from '../drivers/transaction-state.js';
 import type { SqlValue, Statement } from '../statement.js';

@@ -81,8 +81,8 @@ export type AssertionOutcome =
 const TIMEOUT_MS = 300_000;
 
 /**
- * The two ceremonies of WebAuthn: registration enrols a passkey, and an assertion confirms a confirmation with it. It stores
- * and reads nothing.
+ * The two ceremonies of WebAuthn: registration enrols a passkey, and an assertion confirms a confirmation with it. The class
+ * stores and reads nothing.
  *
  * Each check is made here by name, and then the library decodes and checks once more and verifies the signature. The library leaves
  * some checks to its caller: frames of other sites, the id of the credential, the backup flags, and the key.
