@@ -176,7 +176,8 @@ function refusalOf(answer: ProviderAnswer): { verdict: Verdict; words: string } 
   const words = message ?? errorMessage;
   const shown = `HTTP ${status}, error ${number}: ${typeof words === 'string' ? words : 'no text'}`;
   const verdict =
-    verdictOnErrorCode(number) ?? verdictOf(number === TOO_MANY ? { ...answer, status: 429 } : answer);
+    verdictOnErrorCode(number) ??
+    verdictOf(number === TOO_MANY ? { ...answer, status: 429 } : answer);
   return { verdict, words: shown };
 }
 
