@@ -28,14 +28,14 @@ export interface RequestedConfirmation {
   readonly expiresAt: string;
   /** The seconds from this answer to `expiresAt`, rounded down. Count them down: the clock of a browser may be wrong. */
   readonly expiresIn: number;
-  /** From when on `resend` is accepted; with a message. */
+  /** From when on `resend` is accepted; absent when no message is sent. */
   readonly resendAt?: string;
   /** The seconds from this answer to `resendAt`, rounded up. */
   readonly resendIn?: number;
   readonly attemptsLeft: number;
-  /** Characters of the code; with a message. */
+  /** Characters of the code; absent when no message is sent. */
   readonly codeLength?: number;
-  /** Where the code went, such as `a***@e***.com`; with a message. */
+  /** Where the code goes, such as `a***@e***.com`; absent when no message is sent. */
   readonly maskedToken?: string;
   /** The method to begin with; only for purposes with methods. */
   readonly method?: MethodName;
@@ -75,9 +75,9 @@ export interface CheckedConfirmation {
   readonly resendAt: string;
   /** The seconds from this answer to `resendAt`, rounded up; 0 after it. */
   readonly resendIn: number;
-  /** What confirmed it, `null` before that; only where methods are configured. */
+  /** The method that confirmed the confirmation, or `hand`; `null` before that; only where methods are configured. */
   readonly confirmedBy?: string | null;
-  /** Where the newest message is; of a pending confirmation, only where messages are queued. */
+  /** What became of the newest message; only for a pending confirmation, where messages are queued. */
   readonly delivery?: 'queued' | 'sent' | 'failed';
   /** Why the message failed; only with `delivery: 'failed'`. */
   readonly deliveryError?: 'recipient-not-allowed' | 'send-failed' | 'too-many-requests';
@@ -88,10 +88,10 @@ export interface FactorAnswer {
   /** The id for `rename` and `remove`; `recovery` for all recovery codes. */
   readonly id: string;
   readonly method: MethodName;
-  /** The name that the person gave it; empty for none. */
+  /** The name that the person gave the factor; empty for none. */
   readonly label: string;
   readonly createdAt: string;
-  /** When it confirmed last; `null` for never. */
+  /** When the factor confirmed last; `null` for never. */
   readonly lastUsedAt: string | null;
   /** Until when a device is remembered; absent for other factors. */
   readonly expiresAt?: string;
@@ -104,7 +104,7 @@ export interface FactorAnswer {
 /** The body of `factors/enrol`. */
 export interface EnrolBody<Method extends 'totp' | 'passkey' = 'totp' | 'passkey'> {
   readonly method: Method;
-  /** A name that the person gives it, up to 64 characters. */
+  /** A name that the person gives the factor, up to 64 characters. */
   readonly label?: string | undefined;
   /** The account as the authenticator shows it, such as a mail address. Without it: the subject. */
   readonly account?: string | undefined;
@@ -123,7 +123,7 @@ export interface BegunAppAnswer {
 export interface BegunPasskeyAnswer {
   /** The pending enrolment, for 15 minutes. */
   readonly factor: FactorAnswer;
-  /** What the browser needs to create it. */
+  /** What the browser needs to create the passkey. */
   readonly options: PasskeyCreationOptionsJson;
 }
 
@@ -150,7 +150,7 @@ export interface RenamedFactor {
 export interface RemoveBody {
   /** The id of a factor, or `recovery` for all recovery codes. */
   readonly factor: string;
-  /** Whether the last authenticator may go. The recovery codes go with it. The details of the proof have the same member then. */
+  /** Whether the last authenticator may be removed, and the recovery codes with it. The details of the proof then have this member too. */
   readonly allowLast?: boolean | undefined;
 }
 

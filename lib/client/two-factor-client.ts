@@ -81,7 +81,7 @@ export interface FactorsClient {
     begun: BegunPasskeyAnswer,
     options?: CallOptions,
   ): Promise<TwoFactorResult<ActivatedFactorAnswer>>;
-  /** Ends an enrolment by the first code, or by the new passkey. */
+  /** Completes an enrolment by the first code, or by the new passkey. */
   activate(
     body: ActivateBody,
     options?: CallOptions,
@@ -117,7 +117,8 @@ export interface TwoFactorClient {
    * Sends the code again, or the first code of a confirmation that was begun by another method. A repeat after a lost answer has the
    * same key, so that one message is sent.
    *
-   * @param options.flow calls of one flow send one message, over reloads of the page too. By default each answered call ends its own.
+   * @param options.flow calls of one flow send one message, over reloads of the page too. By default each call is a flow of its own,
+   * which ends with its answer.
    * @param options.way the sender of that first code, such as `sms`. By default it is the first one that the purpose allows.
    */
   resend(
@@ -130,7 +131,7 @@ export interface TwoFactorClient {
   check(id: string, options?: CallOptions): Promise<TwoFactorResult<CheckedConfirmation>>;
   /** What `navigator.credentials.get` needs, as JSON. */
   challenge(id: string, options?: CallOptions): Promise<TwoFactorResult<PasskeyRequestOptionsJson>>;
-  /** Lets the next request of a flow be a new one, such as after the person went back. */
+  /** Lets the next request of a flow be for a new confirmation, such as after the person went back. */
   forget(flow: string | RequestBody): void;
   readonly factors: FactorsClient;
 }
@@ -222,7 +223,7 @@ export function createTwoFactorClient(settings: TwoFactorClientSettings = {}): T
     }
   }
 
-  /** Lets the next request of the flow of a confirmation be a new one, once the confirmation is confirmed or over. */
+  /** Lets the next request of a confirmation's flow be for a new confirmation, once this one is confirmed or over. */
   function endFlow<T>(id: string, result: TwoFactorResult<T>, isConfirmed = false): typeof result {
     const flow = flows.get(id);
     if (flow !== undefined && (result.ok ? isConfirmed : isEnd(result.problem))) {

@@ -179,7 +179,7 @@ export class ConfirmerService {
   }
 
   /**
-   * As `redeem`, for a call that may still fail.
+   * As `redeem`, but it only reserves the proof: the handler of the call may still fail, and then the proof is released.
    *
    * @internal
    */

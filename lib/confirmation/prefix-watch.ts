@@ -42,7 +42,7 @@ export class PrefixWatch
     this.#schedule();
   }
 
-  /** Writes what is still in memory. Codes that are confirmed after it are not counted. */
+  /** Writes the counts of the phone prefixes that are still in memory. Codes that are confirmed later are missing from them. */
   async beforeApplicationShutdown(): Promise<void> {
     this.#isStopped = true;
     clearTimeout(this.#timer);

@@ -101,9 +101,9 @@ export function isRolledBack(error: unknown): boolean {
 }
 
 /**
- * The same for MySQL and MariaDB, which report an SQLSTATE beside their own code: of the values, of a constraint, of a trigger, of the
- * syntax or the privileges, of a lost race. Other errors, such as one of the COMMIT, leave the outcome open. Checks of columns and
- * missing defaults have no SQLSTATE of their own, and are known by their numbers.
+ * `isRolledBack` for MySQL and MariaDB, which report an SQLSTATE beside their own code: that of wrong values, a constraint, a trigger,
+ * the syntax, missing privileges or a lost race leaves no doubt. Other errors, such as one of the COMMIT, leave the outcome open.
+ * Checks of columns and missing defaults have no SQLSTATE of their own, and are known by their numbers.
  */
 export function isUndone(error: unknown): boolean {
   const reported = driverErrorOf(error);
@@ -180,8 +180,8 @@ export function describeDatabaseError(error: unknown): string {
 }
 
 /**
- * The error of this package for one of the database: its message names the cause and the code of the server. Only what a
- * repeated call may get over asks for one. Its own cause has code and message only: TypeORM's error carries statement and
+ * The error of this package for one of the database: its message names the cause and the code of the server. It asks for a repeated
+ * call only when that may succeed. Its own cause has code and message only: TypeORM's error carries statement and
  * parameters, and an application would log them.
  */
 export function translateDatabaseError(

@@ -50,7 +50,7 @@ export interface MessagePlan {
   readonly key?: string | undefined;
   /** The quotas that were consumed for this message before; `null` for none. */
   readonly consumed: QuotaReceipt | null;
-  /** Its row in the queue; `null` for a message that is sent immediately. */
+  /** The message's row in the queue; `null` for a message that is sent immediately. */
   readonly queued: QueuedMessage | null;
 }
 
@@ -85,7 +85,7 @@ export class DeliveryRecorder {
     @InjectTwoFactorOptions() private readonly options: ResolvedOptions,
   ) {}
 
-  /** @throws TwoFactorNotFoundError when there is none. */
+  /** @throws TwoFactorNotFoundError for an unknown confirmation. */
   async find(id: string): Promise<ConfirmationRow> {
     const row = await this.store.find(id);
     if (row === null) throw notFound();
@@ -104,7 +104,7 @@ export class DeliveryRecorder {
     return content;
   }
 
-  /** @throws TwoFactorUnavailableError when that takes longer than `databaseTimeoutMs`, and as `SenderService.send`. */
+  /** @throws TwoFactorUnavailableError when the recording takes longer than `databaseTimeoutMs`, and as `SenderService.send`. */
   async record(seen: ConfirmationRow, plan: MessagePlan): Promise<RecordedRow> {
     return this.store.within((deadline) => this.#record(seen, plan, deadline));
   }
@@ -293,7 +293,7 @@ function notFound(): TwoFactorNotFoundError {
   return new TwoFactorNotFoundError('There is no such confirmation.');
 }
 
-/** @throws TwoFactorStateError for one that has ended, and for one that other methods confirm: it has no code. */
+/** @throws TwoFactorStateError for a confirmation that has ended, and for one that only other methods confirm: it has no code. */
 function assertPending(row: ConfirmationRow, now: number): void {
   const status = statusOf(row, now);
   if (status !== 'pending') throw new TwoFactorStateError(STATE_CODES[status]);

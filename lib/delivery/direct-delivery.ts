@@ -35,8 +35,8 @@ export class DirectDelivery implements DeliveryQueue {
   ) {}
 
   admit(_way: string, _limitClass: LimitClass, manager?: EntityManager): null {
-    // A provider takes part in no transaction: a rollback could not undo the message.
     if (manager === undefined) return null;
+    // A rollback of the manager's transaction could not undo a message that a provider has accepted.
     throw new TwoFactorInputError(
       "A message cannot be delivered inside of a transaction. Send it after the commit, or set delivery: 'queued'.",
     );

@@ -138,13 +138,13 @@ export class SenderService {
   ): Promise<ConfirmationState> {
     const row = stateRow(state);
     if (pendingMessage === null) {
-      // What an earlier request has made is not changed in the transaction of this one.
+      // The confirmation that an earlier request has made is not changed in the transaction of this one.
       if (manager !== undefined) return state;
       const plan = { sender, kind: 'first', requester, consumed: receipt, queued } as const;
       const recipient = row.envelope === null ? { token, context } : {};
       return this.#send(state, row, { ...plan, ...recipient });
     }
-    // Addressed, because the statement that created the confirmation has recorded its first message.
+    // The content has a recipient and a sender, because the statement that inserted the confirmation has recorded its first message.
     const content = pendingMessage as AddressedContent;
     return this.#deliver({ state, row, content, sender, queued }, manager);
   }

@@ -11,7 +11,7 @@ export interface ConfirmationEventBase {
   readonly confirmation: string;
   /** The purpose; empty for the purpose without a name. */
   readonly purpose: string;
-  /** The subject as the application gave it, in full; empty for none. */
+  /** The subject as the application gave it, neither masked nor hashed; empty for none. */
   readonly subject: string;
   /** The sender's name; empty before the first message. */
   readonly way: string;
@@ -103,7 +103,7 @@ export interface LockedEvent extends ConfirmationEventBase {
   readonly type: 'locked';
   readonly scope: 'confirmation' | 'token' | 'subject';
   /**
-   * The end of the lock; `null` for a permanent one. That of a phone number, an address or a subject ends by
+   * The end of the lock; `null` for a permanent one. A permanent lock of a phone number, an address or a subject ends by
    * `LimitService.reset()`.
    */
   readonly until: Date | null;
@@ -113,7 +113,7 @@ export interface LockedEvent extends ConfirmationEventBase {
 export interface ConfirmedEvent extends ConfirmationEventBase {
   readonly type: 'confirmed';
   readonly by: ConfirmedBy;
-  /** The id of the factor whose response confirmed it; `null` for a code and by hand. */
+  /** The id of the factor whose response confirmed it; `null` when a sent code or `state.confirm()` confirmed it. */
   readonly factor: string | null;
   readonly attempts: number;
 }
@@ -132,13 +132,13 @@ export interface ReuseRefusedEvent extends ConfirmationEventBase {
 export interface SprayingSuspectedEvent {
   readonly type: 'spraying-suspected';
   readonly at: Date;
-  /** The number of confirmations so far. */
+  /** On how many confirmations the code was tried in the window so far. */
   readonly confirmations: number;
 }
 
 /**
- * The messages of a quota that protects the application's costs are used up, and requests of that class fail with 503. There is
- * one such event for each window of the quota and application instance: raise an alarm.
+ * The messages of a quota that protects the application's costs are used up, and requests of the class `limitClass` fail with 503.
+ * There is one such event for each window of the quota and application instance: raise an alarm.
  */
 export interface BudgetExhaustedEvent {
   readonly type: 'budget-exhausted';
@@ -166,7 +166,7 @@ export interface SenderBrokenEvent {
   readonly way: string;
   /** The name of the provider among those of a failover; empty for a sender with one provider. */
   readonly provider: string;
-  /** Whether messages to every recipient fail; `false` when it may be some only, such as those of one country. */
+  /** Whether messages to every recipient fail; `false` when those to some recipients may arrive, such as to other countries. */
   readonly concernsAll: boolean;
   /** What the provider answered, without codes, phone numbers and addresses. */
   readonly reason: string;
@@ -186,7 +186,7 @@ export interface TollFraudSuspectedEvent {
   readonly prefix: string | null;
   /** `open`: messages to tokens that clients name. `bound`: messages to tokens that the application names for a subject. */
   readonly limitClass: 'open' | 'bound';
-  /** The messages of the window so far, of all instances, without those that a provider did not take. */
+  /** The messages of the window so far, of all instances, without messages that a provider did not accept. */
   readonly messages: number;
   /** The codes that were confirmed in the window so far. */
   readonly confirmed: number;
@@ -200,7 +200,7 @@ export interface TollFraudSuspectedEvent {
 export interface FactorEventBase {
   /** The time, by the clock of the options. */
   readonly at: Date;
-  /** The subject as the application gave it, in full. */
+  /** The subject as the application gave it, neither masked nor hashed. */
   readonly subject: string;
   readonly method: MethodName;
   /** The id of the factor, as `FactorService.list` shows it. */
@@ -215,7 +215,7 @@ export interface FactorEnrolledEvent extends FactorEventBase {
 /** A factor can confirm from now on. Tell the person by a message (NIST SP 800-63B-4 4.6). */
 export interface FactorActivatedEvent extends FactorEventBase {
   readonly type: 'factor-activated';
-  /** Whether the application imported it, and the person has proved nothing. */
+  /** Whether the application imported the factor, so that the person has not proved to have it. */
   readonly isImported: boolean;
 }
 
@@ -233,10 +233,10 @@ export interface RecoveryCodesRegeneratedEvent extends FactorEventBase {
   readonly count: number;
 }
 
-/** A recovery code has confirmed, and is void. */
+/** A recovery code has confirmed a confirmation, and is void from then on. */
 export interface RecoveryCodeUsedEvent extends FactorEventBase {
   readonly type: 'recovery-code-used';
-  /** The number of codes that are left. */
+  /** The number of recovery codes that the subject has left. */
   readonly left: number;
 }
 

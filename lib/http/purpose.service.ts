@@ -74,6 +74,7 @@ export class PurposeService implements OnModuleInit {
     );
   }
 
+  /** Logs a warning for purposes that are open without `open: true`, and a hint when codes of open purposes have 6 digits. */
   onModuleInit(): void {
     const { purposes, codeGenerator, developmentFeatures } = this.options;
     const isOpen = ([, { subject }]: readonly [string, PurposeDefinition]): boolean => !subject;

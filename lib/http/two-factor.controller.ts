@@ -336,7 +336,7 @@ export class TwoFactorController implements OnApplicationBootstrap {
   }
 }
 
-/** Whether it waits for a response of any method, and no code of it was sent yet. */
+/** Whether the confirmation is pending, a sent code is one of several methods that may confirm it, and no code of it was sent yet. */
 function isUnsent(state: ConfirmationState): boolean {
   const row = stateRow(state);
   return (

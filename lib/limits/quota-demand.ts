@@ -36,7 +36,7 @@ export interface CreationQuota {
 export interface CreationPlan {
   readonly unconditional: readonly NamedQuota[];
   readonly slots: readonly (readonly NamedQuota[])[];
-  /** At least one; without slots it has the unconditional quotas alone. */
+  /** For each slot one candidate: all unconditional quotas and that slot. Without slots one candidate: the unconditional quotas. */
   readonly candidates: readonly CreationQuota[];
 }
 

@@ -58,8 +58,8 @@ export function limitsApplyToVerify({ limits: { failures, pending } }: ResolvedO
 }
 
 /**
- * Consumes quotas before what they limit, all that a call needs at once, and refunds them when that does not happen. A store
- * that does not respond refuses the call: otherwise an outage of the store would switch all limits off.
+ * Consumes all quotas that a call needs at once, before the attempt or message that they limit, and refunds them when that does not
+ * happen. A store that does not respond refuses the call: otherwise an outage of the store would switch all limits off.
  */
 @Injectable()
 export class QuotaLedger {
@@ -124,7 +124,7 @@ export class QuotaLedger {
     return { unconditional, slots, candidates };
   }
 
-  /** The error for quotas of a creation that its statements found exhausted. */
+  /** The error for a new confirmation whose statements found quotas exhausted. */
   creationError({ unconditional, slots }: CreationPlan, exhausted: readonly QuotaUsage[]): Error {
     const now = this.options.clock.now();
     const refusal =
@@ -136,21 +136,22 @@ export class QuotaLedger {
   /** The error for an attempt that a statement refused because of these failure quotas. */
   lockError(scope: QuotaScope, exhausted: readonly QuotaUsage[]): Error {
     const [quota] = this.planner.failureQuotas(scope, false);
-    // By what the statement found rather than by today's keys: they differ while normalizeToken is being changed.
+    // By the keys that the statement found rather than by those of now: they differ while normalizeToken is being changed.
     const quotas = quota === undefined ? [] : exhausted.map(({ key }) => ({ ...quota, key }));
     const refusal = longestWait(quotas, exhausted, this.options.clock.now());
     return this.#refusalError(refusal ?? { limit: 'failures', waitMs: 0, exactMs: 0 });
   }
 
-  /** What is consumed for a wrong code. */
+  /** The quotas of which a wrong code consumes one failure. */
   failuresOf(scope: QuotaScope): QuotaReceipt['charges'] {
     return this.planner.failureQuotas(scope, false);
   }
 
-  /** Under which keys a confirmation is counted, by its failures and its slot among the quotas. */
+  /** The keys of the failures and of the pending slot among the quotas of a confirmation, as its row stores them. */
   quotaKeys(charges: QuotaReceipt['charges']): QuotaKeys {
     if (this.clauses === null && this.joins === null) return { failureKeys: null, slotKeys: null };
-    // The row of a request by another method names no keys: the first code for it finds them missing, and writes its own.
+    // The row of a confirmation that begins with a method beside codes has no failure keys. The first sent code finds them missing, and
+    // writes its own.
     const isOfMethod = charges.some((quota) => quota.isOfMethod);
     const keysOf = (limit: string): string =>
       charges
@@ -170,7 +171,7 @@ export class QuotaLedger {
    * Consumes one failure of the phone number or address, or of the subject together with it, before a code is compared. Without
    * it, concurrent guesses would be compared before any of them is counted.
    *
-   * @throws TwoFactorTooManyRequestsError while it is locked, TwoFactorUnavailableError when the deadline has expired meanwhile, so
+   * @throws TwoFactorTooManyRequestsError while a lock lasts, TwoFactorUnavailableError when the deadline has expired meanwhile, so
    * that nothing will be compared; nothing stays consumed then.
    */
   async consumeFailure(scope: QuotaScope, deadline?: Deadline): Promise<QuotaReceipt> {
@@ -196,7 +197,7 @@ export class QuotaLedger {
     });
   }
 
-  /** Repeats a call that the prefix of its number refused, if other instances have counted enough confirmed codes since. */
+  /** Repeats a call that the quota of a phone prefix refused, if other instances have counted enough confirmed codes since. */
   async retrying<T>(demand: QuotaDemand, work: () => Promise<T>): Promise<T> {
     return this.prefixes === null
       ? work()
@@ -204,8 +205,8 @@ export class QuotaLedger {
   }
 
   /**
-   * Only checks for a lock, for a confirmation that is created in a transaction of the application. A slot would make other
-   * calls wait for the end of that transaction.
+   * Only checks for a lock, for a confirmation that is created in a transaction of the application. If it took a pending slot, other
+   * calls would wait for the end of that transaction.
    *
    * @throws TwoFactorTooManyRequestsError
    */
@@ -221,7 +222,7 @@ export class QuotaLedger {
     if (refusal !== null) throw this.#refusalError(refusal);
   }
 
-  /** Refunds what had no effect. Never throws: a unit that is not refunded is lost, which is the safe side. */
+  /** Refunds what a call without effect has consumed. Never throws: a unit that is not refunded is lost, which is the safe side. */
   async refund({ charges }: Pick<QuotaReceipt, 'charges'>): Promise<void> {
     const consumed = charges.filter(({ checkOnly }) => !checkOnly);
     if (consumed.length > 0) await this.#bestEffort(() => this.store.refund(consumed));
@@ -232,13 +233,13 @@ export class QuotaLedger {
     await this.refund({ charges: charges.filter(({ limit }) => limit.startsWith('sends-')) });
   }
 
-  /** Ends the failures of the phone number or address and frees the slot, after a right code. Never throws, as `refund`. */
+  /** After a right code: ends the failures of the recipient or subject, and frees the pending slot of the confirmation. Never throws. */
   async resetAfterSuccess(scope: QuotaScope, id: string): Promise<void> {
     const failures = this.planner.failureQuotas(scope, false).map(({ key }) => key);
     await this.#releaseOwned([...failures, ...this.#slotKeys(scope)], id);
   }
 
-  /** Frees the slot of a confirmation that ended without a right code. Never throws, as `refund`. */
+  /** Frees the pending slot of a confirmation that ended without a right code. Never throws. */
   async releaseSlot(scope: QuotaScope, id: string): Promise<void> {
     await this.#releaseOwned(this.#slotKeys(scope), id);
   }
@@ -278,7 +279,7 @@ export class QuotaLedger {
     await orUnavailable(() => this.store.release(keys));
   }
 
-  /** @returns how many messages to the prefix were counted; 0 where no prefix is. */
+  /** Forgets the counts of a phone prefix. @returns how many messages to it were counted; 0 where prefixes are not counted. */
   async resetPrefix(prefix: string): Promise<number> {
     const { prefixes } = this;
     return prefixes === null ? 0 : orUnavailable(() => prefixes.reset(prefix));
@@ -304,7 +305,7 @@ export class QuotaLedger {
     };
     const taken: Refusal[] = [];
     let others: readonly QuotaUsage[] = [];
-    // Any of the slots will do: the next one is tried when only the slot refused, unless the refusal has shown it taken.
+    // Any of the slots will do: the next one is tried when only the slot refused, unless the refusal has shown that it is taken too.
     for (const slot of slots.length > 0 ? slots : [[]]) {
       const shown = longestWait(
         slot,
@@ -329,7 +330,7 @@ export class QuotaLedger {
     throw this.#refusalError(shortestWait(taken)!);
   }
 
-  /** Only a confirmation that the application makes without a message takes a pending slot. Requests of clients have own quotas. */
+  /** A confirmation takes a pending slot only when the application makes it without a message. Requests of clients have other quotas. */
   #pendingSlotCandidates(demand: QuotaDemand): NamedQuota[][] {
     const { opens, sends, unsent } = demand;
     const takesSlot = sends === undefined && unsent === undefined;
@@ -360,7 +361,7 @@ export class QuotaLedger {
   }
 }
 
-/** A message as its prefix counts it; `null` for none. */
+/** A message as the quota of its phone prefix counts it; `null` without a sender or a phone number or address. */
 export function prefixedMessage(
   scope: QuotaScope,
   way: string | undefined,

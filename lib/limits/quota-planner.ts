@@ -65,7 +65,7 @@ export type FailureScope =
 export interface NamedQuota extends QuotaRequest {
   readonly limit: LimitName;
   readonly limitClass: LimitClass;
-  /** Whether it counts responses to a method beside codes. A code for the same confirmation is counted elsewhere. */
+  /** Whether it counts responses to a method beside codes. Sent codes for the same confirmation have a quota of their own. */
   readonly isOfMethod?: boolean | undefined;
 }
 
@@ -77,7 +77,7 @@ export interface NamedQuota extends QuotaRequest {
 type ScopeNames = readonly [scope: LimitClass | 'method', ...names: string[]];
 
 const UNKNOWN_REQUESTER = 'unknown';
-/** How many times as much as one requester all unknown ones together may request by methods that cannot be guessed. */
+/** All unknown requesters together may begin this many times as many confirmations without a message as one known requester. */
 const UNKNOWN_SHARE = 10;
 
 /**
@@ -101,7 +101,10 @@ export class QuotaPlanner {
     this.failureRule = failureRuleOf(limits);
   }
 
-  /** The failure quota of a phone number or address, or of a subject together with it; none while neither is known. */
+  /**
+   * The failure quota of a phone number or address, of a subject together with it, or of a subject and a method. None while the
+   * phone number or address that a client has to name is unknown.
+   */
   failureQuotas(scope: QuotaScope, checkOnly: boolean): NamedQuota[] {
     const names = this.#namesOf(scope);
     if (this.failureRule === null || names === null) return [];
@@ -123,9 +126,10 @@ export class QuotaPlanner {
   }
 
   /**
-   * What a new confirmation or a message needs, slots aside: no lock, and one message of each quota that counts it. A request
-   * that begins without a message is counted for its requester, and never for the subject alone: otherwise a thief of a password
-   * could use up what the owner needs to sign in. No lock refuses one that is narrowed to a method which cannot be guessed.
+   * The quotas that a new confirmation or a message needs, except for pending slots: the failure quota, which must not be
+   * locked, and the quotas that count the message. A request that begins without a message is counted for its requester, and never
+   * for the subject alone: otherwise a thief of a password could use up what the owner needs to sign in. No lock refuses a request
+   * that is narrowed to a method which cannot be guessed.
    */
   request(
     scope: QuotaScope,
@@ -138,7 +142,7 @@ export class QuotaPlanner {
       this.failureRule === null || names === null
         ? []
         : this.#failures(this.failureRule, names, true);
-    // The people of an office share an address, and each of them signs in by an app.
+    // A count for each subject of a requester: the people of an office share an address, and each of them signs in by an app.
     if (unsent !== undefined)
       return [...failures, ...this.#unsent(unsent, 'subject', scope.subject)];
     return message === undefined
@@ -155,8 +159,8 @@ export class QuotaPlanner {
     const { subject, token, purpose } = scope;
     if (pending === null || (subject === '' && token === null)) return [];
     const limitClass = classOf(scope);
-    // By the subject alone: the phone number or address may become known later, and the end of a confirmation must free its own
-    // slot.
+    // The slots belong to the subject alone: the phone number or address may become known later, and the end of a confirmation must
+    // free the slot that its beginning took.
     const owner = subject === '' ? ['token', this.nameOf(token!)] : ['subject', subject];
     const rule = { kind: 'window', max: 1, windowMs: ttlMs } as const;
     return Array.from({ length: pending }, (_, slot) =>
@@ -182,7 +186,7 @@ export class QuotaPlanner {
     try {
       normalized = normalizeToken(token);
     } catch {
-      // Its error is not the cause of this one, because its message may quote the phone number or address.
+      // The error of `normalizeToken` is not given as the cause, because its message may quote the phone number or address.
       throw new TwoFactorConfigurationError(
         'The option limits.normalizeToken threw. Let it return a string for every token.',
       );

@@ -1,4 +1,4 @@
-/** The parts of a mail, as text. Each is escaped here, and nowhere else. */
+/** The parts of a mail, as plain text. `htmlMail` escapes each of them, and its caller escapes none. */
 export interface MailParts {
   /** A BCP 47 tag. */
   readonly language: string;
@@ -24,7 +24,8 @@ const HTML: Readonly<Record<string, string>> = {
 /** Scripts that are written from right to left (ISO 15924). */
 const RIGHT_TO_LEFT = new Set(['Adlm', 'Arab', 'Hebr', 'Nkoo', 'Rohg', 'Syrc', 'Thaa']);
 const FONT = "font-family:-apple-system,'Segoe UI',Roboto,Helvetica,Arial,sans-serif";
-// `!important`, because the colours of a light mail stand in the elements, for clients that drop style sheets.
+// The dark colours need `!important`, because the elements have the light colours in their `style` attributes, for clients that
+// drop style sheets.
 const STYLE = [
   ':root{color-scheme:light dark;supported-color-schemes:light dark}',
   '@media (prefers-color-scheme:dark){',

@@ -72,7 +72,7 @@ export function factorsPurpose(
   return { ...purpose, methods: provingMethods(methods, configured) };
 }
 
-/** @throws TwoFactorConfigurationError for another purpose with `firstFactor`, or without the option `methods`. */
+/** @throws TwoFactorConfigurationError for `firstFactor`, which only the purpose `factors` may have, and only with the option `methods`. */
 export function assertNoFirstFactor(name: string, { firstFactor }: PurposeDefinition): void {
   if (firstFactor === undefined) return;
   throw new TwoFactorConfigurationError(

@@ -97,7 +97,7 @@ export interface LimitsOptions {
    */
   readonly pending?: { readonly max?: number | undefined } | false | undefined;
   /**
-   * Limits the messages to one phone number or address. A list applies to each of the two classes.
+   * Limits the messages to one phone number or address. A list of limits applies to each of the classes `open` and `bound`.
    *
    * @default both classes 5 in ten minutes; `open` 10 a day, `bound` 20 a day
    */
@@ -130,7 +130,7 @@ export interface LimitsOptions {
   /** Limits the messages of each sender and class. Further ones fail with HTTP 503. @default false */
   readonly sendsPerSender?: readonly SendLimit[] | false | undefined;
   /**
-   * Limits the messages of all senders together. Further ones fail with HTTP 503. A list applies to each of the two classes.
+   * Limits the messages of all senders together. Further ones fail with HTTP 503. A list of limits applies to each class.
    *
    * @default `open` 500 an hour (1,000 where no purpose is bound to a subject), `bound` 5,000 an hour
    */

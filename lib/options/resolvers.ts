@@ -9,8 +9,8 @@ import {
 const logger = new Logger('TwoFactorModule');
 
 /**
- * Calls a resolver of the application, and logs which one threw. The error itself is passed on, because the application may
- * have a filter for it; Nest answers any other one with 500 and logs its stack.
+ * Calls a resolver of the application. If it throws, the error is passed on, because the application may have a filter for it.
+ * Except for an `HttpException` and for an error of this package, the log says which resolver threw: without a filter, Nest answers 500.
  *
  * @param name Which resolver, for the log.
  */

@@ -57,14 +57,14 @@ const SECRET_ALPHABETS: readonly (readonly [size: number, RegExp])[] = [
 const BYTE_ALPHABET_SIZE = 230;
 const ALPHABET_BITS = Math.log2(SECRET_ALPHABETS.length + 1);
 
-/** The count of all characters of an alphabet together before the first character. */
+/** Before the first character of a text, all characters of its alphabet together count as having occurred this often. */
 const UNSEEN_COUNTS = 8;
 
 const MAX_STRIDE = 8;
 const STRIDE_BITS = Math.log2(MAX_STRIDE);
 /** The bits of the direction of a repetition, and of whether its capitals differ. */
 const REPETITION_BITS = 2;
-/** The bits of the capitals of a common word. */
+/** The bits that tell which letters of a common word are capitals: none, the first, the last, all, or others. */
 const LOWER_BITS = -Math.log2(0.6);
 const FIRST_UPPER_BITS = -Math.log2(0.2);
 const LAST_UPPER_BITS = -Math.log2(0.05);
@@ -180,7 +180,7 @@ function describe(written: string): number {
   const size =
     SECRET_ALPHABETS.find(([, characters]) => characters.test(text))?.[0] ?? BYTE_ALPHABET_SIZE;
   const { length } = text;
-  /** The bits of the capitals before each position, if they are described letter by letter. */
+  /** The bits that tell which letters before each position are capitals, if that is described letter by letter. */
   const caseBits = bitsOfCase(written);
   const links = previousPlaces(text);
   const descriptions = new ShortestDescriptions(length);
@@ -190,7 +190,7 @@ function describe(written: string): number {
     const code = text.charCodeAt(at);
     const capital = caseBits[at + 1]! - caseBits[at]!;
     if (!descriptions.leave(at)) return MIN_SECRET_BITS;
-    // Half of the share is uniform over the alphabet, half is proportional to earlier occurrences.
+    // Half of a character's probability is the same for the whole alphabet, half is proportional to its earlier occurrences.
     const often = (counts[code]! + UNSEEN_COUNTS / size) / (at + UNSEEN_COUNTS);
     descriptions.reach(at + 1, LITERAL, LITERAL, capital - Math.log2(0.5 / size + 0.5 * often));
     counts[code]! += 1;
@@ -237,7 +237,8 @@ function describe(written: string): number {
 /** The fewest bits that describe a text up to each position, by the description of the previous character. */
 class ShortestDescriptions {
   readonly #best: Float64Array;
-  readonly #choices = new Float64Array(CHOICES);
+  /** For each choice of how the next characters are described: the fewest bits up to the current position, with those of the choice. */
+  readonly #bitsByChoice = new Float64Array(CHOICES);
   #furthest = 0;
 
   constructor(private readonly length: number) {
@@ -245,7 +246,7 @@ class ShortestDescriptions {
     this.#best[STRETCH] = 0;
   }
 
-  /** Continues from a position. `false` when every description that reaches it or passes it has `MIN_SECRET_BITS` already. */
+  /** Makes a position the current one. `false` when every description that reaches it or passes it has `MIN_SECRET_BITS` already. */
   leave(at: number): boolean {
     const best = this.#best;
     let shortest = Infinity;
@@ -258,7 +259,7 @@ class ShortestDescriptions {
       for (let before = 0; before < BEFORES; before += 1) {
         bits = Math.min(bits, best[BEFORES * at + before]! + NEXT[CHOICES * before + choice]!);
       }
-      this.#choices[choice] = bits;
+      this.#bitsByChoice[choice] = bits;
     }
     return true;
   }
@@ -266,7 +267,7 @@ class ShortestDescriptions {
   /** Records a description from the current position to `end`, if it is the shortest so far. */
   reach(end: number, kind: Before, choice: number, bits: number): void {
     const target = BEFORES * end + kind;
-    const sum = this.#choices[choice]! + bits;
+    const sum = this.#bitsByChoice[choice]! + bits;
     if (sum < this.#best[target]!) this.#best[target] = sum;
     if (end > this.#furthest) this.#furthest = end;
   }

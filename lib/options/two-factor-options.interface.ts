@@ -40,8 +40,8 @@ export interface PurposeDefinition {
     | undefined;
   /**
    * Returns the phone number or address that receives the subject's codes by this sender (`way`). Without a result the call is
-   * refused with 422 `no-recipient`. The client must not name a phone number or address, except with `'client'`: then it must, and the proof is
-   * about that one for the subject, such as a new phone number.
+   * refused with 422 `no-recipient`. The client must not name a phone number or address. With `'client'` instead of a function the client
+   * must name one, and the proof is about that phone number or address of the subject, such as a new one.
    */
   readonly recipient?:
     | 'client'
@@ -117,11 +117,11 @@ export interface MessagesOptions {
    * these pages and on no others (WICG, Origin-bound one-time codes). @default none
    */
   readonly origin?: string | undefined;
-  /** The language of requests in none that there are texts in, as a BCP 47 tag. @default 'en' */
+  /** The language of messages for requests that name no language, or one without texts, as a BCP 47 tag. @default 'en' */
   readonly language?: string | undefined;
   /**
-   * Texts of your own by BCP 47 tag. Of a language that this package has, and of a dialect of it, single texts suffice; for another
-   * language give all of them. @default {}
+   * Texts of your own by BCP 47 tag. For a language that this package has texts in, and for a dialect of it, give the texts that differ;
+   * for any other language give all of them. @default {}
    */
   readonly texts?: Readonly<Record<string, PartialMessageTexts>> | undefined;
 }
@@ -138,7 +138,7 @@ export interface TestRecipientOptions {
   readonly code: string;
   /** The purposes that the code confirms, at least one, and never `factors`. An empty name is the purpose without a name. */
   readonly purposes: readonly string[];
-  /** From then on it is an ordinary recipient. At most 90 days after the boot. */
+  /** From this time on it is an ordinary recipient. At most 90 days after the boot. */
   readonly validUntil: Date;
 }
 
@@ -160,7 +160,7 @@ export interface WorkerOptions {
 export interface AutoPurgeOptions {
   /** Mean pause between two rounds, 10 to 86,400 seconds. Each pause varies by a fifth. @default 600 */
   readonly everySeconds?: number | undefined;
-  /** How long such a row is kept, 0 to 31,536,000 seconds. @default 86400 */
+  /** How long a row is kept after it could last be confirmed or used, 0 to 31,536,000 seconds. @default 86400 */
   readonly keepSeconds?: number | undefined;
 }
 
@@ -199,15 +199,15 @@ export interface TwoFactorOptions {
    */
   readonly debugCodeResponse?: boolean | undefined;
   /**
-   * The purposes of the controller and the guard by name. Without any, there is one open purpose without a name. Beside others it
-   * must be declared, as `'': { open: true }`. @default {}
+   * The purposes of the controller and the guard by name. Without any, there is one open purpose without a name. Beside
+   * purposes with names it must be declared, as `'': { open: true }`. @default {}
    */
   readonly purposes?: Readonly<Record<string, PurposeDefinition>> | undefined;
   /** What the messages of this package say, for senders that use them. @default {} */
   readonly messages?: MessagesOptions | undefined;
   /**
-   * Methods beside sent codes: `totp()`, `recoveryCodes()`, `rememberedDevices()`, and `passkeys()` of `nestjs-two-factor/passkeys`. They need the table `two_factor_factor`. Without them no
-   * statement touches it. @default []
+   * Methods beside sent codes: `totp()`, `recoveryCodes()`, `rememberedDevices()`, and `passkeys()` of `nestjs-two-factor/passkeys`.
+   * They need the table `two_factor_factor`. Without them no statement touches it. @default []
    */
   readonly methods?: readonly MethodDefinition[] | undefined;
   /**
@@ -233,7 +233,7 @@ export interface TwoFactorOptions {
    * @default [30, 60, 120, 300]
    */
   readonly cooldownSeconds?: readonly number[] | undefined;
-  /** The code of a repeated message: `same`, because messages may arrive in another order, or a new one. @default 'same' */
+  /** The code of a repeated message: `same`, because messages may arrive in another order than they left, or a new one. @default 'same' */
   readonly resend?: 'same' | 'rotate' | undefined;
   /** Background deletion of old rows; `false` when the application calls `purge()` itself. @default {} */
   readonly autoPurge?: AutoPurgeOptions | false | undefined;
@@ -247,7 +247,7 @@ export interface TwoFactorOptions {
   readonly sendTimeoutMs?: number | undefined;
   /**
    * When a message leaves. `inline`: in the request, after its row is stored. `queued`: after the commit, by the worker of the
-   * module, which repeats what failed; it needs the table `two_factor_delivery`. @default 'inline'
+   * module, which sends failed messages again; it needs the table `two_factor_delivery`. @default 'inline'
    */
   readonly delivery?: 'inline' | 'queued' | undefined;
   /**

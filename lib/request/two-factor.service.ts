@@ -52,8 +52,8 @@ export interface TwoFactorRequestInput extends Omit<
   readonly requester?: string | undefined;
   /**
    * Makes the confirmation and its message in the transaction of this manager, with `delivery: 'queued'` only. A rollback sends
-   * nothing, and a commit sends the message. Its budgets are charged after the commit: a message that they refuse waits until
-   * they open, or fails with `too-many-requests`.
+   * nothing, and a commit sends the message. The budgets for messages are charged after the commit: a message that one of them
+   * refuses waits until the budget's window ends, or fails with `too-many-requests`.
    */
   readonly manager?: EntityManager | undefined;
 }
@@ -81,7 +81,7 @@ export interface TwoFactorResendInput {
   readonly idempotencyKey?: string | undefined;
   /**
    * The address, number or chat id that receives the first code of a confirmation that was begun by another method, 1 to 320
-   * characters. A confirmation that has its token keeps it.
+   * characters. A confirmation that has a token keeps it.
    */
   readonly token?: string | undefined;
   /** The sender of that first code. Later messages go by the same sender. @default as for `request` */
@@ -178,8 +178,8 @@ export class TwoFactorService {
    * @throws TwoFactorTooManyRequestsError, TwoFactorUnavailableError when a limit is reached; nothing was created.
    * @throws TwoFactorRecipientError when the `destinations` of the sender leave the number out (nothing was created), or when the
    * phone number or address can never be reached; the latter never with `delivery: 'queued'`.
-   * @throws TwoFactorSendError, never with `delivery: 'queued'`, when the confirmation was created but its message was not delivered: call `resend(error.id)`
-   * after `error.resendAt`.
+   * @throws TwoFactorSendError, never with `delivery: 'queued'`, when the confirmation was created but its message was not delivered:
+   * call `resend(error.id)` after `error.resendAt`.
    * @example
    * ```ts
    * const { id, maskedToken } = await twoFactor.request({ way: 'email', token: 'ann@example.com', purpose: 'login' });
@@ -298,9 +298,8 @@ export class TwoFactorService {
 
   /**
    * Sends the code of a confirmation again after the cooldown, by the same sender to the same phone number or address. With a
-   * `token` it sends the
-   * first code of a confirmation that was begun by another method, and that allows a code: the person has chosen "send me a code
-   * instead". The expiry and the number of attempts stay.
+   * `token` it sends the first code of a confirmation that was begun by another method, and that allows a code: the person has chosen
+   * "send me a code instead". The expiry and the number of attempts stay.
    *
    * @param confirmation Its id or its state.
    * @param seen Its row, for a caller inside of this package that has just read it.
@@ -353,7 +352,7 @@ export class TwoFactorService {
   }
 }
 
-/** What an earlier request has made is not changed in the transaction of this one, so that no code would be sent. */
+/** The confirmation that an earlier request began by another method is not changed in the transaction of a repeat: no code would be sent. */
 function begunElsewhere(): TwoFactorKeyReusedError {
   return new TwoFactorKeyReusedError(
     'The idempotencyKey stands for a request that began by another method. Draw a new one, or repeat the request without manager.',

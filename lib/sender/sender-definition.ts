@@ -29,10 +29,10 @@ export interface SendFunction<Options = unknown> {
 
 /** A provider as the circuit breaker of its sender sees it. */
 export interface ProviderHealth {
-  /** Its name among those of the sender. */
+  /** The provider's name among those of the sender. */
   readonly name: string;
   /**
-   * Whether this one kept failing, and was not proven to work since: by an accepted message, or by its answer to a request without a
+   * Whether this provider kept failing, and was not proven to work since: by an accepted message, or by its answer to a request without a
    * recipient. Messages go to the other providers first, and after the pause one at a time to this one.
    */
   readonly isPassedOver: boolean;

@@ -2,7 +2,7 @@ import { inspect } from 'node:util';
 
 import { Logger } from '@nestjs/common';
 
-type Writes = (...words: unknown[]) => unknown;
+type Writes = (...args: unknown[]) => unknown;
 
 const LEVELS = ['log', 'info', 'warn', 'error', 'debug', 'verbose', 'fatal', 'trace'] as const;
 
@@ -16,8 +16,8 @@ export async function captureOutput(work: () => Promise<unknown>): Promise<strin
     intercept(stream, 'write', lines),
   );
   for (const level of LEVELS) {
-    // The console and the loggers are captured as well, because a test runner replaces the console, and
-    // `Test.createTestingModule` a logger that writes nothing.
+    // Calls of the console and of the loggers are intercepted as well. A test runner replaces the console, and
+    // `Test.createTestingModule` installs a logger that writes nothing, so that no stream would show what they are given.
     for (const writer of [console, Logger, Logger.prototype]) {
       if (level in writer) restore.push(intercept(writer, level, lines));
     }
@@ -36,9 +36,9 @@ function intercept(writer: object, name: string, lines: string[]): () => void {
   Object.defineProperty(writer, name, {
     configurable: true,
     writable: true,
-    value(this: unknown, ...words: unknown[]) {
-      lines.push(words.map(textOf).join(' '));
-      return write.apply(this, words);
+    value(this: unknown, ...args: unknown[]) {
+      lines.push(args.map(textOf).join(' '));
+      return write.apply(this, args);
     },
   });
   return () => {
@@ -47,8 +47,9 @@ function intercept(writer: object, name: string, lines: string[]): () => void {
   };
 }
 
-function textOf(word: unknown): string {
-  if (typeof word === 'string') return word;
-  if (word instanceof Uint8Array) return Buffer.from(word).toString('utf8');
-  return inspect(word, { depth: 8, breakLength: Infinity });
+/** An argument of a captured call of a stream, the console or a logger, as text. */
+function textOf(argument: unknown): string {
+  if (typeof argument === 'string') return argument;
+  if (argument instanceof Uint8Array) return Buffer.from(argument).toString('utf8');
+  return inspect(argument, { depth: 8, breakLength: Infinity });
 }

@@ -132,7 +132,7 @@ describe.each(propertyEngines)('On %s', (engine) => {
   );
 
   it(
-    'confirms the last right code and uses its proof when anything went before in window and budget (L1)',
+    'confirms the code of the last message and uses its proof after any calls that leave it time and an attempt (L1)',
     async () => {
       const step = fc.oneof(
         fc.constantFrom('wrong', 'resend', 'check', 'useTooEarly'),

@@ -358,7 +358,7 @@ describe('A guard that Nest would never run', () => {
   });
 
   it.each([GuardedField, GuardedFields, GuardedReference])(
-    'stops the boot on a field: %o',
+    'stops the boot when @RequireConfirmation is on a GraphQL field: %o',
     async (resolver) => {
       for (const enhancers of [[], ['guards'], ['interceptors']] as const) {
         await expect(boot([resolver], [...enhancers])).rejects.toMatchObject({

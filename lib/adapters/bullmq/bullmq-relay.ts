@@ -22,7 +22,7 @@ import type { CheckedRate } from './checked-options.js';
 import { limiterOf, Pace } from './rate.js';
 
 const JOB_NAME = 'deliver';
-/** Keys that Redis has not confirmed yet. What is beyond waits for a round, so that an outage of Redis fills no memory. */
+/** The most keys that Redis has not confirmed yet. Further ones wait for a round of the worker, so that an outage fills no memory. */
 const MAX_UNCONFIRMED = 1_000;
 /** A round of the worker waits at most this long for Redis. */
 const ROUND_TIMEOUT_MS = 2_000;
@@ -73,7 +73,7 @@ export class BullMqRelay
   readonly ways: ReadonlySet<string>;
   readonly #logger = new Logger('TwoFactorBullMq');
   readonly #paces = new Map<string, Pace>();
-  /** Senders of which a round has not been answered yet. */
+  /** Senders for which Redis has not answered the commands of a round yet. */
   readonly #asked = new Set<string>();
   #workers: readonly Worker[] = [];
   #unconfirmed = 0;
@@ -197,7 +197,7 @@ export class BullMqRelay
       const { confirmation, number } = (data ?? {}) as Partial<DeliveryKey>;
       if (!isId(confirmation) || !isMessageNumber(number)) return;
       const hadSlot = await this.input.deliveries.deliver({ confirmation, number }, slotWaitMs);
-      // All slots of its class are taken. Without a pause this worker would fetch one job after the other and send none.
+      // All slots of the job's class are taken. Without a pause this worker would fetch one job after the other and send none.
       if (!hadSlot) await sleep(SLOT_WAIT_MS - slotWaitMs);
     } catch (error) {
       this.#logger.warn(`A queued message waits for the next round: ${messageOf(error)}`);

@@ -72,7 +72,7 @@ export function rateLimiterFlexibleStore(options: RateLimiterFlexibleStoreOption
 interface FailureCounters {
   /** Wrong codes before the first lock. It may include those of concurrent calls that are refunded in a moment. */
   readonly free: number;
-  /** Wrong codes that caused a lock. The number is exact, because while a lock lasts, only the call that began it counts. */
+  /** Wrong codes that each began a lock. The number is exact: while a lock lasts, only the call that began it changes the number. */
   readonly locking: number;
   readonly lockEndsInMs: number;
 }

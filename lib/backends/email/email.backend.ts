@@ -46,8 +46,8 @@ const MEMBERS = ['transport', 'from', 'product', 'compose'] satisfies (keyof Ema
 /** Less than the default of `sendTimeoutMs`, so that the socket is closed before the call times out. */
 const SOCKET_TIMEOUT_MS = 9_000;
 /**
- * Less than that for a silent socket, which runs from the connection on: only the end of the earlier one proves that the server has not
- * greeted, so that it has no message.
+ * Less than `SOCKET_TIMEOUT_MS`, which runs from the connection on, too: only the time-out for the greeting, if it comes first, proves
+ * that the server has no message.
  */
 const GREETING_TIMEOUT_MS = 8_000;
 

@@ -66,7 +66,7 @@ const RATE_STATUSES: ReadonlySet<string> = new Set([
 /** Exchange Online: the account may not send as this address. */
 const SEND_AS_STATUSES: ReadonlySet<string> = new Set(['2.252', '7.60']);
 
-// Servers answer one code for several causes, so that the words decide between these.
+// Servers answer one code for several causes, between which the words of the answer decide.
 const RATE_WORDS =
   /\b(?:throttl|rate (?:of|that|limit)|sending (?:rate|limit|quota)|message quota|thread limit|too quickly|too many (?:concurrent|connections|messages|emails|login)|concurrent connections)/i;
 /** Exchange Online answers 5.2.2 for the quota of the account that sends, too, which is the code of a full mailbox. */
@@ -158,7 +158,7 @@ function securityFault(detail: number, text: string): SmtpFault {
 
 function faultOfCode({ command, code }: Answer): SmtpFault {
   if (command === 'MAIL FROM') return code === 501 || MAILBOX_CODES.has(code) ? 'sender' : 'policy';
-  // The address is all that this command has, and one in a wrong form is not our command in a wrong form.
+  // This command consists of the address, so that 501 (wrong syntax) is about the address and not about what this package sends.
   if (command === 'RCPT TO' && code === 501) return 'recipient';
   if (PROTOCOL_CODES.has(code)) return 'protocol';
   return command === 'RCPT TO' && MAILBOX_CODES.has(code) ? 'recipient' : 'policy';

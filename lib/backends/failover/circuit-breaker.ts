@@ -1,19 +1,19 @@
 /** When a breaker opens, and for how long. */
 export interface BreakerRule {
-  /** Failures in a row that open it, or that make the failover ask the provider itself. */
+  /** Failures in a row that open the breaker, or that make the failover ask the provider itself. */
   readonly threshold: number;
   readonly openMs: number;
 }
 
 /** A failure of which it is not known whether another recipient would have it, too. */
 export interface UnexplainedFailure {
-  /** A key of the recipient. */
+  /** A digest of the recipient's phone number or address. */
   readonly recipient: string;
-  /** Whether the provider or the network failed: not for a refusal, which proves that the provider answers. */
+  /** Whether the provider or the network failed; false for a refusal, which proves that the provider answers. */
   readonly isTemporary: boolean;
 }
 
-/** What a failure asks for: a look at the provider itself (then report `answered` or `unanswered`), or nothing. */
+/** What a failure leads to. `opened`: the breaker has opened. `ask`: ask the provider itself, and report `answered` or `unanswered`. */
 export type BreakerVerdict = 'opened' | 'ask' | 'none';
 
 /** The recipients of the last failures that a breaker keeps, so that no caller can fill the memory. */
@@ -30,9 +30,9 @@ const MAX_RECIPIENTS = 1_000;
 export class CircuitBreaker {
   /** Failures in a row that concern every recipient. */
   #failures = 0;
-  /** Failures in a row of which that is not known. */
+  /** Failures in a row of which it is not known whether they concern every recipient. */
   #unexplained = 0;
-  /** `null` while it is closed. */
+  /** The end of the pause of the open breaker; `null` while it is closed. */
   #openUntil: number | null = null;
   #isProbing = false;
   /** The recipients whose last message failed, with the ends of their pauses. */
@@ -52,7 +52,7 @@ export class CircuitBreaker {
     return true;
   }
 
-  /** Whether it has been opened and the provider was not proven to work since. The end of the pause alone proves nothing. */
+  /** Whether the breaker has been opened and the provider was not proven to work since. The end of the pause alone proves nothing. */
   get isUnproven(): boolean {
     return this.#openUntil !== null;
   }
@@ -104,7 +104,7 @@ export class CircuitBreaker {
   /**
    * The provider has not answered a request without a recipient.
    *
-   * @returns whether that has opened it; not when a message was accepted since the provider was asked.
+   * @returns whether that has opened the breaker; not when a message was accepted since the provider was asked.
    */
   unanswered(now: number): boolean {
     if (!this.isUnproven && !this.#isSuspect) return false;

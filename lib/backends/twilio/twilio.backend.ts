@@ -176,12 +176,14 @@ function refusalOf(answer: ProviderAnswer): { verdict: Verdict; words: string } 
   const words = message ?? errorMessage;
   const shown = `HTTP ${status}, error ${number}: ${typeof words === 'string' ? words : 'no text'}`;
   const verdict =
-    verdictOnCode(number) ?? verdictOf(number === TOO_MANY ? { ...answer, status: 429 } : answer);
+    verdictOnErrorCode(number) ??
+    verdictOf(number === TOO_MANY ? { ...answer, status: 429 } : answer);
   return { verdict, words: shown };
 }
 
-function verdictOnCode(code: number): Verdict | null {
-  if (RECIPIENT.has(code)) return 'recipient';
-  if (REGION.has(code)) return 'region';
-  return REFUSED_ACCOUNT.has(code) ? ACCOUNT : null;
+/** `null` for an error code of Twilio that has no verdict of its own. */
+function verdictOnErrorCode(errorCode: number): Verdict | null {
+  if (RECIPIENT.has(errorCode)) return 'recipient';
+  if (REGION.has(errorCode)) return 'region';
+  return REFUSED_ACCOUNT.has(errorCode) ? ACCOUNT : null;
 }

@@ -30,8 +30,8 @@ export interface WebhookOptions extends TextOptions<WebhookOptions> {
 
 const OPTIONS = ['url', 'key', 'timeoutMs', 'product', 'compose'];
 /**
- * The answers of a proxy whose service is down, and of a service that takes nothing. Not 500: a service that runs may fail at a request
- * without a body, and then a stranger's recipients would make a failover pass over it.
+ * The answers to `ping`, a request without a body, that mean that the service is down. Not 500: a service that runs may answer it to such
+ * a request, and then failed messages to recipients that a stranger names would make a failover pass over the service.
  */
 const DOWN_STATUSES: ReadonlySet<number> = new Set([502, 503, 504]);
 

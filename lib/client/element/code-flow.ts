@@ -10,7 +10,7 @@ export type RefusedCall = 'start' | 'confirm' | 'send';
 
 /** The state that the element displays. Times are those of the browser's clock, in milliseconds. */
 export interface FlowState {
-  /** `idle`: nothing is requested. `open`: the person can confirm. `ended`: a new one is needed. */
+  /** `idle`: nothing is requested. `open`: the person can confirm. `ended`: a new confirmation is needed. */
   readonly phase: 'idle' | 'open' | 'confirmed' | 'ended';
   readonly isBusy: boolean;
   readonly id: string | null;
@@ -54,14 +54,14 @@ export const IDLE: FlowState = {
   notice: null,
 };
 
-/** Named in a request, any other method is the only one that its confirmation allows. */
-const KEEPS_OTHERS = new Set<MethodName | undefined>([undefined, 'code', 'totp']);
-/** A provider takes a message within this time, unless it has failed and the message is repeated. */
+/** The values of `method` in a request whose confirmation allows other methods too. Any other value is the only method of it. */
+const ALLOWS_OTHER_METHODS = new Set<MethodName | undefined>([undefined, 'code', 'totp']);
+/** A provider accepts a queued message within this time, unless it fails and the message is repeated: then a delay is displayed. */
 const DELAYED_AFTER_SECONDS = 8;
-/** Between two questions for a queued message. A person waits this long at most to read that it was given up. */
+/** The most seconds between two requests for the state of a queued message, and until a person reads that it was given up. */
 const LONGEST_PAUSE = 5;
 
-/** Problems after which the server lets the person wait. */
+/** The problems with which the server may demand a wait. */
 const WAITS = new Set(['send-failed', 'too-many-requests']);
 
 /** The functions of the element that the flow calls. */
@@ -79,7 +79,7 @@ export class CodeFlow {
   #methods: readonly MethodName[] = [];
   /** The only method of this confirmation, because the request named it; `undefined` where there are others. */
   #only: MethodName | undefined;
-  /** The last request, to recognize another one, such as for another phone number. */
+  /** The body of the last request, to notice that the next one would be another, such as for another phone number. */
   #requested = '';
   /** The flow of the last request, as the client names it. */
   #lastFlow: string | RequestBody = '';
@@ -122,7 +122,7 @@ export class CodeFlow {
       async (value) => {
         this.#failed.clear();
         this.#methods = value.methods ?? [];
-        this.#only = KEEPS_OTHERS.has(method) ? undefined : method;
+        this.#only = ALLOWS_OTHER_METHODS.has(method) ? undefined : method;
         this.#hasMessage = false;
         this.#open(value, value.method ?? 'code');
         if (this.state.method === 'device') await this.#tryDevice();
@@ -156,7 +156,7 @@ export class CodeFlow {
     if (id !== null) await this.#confirm((client) => client.confirmWithPasskey(id));
   }
 
-  /** A repeat, after a reload of the page too, sends no second message. */
+  /** Sends the first code of a confirmation that was begun by another method. A repeat, after a reload too, sends no second message. */
   async #sendFirst(): Promise<void> {
     const { id } = this.state;
     if (id === null) return;
@@ -199,15 +199,15 @@ export class CodeFlow {
     if (retryAt === 0) return false;
     const isSame = () => this.#requested === JSON.stringify(this.around.request().body);
     if (retryAt > Date.now() && (refused !== 'start' || isSame())) return false;
-    // That no message was sent is true until the next one is: a person would otherwise wait for it.
+    // The problem stays displayed until a message is sent. Otherwise the person would wait for a message that never left.
     const isUnsent = this.state.problem?.error === 'send-failed';
     this.#set(isUnsent ? { retryAt: 0, refused: null } : { problem: null });
     return true;
   }
 
   /**
-   * Asks what became of a queued message, in pauses that double up to five seconds. Without it a person waits for a message that the provider has
-   * refused. Called once a second.
+   * Asks what became of a queued message, in pauses that double up to five seconds. Otherwise a person would wait for a message that
+   * the provider has refused. Called once a second.
    */
   async followDelivery(): Promise<void> {
     const { id, delivery: known, resendAt } = this.state;
@@ -217,7 +217,7 @@ export class CodeFlow {
     this.#deliveryWatch.nextCheckAt += Math.min(this.#deliveryWatch.nextCheckAt, LONGEST_PAUSE);
     const result = await this.#attempt((client) => client.check(id));
     const { state } = this;
-    // Another request or another message took its place.
+    // Another confirmation or another message took the place of the one that was asked for.
     if (!result.ok || state.id !== id || state.resendAt !== resendAt) return;
     if (state.delivery !== 'queued') return;
     const { delivery = 'sent', deliveryError } = result.value;

@@ -42,7 +42,7 @@ function setText(element: HTMLElement, text: string): void {
   if (element.textContent !== text) element.textContent = text;
 }
 
-/** What a press in the view means. */
+/** The functions that the buttons and the form of the view call. */
 export interface ViewActions {
   readonly start: () => void;
   readonly submit: () => void;
@@ -52,7 +52,7 @@ export interface ViewActions {
   readonly paste: (event: ClipboardEvent) => void;
 }
 
-/** Seconds until a time, none after it. */
+/** Seconds until a time, 0 after it. */
 export const secondsUntil = (time: number): number =>
   Math.max(0, Math.ceil((time - Date.now()) / 1_000));
 
@@ -128,7 +128,7 @@ export class CodeView {
     this.#renderIntroduction(state, texts);
     this.#form.hidden = !hasField;
     if (hasField) this.#renderField(method, state.codeLength, texts);
-    // The answer about a message that was not sent does not say how many are left.
+    // After a message that was not sent, the number is unknown: the server's answer does not say how many attempts are left.
     this.#attemptsText =
       attempts === undefined ? '' : filled(formOf(texts.attempts, attempts), { attempts });
     setText(this.submit, texts.confirm);
@@ -137,7 +137,7 @@ export class CodeView {
     const isUsedUp = isOpen && method === 'code' && !state.canResend;
     setText(this.start, phase === 'ended' || isUsedUp ? texts.restart : texts.start);
     this.start.hidden = (isOpen && !isUsedUp) || phase === 'confirmed';
-    // It stands beside the field, because a code that has arrived still confirms.
+    // The button for a new confirmation stands beside the field, because a code that has arrived still confirms.
     this.start.className = isUsedUp ? 'link' : 'primary';
     this.#alert(problem === null ? '' : sentenceOf(problem, state, texts), state);
     this.field.ariaInvalid = problem?.error === 'code-mismatch' ? 'true' : null;
@@ -169,7 +169,7 @@ export class CodeView {
     this.resend.ariaDisabled = wait > 0 || state.isBusy || this.#isDisabled ? 'true' : null;
   }
 
-  /** Says something without interrupting. */
+  /** Displays a text that screen readers announce without interrupting what they read. */
   say(text: string): void {
     setText(this.status, text);
   }
@@ -179,7 +179,7 @@ export class CodeView {
     this.field.ariaInvalid = 'true';
   }
 
-  /** Says what is wrong, at once. */
+  /** Displays a problem, which screen readers announce at once. */
   #alert(text: string, state: FlowState): void {
     const { attemptsLeft: attempts } = state;
     // A sentence with the attempts that are left takes the place of the other sentence about them.
@@ -200,7 +200,7 @@ export class CodeView {
 
   #renderIntroduction(state: FlowState, texts: TwoFactorTexts): void {
     const { phase, method, recipient } = state;
-    // What became of a message that failed is said as a problem.
+    // That a message failed is displayed as a problem.
     const sentences = { queued: texts.queued, sent: texts.sent, failed: '' };
     const hints: Partial<Record<MethodName, string>> = {
       code: recipient === undefined ? '' : filled(sentences[state.delivery], { recipient }),
@@ -259,7 +259,7 @@ function sentenceOf(problem: TwoFactorProblem, state: FlowState, texts: TwoFacto
   const isMismatch = problem.error === 'code-mismatch';
   // The last wrong code has ended the confirmation: that no attempts are left says less than why it has ended.
   const slug = isMismatch && state.phase === 'ended' ? 'attempts-exhausted' : problem.error;
-  // Without a time the person would wait for nothing.
+  // Where the server names no time to wait for, a text that asks the person to wait would be wrong.
   if (slug === 'too-many-requests' && state.retryAt === 0) {
     return state.canResend ? texts.locked : texts.cannotResend;
   }

@@ -45,10 +45,10 @@ function adopt(element: TwoFactorCode, name: 'client' | 'texts'): void {
 
 /**
  * `<two-factor-code>` requests a confirmation, asks the person to confirm it in one of the methods that the server offers, and
- * gives the id of the confirmed one to its form under its `name`.
+ * passes the id of the confirmed confirmation to its form, under the attribute `name`.
  *
  * Attributes: `url`, `purpose`, `way`, `flow`, `name`, `required`, `disabled`, `start` (request as soon as it is on the page),
- * `inputmode` (`text` for codes of letters). The attribute `phase` tells how far it is: `idle`, `open`, `confirmed` or `ended`.
+ * `inputmode` (`text` for codes of letters). The attribute `phase` tells how far the confirmation is: `idle`, `open`, `confirmed` or `ended`.
  */
 export class TwoFactorCode extends Base {
   static readonly formAssociated = true;
@@ -67,7 +67,7 @@ export class TwoFactorCode extends Base {
     for (const element of TwoFactorCode.#connected) element.#render();
   }
 
-  /** Where a code goes, for purposes whose recipient the application does not know. */
+  /** The phone number or address that a code goes to, for purposes whose recipient the application does not know. */
   token: string | undefined;
   /** What exactly is approved. */
   details: object | undefined;
@@ -113,7 +113,7 @@ export class TwoFactorCode extends Base {
     this.#client = client;
   }
 
-  /** Texts of this element. Those that are left out are of `TwoFactorCode.texts`. */
+  /** Texts of this element. A text that is left out is that of `TwoFactorCode.texts`. */
   get texts(): TwoFactorTexts {
     const { texts } = this.constructor as typeof TwoFactorCode;
     const problems = { ...ENGLISH.problems, ...texts.problems, ...this.#texts.problems };
@@ -130,7 +130,7 @@ export class TwoFactorCode extends Base {
     return this.#flow.state.id;
   }
 
-  /** How far it is. */
+  /** How far the confirmation is. */
   get phase(): FlowState['phase'] {
     return this.#flow.state.phase;
   }
@@ -145,14 +145,14 @@ export class TwoFactorCode extends Base {
     return this.#internals.form;
   }
 
-  /** Requests a confirmation. A repeat continues with the same one, over reloads too. */
+  /** Requests a confirmation. A repeat continues with the same confirmation, after a reload of the page too. */
   async request(): Promise<void> {
     await this.#flow.start();
   }
 
   /** Asks the person for a passkey. Browsers allow it after a click. */
   async confirmWithPasskey(): Promise<void> {
-    // A page has one request for credentials at a time, and the one for a text message would refuse this one.
+    // A browser runs one request for credentials of a page at a time. While it waits for a text message, it would refuse a passkey.
     this.#textMessageWait?.abort();
     await this.#flow.confirmWithPasskey();
   }
@@ -205,7 +205,10 @@ export class TwoFactorCode extends Base {
     };
   }
 
-  /** A press counts once, not while the element is disabled, and not while the server refuses the call after too many tries. */
+  /**
+   * Ignores a press while a call runs or the element is disabled. While the server would refuse the call after too many tries, displays the
+   * time to wait instead.
+   */
   #pressed(action: () => Promise<void>, call?: RefusedCall): () => void {
     return () => {
       if (this.#isDisabled || this.#flow.state.isBusy) return;

@@ -142,13 +142,15 @@ export class ConfirmationCreator {
         ? []
         : idsFromRequestKey(this.options.keyRing, idempotencyKey, binding);
     const queued = message?.queued ?? null;
-    // The queue hands a message over. A message that is sent at once may be lost with the caller, who then repeats the request.
-    const isToBeSent = message !== undefined && (idempotencyKey === undefined || queued !== null);
+    // A message that is sent at once may be lost with its caller, who repeats the request with the idempotency key: the call that
+    // sends the message counts it then. The queue sends a queued message in any case.
+    const countsFirstMessage =
+      message !== undefined && (idempotencyKey === undefined || queued !== null);
     // No client has requested it, so that no quota of requests counts it.
     const isMadeByApplication = message === undefined && unsent === undefined;
     const hasSlot = code !== null && manager === undefined && isMadeByApplication;
     const requester = queued === null ? undefined : message?.requester;
-    const context = { code, id: keyIds[0], isToBeSent, hasSlot, requester, isTest };
+    const context = { code, id: keyIds[0], countsFirstMessage, hasSlot, requester, isTest };
     const { row, content } = newRow(parsed, context, this.options);
     const { purpose, subject } = binding;
     const opens = { id: row.id, ttlMs };
@@ -171,7 +173,7 @@ export class ConfirmationCreator {
     if (deadline?.expired && isLost && receipt) await this.ledger.refund(receipt);
     this.publisher.created(row, demand, manager);
     const state = this.states.stateOf(rowAfterInsert(row));
-    return { state, pendingMessage: isToBeSent ? content : null, receipt };
+    return { state, pendingMessage: countsFirstMessage ? content : null, receipt };
   }
 
   async #write(request: CreationRequest): Promise<Creation> {

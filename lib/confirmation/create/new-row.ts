@@ -21,8 +21,8 @@ export interface NewRowContext {
   readonly code: string | null;
   /** The id that an idempotency key stands for; without a key the id is drawn. */
   readonly id: string | undefined;
-  /** Whether its first message is recorded as sent. */
-  readonly isToBeSent: boolean;
+  /** Whether the INSERT counts the first message as sent. The caller or the queue sends it after that. */
+  readonly countsFirstMessage: boolean;
   readonly hasSlot: boolean;
   /** The party that caused a queued message; `undefined` for other messages. */
   readonly requester: string | undefined;
@@ -38,7 +38,7 @@ export interface NewRow {
 
 export function newRow(
   { binding, isConfirmed, meta, token, tokenFrom, way, methods, context, ttlMs }: ParsedInput,
-  { code, id: givenId, isToBeSent, hasSlot, requester, isTest }: NewRowContext,
+  { code, id: givenId, countsFirstMessage, hasSlot, requester, isTest }: NewRowContext,
   { keyRing, maxAttempts, useWithinSeconds, clock }: ResolvedOptions,
 ): NewRow {
   const { purpose, subject, details } = binding;
@@ -76,8 +76,8 @@ export function newRow(
     envelope: content && sealEnvelope(keyRing, content, { id, purpose, subject }, nonce),
     failureKeys: null,
     slotKeys: null,
-    sends: isToBeSent ? 1 : 0,
-    lastSentAt: isToBeSent ? now : null,
+    sends: countsFirstMessage ? 1 : 0,
+    lastSentAt: countsFirstMessage ? now : null,
     confirmedAt: isConfirmed ? now : null,
     confirmedBy: isConfirmed ? BY_HAND : null,
     useBefore: isConfirmed ? now + useWithinSeconds * 1_000 : null,

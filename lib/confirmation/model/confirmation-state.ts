@@ -124,7 +124,7 @@ export class ConfirmationState {
     return new Date(this.#row.createdAt);
   }
 
-  /** Until when the code can be confirmed. */
+  /** Until when the confirmation can be confirmed. */
   get expiresAt(): Date {
     return new Date(this.#row.expiresAt);
   }
@@ -176,7 +176,8 @@ export class ConfirmationState {
   }
 
   /**
-   * Confirms by hand, when you are sure by other means; also one whose attempts are spent. This object then shows it.
+   * Confirms by hand, when you are sure of the person by other means; also when the attempts are used up. This object then shows the
+   * new status.
    *
    * @returns whether this call confirmed it: false for one that is confirmed, used, cancelled or expired already.
    */

@@ -63,13 +63,13 @@ export interface CheckInput extends ProofBinding {
    */
   readonly senders?: readonly string[] | undefined;
   /**
-   * What must have confirmed it, `hand` for the application itself. A confirmation that was made with more methods is a proof
-   * only if one of these confirmed it. @default any
+   * The methods one of which must have confirmed it, `hand` for the application itself. A confirmation that allows more methods is a
+   * proof only if one of these confirmed it. @default any
    */
   readonly confirmedBy?: readonly ConfirmedBy[] | undefined;
   /**
    * The context of the call, with which the `methods` function of the purpose is asked again: a proof by a method that it does not
-   * return any more is none. `@RequireConfirmation` gives it. Where the methods of a purpose are a function, give this or
+   * return any more is refused. `@RequireConfirmation` gives it. Where the methods of a purpose are a function, give this or
    * `confirmedBy`. Other purposes ignore it. @default none
    */
   readonly context?: ExecutionContext | undefined;
@@ -111,7 +111,7 @@ export type ConfirmationAttempt =
   | {
       readonly state: ConfirmationState;
       readonly outcome: 'mismatched';
-      /** Why, for developers; absent for a code, which is wrong and nothing else. */
+      /** Why the response was refused, for developers; absent for a wrong code, of which there is no more to say. */
       readonly reason?: string | undefined;
     }
   | { readonly state: ConfirmationState | null; readonly outcome: 'refused' };

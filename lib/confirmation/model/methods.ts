@@ -12,7 +12,7 @@ export const CODE_METHOD = 'code';
 
 /** The methods of a confirmation for which none are named. */
 export const CODE_ALONE: readonly MethodName[] = Object.freeze([CODE_METHOD]);
-/** What confirms a code through its sender: the person types the sent code, or the application confirms it by hand. */
+/** The values of `confirmedBy` for which the sender matters: the person typed the sent code, or the application confirmed it by hand. */
 const THROUGH_SENDER: readonly ConfirmedBy[] = [CODE_METHOD, BY_HAND];
 
 /** The methods as a column holds them; `null` for a code alone, so that such rows are as they would be without methods. */
@@ -92,7 +92,7 @@ export function parseConfirmedBy(given: unknown): readonly string[] | null {
   );
 }
 
-/** Whether the code that was sent confirmed it, so that the sender matters. The other methods send nothing. */
+/** Whether the sender matters for the proof, because the sent code or the application confirmed it. The other methods send nothing. */
 export function isConfirmedThroughSender({
   confirmedBy,
 }: Pick<ConfirmationRow, 'confirmedBy'>): boolean {

@@ -99,6 +99,7 @@ function insertKind(statements: CallListStatements): CallKind<StoreCall, Stateme
   };
 }
 
+/** Describes how one statement executes several calls that use a proof. A bit of `insertId` tells for each call whether it did. */
 function useKind(
   statementOf: (calls: number) => Statement,
   now: () => number,

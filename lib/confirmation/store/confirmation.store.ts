@@ -43,7 +43,7 @@ export interface ConfirmationStoreOptions extends StatementRunnerOptions {
   /** Size of the key ring. */
   readonly keys: number;
   readonly purposes: PurposeAccess;
-  /** Whether any purpose declares its senders. Without one no statement checks them. @default false */
+  /** Whether any purpose declares its senders. If none does, only calls that name senders compare the sender. @default false */
   readonly hasSenderRules?: boolean | undefined;
   /** Whether methods beside sent codes are configured. @default false */
   readonly hasMethods?: boolean | undefined;
@@ -64,21 +64,22 @@ export interface PurgedBatch {
 
 /**
  * All SQL of the confirmations, except for the statements that also consume quotas (`AtomicWriter`, `JoinedUpdateWriter`) and
- * those by which a factor confirms (`FactorStore`). It knows neither codes nor secrets, and decides nothing. The time in a statement is read when the statement is issued, after any wait.
+ * those by which a factor confirms (`FactorStore`). It knows neither codes nor secrets, and decides nothing. The time in a statement is
+ * read when the statement is issued, after any wait.
  *
  * Literals of values begin with members of their own, and spread others after them: of a literal that begins with a spread,
  * V8 in Node 20 makes a new hidden class each time, and keeps it until a full collection.
  */
 export class ConfirmationStore {
   private constructor(
-    /** For writers that execute statements of their own. */
+    /** Executes the statements of the store, and those that writers have of their own. */
     readonly runner: StatementRunner,
-    /** What their statements are built for. */
+    /** The engine, tables and purposes that the statements are built for, those of the writers too. */
     readonly context: StatementContext,
     private readonly statements: ConfirmationStatements,
     private readonly batches: BatchStatements | null,
     private readonly uses: UseStatements,
-    /** For a transaction that also changes the factors. */
+    /** The uses of proofs in a transaction that also changes the factors. */
     private readonly spends: UseStatements,
     private readonly queuedWrites: QueuedWrites | null,
     /** `null` on other engines than MySQL and MariaDB. */
@@ -121,7 +122,7 @@ export class ConfirmationStore {
   }
 
   /**
-   * Returns false when the id is taken; nothing is written then.
+   * Inserts a confirmation. False when its id is taken; nothing is written then.
    *
    * @param isNew whether the id was drawn for this row. An id that stands for an idempotency key may belong to a concurrent
    * repeat, and the statement then waits for its commit.
@@ -201,8 +202,8 @@ export class ConfirmationStore {
   }
 
   /**
-   * Writes the quota keys of the current key ring into a row, unless a message was sent since it was read: that has written
-   * the keys of the phone number or address, which may have been unknown before.
+   * Writes the quota keys of the current key ring into a row, unless a message was sent since it was read: the statement for that
+   * message has written the keys of the phone number or address, which may have been unknown before.
    */
   async updateFailureKeys(
     { id, sends }: ConfirmationRow,
@@ -214,7 +215,7 @@ export class ConfirmationStore {
     await this.runner.runExclusive(id, updateFailureKeys, () => values, null, deadline);
   }
 
-  /** Gives several statements of one call the time that one statement may take. */
+  /** Runs several statements of one call under one deadline, which is as long as that of a single statement. */
   async within<T>(work: (deadline: Deadline) => Promise<T>): Promise<T> {
     return this.runner.within(work);
   }
@@ -232,7 +233,7 @@ export class ConfirmationStore {
     );
   }
 
-  /** Uses the proof; true for one caller. */
+  /** Uses the proof; true for one caller and false for every other. */
   async use(given: UseValues, manager?: EntityManager): Promise<boolean> {
     const bound = this.uses.of('use', given);
     return hasAffectedRow(
@@ -244,7 +245,7 @@ export class ConfirmationStore {
 
   /**
    * Uses the proof within a transaction of this package. Returns the row that was used; `null` for every other caller. Whether its
-   * factor is there is asked later, under the row of the subject: see `spendStatements`.
+   * factor is there is asked later, while the row of the subject is locked: see `spendStatements`.
    */
   *useSteps(given: UseValues): TransactionSteps<ConfirmationRow | null> {
     const { statement, values } = this.spends.of('use', given);
@@ -288,7 +289,7 @@ export class ConfirmationStore {
     );
   }
 
-  /** Counts one message. `null` when another message was faster, or the confirmation is not to be sent. */
+  /** Records one message in the row of its confirmation. `null` when another was recorded since `seen` was read, or none may be sent now. */
   async bind(
     seen: ConfirmationRow,
     given: BindValues,
@@ -317,7 +318,7 @@ export class ConfirmationStore {
     await this.runner.runExclusive(id, this.statements.retrySooner, () => values);
   }
 
-  /** The row that this call cancelled. */
+  /** Cancels a confirmation. The row as it is then; `null` when it was used, cancelled or unknown before. */
   async cancel(id: string): Promise<ConfirmationRow | null> {
     const values = (): SqlValues => ({ id, now: this.options.clock.now() });
     return this.#affectedRow(
@@ -333,7 +334,7 @@ export class ConfirmationStore {
 
   /** Deletes up to `limit` rows beyond the id `after` that could neither be confirmed nor used since `before` (epoch ms). */
   async purge(before: number, limit: number, after: string): Promise<PurgedBatch> {
-    // A row expires after it was made, so no row beyond the bound can qualify.
+    // Ids are ordered by time, and a row expires after it was made: no row with an id beyond the bound had expired at `before`.
     const bound = idBound(before);
     const { rows } = await this.runner.run(this.statements.endOfBatch, () => ({
       after,

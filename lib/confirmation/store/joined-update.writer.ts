@@ -149,7 +149,7 @@ export class JoinedUpdateWriter implements ConfirmationWriter {
     return { outcome: 'compared', row, isConfirmed: isRight, failure };
   }
 
-  /** Reads the row to learn the result of a comparison whose answer a trigger of the table has reset. */
+  /** Reads the result of a comparison from the row, when a trigger of the table has reset the `LAST_INSERT_ID` that reports it. */
   async #readAfter(
     { macs, deadline, id }: VerificationRequest,
     seen: Seen,

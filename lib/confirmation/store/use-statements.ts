@@ -74,7 +74,7 @@ export class UseStatements {
     return confirmedBy !== null || (ways !== null && this.options.hasMethods === true);
   }
 
-  /** One text for all calls of an application, so that calls for different purposes are batched together. */
+  /** Whether the statement compares the sender. Where one purpose needs that, all calls do it, so that they are batched together. */
   #restrictsSenders({ ways }: UseValues): boolean {
     return ways !== null || this.options.hasSenderRules === true;
   }

@@ -123,7 +123,7 @@ export class ConfirmationRedeemer {
     return null;
   }
 
-  /** As `redeem`, for a call that may still fail. */
+  /** As `redeem`, but it only reserves the proof: the handler of the call may still fail, and then the proof is released. */
   async reserve(id: string, input: CheckInput): Promise<ProofReservation | ProofRefusal> {
     const { check, isRefused } = await this.#methods.of(id, this.#parseCheck(input), input.context);
     const mark = newReservationMark();

@@ -22,7 +22,7 @@ export interface BatchSpec extends Batchable {
   readonly singleStatement?: Statement | undefined;
   /** Called when the statement is issued, so that a time in the values is the time of the statement. */
   readonly values: () => SqlValues;
-  /** Values that are the same for all calls of a batch, for a kind without a `singleStatement`. */
+  /** Values that are the same for all calls of a batch. Not with a `singleStatement`, which is bound to the values of one call alone. */
   readonly sharedValues?: (() => SqlValues) | undefined;
 }
 

@@ -39,8 +39,11 @@ export function executeNow(raw: unknown, { statement, values }: BoundStatement):
   return { ...NO_ROWS_AFFECTED, rows, affected: rows.length };
 }
 
-/** BEGIN, COMMIT or ROLLBACK. `IMMEDIATE` takes the write lock first: an upgrade of a read lock could not wait for it. */
-export function bracketNow(raw: unknown, sql: 'BEGIN IMMEDIATE' | 'COMMIT' | 'ROLLBACK'): void {
+/** At once, as `executeNow`. `IMMEDIATE` takes the write lock first: an upgrade of a read lock could not wait for it. */
+export function executeTransactionCommand(
+  raw: unknown,
+  sql: 'BEGIN IMMEDIATE' | 'COMMIT' | 'ROLLBACK',
+): void {
   (raw as BetterSqliteConnection | SqlJsConnection).exec(sql);
 }
 

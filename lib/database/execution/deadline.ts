@@ -20,7 +20,7 @@ export class Deadline implements HolderState {
   onExpire: (() => void) | null = null;
   /** The list that the deadline is in, until the call ends or the deadline expires. */
   list: Deadlines | null = null;
-  /** The neighbours in the list. */
+  /** The neighbours of this deadline in `list`, the earlier and the later one. */
   before: Deadline | null = null;
   after: Deadline | null = null;
 

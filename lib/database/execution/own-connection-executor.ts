@@ -52,7 +52,7 @@ export interface OwnConnectionOptions {
 const OPEN_TRANSACTION_WAIT_MS = 2_000;
 const POLL_MS = 5;
 const MAX_JITTER_MS = 50;
-/** A connection with a leftover transaction is repaired by the first try. A second failure has another reason. */
+/** The first try ends a transaction that another caller has left open on the connection. Failures that repeat have another reason. */
 const NOT_COMMITTED_TRIES = 3;
 /** The size of the pool that `pg` and `mysql2` use without an option. */
 const DEFAULT_POOL_SIZE = 10;
@@ -91,7 +91,7 @@ export class OwnConnectionExecutor {
     return this.#preparesStatements && !this.#observers.hasLogging;
   }
 
-  /** Executes a statement, and repeats it when it lost a race. A row whose id is taken is not inserted: 0 are affected. */
+  /** Executes a statement, and repeats it when it lost a race. An INSERT of an id that is taken affects 0 rows. */
   async run(
     statement: Statement,
     values: () => SqlValues,
@@ -103,7 +103,7 @@ export class OwnConnectionExecutor {
       return lease.execute([bound]);
     };
     try {
-      return await this.#repeat(execute, deadline);
+      return await this.#executeWithRetries(execute, deadline);
     } catch (error) {
       if (error instanceof UnbindableValuesError) throw error.cause;
       if (isDuplicateKey(error)) return NO_ROWS_AFFECTED;
@@ -125,7 +125,7 @@ export class OwnConnectionExecutor {
       return { ...NO_ROWS_AFFECTED, isUncommitted: false };
     };
     try {
-      await this.#repeat(execute, deadline, isDuplicateKey);
+      await this.#executeWithRetries(execute, deadline, isDuplicateKey);
     } catch (error) {
       const isOfCaller =
         error instanceof StepsAbortedError || error instanceof UnbindableValuesError;
@@ -151,8 +151,8 @@ export class OwnConnectionExecutor {
     return outcome;
   }
 
-  /** Executes, and repeats it when it lost a race. @throws the last error of the driver, untranslated. */
-  async #repeat(
+  /** Executes a statement or a transaction, again when it lost a race. @throws the last error of the driver, untranslated. */
+  async #executeWithRetries(
     execute: (lease: ConnectionLease) => Promise<ExecutedStatement>,
     deadline: Deadline,
     isLost: (error: unknown) => boolean = () => false,
@@ -171,7 +171,7 @@ export class OwnConnectionExecutor {
         if (!mayRetry || attempt >= this.options.tries || deadline.expired) {
           throw error;
         }
-        // At random, because two transactions that collided would otherwise collide again.
+        // A pause of random length, because two transactions that collided would otherwise collide again.
         await sleep(Math.random() * MAX_JITTER_MS);
       }
     }
@@ -191,8 +191,8 @@ export class OwnConnectionExecutor {
     let mayPrepareAgain = false;
     let reason = '';
     try {
-      // MySQL tells it only with the answer of the next statement: see `isUncommitted`. A transaction of our own rolls back first: see
-      // `bracket`.
+      // MySQL reports an open transaction only with the answer to the next statement: see `isUncommitted`. A transaction of this package
+      // rolls back first: see `bracket`.
       if (stateBefore === 'open') await this.#abortOnDeadline(deadline, lease.rollBack());
       if (deadline.expired) throw databaseTimeoutError();
       const result = await (this.#turns === null
@@ -208,7 +208,7 @@ export class OwnConnectionExecutor {
       return result;
     } catch (error) {
       if (isReadOnly(error)) this.#stale.recordRefusal();
-      // Each connection that is open has plans of the old table; the pool has no more of them than places.
+      // Each open connection may have a plan for the old table. There are no more such connections than places in the pool.
       mayPrepareAgain = isPlanOutdated(error) && outdatedPlans <= this.#poolSize;
       // The server does not answer on this connection, or accepts no writes since a failover. The pool opens another one.
       if (
@@ -237,7 +237,7 @@ export class OwnConnectionExecutor {
 
   /**
    * Whether prepared statements are refused, and not this statement alone. Drivers such as that of PGlite refuse them in words
-   * of their own; then a statement without any effect tells: it is refused when it is prepared, and executed as text.
+   * of their own; then a statement without any effect is tried: it is refused when it is prepared, and executed as text.
    */
   async #refusesToPrepare(
     lease: ConnectionLease,
@@ -257,7 +257,7 @@ export class OwnConnectionExecutor {
     } catch (refusal) {
       if (!isInWordsOfDriver(refusal)) return false;
     }
-    // Twice, because PGlite sends the half of a message that it could not write in front of the next one. A connection that is
+    // Executed twice, because PGlite sends the half of a message that it could not write in front of the next one. A connection that is
     // broken fails both times.
     const asText = (): Promise<unknown> => this.#abortOnDeadline(deadline, lease.rollBack());
     return asText()

@@ -1,6 +1,6 @@
 import { abandonConnection } from '../drivers/abandon-connection.js';
 import type { ConnectionLease } from '../drivers/connection-lease.js';
-import { bracketNow, executeNow } from '../drivers/sqlite-transaction.js';
+import { executeNow, executeTransactionCommand } from '../drivers/sqlite-transaction.js';
 import { NO_ROWS_AFFECTED, type StatementResult } from '../drivers/statement-result.js';
 import { noteIdle, sentBytesOf, transactionStateOf } from '../drivers/transaction-state.js';
 import type { SqlValue, Statement } from '../statement.js';
@@ -88,13 +88,13 @@ export function runOnSqlite<T>(
   steps: TransactionSteps<T>,
   log: (statement: Statement, values: SqlValue[]) => void,
 ): T {
-  bracketNow(raw, 'BEGIN IMMEDIATE');
+  executeTransactionCommand(raw, 'BEGIN IMMEDIATE');
   try {
     let result: StatementResult = NO_ROWS_AFFECTED;
     for (;;) {
       const step = nextStep(steps, result);
       if (step.done) {
-        bracketNow(raw, 'COMMIT');
+        executeTransactionCommand(raw, 'COMMIT');
         return step.value;
       }
       const { statement, values } = step.value;
@@ -111,7 +111,7 @@ export function runOnSqlite<T>(
 /** SQLite ends the transaction by itself after some errors, such as a full disk. A rollback would then hide that error by its own. */
 function rollBackNow(raw: unknown): void {
   try {
-    bracketNow(raw, 'ROLLBACK');
+    executeTransactionCommand(raw, 'ROLLBACK');
   } catch {
     // The error for which it was sent is thrown by the caller.
   }

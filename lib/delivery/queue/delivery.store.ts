@@ -100,7 +100,7 @@ export class DeliveryStore {
     return rows[0] ? deliveryFromRecord(rows[0]) : null;
   }
 
-  /** `null` when another worker was faster, or the message is not due. */
+  /** Claims a message. `null` when another worker was faster, or the message is not due. */
   async claim({
     confirmation,
     number,
@@ -128,7 +128,7 @@ export class DeliveryStore {
     };
   }
 
-  /** Each of these returns whether the message is still held by this claim; nothing changes otherwise. */
+  /** Deletes the message. `remove`, `reschedule` and `fail` return whether the claim still held the message; nothing changes otherwise. */
   async remove(claim: Claim): Promise<boolean> {
     return this.#write('remove', keyOf(claim));
   }
@@ -163,7 +163,7 @@ export class DeliveryStore {
     return affected > 0;
   }
 
-  /** Built when they are first used, because nothing else needs them. */
+  /** The statements are built when the first of them is used, because nothing else needs them. */
   #of(name: keyof DeliveryStatements): Statement {
     this.#statements ??= deliveryStatements(this.#runner.engine, this.table);
     return this.#statements[name];

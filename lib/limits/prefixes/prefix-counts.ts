@@ -9,11 +9,11 @@ import type { WindowRule } from '../store/limit-store.interface.js';
 
 /**
  * The most areas that one instance knows. Beyond it those that are unused for longest are forgotten, unless they have counts that
- * are not written: a refusal reads them again.
+ * are not written. The counts of a forgotten area are read again when a message to it is refused.
  */
 const MAX_AREAS = 10_000;
 const CLASSES: readonly LimitClass[] = ['open', 'bound'];
-/** No message is refused by it. Fits the integers of every store. */
+/** A maximum that refuses no message. Fits the integers of every store. */
 const UNLIMITED = 2 ** 31 - 1;
 
 type PrefixRule = NonNullable<ResolvedLimits['sendsPerPrefix']>;
@@ -28,10 +28,10 @@ export interface Area {
 
 /** The counters of an area in a window, under one secret. */
 export interface AreaKeys {
-  /** Messages, consumed with their other quotas. */
+  /** Counts the messages: each consumes one unit of it together with the other quotas of the message. */
   readonly sent: string;
   readonly confirmed: string;
-  /** Messages that certainly did not leave. */
+  /** Counts the messages that certainly did not leave. */
   readonly failed: string;
 }
 
@@ -51,9 +51,9 @@ export interface Tally {
   readonly endsAt: number;
   /** One for each secret of the ring, that of the signing secret first. */
   readonly keys: readonly AreaKeys[];
-  /** What the store said last, in the order of the keys. */
+  /** The counts that were last read from the store, in the order of `keys`. */
   stored: readonly AreaCounts[];
-  /** What this instance has counted since, and not written. */
+  /** What this instance has counted and not yet written to the store. */
   confirmed: number;
   failed: number;
   /** Whether this tally was read or counted since the last round of `PrefixLedger`, which reads and judges only such tallies again. */
@@ -109,7 +109,7 @@ export class PrefixCounts {
     }
   }
 
-  /** The messages that the area may get in its window, by what is known of it: under the `index`-th secret. */
+  /** How many messages the area may get in its window, by its counts under the `index`-th secret of the ring. */
   ruleOf(tally: Tally, index: number): WindowRule {
     const isDenied = this.rule.mode === 'deny' && tally.area.prefix !== null;
     const max = isDenied ? this.#allowed(tally, tally.stored[index] ?? NO_COUNTS) : UNLIMITED;
@@ -124,7 +124,7 @@ export class PrefixCounts {
     return arrived >= this.rule.min && confirmed < arrived * this.rule.ratio;
   }
 
-  /** What is known under the signing secret, with what is not written yet. */
+  /** The counts under the signing secret, with those of this instance that are not written yet. */
   countsOf({ stored, confirmed, failed }: Tally): AreaCounts {
     const known = stored[0] ?? NO_COUNTS;
     return {
@@ -146,7 +146,7 @@ export class PrefixCounts {
     return used;
   }
 
-  /** The last message is allowed as long as the ratio holds with all messages before it. */
+  /** How many messages are allowed: the last one as long as the ratio holds for all messages before it. */
   #allowed({ confirmed, failed }: Tally, stored: AreaCounts): number {
     const { min, ratio } = this.rule;
     const proven = Math.floor((stored.confirmed + confirmed) / ratio) + 1;

@@ -11,7 +11,7 @@ import { PrefixCounts, type AreaCounts, type Tally } from './prefix-counts.js';
 const LIMIT: LimitName = 'sends-per-prefix';
 /** A refusal reads the counters again when they are older than this: another instance may have written confirmed codes since. */
 const STALE_MS = 1_000;
-/** Keys of one statement. */
+/** The most keys of one statement. */
 const CHUNK = 300;
 
 /** A message, as far as its prefix is concerned. */
@@ -22,14 +22,14 @@ export interface PrefixedMessage {
 }
 
 /**
- * Writes and reads the counters of prefixes. Confirmed codes are added up in memory and written together: a row that every
- * confirmation of a prefix wrote would be the hottest of the database. What is lost with a process, or by a failed write, is
+ * Writes and reads the counters of prefixes. Confirmed codes are added up in memory and written together: concurrent
+ * confirmations of a prefix would otherwise wait for each other's lock on one row. What is lost with a process, or by a failed write, is
  * missing among the confirmed codes, so that messages are refused too early and never too late.
  */
 export class PrefixLedger {
   readonly counts: PrefixCounts;
   readonly #store: LimitStore & Required<Pick<LimitStore, 'add'>>;
-  /** The areas that refusals want to know again, and the read that waits for its turn. */
+  /** The areas whose counters are to be read again before a refusal, and the read of them that waits for its turn. */
   readonly #wanted = new Set<Tally>();
   #nextRead: Promise<void> | null = null;
   #last: Promise<unknown> = Promise.resolve();
@@ -62,7 +62,7 @@ export class PrefixLedger {
     this.counts = counts;
   }
 
-  /** Empty for a message to no number. */
+  /** The tallies that a message counts for; none for a message to no phone number. */
   talliesOf({ way, token, limitClass }: PrefixedMessage): Tally[] {
     const destination = this.destinations.of(way, token);
     return destination === null ? [] : this.counts.talliesOf(destination, limitClass);
@@ -116,9 +116,9 @@ export class PrefixLedger {
   }
 
   /**
-   * Writes what was counted since the last round, reads what others have counted, and judges the areas that were used.
+   * Writes what was counted since the last round, reads what other instances have counted, and judges the areas that were used.
    *
-   * @returns those that have too few confirmed codes and were not returned in this window before.
+   * @returns the tallies of areas that have too few confirmed codes and were not returned in this window before.
    */
   async round(): Promise<Tally[]> {
     return this.#inTurn(() => this.#runRound());
@@ -194,7 +194,7 @@ export class PrefixLedger {
   }
 
   /**
-   * One read for all that is wanted until its turn comes. With a read for each area, a client whose numbers have many prefixes
+   * One read for all areas that are asked for until its turn comes. With a read for each area, a client whose numbers have many prefixes
    * would let the refusals of other clients, the rounds and the shutdown wait for all of its reads.
    */
   #readSoon(tallies: readonly Tally[]): Promise<void> {
@@ -208,7 +208,7 @@ export class PrefixLedger {
     return this.#nextRead;
   }
 
-  /** One after the other: a read between a write and its bookkeeping would make a round count twice what it has written. */
+  /** Runs reads and writes one after the other: a read between a write and its bookkeeping would make a round count twice what it has written. */
   #inTurn<T>(work: () => Promise<T>): Promise<T> {
     const turn = this.#last.then(work);
     this.#last = turn.catch(() => undefined);

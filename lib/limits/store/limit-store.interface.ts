@@ -43,7 +43,7 @@ export interface QuotaUsage {
   readonly endsAt: number;
 }
 
-/** `exhausted` is empty when all quotas were consumed; otherwise none was. `consumed` are the usages after it. */
+/** `exhausted` is empty when all quotas were consumed; otherwise none was. `consumed` are the usages after the consumption. */
 export interface ConsumeResult {
   readonly exhausted: readonly QuotaUsage[];
   readonly consumed: readonly QuotaUsage[];
@@ -70,9 +70,9 @@ export interface LimitStore {
    */
   release(keys: readonly string[], owner?: string): Promise<void>;
   /**
-   * The levels of those that have one.
+   * The usages of those quotas that have one.
    *
-   * @param manager the caller's transaction, where the call is part of one. A store elsewhere has no use for it.
+   * @param manager the caller's transaction, where the call is part of one. A store outside of that database ignores it.
    */
   read(keys: readonly string[], manager?: EntityManager): Promise<readonly QuotaUsage[]>;
   /**

@@ -24,7 +24,7 @@ const MAX_DAYS = 365;
  * of a purpose; it can never confirm a change of the factors. A token has 256 random bits, and only its hash is stored. Up to
  * 10 devices for each subject.
  *
- * @throws TwoFactorConfigurationError for another number of days, or without the function.
+ * @throws TwoFactorConfigurationError unless `days` is a whole number from 1 to 365, or without the function `token`.
  * @example
  * ```ts
  * const devices = rememberedDevices({

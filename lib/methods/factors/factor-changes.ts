@@ -46,7 +46,7 @@ export class FactorChanges {
     return activatedAt !== null && this.methods.get(method)?.isStrong === true;
   }
 
-  /** Begins an enrolment in place of an earlier one that is pending. */
+  /** Begins an enrolment, and deletes an earlier one of the same subject and method that is still pending. */
   *enrol(factors: readonly FactorRow[], factor: NewFactor): TransactionSteps<void> {
     const { statements } = this.store;
     const scope = this.store.scopeOf(factor.subject);
@@ -244,7 +244,7 @@ export class FactorChanges {
     for (const { id } of pending) yield { statement: this.store.statements.remove, values: { id } };
   }
 
-  /** Proofs that were used up to now remember no device from now on. */
+  /** Notes the time in the row of the subject: a proof that was used until then cannot be used to remember a device any more. */
   *#noteForgotten({ subject }: Pick<FactorRow, 'subject'>, now: number): TransactionSteps<void> {
     const values = { id: this.store.subjectRowId(subject), now };
     yield { statement: this.store.statements.noteForgotten, values };

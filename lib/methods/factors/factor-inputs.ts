@@ -18,7 +18,7 @@ export interface FactorChangeInput {
 /** What `FactorService.enrol` takes. */
 export interface EnrolInput extends FactorChangeInput {
   readonly method: 'totp';
-  /** A name that the person gives it, up to 64 characters. @default '' */
+  /** A name that the person gives the factor, up to 64 characters. @default '' */
   readonly label?: string | undefined;
   /** The account as the app shows it, such as a mail address, up to 64 characters. @default the subject */
   readonly account?: string | undefined;
@@ -61,7 +61,7 @@ export interface ImportInput extends FactorChangeInput {
 export interface RemoveInput extends FactorChangeInput {
   /** The id of a factor, or `recovery` for all recovery codes. */
   readonly factor: string;
-  /** Whether the last authenticator may go. The recovery codes go with it. @default false */
+  /** Whether the last authenticator may be removed, and the recovery codes with it. @default false */
   readonly allowLast?: boolean | undefined;
 }
 
@@ -91,7 +91,10 @@ export interface ResealInput {
 
 const CHANGE = { subject: true, manager: true } as const;
 
-/** The members of each input. A misspelt `manager` would change the factors outside of the caller's transaction. */
+/**
+ * The members that the arguments of the methods of `FactorService` may have. A misspelt `manager` is refused, because the change
+ * would otherwise be made outside of the caller's transaction.
+ */
 export const FACTOR_INPUTS = {
   list: inputMembers<{ subject: string }>({ subject: true }),
   change: inputMembers<FactorChangeInput>(CHANGE),

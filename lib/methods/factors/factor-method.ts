@@ -37,15 +37,15 @@ export interface SubjectFactors {
 }
 
 /**
- * How the write uses a factor, and what it must still find true.
+ * How the statement that confirms writes the row of the factor, and what it requires of that row.
  *
  * - `spend`: the stored counter is lower than the given one.
- * - `advance`: the same, or both are 0, as they always are for a passkey that is copied.
+ * - `advance`: the same, or both counters are 0, as they always are for a passkey that a provider copies to several devices.
  * - `consume`: the factor was not used before, and is never used again.
  * - `touch`: the factor has not expired.
  *
- * All but `spend` also ask whether attempts are left. A guessable response has been counted already, so that the last allowed
- * attempt must still be able to confirm.
+ * All but `spend` also require that attempts are left. The response of a `spend` can be guessed and was counted before it was compared,
+ * so that the last allowed attempt must still be able to confirm.
  */
 export type FactorWrite = 'spend' | 'advance' | 'consume' | 'touch';
 
@@ -54,14 +54,14 @@ export interface FactorEvidence {
   readonly factor: FactorRow;
   readonly write: FactorWrite;
   readonly counter: number;
-  /** Why nothing is written, where the counter went backwards: the factor may have been copied. */
+  /** Why the response is refused and nothing is written, when the counter went backwards: the factor may have been copied. */
   readonly refusal?: string;
 }
 
 /** The values that the activation of a factor stores in its row, taken from the first valid response. */
 export interface ActivationEvidence {
   readonly data: string | null;
-  /** The hash of what finds it, which no other factor may have; `null` for none. */
+  /** The hash of the value by which the factor is found, such as a passkey's id. No other factor may have it. `null` for none. */
   readonly handle: string | null;
   readonly counter: number;
 }
@@ -84,12 +84,12 @@ export interface EnrolmentInput {
 
 /** How a factor of a method is enrolled: it is begun, and then activated by its first valid response. */
 export interface FactorEnrolment<Response> {
-  /** The most active factors of one subject. A further one replaces the oldest. */
+  /** The most active factors of this method that one subject may have. A further one replaces the oldest. */
   readonly max: number;
   begin(input: EnrolmentInput, context: FactorContext): BegunEnrolment;
   /** @throws TwoFactorInputError for a first response of the wrong shape. */
   parse(response: unknown): Response;
-  /** The evidence of a valid first response; for a wrong one `null`, or a `WrongResponse` where there is more to say. */
+  /** The evidence of a valid first response; for a wrong one `null`, or a `WrongResponse` that says why. */
   activate(
     response: Response,
     pending: FactorRow,
@@ -127,17 +127,17 @@ export abstract class FactorMethod<
   readonly member: string = 'code';
   /** How long a factor lives, in milliseconds; `null` without an end. */
   readonly lifeMs: number | null = null;
-  /** Factors of one subject that are remembered; `null` for a method without these. */
+  /** The most devices of one subject that are remembered; `null` for a method that remembers none. */
   readonly max: number | null = null;
   /** Reads the response from a call, such as the device token in its cookie; absent for responses that a person gives. */
   readonly tokenOf?: (context: ExecutionContext) => unknown;
-  /** How a factor is enrolled; `null` for codes that are drawn. */
+  /** How a factor is enrolled; `null` for recovery codes, which are drawn, and for devices, which are remembered. */
   readonly enrolment: FactorEnrolment<First> | null = null;
 
   /** Loads what the method needs while the application boots. @throws TwoFactorConfigurationError when it is missing. */
   prepare?(): Promise<void>;
 
-  /** The data that the browser needs to respond; `null` without a factor that could. Absent where it needs nothing. */
+  /** The data that the browser needs to respond; `null` for a subject without a factor that could. Absent when the browser needs nothing. */
   challenge?(context: VerificationContext): Promise<object | null>;
 
   /** The members of a listed factor beside those that all methods have. */
@@ -147,8 +147,8 @@ export abstract class FactorMethod<
   remember?(id: string, context: FactorContext): RememberedFactor;
 
   /**
-   * Whether the caller that sends `token`, such as that of a device, can respond by one of the active factors. Absent where
-   * always.
+   * Whether the caller that sends `token`, such as that of a device, can respond by one of the active factors. Absent for
+   * a method by which a subject with an active factor can always respond.
    */
   isUsable?(factors: readonly FactorRow[], token: unknown, context: FactorContext): boolean;
 
@@ -159,8 +159,8 @@ export abstract class FactorMethod<
   abstract parse(response: unknown): Response;
 
   /**
-   * Judges a response by the factors of the subject that may confirm; `null` when it is wrong, a `WrongResponse` where there is
-   * more to say.
+   * Judges a response by the factors of the subject that may confirm; `null` when it is wrong, or a `WrongResponse` that
+   * says why.
    *
    * @throws TwoFactorUnknownSecretError when no factor matches, and one of them cannot be opened.
    */

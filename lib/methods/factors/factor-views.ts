@@ -10,7 +10,7 @@ export interface FactorView {
   /** The id for `rename` and `remove`; `recovery` for all recovery codes. */
   readonly id: string;
   readonly method: MethodName;
-  /** The name that the person gave it; empty for none. */
+  /** The name that the person gave the factor; empty for none. */
   readonly label: string;
   readonly createdAt: Date;
   /** When the factor last confirmed; `null` for never. */
@@ -60,7 +60,7 @@ export interface ResealResult {
    * opened, and pending enrolments, which end or are activated in 15 minutes.
    */
   readonly left: Readonly<Record<string, number>>;
-  /** False when the signal has stopped it: `left` counts what it has read alone then, so keep all secrets. */
+  /** False when the signal has stopped the call: `left` counts only the factors that it has read, so keep all secrets. */
   readonly isComplete: boolean;
 }
 

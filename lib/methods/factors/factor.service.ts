@@ -54,8 +54,9 @@ interface ConfiguredParts extends FactorParts {
 }
 
 /**
- * The authenticator apps, passkeys, recovery codes and remembered devices of a subject. The application is trusted here, as with `state.confirm()`: no call asks
- * for a proof. Require one on the routes that call this, by `@RequireConfirmation`. Every changing call takes a `manager`.
+ * The authenticator apps, passkeys, recovery codes and remembered devices of a subject. The application is trusted, as with
+ * `state.confirm()`: no call asks for a proof. Require one on the routes that call this service, by `@RequireConfirmation`. Every
+ * changing call takes a `manager`.
  *
  * @example
  * ```ts
@@ -98,7 +99,7 @@ export class FactorService {
   }
 
   /**
-   * The same service for one call, whose change happens only where the condition holds.
+   * This service for one call, which changes the factors only where the condition holds.
    *
    * @internal
    */
@@ -108,7 +109,7 @@ export class FactorService {
   }
 
   /**
-   * Begins an enrolment, which ends after 15 minutes unless it is activated. It replaces an earlier one of the same method.
+   * Begins an enrolment, which ends after 15 minutes unless it is activated. It replaces a pending one of the same method.
    *
    * @throws TwoFactorInputError for a malformed member, TwoFactorConflictError when the manager's transaction lost a race.
    */
@@ -140,7 +141,7 @@ export class FactorService {
   }
 
   /**
-   * An active factor for a person who enrolled with another library. Recovery codes are not created: call
+   * Adds an active factor for a person who enrolled with another library. Recovery codes are not created: call
    * `regenerateRecoveryCodes` when they can be shown.
    *
    * @throws TwoFactorInputError for a malformed member, TwoFactorConflictError when the manager's transaction lost a race.
@@ -161,8 +162,8 @@ export class FactorService {
   }
 
   /**
-   * Removes a factor, active or pending, and ends the unused proofs that it confirmed. With an authenticator, or with the recovery codes, enrolments that have begun end: a
-   * thief may have proved one of them by what is removed.
+   * Removes a factor, active or pending, and ends the unused proofs that it confirmed. With an authenticator, or with
+   * the recovery codes, enrolments that have begun end: a thief may have proved one of them by what is removed.
    *
    * @returns whether this call removed it.
    * @throws TwoFactorStateError `last-factor` for the last authenticator, without `allowLast`.
@@ -211,8 +212,8 @@ export class FactorService {
   }
 
   /**
-   * Forgets all devices of a subject, for example after a changed password, and ends the unused proofs by them. What was confirmed and used before remembers no
-   * device afterwards. @returns how many there were.
+   * Forgets all devices of a subject, for example after a changed password, and ends the unused proofs by them. A
+   * proof that was used before remembers no device afterwards. @returns how many devices there were.
    */
   async forgetDevices(input: FactorChangeInput): Promise<number> {
     const subject = subjectOf('forgetDevices', input, FACTOR_INPUTS.change);
@@ -221,12 +222,12 @@ export class FactorService {
 
   /**
    * Deletes all factors of a subject: what a help desk calls for a user who lost the phone. Proofs that one of them confirmed, and that
-   * are not used yet, end with it, and what was used before remembers no device afterwards.
+   * are not used yet, end with it, and a proof that was used before remembers no device afterwards.
    *
    * It leaves proofs by a sent code, pending confirmations, the failures that lock an app, and the row of the subject; the sessions
    * of the user are the application's to end. For a person who leaves, call `ConfirmerService.erase`.
    *
-   * @returns how many there were, recovery codes counted one by one.
+   * @returns how many factors there were, recovery codes counted one by one.
    */
   async erase(input: FactorChangeInput): Promise<number> {
     const subject = subjectOf('erase', input, FACTOR_INPUTS.change);

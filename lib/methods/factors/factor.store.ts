@@ -35,7 +35,7 @@ import {
   type SettleStatements,
 } from './factor-statements.js';
 
-/** How long an enrolment can be activated; also how long after its end a factor is kept, which no proof outlives. */
+/** How long an enrolment can be activated, and how long a factor is kept after its end. No proof lives longer than that. */
 export const ENROLMENT_MS = 900_000;
 /**
  * How far back a background purge looks. The id of a device carries the time at which its confirmation was made, up to a day
@@ -56,7 +56,7 @@ export interface Settlement {
   readonly counter: number;
 }
 
-/** Undoes a settlement of which only one of two writes would have happened. */
+/** Thrown to roll a settlement back when one of its two writes, to the confirmation and to the factor, affected no row. */
 class HalfSettledError extends Error {}
 
 /** All SQL of the factors. Like the store of the confirmations it opens no secret, and makes no decision. */
@@ -105,8 +105,8 @@ export class FactorStore implements FactorUpkeep {
   }
 
   /**
-   * Runs the statements of one call in the transaction of its manager, or within the time that one of them may take. Otherwise each
-   * would wait anew.
+   * Runs the statements of one call in the transaction of its manager, or under one deadline. With a deadline of its own, each statement
+   * could wait for the whole time.
    */
   async within<T>(
     manager: EntityManager | undefined,
@@ -209,7 +209,7 @@ export class FactorStore implements FactorUpkeep {
     return rows[0] ? rowFromRecord(rows[0]) : null;
   }
 
-  /** For engines whose UPDATE cannot change two tables: the confirmation first, in the order of all locks. */
+  /** Settles for engines whose UPDATE cannot change two tables: the confirmation first, in the order of all locks. */
   async #settleInSteps(
     id: string,
     write: FactorWrite,
@@ -228,7 +228,7 @@ export class FactorStore implements FactorUpkeep {
       return rowFromRecord(rows[0]!);
     };
     try {
-      // One after the other here, so that calls for one confirmation do not each hold a connection to wait for its row.
+      // The calls of this process for one confirmation run one after the other. Otherwise each would hold a connection to wait for its row.
       const work = (): Promise<ConfirmationRow> => this.#runner.transaction(settle, deadline);
       return await this.#runner.serialize(`settle ${id}`, work, deadline);
     } catch (error) {
@@ -255,7 +255,7 @@ export class FactorStore implements FactorUpkeep {
     return rows.map(factorFromRecord);
   }
 
-  /** False when the secret has changed since it was read. */
+  /** Stores a secret that was encrypted again. False when the secret has changed since it was read. */
   async reseal(id: string, old: string, data: string): Promise<boolean> {
     const { affected } = await this.#runner.run(this.statements.reseal, () => ({ id, old, data }));
     return affected > 0;
@@ -336,7 +336,7 @@ function subjectFrom(rows: readonly Readonly<Record<string, unknown>>[]): Subjec
   };
 }
 
-/** The pattern of the column `methods` of a confirmation that allows this one. */
+/** The pattern of the column `methods` of a confirmation that allows this method. */
 function allowing(method: string): string {
   return `%,${method},%`;
 }

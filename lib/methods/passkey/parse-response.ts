@@ -8,7 +8,7 @@ import type {
 /** Characters of all members that are read. A passkey of an ordinary authenticator needs 600 to 3,000. */
 const MAX_LENGTH = 8_192;
 /** 1,023 bytes (WebAuthn Level 3, 5.8.3), in base64url. */
-const MAX_ID_LENGTH = 1_364;
+const MAX_CREDENTIAL_ID_LENGTH = 1_364;
 const MAX_TRANSPORTS = 8;
 const TRANSPORT = /^[a-z][a-z-]{0,31}$/;
 const RULE = `A passkey's response is what toJSON() of the browser's credential answers, in base64url and up to ${MAX_LENGTH} characters.`;
@@ -66,7 +66,7 @@ function parseCredential(value: unknown): {
 } {
   if (!isObject(value) || !isObject(value['response'])) refuse();
   const { id, rawId, type } = value;
-  if (typeof id !== 'string' || id.length > MAX_ID_LENGTH || id !== rawId) refuse();
+  if (typeof id !== 'string' || id.length > MAX_CREDENTIAL_ID_LENGTH || id !== rawId) refuse();
   if (type !== 'public-key') refuse();
   return { id, inner: value['response'] };
 }

@@ -25,7 +25,7 @@ export interface PasskeyCredential extends KnownPasskey {
   /** The COSE key in base64url. */
   readonly publicKey: string;
   readonly counter: number;
-  /** Whether a provider may copy it to other devices. */
+  /** Whether a provider may copy the passkey to other devices. */
   readonly isBackupEligible: boolean;
 }
 
@@ -81,8 +81,8 @@ export type AssertionOutcome =
 const TIMEOUT_MS = 300_000;
 
 /**
- * The two ceremonies of WebAuthn: registration enrols a passkey, and an assertion confirms a confirmation with it. Nothing is
- * stored or read here.
+ * The two ceremonies of WebAuthn: registration enrols a passkey, and an assertion confirms a confirmation with it. The class
+ * stores and reads nothing.
  *
  * Each check is made here by name, and then the library decodes and checks once more and verifies the signature. The library leaves
  * some checks to its caller: frames of other sites, the id of the credential, the backup flags, and the key.
@@ -116,7 +116,7 @@ export class PasskeyCeremonies {
    * Judges the answer to `registrationOptions`.
    *
    * @param response from `parseRegistration`.
-   * @param challenges those of the factor, from `registrationChallenges`.
+   * @param challenges the challenges of the factor, from `registrationChallenges`.
    */
   async verifyRegistration(
     response: PasskeyRegistrationResponse,
@@ -150,7 +150,7 @@ export class PasskeyCeremonies {
    * What the browser needs to answer one confirmation.
    *
    * @param challenge from `confirmationChallenge`.
-   * @param passkeys the active ones of the confirmation's subject.
+   * @param passkeys the active passkeys of the confirmation's subject.
    */
   assertionOptions(challenge: string, passkeys: readonly KnownPasskey[]): PasskeyRequestOptions {
     return {

@@ -234,7 +234,7 @@ describe('what a state shows of itself', () => {
 });
 
 describe('ConfirmationState.is', () => {
-  it('recognises a state, and an instance of a subclass', () => {
+  it('returns true for a state, and for an instance of a subclass', () => {
     class Special extends ConfirmationState {}
     expect(ConfirmationState.is(stateOf())).toBe(true);
     expect(ConfirmationState.is(new Special(sealedRow(), accessAt({ now: NOW })))).toBe(true);
@@ -252,7 +252,7 @@ describe('ConfirmationState.is', () => {
     ['null', null],
     ['undefined', undefined],
     ['a list of one', [stateOf()]],
-  ])('refuses %s', (_, value) => {
+  ])('returns false for %s', (_, value) => {
     expect(ConfirmationState.is(value)).toBe(false);
   });
 });

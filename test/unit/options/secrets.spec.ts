@@ -261,7 +261,7 @@ describe('without a secret', () => {
     },
   );
 
-  it('env: false does not make NODE_ENV unknown', () => {
+  it('reads NODE_ENV, but not TWO_FACTOR_SECRET, with the option env: false', () => {
     expect(resolveOptions({ env: false }, { NODE_ENV: 'test' }).secretIsRandom).toBe(true);
     expect(refusal({ env: false }, { NODE_ENV: 'production', TWO_FACTOR_SECRET: ONE })).toContain(
       'There is no secret:',
