@@ -131,7 +131,7 @@ describe.each(settings)('Binding, over HTTP on $name with $with:', ({ open, limi
   const post = (path: string, body: unknown, user?: string): Promise<Answer> =>
     door.http!.post(path, body, user === undefined ? {} : { 'x-user': user });
 
-  it('55 answers as for an unknown id when the confirmation is of another subject, session or tenant', async () => {
+  it('55 answers as for an unknown id when the subject of the caller is another one, is spelled differently or is missing', async () => {
     const { id, code } = await door.http!.request({ purpose: 'login' }, { 'x-user': 'ann' });
     door.test.clock.advance(30);
 
