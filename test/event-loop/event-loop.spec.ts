@@ -7,6 +7,7 @@ import { runGroup, type Run } from './run-worker.js';
 const GROUPS = [
   'the services and their messages',
   'Express and Fastify',
+  'the routes of the factors and the answers of providers',
   'microservices and GraphQL',
   'the responses of passkeys',
 ];

@@ -1,4 +1,5 @@
 import type { Entry } from './entry.js';
+import { factorEntries } from './factor-entries.js';
 import { httpEntries } from './http-entries.js';
 import { messageEntries } from './message-entries.js';
 import { naiveEntries, naiveLiteralEntries } from './naive-entries.js';
@@ -16,6 +17,7 @@ const OPEN: Readonly<Record<string, () => Promise<Entry[]>>> = {
     ...(await httpEntries('Express')),
     ...(await httpEntries('Fastify')),
   ],
+  'the routes of the factors and the answers of providers': factorEntries,
   'microservices and GraphQL': transportEntries,
   'the responses of passkeys': passkeyEntries,
   'naive: an expression that is built from the token': naiveEntries,
