@@ -20,6 +20,7 @@ import {
   BOUND,
   DAY,
   manyAddresses,
+  MINUTE,
   OPEN,
   OWNER,
   OWNER_AT_HOME,
@@ -75,6 +76,88 @@ describe.each(engines.filter((engine) => engine !== 'better-sqlite3'))(
     );
   },
 );
+
+// The owner above signs in by nothing that is bound. Where she does, each right code of hers ends the thief's run, as 3.2.2 says.
+describe('The owner of the password or session, but not of the phone, whose victim signs in each day', () => {
+  const MONTH_DAYS = 30;
+
+  interface Month {
+    readonly thief: Guesser;
+    readonly owner: Customer;
+    readonly longestRun: number;
+  }
+
+  /**
+   * A month of a thief that stops each day after so many guesses until the owner has signed in again.
+   *
+   * @param first which of them is served first when the messages of a day begin anew.
+   */
+  async function month(guessesPerDay: number, first: 'owner' | 'thief'): Promise<Month> {
+    const world = await startWorld({ engine: 'sqljs' });
+    try {
+      const run = new FailureRun();
+      const thief = new Guesser(world, { address: manyAddresses(), as: OWNER }, run);
+      const owner = new Customer(world, BOUND, DAY, run);
+      let before = { day: -1, compared: 0 };
+      const start = world.clock.now();
+      const act = async (): Promise<number> => {
+        const seconds = (world.clock.now() - start) / 1_000;
+        const day = Math.floor(seconds / DAY);
+        if (day > before.day) before = { day, compared: thief.compared };
+        const isOver = thief.compared - before.compared >= guessesPerDay;
+        return isOver ? (day + 1) * DAY - seconds : thief.act();
+      };
+      const actors = first === 'owner' ? [owner, { act }] : [{ act }, owner];
+      await simulate(world.clock, MONTH_DAYS * DAY, actors);
+      return { thief, owner, longestRun: run.longest };
+    } finally {
+      await world.close();
+    }
+  }
+
+  it(
+    'has nine guesses a day for ever, by two messages a day, when it stops before the first lock',
+    async () => {
+      const { thief, owner, longestRun } = await month(9, 'owner');
+
+      // 270 * 10^-6 = 2.7 * 10^-4 in 30 days. With the wrong code that she types on each tenth day they are ten in a row.
+      expect(thief).toMatchObject({ compared: 9 * MONTH_DAYS, messages: 2 * MONTH_DAYS });
+      expect(longestRun).toBe(10);
+      expect(owner).toMatchObject({ needed: MONTH_DAYS, atOnce: 27, succeeded: MONTH_DAYS });
+      expect(owner.longestWaitSeconds).toBe(30);
+    },
+    DEADLINE_MS,
+  );
+
+  it(
+    'has 30 guesses a day when it stops never, and she has the first message of each day',
+    async () => {
+      const { thief, owner, longestRun } = await month(Infinity, 'owner');
+
+      // 900 * 10^-6 = 9 * 10^-4 in 30 days: the twenty messages of a day are what bounds it.
+      expect(thief.compared).toBeGreaterThan(29 * MONTH_DAYS);
+      expect(thief.compared).toBeLessThanOrEqual(30 * MONTH_DAYS);
+      expect(thief.messages).toBeLessThanOrEqual(19 * MONTH_DAYS);
+      expect(longestRun).toBe(31);
+      expect(owner).toMatchObject({ needed: MONTH_DAYS, atOnce: 27, succeeded: MONTH_DAYS });
+      expect(owner.longestWaitSeconds).toBe(15 * MINUTE);
+    },
+    DEADLINE_MS,
+  );
+
+  it(
+    'is stopped for good by its hundredth guess in a row when it leaves her no message',
+    async () => {
+      const { thief, owner, longestRun } = await month(Infinity, 'thief');
+
+      // At most one right code of hers ended a run of ten: 110 * 10^-6.
+      expect(thief.compared).toBeLessThanOrEqual(110);
+      expect(longestRun).toBe(100);
+      expect(owner.succeeded).toBeLessThanOrEqual(1);
+    },
+    DEADLINE_MS,
+  );
+});
 
 const VICTIMS: readonly { what: string; is: MakeConfirmationInput }[] = [
   { what: "a subject's own token", is: { subject: OWNER, token: OWNER_PHONE, purpose: BOUND } },
