@@ -70,7 +70,7 @@ const pay = (purpose: Purpose, id: string, session?: string): Promise<Answer> =>
   test.post(`/payments/${purpose}`, {}, { 'x-confirmation-id': id, ...(session && { session }) });
 
 describe('When the answer is lost', () => {
-  it('a repeat is told that the proof was used, also after the proof has expired, and pays nothing', async () => {
+  it('a repeat of a used proof is 409 also after its time is over, and pays nothing', async () => {
     const id = await proofFor('by-user');
     await pay('by-user', id, 'ann.1');
     const used = { status: 409, body: { error: 'confirmation-used' } };
