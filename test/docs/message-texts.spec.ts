@@ -10,6 +10,7 @@ import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 
 import {
   functionalSenderBackend,
+  smsSegments,
   TwoFactorModule,
   twoFactorMigrations,
   TwoFactorSendError,
@@ -17,6 +18,7 @@ import {
   type RenderedMessage,
   type TwoFactorModuleExtras,
 } from '../../lib/index.js';
+import { BUILT_IN_TEXTS } from '../../lib/messages/index.js';
 import { secretOf } from '../support/secret.js';
 import { startGuide, type Guide } from '../support/guide.js';
 import { load, readPage, writePage } from '../support/snippets.js';
@@ -60,6 +62,22 @@ describe('Message texts', () => {
       /^ACME Bank: 042317 is uw code om in te loggen\. Hij is 10 minuten geldig\./,
     );
     expect(await ask('close-account')).toContain('code to close your account.');
+  });
+
+  it('has a row for every text of a language, and tells what Polish letters cost', () => {
+    const [, english] = [...BUILT_IN_TEXTS].find(([language]) => language === 'en')!;
+    for (const name of Object.keys(english)) expect(page.text).toContain(`| \`${name}\` `);
+    const [, letters = ''] = /of Polish (`.+?`):/.exec(page.text.replaceAll('\n', ' ')) ?? [];
+    const polish = [...letters.matchAll(/\p{L}(?=`)/gu)].map(([letter]) => letter);
+    expect(polish).toHaveLength(9);
+    for (const letter of polish) expect(smsSegments(letter).alphabet, letter).toBe('UCS-2');
+    for (const letter of 'äöüßéè') expect(smsSegments(letter).alphabet, letter).toBe('GSM-7');
+    for (const letter of 'êç') expect(smsSegments(letter).alphabet, letter).toBe('UCS-2');
+    expect(
+      new Intl.NumberFormat('pl', { style: 'unit', unit: 'minute', unitDisplay: 'long' }).format(
+        10,
+      ),
+    ).toMatch(/^10\sminut$/);
   });
 
   it('sends nothing for a payment without its details', async () => {
