@@ -73,8 +73,13 @@ describe('Message texts', () => {
     });
     const segmentsOf = (language: string, purpose: string, approves: readonly string[]): number => {
       const { sms } = renderer.render({
-        ...{ code: '042317', product: 'ACME Bank', expiresInSeconds: 600, way: 'sms' },
-        ...{ language, purpose, approves },
+        code: '042317',
+        purpose,
+        approves,
+        language,
+        expiresInSeconds: 600,
+        product: 'ACME Bank',
+        way: 'sms',
       });
       return smsSegments(sms).segments;
     };
