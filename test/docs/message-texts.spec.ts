@@ -9,6 +9,7 @@ import { I18nModule } from 'nestjs-i18n';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 
 import {
+  DefaultMessageRenderer,
   functionalSenderBackend,
   smsSegments,
   TwoFactorModule,
@@ -78,6 +79,48 @@ describe('Message texts', () => {
         10,
       ),
     ).toMatch(/^10\sminut$/);
+  });
+
+  it('says how many segments the texts of the module take, without and with what is approved', () => {
+    const renderer = new DefaultMessageRenderer({
+      texts: BUILT_IN_TEXTS,
+      language: 'en',
+      host: 'bank.example',
+    });
+    const segmentsOf = (language: string, purpose: string, approves: readonly string[]): number => {
+      const { sms } = renderer.render({
+        code: '042317',
+        purpose,
+        approves,
+        language,
+        expiresInSeconds: 600,
+        product: 'ACME Bank',
+        way: 'sms',
+      });
+      return smsSegments(sms).segments;
+    };
+    const found = [...BUILT_IN_TEXTS].map(([language, { purposes }]) => {
+      const payee = language === 'en' ? 'Pay 120.00 EUR to Bob' : '120.00 EUR, Bob';
+      const bare = Object.keys(purposes).map((purpose) => segmentsOf(language, purpose, []));
+      return [language, [...new Set(bare)], segmentsOf(language, 'payment', [payee])];
+    });
+
+    expect(found).toEqual([
+      ['en', [1], 1],
+      ['de', [1], 2],
+      ['es', [1], 2],
+      ['fr', [1], 2],
+      ['pt', [2], 3],
+      ['pt-BR', [2], 3],
+      ['uk', [2], 3],
+    ]);
+    const words = page.text.replaceAll(/\s+/g, ' ');
+    expect(words).toContain(
+      'take one segment in English, French, German and Spanish, and two in Portuguese and Ukrainian.',
+    );
+    expect(words).toContain(
+      'takes one in English, two in French, German and Spanish, and three in Portuguese and Ukrainian.',
+    );
   });
 
   it('sends nothing for a payment without its details', async () => {

@@ -170,7 +170,7 @@ describe.each(hasChromium ? [CHROMIUM] : [])('The security page in %s', (executa
       await page.getByRole('button', { name: 'Sign out', exact: true }).click();
       await page.locator('#sign-in-email').fill(email);
       await giveSignIn(page);
-      await page.getByLabel('Code of your authenticator app').waitFor();
+      await page.getByLabel('Code from your authenticator app').waitFor();
       await good('sign-in');
       await page.getByRole('button', { name: 'Recovery code', exact: true }).click();
       await page.getByLabel('Recovery code', { exact: true }).fill(codes[0]!);
