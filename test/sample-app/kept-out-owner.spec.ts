@@ -3,6 +3,7 @@ import { FactorService } from 'nestjs-two-factor';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 import { User } from '../../sample-app/src/accounts/user.entity.js';
+import { Session } from '../../sample-app/src/sessions/session.entity.js';
 import { startBank, type Bank } from '../support/bank.js';
 import {
   Customer,
@@ -41,7 +42,8 @@ describe.each(['sqljs', ...servers] as const)('The owner of a stolen session on 
     const owner = again(ann);
 
     expectStatus(await owner.givePassword(), 204);
-    expect(await thief.call('DELETE', OTHERS)).toMatchObject({ status: 200, body: { newer: 1 } });
+    // The thief does not read from it when the owner waits for a code.
+    expect(await thief.call('DELETE', OTHERS)).toMatchObject({ status: 200, body: { newer: 0 } });
     const id = await owner.prove({ purpose: 'login', way: 'email' }, owner.email);
     expectStatus(await owner.with('POST', '/api/v1/sessions', {}, id), 204);
     expect(await thief.call('DELETE', OTHERS)).toMatchObject({ status: 200, body: { newer: 1 } });
@@ -78,6 +80,30 @@ describe.each(['sqljs', ...servers] as const)('The owner of a stolen session on 
     }
     await expect.poll(() => mails(bea), { timeout: 10_000 }).toBe(3);
     expect(await third.isSignedIn()).toBe(false);
+  });
+
+  it('gets no mail about sessions that have expired, whichever route deletes them', async () => {
+    const fay = await signedIn('fay');
+    const sessions = bank.dataSource.getRepository(Session);
+    /** Signs in once more, when all sessions before have expired. */
+    const signInAlone = async (): Promise<{ owner: Customer; before: string }> => {
+      const [{ id }] = (await sessions.find({
+        where: { user: { email: fay.email } },
+        order: { createdAt: 'DESC' },
+      })) as [Session];
+      await sessions.update({ id }, { expiresAt: 1 });
+      return { owner: await again(fay).signIn(), before: id };
+    };
+
+    const { owner, before } = await signInAlone();
+    expectStatus(await owner.call('DELETE', `/api/v1/sessions/${before}`), 204);
+    const { owner: second } = await signInAlone();
+    expectStatus(await second.call('DELETE', OTHERS), 200);
+    // The mail about this one comes after those that must not come.
+    const third = await again(fay).signIn();
+    expectStatus(await third.call('DELETE', OTHERS), 200);
+    await expect.poll(() => mails(fay), { timeout: 10_000 }).toBe(1);
+    expect(await bank.dataSource.query('SELECT * FROM bank_notice')).toEqual([]);
   });
 
   it('ends the half-finished sign-ins that were begun before with all other sessions', async () => {

@@ -109,7 +109,7 @@ export class SessionService {
   }
 
   /**
-   * Ends one session of the user of a session, and mails the owner, unless it is the session that asks.
+   * Ends one session of the user of a session, and mails the owner, unless it has expired or is the session that asks.
    *
    * @returns whether there was one.
    * @throws Refusal 401 when the session that asks was ended meanwhile.
@@ -119,18 +119,18 @@ export class SessionService {
     const { user, userId } = asking;
     const isEnded = await this.sessions.manager.transaction(async (manager) => {
       await this.#hold(asking, manager);
+      const isNews = id !== asking.id && (await manager.existsBy(Session, { id, ...alive() }));
       const { affected } = await manager.delete(Session, { id, ...beganUntil(asking) });
       if (affected !== 1 && (await manager.existsBy(Session, { id, userId }))) {
         throw new Refusal(
           409,
           'newer-session',
-          'That browser signed in later than this one. Sign in again to end newer sessions.',
+          'That browser signed in later than this one. Sign in again, or change your password, to end newer sessions.',
         );
       }
-      if (affected === 1 && id !== asking.id) {
-        await this.notices.add(user, { what: 'sessions' }, manager);
-      }
-      return affected === 1;
+      const isDeleted = affected === 1;
+      if (isDeleted && isNews) await this.notices.add(user, { what: 'sessions' }, manager);
+      return isDeleted;
     });
     this.notices.sendSoon();
     return isEnded;
@@ -141,7 +141,8 @@ export class SessionService {
    * Later ones stay: a thief with a stolen cookie could otherwise end each new session of the owner as soon as it begins, and the owner
    * would never get far enough to end the thief's.
    *
-   * @returns how many later ones stay.
+   * @returns how many later sessions stay. Half-finished sign-ins are not among them: a thief who asks again and again would read from that
+   * number when the owner waits for a code.
    * @throws Refusal 401 when the session that asks was ended meanwhile.
    */
   async endOthers(asking: Session): Promise<number> {
@@ -153,8 +154,8 @@ export class SessionService {
       const isNews = await manager.existsBy(Session, { ...others, ...alive() });
       await manager.delete(Session, others);
       if (isNews) await this.notices.add(user, { what: 'sessions' }, manager);
-      const laterSteps = await this.firstSteps.endUntil(createdAt, userId, manager);
-      return laterSteps + (await manager.countBy(Session, { userId, id: Not(id), ...alive() }));
+      await this.firstSteps.endUntil(createdAt, userId, manager);
+      return manager.countBy(Session, { userId, id: Not(id), ...alive() });
     });
     this.notices.sendSoon();
     return newer;
