@@ -3,7 +3,6 @@ import { randomUUID } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { InjectRepository } from '@nestjs/typeorm';
 import {
-  LessThan,
   LessThanOrEqual,
   MoreThan,
   Not,
@@ -30,8 +29,6 @@ const IDLE_MS = 30 * 60_000;
 const ABSOLUTE_SECONDS = 8 * 3_600;
 /** The last use is written once a minute at most, so that reading a page does not write to the database. */
 const TOUCH_EVERY_MS = 60_000;
-/** Half of the messages that nestjs-two-factor sends to a customer's mailbox or phone in a day. */
-const CODES = 10;
 
 export function signInRequired(): Refusal {
   return new Refusal(401, 'sign-in-required', 'Please sign in.');
@@ -159,25 +156,6 @@ export class SessionService {
     });
     this.notices.sendSoon();
     return newer;
-  }
-
-  /**
-   * Counts a code that a session asks for. All codes to a mailbox or a phone share one number of messages a day, those of sign-ins too:
-   * without this count a thief with a stolen cookie could use them up, and the owner could not sign in to end the thief's session.
-   *
-   * @throws Refusal 429 when the session has asked for as many as it may.
-   */
-  async countCode({ id }: Session): Promise<void> {
-    // Checks and counts in one statement: of parallel requests no more get through.
-    const { affected } = await this.sessions.increment({ id, codes: LessThan(CODES) }, 'codes', 1);
-    if (affected === 1) return;
-    const title = `Since you signed in, ${CODES} codes were asked for. Sign in again for more.`;
-    throw new Refusal(429, 'too-many-codes', title);
-  }
-
-  /** Takes back a code that was not sent. */
-  async uncountCode({ id }: Session): Promise<void> {
-    await this.sessions.decrement({ id, codes: MoreThan(0) }, 'codes', 1);
   }
 
   /** Ends the session of a request. */
