@@ -292,6 +292,7 @@ describe.each(hasChromium ? [CHROMIUM] : [])('The security page in %s', (executa
     await page.reload();
     await enterSent(page, email);
     await status(page, 'Your passkey is added.');
+    expect(await page.locator('#recovery-codes li').count()).toBe(10);
     await context.close();
   }, 180_000);
 

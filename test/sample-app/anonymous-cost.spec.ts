@@ -194,6 +194,7 @@ describe('The rate of a party', () => {
     time.mockReturnValue(600_000);
     rate.count('a');
     rate.count('b');
+    expect(() => rate.count('b')).toThrow(TooOftenError);
   });
 
   it('counts nothing that was taken back', () => {

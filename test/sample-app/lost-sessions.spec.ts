@@ -157,6 +157,7 @@ describe.each(hasChromium ? [CHROMIUM] : [])('The page in %s', (executablePath) 
       await status(
         'Your password may have been changed. Please sign in, and try the new one first.',
       );
+      expect(await readable()).not.toMatch(/horse/);
       await signIn(bankPage.customer.email, 'another horse battery');
     },
     60_000,
@@ -174,5 +175,7 @@ describe.each(hasChromium ? [CHROMIUM] : [])('The page in %s', (executablePath) 
     });
     await enter();
     await status('Please sign in again.');
+    const { url, email } = bankPage.customer;
+    expect(await new Customer(url, email).givePassword()).toMatchObject({ status: 204 });
   }, 60_000);
 });

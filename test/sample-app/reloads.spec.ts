@@ -59,6 +59,7 @@ describe.each(hasChromium ? [CHROMIUM] : [])('A reload at the code in %s', (exec
     for (let times = 0; times < 12; times += 1) await reload();
     await enter();
     await status('Paid 10.50 EUR to bob@bank.example.');
+    expect(await bankPage.customer.transfers()).toHaveLength(1);
   }, 60_000);
 
   it('shows why no further code is sent to a session that has asked for ten', async () => {
@@ -76,5 +77,6 @@ describe.each(hasChromium ? [CHROMIUM] : [])('A reload at the code in %s', (exec
     await status('Since you signed in, 10 codes were asked for. Sign in again for more.');
     await enter();
     await status('Paid 10.50 EUR to bob@bank.example.');
+    expect(await bankPage.customer.transfers()).toHaveLength(1);
   }, 60_000);
 });
