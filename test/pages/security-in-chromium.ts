@@ -281,6 +281,21 @@ describe.each(hasChromium ? [CHROMIUM] : [])('The security page in %s', (executa
     await context.close();
   }, 180_000);
 
+  it('adds a passkey when the page was reloaded at the code', async () => {
+    const email = 'reloaded@bank.example';
+    const page = await open(email);
+    await addVirtualAuthenticator(page);
+    await openSecurity(page);
+    await page.getByLabel('Name of the device').fill('My laptop');
+    await page.getByRole('button', { name: 'Add passkey' }).click();
+    await page.getByText('We sent a code').waitFor();
+    await page.reload();
+    await enterSent(page, email);
+    await status(page, 'Your passkey is added.');
+    expect(await page.locator('#recovery-codes li').count()).toBe(10);
+    await context.close();
+  }, 180_000);
+
   it('remembers a browser, and forgets it', async () => {
     const email = 'remembered@bank.example';
     const page = await open(email);
