@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
 
 import { EXTENDED, ON_ALL_SERVERS, SLOW_FAULTS } from './test/rounds.js';
+import SomeTestRan from './test/support/some-test-ran.js';
 
 const path = (relative: string): string => fileURLToPath(new URL(relative, import.meta.url));
 
@@ -42,7 +43,8 @@ export default defineConfig({
     exclude: [...EXTENDED, ...ON_ALL_SERVERS, ...SLOW_FAULTS],
     globalSetup: ['test/support/global-setup.ts'],
     setupFiles: ['test/support/setup.ts'],
-    // A file about servers has no tests where there is none, and global-setup says so; CI names those it wants.
+    // A file about servers has no tests where there is none, and global-setup says so; CI names those it wants. `SomeTestRan` fails a
+    // run without any test.
     passWithNoTests: process.env['TEST_REQUIRED_ENGINES'] === undefined,
     isolate: false,
     // More than the two cores of the smallest runner: a test waits for its servers half of the time.
@@ -50,7 +52,7 @@ export default defineConfig({
     // Far more than any test needs, because no test may depend on the speed of the machine.
     testTimeout: 120_000,
     hookTimeout: 180_000,
-    reporters: ['default', 'json'],
+    reporters: ['default', 'json', new SomeTestRan()],
     outputFile: { json: '.tmp/vitest.json' },
     coverage: {
       provider: 'v8',

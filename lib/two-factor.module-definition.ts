@@ -23,7 +23,7 @@ import { TWO_FACTOR_ENTITIES } from './migrations/index.js';
 import {
   FACTORS_PURPOSE,
   maxBatchSize,
-  limitsSends,
+  countsRequests,
   resolveOptions,
   type ResolvedOptions,
   type TwoFactorOptions,
@@ -208,7 +208,7 @@ const LIMIT_TRIES = 50;
 
 function openLimitStore(dataSource: DataSource, options: ResolvedOptions): LimitStore {
   const { limits, databaseTimeoutMs: timeoutMs, preparedStatements, clock } = options;
-  if (limits.failures === null && limits.pending === null && !limitsSends(limits)) {
+  if (limits.failures === null && limits.pending === null && !countsRequests(limits)) {
     return new NoLimitStore();
   }
   const tries = LIMIT_TRIES;

@@ -21,6 +21,7 @@ const GUIDES = {
   },
   Do: {
     'use-a-proof': 'Use a proof',
+    'when-the-answer-is-lost': 'When the answer is lost',
     'delete-an-account': 'Delete an account',
     'change-a-password': 'Change a password',
     'remembered-devices': 'Remembered devices',

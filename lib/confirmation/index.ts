@@ -15,7 +15,8 @@ export {
   type InitialMessage,
 } from './create/confirmation-creator.js';
 export { TestRecipients } from './create/test-recipients.js';
-export { ConfirmationStore, type PurgedBatch } from './store/confirmation.store.js';
+export { ConfirmationStore } from './store/confirmation.store.js';
+export { purgeBatch, type PurgedBatch } from './store/purge-batch.js';
 export {
   CONFIRMATION_WRITER,
   type ConfirmationWriter,

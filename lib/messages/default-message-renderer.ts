@@ -56,12 +56,14 @@ export class DefaultMessageRenderer implements MessageRenderer {
     const values = { product, purpose, lifetime: this.#lifetime(input.expiresInSeconds, language) };
     const subject = named(product, texts.subject, values);
     const heading = fill(texts.heading, values);
+    // The HTML has the product on a line of its own.
+    const plainHeading = named(product, texts.heading, values);
     const validity = fill(texts.validity, values);
     const advice = fill(texts.advice, values);
     const words = { subject, heading, validity, advice, approval: texts.approval };
     return {
       subject,
-      text: plainMail({ ...words, code, approves }),
+      text: plainMail({ ...words, heading: plainHeading, code, approves }),
       html: htmlMail({ ...words, language, product, code, approves }),
       sms: this.#sms(texts, { ...values, code }, approves),
     };

@@ -50,7 +50,10 @@ export interface MessageRenderer {
 export interface MessageTexts {
   /** The subject of a mail: `{product}`. */
   readonly subject: string;
-  /** The words before the code in a mail: `{product}`, `{purpose}`. */
+  /**
+   * The words before the code in a mail: `{product}`, `{purpose}`. Without `{product}` a mail in plain text has the product before them.
+   * One in HTML has it on a line of its own in any case.
+   */
   readonly heading: string;
   /** The words before what the code approves, in a mail. */
   readonly approval: string;
@@ -58,7 +61,10 @@ export interface MessageTexts {
   readonly validity: string;
   /** The last sentence of a mail: not to share the code. `{product}`. */
   readonly advice: string;
-  /** A text message: `{code}` and `{approval}`, and `{product}`, `{purpose}`, `{lifetime}`. */
+  /**
+   * A text message: `{code}` and `{approval}`, and `{product}`, `{purpose}`, `{lifetime}`. `{approval}` comes last, because a sentence
+   * such as `It is valid for 10 minutes.` after it would be about the payee.
+   */
   readonly sms: string;
   /** What a text message has in the place of `{approval}`, if there is something to approve: `{details}`. */
   readonly smsApproval: string;

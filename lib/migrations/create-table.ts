@@ -17,14 +17,16 @@ import { TwoFactorConfigurationError } from '../errors/index.js';
  */
 const FILL_FACTOR = 50;
 
-/** The columns by property. The naming strategy of the data source determines their names. */
-export type ColumnDefinitions<Entity> = Readonly<
-  Record<keyof Entity & string, Omit<TableColumnOptions, 'name'>>
->;
+/**
+ * The columns by property, with their names as the entity had them when the migration was released. The entity changes later: names that
+ * were read from it would change the table of a released migration, and a new property would not compile in it. The naming strategy of
+ * the data source makes the names of the table from these, as TypeORM does from those of the entity.
+ */
+export type ColumnDefinitions = Readonly<Record<string, TableColumnOptions>>;
 
 /** An index by the properties of its columns. The naming strategy of the data source determines its name. */
-export interface IndexDefinition<Entity> {
-  readonly properties: readonly (keyof Entity & string)[];
+export interface IndexDefinition {
+  readonly properties: readonly string[];
   readonly isUnique: boolean;
 }
 
@@ -37,14 +39,14 @@ export interface IndexDefinition<Entity> {
 export async function createTable<Entity extends ObjectLiteral>(
   queryRunner: QueryRunner,
   entity: { readonly name: string } & EntityTarget<Entity>,
-  columns: ColumnDefinitions<Entity>,
-  indices: readonly IndexDefinition<Entity>[] = [],
+  columns: ColumnDefinitions,
+  indices: readonly IndexDefinition[] = [],
 ): Promise<void> {
   const dataSource = dataSourceOf(queryRunner);
   assertEntity(dataSource, entity);
-  const { tablePath, columns: known } = dataSource.getMetadata(entity);
-  const nameOf = new Map(known.map((column) => [column.propertyName, column.databaseName]));
-  const columnName = (property: string): string => nameOf.get(property) ?? property;
+  const { tablePath } = dataSource.getMetadata(entity);
+  const columnName = (property: string): string =>
+    dataSource.namingStrategy.columnName(property, columns[property]!.name, []);
   const wanted = indices.map(
     ({ properties, isUnique }) =>
       new TableIndex({ columnNames: properties.map(columnName), isUnique }),
@@ -68,14 +70,12 @@ export async function createTable<Entity extends ObjectLiteral>(
     await queryRunner.createTable(
       new Table({
         name: tablePath,
-        columns: Object.entries<Omit<TableColumnOptions, 'name'>>(columns).map(
-          ([property, column]) => ({
-            ...column,
-            // `int` is `integer` on PostgreSQL and SQLite.
-            type: dataSource.driver.normalizeType({ type: column.type as ColumnType }),
-            name: columnName(property),
-          }),
-        ),
+        columns: Object.entries(columns).map(([property, column]) => ({
+          ...column,
+          // `int` is `integer` on PostgreSQL and SQLite.
+          type: dataSource.driver.normalizeType({ type: column.type as ColumnType }),
+          name: columnName(property),
+        })),
         indices: wanted,
       }),
     );

@@ -19,7 +19,11 @@ export type {
   SendLimit,
   SendLimitsByClass,
 } from './limits-options.interface.js';
-export { limitsSends, type LimitClass, type ResolvedLimits } from './resolved-limits.interface.js';
+export {
+  countsRequests,
+  type LimitClass,
+  type ResolvedLimits,
+} from './resolved-limits.interface.js';
 export { assertVerboseName, maxBatchSize, resolveOptions } from './resolve-options.js';
 export type { ResolvedOptions } from './resolved-options.interface.js';
 export { formatValue, isInteger, isName, NAME_RULE } from './settings.js';

@@ -92,6 +92,10 @@ function resolveTexts(input: unknown): ReadonlyMap<string, MessageTexts> {
     refuseUnknown(`member of messages.texts.${tag}:`, own, [...NAMES, 'purposes']);
     const [, base] = lookup(tag, texts) ?? [tag, undefined];
     texts.set(tag, Object.freeze(textsOf(tag, own, base)));
+    // Brazilians read what the application says in Portuguese, unless it says something else for `pt-BR`, which follows.
+    for (const dialect of [...texts.keys()].filter((each) => each.startsWith(`${tag}-`))) {
+      texts.set(dialect, Object.freeze(textsOf(dialect, own, texts.get(dialect))));
+    }
   }
   return texts;
 }

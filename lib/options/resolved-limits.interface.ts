@@ -35,11 +35,12 @@ export interface ResolvedLimits {
   readonly sprayDetection: { readonly confirmations: number; readonly perMs: number } | null;
 }
 
-/** Whether any message is counted. */
-export function limitsSends(limits: ResolvedLimits): boolean {
+/** Whether any message or request is counted, which needs the table of the limits. */
+export function countsRequests(limits: ResolvedLimits): boolean {
   const {
     sendsPerToken,
     sendsPerRequester,
+    requestsPerRequester,
     sendsPerNetwork,
     sendsPerPrefix,
     sendsPerSender,
@@ -49,6 +50,7 @@ export function limitsSends(limits: ResolvedLimits): boolean {
     sendsPerToken.open,
     sendsPerToken.bound,
     sendsPerRequester,
+    requestsPerRequester,
     sendsPerNetwork,
     sendsPerSender,
     sendsInTotal.open,

@@ -105,7 +105,8 @@ export interface PurposeDefinition {
 }
 
 /**
- * What the messages of this package say. There are texts in English, French, German, Portuguese, Spanish and Ukrainian.
+ * What the messages of this package say. There are texts in English, French, German, Portuguese of Portugal and of Brazil, Spanish and
+ * Ukrainian.
  *
  * @publicApi
  */

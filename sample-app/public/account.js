@@ -16,7 +16,7 @@ import {
   show,
   showAway,
 } from './api.js';
-import { begin, define, proven } from './tasks.js';
+import { begin, define, enter, proven } from './tasks.js';
 
 let account;
 
@@ -43,6 +43,7 @@ export async function refreshAccount() {
     call('GET', '/api/v1/sessions'),
   ]);
   account = me;
+  enter(me.email);
   byId('account-email').textContent = me.email;
   byId('balance').textContent = `${me.balance} EUR`;
   byId('phone').textContent = me.phone ?? 'None yet. With one, codes can come as text messages.';
@@ -53,7 +54,6 @@ export async function refreshAccount() {
   byId('transfers').replaceChildren(...transfers.map(transferItem));
   byId('no-transfers').hidden = transfers.length > 0;
   byId('sessions').replaceChildren(...sessions.map(sessionItem));
-  byId('end-others').hidden = sessions.length < 2;
 }
 
 onLeave(() => {
@@ -97,7 +97,7 @@ onClick(byId('end-others'), async () => {
   await showAccount(
     newer === 0
       ? 'All other browsers are signed out.'
-      : `Browsers that signed in before this one are signed out. Newer ones: ${newer}. Sign in again to end newer sessions.`,
+      : `Browsers that signed in before this one are signed out. Newer ones: ${newer}. Sign in again, or change your password, to end newer sessions.`,
   );
 });
 
@@ -156,7 +156,10 @@ define('transfer', {
     return isPaid;
   },
   doneBefore: 'This was done before. Look at your transfers.',
-  nameOnce: ({ payee, amount }) => `Your transfer of ${amount} EUR to ${payee}`,
+  nameOnce: (data) =>
+    data === undefined
+      ? 'A transfer from before you signed out'
+      : `Your transfer of ${data.amount} EUR to ${data.payee}`,
 });
 
 onSubmit(byId('transfer-form'), async ({ payee, amount, way }) => {
@@ -176,12 +179,17 @@ onClick(byId('again-button'), async () => {
 
 const shownPhone = ({ phone }) => ({ 'New number': phone });
 
+const restorePhone = ({ phone }) => {
+  byId('phone-input').value = phone;
+};
+
 /** Two codes: one to a contact that the bank knows already, and one to the new number. */
 define('phone', {
   back: 'account',
   title: 'Agree to the change',
   step: 'First code of two, to agree to the change.',
   shown: shownPhone,
+  restore: restorePhone,
   request: ({ phone, way }) => ({ purpose: 'change-phone', way, details: { phone } }),
   finish: (agreed, { phone }, password) => begin('new-phone', { phone, agreed }, password),
 });
@@ -193,9 +201,7 @@ define('new-phone', {
   shown: shownPhone,
   request: ({ phone }) => ({ purpose: 'new-phone', way: 'sms', token: phone }),
   passwordField: 'phone-password',
-  restore: ({ phone }) => {
-    byId('phone-input').value = phone;
-  },
+  restore: restorePhone,
   finish: async (held, { phone, agreed }, password) => {
     const body = { phone, password, phoneConfirmationId: held };
     await callWith(agreed, 'PUT', '/api/v1/me/phone', body);
@@ -209,6 +215,7 @@ define('new-phone', {
     return account.phone === phone;
   },
   doneBefore: 'This was done before. Look at your phone number.',
+  unsure: 'Your phone number may have been changed. Please sign in again and look.',
 });
 
 onSubmit(byId('phone-form'), ({ phone, password, way }) => {
@@ -232,6 +239,7 @@ define('password', {
       `Your password is changed. All other browsers are signed out. ${RECOVERY_CODES_STAY}`,
     );
   },
+  unsure: 'Your password may have been changed. Please sign in, and try the new one first.',
 });
 
 onSubmit(byId('password-form'), ({ password, newPassword, way }) =>

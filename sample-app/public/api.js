@@ -139,22 +139,26 @@ export const lastView = () => sessionStorage.getItem(VIEW);
 
 const leaving = [];
 
-/** Adds what a script does when the customer leaves: nothing of the customer may wait for the next person at this browser. */
+/**
+ * Adds what a script does when the customer leaves: nothing of the customer may wait for the next person at this browser. It may return
+ * a sentence that the customer should read then.
+ */
 export const onLeave = (work) => leaving.push(work);
 
-/** Removes from the page what it shows of the customer, and what was typed. */
+/** Removes from the page what it shows of the customer, and what was typed. @returns what the customer should read now, if anything. */
 export function leave() {
   for (const field of document.querySelectorAll('[aria-invalid]')) complain(field, '');
   for (const form of document.forms) form.reset();
-  for (const work of leaving) work();
+  return leaving.map((work) => work()).find((words) => words !== undefined);
 }
 
 export function tellRefusal(error) {
+  let words = error.message;
   if (isSignedOut(error)) {
-    leave();
+    words = leave() ?? words;
     show('sign-in');
   }
-  say(error.message, true);
+  say(words, true);
 }
 
 /** Shows that the server could not say what the page needs. */

@@ -92,7 +92,7 @@ async function restore() {
       return false;
     },
   );
-  if (await resume(isSignedIn)) return;
+  if (await resume()) return;
   if (!isSignedIn) {
     show(lastView() === 'sign-up' ? 'sign-up' : 'sign-in');
   } else if (lastView() === 'security') await showSecurity('');

@@ -3,7 +3,6 @@
 
 import {
   byId,
-  call,
   complain,
   element,
   isSignedOut,
@@ -19,7 +18,7 @@ import {
 import { client } from './client.js';
 import { canUsePasskeys, passkeyOrigin } from './passkeys.js';
 import { drawQrCode } from './qr-code.js';
-import { begin, define } from './tasks.js';
+import { begin, customerEmail, define } from './tasks.js';
 
 const NAMES = {
   totp: 'Authenticator app',
@@ -27,11 +26,10 @@ const NAMES = {
   recovery: 'Recovery codes',
   device: 'Remembered browser',
 };
-const MAX_ACCOUNT = 64;
+/** What an authenticator app or a passkey shows beside the name of the bank. */
+const accountName = () => customerEmail().slice(0, 64);
 
 const nameOf = ({ method, label }) => label || NAMES[method];
-
-let email = '';
 
 /** @param message what was done. It is also said when the list cannot be read afterwards. */
 export async function showSecurity(message) {
@@ -47,11 +45,7 @@ export async function showSecurity(message) {
 }
 
 async function refreshSecurity() {
-  const [me, { factors }] = await Promise.all([
-    call('GET', '/api/v1/me'),
-    client.factors.list().then(valueOf),
-  ]);
-  email = me.email.slice(0, MAX_ACCOUNT);
+  const { factors } = valueOf(await client.factors.list());
   const strong = factors.filter(({ method }) => method === 'totp' || method === 'passkey');
   const devices = factors.filter(({ method }) => method === 'device');
   const recovery = factors.find(({ method }) => method === 'recovery');
@@ -70,7 +64,6 @@ async function refreshSecurity() {
 }
 
 onLeave(() => {
-  email = '';
   pending = undefined;
   begunPasskey = undefined;
   for (const id of ['factors', 'devices', 'recovery-codes', 'recovery-left']) {
@@ -85,6 +78,8 @@ const change = (name, title, { finish, done }) =>
     back: 'security',
     title,
     shown: ({ shown }) => shown,
+    // What the customer sees after a cancellation or a refusal.
+    restore: refreshSecurity,
     request: ({ details }) => ({ purpose: 'factors', details }),
     finish: async (proof, data) => valueOf(await finish(proof, data)),
     done,
@@ -192,7 +187,7 @@ onSubmit(byId('app-form'), ({ label }) =>
 
 change('add-app', 'Confirm the new app', {
   finish: (proof, { label }) =>
-    client.factors.enrol({ method: 'totp', label, account: email }, { proof }),
+    client.factors.enrol({ method: 'totp', label, account: accountName() }, { proof }),
   done: ({ factor, uri, secret }) => {
     pending = factor.id;
     drawQrCode(byId('app-qr'), uri);
@@ -262,7 +257,7 @@ onSubmit(byId('passkey-form'), async ({ label }) => {
 
 change('add-passkey', 'Confirm the new passkey', {
   finish: async (proof, { label }) => {
-    const body = { method: 'passkey', label, account: email };
+    const body = { method: 'passkey', label, account: accountName() };
     const enrolled = await client.factors.enrol(body, { proof });
     if (!enrolled.ok) return enrolled;
     begunPasskey = enrolled.value;

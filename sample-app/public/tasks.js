@@ -19,18 +19,29 @@ import { client } from './client.js';
 import { canUsePasskeys } from './passkeys.js';
 
 const STORED = 'bank-task';
+/** What may have been done when its customer left: one for each customer, so that the next one at this browser does not overwrite it. */
+const unsettledOf = (email) => `bank-unsettled ${email}`;
 const tasks = new Map();
 /**
- * Refusals that have not used the proof. After these it is kept; after all others that say that nothing was done it is forgotten. It is
- * also kept after an answer that leaves open whether the server has acted: a proof is used once, so that a repeat with the same proof
+ * Refusals that have not looked at the proof. After these it is kept; after all others that say that nothing was done it is forgotten. It
+ * is also kept after an answer that leaves open whether the server has acted: a proof is used once, so that a repeat with the same proof
  * is safe, and one with a new proof would pay twice.
  */
-const CAN_BE_REPEATED = new Set(['wrong-password', 'too-many-failures', 'too-many-passwords']);
+const CAN_BE_REPEATED = new Set([
+  'wrong-password',
+  'too-many-failures',
+  'too-many-passwords',
+  // They refuse the repeat. The first call, whose answer was lost, may have been let in.
+  'sign-in-required',
+  'no-subject',
+]);
 /** No call still holds a proof this long after its code was typed, because a proof can be used for five minutes. */
 const LONGEST_USE_MS = 10 * 60_000;
 
 /** The task that is shown, with the password that belongs to it. */
 let current;
+/** The address of the customer who is signed in. */
+let customer;
 
 /**
  * @param task.back the section with its form
@@ -39,23 +50,51 @@ let current;
  * @param task.finish(proof, data, password) the call that the proof is for; it may begin another task
  * @param task.done(result, data) shows what was done, by the result of `finish`
  * @param task.lookUp(proof, data) reads whether it was done, when the server answers that the proof is used; `task.doneBefore` says so
- * @param task.nameOnce(data) names what must not be done twice: no other task begins while it is unknown whether it was done
+ * @param task.nameOnce(data) names what must not be done twice, also without its data: no other task begins while it is unknown whether it
+ * was done
+ * @param task.unsure is said instead when a customer has to sign in again before it is known whether it was done
  * @param task.passwordField the id of the field whose password the task needs, `task.restore(data)` fills in the rest of its form
  * @param task.isSignedOut whether it is a task of a customer who is not signed in
  */
 export const define = (name, task) => tasks.set(name, task);
 
-function stored() {
+function stored(key = STORED) {
   try {
-    const task = JSON.parse(sessionStorage.getItem(STORED));
+    const task = JSON.parse(sessionStorage.getItem(key));
     return tasks.has(task?.name) ? task : null;
   } catch {
     return null;
   }
 }
 
-const store = ({ name, data, proof, provenAt }) =>
-  sessionStorage.setItem(STORED, JSON.stringify({ name, data, proof, provenAt }));
+const store = ({ name, data, proof, provenAt, isTried, owner }) =>
+  sessionStorage.setItem(STORED, JSON.stringify({ name, data, proof, provenAt, isTried, owner }));
+
+/** Tells who is signed in. */
+export function enter(email) {
+  customer = email;
+  const task = stored();
+  // Of another customer, who has left in another tab.
+  if (task !== null && task.owner !== email) setAside(task);
+}
+
+export const customerEmail = () => customer;
+
+/**
+ * Ends a task whose customer has left. What must not be done twice can still be looked up when the customer is back: without its proof the
+ * customer would pay again. What it was is not kept, because the next person at this browser must not read it.
+ *
+ * @returns what the customer should know of a task that cannot be looked up.
+ */
+function setAside(task) {
+  sessionStorage.removeItem(STORED);
+  const { name, proof, provenAt, isTried, owner } = task;
+  const { nameOnce, unsure } = tasks.get(name);
+  if (proof !== undefined && nameOnce !== undefined) {
+    sessionStorage.setItem(unsettledOf(owner), JSON.stringify({ name, proof, provenAt }));
+  }
+  return isTried ? unsure : undefined;
+}
 
 /** The data of a task that is confirmed and was not finished, if that is the one. */
 export function proven(name) {
@@ -76,12 +115,16 @@ const isSame = (one, other) =>
 
 /** Begins a task, or goes on with the same one after its password was asked for again. */
 export async function begin(name, data, password) {
+  const left = stored(unsettledOf(customer));
+  if (left !== null && tasks.get(name).nameOnce !== undefined) {
+    await settle(left, () => sessionStorage.removeItem(unsettledOf(customer)));
+  }
   const before = stored();
-  const task = { name, data, password };
+  const task = { name, data, password, owner: customer };
   if (before?.proof !== undefined) {
-    if (isSame(before, task)) {
-      Object.assign(task, { proof: before.proof, provenAt: before.provenAt });
-    } else await settle(before);
+    const { proof, provenAt, isTried } = before;
+    if (isSame(before, task)) Object.assign(task, { proof, provenAt, isTried });
+    else await settle(before, () => forget(before));
   }
   store(task);
   await run(task);
@@ -89,36 +132,41 @@ export async function begin(name, data, password) {
 
 /**
  * Finds out whether the task before was done, where it must not be done twice. Its proof, which tells that, is stored nowhere else, and
- * would be lost by the next task.
+ * would be lost by the next task. Once the server has told it, `drop` forgets the task.
  *
  * @throws Error where the customer should know that it was done, or that it still may be.
  */
-async function settle(before) {
+async function settle(before, drop) {
   const { nameOnce, lookUp } = tasks.get(before.name);
   if (nameOnce === undefined) return;
   const name = nameOnce(before.data);
-  if (await lookUp(before.proof, before.data)) {
-    forget(before);
+  const isDone = await lookUp(before.proof, before.data);
+  if (!isDone && mayStillRun(before)) {
+    const what = before.data === undefined ? 'Please' : 'Send it again, or';
+    throw new Error(`${name} may not be finished. ${what} wait for ten minutes.`);
+  }
+  drop();
+  if (isDone) {
     throw new Error(`${name} is done. Start again if you want something else as well.`);
   }
-  if (mayStillRun(before)) {
-    throw new Error(`${name} may not be finished. Send it again, or wait for ten minutes.`);
-  }
-  forget(before);
 }
 
 const mayStillRun = ({ provenAt }) => Date.now() - provenAt <= LONGEST_USE_MS;
 
 /** Goes on with the task that a reload has interrupted. @returns whether there is one. */
-export async function resume(isSignedIn) {
+export async function resume() {
   const task = stored();
   if (task === null) return false;
-  const { isSignedOut = false, restore, back } = tasks.get(task.name);
-  if (isSignedOut === isSignedIn) {
-    sessionStorage.removeItem(STORED);
-    return false;
+  const { restore, back } = tasks.get(task.name);
+  if (task.owner !== customer) {
+    // The session has ended.
+    const words = setAside(task);
+    if (words === undefined) return false;
+    show('sign-in');
+    say(words, true);
+    return true;
   }
-  restore?.(task.data);
+  await restore?.(task.data);
   try {
     await run(task);
   } catch (error) {
@@ -142,13 +190,19 @@ async function finish(task) {
     say('Confirmed. Enter your password again to finish.');
     return;
   }
+  const { isTried } = task;
+  // Before the call, because a reload may lose its answer.
+  store(Object.assign(task, { isTried: true }));
   let result;
   try {
     // It may begin another task.
     result = await use(task.proof, task.data, task.password);
   } catch (error) {
     if (lookUp !== undefined && error.slug === 'confirmation-used') return tellUsed(task);
-    if (error.hasNoEffect && !CAN_BE_REPEATED.has(error.slug)) forget(task);
+    if (error.hasNoEffect) {
+      if (CAN_BE_REPEATED.has(error.slug)) store(Object.assign(task, { isTried }));
+      else forget(task);
+    }
     show(back);
     throw error;
   }
@@ -184,8 +238,11 @@ async function ask(task) {
   let isRequested = false;
   code.addEventListener('two-factor-refused', ({ detail }) => {
     problem = detail.problem;
+    if (!isRequested || current !== task) return;
     // For a session that has ended, the confirmation of its customer is unknown. Otherwise the page would go back to the account.
-    if (isRequested && current === task && problem.error === 'not-found') void checkSession(task);
+    if (problem.error === 'not-found') void checkSession(task);
+    // The element has no words for a refusal of the bank itself.
+    if (problem.document?.title !== undefined) tellRefusal(refusalOf(problem));
   });
   code.addEventListener('two-factor-confirmed', ({ detail }) => {
     if (current !== task) return;
@@ -253,8 +310,10 @@ onClick(byId('code-cancel'), async () => {
 
 onLeave(() => {
   current = undefined;
-  sessionStorage.removeItem(STORED);
+  customer = undefined;
   byId('code-place').replaceChildren();
   byId('remember').checked = false;
   showDetails({});
+  const task = stored();
+  return task === null ? undefined : setAside(task);
 });

@@ -15,7 +15,7 @@ export interface Settings {
    * `http://localhost`, and never for an IP address.
    */
   readonly passkeyOrigin: string | undefined;
-  /** Which proxies may name the client's address: a number of hops, or a list of addresses and networks. */
+  /** Which proxies may name the client's address: a number of hops, or a list of addresses and networks; `undefined`: none. */
   readonly trustProxy: number | readonly string[] | undefined;
   readonly dataFolder: string;
   /** `postgres://...` or `mysql://...`. Without one the database is a file in the data folder. */
@@ -55,7 +55,7 @@ export function readSettings(environment: NodeJS.ProcessEnv): Settings {
     port,
     publicOrigin,
     passkeyOrigin: passkeyOriginOf(publicOrigin ?? `http://localhost:${port}`),
-    trustProxy: trustProxyOf(given('TRUST_PROXY')),
+    trustProxy: trustProxyOf(given('TRUST_PROXY'), isDevelopment),
     dataFolder: given('DATA_FOLDER') ?? DATA_FOLDER,
     databaseUrl: given('DATABASE_URL'),
     redisUrl: redisUrlOf(given('REDIS_URL')),
@@ -96,18 +96,20 @@ function passkeyOriginOf(text: string): string | undefined {
 
 /**
  * `true` is refused on purpose: it believes every `X-Forwarded-For`, so that each client chooses its own address and
- * escapes every limit per address.
+ * escapes every limit per address. In production something in front speaks HTTPS. If it is a proxy that is not trusted, all clients have
+ * its address, and the wrong passwords of one of them close the sign-in for all.
  */
-function trustProxyOf(text: string | undefined): Settings['trustProxy'] {
-  if (text === undefined) return undefined;
+function trustProxyOf(text: string | undefined, isDevelopment: boolean): Settings['trustProxy'] {
+  if (text === 'none' || (text === undefined && isDevelopment)) return undefined;
+  const remedy =
+    'Give the number of proxies in front (1 to 9) or their addresses, such as 10.0.0.0/8; none where clients connect directly.';
+  if (text === undefined) throw new Error(`TRUST_PROXY is not set. ${remedy}`);
   if (/^[1-9]$/.test(text)) return Number(text);
   const proxies = text.split(',').map((part) => part.trim());
   if (proxies.every((part) => /^[\da-f.:]+(?:\/\d{1,3})?$/i.test(part) && /[.:]/.test(part))) {
     return proxies;
   }
-  throw new Error(
-    `TRUST_PROXY is ${JSON.stringify(text)}. Give the number of proxies in front (1 to 9) or their addresses, such as 10.0.0.0/8.`,
-  );
+  throw new Error(`TRUST_PROXY is ${JSON.stringify(text)}. ${remedy}`);
 }
 
 const SETTINGS = Symbol('SETTINGS');

@@ -1,8 +1,9 @@
-// The texts of <two-factor-code> in six languages. A text that is missing or has another name in braces would be shown in English, or
+// The texts of <two-factor-code> in seven languages. A text that is missing or has another name in braces would be shown in English, or
 // without the recipient, the time or the number that it is about.
 import { fileURLToPath } from 'node:url';
 
 import {
+  BRAZILIAN_PORTUGUESE,
   ENGLISH,
   FRENCH,
   GERMAN,
@@ -24,6 +25,7 @@ const LANGUAGES = {
   es: SPANISH,
   fr: FRENCH,
   pt: PORTUGUESE,
+  'pt-BR': BRAZILIAN_PORTUGUESE,
   uk: UKRAINIAN,
 };
 const TRANSLATED = Object.entries(LANGUAGES).filter(([language]) => language !== 'en');
@@ -66,6 +68,10 @@ describe('The texts of the element', () => {
     }
     expect(textsFor('de-AT')).toBe(GERMAN);
     expect(textsFor('PT')).toBe(PORTUGUESE);
+    expect([textsFor('pt-br-abl1943'), textsFor('pt-AO')]).toEqual([
+      BRAZILIAN_PORTUGUESE,
+      PORTUGUESE,
+    ]);
     expect([textsFor('ja'), textsFor('')]).toEqual([ENGLISH, ENGLISH]);
   });
 
@@ -91,15 +97,17 @@ describe('The texts of the element', () => {
     ['en', 'Please wait {seconds} seconds before the next message.', [0, 2, 21]],
     ['de', 'Bitte warten Sie {seconds} Sekunde bis zur nächsten Nachricht.', [1]],
     ['de', 'Bitte warten Sie {seconds} Sekunden bis zur nächsten Nachricht.', [0, 2, 21]],
-    ['es', 'Espere {seconds} segundo hasta el próximo mensaje.', [1]],
-    ['es', 'Espere {seconds} segundos hasta el próximo mensaje.', [0, 2, 21]],
+    ['es', 'Espere {seconds} segundo antes de pedir otro mensaje.', [1]],
+    ['es', 'Espere {seconds} segundos antes de pedir otro mensaje.', [0, 2, 21]],
     ['fr', 'Veuillez attendre {seconds} seconde avant le prochain message.', [0, 1]],
     ['fr', 'Veuillez attendre {seconds} secondes avant le prochain message.', [2, 21]],
     ['pt', 'Aguarde {seconds} segundo até à próxima mensagem.', [1]],
     ['pt', 'Aguarde {seconds} segundos até à próxima mensagem.', [0, 2, 21]],
-    ['uk', 'Зачекайте {seconds} секунду до наступного повідомлення.', [1, 21, 31]],
-    ['uk', 'Зачекайте {seconds} секунди до наступного повідомлення.', [2, 4, 22]],
-    ['uk', 'Зачекайте {seconds} секунд до наступного повідомлення.', [0, 5, 11, 12, 30]],
+    ['pt-BR', 'Aguarde {seconds} segundo para pedir outra mensagem.', [0, 1]],
+    ['pt-BR', 'Aguarde {seconds} segundos para pedir outra mensagem.', [2, 21]],
+    ['uk', 'Наступне повідомлення — через {seconds} секунду.', [1, 21, 31]],
+    ['uk', 'Наступне повідомлення — через {seconds} секунди.', [2, 4, 22]],
+    ['uk', 'Наступне повідомлення — через {seconds} секунд.', [0, 5, 11, 12, 30]],
   ] as const)('have the form for the number of seconds: %s, %s', (language, form, counts) => {
     const { resendWait } = textsFor(language);
 
@@ -120,6 +128,14 @@ describe('The texts of the element', () => {
         'Il reste {attempts} tentative',
         'Il reste {attempts} tentatives',
         'Il reste {attempts} tentatives',
+      ],
+    ],
+    [
+      'pt-BR',
+      [
+        'Resta {attempts} tentativa',
+        'Restam {attempts} tentativas',
+        'Restam {attempts} tentativas',
       ],
     ],
     [
@@ -163,6 +179,6 @@ describe('The texts of the element', () => {
     expect(found(german)).toEqual(['de']);
     expect(german).not.toContain(ENGLISH.delayed);
     // The twin that imports all of them.
-    expect(found(all)).toEqual(['de', 'es', 'fr', 'pt', 'uk']);
+    expect(found(all)).toEqual(['de', 'es', 'fr', 'pt', 'pt-BR', 'uk']);
   });
 });

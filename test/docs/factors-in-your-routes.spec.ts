@@ -1,7 +1,7 @@
 import request from 'supertest';
 import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 
-import { ConfirmerService, FactorService } from '../../lib/index.js';
+import { ConfirmerService, FactorService, TwoFactorService } from '../../lib/index.js';
 import { totpCode } from '../../lib/testing/index.js';
 import { startGuide, type Guide } from '../support/guide.js';
 import { readPage, writePage } from '../support/snippets.js';
@@ -103,6 +103,10 @@ describe('Apps and passkeys in routes of your own', () => {
     await factors.activate({ subject: 'bob', factor: begun.factor.id, response: code(0) });
     const stolen = await confirmer.makeConfirmation({ subject: 'bob', methods: ['totp'] });
     await confirmer.confirm(stolen.id, { method: 'totp', code: code(1) });
+    const sent = await guide.app
+      .get(TwoFactorService)
+      .request({ subject: 'bob', purpose: 'login', token: '+14155550199' });
+    const sentCode = guide.lastCode();
 
     const { id } = await askFor('reset-user', { user: 'bob' });
     await guide.post('/2factor/confirm', { id, code: guide.lastCode() }).expect(200);
@@ -113,6 +117,8 @@ describe('Apps and passkeys in routes of your own', () => {
     await call('post', '/support/users/bob/reset', id).expect(409);
     expect(await factors.list({ subject: 'bob' })).toEqual([]);
     expect(await confirmer.use(stolen.id, { subject: 'bob' })).toBe(false);
+    // The thief has the phone that the code went to.
+    expect(await confirmer.confirm(sent.id, sentCode)).toEqual([null, false]);
   });
 
   it('resets no user for a caller who is no administrator', async () => {

@@ -12,6 +12,12 @@ interface Answer {
   readonly errors?: readonly { readonly extensions: { readonly code?: string } }[];
 }
 
+interface Refused {
+  readonly message: string;
+  readonly path: readonly string[];
+  readonly extensions: Readonly<Record<string, unknown>>;
+}
+
 const slugsOf = ({ errors }: Answer) => errors?.map(({ extensions }) => extensions.code);
 
 beforeAll(() => writePage(page));
@@ -41,5 +47,27 @@ describe('GraphQL', () => {
     expect((await transfer('10.00')).data).toEqual({ transfer: 'done' });
     expect(slugsOf(await transfer('10.00'))).toEqual(['confirmation-used']);
     expect((await run('{ transfers }')).data).toEqual({ transfers: ['10.00 to bob'] });
+  });
+
+  it('answers the sixth request as the page shows, with the slug and the wait in the extensions', async () => {
+    guide = await startGuide(page, { user });
+    const ask = () =>
+      guide!.post('/graphql', {
+        query: 'mutation { askForTransfer(amount: "10.00", payee: "bob") }',
+      });
+    for (let n = 0; n < 5; n += 1) await ask().expect(200);
+
+    const { body } = await ask().expect(200);
+    const [, shown = ''] = /```json\n([\s\S]*?)\n```/.exec(page.text) ?? [];
+    const { errors, data } = JSON.parse(shown) as { errors: [Refused]; data: null };
+    const [{ message, path, extensions }] = errors;
+    const { instance, retryAfter, ...others } = extensions;
+    expect(body).toMatchObject({ data, errors: [{ message, path, extensions: others }] });
+    const answered = (body as { errors: [Refused] }).errors[0].extensions;
+    expect([typeof answered['instance'], typeof answered['retryAfter']]).toEqual([
+      typeof instance,
+      typeof retryAfter,
+    ]);
+    expect(answered['retryAfter']).toBeLessThanOrEqual(600);
   });
 });

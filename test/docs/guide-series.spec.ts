@@ -108,7 +108,7 @@ describe.sequential.each(hasChromium ? databases : [])('The bank of the guides o
     await ann.reload();
     await ann.reads('10.00 USD to Bob');
     expect(bank.messagesTo(phone)).toBe(3);
-    expect(bank.log).toContain('To approve: "Pay 10.00 USD to Bob".');
+    expect(bank.log).toContain('You approve: "Pay 10.00 USD to Bob".');
 
     await ann.visit('/security.html');
     await ann.press('Add an authenticator app');
@@ -125,7 +125,7 @@ describe.sequential.each(hasChromium ? databases : [])('The bank of the guides o
 
     await ann.signOut();
     await ann.beginSignIn();
-    await ann.reads('Code of your authenticator app');
+    await ann.reads('Code from your authenticator app');
     await ann.confirm(await app.code());
     await ann.isSignedIn();
     await ann.visit('/security.html');
@@ -179,7 +179,7 @@ describe.sequential.each(hasChromium ? databases : [])('The bank of the guides o
 
     await carol.signOut();
     await carol.beginSignIn();
-    await carol.reads('There were too many tries. Please wait');
+    await carol.reads('Too many attempts. Try again in');
   });
 
   it('opens nothing for a stranger, for the first step alone, and for a proof of something else', async () => {

@@ -4,10 +4,21 @@ import { TypeOrmModule } from '@nestjs/typeorm';
 import type { Redis } from 'ioredis';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 
-import { ConfirmerService, TwoFactorService, type LimitsOptions } from '../../lib/index.js';
+import {
+  ConfirmerService,
+  FactorService,
+  LimitService,
+  totp,
+  TwoFactorSendError,
+  TwoFactorService,
+  type LimitsOptions,
+} from '../../lib/index.js';
+import { resolveOptions } from '../../lib/options/index.js';
+import { enrolledApp, totpCode, type EnrolledApp } from '../../lib/testing/index.js';
 import { engines, found } from '../support/engines.js';
 import { startGuide, type Guide } from '../support/guide.js';
 import { load, readPage, writePage } from '../support/snippets.js';
+import { SECRET, startApp, type TestApp } from '../support/test-app.js';
 
 const page = await readPage('docs/guides/limits.md');
 let guide: Guide | undefined;
@@ -16,6 +27,9 @@ interface SupportDesk {
   isLocked(email: string, userId?: string): Promise<boolean>;
   unlock(email: string, userId: string): Promise<void>;
 }
+
+const enrol = ({ app, clock }: TestApp): Promise<EnrolledApp> =>
+  enrolledApp(app.get(FactorService), { subject: 'ann', clock });
 
 beforeAll(() => writePage(page));
 afterEach(async () => {
@@ -48,6 +62,52 @@ describe('Limits', () => {
     await desk.unlock(token, 'ann');
     for (const userId of [undefined, 'ann']) expect(await desk.isLocked(token, userId)).toBe(false);
     await guide.post('/2factor/confirm', { id, code }).expect(200);
+  });
+
+  it('names each limit with a section of its own', () => {
+    const { limits } = resolveOptions({ secret: SECRET }, { NODE_ENV: 'test' });
+    for (const name of Object.keys(limits)) {
+      expect(page.text).toContain(`| [\`${name}\`](#${name.toLowerCase()}) `);
+      expect(page.text).toContain(`\n### \`${name}\`\n`);
+    }
+  });
+
+  it('boots in production without limits, and compares guess after guess at an app then', async () => {
+    const off = { secret: SECRET, limits: false } as const;
+    expect(resolveOptions(off, { NODE_ENV: 'production' }).limits.failures).toBe(null);
+    const test = await startApp({ options: { ...off, methods: [totp({ issuer: 'ACME' })] } });
+    try {
+      const { secret } = await enrol(test);
+      const { confirmer, app } = test;
+      const right = totpCode(secret, test.clock);
+      const code = right === '123456' ? '654321' : '123456';
+      for (let round = 0; round < 4; round += 1) {
+        const { id } = await confirmer.makeConfirmation({ subject: 'ann', methods: ['totp'] });
+        for (let n = 0; n < 5; n += 1) {
+          const [, confirmed] = await confirmer.confirm(id, { method: 'totp', code });
+          expect(confirmed).toBe(false);
+        }
+      }
+      const scope = { subject: 'ann', method: 'totp' } as const;
+      const failures = await app.get(LimitService).failures(scope);
+      expect(failures).toEqual({ count: 0, lockedUntil: null, isPermanentlyLocked: false });
+    } finally {
+      await test.close();
+    }
+  });
+
+  it('keeps a message counted whose provider has failed, until the sixth in ten minutes is refused', async () => {
+    const test = await startApp();
+    try {
+      const ask = () => test.twoFactor.request({ token: 'ann@example.com' });
+      for (let n = 0; n < 5; n += 1) {
+        test.inbox.failNext(new Error('The provider is down.'));
+        await expect(ask()).rejects.toBeInstanceOf(TwoFactorSendError);
+      }
+      await expect(ask()).rejects.toMatchObject({ limit: 'sends-per-token' });
+    } finally {
+      await test.close();
+    }
   });
 
   it('counts all spellings of a national number as one', async () => {

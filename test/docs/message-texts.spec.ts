@@ -9,7 +9,9 @@ import { I18nModule } from 'nestjs-i18n';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 
 import {
+  DefaultMessageRenderer,
   functionalSenderBackend,
+  smsSegments,
   TwoFactorModule,
   twoFactorMigrations,
   TwoFactorSendError,
@@ -17,6 +19,7 @@ import {
   type RenderedMessage,
   type TwoFactorModuleExtras,
 } from '../../lib/index.js';
+import { BUILT_IN_TEXTS } from '../../lib/messages/index.js';
 import { secretOf } from '../support/secret.js';
 import { startGuide, type Guide } from '../support/guide.js';
 import { load, readPage, writePage } from '../support/snippets.js';
@@ -60,6 +63,64 @@ describe('Message texts', () => {
       /^ACME Bank: 042317 is uw code om in te loggen\. Hij is 10 minuten geldig\./,
     );
     expect(await ask('close-account')).toContain('code to close your account.');
+  });
+
+  it('has a row for every text of a language, and tells what Polish letters cost', () => {
+    const [, english] = [...BUILT_IN_TEXTS].find(([language]) => language === 'en')!;
+    for (const name of Object.keys(english)) expect(page.text).toContain(`| \`${name}\` `);
+    const [, letters = ''] = /of Polish (`.+?`):/.exec(page.text.replaceAll('\n', ' ')) ?? [];
+    const polish = [...letters.matchAll(/\p{L}(?=`)/gu)].map(([letter]) => letter);
+    expect(polish).toHaveLength(9);
+    for (const letter of polish) expect(smsSegments(letter).alphabet, letter).toBe('UCS-2');
+    for (const letter of 'äöüßéè') expect(smsSegments(letter).alphabet, letter).toBe('GSM-7');
+    for (const letter of 'êç') expect(smsSegments(letter).alphabet, letter).toBe('UCS-2');
+    expect(
+      new Intl.NumberFormat('pl', { style: 'unit', unit: 'minute', unitDisplay: 'long' }).format(
+        10,
+      ),
+    ).toMatch(/^10\sminut$/);
+  });
+
+  it('says how many segments the texts of the module take, without and with what is approved', () => {
+    const renderer = new DefaultMessageRenderer({
+      texts: BUILT_IN_TEXTS,
+      language: 'en',
+      host: 'bank.example',
+    });
+    const segmentsOf = (language: string, purpose: string, approves: readonly string[]): number => {
+      const { sms } = renderer.render({
+        code: '042317',
+        purpose,
+        approves,
+        language,
+        expiresInSeconds: 600,
+        product: 'ACME Bank',
+        way: 'sms',
+      });
+      return smsSegments(sms).segments;
+    };
+    const found = [...BUILT_IN_TEXTS].map(([language, { purposes }]) => {
+      const payee = language === 'en' ? 'Pay 120.00 EUR to Bob' : '120.00 EUR, Bob';
+      const bare = Object.keys(purposes).map((purpose) => segmentsOf(language, purpose, []));
+      return [language, [...new Set(bare)], segmentsOf(language, 'payment', [payee])];
+    });
+
+    expect(found).toEqual([
+      ['en', [1], 1],
+      ['de', [1], 2],
+      ['es', [1], 2],
+      ['fr', [1], 2],
+      ['pt', [2], 3],
+      ['pt-BR', [2], 3],
+      ['uk', [2], 3],
+    ]);
+    const words = page.text.replaceAll(/\s+/g, ' ');
+    expect(words).toContain(
+      'take one segment in English, French, German and Spanish, and two in Portuguese and Ukrainian.',
+    );
+    expect(words).toContain(
+      'takes one in English, two in French, German and Spanish, and three in Portuguese and Ukrainian.',
+    );
   });
 
   it('sends nothing for a payment without its details', async () => {

@@ -176,7 +176,10 @@ describe('Telegram', () => {
 
     expect(messages).toEqual([
       { to: '+15555550102', text: expect.stringMatching(/^\d{6}$/) as string },
-      { to: '7000001', text: expect.stringMatching(/^Your ACME code to sign in: \d{6}/) as string },
+      {
+        to: '7000001',
+        text: expect.stringMatching(/^ACME: Your code to sign in: \d{6}/) as string,
+      },
     ]);
   });
 });
@@ -231,7 +234,7 @@ describe('E-mail', () => {
     await request(guide, 'default', 'ann@example.com');
 
     expect(texts).toEqual([
-      expect.stringMatching(/^<[\w-]{16}@acme\.example> Your ACME code: \d{6}/) as string,
+      expect.stringMatching(/^<[\w-]{16}@acme\.example> ACME: Your code: \d{6}/) as string,
     ]);
   });
 

@@ -1,4 +1,5 @@
 import type { Type } from '@nestjs/common';
+import { DataSource, type EntityManager } from 'typeorm';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 
 import { ConfirmerService, DeliveryService } from '../../lib/index.js';
@@ -9,7 +10,7 @@ const page = await readPage('docs/guides/send-after-the-commit.md');
 let guide: Guide | undefined;
 
 interface SignUps {
-  begin(email: string, store: () => Promise<void>): Promise<string>;
+  begin(email: string, store: (manager: EntityManager) => Promise<void>): Promise<string>;
 }
 
 beforeAll(() => writePage(page));
@@ -40,6 +41,26 @@ describe('Send after the commit', () => {
     expect((await app.get(ConfirmerService).confirm(id, lastCode()))[1]).toBe(true);
     const { body } = await post('/2factor/request-confirmation', { token: 'bob@example.com' });
     expect(body).toMatchObject({ delivery: 'queued' });
+  });
+
+  it('hands the manager of its transaction to the function that stores a row', async () => {
+    guide = await startGuide(page);
+    const { SignUps } = await load<{ SignUps: Type<SignUps> }>(page, 'sign-ups.ts');
+    const signUps = guide.app.get(SignUps);
+    const { manager: outer } = guide.app.get(DataSource);
+    await outer.query('CREATE TABLE sign_up (email varchar(320))');
+
+    const failing = signUps.begin('bob@example.com', async (manager) => {
+      expect(manager.queryRunner?.isTransactionActive).toBe(true);
+      await manager.query("INSERT INTO sign_up VALUES ('bob@example.com')");
+      throw new Error('taken');
+    });
+    await expect(failing).rejects.toThrow('taken');
+    await signUps.begin('ann@example.com', async (manager) => {
+      await manager.query("INSERT INTO sign_up VALUES ('ann@example.com')");
+    });
+
+    expect(await outer.query('SELECT email FROM sign_up')).toEqual([{ email: 'ann@example.com' }]);
   });
 
   it('sweeps from a job', async () => {

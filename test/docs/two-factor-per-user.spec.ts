@@ -54,6 +54,15 @@ describe('Switch two-factor on and off per user', () => {
     await guide.post('/login', { name: 'ann' }).expect(201, { signedIn: 'ann' });
   });
 
+  it('tells the owner in the message that the protection is switched off', async () => {
+    guide.messages.length = 0;
+    await proofFor(false);
+    const [, shown = ''] = /```text\n(042317 .*)\n```/.exec(page.text) ?? [];
+    expect(shown).toContain('Switch the protection off');
+    const message = guide.messages.find((line) => line.includes(' is your code ')) ?? '';
+    expect(message.replace(/ \d{6} is /, ' 042317 is ')).toContain(shown);
+  });
+
   it('cannot be switched without a proof, nor with a proof for the other setting', async () => {
     await put(true).expect(403);
     const proof = await proofFor(true);

@@ -44,6 +44,15 @@ describe('Problems that are worded on the server', () => {
     await guide.post('/payments').set('X-Confirmation-Id', id).expect(201, { paid: true });
   });
 
+  it('have the sentence in the language that the browser asks for, on both kinds of routes', async () => {
+    guide = await startGuide(page);
+    const signIn = { title: 'Bitte melden Sie sich zuerst an.' };
+    for (const path of [REQUEST, '/payments']) {
+      const call = guide.post(path, { purpose: 'payment' }).set('Accept-Language', 'de-AT,en');
+      expect((await call.expect(403)).body).toMatchObject(signIn);
+    }
+  });
+
   it('have the sentence for a call without a sign-in, and keep the title of what a guard refuses', async () => {
     guide = await startGuide(page);
     const { body } = await guide.post(REQUEST, { purpose: 'payment' }).expect(403);

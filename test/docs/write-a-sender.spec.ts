@@ -45,7 +45,7 @@ describe('Write a sender', () => {
       },
       {
         to: '+15555550123',
-        text: expect.stringMatching(/^\d{6} — ваш код АСМЕ\. Строк дії: 10 хвилин\./) as string,
+        text: expect.stringMatching(/^АСМЕ: \d{6} — ваш код\. Строк дії: 10 хвилин\./) as string,
       },
     ]);
     expect(shouted).toEqual([

@@ -21,10 +21,10 @@ describe('a code by e-mail', () => {
     expect(code).toHaveLength(20);
     expect(mail?.subject).toBe('Your ACME code');
     expect(mail?.text).toBe(
-      `Your ACME code: ${code}\n\nIt is valid for 10 minutes. Do not share it with anyone. We will never ask you for it.\n`,
+      `ACME: Your code: ${code}\n\nThe code is valid for 10 minutes. Do not share it with anyone. We will never ask for it by phone or message.\n`,
     );
     expect(mail?.html).toContain(`>${code}<`);
-    expect(mail?.html).toContain('We will never ask you for it.');
+    expect(mail?.html).toContain('We will never ask for it by phone or message.');
     const headers = mail?.headerLines.map(({ line }) => line).join('\n') ?? '';
     expect(headers).toContain('Subject: Your ACME code');
     expect(headers).not.toContain(code);
@@ -42,7 +42,7 @@ describe('a code by e-mail', () => {
     await app.twoFactor.request({ token: TOKEN, ttlSeconds: 60 });
     expect(server.mails[0]?.subject).toBe('Your code');
     expect(server.mails[0]?.text).toContain(
-      'It is valid for 1 minute. Do not share it with anyone.',
+      'The code is valid for 1 minute. Do not share it with anyone.',
     );
   });
 
@@ -62,7 +62,7 @@ describe('a code by e-mail', () => {
     const text = mail?.text ?? '';
     expect(text.split('\n').slice(1, -2)).toEqual([
       '',
-      'Enter this code only if you want to approve:',
+      'Enter this code only if you want to approve this:',
       '  <script>x</script>: {"nested":["<i>"]}',
       '  Amount: 10.00 <b>EUR</b>',
       '  Hidden: 1111   ',
@@ -81,7 +81,7 @@ describe('a code by e-mail', () => {
     }
     // Only our own line begins with the code.
     expect(
-      text.split('\n').filter((line) => line.startsWith('Your A&B <Bank> code: ')),
+      text.split('\n').filter((line) => line.startsWith('A&B <Bank>: Your code: ')),
     ).toHaveLength(1);
   });
 
@@ -93,7 +93,7 @@ describe('a code by e-mail', () => {
     const server = await startMailServer();
     const app = await startWith({ transport: server.url, from: FROM });
     await app.twoFactor.request({ token: TOKEN, details: details as string });
-    expect(server.mails[0]?.text).toContain(`approve:\n${lines}\n\nIt is valid`);
+    expect(server.mails[0]?.text).toContain(`approve this:\n${lines}\n\nThe code is valid`);
   });
 
   it('goes through a transport that the application made, or by its options', async () => {

@@ -189,7 +189,7 @@ describe.each(adapters)('A text of a client over HTTP on $name', ({ create }) =>
     const texts = seen.filter((each) => each.includes(MARK));
     expect(texts).toHaveLength(4);
     for (const text of texts) {
-      expect(text).toContain(`To approve: "Amount: 10.00, Payee: Bob'. Call ${MARK}. '". It is`);
+      expect(text).toContain(`You approve: "Amount: 10.00, Payee: Bob'. Call ${MARK}. '".`);
       expect(text.split('"')).toHaveLength(3);
     }
   });

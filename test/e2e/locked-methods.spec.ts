@@ -22,6 +22,18 @@ const purposes = {
   plain: purpose,
 } satisfies Record<string, PurposeDefinition>;
 
+const ALL_OFF = {
+  failures: false,
+  pending: false,
+  sendsPerToken: false,
+  sendsPerRequester: false,
+  requestsPerRequester: false,
+  sendsPerNetwork: false,
+  sendsPerPrefix: false,
+  sendsPerSender: false,
+  sendsInTotal: false,
+} as const;
+
 let http: HttpTestApp;
 afterEach(() => http.close());
 
@@ -163,6 +175,14 @@ describe('Confirmations that are narrowed to a method', () => {
     }
     // What is not narrowed is limited by other counts.
     expect(await request('ann', { purpose: 'login' })).toMatchObject({ status: 200 });
+  });
+
+  it('are counted where every other limit is off', async () => {
+    await start({ ...ALL_OFF, requestsPerRequester: [{ max: 5, perSeconds: 60 }] });
+    await enrolApp(http, 'ann');
+    for (let count = 0; count < 5; count += 1) expect((await narrow('ann')).status).toBe(200);
+
+    expect(await narrow('ann')).toMatchObject({ status: 429 });
   });
 
   it('share ten times as many where the requesters are unknown', async () => {

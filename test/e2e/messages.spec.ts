@@ -62,7 +62,7 @@ describe('The function detailsText of a purpose', () => {
       context: { language: 'fr' },
     });
     const [{ text, sms } = { text: '', sms: '' }] = messages;
-    expect(sms).toContain('Pour approuver : "fr: Bob @evil.example #1  ".');
+    expect(sms).toContain('Vous validez : "fr: Bob @evil.example #1  ".');
     expect(sms.split('\n')).toHaveLength(1);
     expect(text).toContain('\n  fr: Bob @evil.example #1  \n');
     expect(text).not.toContain('10.00');
@@ -76,7 +76,7 @@ describe('The function detailsText of a purpose', () => {
     await twoFactor.request({ token: TOKEN, purpose: 'quiet', details });
     await twoFactor.request({ token: TOKEN, purpose: 'loud', details });
     expect(messages[0]?.sms).not.toContain('10.00');
-    expect(messages[1]?.sms).toContain('To approve: "Amount: 10.00".');
+    expect(messages[1]?.sms).toContain('You approve: "Amount: 10.00".');
   });
 
   it.each<[string, () => unknown, new (...args: never[]) => Error]>([

@@ -85,11 +85,11 @@ describe.each(doors)('Delivery, through $name:', ({ open }) => {
 
     const { text, html, subject } = mails[0]!;
     const lines = text.split('\n');
-    expect(lines.filter((line) => /^(@|Your .*code)/.test(line))).toStrictEqual([lines[0]]);
+    expect(lines.filter((line) => /^(@|ACME: |Your .*code)/.test(line))).toStrictEqual([lines[0]]);
     // Two for the code and the blank after it, one that introduces, three of details, a blank and the advice.
     expect(lines).toHaveLength(9);
     expect(lines.slice(3, 6).every((line) => line.startsWith('  '))).toBe(true);
-    expect(lines.at(-2)).toMatch(/^It is valid for 10 minutes\. Do not share it/);
+    expect(lines.at(-2)).toMatch(/^The code is valid for 10 minutes\. Do not share it/);
     expect(text).toContain('${7*7} %s %n');
     for (const part of [text, html, subject]) {
       expect(part).not.toMatch(

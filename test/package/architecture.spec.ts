@@ -1,11 +1,13 @@
-// The pages for an engineer who takes the code over name the files where a thing is done, and the tests that prove it. A page
-// that names a file which is gone misleads.
+// The pages for an engineer who takes the code over name the files and members where a thing is done, and the tests that prove it. A
+// page that names one which is gone misleads.
 import { readFile } from 'node:fs/promises';
 
 import { describe, expect, it } from 'vitest';
 
+import { membersOf, membersOfLib, namedMembers } from '../support/named-members.js';
 import { FOLDERS, missingPaths, namedPaths } from '../support/named-paths.js';
 
+const MEMBERS = await membersOfLib();
 const PAGES = [
   'CONTRIBUTING.md',
   'docs/architecture.md',
@@ -20,6 +22,11 @@ describe.each(PAGES)('%s', (name) => {
     expect(namedPaths(page, 'test')).not.toEqual([]);
     expect(missingPaths(FOLDERS.flatMap((folder) => namedPaths(page, folder)))).toEqual([]);
   });
+
+  it('names only members that a class of lib has', async () => {
+    const page = await readFile(new URL(`../../${name}`, import.meta.url), 'utf8');
+    expect(namedMembers(page).filter((member) => !MEMBERS.has(member))).toEqual([]);
+  });
 });
 
 it('finds a path that is gone in each of the folders', () => {
@@ -28,4 +35,14 @@ it('finds a path that is gone in each of the folders', () => {
   expect(missingPaths(FOLDERS.flatMap((folder) => namedPaths(page, folder)))).toHaveLength(
     FOLDERS.length,
   );
+});
+
+it('finds the members that a page names, and those that a class has', () => {
+  const page = 'See `One.member`, `One.#member`, `One.call()`, `README.md` and `file.ts`.';
+  const source = 'class One { member = 1; #member = 2; call(): void {} }';
+
+  expect(namedMembers(page)).toEqual(['One.member', 'One.#member', 'One.call']);
+  expect(membersOf(source)).toEqual(namedMembers(page));
+  expect(MEMBERS).toContain('QuotaLedger.consumeFailure');
+  expect(MEMBERS).not.toContain('QuotaLedger.gone');
 });

@@ -170,7 +170,7 @@ describeElement('<two-factor-code>, where a code is typed,', (suite) => {
     expect(described).toMatch(/^We sent a code to .+ The code is wrong.+ Attempts left: /);
     await enter(page, wrong());
     await phase(page, 'ended');
-    await alertOf(page).getByText('There were too many wrong codes.').waitFor();
+    await alertOf(page).getByText('Too many failed attempts.').waitFor();
     await page.getByRole('button', { name: 'Start again' }).click();
     await asked(page);
     expect(await alertOf(page).textContent()).toBe('');
@@ -189,7 +189,7 @@ describeElement('<two-factor-code>, where a code is typed,', (suite) => {
     expect(await sentences.allTextContents()).toEqual([said]);
     // The sentence about the empty field does not say it, so that it is beside the field again.
     await enter(page, ' ');
-    await alertOf(page).getByText('Please type the code.').waitFor();
+    await alertOf(page).getByText('Please enter the code.').waitFor();
     expect(await sentences.allTextContents()).toEqual(['Attempts left: \u20684\u2069']);
   });
 
@@ -222,7 +222,7 @@ describeElement('<two-factor-code>, where a code is typed,', (suite) => {
 
     await enter(page, ' - ');
 
-    await alertOf(page).getByText('Please type the code.').waitFor();
+    await alertOf(page).getByText('Please enter the code.').waitFor();
     expect(await page.getByText(/Attempts left: \u20685/).count()).toBe(1);
   });
 

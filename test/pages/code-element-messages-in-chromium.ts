@@ -27,7 +27,9 @@ describeElement('<two-factor-code>, where a message is awaited,', (suite) => {
       expect(await status.textContent()).toBe('');
 
       await suite.pages.pass(page, 8);
-      await status.getByText('The message takes longer than usual. We keep trying.').waitFor();
+      await status
+        .getByText('The message is taking longer than usual. We are still trying.')
+        .waitFor();
       delivery = { delivery: end, ...(end === 'failed' && { deliveryError: 'send-failed' }) };
       await suite.pages.pass(page, 8);
       await expect.poll(() => introduction.textContent()).toMatch(new RegExp(`^${sent}`));
@@ -50,7 +52,7 @@ describeElement('<two-factor-code>, where a message is awaited,', (suite) => {
     await asked(page);
     // The first pauses double: 1, 2, 4 and 8 seconds after the answer.
     await suite.pages.pass(page, 38);
-    await page.getByRole('status').getByText('The message takes longer than usual.').waitFor();
+    await page.getByRole('status').getByText('The message is taking longer than usual.').waitFor();
     delivery = { delivery: 'failed', deliveryError: 'send-failed' };
 
     await suite.pages.pass(page, 5);
@@ -119,7 +121,7 @@ describeElement('<two-factor-code>, where a message is awaited,', (suite) => {
       expect(await page.evaluate('element.phase')).toBe('open');
       // What was known of the last confirmation is not said of this one.
       const element = page.locator('two-factor-code');
-      expect(await element.getByText(/Attempts left|Valid for|We sent a code/).count()).toBe(0);
+      expect(await element.getByText(/Attempts left|Time left|We sent a code/).count()).toBe(0);
       await suite.pages.pass(page, 600);
       expect(await page.evaluate('element.phase')).toBe('open');
     },

@@ -76,7 +76,7 @@ describeElement('<two-factor-code>, where there are several methods,', (suite) =
   it('switches between the methods of a person: the app, a sent code and a recovery code', async () => {
     const { user, app, recoveryCodes } = await suite.newUserWithApp();
     const page = await open({ user, attributes: 'purpose="login" start' });
-    await page.getByLabel('Code of your authenticator app').waitFor();
+    await page.getByLabel('Code from your authenticator app').waitFor();
     expect(await page.getByRole('button', { name: /Send the code again/ }).count()).toBe(0);
 
     await page.getByRole('button', { name: 'Send me a code' }).click();
@@ -85,7 +85,7 @@ describeElement('<two-factor-code>, where there are several methods,', (suite) =
     const messages = suite.pages.test.inbox.deliveries.length;
     // After a reload the same message is found again.
     await page.reload();
-    await page.getByLabel('Code of your authenticator app').waitFor();
+    await page.getByLabel('Code from your authenticator app').waitFor();
     await page.getByRole('button', { name: 'Send me a code' }).click();
     await page.getByText('We sent a code to').waitFor();
     expect(suite.pages.test.inbox.deliveries).toHaveLength(messages);

@@ -30,7 +30,7 @@ describeElement('<two-factor-code>, where a call fails,', (suite) => {
       'too-many-requests',
       'request-confirmation',
       { retryAfter: 75 },
-      /Please wait \u20681:15\u2069/,
+      /Try again in \u20681:15\u2069/,
     ],
     ['a-slug-of-tomorrow', 'request-confirmation', {}, 'This does not work right now.'],
   ] as const)('says %s, and can be tried again', async (slug, route, members, sentence) => {

@@ -7,7 +7,7 @@ import { SIDEWAYS } from './audit.js';
 import { STATES, visitStates } from './element-states.js';
 import { asked, describeElement, shoot } from './element-steps.js';
 
-const LANGUAGES = ['en', 'de', 'es', 'fr', 'pt', 'uk'];
+const LANGUAGES = ['en', 'de', 'es', 'fr', 'pt', 'pt-BR', 'uk'];
 /** The page sets the texts after the element was defined and displayed, as the guide does. */
 const pageIn = (language: string) => ({
   html: `lang="${language}"`,
@@ -64,7 +64,7 @@ async function spoken(page: Page): Promise<string[]> {
   return [...names, ...sentences];
 }
 
-describeElement('<two-factor-code>, in six languages,', (suite) => {
+describeElement('<two-factor-code>, in seven languages,', (suite) => {
   async function visit(
     language: string,
     width: number,
@@ -147,9 +147,9 @@ describeElement('<two-factor-code>, in six languages,', (suite) => {
     const status = page.getByRole('status');
 
     for (const [pass, sentence] of [
-      [0, '\u206830\u2069 секунд до'],
-      [8, '\u206822\u2069 секунди до'],
-      [1, '\u206821\u2069 секунду до'],
+      [0, 'через \u206830\u2069 секунд.'],
+      [8, 'через \u206822\u2069 секунди.'],
+      [1, 'через \u206821\u2069 секунду.'],
     ] as const) {
       await suite.pages.pass(page, pass);
       await resend.click({ force: true });

@@ -39,10 +39,10 @@ describeElement('<two-factor-code>, where time passes,', (suite) => {
     expect(await resend.textContent()).toMatch(/again in /);
 
     await suite.pages.pass(page, 510);
-    await status.getByText('Valid for one more minute.').waitFor();
+    await status.getByText('One minute left.').waitFor();
     await suite.pages.pass(page, 60);
     await phase(page, 'ended');
-    await alertOf(page).getByText('The code has expired.').waitFor();
+    await alertOf(page).getByText('The time is up. Please start again.').waitFor();
     expect(await field(page).count()).toBe(0);
 
     await page.getByRole('button', { name: 'Start again' }).click();
@@ -72,10 +72,10 @@ describeElement('<two-factor-code>, where time passes,', (suite) => {
       expect(suite.pages.test.inbox.deliveries).toHaveLength(before + 1);
       const timer = page.getByRole('timer');
       const resend = page.getByRole('button', { name: /^Send the code again/ });
-      expect(await timer.textContent()).toBe('Valid for \u206810:00\u2069');
+      expect(await timer.textContent()).toBe('Time left: \u206810:00\u2069');
       expect(await resend.textContent()).toMatch(/again in \u20680:30\u2069$/);
       await suite.pages.pass(page, 29);
-      expect(await timer.textContent()).toBe('Valid for \u20689:31\u2069');
+      expect(await timer.textContent()).toBe('Time left: \u20689:31\u2069');
       expect(await resend.textContent()).toMatch(/again in \u20680:01\u2069$/);
       expect(await resend.getAttribute('aria-disabled')).toBe('true');
 
@@ -111,19 +111,19 @@ describeElement('<two-factor-code>, where time passes,', (suite) => {
     const announced = await listen(page);
 
     await start.click();
-    await alertOf(page).getByText('Please wait \u20681:02:05\u2069.').waitFor();
+    await alertOf(page).getByText('Try again in \u20681:02:05\u2069.').waitFor();
     expect(await start.getAttribute('aria-disabled')).toBe('true');
     await suite.pages.pass(page, 3_425);
-    await alertOf(page).getByText('Please wait \u20685:00\u2069.').waitFor();
+    await alertOf(page).getByText('Try again in \u20685:00\u2069.').waitFor();
     // A press sends nothing, and answers how long to wait, for as long as that is true.
     await start.click({ force: true });
     const status = page.getByRole('status');
-    await status.getByText('Please wait \u20685:00\u2069 before the next try.').waitFor();
+    await status.getByText('Next attempt in \u20685:00\u2069.').waitFor();
     expect(await page.evaluate('element.phase')).toBe('idle');
     await suite.pages.pass(page, 5);
     expect(await status.textContent()).toBe('');
     await suite.pages.pass(page, 294);
-    await alertOf(page).getByText('Please wait \u20680:01\u2069.').waitFor();
+    await alertOf(page).getByText('Try again in \u20680:01\u2069.').waitFor();
     expect(await start.getAttribute('aria-disabled')).toBe('true');
 
     await suite.pages.pass(page, 1);
@@ -132,9 +132,9 @@ describeElement('<two-factor-code>, where time passes,', (suite) => {
     expect(await start.getAttribute('aria-disabled')).toBeNull();
     // Four announcements in more than an hour.
     expect(await announced()).toEqual([
-      'status: One moment …',
-      'alert: There were too many tries. Please wait \u20681:02:05\u2069.',
-      'status: Please wait \u20685:00\u2069 before the next try.',
+      'status: One moment…',
+      'alert: Too many attempts. Try again in \u20681:02:05\u2069.',
+      'status: Next attempt in \u20685:00\u2069.',
       'status: You can try again now.',
     ]);
     await start.click();
@@ -147,9 +147,9 @@ describeElement('<two-factor-code>, where time passes,', (suite) => {
     await refuse(page, 'confirm', 'too-many-requests');
 
     await enter(page, wrong());
-    await alertOf(page).getByText('There were too many tries.').waitFor();
+    await alertOf(page).getByText('Too many attempts.').waitFor();
 
-    expect(await alertOf(page).textContent()).toBe('There were too many tries.');
+    expect(await alertOf(page).textContent()).toBe('Too many attempts.');
     expect(await confirmButton(page).getAttribute('aria-disabled')).toBeNull();
     expect(await page.getByRole('button', { name: 'Start again' }).count()).toBe(0);
     await enter(page, code());
@@ -161,7 +161,7 @@ describeElement('<two-factor-code>, where time passes,', (suite) => {
     await refuse(page, 'request-confirmation', 'too-many-requests', { retryAfter: 300 });
     const start = page.getByRole('button', { name: 'Continue' });
     await start.click();
-    await alertOf(page).getByText('Please wait').waitFor();
+    await alertOf(page).getByText('Try again in').waitFor();
 
     await page.evaluate(`element.token = '+4915112345678'`);
     await suite.pages.pass(page, 1);
@@ -174,19 +174,19 @@ describeElement('<two-factor-code>, where time passes,', (suite) => {
   it('keeps what was not refused usable during a wait', async () => {
     const { user, app } = await suite.newUserWithApp();
     const page = await open({ user, attributes: 'purpose="login" start' });
-    await page.getByLabel('Code of your authenticator app').waitFor();
+    await page.getByLabel('Code from your authenticator app').waitFor();
     // No code can be sent: the app confirms all the same.
     await refuse(page, 'resend', 'too-many-requests', { retryAfter: 30 });
     await page.getByRole('button', { name: 'Send me a code' }).click();
-    await alertOf(page).getByText('Please wait \u20680:30\u2069.').waitFor();
+    await alertOf(page).getByText('Try again in \u20680:30\u2069.').waitFor();
     expect(await confirmButton(page).getAttribute('aria-disabled')).toBeNull();
     // Too many codes of the app: other ways can be chosen.
     await refuse(page, 'confirm', 'too-many-requests', { retryAfter: 60 });
     await enter(page, app.wrongCode());
-    await alertOf(page).getByText('Please wait \u20681:00\u2069.').waitFor();
+    await alertOf(page).getByText('Try again in \u20681:00\u2069.').waitFor();
     expect(await confirmButton(page).getAttribute('aria-disabled')).toBe('true');
     await page.keyboard.press('Enter');
-    await page.getByRole('status').getByText('before the next try.').waitFor();
+    await page.getByRole('status').getByText('Next attempt in').waitFor();
     await page.getByRole('button', { name: 'Send me a code' }).click();
     await page.getByText('We sent a code to').waitFor();
     expect(await alertOf(page).textContent()).toBe('');
@@ -196,7 +196,7 @@ describeElement('<two-factor-code>, where time passes,', (suite) => {
     await refuse(page, 'resend', 'too-many-requests', { retryAfter: 90 });
     const resend = page.getByRole('button', { name: /^Send the code again/ });
     await resend.click();
-    await alertOf(page).getByText('Please wait \u20681:30\u2069.').waitFor();
+    await alertOf(page).getByText('Try again in \u20681:30\u2069.').waitFor();
     expect(await resend.textContent()).toMatch(/again in \u20681:30\u2069$/);
     await suite.pages.pass(page, 90);
     await page.getByRole('status').getByText('You can have the code sent again now.').waitFor();

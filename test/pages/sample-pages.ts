@@ -192,14 +192,14 @@ describe.each(hasChromium ? [CHROMIUM] : [])('The pages in %s', (executablePath)
       await good('code for a transfer asked');
       await refuse('confirm', 'too-many-requests', { retryAfter: 300 });
       await enter('000000');
-      await page.getByRole('alert').getByText('There were too many tries.').waitFor();
+      await page.getByRole('alert').getByText('Too many attempts.').waitFor();
       await good('too many codes');
       await cancel();
       await transfer.click();
       await field.waitFor();
       await refuse('confirm', 'expired');
       await enter('000000');
-      await page.getByRole('alert').getByText('The code has expired.').waitFor();
+      await page.getByRole('alert').getByText('The time is up. Please start again.').waitFor();
       await good('code expired');
       await cancel();
       await transfer.click();

@@ -170,7 +170,7 @@ describe.each(hasChromium ? [CHROMIUM] : [])('The security page in %s', (executa
       await page.getByRole('button', { name: 'Sign out', exact: true }).click();
       await page.locator('#sign-in-email').fill(email);
       await giveSignIn(page);
-      await page.getByLabel('Code of your authenticator app').waitFor();
+      await page.getByLabel('Code from your authenticator app').waitFor();
       await good('sign-in');
       await page.getByRole('button', { name: 'Recovery code', exact: true }).click();
       await page.getByLabel('Recovery code', { exact: true }).fill(codes[0]!);
@@ -278,6 +278,21 @@ describe.each(hasChromium ? [CHROMIUM] : [])('The security page in %s', (executa
     expect(await flawsOfAll(page, 'sign-in-passkey')).toEqual([]);
     await use();
     await status(page, 'You are signed in.');
+    await context.close();
+  }, 180_000);
+
+  it('adds a passkey when the page was reloaded at the code', async () => {
+    const email = 'reloaded@bank.example';
+    const page = await open(email);
+    await addVirtualAuthenticator(page);
+    await openSecurity(page);
+    await page.getByLabel('Name of the device').fill('My laptop');
+    await page.getByRole('button', { name: 'Add passkey' }).click();
+    await page.getByText('We sent a code').waitFor();
+    await page.reload();
+    await enterSent(page, email);
+    await status(page, 'Your passkey is added.');
+    expect(await page.locator('#recovery-codes li').count()).toBe(10);
     await context.close();
   }, 180_000);
 

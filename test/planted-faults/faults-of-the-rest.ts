@@ -118,7 +118,7 @@ export const FAULTS_OF_THE_REST: readonly PlantedFault[] = [
     file: '.github/workflows/release.yml',
     replace: 'uses: actions/setup-node@82076278',
     by: 'uses: actions/setup-node@v',
-    spec: 'test/package/habits.spec.ts',
+    spec: 'test/package/workflows.spec.ts',
     test: 'The workflows > pin every action by its commit',
   },
   {
@@ -127,7 +127,7 @@ export const FAULTS_OF_THE_REST: readonly PlantedFault[] = [
     file: '.github/workflows/release.yml',
     replace: 'npm publish --provenance --access public',
     by: 'npm publish --access public',
-    spec: 'test/package/habits.spec.ts',
+    spec: 'test/package/workflows.spec.ts',
     test: 'The workflows > publish with provenance, without a token, when CI has passed and the tag is the version',
   },
   {

@@ -164,9 +164,51 @@ describe('A client with an account of its own', () => {
   });
 });
 
+describe('A client that the limit of wrong passwords refuses', () => {
+  it('uses up no computations of those who share its address', async () => {
+    const client = (email: string): Customer =>
+      new Customer(bank.url, email, PASSWORD, { 'x-forwarded-for': '203.0.113.7' });
+    const shared = await client('gil@bank.example').signUp();
+    for (let index = 0; index < 30; index += 1) {
+      expectStatus(await client(`${index}@bank.example`).givePassword(), 401);
+    }
+    for (let index = 0; index < 40; index += 1) {
+      const answer = await client('another@bank.example').givePassword();
+      expect(answer).toMatchObject({ status: 429, body: { error: 'too-many-failures' } });
+    }
+
+    await bank.dataSource.query('DELETE FROM bank_failure_count');
+    expectStatus(await shared.givePassword(), 204);
+  });
+});
+
 describe('The rate of a party', () => {
+  it('does not depend on the time of day, which may be set back', () => {
+    vi.spyOn(performance, 'now').mockReturnValue(0);
+    const time = vi.spyOn(Date, 'now').mockReturnValue(3_600_000);
+    const rate = new PartyRate({ max: 1, perSeconds: 600 });
+    rate.count('a');
+    time.mockReturnValue(0);
+    rate.count('b');
+    vi.spyOn(performance, 'now').mockReturnValue(600_000);
+    time.mockReturnValue(600_000);
+    rate.count('a');
+    rate.count('b');
+    expect(() => rate.count('b')).toThrow(TooOftenError);
+  });
+
+  it('counts nothing that was taken back', () => {
+    const rate = new PartyRate({ max: 1, perSeconds: 600 });
+    rate.uncount('a');
+    rate.count('a');
+    expect(() => rate.count('a')).toThrow(TooOftenError);
+    rate.uncount('a');
+    rate.count('a');
+    expect(() => rate.count('a')).toThrow(TooOftenError);
+  });
+
   it('begins anew when its period is over, and never before', () => {
-    const clock = vi.spyOn(Date, 'now').mockReturnValue(0);
+    const clock = vi.spyOn(performance, 'now').mockReturnValue(0);
     const rate = new PartyRate({ max: 2, perSeconds: 600 });
     rate.count('a');
     clock.mockReturnValue(599_000);

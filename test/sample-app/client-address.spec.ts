@@ -19,7 +19,14 @@ describe('The address by which a client is counted', () => {
     ['fe80::1%eth0', 'fe80:0:0:0::/64'],
     ['::1', '0:0:0:0::/64'],
     ['::', '0:0:0:0::/64'],
-    [undefined, ''],
+    ['192.0.2.1:61234', '192.0.2.1'],
+    ['[2001:db8:1:2::5]:61234', '2001:db8:1:2::/64'],
+    ['[2001:db8:1:2::5]', '2001:db8:1:2::/64'],
+    ['[::ffff:192.0.2.1]:61234', '192.0.2.1'],
+    ['192.0.2.1:port', 'unknown'],
+    ['_hidden', 'unknown'],
+    ['_hidden:61234', 'unknown'],
+    [undefined, 'unknown'],
   ])('is for %s %s', (ip, expected) => {
     expect(addressOf(ip)).toBe(expected);
   });

@@ -9,14 +9,7 @@ const NOTHING = { shown: [], typed: [], task: null };
 
 describe.each(hasChromium ? [CHROMIUM] : [])('The page in %s', (executablePath) => {
   const bankPage = useBankPage(executablePath);
-  const { askToPay, enter, heading, open, press, status } = bankPage;
-
-  /** Ends the session of the page from another browser. */
-  async function endSession(): Promise<void> {
-    const elsewhere = await new Customer(bankPage.bank.url, bankPage.customer.email).signIn();
-    const { status: code } = await elsewhere.call('DELETE', '/api/v1/sessions/others');
-    expect(code).toBe(200);
-  }
+  const { askToPay, endSession, enter, heading, open, press, status } = bankPage;
 
   /** What the page still has of the customer, once it asks to sign in. */
   async function left(): Promise<object> {
@@ -57,13 +50,26 @@ describe.each(hasChromium ? [CHROMIUM] : [])('The page in %s', (executablePath) 
     await bankPage.page.reload();
     await press('Sign out all others');
     await status(
-      'Browsers that signed in before this one are signed out. Newer ones: 1. Sign in again to end newer sessions.',
+      'Browsers that signed in before this one are signed out. Newer ones: 1. Sign in again, or change your password, to end newer sessions.',
     );
     await bankPage.page.getByRole('button', { name: 'Sign out the browser since' }).click();
     await status(
-      'That browser signed in later than this one. Sign in again to end newer sessions.',
+      'That browser signed in later than this one. Sign in again, or change your password, to end newer sessions.',
     );
     expect(await newer.isSignedIn()).toBe(true);
+  }, 60_000);
+
+  it('ends a half-finished sign-in when no other browser is signed in', async () => {
+    await open('half');
+    const thief = new Customer(bankPage.bank.url, bankPage.customer.email);
+    expect(await thief.givePassword()).toMatchObject({ status: 204 });
+    // It was begun before the page signed in.
+    await bankPage.bank.dataSource.query(
+      'UPDATE bank_first_step SET expires_at = expires_at - 60000',
+    );
+    await press('Sign out all others');
+    await status('All other browsers are signed out.');
+    expect(await thief.request({ purpose: 'login', way: 'email' })).toMatchObject({ status: 403 });
   }, 60_000);
 
   it('asks to sign in when the session ends while a code is awaited', async () => {

@@ -1,8 +1,12 @@
 // A thief with a copy of the session cookie wants to keep the owner out, who signs in with the password and a sent code.
-import { FactorService } from 'nestjs-two-factor';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { randomUUID } from 'node:crypto';
+
+import { FactorService, TwoFactorService, TwoFactorUnavailableError } from 'nestjs-two-factor';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 
 import { User } from '../../sample-app/src/accounts/user.entity.js';
+import { CodeCountService } from '../../sample-app/src/sessions/code-count.service.js';
+import { Session } from '../../sample-app/src/sessions/session.entity.js';
 import { startBank, type Bank } from '../support/bank.js';
 import {
   Customer,
@@ -41,7 +45,8 @@ describe.each(['sqljs', ...servers] as const)('The owner of a stolen session on 
     const owner = again(ann);
 
     expectStatus(await owner.givePassword(), 204);
-    expect(await thief.call('DELETE', OTHERS)).toMatchObject({ status: 200, body: { newer: 1 } });
+    // The thief does not read from it when the owner waits for a code.
+    expect(await thief.call('DELETE', OTHERS)).toMatchObject({ status: 200, body: { newer: 0 } });
     const id = await owner.prove({ purpose: 'login', way: 'email' }, owner.email);
     expectStatus(await owner.with('POST', '/api/v1/sessions', {}, id), 204);
     expect(await thief.call('DELETE', OTHERS)).toMatchObject({ status: 200, body: { newer: 1 } });
@@ -80,6 +85,30 @@ describe.each(['sqljs', ...servers] as const)('The owner of a stolen session on 
     expect(await third.isSignedIn()).toBe(false);
   });
 
+  it('gets no mail about sessions that have expired, whichever route deletes them', async () => {
+    const fay = await signedIn('fay');
+    const sessions = bank.dataSource.getRepository(Session);
+    /** Signs in once more, when all sessions before have expired. */
+    const signInAlone = async (): Promise<{ owner: Customer; before: string }> => {
+      const [{ id }] = (await sessions.find({
+        where: { user: { email: fay.email } },
+        order: { createdAt: 'DESC' },
+      })) as [Session];
+      await sessions.update({ id }, { expiresAt: 1 });
+      return { owner: await again(fay).signIn(), before: id };
+    };
+
+    const { owner, before } = await signInAlone();
+    expectStatus(await owner.call('DELETE', `/api/v1/sessions/${before}`), 204);
+    const { owner: second } = await signInAlone();
+    expectStatus(await second.call('DELETE', OTHERS), 200);
+    // The mail about this one comes after those that must not come.
+    const third = await again(fay).signIn();
+    expectStatus(await third.call('DELETE', OTHERS), 200);
+    await expect.poll(() => mails(fay), { timeout: 10_000 }).toBe(1);
+    expect(await bank.dataSource.query('SELECT * FROM bank_notice')).toEqual([]);
+  });
+
   it('ends the half-finished sign-ins that were begun before with all other sessions', async () => {
     const cleo = await signedIn('cleo');
     const thief = again(cleo);
@@ -110,14 +139,79 @@ describe.each(['sqljs', ...servers] as const)('The owner of a stolen session on 
       expect(answer).toMatchObject({ status: 429, body: { error: 'too-many-codes' } });
     }
     const { id } = sent[0]!.body;
-    expect(await thief.call('POST', `${TWO_FACTOR}/resend`, { id })).toMatchObject({
-      status: 429,
-      body: { error: 'too-many-codes' },
-    });
+    // The purpose of a sign-in, which no session pays for, is no member of this body. Unknown members are ignored.
+    for (const body of [{ id }, { id, purpose: 'login' }]) {
+      expect(await thief.call('POST', `${TWO_FACTOR}/resend`, body)).toMatchObject({
+        status: 429,
+        body: { error: 'too-many-codes' },
+      });
+    }
     // Otherwise a code of the thief could arrive after the owner's.
     await untilAllDelivered(bank.url);
     const owner = await again(dora).signIn();
     expectStatus(await owner.request(CODE), 200);
+  });
+
+  /** Asks for a code as a page does, which repeats the request with its key after a reload. */
+  const askWithKey = (customer: Customer, key: string, body: object): Promise<Answer> =>
+    customer.call('POST', `${TWO_FACTOR}/request-confirmation`, body, {
+      'idempotency-key': `"${key}"`,
+    });
+
+  const countedFor = async ({ email }: Customer): Promise<number> => {
+    const sessions = bank.dataSource.getRepository(Session);
+    return (await sessions.findOneByOrFail({ user: { email } })).codes;
+  };
+
+  it('pays once for a code, however often a page asks for it by its key, also after the last one', async () => {
+    const gil = await signedIn('gil');
+    const key = randomUUID();
+    const first = await askWithKey(gil, key, CODE);
+    expectStatus(first, 200);
+    const repeats = Array.from({ length: 5 }, () => askWithKey(gil, key, CODE));
+    for (const repeat of await Promise.all(repeats)) {
+      expect(repeat).toMatchObject({ status: 200, body: { id: first.body['id'] } });
+    }
+    expect(await countedFor(gil)).toBe(1);
+
+    for (let index = 0; index < 9; index += 1) expectStatus(await gil.request(CODE), 200);
+    expect(await askWithKey(gil, randomUUID(), CODE)).toMatchObject({ status: 429 });
+    expect(await askWithKey(gil, key, CODE)).toMatchObject({ status: 200 });
+    expect(await countedFor(gil)).toBe(10);
+  });
+
+  it('pays once for two requests with one key at once', async () => {
+    const hal = await signedIn('hal');
+    const key = randomUUID();
+    const answers = await Promise.all([askWithKey(hal, key, CODE), askWithKey(hal, key, CODE)]);
+    for (const answer of answers) expectStatus(answer, 200);
+    expect(await countedFor(hal)).toBe(1);
+  });
+
+  it('pays for the code of each purpose that is asked for by one key', async () => {
+    const ida = await signedIn('ida');
+    const key = randomUUID();
+    expectStatus(await askWithKey(ida, key, CODE), 200);
+    const transfer = { purpose: 'transfer', way: 'email', details: TEN_FIFTY };
+    expectStatus(await askWithKey(ida, key, transfer), 200);
+    expect(await countedFor(ida)).toBe(2);
+  });
+
+  it('pays for a code whose request failed without telling whether it was sent, and for none that was refused', async () => {
+    const jim = await signedIn('jim');
+    const requests = vi.spyOn(bank.app.get(TwoFactorService, { strict: false }), 'requestBy');
+    requests.mockRejectedValueOnce(new TwoFactorUnavailableError('The commit was not answered.'));
+    expectStatus(await jim.request(CODE), 503);
+    requests.mockRestore();
+    expect(await countedFor(jim)).toBe(1);
+    expectStatus(await jim.request({ ...CODE, token: 'me@bank.example' }), 400);
+    expect(await countedFor(jim)).toBe(1);
+  });
+
+  it('is asked to sign in when the session was ended before its code was counted', async () => {
+    const counts = bank.app.get(CodeCountService, { strict: false });
+    const ended = { id: randomUUID() } as Session;
+    await expect(counts.count(ended)).rejects.toMatchObject({ status: 401 });
   });
 
   it('confirms by an app as often as before, because that sends no code', async () => {

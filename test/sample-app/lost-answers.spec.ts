@@ -6,11 +6,9 @@ import { describe, expect, it } from 'vitest';
 
 import { User } from '../../sample-app/src/accounts/user.entity.js';
 import { Transfer } from '../../sample-app/src/transfers/transfer.entity.js';
-import { useBankPage } from '../support/bank-page.js';
+import { TRANSFERS, useBankPage } from '../support/bank-page.js';
 import { CHROMIUM, hasChromium } from '../support/chromium.js';
-import { PASSWORD, untilAllDelivered } from '../support/customer.js';
 
-const TRANSFERS = '**/api/v1/transfers';
 const USED = 'This was done before. Look at your transfers.';
 const NAMED = 'Your transfer of 10.50 EUR to bob@bank.example';
 const ONCE = { stored: 1, listed: 1, balance: '989.50 EUR', typed: '' };
@@ -18,33 +16,19 @@ const AWAY = 'The server does not answer. Please reload.';
 
 describe.each(hasChromium ? [CHROMIUM] : [])('The page in %s', (executablePath) => {
   const bankPage = useBankPage(executablePath);
-  const { askToPay, enter, heading, open, press, status } = bankPage;
-  const codesSent = async (to = bankPage.customer.email): Promise<number> => {
-    await untilAllDelivered(bankPage.bank.url);
-    return (await bankPage.customer.messages(to)).length;
-  };
-
-  async function pay(payee?: string): Promise<void> {
-    await askToPay(payee);
-    await enter();
-  }
-
-  /** Lets the next transfer happen, and answers it in another way than the server. */
-  const losesAnswer = (answer: (call: Route) => Promise<void>): Promise<void> =>
-    onPost(async (call) => {
-      await call.fetch();
-      await answer(call);
-    });
-
-  /** Does something with the next transfer instead of sending it. */
-  async function onPost(answer: (call: Route) => Promise<void>): Promise<void> {
-    let isFirst = true;
-    await bankPage.page.route(TRANSFERS, async (call) => {
-      if (call.request().method() !== 'POST' || !isFirst) return call.continue();
-      isFirst = false;
-      return answer(call);
-    });
-  }
+  const {
+    askToPay,
+    codesSent,
+    enter,
+    heading,
+    losesAnswer,
+    onPost,
+    open,
+    pay,
+    press,
+    status,
+    timesPaid,
+  } = bankPage;
 
   const contentType = 'application/problem+json';
   const problemOf = (code: number, error: string): Parameters<Route['fulfill']>[0] => ({
@@ -164,11 +148,6 @@ describe.each(hasChromium ? [CHROMIUM] : [])('The page in %s', (executablePath) 
     expect(new Set(listed.map(({ direction }) => direction))).toEqual(new Set(['in']));
   }
 
-  const timesPaid = (): Promise<number> =>
-    bankPage.bank.dataSource.manager.countBy(Transfer, {
-      payer: { email: bankPage.customer.email },
-    });
-
   it('finds a payment that twenty newer transfers have displaced from the list', async () => {
     await open('displaced');
     await losesAnswer((call) => call.abort());
@@ -277,28 +256,6 @@ describe.each(hasChromium ? [CHROMIUM] : [])('The page in %s', (executablePath) 
     release();
     await status('Paid 10.50 EUR to bob@bank.example.');
     expect(await paid()).toEqual(ONCE);
-  }, 60_000);
-
-  it('finds a phone number changed when the answer was lost', async () => {
-    const phone = '+4915112349999';
-    await open('phone');
-    let isFirst = true;
-    await bankPage.page.route('**/api/v1/me/phone', async (call) => {
-      if (!isFirst) return call.continue();
-      isFirst = false;
-      await call.fetch();
-      return call.abort();
-    });
-    await bankPage.page.getByLabel('New number').fill(phone);
-    await bankPage.page.locator('#phone-password').fill(PASSWORD);
-    await press('Change number');
-    await enter();
-    await bankPage.page.getByText('Second code of two').waitFor();
-    await enter(phone);
-    await status('The server does not answer. Please try again.');
-    await press('Change number');
-    await status('This was done before. Look at your phone number.');
-    expect(await bankPage.page.locator('#phone').innerText()).toBe(phone);
   }, 60_000);
 
   it.each(['me', 'offer', 'sessions', 'transfers'])(

@@ -101,8 +101,8 @@ describe.each(hasChromium ? [CHROMIUM] : [])('The page in %s', (executablePath) 
       await page.getByText(/^We sent a code to .?a\*\*\*@b\*\*\*\.example.?\.$/).waitFor();
       await page.getByText(/^Attempts left: .?5.?$/).waitFor();
       const countdown = page.getByRole('timer');
-      expect(await countdown.innerText()).toMatch(/^Valid for .?(?:10:00|9:5\d).?$/);
-      await page.getByText(/^Valid for .?9:5[0-8].?$/).waitFor();
+      expect(await countdown.innerText()).toMatch(/^Time left: .?(?:10:00|9:5\d).?$/);
+      await page.getByText(/^Time left: .?9:5[0-8].?$/).waitFor();
       const resend = page.getByRole('button', { name: 'Send the code again' });
       expect(await resend.innerText()).toMatch(/in .?0:[0-3]\d.?$/);
       await look(page, `${view}-3-code`);

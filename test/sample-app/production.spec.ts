@@ -8,6 +8,7 @@ const PRODUCTION = {
   NODE_ENV: 'production',
   SMTP_URL: 'smtp://127.0.0.1:9',
   PUBLIC_ORIGIN: 'https://bank.example',
+  TRUST_PROXY: 'none',
   TWO_FACTOR_SECRET: Buffer.from(crypto.getRandomValues(new Uint8Array(32))).toString('base64'),
 };
 
@@ -28,8 +29,10 @@ describe('The bank in production', () => {
     '/api-json',
     '/api-yaml',
     '/inbox',
+    '/inbox.html',
     '/inbox/messages',
     '/deliveries',
+    '/deliveries.html',
     '/deliveries/list',
   ])('has nothing at %s', async (path) => {
     expect(await client.call('GET', path)).toMatchObject({ status: 404 });
@@ -61,6 +64,8 @@ describe('The settings', () => {
     ['PUBLIC_ORIGIN', 'http://bank.example', 'Set PUBLIC_ORIGIN'],
     ['PUBLIC_ORIGIN', 'https://bank.example/', 'Set PUBLIC_ORIGIN'],
     ['PUBLIC_ORIGIN', 'bank.example', 'Set PUBLIC_ORIGIN'],
+    // All clients would have the address of the proxy, and be one party.
+    ['TRUST_PROXY', '', 'TRUST_PROXY is not set. Give the number of proxies'],
     // It would let every client choose its own address.
     ['TRUST_PROXY', 'true', 'Give the number of proxies'],
     ['TRUST_PROXY', '0', 'Give the number of proxies'],
@@ -72,6 +77,7 @@ describe('The settings', () => {
   });
 
   it.each([
+    ['none', undefined],
     ['1', 1],
     ['10.0.0.0/8, ::1', ['10.0.0.0/8', '::1']],
   ])('read TRUST_PROXY=%s', (text, trustProxy) => {

@@ -28,7 +28,7 @@ describe.each(hasChromium ? [CHROMIUM] : [])('The page in %s', (executablePath) 
     await page.getByLabel('Name of the app').fill('New phone');
     await press('Add app');
     const code = new TestAuthenticator(SECRET, Date).code();
-    await page.getByLabel('Code of your authenticator app').fill(code);
+    await page.getByLabel('Code from your authenticator app').fill(code);
     await press('Confirm');
     await heading('Scan this with your app');
     const shown = (await page.locator('#app-secret').textContent())!.replaceAll(' ', '');

@@ -185,6 +185,7 @@ describe('The cookies', () => {
         NODE_ENV: 'production',
         SMTP_URL: server.url,
         PUBLIC_ORIGIN: 'https://bank.example',
+        TRUST_PROXY: 'none',
         TWO_FACTOR_SECRET: Buffer.from(crypto.getRandomValues(new Uint8Array(32))).toString(
           'base64',
         ),

@@ -78,6 +78,7 @@ describe('npm start', () => {
       NODE_ENV: 'production',
       SMTP_URL: 'smtp://127.0.0.1:9',
       PUBLIC_ORIGIN: 'https://bank.example',
+      TRUST_PROXY: 'none',
       DATA_FOLDER: await copy.dataFolder(),
     });
     let errors = '';

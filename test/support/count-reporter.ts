@@ -15,6 +15,8 @@ export class CountReporter implements Reporter {
     const failed = tests.length - passed;
     // A file that could not be loaded, or an error outside of any test, is a failure too.
     const broken = modules.some((module) => module.state() === 'failed') || errors.length > 0;
+    // A run in which no test passed proves nothing, and vitest may have passed it: see `SomeTestRan`.
+    if (passed === 0) process.exitCode = 1;
     process.stdout.write(
       `${this.round}: ${passed} passed, ${failed === 0 && (broken || passed === 0) ? 1 : failed} failed\n`,
     );

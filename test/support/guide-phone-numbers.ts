@@ -140,7 +140,7 @@ export function testPhoneNumbers(visitors: GuideVisitors): void {
     await eve.reads('Another account has this number.');
     expect(await eve.page.getByText('Confirmed.').filter({ visible: true }).count()).toBe(0);
     await eve.enterPayment('10.00', 'Eve');
-    await eve.reads('There is no address or number of yours to send a code to.');
+    await eve.reads('We have no address or number to send a code to.');
     await eve.page.getByRole('link', { name: 'Add a phone number' }).click();
     await eve.reads('New phone number');
 

@@ -12,6 +12,8 @@ export interface Guide {
   post(path: string, body?: object): request.Test;
   /** The code that `LoggerBackend` wrote last. */
   lastCode(): string;
+  /** The messages that `LoggerBackend` wrote. */
+  readonly messages: string[];
   close(): Promise<void>;
 }
 
@@ -48,6 +50,7 @@ export async function startGuide(page: Page, input: GuideInput = {}): Promise<Gu
       request(app.getHttpServer() as string)
         .post(path)
         .send(body),
+    messages: lines,
     lastCode: () => {
       const code = lines.map((line) => / to .+: (\S+) is your /.exec(line)?.[1]).findLast(Boolean);
       if (code === undefined) throw new Error('Nothing was sent.');

@@ -36,7 +36,10 @@ export interface TwoFactorTexts {
   readonly passkeyRefused: CountedText;
   /** The sentence with the number of codes that may still be tried. */
   readonly attempts: CountedText;
-  /** The countdown until the confirmation expires. */
+  /**
+   * The countdown until the confirmation expires. It stands beside every field, so that it must not say that the code expires: a
+   * recovery code does not.
+   */
   readonly valid: string;
   /** Announced once by screen readers, a minute before the confirmation expires. */
   readonly validOneMinute: string;
@@ -49,7 +52,7 @@ export interface TwoFactorTexts {
   /** Announced when the resend button can be pressed. */
   readonly resendNow: string;
   readonly resent: string;
-  /** Announced when a button is pressed before the end of the wait after too many tries. */
+  /** Announced when a button is pressed before the end of the wait after too many attempts. */
   readonly retryWait: string;
   /** Announced when that wait is over. */
   readonly retryNow: string;
@@ -83,50 +86,49 @@ export const ENGLISH = {
   restart: 'Start again',
   sent: 'We sent a code to {recipient}.',
   queued: 'We are sending a code to {recipient}.',
-  delayed: 'The message takes longer than usual. We keep trying.',
+  delayed: 'The message is taking longer than usual. We are still trying.',
   code: 'Code',
-  totp: 'Code of your authenticator app',
+  totp: 'Code from your authenticator app',
   recovery: 'Recovery code',
-  totpHint: 'Open your authenticator app and type the code it shows.',
-  recoveryHint: 'Type one of the codes that you saved. Each of them works once.',
-  passkeyHint:
-    'Confirm with your passkey: your fingerprint, your face, or the lock of your device.',
+  totpHint: 'Open your authenticator app and enter the code it shows.',
+  recoveryHint: 'Enter one of the codes that you saved. Each works only once.',
+  passkeyHint: 'Confirm with your passkey: your fingerprint, face or screen lock.',
   confirm: 'Confirm',
   passkey: 'Use passkey',
   passkeyRefused: 'The passkey was refused. Attempts left: {attempts}.',
   attempts: 'Attempts left: {attempts}',
-  valid: 'Valid for {time}',
-  validOneMinute: 'Valid for one more minute.',
+  valid: 'Time left: {time}',
+  validOneMinute: 'One minute left.',
   resend: 'Send the code again',
   resendIn: 'Send the code again in {time}',
   resendWait: (seconds: number) =>
     `Please wait {seconds} second${seconds === 1 ? '' : 's'} before the next message.`,
   resendNow: 'You can have the code sent again now.',
   resent: 'The code is on its way again.',
-  retryWait: 'Please wait {time} before the next try.',
+  retryWait: 'Next attempt in {time}.',
   retryNow: 'You can try again now.',
   cannotResend: 'The code cannot be sent again.',
-  locked: 'There were too many tries.',
+  locked: 'Too many attempts.',
   others: 'Other ways to confirm',
   useCode: 'Send me a code',
   useTotp: 'Authenticator app',
   usePasskey: 'Passkey',
   useRecovery: 'Recovery code',
-  useDevice: 'This device',
+  useDevice: 'Trusted device',
   confirmed: 'Confirmed.',
-  busy: 'One moment …',
+  busy: 'One moment…',
   required: 'Please confirm first.',
-  empty: 'Please type the code.',
+  empty: 'Please enter the code.',
   problems: {
-    'already-used': 'This was confirmed and used before.',
-    'attempts-exhausted': 'There were too many wrong codes.',
-    cancelled: 'This was cancelled.',
+    'already-used': 'This confirmation has already been used.',
+    'attempts-exhausted': 'Too many failed attempts.',
+    cancelled: 'The request was cancelled.',
     'code-mismatch': 'The code is wrong. Attempts left: {attempts}.',
-    expired: 'The code has expired.',
-    'invalid-request': 'This is no code. Please look at it again.',
-    'method-not-allowed': 'This way is not possible here.',
-    'no-method': 'You have set up no way to confirm this.',
-    'no-recipient': 'There is no address or number of yours to send a code to.',
+    expired: 'The time is up. Please start again.',
+    'invalid-request': 'This entry is not valid. Please check it.',
+    'method-not-allowed': 'This method is not available here.',
+    'no-method': 'You have not set up a way to confirm this.',
+    'no-recipient': 'We have no address or number to send a code to.',
     'no-subject': 'Please sign in first.',
     'not-found': 'This can no longer be confirmed.',
     'passkey-unanswered': 'No passkey was used.',
@@ -134,7 +136,7 @@ export const ENGLISH = {
     'sender-removed': 'The code cannot be sent again.',
     'send-failed': 'The code could not be sent.',
     'temporarily-unavailable': 'This does not work right now. Please try again in a moment.',
-    'too-many-requests': 'There were too many tries. Please wait {time}.',
+    'too-many-requests': 'Too many attempts. Try again in {time}.',
     'unknown-secret': 'This can no longer be confirmed.',
     unreachable: 'There is no connection. Please try again.',
   },

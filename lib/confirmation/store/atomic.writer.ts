@@ -22,6 +22,7 @@ import {
 import type { ResolvedOptions } from '../../options/index.js';
 import { subjectInColumn } from '../model/ascii-columns.js';
 import type { ConfirmationRow } from '../model/confirmation-record.entity.js';
+import { hasComparableCode } from '../model/has-comparable-code.js';
 import type { QuotaScopeResolver } from '../model/quota-scope-resolver.js';
 import type {
   ConfirmationWriter,
@@ -242,10 +243,10 @@ export class AtomicWriter implements ConfirmationWriter {
     return { outcome, record, usages: usages ?? [] };
   }
 
-  /** The failure keys of the current ring; none for a code that can no longer be compared, because it is no guess. */
+  /** The failure keys of the current ring; none where no failure is charged. */
   #currentKeys(row: ConfirmationRow): string {
-    const isComparable = row.codeMac !== null && this.options.keyRing.keyOf(row.codeMac);
-    const failures = isComparable ? this.ledger.failuresOf(this.scopes.scopeOf(row)) : [];
+    const isGuess = hasComparableCode(row, this.options.keyRing);
+    const failures = isGuess ? this.ledger.failuresOf(this.scopes.scopeOf(row)) : [];
     return this.ledger.quotaKeys(failures).failureKeys ?? '';
   }
 

@@ -4,6 +4,7 @@ import { idBound } from '../../crypto/index.js';
 import {
   assertEntity,
   assertServerSettings,
+  databaseTimeoutError,
   listValues,
   StatementRunner,
   tableNames,
@@ -32,6 +33,7 @@ import {
   type BatchName,
   type ConfirmationStatements,
 } from './dialects/statements.js';
+import { purgeBatch, type PurgedBatch } from './purge-batch.js';
 import { QueuedWrites } from './queued-writes.js';
 import { rowFromRecord, type NewConfirmation } from './row-mapping.js';
 import { CallLists } from './call-lists.js';
@@ -54,12 +56,6 @@ export interface ConfirmationStoreOptions extends StatementRunnerOptions {
   readonly clock: Clock;
   /** How long a confirmed confirmation can be used, in milliseconds. */
   readonly useWithinMs: number;
-}
-
-/** What one batch of a purge deleted, and the id that the next one begins after; `null` when it was the last. */
-export interface PurgedBatch {
-  readonly affected: number;
-  readonly end: string | null;
 }
 
 /**
@@ -220,9 +216,18 @@ export class ConfirmationStore {
     return this.runner.within(work);
   }
 
-  /** Runs the attempts of this process at one confirmation one after the other. A call that waits too long is refused. */
+  /**
+   * Runs the attempts of this process at one confirmation one after the other: the second one finds the confirmation ended before it
+   * consumes a failure, unless its caller has read the row before. Then the guarded statement finds it ended, and the failure is refunded.
+   *
+   * @throws TwoFactorUnavailableError for a call that has waited too long.
+   */
   async serializeAttempts<T>(id: string, work: () => Promise<T>, deadline?: Deadline): Promise<T> {
-    return this.runner.serialize(`attempt ${id}`, work, deadline);
+    const inTime = async (): Promise<T> => {
+      if (deadline?.expired) throw databaseTimeoutError();
+      return work();
+    };
+    return this.runner.serialize(`attempt ${id}`, inTime, deadline);
   }
 
   async confirmByHand(id: string): Promise<ConfirmationRow | null> {
@@ -335,17 +340,8 @@ export class ConfirmationStore {
   /** Deletes up to `limit` rows beyond the id `after` that could neither be confirmed nor used since `before` (epoch ms). */
   async purge(before: number, limit: number, after: string): Promise<PurgedBatch> {
     // Ids are ordered by time, and a row expires after it was made: no row with an id beyond the bound had expired at `before`.
-    const bound = idBound(before);
-    const { rows } = await this.runner.run(this.statements.endOfBatch, () => ({
-      after,
-      bound,
-      before,
-      others: limit - 1,
-    }));
-    const end = rows[0] === undefined ? null : String(rows[0]['id']);
-    const values = { after, last: end ?? bound, before };
-    const { affected } = await this.runner.run(this.statements.purge, () => values);
-    return { affected, end };
+    const range = { after, bound: idBound(before), before };
+    return purgeBatch(this.runner, this.statements, range, limit);
   }
 
   #batchOf(name: BatchName, id: string, values: () => SqlValues): BatchSpec | null {

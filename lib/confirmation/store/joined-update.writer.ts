@@ -18,6 +18,7 @@ import { subjectInColumn } from '../model/ascii-columns.js';
 import type { ConfirmationRow } from '../model/confirmation-record.entity.js';
 import { CODE_METHOD } from '../model/methods.js';
 import { statusOf } from '../model/confirmation-status.js';
+import { hasComparableCode } from '../model/has-comparable-code.js';
 import { isAccessible } from '../model/is-accessible.js';
 import type { QuotaScopeResolver } from '../model/quota-scope-resolver.js';
 import type {
@@ -176,9 +177,8 @@ export class JoinedUpdateWriter implements ConfirmationWriter {
   #seenOf(record: Readonly<Record<string, unknown>>): Seen {
     const row = rowFromRecord(record);
     const scope = this.scopes.scopeOf(row);
-    // A code that can no longer be compared is no guess.
-    const isComparable = row.codeMac !== null && this.options.keyRing.keyOf(row.codeMac);
-    const failures = isComparable ? this.ledger.failuresOf(scope) : [];
+    const isGuess = hasComparableCode(row, this.options.keyRing);
+    const failures = isGuess ? this.ledger.failuresOf(scope) : [];
     const slotKeys = scope.hasSlot ? ((record['slotKeys'] as string | null) ?? '') : '';
     const quotas = [
       ...failures.map(({ key }): SeenQuota => ({ key, role: 'f' })),

@@ -4,26 +4,14 @@ import type { ConfirmationRecord, ConfirmationRow } from '../model/confirmation-
 import { subjectFromColumn } from '../model/ascii-columns.js';
 import { parseFrozen } from '../model/plain-json.js';
 
-/** A row that is not inserted yet. */
-export type NewConfirmation = Pick<
-  ConfirmationRow,
-  | 'id'
-  | 'purpose'
-  | 'subject'
-  | 'detailsMac'
-  | 'maxAttempts'
-  | 'createdAt'
-  | 'expiresAt'
-  | 'way'
-  | 'methods'
-  | 'codeMac'
-  | 'envelope'
-  | 'sends'
-  | 'lastSentAt'
-  | 'confirmedAt'
-  | 'confirmedBy'
-  | 'useBefore'
-> &
+/** The members of a row that an INSERT leaves to their defaults, because only later statements set them. */
+type SetLater = 'attempts' | 'factorId' | 'usedAt' | 'useKey' | 'cancelledAt' | 'isFactorGone';
+
+/**
+ * A row that is not inserted yet. A new column belongs to it unless it is named above; `newRow`, `INSERTED_VALUES` and `INSERTED` do not
+ * compile without it then, as `rowAfterInsert` and `rowFromRecord` do not without any column.
+ */
+export type NewConfirmation = Omit<ConfirmationRow, SetLater | 'details' | 'meta'> &
   QuotaKeys & {
     /** JSON texts, as their columns hold them; so is the subject. */
     readonly details: string | null;

@@ -10,6 +10,7 @@ import { purposeAccess, type PurposeAccess, type ResolvedOptions } from '../../o
 import { pollBriefly } from './poll-briefly.js';
 import type { ConfirmationRow } from '../model/confirmation-record.entity.js';
 import { statusOf } from '../model/confirmation-status.js';
+import { hasComparableCode } from '../model/has-comparable-code.js';
 import { isAccessible } from '../model/is-accessible.js';
 import type { QuotaScopeResolver } from '../model/quota-scope-resolver.js';
 import type {
@@ -73,12 +74,9 @@ export class StepwiseWriter implements ConfirmationWriter {
   async verify(request: VerificationRequest): Promise<Verification> {
     const { id, deadline, scopedSubject } = request;
     if (!this.#isVerifyLimited) return this.#compare(request, null);
-    // One after the other in this process: the second call finds the confirmation ended before it consumes a failure, unless
-    // its caller has read the row before: then the guarded statement finds it ended, and the failure is refunded.
     return this.store.serializeAttempts(
       id,
       async () => {
-        if (deadline?.expired) throw databaseTimeoutError();
         const row = request.seen ?? (await this.store.find(id, deadline));
         if (row === null || !isAccessible(row, scopedSubject, this.#access)) {
           return { outcome: 'unknown' };
@@ -86,23 +84,19 @@ export class StepwiseWriter implements ConfirmationWriter {
         if (row.codeMac === null || statusOf(row, this.options.clock.now()) !== 'pending') {
           return { outcome: 'ended', row };
         }
-        return this.#verifyLimited(request, row, row.codeMac);
+        return this.#verifyLimited(request, row);
       },
       deadline,
     );
   }
 
-  async #verifyLimited(
-    request: VerificationRequest,
-    row: ConfirmationRow,
-    mac: string,
-  ): Promise<Verification> {
+  async #verifyLimited(request: VerificationRequest, row: ConfirmationRow): Promise<Verification> {
     const scope = this.scopes.scopeOf(row);
     let failure: QuotaReceipt | null = null;
     try {
-      // A code that can no longer be compared is no guess.
-      const isComparable = this.options.keyRing.keyOf(mac) !== undefined;
-      if (isComparable) failure = await this.ledger.consumeFailure(scope, request.deadline);
+      if (hasComparableCode(row, this.options.keyRing)) {
+        failure = await this.ledger.consumeFailure(scope, request.deadline);
+      }
     } catch (error) {
       if (error instanceof TwoFactorTooManyRequestsError) return { outcome: 'locked', row, error };
       throw error;

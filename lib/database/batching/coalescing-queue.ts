@@ -58,7 +58,10 @@ export class CoalescingQueue<Call extends Batchable> {
     else this.#startPatience();
   }
 
-  /** Whether a second batch pays off. Never beside the most single calls: many calls for one row must still run one by one. */
+  /**
+   * Whether a second batch pays off. Not while `maxSingles` single calls are in flight: of many waiting calls for one row a batch takes
+   * one at a time, and all of them would be sent at once, each as a single call.
+   */
   get #mayRunInParallel(): boolean {
     const hasRoom = this.#batchesInFlight > 0 && this.#batchesInFlight < MAX_BATCHES_IN_FLIGHT;
     return (

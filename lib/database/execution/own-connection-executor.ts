@@ -191,8 +191,9 @@ export class OwnConnectionExecutor {
     let mayPrepareAgain = false;
     let reason = '';
     try {
-      // MySQL reports an open transaction only with the answer to the next statement: see `isUncommitted`. A transaction of this package
-      // rolls back first: see `bracket`.
+      // Other code has given the connection back with a transaction that it never ended, and our statement would be a part of it. MySQL
+      // shows such a transaction only by its answer to our statement (`isUncommitted`, below), where a transaction of our own rolls
+      // back first: see `bracket`.
       if (stateBefore === 'open') await this.#abortOnDeadline(deadline, lease.rollBack());
       if (deadline.expired) throw databaseTimeoutError();
       const result = await (this.#turns === null

@@ -19,8 +19,9 @@ export function lockMsAfter(amount: number, rule: FailureRule): number {
 export const CLOCK_MARGIN_MS = 86_400_000;
 
 /**
- * A failure that does not lock ends a day before it is counted. The row thereby keeps the time of its last failure for the
- * purge, and an instance whose clock is behind does not take it for a lock.
+ * What is added to the time of a failure that does not lock yet, to get the end of its lock (`endsAt`): that lies a day in the past then.
+ * The row thereby keeps the time of its last failure for the purge, and an instance whose clock is up to a day behind does not take it
+ * for a lock.
  */
 export const UNLOCKED_MS = -CLOCK_MARGIN_MS;
 

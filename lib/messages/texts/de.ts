@@ -4,10 +4,11 @@ export const GERMAN: MessageTexts = {
   subject: 'Ihr Code',
   heading: 'Ihr Code {purpose}:',
   approval: 'Geben Sie diesen Code nur ein, wenn Sie Folgendes freigeben wollen:',
-  validity: 'Er ist {lifetime} gültig.',
-  advice: 'Geben Sie ihn an niemanden weiter. Wir fragen Sie nie danach.',
-  sms: '{code} ist Ihr Code {purpose}. {approval} Er ist {lifetime} gültig. Geben Sie ihn nicht weiter.',
-  smsApproval: 'Zur Freigabe: "{details}".',
+  validity: 'Der Code ist {lifetime} gültig.',
+  advice:
+    'Geben Sie ihn an niemanden weiter. Wir fragen weder am Telefon noch per Nachricht danach.',
+  sms: '{code} ist Ihr Code {purpose}. Er ist {lifetime} gültig. Geben Sie ihn nicht weiter. {approval}',
+  smsApproval: 'Sie geben frei: "{details}".',
   purposes: {
     login: 'zur Anmeldung',
     'sign-in': 'zur Anmeldung',

@@ -3,6 +3,7 @@ import { GERMAN } from './de.js';
 import { ENGLISH } from './en.js';
 import { SPANISH } from './es.js';
 import { FRENCH } from './fr.js';
+import { BRAZILIAN_PORTUGUESE } from './pt-br.js';
 import { PORTUGUESE } from './pt.js';
 import { UKRAINIAN } from './uk.js';
 
@@ -13,5 +14,6 @@ export const BUILT_IN_TEXTS: ReadonlyMap<string, MessageTexts> = new Map([
   ['es', SPANISH],
   ['fr', FRENCH],
   ['pt', PORTUGUESE],
+  ['pt-BR', BRAZILIAN_PORTUGUESE],
   ['uk', UKRAINIAN],
 ]);

@@ -75,16 +75,8 @@ export class FactorConfirmationMethod implements ConfirmationMethod {
   async charge(_: unknown, attempt: Attempt): Promise<Verification> {
     if (!this.method.isGuessable) return this.#look(attempt);
     if (!this.#isLimited) return this.#charge(attempt);
-    // One after the other in this process: the second call finds the confirmation ended before it consumes a failure, unless
-    // its caller has read the row before: then the guarded statement finds it ended, and the failure is refunded.
-    return this.parts.confirmations.serializeAttempts(
-      attempt.id,
-      async () => {
-        if (attempt.deadline?.expired) throw databaseTimeoutError();
-        return this.#charge(attempt);
-      },
-      attempt.deadline,
-    );
+    const { id, deadline } = attempt;
+    return this.parts.confirmations.serializeAttempts(id, () => this.#charge(attempt), deadline);
   }
 
   async challenge(row: ConfirmationRow, deadline: Deadline): Promise<object | null> {

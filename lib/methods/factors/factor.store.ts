@@ -1,6 +1,7 @@
 import type { DataSource, EntityManager } from 'typeorm';
 
 import {
+  purgeBatch,
   rowFromRecord,
   subjectInColumn,
   type ConfirmationRow,
@@ -8,6 +9,7 @@ import {
   type FactorTable,
   type FactorUpkeep,
   type IdWindow,
+  type PurgedBatch,
 } from '../../confirmation/index.js';
 import { drawBytes, idBound, idFromHash, plainHash } from '../../crypto/index.js';
 import {
@@ -261,21 +263,9 @@ export class FactorStore implements FactorUpkeep {
     return affected > 0;
   }
 
-  async purge(
-    limit: number,
-    { after, until: bound }: IdWindow,
-  ): Promise<{ affected: number; end: string | null }> {
-    const before = this.clock.now() - ENROLMENT_MS;
-    const { rows } = await this.#runner.run(this.statements.endOfBatch, () => ({
-      after,
-      bound,
-      before,
-      others: limit - 1,
-    }));
-    const end = rows[0] === undefined ? null : String(rows[0]['id']);
-    const values = { after, last: end ?? bound, before };
-    const { affected } = await this.#runner.run(this.statements.purge, () => values);
-    return { affected, end };
+  async purge(limit: number, { after, until: bound }: IdWindow): Promise<PurgedBatch> {
+    const range = { after, bound, before: this.clock.now() - ENROLMENT_MS };
+    return purgeBatch(this.#runner, this.statements, range, limit);
   }
 
   windows(isComplete: boolean): readonly IdWindow[] {

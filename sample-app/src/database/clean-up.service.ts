@@ -8,6 +8,7 @@ import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource, LessThan } from 'typeorm';
 
 import { FailureCount } from '../passwords/failure-count.entity.js';
+import { CountedCode } from '../sessions/counted-code.entity.js';
 import { Session } from '../sessions/session.entity.js';
 import { FirstStep } from '../sessions/first-step.entity.js';
 
@@ -35,6 +36,7 @@ export class CleanUpService implements OnApplicationBootstrap, OnApplicationShut
     const now = Date.now();
     try {
       await manager.delete(Session, { expiresAt: LessThan(now) });
+      await manager.delete(CountedCode, { expiresAt: LessThan(now) });
       await manager.delete(FirstStep, { expiresAt: LessThan(now) });
       await manager.delete(FailureCount, { endsAt: LessThan(now) });
     } catch (error) {

@@ -7,6 +7,7 @@ import type { Settings } from '../settings.js';
 import { CreateBank1764000000000 } from './1764000000000-create-bank.js';
 import { WatchFactors1764100000000 } from './1764100000000-watch-factors.js';
 import { CountCodes1764200000000 } from './1764200000000-count-codes.js';
+import { RememberCountedCodes1764300000000 } from './1764300000000-remember-counted-codes.js';
 import { SqliteFile } from './sqlite-file.js';
 
 /** PostgreSQL or MariaDB when there is a `DATABASE_URL`, else a file. */
@@ -18,6 +19,7 @@ export function dataSourceOptions({ databaseUrl, dataFolder }: Settings): TypeOr
       CreateBank1764000000000,
       WatchFactors1764100000000,
       CountCodes1764200000000,
+      RememberCountedCodes1764300000000,
     ],
     migrationsRun: true,
     retryAttempts: 3,

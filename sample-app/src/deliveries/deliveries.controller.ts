@@ -17,7 +17,7 @@ import { IsBoolean } from 'class-validator';
 import { Refusal } from '../http/problem.js';
 import { DeliveryLogService, type DeliveryList } from './delivery-log.service.js';
 
-const PAGE = fileURLToPath(new URL('../../public/deliveries.html', import.meta.url));
+const PAGE = fileURLToPath(new URL('../../development/deliveries.html', import.meta.url));
 
 export class GatewayBody {
   @IsBoolean()

@@ -6,7 +6,7 @@ import { ApiExcludeController } from '@nestjs/swagger';
 
 import { InboxService, type InboxMessage } from './inbox.service.js';
 
-const PAGE = fileURLToPath(new URL('../../public/inbox.html', import.meta.url));
+const PAGE = fileURLToPath(new URL('../../development/inbox.html', import.meta.url));
 
 @ApiExcludeController()
 @Controller('inbox')

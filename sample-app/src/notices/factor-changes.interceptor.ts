@@ -1,14 +1,13 @@
 import {
-  HttpException,
   Injectable,
   type CallHandler,
   type ExecutionContext,
   type NestInterceptor,
 } from '@nestjs/common';
-import { TwoFactorError, TwoFactorUnavailableError } from 'nestjs-two-factor';
 import { catchError, tap, type Observable } from 'rxjs';
 
 import type { HttpRequest } from '../http/http.js';
+import { isRefusal } from '../http/is-refusal.js';
 import { FirstStepService } from '../sessions/first-step.service.js';
 import { SessionService } from '../sessions/session.service.js';
 import { bodyOf } from '../two-factor/details.js';
@@ -51,10 +50,4 @@ export class FactorChangesInterceptor implements NestInterceptor {
     else for (const change of changes) await this.notices.drop(change);
     throw error;
   }
-}
-
-/** Whether an error tells that nothing was changed. A database that did not answer may have made the change all the same. */
-function isRefusal(error: unknown): boolean {
-  if (error instanceof HttpException) return error.getStatus() < 500;
-  return error instanceof TwoFactorError && !(error instanceof TwoFactorUnavailableError);
 }

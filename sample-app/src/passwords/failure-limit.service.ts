@@ -15,6 +15,13 @@ export interface FailureLimit {
   readonly perSeconds: number;
 }
 
+/** A limit is reached: no password was compared. */
+export class TooManyFailures extends Refusal {
+  constructor(retryAfter: number) {
+    super(429, 'too-many-failures', 'There were too many wrong passwords.', { retryAfter });
+  }
+}
+
 /**
  * Counts wrong passwords. An attempt is charged before the password is compared and given back when it was right:
  * attempts that run in parallel could otherwise all pass the check before the first of them is counted.
@@ -26,7 +33,7 @@ export class FailureLimitService {
   /**
    * Runs `compare` if no limit is reached. Its failure stays charged when it answers `false`.
    *
-   * @throws Refusal 429 when a limit is reached; `compare` did not run then.
+   * @throws TooManyFailures when a limit is reached; `compare` did not run then.
    */
   async guard(limits: readonly FailureLimit[], compare: () => Promise<boolean>): Promise<boolean> {
     const charged: FailureLimit[] = [];
@@ -72,12 +79,9 @@ export class FailureLimitService {
     await this.counts.decrement({ key: keyOf(limit), failures: MoreThan(0) }, 'failures', 1);
   }
 
-  async #refusal(key: string, now: number): Promise<Refusal> {
+  async #refusal(key: string, now: number): Promise<TooManyFailures> {
     const count = await this.counts.findOneBy({ key });
-    const retryAfter = Math.max(1, Math.ceil(((count?.endsAt ?? now) - now) / 1_000));
-    return new Refusal(429, 'too-many-failures', 'There were too many wrong passwords.', {
-      retryAfter,
-    });
+    return new TooManyFailures(Math.max(1, Math.ceil(((count?.endsAt ?? now) - now) / 1_000)));
   }
 }
 

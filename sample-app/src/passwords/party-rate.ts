@@ -17,13 +17,20 @@ export class PartyRate {
 
   /** @throws TooOftenError when the party has begun as much as it may; it is not counted then. */
   count(party: string): void {
-    const now = Date.now();
+    // Not the time of day: where that is set back, a period would last longer than it may.
+    const now = performance.now();
     this.#forgetUntil(now);
     const { max, perSeconds } = this.bound;
     const period = this.#periods.get(party) ?? { begun: 0, endsAt: now + perSeconds * 1_000 };
     if (period.begun >= max) throw new TooOftenError(Math.ceil((period.endsAt - now) / 1_000));
     period.begun += 1;
     this.#periods.set(party, period);
+  }
+
+  /** Takes back what a party has begun, and what then cost nothing. */
+  uncount(party: string): void {
+    const period = this.#periods.get(party);
+    if (period !== undefined && period.begun > 0) period.begun -= 1;
   }
 
   /** Keeps the map as small as the number of parties within one period. */

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 
 import { Refusal } from '../http/problem.js';
+import { TooManyFailures } from './failure-limit.service.js';
 import { PartyRate, TooOftenError } from './party-rate.js';
 import { PasswordHash } from './password-hash.js';
 import { QueueFullError, WorkQueue } from './work-queue.js';
@@ -29,8 +30,14 @@ const RETRY_AFTER_SECONDS = 5;
 
 @Injectable()
 export class PasswordService {
-  readonly #strangers = new WorkQueue(STRANGERS, new PartyRate(STRANGERS_RATE));
-  readonly #customers = new WorkQueue(CUSTOMERS, new PartyRate(CUSTOMERS_RATE));
+  readonly #rates = {
+    stranger: new PartyRate(STRANGERS_RATE),
+    customer: new PartyRate(CUSTOMERS_RATE),
+  };
+  readonly #queues = {
+    stranger: new WorkQueue(STRANGERS, this.#rates.stranger),
+    customer: new WorkQueue(CUSTOMERS, this.#rates.customer),
+  };
 
   constructor(private readonly hash: PasswordHash) {}
 
@@ -41,11 +48,13 @@ export class PasswordService {
    * @throws Refusal 503 when too much work waits already, and 429 when the party has begun too much; `work` was not started then.
    */
   async enqueue<T>(party: Party, work: (hash: PasswordHash) => Promise<T>): Promise<T> {
+    const { kind } = party;
+    const name = kind === 'stranger' ? party.address : party.id;
     try {
-      return party.kind === 'stranger'
-        ? await this.#strangers.run(party.address, () => work(this.hash))
-        : await this.#customers.run(party.id, () => work(this.hash));
+      return await this.#queues[kind].run(name, () => work(this.hash));
     } catch (error) {
+      // It has computed nothing. Many people may share an address, and one of them must not use up the computations of all by such tries.
+      if (error instanceof TooManyFailures) this.#rates[kind].uncount(name);
       if (error instanceof TooOftenError) {
         throw new Refusal(429, 'too-many-passwords', 'There were too many passwords.', {
           retryAfter: error.retryAfterSeconds,

@@ -48,11 +48,10 @@ export class FirstStepService {
     return affected === 1;
   }
 
-  /** Ends the first steps of a user that were taken until a time, in epoch milliseconds. @returns how many later ones stay. */
-  async endUntil(time: number, userId: string, manager: EntityManager): Promise<number> {
+  /** Ends the first steps of a user that were taken until a time, in epoch milliseconds. */
+  async endUntil(time: number, userId: string, manager: EntityManager): Promise<void> {
     const expiresAt = LessThanOrEqual(time + SECONDS * 1_000);
     await manager.delete(FirstStep, { userId, expiresAt });
-    return manager.countBy(FirstStep, { userId, expiresAt: MoreThan(Date.now()) });
   }
 
   setCookie(response: HttpResponse, token: string): void {

@@ -3,7 +3,6 @@ import { randomUUID } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { InjectRepository } from '@nestjs/typeorm';
 import {
-  LessThan,
   LessThanOrEqual,
   MoreThan,
   Not,
@@ -30,8 +29,6 @@ const IDLE_MS = 30 * 60_000;
 const ABSOLUTE_SECONDS = 8 * 3_600;
 /** The last use is written once a minute at most, so that reading a page does not write to the database. */
 const TOUCH_EVERY_MS = 60_000;
-/** Half of the messages that nestjs-two-factor sends to a customer's mailbox or phone in a day. */
-const CODES = 10;
 
 export function signInRequired(): Refusal {
   return new Refusal(401, 'sign-in-required', 'Please sign in.');
@@ -109,7 +106,7 @@ export class SessionService {
   }
 
   /**
-   * Ends one session of the user of a session, and mails the owner, unless it is the session that asks.
+   * Ends one session of the user of a session, and mails the owner, unless it has expired or is the session that asks.
    *
    * @returns whether there was one.
    * @throws Refusal 401 when the session that asks was ended meanwhile.
@@ -119,18 +116,18 @@ export class SessionService {
     const { user, userId } = asking;
     const isEnded = await this.sessions.manager.transaction(async (manager) => {
       await this.#hold(asking, manager);
+      const isNews = id !== asking.id && (await manager.existsBy(Session, { id, ...alive() }));
       const { affected } = await manager.delete(Session, { id, ...beganUntil(asking) });
       if (affected !== 1 && (await manager.existsBy(Session, { id, userId }))) {
         throw new Refusal(
           409,
           'newer-session',
-          'That browser signed in later than this one. Sign in again to end newer sessions.',
+          'That browser signed in later than this one. Sign in again, or change your password, to end newer sessions.',
         );
       }
-      if (affected === 1 && id !== asking.id) {
-        await this.notices.add(user, { what: 'sessions' }, manager);
-      }
-      return affected === 1;
+      const isDeleted = affected === 1;
+      if (isDeleted && isNews) await this.notices.add(user, { what: 'sessions' }, manager);
+      return isDeleted;
     });
     this.notices.sendSoon();
     return isEnded;
@@ -141,7 +138,8 @@ export class SessionService {
    * Later ones stay: a thief with a stolen cookie could otherwise end each new session of the owner as soon as it begins, and the owner
    * would never get far enough to end the thief's.
    *
-   * @returns how many later ones stay.
+   * @returns how many later sessions stay. Half-finished sign-ins are not among them: a thief who asks again and again would read from that
+   * number when the owner waits for a code.
    * @throws Refusal 401 when the session that asks was ended meanwhile.
    */
   async endOthers(asking: Session): Promise<number> {
@@ -153,30 +151,11 @@ export class SessionService {
       const isNews = await manager.existsBy(Session, { ...others, ...alive() });
       await manager.delete(Session, others);
       if (isNews) await this.notices.add(user, { what: 'sessions' }, manager);
-      const laterSteps = await this.firstSteps.endUntil(createdAt, userId, manager);
-      return laterSteps + (await manager.countBy(Session, { userId, id: Not(id), ...alive() }));
+      await this.firstSteps.endUntil(createdAt, userId, manager);
+      return manager.countBy(Session, { userId, id: Not(id), ...alive() });
     });
     this.notices.sendSoon();
     return newer;
-  }
-
-  /**
-   * Counts a code that a session asks for. All codes to a mailbox or a phone share one number of messages a day, those of sign-ins too:
-   * without this count a thief with a stolen cookie could use them up, and the owner could not sign in to end the thief's session.
-   *
-   * @throws Refusal 429 when the session has asked for as many as it may.
-   */
-  async countCode({ id }: Session): Promise<void> {
-    // Checks and counts in one statement: of parallel requests no more get through.
-    const { affected } = await this.sessions.increment({ id, codes: LessThan(CODES) }, 'codes', 1);
-    if (affected === 1) return;
-    const title = `Since you signed in, ${CODES} codes were asked for. Sign in again for more.`;
-    throw new Refusal(429, 'too-many-codes', title);
-  }
-
-  /** Takes back a code that was not sent. */
-  async uncountCode({ id }: Session): Promise<void> {
-    await this.sessions.decrement({ id, codes: MoreThan(0) }, 'codes', 1);
   }
 
   /** Ends the session of a request. */

@@ -18,8 +18,6 @@ export class SessionAnswer {
 }
 
 export class EndedAnswer {
-  @ApiProperty({
-    description: 'Sessions and sign-ins that began later than this session, and stay.',
-  })
+  @ApiProperty({ description: 'Sessions that began later than this one, and stay.' })
   newer!: number;
 }

@@ -1,6 +1,8 @@
 import { Module } from '@nestjs/common';
 import { TypeOrmModule } from '@nestjs/typeorm';
 
+import { CodeCountService } from './code-count.service.js';
+import { CountedCode } from './counted-code.entity.js';
 import { DeviceCookieService, DeviceService } from './device.service.js';
 import { FirstStep } from './first-step.entity.js';
 import { FirstStepService } from './first-step.service.js';
@@ -8,10 +10,18 @@ import { Session } from './session.entity.js';
 import { SessionService } from './session.service.js';
 import { SessionsController } from './sessions.controller.js';
 
+const SERVICES = [
+  SessionService,
+  CodeCountService,
+  FirstStepService,
+  DeviceCookieService,
+  DeviceService,
+];
+
 @Module({
-  imports: [TypeOrmModule.forFeature([Session, FirstStep])],
+  imports: [TypeOrmModule.forFeature([Session, FirstStep, CountedCode])],
   controllers: [SessionsController],
-  providers: [SessionService, FirstStepService, DeviceCookieService, DeviceService],
-  exports: [SessionService, FirstStepService, DeviceCookieService, DeviceService],
+  providers: SERVICES,
+  exports: SERVICES,
 })
 export class SessionsModule {}

@@ -4,6 +4,7 @@ import { TwoFactorConfirmationRequiredError, type ConfirmationProof } from 'nest
 import { DataSource } from 'typeorm';
 
 import { holdUser } from '../accounts/hold-user.js';
+import { requireCurrentContact } from '../accounts/require-current-contact.js';
 import { User } from '../accounts/user.entity.js';
 import { clientAddress } from '../http/client-address.js';
 import type { HttpRequest, HttpResponse } from '../http/http.js';
@@ -81,6 +82,7 @@ export class SignInService {
       if (!isCurrent || !(await this.firstSteps.finish(request, manager))) {
         throw new TwoFactorConfirmationRequiredError('The sign-in has ended. Begin again.');
       }
+      await requireCurrentContact(proof, user, manager);
       const remembered = remember ? await this.devices.remember(proof.id, request, manager) : null;
       if (remembered !== null) {
         const changes = ['A browser that signs in without a code was remembered'];

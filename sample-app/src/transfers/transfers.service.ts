@@ -6,6 +6,7 @@ import type { ConfirmationProof } from 'nestjs-two-factor';
 import { DataSource, MoreThanOrEqual, type EntityManager, type FindOptionsWhere } from 'typeorm';
 
 import { inLowerCase } from '../accounts/email.dto.js';
+import { requireCurrentContact } from '../accounts/require-current-contact.js';
 import { User } from '../accounts/user.entity.js';
 import { Refusal } from '../http/problem.js';
 import { fromCents, toCents } from './money.js';
@@ -38,6 +39,8 @@ export class TransfersService {
       ];
       // In the order of the ids, so that two opposite transfers never wait for each other.
       for (const { move } of moves.toSorted((a, b) => (a.id < b.id ? -1 : 1))) await move();
+      // Now that the payer is locked. To lock the payer first would break that order.
+      await requireCurrentContact(proof, payer, manager);
       // Last, because its foreign keys take shared locks on both users. Two transfers that hold them and then want to
       // update the users would deadlock on MariaDB.
       await manager.insert(Transfer, {

@@ -63,7 +63,7 @@ export function composeCodeMail({ token, code, state, expiresInSeconds }: Delive
     `Your code is ${code}`,
     '',
     `${purposeOf(state)} Enter it only if you want that.`,
-    `It is valid for ${minutes} ${minutes === 1 ? 'minute' : 'minutes'}. Do not share it: the bank never asks for it.`,
+    `It is valid for ${minutes} ${minutes === 1 ? 'minute' : 'minutes'}. Do not share it: the bank never asks for it by phone or message.`,
   ];
   return { subject: 'Your Sample Bank code', text: `${lines.join('\n')}\n` };
 }

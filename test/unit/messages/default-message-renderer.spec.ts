@@ -45,25 +45,31 @@ describe('The messages of the module', () => {
     [
       'es',
       'ACME: Su código',
-      'ACME: 042317 es su clave para entrar. Vale durante 10 minutos. No la comparta con nadie.',
+      'ACME: 042317 es su clave de un solo uso para acceder. Vale durante 10 minutos. No la comparta.',
       1,
     ],
     [
       'fr',
       'Votre code ACME',
-      '042317 est votre code ACME pour vous connecter. Il est valable 10 minutes. Ne le communiquez à personne.',
+      '042317 est votre code ACME pour vous connecter. Il est valable 10 minutes. Ne le communiquez pas.',
       1,
     ],
     [
       'pt',
       'ACME: O seu código',
-      'ACME: 042317 é o seu código para entrar. Vale por 10 minutos. Não o revele a ninguém.',
+      'ACME: 042317 é o seu código para iniciar sessão. Vale por 10 minutos. Não o partilhe.',
+      2,
+    ],
+    [
+      'pt-BR',
+      'ACME: Seu código',
+      'ACME: 042317 é seu código para entrar. Vale por 10 minutos. Não o compartilhe.',
       2,
     ],
     [
       'uk',
-      'Ваш код ACME',
-      '042317 — ваш код ACME для входу. Строк дії: 10 хвилин. Нікому його не кажіть.',
+      'ACME: Ваш код',
+      'ACME: 042317 — ваш код для входу. Строк дії: 10 хвилин. Нікому не кажіть код.',
       2,
     ],
   ])('are in the language %s', (language, subject, sms, segments) => {
@@ -87,7 +93,9 @@ describe('The messages of the module', () => {
         for (const part of [text, html, sms]) {
           expect(part.split('042317').length - 1).toBe(part === sms ? 2 : 1);
           const words = part.replace(/<style>.*<\/style>/, '');
-          expect(words).not.toMatch(/[{}]|undefined| {2}\S|[\u00a0\u202f]/);
+          expect(words).not.toMatch(/[{}]|undefined| {2}\S|\u202f/);
+          // A no-break space would make a text message one of 70 characters in a segment, instead of 160.
+          if (part === sms) expect(words).not.toContain('\u00a0');
         }
       }
     }
@@ -95,7 +103,8 @@ describe('The messages of the module', () => {
 
   it.each([
     ['de-CH', 'de'],
-    ['pt-BR', 'pt'],
+    ['pt-AO', 'pt'],
+    ['pt-BR-abl1943', 'pt-BR'],
     ['uk-Cyrl-UA', 'uk'],
     ['nl', 'en'],
     ['zh-Hant-TW', 'en'],
@@ -137,6 +146,14 @@ describe('The messages of the module', () => {
     expect(sms).toBe('042317 is your code. It is valid for 10 minutes. Do not share it.');
   });
 
+  it.each([...BUILT_IN_TEXTS.keys()])('name the product once in each form: %s', (language) => {
+    const { subject, text, html = '', sms } = render({ language });
+    const body = html.replace(/<title>.*<\/title>/, '');
+
+    for (const part of [subject, text, body, sms]) expect(part.split('ACME')).toHaveLength(2);
+    expect(text.split('\n')[0]).toContain('ACME');
+  });
+
   it('take the name of a member of all objects for no purpose', () => {
     for (const purpose of ['constructor', '__proto__', 'toString']) {
       expect(render({ purpose })).toEqual(render({ purpose: '' }));
@@ -146,9 +163,9 @@ describe('The messages of the module', () => {
   it('show approved details as text, even if they contain HTML or placeholders', () => {
     const approves = ['<a href="https://evil.example">{code} {product}</a>', '$& $1 $$'];
     const { text, html = '', sms } = render({ approves, product: '{code}<b>' });
-    expect(text).toContain(`approve:\n  ${approves[0]}\n  ${approves[1]}\n`);
+    expect(text).toContain(`approve this:\n  ${approves[0]}\n  ${approves[1]}\n`);
     expect(sms).toContain(
-      `To approve: "<a href='https://evil.example'>{code} {product}</a>, $& $1 $$". It is valid`,
+      `share it. You approve: "<a href='https://evil.example'>{code} {product}</a>, $& $1 $$".\n\n@bank`,
     );
     expect(html).toContain('<b>&lt;a href=&quot;https://evil.example&quot;&gt;{code} {product}');
     expect(html).toContain('{code}&lt;b&gt;');
@@ -190,7 +207,9 @@ describe('The details in a text message', () => {
 
   it('stand on a line of their own in a mail, where no quotes are around them', () => {
     const { text } = render({ approves: [`Payee: ${PAYEES[0]![1]}`] });
-    expect(text).toContain(`approve:\n  Payee: Bob". To cancel call 1555. "\n\nIt is valid`);
+    expect(text).toContain(
+      `approve this:\n  Payee: Bob". To cancel call 1555. "\n\nThe code is valid`,
+    );
   });
 });
 

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 
+import { BUILT_IN_TEXTS } from '../../../lib/messages/index.js';
 import { resolveOptions, type ResolvedMessages } from '../../../lib/options/index.js';
 import { PRODUCTION, refusal, secret } from './settings-fixtures.js';
 
@@ -17,9 +18,17 @@ const DUTCH = {
 };
 
 describe('The option messages', () => {
-  it('has six languages, and neither product nor origin, by default', () => {
+  it('has seven languages, and neither product nor origin, by default', () => {
     const messages = resolveOptions({ secret }, PRODUCTION).messages;
-    expect([...messages.texts.keys()].toSorted()).toEqual(['de', 'en', 'es', 'fr', 'pt', 'uk']);
+    expect([...messages.texts.keys()].toSorted()).toEqual([
+      'de',
+      'en',
+      'es',
+      'fr',
+      'pt',
+      'pt-BR',
+      'uk',
+    ]);
     expect(messages).toMatchObject({
       product: '',
       host: null,
@@ -47,6 +56,22 @@ describe('The option messages', () => {
       purposes: { login: 'fürs Anmelden', 'sign-up': 'zur Registrierung' },
     });
     expect(texts.get('nl')).toEqual({ ...DUTCH, purposes: {} });
+  });
+
+  it('writes to Brazilians what the application says in Portuguese, unless it has words for them', () => {
+    const purposes = { 'close-account': 'para encerrar a conta' };
+    const pt = { subject: 'Código {product}', heading: 'Código {purpose}:', purposes };
+
+    const { texts } = resolved({ texts: { 'pt-BR': { heading: 'Código do app:' }, pt } });
+
+    expect(texts.get('pt')).toMatchObject(pt);
+    expect(texts.get('pt-BR')).toMatchObject({
+      subject: 'Código {product}',
+      heading: 'Código do app:',
+      smsApproval: BUILT_IN_TEXTS.get('pt-BR')!.smsApproval,
+      purposes: { ...BUILT_IN_TEXTS.get('pt-BR')!.purposes, ...purposes },
+    });
+    expect(resolved({}).texts.get('pt-BR')).toBe(BUILT_IN_TEXTS.get('pt-BR'));
   });
 
   it('takes the host of an origin, in ASCII', () => {

@@ -5,6 +5,7 @@ import {
   Statement,
 } from '../../../database/index.js';
 import type { StatementContext } from './confirmation-dialect.js';
+import type { NewConfirmation } from '../row-mapping.js';
 import { queueClauses, QUEUED } from './queue-clauses.js';
 import {
   confirmationClauses,
@@ -29,7 +30,7 @@ interface BatchStatement {
 }
 
 /** The values of a new confirmation and their SQL types. */
-export const INSERTED: BatchColumnTypes = {
+export const INSERTED = {
   id: 'varchar',
   purpose: 'varchar',
   subject: 'varchar',
@@ -50,7 +51,7 @@ export const INSERTED: BatchColumnTypes = {
   confirmedAt: 'bigint',
   confirmedBy: 'varchar',
   useBefore: 'bigint',
-};
+} as const satisfies BatchColumnTypes & Record<keyof NewConfirmation, string>;
 
 /**
  * The statements of batches, each with the guards of the statement for one call. They exist for PostgreSQL only; `null` for

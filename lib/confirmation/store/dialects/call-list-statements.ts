@@ -2,6 +2,7 @@ import { ofEach, type Statement, statementsByName, textSizeOf } from '../../../d
 import type { LimitJoins, QuotaRoles } from '../../../limits/index.js';
 import type { ConfirmationTable, StatementContext } from './confirmation-dialect.js';
 import {
+  comparedColumns,
   confirmationClauses,
   DIALECTS,
   foundColumns,
@@ -71,6 +72,7 @@ export function callListStatements(
   // The index, because MySQL would read all of a small table, and wait for rows of others.
   const joined = `STRAIGHT_JOIN ${table} AS ${ALIAS} FORCE INDEX (PRIMARY) ON ${ALIAS}.${c.id} = given.${c.id}`;
 
+  // The condition of the IF is always true; computing it adds the bit of this call to the answer.
   const useSql = ({ guard }: GuardedClauses, size: number): string => `
     UPDATE ${given(size, '')}
     STRAIGHT_JOIN (SELECT LAST_INSERT_ID(1) AS one, COUNT(*) AS locked FROM (SELECT 1 AS id) AS locks) AS locks_taken ${joined}
@@ -86,21 +88,25 @@ export function callListStatements(
     const isRight = 'given.is_right';
     const isLast = `(${isRight} OR ${ofCall(size)('isLast')} = '1')`;
     const many = joins!.joinMany(roles, quotaCount, { isRight, isLast, ofCall: ofCall(size) });
-    const { attempts, confirmedAt, confirmedBy, useBefore } = ofTable(ALIAS, names).column;
+    const confirmation = ofTable(ALIAS, names);
+    const { attempts } = confirmation.column;
     const bits = `(1 + 2 * ${isRight}) << (2 * given.nth - 1)`;
     const assignments = [
       ...many.set,
-      `${attempts} = IF(LAST_INSERT_ID(LAST_INSERT_ID() | ${bits}) > 0, ${attempts} + 1, ${attempts})`,
-      `${confirmedBy} = IF(${isRight}, 'code', ${confirmedBy})`,
-      `${confirmedAt} = IF(${isRight}, :now, ${confirmedAt})`,
-      `${useBefore} = IF(${isRight}, :useBefore, ${useBefore})`,
+      ...comparedColumns(
+        engine,
+        confirmation,
+        (value, before) => `IF(${isRight}, ${value}, ${before})`,
+        // The condition is always true; computing it adds the bits of this call to the answer.
+        `IF(LAST_INSERT_ID(LAST_INSERT_ID() | ${bits}) > 0, ${attempts} + 1, ${attempts})`,
+      ),
     ];
     return `
       UPDATE ${given(size, `, ${DIALECTS[engine].exactly(c.codeMac, macs.join(', '))} AS is_right`)}
       STRAIGHT_JOIN ${many.locks} ${joined} ${many.tables}
       SET ${assignments.join(', ')}
       WHERE ${many.isAllowed} AND ${perCall(clauses.isOpen, size)}
-        AND ${perCall(isAsSeen(ofTable(ALIAS, names)), size)}
+        AND ${perCall(isAsSeen(confirmation), size)}
         AND ${attempts} = ${ofCall(size)('seenAttempts')}`;
   };
 

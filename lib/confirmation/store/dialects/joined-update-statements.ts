@@ -2,7 +2,7 @@ import { mysqlOnPrimary, Statement, statementsByName } from '../../../database/i
 import type { LimitJoins, QuotaRoles } from '../../../limits/index.js';
 import { ALIAS, ofTable } from './call-list-statements.js';
 import type { StatementContext } from './confirmation-dialect.js';
-import { confirmationClauses, foundColumns, isAsSeen } from './statements.js';
+import { comparedColumns, confirmationClauses, foundColumns, isAsSeen } from './statements.js';
 
 /**
  * What the statement that compares a code answers.
@@ -69,7 +69,7 @@ export function joinedUpdateStatements(
 }
 
 function compareSql(context: StatementContext, limits: LimitJoins, roles: QuotaRoles): string {
-  const { names } = context;
+  const { engine, names } = context;
   const { table, column: c } = names;
   const { isOpen, codeMatches } = confirmationClauses(context);
   const { tables, condition, isLocked, lockedMs, failures, set } = limits.join(roles);
@@ -83,10 +83,7 @@ function compareSql(context: StatementContext, limits: LimitJoins, roles: QuotaR
   const isLast = `(${isRight} OR (LAST_INSERT_ID() >> ${SHIFT} & ${MAX_ATTEMPTS}) >= ${c.maxAttempts})`;
   const assignments = [
     ...set({ isRight, isLast }),
-    `${c.attempts} = ${c.attempts} + 1`,
-    `${c.confirmedBy} = IF(${isRight}, 'code', ${c.confirmedBy})`,
-    `${c.confirmedAt} = IF(${isRight}, :now, ${c.confirmedAt})`,
-    `${c.useBefore} = IF(${isRight}, :useBefore, ${c.useBefore})`,
+    ...comparedColumns(engine, names, (value, before) => `IF(${isRight}, ${value}, ${before})`),
   ];
   return `
     UPDATE ${table} ${ALIAS} ${tables} SET ${assignments.join(', ')}

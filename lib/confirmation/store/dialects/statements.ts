@@ -7,7 +7,7 @@ import type {
   StatementContext,
 } from './confirmation-dialect.js';
 import { MAX_FAILED_CALLS } from '../../model/confirmation-status.js';
-import { FACTOR_GONE } from '../row-mapping.js';
+import { FACTOR_GONE, type NewConfirmation } from '../row-mapping.js';
 import { queueClauses, QUEUED } from './queue-clauses.js';
 import { mysqlDialect } from './mysql.dialect.js';
 import { postgresDialect } from './postgres.dialect.js';
@@ -79,6 +79,32 @@ export interface UpdateClauses {
 export interface GuardedClauses extends UpdateClauses {
   readonly guard: string;
 }
+
+/** What an INSERT writes, by column: a member of `NewConfirmation` that is missing here would be lost, and does not compile. */
+const INSERTED_VALUES: Readonly<Record<keyof NewConfirmation | 'attempts', string>> = {
+  id: ':id',
+  purpose: ':purpose',
+  subject: ':subject',
+  details: ':details',
+  detailsMac: ':detailsMac',
+  meta: ':meta',
+  maxAttempts: ':maxAttempts',
+  createdAt: ':createdAt',
+  expiresAt: ':expiresAt',
+  way: ':way',
+  methods: ':methods',
+  codeMac: ':codeMac',
+  envelope: ':envelope',
+  failureKeys: ':failureKeys',
+  slotKeys: ':slotKeys',
+  attempts: '0',
+  sends: ':sends',
+  lastSentAt: ':lastSentAt',
+  confirmedAt: ':confirmedAt',
+  confirmedBy: ':confirmedBy',
+  useBefore: ':useBefore',
+};
+const INSERTED_NAMES = Object.keys(INSERTED_VALUES) as (keyof typeof INSERTED_VALUES)[];
 
 /** Built once for a data source. */
 export function confirmationStatements(terms: StatementContext): ConfirmationStatements {
@@ -217,7 +243,7 @@ export function confirmationClauses({
   purposes,
   factors,
 }: StatementContext): ConfirmationClauses {
-  const { exactly, epochMs, isAbsent, isAmong } = DIALECTS[engine];
+  const { exactly, isAbsent, isAmong } = DIALECTS[engine];
   const { column: c } = names;
   const codeMatches = exactly(c.codeMac, placeholders('codeMac', keys));
   const isAccessibleTo = ({ anyone, subjectOnly }: PurposeAccess): string =>
@@ -239,30 +265,50 @@ export function confirmationClauses({
             : `
         AND ${hasItsFactor(engine, names, factors)}`
         }`);
+  const compared = comparedColumns(
+    engine,
+    names,
+    (value, before) => `CASE WHEN ${codeMatches} THEN ${value} ELSE ${before} END`,
+  );
   const hasAllowedSender = `(${isAbsent(':ways')} OR (${c.way} <> '' AND ${isAmong(c.way, ':ways')}))`;
   return {
     isAccessible,
     isOpen,
     codeMatches,
     inserted: {
-      columns: `${c.id}, ${c.purpose}, ${c.subject}, ${c.details}, ${c.detailsMac}, ${c.meta},
-        ${c.maxAttempts}, ${c.createdAt}, ${c.expiresAt}, ${c.way}, ${c.methods}, ${c.codeMac}, ${c.envelope}, ${c.failureKeys},
-        ${c.slotKeys}, ${c.attempts}, ${c.sends}, ${c.lastSentAt}, ${c.confirmedAt}, ${c.confirmedBy}, ${c.useBefore}`,
-      values: `:id, :purpose, :subject, :details, :detailsMac, :meta, :maxAttempts, :createdAt, :expiresAt, :way,
-        :methods, :codeMac, :envelope, :failureKeys, :slotKeys, 0, :sends, :lastSentAt, :confirmedAt, :confirmedBy, :useBefore`,
+      columns: INSERTED_NAMES.map((name) => c[name]).join(', '),
+      values: INSERTED_NAMES.map((name) => INSERTED_VALUES[name]).join(', '),
     },
     confirm: {
-      set: `
-        ${c.attempts} = ${c.attempts} + 1,
-        ${c.confirmedBy} = CASE WHEN ${codeMatches} THEN 'code' ELSE ${c.confirmedBy} END,
-        ${c.confirmedAt} = CASE WHEN ${codeMatches} THEN ${epochMs(':now')} ELSE ${c.confirmedAt} END,
-        ${c.useBefore} = CASE WHEN ${codeMatches} THEN ${epochMs(':useBefore')} ELSE ${c.useBefore} END`,
+      set: compared.join(', '),
       where: `${c.id} = :id AND ${isOpen}`,
     },
     use,
     hasAllowedSender,
     useByAllowedSender: guarded(`${use.guard} AND ${hasAllowedSender}`),
   };
+}
+
+/**
+ * What a statement that compares a code sets, in one list for all of them: one that left out a column would count no attempt, or make a
+ * proof that never expires.
+ *
+ * @param ifRight a value for the right code, and the value before for a wrong one.
+ * @param attempts the new number of attempts.
+ */
+export function comparedColumns(
+  engine: Engine,
+  { column: c }: ConfirmationTable,
+  ifRight: (value: string, before: string) => string,
+  attempts = `${c.attempts} + 1`,
+): string[] {
+  const { epochMs } = DIALECTS[engine];
+  return [
+    `${c.attempts} = ${attempts}`,
+    `${c.confirmedBy} = ${ifRight("'code'", c.confirmedBy)}`,
+    `${c.confirmedAt} = ${ifRight(epochMs(':now'), c.confirmedAt)}`,
+    `${c.useBefore} = ${ifRight(epochMs(':useBefore'), c.useBefore)}`,
+  ];
 }
 
 /**

@@ -56,10 +56,15 @@ export interface CallTerms extends AttemptTerms {
 export interface LimitJoins {
   readonly join: (roles: QuotaRoles) => LimitJoin;
   /**
-   * The same for the calls of a batch, each with as many quotas in the same `roles`: `:call0_key0` is the first key of the first call, and
-   * the list `held` has all `quotaCount` of them in ascending order. All quotas are locked before the only row of the table `locks_taken` is
-   * read, which also sets `LAST_INSERT_ID()` to 1. An attempt that would cause a lock is not allowed: its statement of its own says for
-   * how long.
+   * The same for the calls of a batch, in one statement. A batch has only calls with the same `roles`, so that the first quota of each call
+   * is joined as `quota0`, the second as `quota1`: `:call0_key0` is the key of the first quota of the first call.
+   *
+   * Another batch may have some of the same quotas in another order of calls, and the two would deadlock. The statement therefore locks
+   * all `quotaCount` quotas first, in the order of their keys, which are the list `held`. The table `locks_taken` has one row, which is
+   * there once they are locked; reading it also sets `LAST_INSERT_ID()` to 1.
+   *
+   * An attempt that would cause a lock is not allowed (`isAllowed`), because this answer has no room for how long the lock lasts. That
+   * call then gets a statement of its own.
    */
   readonly joinMany: (roles: QuotaRoles, quotaCount: number, terms: CallTerms) => LimitJoinOfMany;
   /** Adds the rows that are missing, with nothing consumed: `:key0`, `:kind0`, `:allowed0` and so on. */

@@ -48,6 +48,7 @@ export function consumeManySql(names: LimitTable, looks: number, charges: number
   const isConsumed = `${offered(c.amount)} = 1 AND ${share} > 0`;
   const isSpent = `IF(${c.kind} = 'failures', ${isExhausted(own)},
     IF(${isActive(own)}, ${c.amount}, 0) + BIT_COUNT(${mask}) > ${own.allowed})`;
+  // Computed for its side effect alone: see the assignment of the owner, `IF(look > 0, owner, owner)`, which leaves the owner as it is.
   const look = `LAST_INSERT_ID((${FOUND} + ${FOUND_UNIT}) | IF(${isSpent}, ${mask}, 0))`;
   return `
     INSERT INTO ${table} (${c.id}, ${c.kind}, ${c.amount}, ${c.maxAmount}, ${c.endsAt}, ${c.owner})
@@ -95,6 +96,8 @@ export const mysqlDialect: LimitDialect = {
     const waitMs = `IF(${c.kind} = 'failures' AND ${c.amount} >= ${own.allowed}, ${PERMANENT_WAIT_MS}, GREATEST(${c.endsAt} - :now, 0))`;
     const units = `((${waitMs} + :unitMs - 1) DIV :unitMs)`;
     const refusal = `((${units} * ${RANKS} + ${offered(c.owner)}) * :unitSpan + (${units} * :unitMs - ${waitMs})) * ${RANKS}`;
+    // Computed for its side effect alone, which keeps what this row shows for the rows after it: `IF(look > 0, owner, owner)` below leaves
+    // the owner as it is.
     const look = `LAST_INSERT_ID(
       GREATEST(${found} >> 6 << 6, IF(${isExhausted(own)}, ${refusal}, 0)) | LEAST((${found} & ${MAX_FOUND}) + 1, ${MAX_FOUND}))`;
     const isLook = `${offered(c.amount)} = 0`;
