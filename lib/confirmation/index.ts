@@ -15,7 +15,13 @@ export {
   type InitialMessage,
 } from './create/confirmation-creator.js';
 export { TestRecipients } from './create/test-recipients.js';
-export { ConfirmationStore, type PurgedBatch } from './store/confirmation.store.js';
+export { ConfirmationStore } from './store/confirmation.store.js';
+export {
+  endedRows,
+  purgeEnded,
+  type EndedRows,
+  type PurgedBatch,
+} from './store/dialects/ended-rows.js';
 export {
   CONFIRMATION_WRITER,
   type ConfirmationWriter,

@@ -27,7 +27,14 @@ import type { FactorTable, StatementContext } from './dialects/confirmation-dial
 import { queuedValues, type QueuedMessage, type QueueTable } from './dialects/queue-clauses.js';
 import { confirmedByStatements } from './dialects/confirmed-by-statements.js';
 import {
+  endedRows,
+  purgeEnded,
+  type EndedRows,
+  type PurgedBatch,
+} from './dialects/ended-rows.js';
+import {
   confirmationStatements,
+  deadClause,
   queuedStatements,
   type BatchName,
   type ConfirmationStatements,
@@ -56,12 +63,6 @@ export interface ConfirmationStoreOptions extends StatementRunnerOptions {
   readonly useWithinMs: number;
 }
 
-/** What one batch of a purge deleted, and the id that the next one begins after; `null` when it was the last. */
-export interface PurgedBatch {
-  readonly affected: number;
-  readonly end: string | null;
-}
-
 /**
  * All SQL of the confirmations, except for the statements that also consume quotas (`AtomicWriter`, `JoinedUpdateWriter`) and
  * those by which a factor confirms (`FactorStore`). It knows neither codes nor secrets, and decides nothing. The time in a statement is read when the statement is issued, after any wait.
@@ -81,6 +82,7 @@ export class ConfirmationStore {
     /** For a transaction that also changes the factors. */
     private readonly spends: UseStatements,
     private readonly queuedWrites: QueuedWrites | null,
+    private readonly dead: EndedRows,
     /** `null` on other engines than MySQL and MariaDB. */
     private readonly lists: CallLists | null,
     private readonly options: ConfirmationStoreOptions,
@@ -115,6 +117,11 @@ export class ConfirmationStore {
       new UseStatements(statements, confirmedByStatements(context), batches, lists, options),
       spendStatements(context, options),
       queued && new QueuedWrites(runner, queued, batches?.insertQueued?.many),
+      endedRows(
+        context.engine,
+        { table: names.table, id: names.column.id, alias: names.alias.id },
+        deadClause(names),
+      ),
       lists,
       options,
     );
@@ -334,17 +341,7 @@ export class ConfirmationStore {
   /** Deletes up to `limit` rows beyond the id `after` that could neither be confirmed nor used since `before` (epoch ms). */
   async purge(before: number, limit: number, after: string): Promise<PurgedBatch> {
     // A row expires after it was made, so no row beyond the bound can qualify.
-    const bound = idBound(before);
-    const { rows } = await this.runner.run(this.statements.endOfBatch, () => ({
-      after,
-      bound,
-      before,
-      others: limit - 1,
-    }));
-    const end = rows[0] === undefined ? null : String(rows[0]['id']);
-    const values = { after, last: end ?? bound, before };
-    const { affected } = await this.runner.run(this.statements.purge, () => values);
-    return { affected, end };
+    return purgeEnded(this.runner, this.dead, { after, bound: idBound(before), limit }, { before });
   }
 
   #batchOf(name: BatchName, id: string, values: () => SqlValues): BatchSpec | null {

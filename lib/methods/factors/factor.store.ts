@@ -1,13 +1,16 @@
 import type { DataSource, EntityManager } from 'typeorm';
 
 import {
+  purgeEnded,
   rowFromRecord,
   subjectInColumn,
   type ConfirmationRow,
   type ConfirmationStore,
+  type EndedRows,
   type FactorTable,
   type FactorUpkeep,
   type IdWindow,
+  type PurgedBatch,
 } from '../../confirmation/index.js';
 import { drawBytes, idBound, idFromHash, plainHash } from '../../crypto/index.js';
 import {
@@ -18,7 +21,11 @@ import {
   type StatementRunner,
   type TransactionSteps,
 } from '../../database/index.js';
-import type { ConfiguredMethods, ResolvedOptions } from '../../options/index.js';
+import {
+  USE_WITHIN_SECONDS,
+  type ConfiguredMethods,
+  type ResolvedOptions,
+} from '../../options/index.js';
 import type { ChangeCondition } from './change-condition.js';
 import { FactorMethod, type FactorWrite, type SubjectFactors } from './factor-method.js';
 import {
@@ -29,14 +36,20 @@ import {
   type FactorRow,
 } from './factor-record.entity.js';
 import {
+  endedFactors,
   factorStatements,
   settleStatements,
   type FactorStatements,
   type SettleStatements,
 } from './factor-statements.js';
 
-/** How long an enrolment can be activated; also how long after its end a factor is kept, which no proof outlives. */
+/** How long an enrolment can be activated. */
 export const ENROLMENT_MS = 900_000;
+/**
+ * How long an expired device, or a used recovery code, is kept after its end. What it has confirmed just before may still be used, and a
+ * proof whose factor is gone is refused.
+ */
+const KEPT_MS = USE_WITHIN_SECONDS.max * 1_000;
 /**
  * How far back a background purge looks. The id of a device carries the time at which its confirmation was made, up to a day
  * before the device was remembered. The window of two days therefore contains every device whose life has just ended. What is
@@ -64,6 +77,7 @@ export class FactorStore implements FactorUpkeep {
   private constructor(
     readonly statements: FactorStatements,
     private readonly settlements: SettleStatements | null,
+    private readonly ended: EndedRows,
     readonly confirmations: ConfirmationStore,
     private readonly application: string,
     private readonly clock: ResolvedOptions['clock'],
@@ -83,6 +97,7 @@ export class FactorStore implements FactorUpkeep {
     return new FactorStore(
       factorStatements(context, names),
       settleStatements(context, names),
+      endedFactors(context, names),
       confirmations,
       application,
       clock,
@@ -92,10 +107,11 @@ export class FactorStore implements FactorUpkeep {
 
   /** A store of the same factors whose changes are made only where the condition holds in their transaction. */
   requiring(condition: ChangeCondition): FactorStore {
-    const { statements, settlements, confirmations, application, clock, lifeMs } = this;
+    const { statements, settlements, ended, confirmations, application, clock, lifeMs } = this;
     return new FactorStore(
       statements,
       settlements,
+      ended,
       confirmations,
       application,
       clock,
@@ -261,21 +277,11 @@ export class FactorStore implements FactorUpkeep {
     return affected > 0;
   }
 
-  async purge(
-    limit: number,
-    { after, until: bound }: IdWindow,
-  ): Promise<{ affected: number; end: string | null }> {
-    const before = this.clock.now() - ENROLMENT_MS;
-    const { rows } = await this.#runner.run(this.statements.endOfBatch, () => ({
-      after,
-      bound,
-      before,
-      others: limit - 1,
-    }));
-    const end = rows[0] === undefined ? null : String(rows[0]['id']);
-    const values = { after, last: end ?? bound, before };
-    const { affected } = await this.#runner.run(this.statements.purge, () => values);
-    return { affected, end };
+  async purge(limit: number, { after, until }: IdWindow): Promise<PurgedBatch> {
+    const now = this.clock.now();
+    const range = { after, bound: until, limit };
+    const times = { begunBefore: now - ENROLMENT_MS, expiredBefore: now - KEPT_MS };
+    return purgeEnded(this.#runner, this.ended, range, times);
   }
 
   windows(isComplete: boolean): readonly IdWindow[] {
