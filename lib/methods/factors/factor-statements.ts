@@ -26,6 +26,7 @@ export type FactorStatements = Readonly<
     | 'sealed'
     | 'reseal'
     | 'countAttempt'
+    | 'uncountAttempt'
     | 'confirm'
     | 'confirmUnlocked'
     | 'findConfirmation'
@@ -108,6 +109,10 @@ export function factorStatements(
     countAttempt: `
       UPDATE ${confirmations} SET ${c.attempts} = ${c.attempts} + 1 WHERE ${isPending} AND ${isUnlocked}
       ${returning(names)}`,
+    // Once for an attempt that was counted, and only for a right code: see `FactorConfirmationMethod`.
+    uncountAttempt: `
+      UPDATE ${confirmations} SET ${c.attempts} = ${c.attempts} - 1
+      WHERE ${c.id} = :id AND ${pendingClause(names)} AND ${c.attempts} > 0`,
     // The attempt is counted already: the right code on the last try confirms.
     confirm,
     confirmUnlocked: `${confirm} AND ${isUnlocked}`,

@@ -205,6 +205,12 @@ export class FactorStore implements FactorUpkeep {
     return affected > 0 ? this.confirmations.find(id, deadline) : null;
   }
 
+  /** Takes back what `countAttempt` has counted. It is not repeated after an error: it could count twice. */
+  async uncountAttempt(id: string): Promise<void> {
+    const values = (): SqlValues => ({ id, now: this.clock.now() });
+    await this.#runner.runExclusive(id, this.statements.uncountAttempt, values);
+  }
+
   /**
    * Confirms, and spends the factor: both, or neither. `null` when a concurrent call has ended the confirmation, has spent the
    * factor, or has removed it.
