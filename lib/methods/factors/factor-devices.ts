@@ -9,7 +9,7 @@ import { idAt, openEnvelope } from '../../crypto/index.js';
 import { TwoFactorConfigurationError } from '../../errors/index.js';
 import { DEVICE_METHOD } from '../../options/index.js';
 import { isStillThere } from './enrolled-factors.js';
-import type { NewFactor } from './factor-changes.js';
+import { numberOf, type NewFactor } from './factor-changes.js';
 import { FactorMethod } from './factor-method.js';
 import type { FactorParts } from './factor-parts.js';
 import type { RememberedDevice } from './factor-views.js';
@@ -56,6 +56,7 @@ export class FactorDevices {
       const factor: NewFactor = {
         ...newFactor({ id, subject, method: DEVICE_METHOD, label, data: null }, now),
         handle,
+        counter: row.factorId === null ? 0 : numberOf(row.factorId),
         activatedAt: now,
         expiresAt,
       };

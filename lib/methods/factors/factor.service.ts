@@ -13,7 +13,7 @@ import { QuotaLedger } from '../../limits/index.js';
 import type { ResolvedOptions } from '../../options/index.js';
 import { InjectTwoFactorOptions } from '../../two-factor.tokens.js';
 import type { ChangeCondition } from './change-condition.js';
-import { FactorChanges, RECOVERY } from './factor-changes.js';
+import { FactorChanges, RECOVERY, type RemovedFactor } from './factor-changes.js';
 import { FactorEnrolments } from './factor-enrolments.js';
 import { FactorDevices } from './factor-devices.js';
 import { FactorEvents } from './factor-events.js';
@@ -31,7 +31,6 @@ import {
   type ResealInput,
 } from './factor-inputs.js';
 import type { FactorParts } from './factor-parts.js';
-import type { FactorRow } from './factor-record.entity.js';
 import {
   viewsOf,
   type ActivatedFactor,
@@ -161,10 +160,11 @@ export class FactorService {
   }
 
   /**
-   * Removes a factor, active or pending, and ends the unused proofs that it confirmed. With an authenticator, or with the recovery codes, enrolments that have begun end: a
-   * thief may have proved one of them by what is removed.
+   * Removes a factor, active or pending, and ends the unused proofs that it confirmed. With an authenticator, or with the recovery
+   * codes, enrolments that have begun end, and with an authenticator the devices that were remembered after a proof by it: a thief
+   * may have proved one of them by what is removed. The last authenticator takes all devices and recovery codes with it.
    *
-   * @returns whether this call removed it.
+   * @returns whether this call removed it; for `recovery` also when all codes were used.
    * @throws TwoFactorStateError `last-factor` for the last authenticator, without `allowLast`.
    */
   async remove(input: RemoveInput): Promise<boolean> {
@@ -176,7 +176,7 @@ export class FactorService {
     if (id !== RECOVERY && !isId(id)) return false;
     const gone = await store.change(
       subject,
-      (_, known) => changes.remove(known, id, allowLast, options.clock.now()),
+      (_, known) => changes.remove(known, { id, subject, allowLast, now: options.clock.now() }),
       manager,
     );
     this.#publishRemoved(gone, manager);
@@ -211,8 +211,10 @@ export class FactorService {
   }
 
   /**
-   * Forgets all devices of a subject, for example after a changed password, and ends the unused proofs by them. What was confirmed and used before remembers no
-   * device afterwards. @returns how many there were.
+   * Forgets all devices of a subject, for example after a changed password, and ends the unused proofs by them. What was confirmed
+   * and used before remembers no device afterwards.
+   *
+   * @returns how many there were.
    */
   async forgetDevices(input: FactorChangeInput): Promise<number> {
     const subject = subjectOf('forgetDevices', input, FACTOR_INPUTS.change);
@@ -258,7 +260,7 @@ export class FactorService {
     return resealAll(store, options.keyRing, input, options.clock);
   }
 
-  #publishRemoved(gone: readonly FactorRow[], manager: EntityManager | undefined): void {
+  #publishRemoved(gone: readonly RemovedFactor[], manager: EntityManager | undefined): void {
     const code = gone.find(({ method }) => method === RECOVERY);
     const others = gone.filter(
       ({ method, activatedAt }) => method !== RECOVERY && activatedAt !== null,
