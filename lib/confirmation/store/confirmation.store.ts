@@ -255,9 +255,13 @@ export class ConfirmationStore {
    */
   *useSteps(given: UseValues): TransactionSteps<ConfirmationRow | null> {
     const { statement, values } = this.spends.of('use', given);
-    if (!hasAffectedRow(yield { statement, values: values() })) return null;
-    const { rows } = yield { statement: this.statements.find, values: { id: given.id } };
-    return rowFromRecord(rows[0]!);
+    return hasAffectedRow(yield { statement, values: values() }) ? yield* this.findSteps(given.id) : null;
+  }
+
+  /** As `find`, within a transaction of this package. */
+  *findSteps(id: string): TransactionSteps<ConfirmationRow | null> {
+    const { rows } = yield { statement: this.statements.find, values: { id } };
+    return rows[0] === undefined ? null : rowFromRecord(rows[0]);
   }
 
   /** Reserves the proof for the call whose mark is `useKey`. Returns the row as it is then; `null` for every other caller. */

@@ -1,7 +1,12 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 
-import { idOf, parseSubject, WrongResponse } from '../../confirmation/index.js';
+import {
+  idOf,
+  parseSubject,
+  WrongResponse,
+  type ConfirmationReference,
+} from '../../confirmation/index.js';
 import { isId } from '../../crypto/index.js';
 import {
   expectInput,
@@ -25,6 +30,7 @@ import {
   type EnrolPasskeyInput,
   type FactorChangeInput,
   type ImportInput,
+  type ProvedChangeInput,
   type RememberInput,
   type RemoveInput,
   type RenameInput,
@@ -42,6 +48,7 @@ import {
 } from './factor-views.js';
 import { usableMethods } from './enrolled-factors.js';
 import { FactorStore } from './factor.store.js';
+import { provedBy } from './proved-by.js';
 import { RecoverySets } from './recovery-sets.js';
 import { resealAll } from './reseal.js';
 
@@ -116,6 +123,8 @@ export class FactorService {
   async enrol(input: EnrolInput | EnrolPasskeyInput): Promise<BegunFactor | BegunPasskey>;
   async enrol(input: EnrolInput | EnrolPasskeyInput): Promise<BegunFactor | BegunPasskey> {
     const subject = subjectOf('enrol', input, FACTOR_INPUTS.enrol);
+    const { confirmation, ...given } = input;
+    if (confirmation !== undefined) return this.#provedBy(subject, confirmation).enrol(given);
     return this.#configured().enrolments.enrol(subject, input);
   }
 
@@ -169,7 +178,9 @@ export class FactorService {
    */
   async remove(input: RemoveInput): Promise<boolean> {
     const subject = subjectOf('remove', input, FACTOR_INPUTS.remove);
-    const { factor: id, allowLast = false, manager } = input;
+    const { confirmation, ...given } = input;
+    if (confirmation !== undefined) return this.#provedBy(subject, confirmation).remove(given);
+    const { factor: id, allowLast = false, manager } = given;
     const { store, changes, options } = this.#configured();
     if (typeof allowLast !== 'boolean')
       throw new TwoFactorInputError('allowLast is true or false.');
@@ -189,8 +200,12 @@ export class FactorService {
    *
    * @throws TwoFactorStateError `no-factor` without an authenticator.
    */
-  async regenerateRecoveryCodes(input: FactorChangeInput): Promise<readonly string[]> {
-    const subject = subjectOf('regenerateRecoveryCodes', input, FACTOR_INPUTS.change);
+  async regenerateRecoveryCodes(input: ProvedChangeInput): Promise<readonly string[]> {
+    const subject = subjectOf('regenerateRecoveryCodes', input, FACTOR_INPUTS.provedChange);
+    const { confirmation, ...given } = input;
+    if (confirmation !== undefined) {
+      return this.#provedBy(subject, confirmation).regenerateRecoveryCodes(given);
+    }
     return this.#configured().recovery.regenerate(subject, input.manager);
   }
 
@@ -258,6 +273,12 @@ export class FactorService {
     expectInput('reseal', input, FACTOR_INPUTS.reseal);
     const { store, options } = this.#configured();
     return resealAll(store, options.keyRing, input, options.clock);
+  }
+
+  /** The same service for a call that names its proof. */
+  #provedBy(subject: string, confirmation: ConfirmationReference): FactorService {
+    const { confirmations } = this.#configured().store;
+    return this.requiring(provedBy(confirmations, subject, idOf(confirmation)));
   }
 
   #publishRemoved(gone: readonly RemovedFactor[], manager: EntityManager | undefined): void {

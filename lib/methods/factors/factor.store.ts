@@ -143,12 +143,6 @@ export class FactorStore implements FactorUpkeep {
     return subjectFrom(rows);
   }
 
-  /** As `read`, with the factors that can confirm. */
-  async readActive(subject: string, scope?: EntityManager | Deadline): Promise<SubjectFactors> {
-    const known = await this.read(subject, scope);
-    return { ...known, factors: this.activeOf(known.factors) };
-  }
-
   /** Those of the factors that can confirm now. */
   activeOf(factors: readonly FactorRow[]): readonly FactorRow[] {
     const now = this.clock.now();
@@ -160,7 +154,7 @@ export class FactorStore implements FactorUpkeep {
 
   /** The factors of a subject that can confirm. */
   async active(subject: string, scope?: EntityManager | Deadline): Promise<readonly FactorRow[]> {
-    return (await this.readActive(subject, scope)).factors;
+    return this.activeOf((await this.read(subject, scope)).factors);
   }
 
   /**
@@ -183,7 +177,7 @@ export class FactorStore implements FactorUpkeep {
       yield { statement: statements.touchSubject, values: { id, data, now, ...row } };
       const { rows } = yield { statement: statements.listInTransaction, values: ofSubject };
       const known = subjectFrom(rows);
-      condition?.judge(known.factors, known);
+      if (condition !== null) yield* condition.judge(known);
       return yield* change(known.factors, known);
     }, scope);
   }
