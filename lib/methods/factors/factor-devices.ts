@@ -20,6 +20,14 @@ const FRESH_MS = 300_000;
 /** The methods after which a device may be remembered. A recovery code, `state.confirm()` and a device are too weak for it. */
 const TRUSTED_METHODS: ReadonlySet<unknown> = new Set(['code', 'passkey', 'totp']);
 
+/** Undoes what the change has written of an erased subject, its row. */
+class ErasedError extends Error {}
+
+function nullIfErased(error: unknown): null {
+  if (error instanceof ErasedError) return null;
+  throw error;
+}
+
 /** Remembers and forgets the devices of a subject. */
 export class FactorDevices {
   constructor(
@@ -60,15 +68,19 @@ export class FactorDevices {
         activatedAt: now,
         expiresAt,
       };
-      const removed = await store.change(
+      const { confirmations } = this;
+      const remember = store.change(
         subject,
         function* (factors, known) {
+          // Read again, because `ConfirmerService.erase` may have deleted all of the subject since.
+          if ((yield* confirmations.findSteps(row.id)) === null) throw new ErasedError();
           const isCurrent =
             row.usedAt! > (known.devicesForgottenAt ?? 0) && isStillThere(row, known);
           return isCurrent ? yield* changes.remember(factors, factor, method.max!) : null;
         },
         scope,
       );
+      const removed = await remember.catch(nullIfErased);
       return removed && { factor, token, removed };
     });
     if (remembered === null) return null;
