@@ -204,7 +204,9 @@ describe.each(engines)('Remembered devices on %s', (engine) => {
 
       await by(subject);
 
-      expect(events).toContainEqual(expect.objectContaining({ type: 'factor-removed', factor: id }));
+      expect(events).toContainEqual(
+        expect.objectContaining({ type: 'factor-removed', factor: id }),
+      );
       expect(await isRemembered(subject, tokens)).toEqual(['passkey', 'code']);
     }
   });

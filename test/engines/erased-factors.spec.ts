@@ -14,7 +14,10 @@ describe.each(servers)('An erased subject on %s', (engine) => {
   let test: TestApp;
 
   beforeAll(async () => {
-    test = await startApp({ engine, options: { methods: PASSKEY_METHODS, databaseTimeoutMs: 60_000 } });
+    test = await startApp({
+      engine,
+      options: { methods: PASSKEY_METHODS, databaseTimeoutMs: 60_000 },
+    });
   });
   afterAll(() => test.close());
 

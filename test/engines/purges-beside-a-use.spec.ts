@@ -20,7 +20,11 @@ const open = openApplications();
 
 describe.each(servers)('A purge beside an open use on %s', (engine) => {
   const start = async (): Promise<TestApp> => {
-    const options = { methods: PASSKEY_METHODS, limits: false, databaseTimeoutMs: TIMEOUT_MS } as const;
+    const options = {
+      methods: PASSKEY_METHODS,
+      limits: false,
+      databaseTimeoutMs: TIMEOUT_MS,
+    } as const;
     const test = await startApp({ engine, options });
     open.push(test);
     return test;
@@ -89,7 +93,10 @@ describe.each(servers)('A purge beside an open use on %s', (engine) => {
     await confirmer.makeConfirmation({ subject: 'ended' });
     test.clock.advance(FIFTEEN_MINUTES - 1);
     // Both are alive, and the older one stands before that of the owner.
-    const { id, code } = await confirmer.makeConfirmation({ subject: 'stranger', isConfirmed: false });
+    const { id, code } = await confirmer.makeConfirmation({
+      subject: 'stranger',
+      isConfirmed: false,
+    });
     test.clock.advance(1);
     const proof = await confirmer.makeConfirmation({ subject: 'owner', isConfirmed: true });
 
@@ -112,7 +119,9 @@ describe.each(servers)('A purge beside an open use on %s', (engine) => {
 
     await whileUsing(test, stolen, async () => {
       const purging = test.dataSource.query(
-        bind(`DELETE FROM two_factor_factor WHERE activated_at IS NULL AND method <> 'subject' AND created_at < $1`),
+        bind(
+          `DELETE FROM two_factor_factor WHERE activated_at IS NULL AND method <> 'subject' AND created_at < $1`,
+        ),
         [before],
       );
       purging.catch(() => undefined);

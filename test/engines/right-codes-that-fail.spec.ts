@@ -8,7 +8,7 @@ import { interceptStatements } from '../support/intercept-statements.js';
 import { openApplications } from '../support/listed-statements.js';
 import { startApp, type TestApp } from '../support/test-app.js';
 
-const TIMEOUT_MS = 700;
+const TIMEOUT_MS = 1_500;
 /** As many as lock an app. */
 const LOCKING = 10;
 const UNAVAILABLE = { code: 'temporarily-unavailable' };

@@ -98,26 +98,29 @@ describe.each(cells)('Uses beside an open removal on $engine under $level', ({ e
     expect(await late).toBe(!locks);
   });
 
-  it.runIf(locks)('wait in the naive twin, one statement that asks for the factor of each', async () => {
-    const test = await start();
-    const { dataSource } = test;
-    const { stolen, proofs } = await people(test);
-    const ids = [...proofs.keys(), stolen];
+  it.runIf(locks)(
+    'wait in the naive twin, one statement that asks for the factor of each',
+    async () => {
+      const test = await start();
+      const { dataSource } = test;
+      const { stolen, proofs } = await people(test);
+      const ids = [...proofs.keys(), stolen];
 
-    const uses = whileForgetting(test, 'owner', async () =>
-      dataSource.transaction(async (manager) => {
-        await manager.query('SET SESSION innodb_lock_wait_timeout = 1');
-        await manager.query(
-          `UPDATE two_factor_confirmation SET used_at = 1
+      const uses = whileForgetting(test, 'owner', async () =>
+        dataSource.transaction(async (manager) => {
+          await manager.query('SET SESSION innodb_lock_wait_timeout = 1');
+          await manager.query(
+            `UPDATE two_factor_confirmation SET used_at = 1
           WHERE id IN (?) AND used_at IS NULL AND (factor_id IS NULL
             OR (SELECT confirming.id FROM two_factor_factor confirming WHERE confirming.id = factor_id) IS NOT NULL)`,
-          [ids],
-        );
-      }),
-    );
+            [ids],
+          );
+        }),
+      );
 
-    await expect(uses).rejects.toMatchObject({ errno: 1205 });
-  });
+      await expect(uses).rejects.toMatchObject({ errno: 1205 });
+    },
+  );
 
   it(`keep the removal of their factor waiting until their transaction ends: ${locks}`, async () => {
     const test = await start();
@@ -140,33 +143,38 @@ describe.each(cells)('Uses beside an open removal on $engine under $level', ({ e
     expect(isForgotten).toBe(true);
   });
 
-  it.runIf(locks)('of two transactions that also remove their factor leave one of them, and the other is a conflict', async () => {
-    const test = await start();
-    const { confirmer, dataSource } = test;
-    const { token } = await rememberDevice(test, 'owner');
-    const proofs: string[] = [];
-    for (let proof = 0; proof < 2; proof += 1) {
-      const { id } = await confirmer.makeConfirmation({ subject: 'owner', methods: ['device'] });
-      await confirmer.confirm(id, { method: 'device', token });
-      proofs.push(id);
-    }
-    const both = new Barrier(2);
+  it.runIf(locks)(
+    'of two transactions that also remove their factor leave one of them, and the other is a conflict',
+    async () => {
+      const test = await start();
+      const { confirmer, dataSource } = test;
+      const { token } = await rememberDevice(test, 'owner');
+      const proofs: string[] = [];
+      for (let proof = 0; proof < 2; proof += 1) {
+        const { id } = await confirmer.makeConfirmation({ subject: 'owner', methods: ['device'] });
+        await confirmer.confirm(id, { method: 'device', token });
+        proofs.push(id);
+      }
+      const both = new Barrier(2);
 
-    const answers = await Promise.allSettled(
-      proofs.map((id) =>
-        dataSource.transaction(async (manager) => {
-          const isUsed = await confirmer.use(id, { subject: 'owner', manager });
-          await both.enter();
-          const removed = await factorsOf(test).forgetDevices({ subject: 'owner', manager });
-          return [isUsed, removed];
-        }),
-      ),
-    );
+      const answers = await Promise.allSettled(
+        proofs.map((id) =>
+          dataSource.transaction(async (manager) => {
+            const isUsed = await confirmer.use(id, { subject: 'owner', manager });
+            await both.enter();
+            const removed = await factorsOf(test).forgetDevices({ subject: 'owner', manager });
+            return [isUsed, removed];
+          }),
+        ),
+      );
 
-    const values = answers.map((each) => (each.status === 'fulfilled' ? each.value : each.reason));
-    expect(values).toContainEqual([true, 1]);
-    expect(values.filter((each) => each instanceof TwoFactorConflictError)).toHaveLength(1);
-  });
+      const values = answers.map((each) =>
+        each.status === 'fulfilled' ? each.value : each.reason,
+      );
+      expect(values).toContainEqual([true, 1]);
+      expect(values.filter((each) => each instanceof TwoFactorConflictError)).toHaveLength(1);
+    },
+  );
 
   it('that wait for a transaction which is rolled back are refused after a removal meanwhile', async () => {
     const test = await start();

@@ -26,12 +26,7 @@ import { batchStatements, type BatchStatements } from './dialects/batch-statemen
 import type { FactorTable, StatementContext } from './dialects/confirmation-dialect.js';
 import { queuedValues, type QueuedMessage, type QueueTable } from './dialects/queue-clauses.js';
 import { confirmedByStatements } from './dialects/confirmed-by-statements.js';
-import {
-  endedRows,
-  purgeEnded,
-  type EndedRows,
-  type PurgedBatch,
-} from './dialects/ended-rows.js';
+import { endedRows, purgeEnded, type EndedRows, type PurgedBatch } from './dialects/ended-rows.js';
 import {
   confirmationStatements,
   deadClause,
@@ -255,7 +250,9 @@ export class ConfirmationStore {
    */
   *useSteps(given: UseValues): TransactionSteps<ConfirmationRow | null> {
     const { statement, values } = this.spends.of('use', given);
-    return hasAffectedRow(yield { statement, values: values() }) ? yield* this.findSteps(given.id) : null;
+    return hasAffectedRow(yield { statement, values: values() })
+      ? yield* this.findSteps(given.id)
+      : null;
   }
 
   /** As `find`, within a transaction of this package. */

@@ -89,7 +89,10 @@ export async function purgeEnded(
   if (last === undefined) return { affected: 0, end: null };
   const statement = remove(ids.length);
   // A text for fewer rows than it names repeats the last one.
-  const named = [...ids, ...Array.from({ length: textSizeOf(ids.length) - ids.length }, () => last)];
+  const named = [
+    ...ids,
+    ...Array.from({ length: textSizeOf(ids.length) - ids.length }, () => last),
+  ];
   const { affected } = await runner.run(statement, () => ({
     ...listValues('id', named),
     ...times,
