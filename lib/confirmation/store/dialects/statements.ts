@@ -259,8 +259,8 @@ export function confirmationClauses({
  * owner has removed the app. Asked in the statement that uses the proof: a removal that has committed before it ends the proof,
  * whatever the order in which the confirmation and the removal ran. The changes of factors ask the same by `isStillThere`.
  *
- * Under REPEATABLE READ and above, MySQL and MariaDB ask once the row is locked, by a lock on the factor that lasts until the transaction
- * ends. PostgreSQL, and these two under READ COMMITTED, lock no factor. PostgreSQL asks before it waits for the row, and not again when the transaction that held it is rolled back: a use that waits since before a removal pays
+ * MySQL and MariaDB ask once the row is locked; under REPEATABLE READ and above by a lock on the factor that lasts until the transaction
+ * ends, under READ COMMITTED without one. PostgreSQL asks before it waits for the row, and not again when the transaction that held it is rolled back: a use that waits since before a removal pays
  * then. `FOR KEY SHARE` would let the removal wait, but two calls that use one proof and then remove its factor deadlock by it.
  *
  * A scalar subquery, which reads one row by the primary key: for an EXISTS in an OR PostgreSQL may read the whole table.
