@@ -1,4 +1,5 @@
 import {
+  isStatementUnsupported,
   listValues,
   placeholders,
   type SqlValues,
@@ -14,6 +15,8 @@ import { DIALECTS } from './statements.js';
 export interface EndedRows {
   readonly find: Statement;
   remove(count: number): Statement;
+  /** Deletes one row, for servers that refuse `remove`. */
+  readonly removeOne: Statement;
 }
 
 /** A table of which rows are purged: its name, its column `id`, and the name of that column in a result. */
@@ -39,7 +42,7 @@ export interface PurgedBatch {
 /**
  * Two statements: the first reads which rows have ended, and locks none; the second names these rows. MySQL and MariaDB lock each row
  * that a DELETE looks at, and keep the lock until it ends. One DELETE over a range would look at the rows between those that
- * have ended, wait for one that an open transaction of the application holds, and meanwhile keep all rows before it from everyone.
+ * have ended, wait for one that an open transaction of the application holds, and meanwhile keep all rows before it locked.
  *
  * @param isEnded repeated by the second statement: a row that the first one saw as ended may have been confirmed since.
  */
@@ -66,6 +69,7 @@ export function endedRows(
         alias,
       ),
     ),
+    removeOne: new Statement(engine, `DELETE FROM ${table} WHERE ${id} = :id AND ${isEnded}`),
     remove: (count) => {
       const size = textSizeOf(count);
       return once(
@@ -79,23 +83,36 @@ export function endedRows(
 /** @param times the values of the condition `isEnded`. */
 export async function purgeEnded(
   runner: StatementRunner,
-  { find, remove }: EndedRows,
+  statements: EndedRows,
   range: PurgedRange,
   times: SqlValues,
 ): Promise<PurgedBatch> {
-  const { rows } = await runner.run(find, () => ({ ...range, ...times }));
+  const { rows } = await runner.run(statements.find, () => ({ ...range, ...times }));
   const ids = rows.map((row) => String(row['id']));
   const last = ids.at(-1);
   if (last === undefined) return { affected: 0, end: null };
-  const statement = remove(ids.length);
-  // A text for fewer rows than it names repeats the last one.
-  const named = [
-    ...ids,
-    ...Array.from({ length: textSizeOf(ids.length) - ids.length }, () => last),
-  ];
-  const { affected } = await runner.run(statement, () => ({
-    ...listValues('id', named),
-    ...times,
-  }));
+  const affected = await remove(runner, statements, ids, times);
   return { affected, end: ids.length === range.limit ? last : null };
+}
+
+async function remove(
+  runner: StatementRunner,
+  statements: EndedRows,
+  ids: readonly string[],
+  times: SqlValues,
+): Promise<number> {
+  // A text for more rows than there are repeats the last one.
+  const named = Array.from({ length: textSizeOf(ids.length) }, (_, at) => ids[at] ?? ids.at(-1)!);
+  const values = { ...listValues('id', named), ...times };
+  try {
+    return (await runner.run(statements.remove(ids.length), () => values)).affected;
+  } catch (error) {
+    if (!isStatementUnsupported(error)) throw error;
+  }
+  // MariaDB with `sql_safe_updates` refuses every DELETE with an index hint.
+  let affected = 0;
+  for (const id of ids) {
+    affected += (await runner.run(statements.removeOne, () => ({ id, ...times }))).affected;
+  }
+  return affected;
 }
