@@ -77,9 +77,9 @@ export class FactorChangesService {
     const demand = (await this.purposes.methods(FACTORS_PURPOSE, context))!;
     const { subject } = demand;
     const { enrolled, methods } = await this.chooser.allowed(demand);
-    const { methods: configured } = this.options;
-    const judge: ChangeCondition['judge'] = function* (known) {
-      if (!isSame(methodsOfFactors(known.factors, configured), enrolled)) throw outdatedError();
+    const judge: ChangeCondition['judge'] = (known) => {
+      const now = methodsOfFactors(known.factors, this.options.methods);
+      if (!isSame(now, enrolled)) throw outdatedError();
       assertExists(given, known);
     };
     if (this.#needsNoProof(given, enrolled)) {
@@ -107,8 +107,8 @@ export class FactorChangesService {
       proof = yield* spending.spend();
       if (proof === null) throw new ProofRefusedError();
     };
-    const judgeBoth: ChangeCondition['judge'] = function* (known) {
-      yield* judge(known);
+    const judgeBoth: ChangeCondition['judge'] = (known) => {
+      judge(known);
       assertStillThere(proof!, known);
     };
     try {

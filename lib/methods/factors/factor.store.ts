@@ -177,7 +177,7 @@ export class FactorStore implements FactorUpkeep {
       yield { statement: statements.touchSubject, values: { id, data, now, ...row } };
       const { rows } = yield { statement: statements.listInTransaction, values: ofSubject };
       const known = subjectFrom(rows);
-      if (condition !== null) yield* condition.judge(known);
+      condition?.judge(known);
       return yield* change(known.factors, known);
     }, scope);
   }

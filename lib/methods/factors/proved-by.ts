@@ -1,4 +1,4 @@
-import type { ConfirmationStore } from '../../confirmation/index.js';
+import type { ConfirmationRow, ConfirmationStore } from '../../confirmation/index.js';
 import { TwoFactorConfirmationRequiredError } from '../../errors/index.js';
 import type { ChangeCondition } from './change-condition.js';
 import { assertStillThere } from './enrolled-factors.js';
@@ -12,10 +12,12 @@ export function provedBy(
   subject: string,
   confirmation: string,
 ): ChangeCondition {
+  let proof: ConfirmationRow | null = null;
   return {
-    *before() {},
-    *judge(known) {
-      const proof = yield* confirmations.findSteps(confirmation);
+    *before() {
+      proof = yield* confirmations.findSteps(confirmation);
+    },
+    judge(known) {
       if (proof === null || proof.usedAt === null || proof.subject !== subject) {
         throw new TwoFactorConfirmationRequiredError(
           'The member confirmation names no proof of this subject that was used. Use it before, in the same transaction.',
