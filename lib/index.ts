@@ -126,6 +126,7 @@ export {
   type FactorChangeInput,
   type FactorView,
   type ImportInput,
+  type ProvedChangeInput,
   type RecoveryCodesOptions,
   type RememberedDevice,
   type RememberedDevicesOptions,

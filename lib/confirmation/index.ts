@@ -16,7 +16,12 @@ export {
 } from './create/confirmation-creator.js';
 export { TestRecipients } from './create/test-recipients.js';
 export { ConfirmationStore } from './store/confirmation.store.js';
-export { purgeBatch, type PurgedBatch } from './store/purge-batch.js';
+export {
+  endedRows,
+  purgeEnded,
+  type EndedRows,
+  type PurgedBatch,
+} from './store/dialects/ended-rows.js';
 export {
   CONFIRMATION_WRITER,
   type ConfirmationWriter,

@@ -43,10 +43,18 @@ const NODE_NOT_READY = new Set<unknown>([1047]);
 /** PostgreSQL read_only_sql_transaction; MySQL --read-only, read-only transaction, read-only mode. */
 const READ_ONLY = new Set<unknown>(['25006', 1290, 1792, 1836]);
 /**
- * PostgreSQL syntax_error, feature_not_supported, undefined_function; MySQL syntax error, not supported, and a joined UPDATE that
- * MariaDB refuses with `sql_safe_updates`.
+ * PostgreSQL syntax_error, feature_not_supported, undefined_function; MySQL syntax error, not supported, and a joined UPDATE or DELETE
+ * that MariaDB refuses with `sql_safe_updates`, whose name stays in a translated error.
  */
-const BATCH_UNSUPPORTED = new Set<unknown>(['42601', '0A000', '42883', 1064, 1235, 1175]);
+const BATCH_UNSUPPORTED = new Set<unknown>([
+  '42601',
+  '0A000',
+  '42883',
+  1064,
+  1235,
+  1175,
+  'ER_UPDATE_WITHOUT_KEY_IN_SAFE_MODE',
+]);
 /** PostgreSQL unique_violation; MySQL duplicate entry, whose name stays in a translated error; SQLite. */
 const DUPLICATE_KEY = new Set<unknown>([
   '23505',

@@ -12,8 +12,8 @@ import {
   TwoFactorNotFoundError,
 } from '../errors/index.js';
 import {
+  assertStillThere,
   FactorService,
-  isStillThere,
   methodsOfFactors,
   RECOVERY,
   type ChangeCondition,
@@ -77,8 +77,8 @@ export class FactorChangesService {
     const demand = (await this.purposes.methods(FACTORS_PURPOSE, context))!;
     const { subject } = demand;
     const { enrolled, methods } = await this.chooser.allowed(demand);
-    const judge: ChangeCondition['judge'] = (factors, known) => {
-      const now = methodsOfFactors(factors, this.options.methods);
+    const judge: ChangeCondition['judge'] = (known) => {
+      const now = methodsOfFactors(known.factors, this.options.methods);
       if (!isSame(now, enrolled)) throw outdatedError();
       assertExists(given, known);
     };
@@ -107,9 +107,9 @@ export class FactorChangesService {
       proof = yield* spending.spend();
       if (proof === null) throw new ProofRefusedError();
     };
-    const judgeBoth: ChangeCondition['judge'] = (factors, known) => {
-      judge(factors, known);
-      assertStillTrusted(proof!, known);
+    const judgeBoth: ChangeCondition['judge'] = (known) => {
+      judge(known);
+      assertStillThere(proof!, known);
     };
     try {
       const changed = await change(this.factors.requiring({ before, judge: judgeBoth }));
@@ -147,17 +147,6 @@ function isSame(now: readonly string[], seen: readonly string[]): boolean {
 function outdatedError(): TwoFactorConflictError {
   return new TwoFactorConflictError(
     'A concurrent change of the factors has changed what proves this one. Repeat the call.',
-  );
-}
-
-/**
- * What a person has removed proves nothing any more: a thief who had confirmed by it just before would otherwise add an
- * authenticator afterwards.
- */
-function assertStillTrusted(proof: ConfirmationRow, known: SubjectFactors): void {
-  if (isStillThere(proof, known)) return;
-  throw new TwoFactorConfirmationRequiredError(
-    'The authenticator or the set of recovery codes that confirmed this proof was removed after it. Confirm by another one.',
   );
 }
 

@@ -1,7 +1,7 @@
 export { methodsOfFactors, type ChangeCondition } from './factors/change-condition.js';
 export { RECOVERY } from './factors/factor-changes.js';
 export { rememberedDevices, type RememberedDevicesOptions } from './device/remembered-devices.js';
-export { EnrolledFactors, isStillThere } from './factors/enrolled-factors.js';
+export { assertStillThere, EnrolledFactors } from './factors/enrolled-factors.js';
 export { FactorConfirmationMethod } from './factors/factor-confirmation.method.js';
 export { FactorEvents } from './factors/factor-events.js';
 export type {
@@ -10,6 +10,7 @@ export type {
   EnrolPasskeyInput,
   FactorChangeInput,
   ImportInput,
+  ProvedChangeInput,
   RememberInput,
   RemoveInput,
   RenameInput,

@@ -26,7 +26,7 @@ export {
 } from './resolved-limits.interface.js';
 export { assertVerboseName, maxBatchSize, resolveOptions } from './resolve-options.js';
 export type { ResolvedOptions } from './resolved-options.interface.js';
-export { formatValue, isInteger, isName, NAME_RULE } from './settings.js';
+export { formatValue, isInteger, isName, NAME_RULE, USE_WITHIN_SECONDS } from './settings.js';
 export type { ResolvedMessages } from './messages.js';
 export { callResolver, resolvedValue } from './resolvers.js';
 export type { JsonValue } from './json-value.js';

@@ -70,6 +70,8 @@ function flag(
 const more = (coded: number, other: number): boolean => other > coded;
 
 export const TTL_SECONDS = { min: 30, max: 600 } as const;
+/** The range of `useWithinSeconds`. What has confirmed a proof is kept for the longest time, so that the proof can be used. */
+export const USE_WITHIN_SECONDS = { min: 10, max: 900 } as const;
 
 export const SETTINGS = {
   application: {
@@ -97,7 +99,13 @@ export const SETTINGS = {
     (coded, other) => !coded && other,
   ),
   ttlSeconds: integer('ttlSeconds', DEFAULTS.ttlSeconds, TTL_SECONDS.min, TTL_SECONDS.max, more),
-  useWithinSeconds: integer('useWithinSeconds', DEFAULTS.useWithinSeconds, 10, 900, more),
+  useWithinSeconds: integer(
+    'useWithinSeconds',
+    DEFAULTS.useWithinSeconds,
+    USE_WITHIN_SECONDS.min,
+    USE_WITHIN_SECONDS.max,
+    more,
+  ),
   maxAttempts: integer('maxAttempts', DEFAULTS.maxAttempts, 1, 10, more),
   maxSends: integer('maxSends', DEFAULTS.maxSends, 1, 10, more),
   resend: {

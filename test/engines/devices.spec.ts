@@ -5,12 +5,13 @@ import {
   FactorRecord,
   TwoFactorEvents,
   type FactorService,
+  type MethodResponse,
   type TwoFactorEvent,
 } from '../../lib/index.js';
 import { enrolApp, factorsOf } from '../support/authenticator.js';
 import { rememberDevice, usedConfirmation } from '../support/devices.js';
 import { engines } from '../support/engines.js';
-import { PASSKEY_METHODS } from '../support/passkeys.js';
+import { enrolPasskey, PASSKEY_METHODS } from '../support/passkeys.js';
 import { startApp, type TestApp } from '../support/test-app.js';
 
 const DAY = 86_400;
@@ -124,6 +125,90 @@ describe.each(engines)('Remembered devices on %s', (engine) => {
     await factors.import({ subject, method: 'totp', secret: app.secret });
 
     expect(await factors.remember({ confirmation: id })).toBeNull();
+  });
+
+  /** An owner with a passkey, whose stolen app, own passkey and a sent code have each had a device remembered. */
+  async function devicesBy(subject: string): Promise<{
+    readonly appId: string;
+    readonly passkeyId: string;
+    readonly tokens: Readonly<Record<'code' | 'passkey' | 'totp', string>>;
+  }> {
+    const { app, factorId: appId } = await enrolApp(test, subject);
+    const { authenticator, factorId: passkeyId } = await enrolPasskey(test, subject);
+    const remember = async (id: string, response: MethodResponse): Promise<string> => {
+      await test.confirmer.confirm(id, response);
+      expect(await test.confirmer.use(id, { subject })).toBe(true);
+      return (await factors.remember({ confirmation: id }))!.token;
+    };
+    const byApp = await test.confirmer.makeConfirmation({ subject, methods: ['totp'] });
+    const byPasskey = await test.confirmer.makeConfirmation({ subject, methods: ['passkey'] });
+    const challenge = await test.confirmer.challenge(byPasskey.id, { method: 'passkey' });
+    const tokens = {
+      totp: await remember(byApp.id, { method: 'totp', code: app.code() }),
+      passkey: await remember(byPasskey.id, {
+        method: 'passkey',
+        response: authenticator.get(challenge),
+      }),
+      code: (await rememberDevice(test, subject)).token,
+    };
+    return { appId, passkeyId, tokens };
+  }
+
+  const isRemembered = async (
+    subject: string,
+    tokens: Readonly<Record<string, string>>,
+  ): Promise<string[]> => {
+    const names: string[] = [];
+    for (const [name, token] of Object.entries(tokens)) {
+      if (await confirm(subject, token)) names.push(name);
+    }
+    return names;
+  };
+
+  it('end with the app or the passkey whose proof had them remembered, and no others do', async () => {
+    const subject = 'stolen-phone';
+    const { appId, passkeyId, tokens } = await devicesBy(subject);
+    const [id] = tokens.totp.split('.') as [string];
+    const pending = await test.confirmer.makeConfirmation({ subject, methods: ['device'] });
+    await test.confirmer.confirm(pending.id, { method: 'device', token: tokens.totp });
+    events = [];
+
+    expect(await factors.remove({ subject, factor: appId })).toBe(true);
+
+    expect(events.map((event) => [event.type, 'factor' in event && event.factor])).toEqual([
+      ['factor-removed', appId],
+      ['factor-removed', id],
+    ]);
+    expect(await isRemembered(subject, tokens)).toEqual(['passkey', 'code']);
+    expect(await test.confirmer.use(pending.id, { subject })).toBe(false);
+    await enrolApp(test, subject);
+    await factors.remove({ subject, factor: passkeyId });
+    expect(await isRemembered(subject, tokens)).toEqual(['code']);
+  });
+
+  it('end with an app that is replaced, by an enrolment or by an import', async () => {
+    const replace = {
+      enrolment: async (subject: string): Promise<void> => {
+        await enrolApp(test, subject);
+      },
+      import: async (subject: string): Promise<void> => {
+        const secret = 'JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP';
+        await factors.import({ subject, method: 'totp', secret });
+      },
+    };
+    for (const [name, by] of Object.entries(replace)) {
+      const subject = `replaced-by-${name}`;
+      const { tokens } = await devicesBy(subject);
+      const [id] = tokens.totp.split('.') as [string];
+      events = [];
+
+      await by(subject);
+
+      expect(events).toContainEqual(
+        expect.objectContaining({ type: 'factor-removed', factor: id }),
+      );
+      expect(await isRemembered(subject, tokens)).toEqual(['passkey', 'code']);
+    }
   });
 
   it('are made by the proof of an app that is still there', async () => {

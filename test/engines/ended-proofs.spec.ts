@@ -5,8 +5,10 @@ import { ProofReservation } from '../../lib/confirmation/use/proof-reservation.j
 import {
   ConfirmationRecord,
   FactorRecord,
+  TwoFactorEvents,
   type MethodName,
   type MethodResponse,
+  type TwoFactorEvent,
 } from '../../lib/index.js';
 import { enrolApp, factorsOf, TestAuthenticator } from '../support/authenticator.js';
 import { rememberDevice } from '../support/devices.js';
@@ -147,14 +149,26 @@ describe.each(engines)('Unused proofs of a factor that has ended, on %s', (engin
     for (const id of strangers) expect(await pays(id, stranger.subject)).toBe(true);
   });
 
-  it('end with the removal of recovery codes of which none is left', async () => {
+  it('end with the removal of recovery codes of which none is left, which is reported once', async () => {
     const { subject, proofBy } = await owner();
     for (let code = 0; code < 9; code += 1) await proofBy('recovery');
     const last = await proofBy('recovery');
+    const { factor: pending } = await factors().enrol({ subject, method: 'totp' });
+    const events: TwoFactorEvent[] = [];
+    const subscription = test.app
+      .get(TwoFactorEvents, { strict: false })
+      .subscribe((event) => events.push(event));
 
+    expect(await factors().remove({ subject, factor: 'recovery' })).toBe(true);
     expect(await factors().remove({ subject, factor: 'recovery' })).toBe(false);
+    subscription.unsubscribe();
 
+    expect(events).toMatchObject([
+      { type: 'factor-removed', subject, method: 'recovery', factor: 'recovery' },
+    ]);
     expect(await pays(last, subject)).toBe(false);
+    const activation = factors().activate({ subject, factor: pending.id, response: '123456' });
+    await expect(activation).rejects.toMatchObject({ code: 'not-found' });
   });
 
   it('pay by the last recovery code, and by a code of the set that replaced another', async () => {
@@ -269,7 +283,7 @@ describe.each(engines)('Unused proofs of a factor that has ended, on %s', (engin
 
     expect(await test.confirmer.redeem(id, { subject })).toMatchObject({
       isUsed: false,
-      reason: expect.stringContaining('"totp", which the person has removed or replaced'),
+      reason: expect.stringContaining('"totp", which was removed or replaced since'),
     });
   });
 

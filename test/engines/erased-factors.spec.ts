@@ -1,9 +1,12 @@
-// Erasing a subject while its first app is being activated: nothing that the activation writes may survive.
+// Erasing a subject while its first app is being activated, or a device is remembered: nothing that these calls write may survive.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 import { FactorRecord } from '../../lib/index.js';
-import { factorsOf, METHODS, TestAuthenticator } from '../support/authenticator.js';
+import { factorsOf, TestAuthenticator } from '../support/authenticator.js';
+import { usedConfirmation } from '../support/devices.js';
 import { servers } from '../support/engines.js';
+import { interceptStatements } from '../support/intercept-statements.js';
+import { PASSKEY_METHODS } from '../support/passkeys.js';
 import { startApp, type TestApp } from '../support/test-app.js';
 
 /** Both of these engines have one connection for each transaction, so that a second one waits for the row of the subject. */
@@ -11,7 +14,10 @@ describe.each(servers)('An erased subject on %s', (engine) => {
   let test: TestApp;
 
   beforeAll(async () => {
-    test = await startApp({ engine, options: { methods: METHODS, databaseTimeoutMs: 60_000 } });
+    test = await startApp({
+      engine,
+      options: { methods: PASSKEY_METHODS, databaseTimeoutMs: 60_000 },
+    });
   });
   afterAll(() => test.close());
 
@@ -48,6 +54,40 @@ describe.each(servers)('An erased subject on %s', (engine) => {
     const subject = 'erased-by-factors';
     const erase = (): Promise<unknown> => factorsOf(test).erase({ subject });
     expect(await eraseBesideActivation(subject, erase)).toEqual(['subject']);
+  });
+
+  /** Runs work of another call just before the first statement of that kind. */
+  function before(statement: RegExp, work: () => Promise<unknown>): void {
+    let isDone = false;
+    interceptStatements(test.dataSource, async (sql, run) => {
+      if (!isDone && statement.test(sql)) {
+        isDone = true;
+        await work();
+      }
+      return run();
+    });
+  }
+
+  it('has no device of a call that had found its confirmation before ConfirmerService.erase', async () => {
+    const subject = 'erased-before-a-device';
+    const confirmation = await usedConfirmation(test, subject);
+    before(/^INSERT INTO .two_factor_factor/, () => test.confirmer.erase({ subject }));
+
+    expect(await factorsOf(test).remember({ confirmation })).toBeNull();
+    expect(await rowsOf(subject)).toEqual([]);
+  });
+
+  it('has no device that was remembered while ConfirmerService.erase ran', async () => {
+    const subject = 'erased-beside-a-device';
+    const confirmation = await usedConfirmation(test, subject);
+    let device: unknown = null;
+    before(/^DELETE FROM .two_factor_confirmation/, async () => {
+      device = await factorsOf(test).remember({ confirmation });
+    });
+
+    expect(await test.confirmer.erase({ subject })).toBe(1);
+    expect(device).not.toBeNull();
+    expect(await rowsOf(subject)).toEqual([]);
   });
 
   // InnoDB locks the gaps of the index, so that one DELETE waits for what is inserted beside it.

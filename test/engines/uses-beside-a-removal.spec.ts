@@ -7,7 +7,8 @@ import { TwoFactorConflictError } from '../../lib/index.js';
 import { factorsOf } from '../support/authenticator.js';
 import { Barrier } from '../support/barrier.js';
 import { rememberDevice } from '../support/devices.js';
-import { mysqlServers } from '../support/engines.js';
+import { mysqlServers, POOL_SIZE } from '../support/engines.js';
+import { LEVELS, setLevel } from '../support/isolation.js';
 import { openApplications, startBatching, USES } from '../support/listed-statements.js';
 import { PASSKEY_METHODS } from '../support/passkeys.js';
 import type { TestApp } from '../support/test-app.js';
@@ -18,12 +19,18 @@ const TIMEOUT_MS = 10_000;
 
 const open = openApplications();
 
-describe.each(mysqlServers)('Uses beside an open removal on %s', (engine) => {
+const cells = mysqlServers.flatMap((engine) => LEVELS.map((level) => ({ engine, level })));
+
+describe.each(cells)('Uses beside an open removal on $engine under $level', ({ engine, level }) => {
+  // Otherwise the subquery of an UPDATE reads what is committed, and locks nothing.
+  const locks = level !== 'READ COMMITTED';
+
   const start = async (): Promise<TestApp> => {
     const test = await startBatching(engine, {
       options: { methods: PASSKEY_METHODS, databaseTimeoutMs: TIMEOUT_MS },
     });
     open.push(test);
+    await setLevel(test.dataSource, level, POOL_SIZE);
     return test;
   };
 
@@ -62,7 +69,7 @@ describe.each(mysqlServers)('Uses beside an open removal on %s', (engine) => {
     return { stolen, proofs: new Map(ids.map((id, index) => [id, others[index]!])) };
   }
 
-  it('are answered while the use by that factor waits, which is refused afterwards', async () => {
+  it(`are answered while the use by that factor ${locks ? 'waits, which is refused afterwards' : 'pays'}`, async () => {
     const test = await start();
     const { confirmer } = test;
     const { stolen, proofs } = await people(test);
@@ -78,39 +85,46 @@ describe.each(mysqlServers)('Uses beside an open removal on %s', (engine) => {
         late = use([stolen, 'owner']).finally(() => (isLateAnswered = true));
         late.catch(() => undefined);
         expect(await Promise.all(begun)).toEqual(begun.map(() => true));
+        if (!locks) await late;
         const ids = [stolen, ...proofs.keys()];
         const checks = await Promise.all(ids.map((id) => confirmer.check(id)));
-        expect(checks.map(([, isProof]) => isProof)).toEqual(ids.map((id) => id === stolen));
-        expect(isLateAnswered).toBe(false);
+        expect(checks.map(([, isProof]) => isProof)).toEqual(
+          ids.map((id) => locks && id === stolen),
+        );
+        expect(isLateAnswered).toBe(!locks);
       }),
     );
 
     expect(logged.some(({ sql }) => USES.test(sql))).toBe(true);
-    expect(await late).toBe(false);
+    // A use that does not wait is one before the removal.
+    expect(await late).toBe(!locks);
   });
 
-  it('wait in the naive twin, one statement that asks for the factor of each', async () => {
-    const test = await start();
-    const { dataSource } = test;
-    const { stolen, proofs } = await people(test);
-    const ids = [...proofs.keys(), stolen];
+  it.runIf(locks)(
+    'wait in the naive twin, one statement that asks for the factor of each',
+    async () => {
+      const test = await start();
+      const { dataSource } = test;
+      const { stolen, proofs } = await people(test);
+      const ids = [...proofs.keys(), stolen];
 
-    const uses = whileForgetting(test, 'owner', async () =>
-      dataSource.transaction(async (manager) => {
-        await manager.query('SET SESSION innodb_lock_wait_timeout = 1');
-        await manager.query(
-          `UPDATE two_factor_confirmation SET used_at = 1
+      const uses = whileForgetting(test, 'owner', async () =>
+        dataSource.transaction(async (manager) => {
+          await manager.query('SET SESSION innodb_lock_wait_timeout = 1');
+          await manager.query(
+            `UPDATE two_factor_confirmation SET used_at = 1
           WHERE id IN (?) AND used_at IS NULL AND (factor_id IS NULL
             OR (SELECT confirming.id FROM two_factor_factor confirming WHERE confirming.id = factor_id) IS NOT NULL)`,
-          [ids],
-        );
-      }),
-    );
+            [ids],
+          );
+        }),
+      );
 
-    await expect(uses).rejects.toMatchObject({ errno: 1205 });
-  });
+      await expect(uses).rejects.toMatchObject({ errno: 1205 });
+    },
+  );
 
-  it('keep the removal of their factor waiting until their transaction ends, and are those before it', async () => {
+  it(`keep the removal of their factor waiting until their transaction ends: ${locks}`, async () => {
     const test = await start();
     const { confirmer, dataSource } = test;
     const { stolen } = await people(test);
@@ -122,41 +136,47 @@ describe.each(mysqlServers)('Uses beside an open removal on %s', (engine) => {
       forgotten = factorsOf(test)
         .forgetDevices({ subject: 'owner' })
         .then((removed) => (isForgotten = removed === 1));
-      await delay(200);
-      expect(isForgotten).toBe(false);
+      if (locks) await delay(200);
+      else await forgotten;
+      expect(isForgotten).toBe(!locks);
     });
 
     await forgotten;
     expect(isForgotten).toBe(true);
   });
 
-  it('of two transactions that also remove their factor leave one of them, and the other is a conflict', async () => {
-    const test = await start();
-    const { confirmer, dataSource } = test;
-    const { token } = await rememberDevice(test, 'owner');
-    const proofs: string[] = [];
-    for (let proof = 0; proof < 2; proof += 1) {
-      const { id } = await confirmer.makeConfirmation({ subject: 'owner', methods: ['device'] });
-      await confirmer.confirm(id, { method: 'device', token });
-      proofs.push(id);
-    }
-    const both = new Barrier(2);
+  it.runIf(locks)(
+    'of two transactions that also remove their factor leave one of them, and the other is a conflict',
+    async () => {
+      const test = await start();
+      const { confirmer, dataSource } = test;
+      const { token } = await rememberDevice(test, 'owner');
+      const proofs: string[] = [];
+      for (let proof = 0; proof < 2; proof += 1) {
+        const { id } = await confirmer.makeConfirmation({ subject: 'owner', methods: ['device'] });
+        await confirmer.confirm(id, { method: 'device', token });
+        proofs.push(id);
+      }
+      const both = new Barrier(2);
 
-    const answers = await Promise.allSettled(
-      proofs.map((id) =>
-        dataSource.transaction(async (manager) => {
-          const isUsed = await confirmer.use(id, { subject: 'owner', manager });
-          await both.enter();
-          const removed = await factorsOf(test).forgetDevices({ subject: 'owner', manager });
-          return [isUsed, removed];
-        }),
-      ),
-    );
+      const answers = await Promise.allSettled(
+        proofs.map((id) =>
+          dataSource.transaction(async (manager) => {
+            const isUsed = await confirmer.use(id, { subject: 'owner', manager });
+            await both.enter();
+            const removed = await factorsOf(test).forgetDevices({ subject: 'owner', manager });
+            return [isUsed, removed];
+          }),
+        ),
+      );
 
-    const values = answers.map((each) => (each.status === 'fulfilled' ? each.value : each.reason));
-    expect(values).toContainEqual([true, 1]);
-    expect(values.filter((each) => each instanceof TwoFactorConflictError)).toHaveLength(1);
-  });
+      const values = answers.map((each) =>
+        each.status === 'fulfilled' ? each.value : each.reason,
+      );
+      expect(values).toContainEqual([true, 1]);
+      expect(values.filter((each) => each instanceof TwoFactorConflictError)).toHaveLength(1);
+    },
+  );
 
   it('that wait for a transaction which is rolled back are refused after a removal meanwhile', async () => {
     const test = await start();
@@ -176,3 +196,41 @@ describe.each(mysqlServers)('Uses beside an open removal on %s', (engine) => {
     expect(await waiting).toBe(false);
   });
 });
+
+// MariaDB 11.6.2 and later begin with this setting: https://mariadb.com/docs/server/server-usage/storage-engines/innodb/innodb-system-variables
+describe.each(mysqlServers.filter((engine) => engine === 'mariadb'))(
+  'A use in a transaction on %s with innodb_snapshot_isolation',
+  (engine) => {
+    it('is a conflict when its factor has confirmed since the transaction has read, and pays when it is repeated', async (context) => {
+      const options = { methods: PASSKEY_METHODS, databaseTimeoutMs: TIMEOUT_MS };
+      const test = await startBatching(engine, { options });
+      open.push(test);
+      const { confirmer, dataSource } = test;
+      const known = await dataSource.query("SHOW VARIABLES LIKE 'innodb_snapshot_isolation'");
+      context.skip(known.length === 0, 'The server has no innodb_snapshot_isolation.');
+      const { token } = await rememberDevice(test, 'owner');
+      const confirmed = async (): Promise<string> => {
+        const { id } = await confirmer.makeConfirmation({ subject: 'owner', methods: ['device'] });
+        await confirmer.confirm(id, { method: 'device', token });
+        return id;
+      };
+      const proof = await confirmed();
+      const runner = dataSource.createQueryRunner();
+      await runner.query('SET SESSION innodb_snapshot_isolation = ON');
+      const { manager } = runner;
+      const use = (): Promise<boolean> => confirmer.use(proof, { subject: 'owner', manager });
+
+      await runner.startTransaction('REPEATABLE READ');
+      await manager.query('SELECT COUNT(*) FROM two_factor_limit');
+      await confirmed();
+      await expect(use()).rejects.toBeInstanceOf(TwoFactorConflictError);
+      await runner.rollbackTransaction();
+      await runner.startTransaction('REPEATABLE READ');
+      expect(await use()).toBe(true);
+      await runner.commitTransaction();
+
+      await runner.query('SET SESSION innodb_snapshot_isolation = DEFAULT');
+      await runner.release();
+    });
+  },
+);

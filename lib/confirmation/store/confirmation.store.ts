@@ -27,13 +27,14 @@ import { batchStatements, type BatchStatements } from './dialects/batch-statemen
 import type { FactorTable, StatementContext } from './dialects/confirmation-dialect.js';
 import { queuedValues, type QueuedMessage, type QueueTable } from './dialects/queue-clauses.js';
 import { confirmedByStatements } from './dialects/confirmed-by-statements.js';
+import { endedRows, purgeEnded, type EndedRows, type PurgedBatch } from './dialects/ended-rows.js';
 import {
   confirmationStatements,
+  deadClause,
   queuedStatements,
   type BatchName,
   type ConfirmationStatements,
 } from './dialects/statements.js';
-import { purgeBatch, type PurgedBatch } from './purge-batch.js';
 import { QueuedWrites } from './queued-writes.js';
 import { rowFromRecord, type NewConfirmation } from './row-mapping.js';
 import { CallLists } from './call-lists.js';
@@ -78,6 +79,7 @@ export class ConfirmationStore {
     /** The uses of proofs in a transaction that also changes the factors. */
     private readonly spends: UseStatements,
     private readonly queuedWrites: QueuedWrites | null,
+    private readonly dead: EndedRows,
     /** `null` on other engines than MySQL and MariaDB. */
     private readonly lists: CallLists | null,
     private readonly options: ConfirmationStoreOptions,
@@ -112,6 +114,11 @@ export class ConfirmationStore {
       new UseStatements(statements, confirmedByStatements(context), batches, lists, options),
       spendStatements(context, options),
       queued && new QueuedWrites(runner, queued, batches?.insertQueued?.many),
+      endedRows(
+        context.engine,
+        { table: names.table, id: names.column.id, alias: names.alias.id },
+        deadClause(names),
+      ),
       lists,
       options,
     );
@@ -254,9 +261,15 @@ export class ConfirmationStore {
    */
   *useSteps(given: UseValues): TransactionSteps<ConfirmationRow | null> {
     const { statement, values } = this.spends.of('use', given);
-    if (!hasAffectedRow(yield { statement, values: values() })) return null;
-    const { rows } = yield { statement: this.statements.find, values: { id: given.id } };
-    return rowFromRecord(rows[0]!);
+    return hasAffectedRow(yield { statement, values: values() })
+      ? yield* this.findSteps(given.id)
+      : null;
+  }
+
+  /** As `find`, within a transaction of this package. */
+  *findSteps(id: string): TransactionSteps<ConfirmationRow | null> {
+    const { rows } = yield { statement: this.statements.find, values: { id } };
+    return rows[0] === undefined ? null : rowFromRecord(rows[0]);
   }
 
   /** Reserves the proof for the call whose mark is `useKey`. Returns the row as it is then; `null` for every other caller. */
@@ -340,8 +353,7 @@ export class ConfirmationStore {
   /** Deletes up to `limit` rows beyond the id `after` that could neither be confirmed nor used since `before` (epoch ms). */
   async purge(before: number, limit: number, after: string): Promise<PurgedBatch> {
     // Ids are ordered by time, and a row expires after it was made: no row with an id beyond the bound had expired at `before`.
-    const range = { after, bound: idBound(before), before };
-    return purgeBatch(this.runner, this.statements, range, limit);
+    return purgeEnded(this.runner, this.dead, { after, bound: idBound(before), limit }, { before });
   }
 
   #batchOf(name: BatchName, id: string, values: () => SqlValues): BatchSpec | null {

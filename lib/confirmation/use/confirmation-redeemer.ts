@@ -145,7 +145,10 @@ export class ConfirmationRedeemer {
     const subject = parseSubject(input.subject);
     // First, so that a repeated call after a failure still finds what is left.
     await this.factors?.erase(subject);
-    return this.store.erase(subject);
+    const erased = await this.store.erase(subject);
+    // Once more, because a call that had found a confirmation before may have remembered a device by it meanwhile.
+    await this.factors?.erase(subject);
+    return erased;
   }
 
   #parseCheck(input: CheckInput): ParsedCheck {

@@ -106,9 +106,7 @@ export function explainRefusal(
   }
   const status = statusOf(row, now);
   if (status === 'cancelled' && row.cancelledAt === null) {
-    return because(
-      `was confirmed by "${row.confirmedBy}", which the person has removed or replaced since`,
-    );
+    return because(`was confirmed by "${row.confirmedBy}", which was removed or replaced since`);
   }
   if (status === 'expired' && row.confirmedAt !== null) {
     return because('was confirmed, and not used in time (useWithinSeconds)');

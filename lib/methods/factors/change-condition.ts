@@ -12,7 +12,7 @@ export interface ChangeCondition {
    * Judges the factors, pending ones too, once no other change of them can run. What it throws undoes the change, and what
    * `before` has written.
    */
-  judge(factors: readonly FactorRow[], subject: SubjectFactors): void;
+  judge(known: SubjectFactors): void;
 }
 
 /** The names of the configured methods that a subject with these factors can use. */

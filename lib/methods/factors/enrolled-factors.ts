@@ -2,7 +2,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 
 import type { ConfirmationRow, EnrolledMethods } from '../../confirmation/index.js';
-import type { MethodName } from '../../errors/index.js';
+import { TwoFactorConfirmationRequiredError, type MethodName } from '../../errors/index.js';
 import type { MethodDefinition, ResolvedOptions } from '../../options/index.js';
 import { InjectTwoFactorOptions } from '../../two-factor.tokens.js';
 import { FactorMethod, type SubjectFactors } from './factor-method.js';
@@ -54,8 +54,9 @@ export function usableMethods(
 }
 
 /**
- * Whether the person has not removed what confirmed this proof. A recovery code that was used counts until its set is
- * removed or replaced. A proof without a factor, such as by a sent code, has nothing that could be removed.
+ * Whether what confirmed this proof was not removed. A recovery code that was used counts until its set is removed or replaced. A
+ * proof without a factor, such as by a sent code, has nothing that could be removed. The statements that use a proof ask the same by
+ * `hasItsFactor`; this one asks once the row of the subject is locked, so that no removal can come in between.
  */
 export function isStillThere(
   { factorId }: Pick<ConfirmationRow, 'factorId'>,
@@ -63,5 +64,18 @@ export function isStillThere(
 ): boolean {
   return (
     factorId === null || spentCodes.includes(factorId) || factors.some(({ id }) => id === factorId)
+  );
+}
+
+/**
+ * What a person has removed proves nothing any more: a thief who had confirmed by it just before would otherwise add an
+ * authenticator afterwards.
+ *
+ * @throws TwoFactorConfirmationRequiredError
+ */
+export function assertStillThere(proof: ConfirmationRow, known: SubjectFactors): void {
+  if (isStillThere(proof, known)) return;
+  throw new TwoFactorConfirmationRequiredError(
+    'The authenticator or the set of recovery codes that confirmed this proof was removed after it. Confirm by another one.',
   );
 }

@@ -31,6 +31,18 @@ export interface Activation {
   readonly replaced: readonly FactorRow[];
 }
 
+/** A factor that is gone, as its event reports it. */
+export type RemovedFactor = Pick<FactorRow, 'activatedAt' | 'id' | 'method' | 'subject'>;
+
+/** Which factor is removed, and in what way. */
+export interface Removal {
+  /** The id of the factor, or `RECOVERY` for all recovery codes. */
+  readonly id: string;
+  readonly subject: string;
+  readonly allowLast: boolean;
+  readonly now: number;
+}
+
 /**
  * The statements of the changes of one subject's factors. Each runs in a transaction that has written the subject's row, so
  * that what it reads cannot change before it ends.
@@ -89,7 +101,7 @@ export class FactorChanges {
       if (rows.length > 0) return null;
     }
     yield { statement: statements.activate, values: { id, now, ...evidence } };
-    const replaced = yield* this.#makePlace(factors, pending.method, max);
+    const replaced = yield* this.#makePlace(factors, pending, max, now);
     if (isFirst || replaced.length > 0) yield* this.#endPending(factors, id);
     return { isFirst, replaced };
   }
@@ -102,7 +114,7 @@ export class FactorChanges {
   ): TransactionSteps<Activation> {
     const isFirst = !factors.some((each) => this.isStrong(each));
     yield* this.#insert([factor]);
-    const replaced = yield* this.#makePlace(factors, factor.method, max);
+    const replaced = yield* this.#makePlace(factors, factor, max, factor.createdAt);
     if (isFirst || replaced.length > 0) yield* this.#endPending(factors, factor.id);
     return { isFirst, replaced };
   }
@@ -117,42 +129,44 @@ export class FactorChanges {
   }
 
   /**
-   * Removes a factor, or with the last strong one all that exist only beside it. Returns the factors that are gone.
+   * Removes a factor, or with the last strong one all that exist only beside it. Returns what is gone, recovery codes as one set.
    *
    * With an authenticator, or with the recovery codes, the enrolments that have begun end too: a thief may have proved one of
-   * them by what is removed, and its activation asks for no other proof.
+   * them by what is removed, and its activation asks for no other proof. So do the devices that were remembered by it.
    *
    * @throws TwoFactorStateError `last-factor` for the last strong one, unless that is allowed.
    */
   *remove(
     { factors, spentCodes }: SubjectFactors,
-    id: string,
-    allowLast: boolean,
-    now: number,
-  ): TransactionSteps<readonly FactorRow[]> {
-    const gone = factors.filter((each) => (id === RECOVERY ? each.method === id : each.id === id));
-    const [factor] = gone;
-    if (factor === undefined) {
-      // All codes are used, and nothing is left to list. What they have confirmed ends all the same, an enrolment too.
-      if (id === RECOVERY && spentCodes.length > 0) {
-        const pending = factors.filter((each) => each.activatedAt === null);
-        yield* this.#removeRows([...spentCodes, ...pending.map((each) => each.id)]);
-      }
-      return [];
+    { id, subject, allowLast, now }: Removal,
+  ): TransactionSteps<readonly RemovedFactor[]> {
+    if (id === RECOVERY) {
+      // Also when all codes are used, and nothing is left to list: what they have confirmed ends, an enrolment too.
+      const isThere = spentCodes.length > 0 || factors.some(({ method }) => method === RECOVERY);
+      if (!isThere) return [];
+      yield* this.#removeRecovery(subject);
+      yield* this.#endPending(factors, '');
+      return [{ id, subject, method: RECOVERY, activatedAt: now }];
     }
-    const isLast =
-      this.isStrong(factor) && factors.filter((each) => this.isStrong(each)).length === 1;
+    const factor = factors.find((each) => each.id === id);
+    if (factor === undefined) return [];
+    const strong = factors.filter((each) => this.isStrong(each));
+    const isLast = strong.length === 1 && strong[0] === factor;
     if (isLast && !allowLast) throw new TwoFactorStateError('last-factor');
-    const provesEnrolments = this.isStrong(factor) || factor.method === RECOVERY;
-    const all = factors.filter(
-      (each) => isLast || gone.includes(each) || (provesEnrolments && each.activatedAt === null),
+    if (isLast) {
+      yield { statement: this.store.statements.removeFactors, values: this.store.scopeOf(subject) };
+      if (factors.some(isDevice)) yield* this.#noteForgotten(subject, now);
+      return factors;
+    }
+    const isEnding = this.isStrong(factor);
+    const gone = factors.filter(
+      (each) =>
+        each === factor ||
+        (isEnding && (each.activatedAt === null || isRememberedBy(each, factor))),
     );
-    const ids = all.map((each) => each.id);
-    // What the used codes of the set have confirmed ends with them.
-    if (isLast || factor.method === RECOVERY) ids.push(...spentCodes);
-    yield* this.#removeRows(ids);
-    if (all.some(({ method }) => method === DEVICE_METHOD)) yield* this.#noteForgotten(factor, now);
-    return all;
+    yield* this.#removeRows(gone);
+    if (gone.some(isDevice)) yield* this.#noteForgotten(subject, now);
+    return gone;
   }
 
   /**
@@ -167,10 +181,7 @@ export class FactorChanges {
     const [first] = codes;
     if (first === undefined) return;
     if (!factors.some((each) => this.isStrong(each))) throw new TwoFactorStateError('no-factor');
-    yield {
-      statement: this.store.statements.removeRecovery,
-      values: this.store.scopeOf(first.subject),
-    };
+    yield* this.#removeRecovery(first.subject);
     yield* this.#endPending(factors, '');
     yield* this.#insert(codes);
   }
@@ -182,7 +193,7 @@ export class FactorChanges {
     max: number,
   ): TransactionSteps<readonly FactorRow[] | null> {
     if (factors.some(({ id }) => id === device.id)) return null;
-    const removed = yield* this.#makePlace(factors, device.method, max);
+    const removed = yield* this.#makePlace(factors, device, max, device.createdAt);
     yield* this.#insert([device]);
     return removed;
   }
@@ -196,9 +207,9 @@ export class FactorChanges {
     subject: string,
     now: number,
   ): TransactionSteps<readonly FactorRow[]> {
-    const removed = factors.filter((each) => each.method === DEVICE_METHOD);
-    for (const { id } of removed) yield { statement: this.store.statements.remove, values: { id } };
-    yield* this.#noteForgotten({ subject }, now);
+    const removed = factors.filter(isDevice);
+    yield* this.#removeRows(removed);
+    yield* this.#noteForgotten(subject, now);
     return removed;
   }
 
@@ -212,26 +223,37 @@ export class FactorChanges {
     now: number,
   ): TransactionSteps<readonly FactorRow[]> {
     yield { statement: this.store.statements.removeFactors, values: this.store.scopeOf(subject) };
-    yield* this.#noteForgotten({ subject }, now);
+    yield* this.#noteForgotten(subject, now);
     return factors;
   }
 
-  /** In the order of the ids, as every change of several factors. */
-  *#removeRows(ids: readonly string[]): TransactionSteps<void> {
+  /** In the order of the ids, in which the factors were read. */
+  *#removeRows(rows: readonly FactorRow[]): TransactionSteps<void> {
     const { statements } = this.store;
-    for (const id of ids.toSorted()) yield { statement: statements.remove, values: { id } };
+    for (const { id } of rows) yield { statement: statements.remove, values: { id } };
   }
 
-  /** Removes the oldest active factors of a method beyond `max` with one more. */
+  /** The used codes too: what they have confirmed ends with them. */
+  *#removeRecovery(subject: string): TransactionSteps<void> {
+    yield { statement: this.store.statements.removeRecovery, values: this.store.scopeOf(subject) };
+  }
+
+  /** Removes the oldest active factors of a method beyond `max` with one more, and the devices that were remembered by them. */
   *#makePlace(
     factors: readonly FactorRow[],
-    method: string,
+    { method, subject }: Pick<FactorRow, 'method' | 'subject'>,
     max: number,
+    now: number,
   ): TransactionSteps<readonly FactorRow[]> {
     const active = factors.filter((each) => each.method === method && each.activatedAt !== null);
-    const replaced = active.slice(0, Math.max(0, active.length + 1 - max));
-    for (const { id } of replaced)
-      yield { statement: this.store.statements.remove, values: { id } };
+    const oldest = active.slice(0, Math.max(0, active.length + 1 - max));
+    const replaced = factors.filter((each) =>
+      oldest.some((old) => each === old || isRememberedBy(each, old)),
+    );
+    yield* this.#removeRows(replaced);
+    // A device that makes place for another one was not forgotten.
+    const isForgotten = method !== DEVICE_METHOD && replaced.some(isDevice);
+    if (isForgotten) yield* this.#noteForgotten(subject, now);
     return replaced;
   }
 
@@ -240,12 +262,13 @@ export class FactorChanges {
    * writes the row of the subject first, so that no statement is needed where there is none.
    */
   *#endPending(factors: readonly FactorRow[], except: string): TransactionSteps<void> {
-    const pending = factors.filter(({ id, activatedAt }) => activatedAt === null && id !== except);
-    for (const { id } of pending) yield { statement: this.store.statements.remove, values: { id } };
+    yield* this.#removeRows(
+      factors.filter(({ id, activatedAt }) => activatedAt === null && id !== except),
+    );
   }
 
   /** Notes the time in the row of the subject: a proof that was used until then cannot be used to remember a device any more. */
-  *#noteForgotten({ subject }: Pick<FactorRow, 'subject'>, now: number): TransactionSteps<void> {
+  *#noteForgotten(subject: string, now: number): TransactionSteps<void> {
     const values = { id: this.store.subjectRowId(subject), now };
     yield { statement: this.store.statements.noteForgotten, values };
   }
@@ -261,6 +284,23 @@ export class FactorChanges {
       yield { statement: this.store.statements.insert, values };
     }
   }
+}
+
+/** The number by which a device names, in its column `counter`, the factor whose proof remembered it: random bits of the id. */
+export function numberOf(factorId: string): number {
+  return Number.parseInt(factorId.slice(-10), 32);
+}
+
+/**
+ * Whether the device was remembered by a proof of the factor. Without that a thief who had confirmed by a stolen phone could confirm by a
+ * browser for up to a year after the owner has removed the app.
+ */
+function isRememberedBy(device: FactorRow, { id }: FactorRow): boolean {
+  return isDevice(device) && device.counter === numberOf(id);
+}
+
+function isDevice({ method }: FactorRow): boolean {
+  return method === DEVICE_METHOD;
 }
 
 export function unknownFactor(): TwoFactorNotFoundError {

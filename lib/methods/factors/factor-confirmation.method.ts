@@ -1,3 +1,5 @@
+import { Logger } from '@nestjs/common';
+
 import {
   allowsMethod,
   isAccessible,
@@ -11,8 +13,8 @@ import {
   type QuotaScopeResolver,
   type Verification,
 } from '../../confirmation/index.js';
-import { databaseTimeoutError, type Deadline } from '../../database/index.js';
-import { TwoFactorTooManyRequestsError } from '../../errors/index.js';
+import { databaseTimeoutError, isNotCommitted, type Deadline } from '../../database/index.js';
+import { messageAndCauseOf, TwoFactorTooManyRequestsError } from '../../errors/index.js';
 import {
   limitsApplyToVerify,
   type QuotaLedger,
@@ -51,6 +53,7 @@ export class FactorConfirmationMethod implements ConfirmationMethod {
   readonly name: FactorMethodName;
   readonly confirmedBy: FactorMethodName;
   readonly member: string;
+  readonly #logger = new Logger(FactorConfirmationMethod.name);
   readonly #access: PurposeAccess;
   readonly #isLimited: boolean;
 
@@ -97,7 +100,7 @@ export class FactorConfirmationMethod implements ConfirmationMethod {
 
   async settle(
     { factor, write, counter, refusal }: FactorEvidence,
-    { row, deadline }: ChargedAttempt,
+    { row, failure, deadline }: ChargedAttempt,
   ): Promise<ConfirmationRow | null> {
     const { factors, ledger, events } = this.parts;
     if (refusal !== undefined) {
@@ -112,7 +115,13 @@ export class FactorConfirmationMethod implements ConfirmationMethod {
       write,
       counter,
     };
-    const confirmed = await factors.settle(settlement, deadline);
+    let confirmed: ConfirmationRow | null;
+    try {
+      confirmed = await factors.settle(settlement, deadline);
+    } catch (error) {
+      if (isNotCommitted(error)) await this.#giveBack(row, failure);
+      throw error;
+    }
     if (confirmed === null) {
       await this.#endIfExhausted(row);
       return null;
@@ -177,7 +186,14 @@ export class FactorConfirmationMethod implements ConfirmationMethod {
       if (error instanceof TwoFactorTooManyRequestsError) return { outcome: 'locked', row, error };
       throw error;
     }
-    const counted = await factors.countAttempt(id, this.name, deadline);
+    let counted: ConfirmationRow | null;
+    try {
+      counted = await factors.countAttempt(id, this.name, deadline);
+    } catch (error) {
+      // The response was not compared, and never will be. Whether the attempt is counted is unknown, so that it stays.
+      await ledger.refund(failure);
+      throw error;
+    }
     if (counted !== null) {
       const { known } = looked;
       return { outcome: 'compared', row: counted, isConfirmed: false, failure, known };
@@ -185,6 +201,21 @@ export class FactorConfirmationMethod implements ConfirmationMethod {
     await ledger.refund(failure);
     const current = await this.parts.confirmations.find(id, deadline);
     return current === null ? { outcome: 'unknown' } : { outcome: 'ended', row: current };
+  }
+
+  /**
+   * Gives back what was charged for a right response that has certainly confirmed nothing, such as while an open transaction of the
+   * application keeps the factor: five right codes would end the confirmation, and ten would lock the app. Never for a wrong one, which
+   * would be a free guess, and not where the confirmation may be confirmed. What cannot be given back stays charged.
+   */
+  async #giveBack({ id }: ConfirmationRow, failure: QuotaReceipt | null): Promise<void> {
+    if (!this.method.isGuessable) return;
+    if (failure !== null) await this.parts.ledger.refund(failure);
+    try {
+      await this.parts.factors.uncountAttempt(id);
+    } catch (error) {
+      this.#logger.warn(`An attempt stays counted: ${messageAndCauseOf(error)}`);
+    }
   }
 
   /** Frees the slot of a confirmation whose last attempt failed. */

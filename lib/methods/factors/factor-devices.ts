@@ -9,7 +9,7 @@ import { idAt, openEnvelope } from '../../crypto/index.js';
 import { TwoFactorConfigurationError } from '../../errors/index.js';
 import { DEVICE_METHOD } from '../../options/index.js';
 import { isStillThere } from './enrolled-factors.js';
-import type { NewFactor } from './factor-changes.js';
+import { numberOf, type NewFactor } from './factor-changes.js';
 import { FactorMethod } from './factor-method.js';
 import type { FactorParts } from './factor-parts.js';
 import type { RememberedDevice } from './factor-views.js';
@@ -19,6 +19,14 @@ import { contextOf, newFactor } from './new-factor.js';
 const FRESH_MS = 300_000;
 /** The methods after which a device may be remembered. A recovery code, `state.confirm()` and a device are too weak for it. */
 const TRUSTED_METHODS: ReadonlySet<unknown> = new Set(['code', 'passkey', 'totp']);
+
+/** Undoes what the change has written of an erased subject, its row. */
+class ErasedError extends Error {}
+
+function nullIfErased(error: unknown): null {
+  if (error instanceof ErasedError) return null;
+  throw error;
+}
 
 /** Remembers and forgets the devices of a subject. */
 export class FactorDevices {
@@ -56,18 +64,23 @@ export class FactorDevices {
       const factor: NewFactor = {
         ...newFactor({ id, subject, method: DEVICE_METHOD, label, data: null }, now),
         handle,
+        counter: row.factorId === null ? 0 : numberOf(row.factorId),
         activatedAt: now,
         expiresAt,
       };
-      const removed = await store.change(
+      const { confirmations } = this;
+      const remember = store.change(
         subject,
         function* (factors, known) {
+          // Read again, because `ConfirmerService.erase` may have deleted all of the subject since.
+          if ((yield* confirmations.findSteps(row.id)) === null) throw new ErasedError();
           const isCurrent =
             row.usedAt! > (known.devicesForgottenAt ?? 0) && isStillThere(row, known);
           return isCurrent ? yield* changes.remember(factors, factor, method.max!) : null;
         },
         scope,
       );
+      const removed = await remember.catch(nullIfErased);
       return removed && { factor, token, removed };
     });
     if (remembered === null) return null;

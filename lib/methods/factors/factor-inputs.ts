@@ -15,8 +15,18 @@ export interface FactorChangeInput {
   readonly manager?: EntityManager | undefined;
 }
 
+/** A change for which a route of the application has taken a proof of the subject. */
+export interface ProvedChangeInput extends FactorChangeInput {
+  /**
+   * The proof that was used for this change, or its id: the change is refused where what confirmed it was removed after it was used.
+   * Name it in a route of your own. A thief who had confirmed by a stolen phone could otherwise begin this call before the owner removes
+   * the app, and end it afterwards.
+   */
+  readonly confirmation?: ConfirmationReference | undefined;
+}
+
 /** What `FactorService.enrol` takes. */
-export interface EnrolInput extends FactorChangeInput {
+export interface EnrolInput extends ProvedChangeInput {
   readonly method: 'totp';
   /** A name that the person gives the factor, up to 64 characters. @default '' */
   readonly label?: string | undefined;
@@ -58,7 +68,7 @@ export interface ImportInput extends FactorChangeInput {
 }
 
 /** What `FactorService.remove` takes. */
-export interface RemoveInput extends FactorChangeInput {
+export interface RemoveInput extends ProvedChangeInput {
   /** The id of a factor, or `recovery` for all recovery codes. */
   readonly factor: string;
   /** Whether the last authenticator may be removed, and the recovery codes with it. @default false */
@@ -90,6 +100,7 @@ export interface ResealInput {
 }
 
 const CHANGE = { subject: true, manager: true } as const;
+const PROVED_CHANGE = { ...CHANGE, confirmation: true } as const;
 
 /**
  * The members that the arguments of the methods of `FactorService` may have. A misspelt `manager` is refused, because the change
@@ -98,7 +109,8 @@ const CHANGE = { subject: true, manager: true } as const;
 export const FACTOR_INPUTS = {
   list: inputMembers<{ subject: string }>({ subject: true }),
   change: inputMembers<FactorChangeInput>(CHANGE),
-  enrol: inputMembers<EnrolInput>({ ...CHANGE, method: true, label: true, account: true }),
+  provedChange: inputMembers<ProvedChangeInput>(PROVED_CHANGE),
+  enrol: inputMembers<EnrolInput>({ ...PROVED_CHANGE, method: true, label: true, account: true }),
   activate: inputMembers<ActivateInput>({ ...CHANGE, factor: true, response: true }),
   import: inputMembers<ImportInput>({
     ...CHANGE,
@@ -111,7 +123,7 @@ export const FACTOR_INPUTS = {
   }),
   remember: inputMembers<RememberInput>({ confirmation: true, label: true, manager: true }),
   rename: inputMembers<RenameInput>({ ...CHANGE, factor: true, label: true }),
-  remove: inputMembers<RemoveInput>({ ...CHANGE, factor: true, allowLast: true }),
+  remove: inputMembers<RemoveInput>({ ...PROVED_CHANGE, factor: true, allowLast: true }),
   reseal: inputMembers<ResealInput>({ batchSize: true, signal: true }),
 } as const;
 

@@ -1,5 +1,11 @@
 import { Statement, type TableNames } from '../../database/index.js';
-import { DIALECTS, pendingClause, type StatementContext } from '../../confirmation/index.js';
+import {
+  DIALECTS,
+  endedRows,
+  pendingClause,
+  type EndedRows,
+  type StatementContext,
+} from '../../confirmation/index.js';
 import type { FactorWrite } from './factor-method.js';
 import { SPENT_CODE, SUBJECT_ROW, type FactorRecord } from './factor-record.entity.js';
 
@@ -19,9 +25,8 @@ export type FactorStatements = Readonly<
     | 'removeAll'
     | 'sealed'
     | 'reseal'
-    | 'endOfBatch'
-    | 'purge'
     | 'countAttempt'
+    | 'uncountAttempt'
     | 'confirm'
     | 'confirmUnlocked'
     | 'findConfirmation'
@@ -46,15 +51,12 @@ export function factorStatements(
   // Found by a hash of the subject and the application: a collation without regard to case would find the factors of `Ann` for
   // `ann`.
   const ofSubject = `${f.subjectKey} = :subjectKey`;
-  const isFactor = `${f.method} <> '${SUBJECT_ROW}'`;
   const ofAll = `SELECT ${columns} FROM ${table} WHERE ${ofSubject}`;
   const upsert =
     engine === 'mysql'
       ? `ON DUPLICATE KEY UPDATE ${f.counter} = ${f.counter} + 1`
       : `ON CONFLICT (${f.id}) DO UPDATE SET ${f.counter} = stored.${f.counter} + 1`;
   const stored = engine === 'mysql' ? '' : 'AS stored';
-  // What has just expired may have confirmed a proof a moment before, which ends with its row.
-  const isEnded = `((${f.activatedAt} IS NULL AND ${isFactor} AND ${f.createdAt} < :before) OR ${f.expiresAt} < :before)`;
   const isPending = `${c.id} = :id AND ${pendingClause(names)} AND ${c.methods} LIKE :allowing`;
   const isUnlocked = `${c.attempts} < ${c.maxAttempts}`;
   const confirm = `
@@ -103,14 +105,14 @@ export function factorStatements(
     ),
     // Not of a secret that a concurrent call has sealed again, or replaced.
     reseal: `UPDATE ${table} SET ${f.data} = :data WHERE ${f.id} = :id AND ${exactly(f.data, ':old')}`,
-    endOfBatch: onPrimary(`
-      SELECT ${f.id} AS ${alias.id} FROM ${table} WHERE ${f.id} > :after AND ${f.id} <= :bound AND ${isEnded}
-      ORDER BY ${f.id} LIMIT 1 OFFSET :others`),
-    purge: `DELETE FROM ${table} WHERE ${f.id} > :after AND ${f.id} <= :last AND ${isEnded} ${allRows}`,
     // Counted and committed before anything is compared: 40 parallel guesses at a limit of 5 are 5 comparisons.
     countAttempt: `
       UPDATE ${confirmations} SET ${c.attempts} = ${c.attempts} + 1 WHERE ${isPending} AND ${isUnlocked}
       ${returning(names)}`,
+    // Once for an attempt that was counted, and only for a right code: see `FactorConfirmationMethod`.
+    uncountAttempt: `
+      UPDATE ${confirmations} SET ${c.attempts} = ${c.attempts} - 1
+      WHERE ${c.id} = :id AND ${pendingClause(names)} AND ${c.attempts} > 0`,
     // The attempt is counted already: the right code on the last try confirms.
     confirm,
     confirmUnlocked: `${confirm} AND ${isUnlocked}`,
@@ -128,6 +130,19 @@ export function factorStatements(
   return Object.fromEntries(
     Object.entries(sql).map(([name, text]) => [name, new Statement(engine, text)]),
   ) as unknown as FactorStatements;
+}
+
+/** The rows that a purge deletes: enrolments that have ended, and what has expired for so long that no proof by it can be left. */
+export function endedFactors(
+  { engine }: StatementContext,
+  { table, column: f, alias }: TableNames<keyof FactorRecord>,
+): EndedRows {
+  const isPending = `${f.activatedAt} IS NULL AND ${f.method} <> '${SUBJECT_ROW}'`;
+  return endedRows(
+    engine,
+    { table, id: f.id, alias: alias.id },
+    `((${isPending} AND ${f.createdAt} < :begunBefore) OR ${f.expiresAt} < :expiredBefore)`,
+  );
 }
 
 /** What the writes of a settlement set, and what they must still find true. */

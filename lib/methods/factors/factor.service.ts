@@ -1,7 +1,12 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 
-import { idOf, parseSubject, WrongResponse } from '../../confirmation/index.js';
+import {
+  idOf,
+  parseSubject,
+  WrongResponse,
+  type ConfirmationReference,
+} from '../../confirmation/index.js';
 import { isId } from '../../crypto/index.js';
 import {
   expectInput,
@@ -13,7 +18,7 @@ import { QuotaLedger } from '../../limits/index.js';
 import type { ResolvedOptions } from '../../options/index.js';
 import { InjectTwoFactorOptions } from '../../two-factor.tokens.js';
 import type { ChangeCondition } from './change-condition.js';
-import { FactorChanges, RECOVERY } from './factor-changes.js';
+import { FactorChanges, RECOVERY, type RemovedFactor } from './factor-changes.js';
 import { FactorEnrolments } from './factor-enrolments.js';
 import { FactorDevices } from './factor-devices.js';
 import { FactorEvents } from './factor-events.js';
@@ -25,13 +30,13 @@ import {
   type EnrolPasskeyInput,
   type FactorChangeInput,
   type ImportInput,
+  type ProvedChangeInput,
   type RememberInput,
   type RemoveInput,
   type RenameInput,
   type ResealInput,
 } from './factor-inputs.js';
 import type { FactorParts } from './factor-parts.js';
-import type { FactorRow } from './factor-record.entity.js';
 import {
   viewsOf,
   type ActivatedFactor,
@@ -43,6 +48,7 @@ import {
 } from './factor-views.js';
 import { usableMethods } from './enrolled-factors.js';
 import { FactorStore } from './factor.store.js';
+import { provedBy } from './proved-by.js';
 import { RecoverySets } from './recovery-sets.js';
 import { resealAll } from './reseal.js';
 
@@ -118,6 +124,8 @@ export class FactorService {
   async enrol(input: EnrolInput | EnrolPasskeyInput): Promise<BegunFactor | BegunPasskey>;
   async enrol(input: EnrolInput | EnrolPasskeyInput): Promise<BegunFactor | BegunPasskey> {
     const subject = subjectOf('enrol', input, FACTOR_INPUTS.enrol);
+    const { confirmation, ...given } = input;
+    if (confirmation !== undefined) return this.#provedBy(subject, confirmation).enrol(given);
     return this.#configured().enrolments.enrol(subject, input);
   }
 
@@ -162,22 +170,25 @@ export class FactorService {
   }
 
   /**
-   * Removes a factor, active or pending, and ends the unused proofs that it confirmed. With an authenticator, or with
-   * the recovery codes, enrolments that have begun end: a thief may have proved one of them by what is removed.
+   * Removes a factor, active or pending, and ends the unused proofs that it confirmed. With an authenticator, or with the recovery
+   * codes, enrolments that have begun end, and with an authenticator the devices that were remembered after a proof by it: a thief
+   * may have proved one of them by what is removed. The last authenticator takes all devices and recovery codes with it.
    *
-   * @returns whether this call removed it.
+   * @returns whether this call removed it; for `recovery` also when all codes were used.
    * @throws TwoFactorStateError `last-factor` for the last authenticator, without `allowLast`.
    */
   async remove(input: RemoveInput): Promise<boolean> {
     const subject = subjectOf('remove', input, FACTOR_INPUTS.remove);
-    const { factor: id, allowLast = false, manager } = input;
+    const { confirmation, ...given } = input;
+    if (confirmation !== undefined) return this.#provedBy(subject, confirmation).remove(given);
+    const { factor: id, allowLast = false, manager } = given;
     const { store, changes, options } = this.#configured();
     if (typeof allowLast !== 'boolean')
       throw new TwoFactorInputError('allowLast is true or false.');
     if (id !== RECOVERY && !isId(id)) return false;
     const gone = await store.change(
       subject,
-      (_, known) => changes.remove(known, id, allowLast, options.clock.now()),
+      (_, known) => changes.remove(known, { id, subject, allowLast, now: options.clock.now() }),
       manager,
     );
     this.#publishRemoved(gone, manager);
@@ -190,8 +201,12 @@ export class FactorService {
    *
    * @throws TwoFactorStateError `no-factor` without an authenticator.
    */
-  async regenerateRecoveryCodes(input: FactorChangeInput): Promise<readonly string[]> {
-    const subject = subjectOf('regenerateRecoveryCodes', input, FACTOR_INPUTS.change);
+  async regenerateRecoveryCodes(input: ProvedChangeInput): Promise<readonly string[]> {
+    const subject = subjectOf('regenerateRecoveryCodes', input, FACTOR_INPUTS.provedChange);
+    const { confirmation, ...given } = input;
+    if (confirmation !== undefined) {
+      return this.#provedBy(subject, confirmation).regenerateRecoveryCodes(given);
+    }
     return this.#configured().recovery.regenerate(subject, input.manager);
   }
 
@@ -212,8 +227,10 @@ export class FactorService {
   }
 
   /**
-   * Forgets all devices of a subject, for example after a changed password, and ends the unused proofs by them. A
-   * proof that was used before remembers no device afterwards. @returns how many devices there were.
+   * Forgets all devices of a subject, for example after a changed password, and ends the unused proofs by them. What was confirmed
+   * and used before remembers no device afterwards.
+   *
+   * @returns how many there were.
    */
   async forgetDevices(input: FactorChangeInput): Promise<number> {
     const subject = subjectOf('forgetDevices', input, FACTOR_INPUTS.change);
@@ -259,7 +276,13 @@ export class FactorService {
     return resealAll(store, options.keyRing, input, options.clock);
   }
 
-  #publishRemoved(gone: readonly FactorRow[], manager: EntityManager | undefined): void {
+  /** The same service for a call that names its proof. */
+  #provedBy(subject: string, confirmation: ConfirmationReference): FactorService {
+    const { confirmations } = this.#configured().store;
+    return this.requiring(provedBy(confirmations, subject, idOf(confirmation)));
+  }
+
+  #publishRemoved(gone: readonly RemovedFactor[], manager: EntityManager | undefined): void {
     const code = gone.find(({ method }) => method === RECOVERY);
     const others = gone.filter(
       ({ method, activatedAt }) => method !== RECOVERY && activatedAt !== null,

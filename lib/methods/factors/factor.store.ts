@@ -1,11 +1,12 @@
 import type { DataSource, EntityManager } from 'typeorm';
 
 import {
-  purgeBatch,
+  purgeEnded,
   rowFromRecord,
   subjectInColumn,
   type ConfirmationRow,
   type ConfirmationStore,
+  type EndedRows,
   type FactorTable,
   type FactorUpkeep,
   type IdWindow,
@@ -20,7 +21,11 @@ import {
   type StatementRunner,
   type TransactionSteps,
 } from '../../database/index.js';
-import type { ConfiguredMethods, ResolvedOptions } from '../../options/index.js';
+import {
+  USE_WITHIN_SECONDS,
+  type ConfiguredMethods,
+  type ResolvedOptions,
+} from '../../options/index.js';
 import type { ChangeCondition } from './change-condition.js';
 import { FactorMethod, type FactorWrite, type SubjectFactors } from './factor-method.js';
 import {
@@ -31,14 +36,20 @@ import {
   type FactorRow,
 } from './factor-record.entity.js';
 import {
+  endedFactors,
   factorStatements,
   settleStatements,
   type FactorStatements,
   type SettleStatements,
 } from './factor-statements.js';
 
-/** How long an enrolment can be activated, and how long a factor is kept after its end. No proof lives longer than that. */
+/** How long an enrolment can be activated. */
 export const ENROLMENT_MS = 900_000;
+/**
+ * How long an expired device, or a used recovery code, is kept after its end. What it has confirmed just before may still be used, and a
+ * proof whose factor is gone is refused.
+ */
+const KEPT_MS = USE_WITHIN_SECONDS.max * 1_000;
 /**
  * How far back a background purge looks. The id of a device carries the time at which its confirmation was made, up to a day
  * before the device was remembered. The window of two days therefore contains every device whose life has just ended. What is
@@ -66,6 +77,7 @@ export class FactorStore implements FactorUpkeep {
   private constructor(
     readonly statements: FactorStatements,
     private readonly settlements: SettleStatements | null,
+    private readonly ended: EndedRows,
     readonly confirmations: ConfirmationStore,
     private readonly application: string,
     private readonly clock: ResolvedOptions['clock'],
@@ -85,6 +97,7 @@ export class FactorStore implements FactorUpkeep {
     return new FactorStore(
       factorStatements(context, names),
       settleStatements(context, names),
+      endedFactors(context, names),
       confirmations,
       application,
       clock,
@@ -94,10 +107,11 @@ export class FactorStore implements FactorUpkeep {
 
   /** A store of the same factors whose changes are made only where the condition holds in their transaction. */
   requiring(condition: ChangeCondition): FactorStore {
-    const { statements, settlements, confirmations, application, clock, lifeMs } = this;
+    const { statements, settlements, ended, confirmations, application, clock, lifeMs } = this;
     return new FactorStore(
       statements,
       settlements,
+      ended,
       confirmations,
       application,
       clock,
@@ -129,12 +143,6 @@ export class FactorStore implements FactorUpkeep {
     return subjectFrom(rows);
   }
 
-  /** As `read`, with the factors that can confirm. */
-  async readActive(subject: string, scope?: EntityManager | Deadline): Promise<SubjectFactors> {
-    const known = await this.read(subject, scope);
-    return { ...known, factors: this.activeOf(known.factors) };
-  }
-
   /** Those of the factors that can confirm now. */
   activeOf(factors: readonly FactorRow[]): readonly FactorRow[] {
     const now = this.clock.now();
@@ -146,7 +154,7 @@ export class FactorStore implements FactorUpkeep {
 
   /** The factors of a subject that can confirm. */
   async active(subject: string, scope?: EntityManager | Deadline): Promise<readonly FactorRow[]> {
-    return (await this.readActive(subject, scope)).factors;
+    return this.activeOf((await this.read(subject, scope)).factors);
   }
 
   /**
@@ -169,7 +177,7 @@ export class FactorStore implements FactorUpkeep {
       yield { statement: statements.touchSubject, values: { id, data, now, ...row } };
       const { rows } = yield { statement: statements.listInTransaction, values: ofSubject };
       const known = subjectFrom(rows);
-      condition?.judge(known.factors, known);
+      condition?.judge(known);
       return yield* change(known.factors, known);
     }, scope);
   }
@@ -189,6 +197,12 @@ export class FactorStore implements FactorUpkeep {
     );
     if (rows[0]) return rowFromRecord(rows[0]);
     return affected > 0 ? this.confirmations.find(id, deadline) : null;
+  }
+
+  /** Takes back what `countAttempt` has counted. It is not repeated after an error: it could count twice. */
+  async uncountAttempt(id: string): Promise<void> {
+    const values = (): SqlValues => ({ id, now: this.clock.now() });
+    await this.#runner.runExclusive(id, this.statements.uncountAttempt, values);
   }
 
   /**
@@ -263,9 +277,11 @@ export class FactorStore implements FactorUpkeep {
     return affected > 0;
   }
 
-  async purge(limit: number, { after, until: bound }: IdWindow): Promise<PurgedBatch> {
-    const range = { after, bound, before: this.clock.now() - ENROLMENT_MS };
-    return purgeBatch(this.#runner, this.statements, range, limit);
+  async purge(limit: number, { after, until }: IdWindow): Promise<PurgedBatch> {
+    const now = this.clock.now();
+    const range = { after, bound: until, limit };
+    const times = { begunBefore: now - ENROLMENT_MS, expiredBefore: now - KEPT_MS };
+    return purgeEnded(this.#runner, this.ended, range, times);
   }
 
   windows(isComplete: boolean): readonly IdWindow[] {

@@ -49,8 +49,8 @@ export function callListStatements(
   const { engine, names, keys } = context;
   const { table, column: c } = names;
   const { inserted } = confirmationClauses(context);
-  // A factor that an open transaction of the application removes would keep the uses of up to 23 other people waiting: a subquery of an
-  // UPDATE locks what it reads. The statement for one call asks for the factor, and only its own call waits.
+  // A factor that an open transaction of the application removes would keep the uses of up to 23 other people waiting: under REPEATABLE
+  // READ and above, a subquery of an UPDATE locks what it reads. The statement for one call asks for the factor, and only its own call waits.
   const isWithoutFactor = context.factors === null ? '' : ` AND ${ALIAS}.${c.factorId} IS NULL`;
   const clauses = confirmationClauses({ ...context, names: ofTable(ALIAS, names), factors: null });
   const ring = Array.from({ length: keys }, (_, index) => index);

@@ -37,9 +37,7 @@ export type ConfirmationStatements = Readonly<
     | 'retrySooner'
     | 'updateFailureKeys'
     | 'cancel'
-    | 'erase'
-    | 'endOfBatch'
-    | 'purge',
+    | 'erase',
     Statement
   >
 >;
@@ -119,11 +117,9 @@ export function confirmationStatements(terms: StatementContext): ConfirmationSta
 function statementTexts(terms: StatementContext): Record<keyof ConfirmationStatements, string> {
   const { engine, names } = terms;
   const { returning, exactly, unlessTaken, allRows, onPrimary } = DIALECTS[engine];
-  const { table, column: c, alias } = names;
+  const { table, column: c } = names;
   const { inserted, confirm, use, useByAllowedSender } = confirmationClauses(terms);
   const pending = pendingClause(names);
-
-  const isDead = `${c.expiresAt} < :before AND (${c.useBefore} IS NULL OR ${c.useBefore} < :before)`;
 
   const insert = `INSERT INTO ${table} (${inserted.columns}) VALUES (${inserted.values})`;
   return {
@@ -167,13 +163,6 @@ function statementTexts(terms: StatementContext): Record<keyof ConfirmationState
       WHERE ${c.id} = :id AND ${c.usedAt} IS NULL AND ${c.cancelledAt} IS NULL
       ${returning(names)}`,
     erase: `DELETE FROM ${table} WHERE ${exactly(c.subject, ':subject')} ${allRows}`,
-    // Both scan the primary key from where the previous batch ended: PostgreSQL keeps deleted rows in the index until a
-    // vacuum, and would read all of them again for every batch.
-    endOfBatch: onPrimary(`
-      SELECT ${c.id} AS ${alias.id} FROM ${table} WHERE ${c.id} > :after AND ${c.id} <= :bound AND ${isDead}
-      ORDER BY ${c.id} LIMIT 1 OFFSET :others`),
-    // Repeats the condition: a row that the statement above saw as dead may have been confirmed by a concurrent call.
-    purge: `DELETE FROM ${table} WHERE ${c.id} > :after AND ${c.id} <= :last AND ${isDead} ${allRows}`,
   };
 }
 
@@ -314,10 +303,10 @@ export function comparedColumns(
 /**
  * Whether what confirmed the row is still there. A thief who had confirmed by a stolen phone would otherwise use that proof after the
  * owner has removed the app. Asked in the statement that uses the proof: a removal that has committed before it ends the proof,
- * whatever the order in which the confirmation and the removal ran.
+ * whatever the order in which the confirmation and the removal ran. The changes of factors ask the same by `isStillThere`.
  *
- * MySQL and MariaDB ask once the row is locked, by a lock on the factor that lasts until the transaction ends. PostgreSQL asks before it
- * waits for the row, and not again when the transaction that held it is rolled back: a use that waits since before a removal pays
+ * MySQL and MariaDB ask once the row is locked; under REPEATABLE READ and above by a lock on the factor that lasts until the transaction
+ * ends, under READ COMMITTED without one. PostgreSQL asks before it waits for the row, and not again when the transaction that held it is rolled back: a use that waits since before a removal pays
  * then. `FOR KEY SHARE` would let the removal wait, but two calls that use one proof and then remove its factor deadlock by it.
  *
  * A scalar subquery, which reads one row by the primary key: for an EXISTS in an OR PostgreSQL may read the whole table.
@@ -346,6 +335,11 @@ function itsFactor(engine: Engine, factorId: string, { table, id }: FactorTable)
 /** Whether no message was recorded since the row was read, and no other row has taken its id. */
 export function isAsSeen({ column: c }: ConfirmationTable): string {
   return `${c.sends} = :seenSends AND ${c.createdAt} = :seenCreatedAt`;
+}
+
+/** Whether a row could neither be confirmed nor used since `:before`. */
+export function deadClause({ column: c }: ConfirmationTable): string {
+  return `${c.expiresAt} < :before AND (${c.useBefore} IS NULL OR ${c.useBefore} < :before)`;
 }
 
 export function pendingClause({ column: c }: ConfirmationTable): string {
