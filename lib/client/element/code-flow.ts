@@ -1,6 +1,13 @@
 import type { MethodName, RequestBody, RequestedConfirmation } from '../answers.js';
-import { isEnd, UNREACHABLE, type TwoFactorProblem, type TwoFactorResult } from '../problems.js';
+import {
+  isEnd,
+  isUnknown,
+  UNREACHABLE,
+  type TwoFactorProblem,
+  type TwoFactorResult,
+} from '../problems.js';
 import type { TwoFactorClient } from '../two-factor-client.js';
+import { DeliveryWatch } from './delivery-watch.js';
 
 /**
  * The calls that a server may refuse for a time: `start` requests a confirmation, `confirm` gives a response, `send` sends a message
@@ -27,6 +34,8 @@ export interface FlowState {
   /** False when the server sends no further message of this confirmation, however long the person waits. */
   readonly canResend: boolean;
   readonly problem: TwoFactorProblem | null;
+  /** Whether the problem is that the code cannot be sent again. */
+  readonly isOfMessage: boolean;
   /** The end of the wait that the problem demands. 0: the problem demands none. */
   readonly retryAt: number;
   /** The call that is refused until `retryAt`; `null` for none. */
@@ -49,6 +58,7 @@ export const IDLE: FlowState = {
   delivery: 'sent',
   canResend: true,
   problem: null,
+  isOfMessage: false,
   retryAt: 0,
   refused: null,
   notice: null,
@@ -56,11 +66,6 @@ export const IDLE: FlowState = {
 
 /** Named in a request, any other method is the only one that its confirmation allows. */
 const KEEPS_OTHERS = new Set<MethodName | undefined>([undefined, 'code', 'totp']);
-/** A provider takes a message within this time, unless it has failed and the message is repeated. */
-const DELAYED_AFTER_SECONDS = 8;
-/** Between two questions for a queued message. A person waits this long at most to read that it was given up. */
-const LONGEST_PAUSE = 5;
-
 /** Problems after which the server lets the person wait. */
 const WAITS = new Set(['send-failed', 'too-many-requests']);
 
@@ -89,11 +94,7 @@ export class CodeFlow {
   #hasMessage = false;
   /** Methods that have failed in this confirmation and need not be offered again. */
   readonly #failed = new Set<MethodName>();
-  /**
-   * `seconds` have passed since the server queued the message. At second `nextCheckAt`, the server is asked next whether the message was
-   * sent.
-   */
-  #deliveryWatch = { seconds: 0, nextCheckAt: 1 };
+  #watch = new DeliveryWatch();
 
   constructor(private readonly around: Surroundings) {}
 
@@ -104,9 +105,16 @@ export class CodeFlow {
     this.#set(IDLE);
   }
 
-  /** Requests a confirmation, or continues with the one that this flow has requested before a reload. */
+  /**
+   * Requests a confirmation, or continues with the one that this flow has requested before a reload. A device that could not be asked is
+   * asked again.
+   */
   async start(method?: MethodName): Promise<void> {
-    this.#methods = [];
+    const { phase, isBusy, method: last } = this.state;
+    if (isBusy) return;
+    if (phase !== 'open') this.#methods = [];
+    else if (method === undefined && last === 'device' && !this.#failed.has('device'))
+      return this.#tryDevice();
     const { body, flow } = this.around.request();
     this.#requested = JSON.stringify(body);
     const named = method === undefined ? body : { ...body, method };
@@ -151,12 +159,17 @@ export class CodeFlow {
     await this.#confirm((client) => client.confirm({ id, code, ...named }));
   }
 
-  async confirmWithPasskey(): Promise<void> {
+  /** @param signal aborted when the page no longer asks: what became of the passkey is not displayed then. */
+  async confirmWithPasskey(signal?: AbortSignal): Promise<void> {
     const { id } = this.state;
-    if (id !== null) await this.#confirm((client) => client.confirmWithPasskey(id));
+    if (id === null) return;
+    await this.#confirm((client) => client.confirmWithPasskey(id, { signal }), signal);
   }
 
-  /** A repeat, after a reload of the page too, sends no second message. */
+  /**
+   * Has the first message of a confirmation sent that was begun by another method. The name of the call is kept over reloads of the
+   * page, so that its repeat sends no second message.
+   */
   async #sendFirst(): Promise<void> {
     const { id } = this.state;
     if (id === null) return;
@@ -206,16 +219,16 @@ export class CodeFlow {
   }
 
   /**
-   * Asks what became of a queued message, in pauses that double up to five seconds. Without it a person waits for a message that the provider has
-   * refused. Called once a second.
+   * Asks what became of a queued message, in pauses that double up to five seconds. Without it a person waits for a message that the
+   * provider has refused. Called once a second.
    */
   async followDelivery(): Promise<void> {
     const { id, delivery: known, resendAt } = this.state;
     if (id === null || known !== 'queued') return;
-    this.#deliveryWatch.seconds += 1;
-    if (this.#deliveryWatch.seconds < this.#deliveryWatch.nextCheckAt) return;
-    this.#deliveryWatch.nextCheckAt += Math.min(this.#deliveryWatch.nextCheckAt, LONGEST_PAUSE);
+    const watch = this.#watch;
+    if (!watch.mayAsk()) return;
     const result = await this.#attempt((client) => client.check(id));
+    watch.isAsking = false;
     const { state } = this;
     // Another request or another message took its place.
     if (!result.ok || state.id !== id || state.resendAt !== resendAt) return;
@@ -223,8 +236,7 @@ export class CodeFlow {
     const { delivery = 'sent', deliveryError } = result.value;
     const isAwaited = state.phase === 'open' && state.method === 'code';
     if (delivery === 'queued') {
-      if (isAwaited && this.#deliveryWatch.seconds >= DELAYED_AFTER_SECONDS)
-        this.#set({ notice: 'delayed' });
+      if (isAwaited && watch.isDelayed) this.#set({ notice: 'delayed' });
       return;
     }
     this.#set({ delivery, notice: null });
@@ -240,7 +252,9 @@ export class CodeFlow {
     const { id } = this.state;
     if (id === null) return;
     await this.#confirm((client) => client.confirm({ id, method: 'device' }));
-    if (this.state.phase !== 'open' || this.state.method !== 'device') return;
+    const { phase, method, problem } = this.state;
+    // A device that could not be asked may be known. The next method may be a message, which costs money.
+    if (phase !== 'open' || method !== 'device' || (problem && isUnknown(problem))) return;
     // That the device is unknown is not displayed, because the person can do nothing about it: the next method follows.
     this.#failed.add('device');
     const next = this.#methods.find((each) => !this.#failed.has(each));
@@ -249,8 +263,10 @@ export class CodeFlow {
 
   async #confirm(
     action: (client: TwoFactorClient) => Promise<TwoFactorResult<unknown>>,
+    signal?: AbortSignal,
   ): Promise<void> {
-    await this.#call('confirm', action, () => this.#set({ phase: 'confirmed', notice: null }));
+    const succeed = (): void => this.#set({ phase: 'confirmed', notice: null });
+    await this.#call('confirm', action, succeed, undefined, signal);
   }
 
   async #call<T>(
@@ -258,6 +274,7 @@ export class CodeFlow {
     action: (client: TwoFactorClient) => Promise<TwoFactorResult<T>>,
     succeed: (value: T) => void | Promise<void>,
     method = this.state.method,
+    signal?: AbortSignal,
   ): Promise<void> {
     if (this.state.isBusy) return;
     const run = this.#run;
@@ -266,7 +283,7 @@ export class CodeFlow {
     if (run !== this.#run) return;
     this.#set({ isBusy: false });
     if (result.ok) await succeed(result.value);
-    else this.#refuse(result.problem, call, method);
+    else if (!signal?.aborted) this.#refuse(result.problem, call, method);
   }
 
   /** A client of the application that throws counts as one that has no answer. Otherwise the element would be busy for ever. */
@@ -299,9 +316,11 @@ export class CodeFlow {
     } else if (error === 'send-failed') {
       // The confirmation exists, and its message can be sent again.
       this.#hasMessage = true;
+      // Nothing but its id is known of a new confirmation. The expiry of the last one would end it.
+      const isNew = problem.id !== this.state.id;
+      if (isNew) this.#methods = [];
       this.#set({
-        // Nothing but its id is known of a new confirmation. The expiry of the last one would end it.
-        ...(problem.id !== this.state.id && IDLE),
+        ...(isNew && IDLE),
         ...this.#with('code'),
         ...wait,
         phase: 'open',
@@ -320,13 +339,13 @@ export class CodeFlow {
       this.#set({
         ...wait,
         ...(isResend && hasToWait && { resendAt: retryAt }),
-        ...(isForGood && { canResend: !isResend }),
+        ...(isForGood && isResend && { canResend: false, isOfMessage: true }),
       });
     }
   }
 
   #open(value: RequestedConfirmation, method: MethodName): void {
-    this.#deliveryWatch = { seconds: 0, nextCheckAt: 1 };
+    this.#watch = new DeliveryWatch();
     if (method === 'code') this.#hasMessage = true;
     const { expiresIn, resendIn = 0 } = value;
     const now = Date.now();
@@ -352,9 +371,9 @@ export class CodeFlow {
 
   #set(changes: Partial<FlowState>): void {
     const before = this.state;
-    // A wait belongs to the problem that demands it.
-    const wait = 'problem' in changes ? { retryAt: 0, refused: null } : {};
-    this.state = { ...before, ...wait, ...changes };
+    // These belong to the problem.
+    const none = 'problem' in changes ? { retryAt: 0, refused: null, isOfMessage: false } : {};
+    this.state = { ...before, ...none, ...changes };
     this.around.changed(this.state, before);
   }
 }
