@@ -111,6 +111,10 @@ const ENDS: ReadonlySet<string> = new Set<ProblemSlug>([
 export const isEnd = (problem: TwoFactorProblem): boolean =>
   ENDS.has(problem.error) || (problem.error === 'code-mismatch' && problem.attemptsLeft === 0);
 
+/** Whether the call may or may not have had an effect, and may succeed when it is repeated. */
+export const isUnknown = (problem: TwoFactorProblem): boolean =>
+  /^(?:un(?:reachable|expected)|temporarily)/.test(problem.error);
+
 /** The problem of a response whose status is no success, or whose body is not JSON. */
 export function problemOf(response: Response, document: unknown): TwoFactorProblem {
   const given = document as TwoFactorProblem & { readonly type?: unknown };

@@ -23,7 +23,7 @@ import {
   type PasskeyRegistrationJson,
   type PasskeyRequestOptionsJson,
 } from './passkeys.js';
-import { isEnd, problemOf, UNREACHABLE, type TwoFactorResult } from './problems.js';
+import { isEnd, isUnknown, problemOf, UNREACHABLE, type TwoFactorResult } from './problems.js';
 
 /** What `createTwoFactorClient` takes. */
 export interface TwoFactorClientSettings {
@@ -136,9 +136,9 @@ export interface TwoFactorClient {
   readonly factors: FactorsClient;
 }
 
-/** Whether the call may or may not have had an effect, so that its repeat must have the same key. */
-const isUnknown = <T>(result: TwoFactorResult<T>): boolean =>
-  !result.ok && /^(?:un(?:reachable|expected)|temporarily)/.test(result.problem.error);
+/** The name of a key: of one press of the button, or of a flow, such as the `first` message of the element. */
+const resendName = (id: string, flow?: string): string =>
+  `resend ${id}${flow === undefined ? '' : ` ${flow}`}`;
 
 /** Settles as the action does, and is rejected as soon as the signal is aborted. */
 const until = <T>(signal: AbortSignal, action: () => T | Promise<T>): Promise<T> =>
@@ -226,8 +226,10 @@ export function createTwoFactorClient(settings: TwoFactorClientSettings = {}): T
   /** Lets the next request of a confirmation's flow be for a new confirmation, once this one is confirmed or over. */
   function endFlow<T>(id: string, result: TwoFactorResult<T>, isConfirmed = false): typeof result {
     const flow = flows.get(id);
-    if (flow !== undefined && (result.ok ? isConfirmed : isEnd(result.problem))) {
-      keys.forget(...flow);
+    if (result.ok ? isConfirmed : isEnd(result.problem)) {
+      if (flow !== undefined) keys.forget(...flow);
+      // Not by a list of the flows of this page: the first message may have been sent before a reload.
+      keys.forget(resendName(id, 'first'));
     }
     return result;
   }
@@ -286,13 +288,14 @@ export function createTwoFactorClient(settings: TwoFactorClientSettings = {}): T
       return confirm({ id, method: 'passkey', response: read.value }, options);
     },
     resend: async (id, { way, flow, signal } = {}) => {
-      const name = `resend ${id}${flow === undefined ? '' : ` ${flow}`}`;
+      const name = resendName(id, flow);
       const key = keys.keyOf(name);
       const body = way === undefined ? { id } : { id, way };
       const sent = await post<RequestedConfirmation>('resend', body, { signal }, withKey(key));
       const result = endFlow(id, sent);
-      // The answer to a press of the button ends it: the next press sends the next message.
-      if (flow === undefined && !isUnknown(result)) keys.forget(name, key);
+      // The answer to a press of the button ends it: the next press sends the next message. An answer that was lost leaves open whether this
+      // one was sent, so that its repeat must have the same key.
+      if (flow === undefined && (result.ok || !isUnknown(result.problem))) keys.forget(name, key);
       return result;
     },
     check: (id, options) => post('check', { id }, options),

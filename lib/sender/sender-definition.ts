@@ -20,7 +20,8 @@ export interface SendFunction<Options = unknown> {
   /** The providers behind this function, for a health check: those of `failoverBackend`, in this process. */
   readonly providers?: (() => readonly ProviderHealth[]) | undefined;
   /**
-   * Asks the provider whether it answers at all, by a request that names no recipient, and throws or rejects when it does not.
+   * Asks the provider whether it answers at all, by a request that names no recipient, and throws or rejects when it does not. The
+   * result `false` says that it cannot be asked, which proves nothing.
    * `failoverBackend` calls it after several failures that the recipients may have caused. Without it, such failures never make a
    * failover pass over this sender for other recipients.
    */
@@ -48,6 +49,12 @@ export interface SenderBackendFactoryInput<Options = unknown> {
   readonly verboseName: string;
   /** The application's generator of codes, for a provider that takes only some codes. */
   readonly codeGenerator?: CodeGenerator | undefined;
+  /**
+   * The longest wait for one message.
+   *
+   * @internal
+   */
+  readonly sendTimeoutMs?: number | undefined;
   /**
    * Creates the backend of a further entry, for a backend that sends by others.
    *

@@ -121,6 +121,7 @@ export class SenderExplorer
         options,
         verboseName,
         codeGenerator: this.options.codeGenerator,
+        sendTimeoutMs: this.options.sendTimeoutMs,
         resolve: (other, further) => this.#resolve(other, further, candidates, named),
       });
       if (typeof send !== 'function') {

@@ -100,6 +100,24 @@ describe('A person who chooses another method', () => {
     expect(await confirmations()).toBe(1);
   });
 
+  it.each([
+    ['by that code', (flow: CodeFlow) => flow.confirm(test.inbox.lastCode)],
+    [
+      'by the app after a reload',
+      async () => {
+        const reloaded = await begun();
+        await reloaded.confirm(person.app.code());
+      },
+    ],
+  ])('leaves nothing of a sent code in the tab once it is confirmed %s', async (_, confirm) => {
+    const flow = await begun();
+    await flow.choose('code');
+    expect([...tab.keys()].some((name) => name.endsWith(' first'))).toBe(true);
+    await confirm(flow);
+
+    expect([...tab.keys()]).toEqual([]);
+  });
+
   it('goes back to the app of the same confirmation', async () => {
     const flow = await begun();
     const { id } = flow.state;

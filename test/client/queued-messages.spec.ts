@@ -82,6 +82,40 @@ describe('A page whose message is queued', () => {
     expect(flow.state.phase).toBe('confirmed');
   });
 
+  it('asks again only after an answer, however slow the server is, and then in the same pauses', async () => {
+    let open = 0;
+    let most = 0;
+    let release = (): void => undefined;
+    const until = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    const slow: TwoFactorClient = {
+      ...client,
+      check: async (id) => {
+        open += 1;
+        most = Math.max(most, open);
+        await until;
+        open -= 1;
+        return client.check(id);
+      },
+    };
+    users += 1;
+    const body = { token: `user${users}@example.com` };
+    flow = new CodeFlow({
+      client: () => slow,
+      request: () => ({ body, flow: undefined }),
+      changed: () => undefined,
+    });
+    await flow.start();
+    const asked = Array.from({ length: 60 }, () => flow.followDelivery());
+    release();
+    await Promise.all(asked);
+    expect({ most, checks }).toEqual({ most: 1, checks: 1 });
+
+    await pass(10);
+    expect(checks).toBe(3);
+  });
+
   it('keeps quiet about the failure of a message that the person no longer waits for', async () => {
     test.inbox.failNext(new TwoFactorRecipientError('No such mailbox.'));
     await sweep();

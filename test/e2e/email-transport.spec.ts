@@ -20,6 +20,7 @@ describe('The transport of an e-mail sender', () => {
     ['a password with a slash in it', 'smtp://user:secret/word@mail.example.com'],
     ['a password with digits before its slash', 'smtp://user:12345/secret@mail.example.com'],
     ['a password with digits before its number sign', 'smtp://user:12345#secret@mail.example.com'],
+    ['a password with digits before its question mark', 'smtp://ann:42?secret@mail.example.com'],
     ['a number', 1025],
     ['true', true],
   ])(

@@ -73,11 +73,13 @@ describeElement('<two-factor-code>, where a message is awaited,', (suite) => {
     const unsent = alertOf(page).getByText('The code could not be sent.');
     await unsent.waitFor();
     const resend = page.getByRole('button', { name: /^Send the code again/ });
-    expect(await resend.textContent()).toBe('Send the code again in \u20680:30\u2069');
+    expect(await resend.textContent()).toContain('Send the code again in \u20680:30\u2069');
 
     expect(await page.locator('two-factor-code').getByText('Attempts').count()).toBe(0);
     await suite.pages.pass(page, 29);
-    await expect.poll(() => resend.textContent()).toBe('Send the code again in \u20680:01\u2069');
+    await expect
+      .poll(() => resend.textContent())
+      .toContain('Send the code again in \u20680:01\u2069');
     await suite.pages.pass(page, 1);
     await page.getByRole('status').getByText('You can have the code sent again now.').waitFor();
     expect(await resend.getAttribute('aria-disabled')).toBeNull();
@@ -154,7 +156,7 @@ describeElement('<two-factor-code>, where a message is awaited,', (suite) => {
     expect(suite.pages.test.inbox.deliveries).toHaveLength(before + 1);
     expect(await alertOf(page).textContent()).toBe('');
     expect(await start.count()).toBe(0);
-    expect(await resend.textContent()).toMatch(/again in \u20680:30\u2069$/);
+    expect(await resend.textContent()).toMatch(/again in \u20680:30\u2069/);
     await enter(page, code());
     await phase(page, 'confirmed');
   });

@@ -27,6 +27,8 @@ const CUT_OFF = `(() => {
   const found = [];
   while (walker.nextNode()) {
     const node = walker.currentNode;
+    // A name that is not displayed, because the time stands in its place.
+    if (node.parentElement.className === 'unseen') continue;
     for (const { 0: word, index } of node.data.matchAll(/[^\\s-]+-?/g)) {
       const range = document.createRange();
       range.setStart(node, index);
@@ -57,7 +59,7 @@ async function spoken(page: Page): Promise<string[]> {
   const tree = await page.locator('two-factor-code').ariaSnapshot();
   const names = [...tree.matchAll(/^\s*- [a-z]+ "([^"]+)"/gm)].map(([, name]) => name!);
   const sentences = await page.evaluate<string[]>(`
-    [...element.shadowRoot.querySelectorAll('p:not(.facts), .facts > span, label, button')]
+    [...element.shadowRoot.querySelectorAll('p:not(.facts), .facts > span, label, button:not(:has(span)), button > span')]
       .filter((each) => each.checkVisibility() && each.textContent !== '')
       .map((each) => each.textContent)
   `);

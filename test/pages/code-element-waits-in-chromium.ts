@@ -24,7 +24,7 @@ describeElement('<two-factor-code>, where time passes,', (suite) => {
     const timer = page.getByRole('timer');
     const status = page.getByRole('status');
     expect(await timer.textContent()).toContain('10:00');
-    expect(await resend.textContent()).toMatch(/again in \u20680:30\u2069$/);
+    expect(await resend.textContent()).toMatch(/again in \u20680:30\u2069/);
 
     // Pressing it is possible: it says how long to wait.
     await resend.click({ force: true });
@@ -73,10 +73,10 @@ describeElement('<two-factor-code>, where time passes,', (suite) => {
       const timer = page.getByRole('timer');
       const resend = page.getByRole('button', { name: /^Send the code again/ });
       expect(await timer.textContent()).toBe('Time left: \u206810:00\u2069');
-      expect(await resend.textContent()).toMatch(/again in \u20680:30\u2069$/);
+      expect(await resend.textContent()).toMatch(/again in \u20680:30\u2069/);
       await suite.pages.pass(page, 29);
       expect(await timer.textContent()).toBe('Time left: \u20689:31\u2069');
-      expect(await resend.textContent()).toMatch(/again in \u20680:01\u2069$/);
+      expect(await resend.textContent()).toMatch(/again in \u20680:01\u2069/);
       expect(await resend.getAttribute('aria-disabled')).toBe('true');
 
       await suite.pages.pass(page, 1);
@@ -197,7 +197,7 @@ describeElement('<two-factor-code>, where time passes,', (suite) => {
     const resend = page.getByRole('button', { name: /^Send the code again/ });
     await resend.click();
     await alertOf(page).getByText('Try again in \u20681:30\u2069.').waitFor();
-    expect(await resend.textContent()).toMatch(/again in \u20681:30\u2069$/);
+    expect(await resend.textContent()).toMatch(/again in \u20681:30\u2069/);
     await suite.pages.pass(page, 90);
     await page.getByRole('status').getByText('You can have the code sent again now.').waitFor();
     expect(await alertOf(page).textContent()).toBe('');

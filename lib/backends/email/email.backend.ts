@@ -1,3 +1,5 @@
+import { domainToASCII, domainToUnicode } from 'node:url';
+
 import type { Transporter } from 'nodemailer';
 import type { Options as SmtpOptions } from 'nodemailer/lib/smtp-transport/index.js';
 
@@ -12,6 +14,7 @@ import type { EmailMessage } from './email-message.js';
 import { headersOf } from './headers.js';
 import { mailError } from './mail-error.js';
 import { isMailbox } from './mailbox.js';
+import { smtpFaultOf } from './smtp-answer.js';
 
 export type { EmailMessage } from './email-message.js';
 
@@ -46,8 +49,8 @@ const MEMBERS = ['transport', 'from', 'product', 'compose'] satisfies (keyof Ema
 /** Less than the default of `sendTimeoutMs`, so that the socket is closed before the call times out. */
 const SOCKET_TIMEOUT_MS = 9_000;
 /**
- * Less than `SOCKET_TIMEOUT_MS`, which runs from the connection on, too: only the time-out for the greeting, if it comes first, proves
- * that the server has no message.
+ * Less than `SOCKET_TIMEOUT_MS`, which also runs from the connection on. A connection that ends by this limit has not been greeted, so that
+ * the server has no message; one that ends by the other limit may have it.
  */
 const GREETING_TIMEOUT_MS = 8_000;
 
@@ -81,6 +84,7 @@ export async function emailBackend(
     const token = delivery.token.normalize('NFC');
     if (!isEmailAddress(token))
       throw new TwoFactorRecipientError('The token is not a plain e-mail address.');
+    const address = withMappedHost(token);
     const message = compose
       ? await written(() => compose(delivery))
       : await rendered(delivery, product);
@@ -97,7 +101,7 @@ export async function emailBackend(
       messageId: `<${idempotencyKey}@${domain}>`,
       from,
       // An object, because a string would be parsed as a list of addresses.
-      to: { name: '', address: token },
+      to: { name: '', address },
       disableFileAccess: true,
       disableUrlAccess: true,
       signal,
@@ -110,8 +114,15 @@ export async function emailBackend(
       throw mailError(error, delivery);
     }
   };
-  const ping = (signal: AbortSignal): Promise<unknown> =>
-    untilAborted(signal, () => transporter.verify!());
+  const ping = async (signal: AbortSignal): Promise<unknown> => {
+    try {
+      return await untilAborted(signal, () => transporter.verify!());
+    } catch (error) {
+      // A server that limits its connections answers, and takes the messages that have one.
+      if (error instanceof Error && smtpFaultOf(error) === 'rate') return true;
+      throw error;
+    }
+  };
   Object.assign(send, {
     tokenKind: 'email',
     ping: typeof transporter.verify === 'function' ? ping : undefined,
@@ -119,6 +130,19 @@ export async function emailBackend(
   if (own === null) return send;
   // The idle connections of a pool would keep the process alive. A transport of the application is the application's to close.
   return Object.assign(send, { onApplicationShutdown: () => own.close() });
+}
+
+const BEYOND_ASCII = /\P{ASCII}/u;
+
+/**
+ * The address at the host that its domain stands for (UTS 46), which is the host in `state.token`. nodemailer before version 9.1 encodes
+ * the letters of a domain as they are, so that a long s or a full-width letter in it would lead to a host of another owner.
+ */
+function withMappedHost(token: string): string {
+  const at = token.lastIndexOf('@') + 1;
+  const domain = token.slice(at);
+  if (!BEYOND_ASCII.test(domain)) return token;
+  return token.slice(0, at) + domainToUnicode(domainToASCII(domain.normalize('NFKC')));
 }
 
 /** The domain of a checked `from`, which ends by `@domain` or `@domain>`. */
@@ -168,9 +192,10 @@ function checked({ name, options }: SenderBackendFactoryInput<EmailOptions>): Em
  */
 function isSmtpUrl(text: string): boolean {
   if (!URL.canParse(text)) return false;
-  const { protocol, hostname, pathname, hash } = new URL(text);
-  // A slash or a number sign in a password ends the host early. What is behind it would be a path or a fragment, which no server has.
-  const isWhole = (pathname === '' || pathname === '/') && hash === '';
+  const { protocol, hostname, pathname, search, hash } = new URL(text);
+  // A slash, a number sign or a question mark in a password ends the host early. What is behind it would be a path or a fragment, which no
+  // server has, or options of nodemailer, in which the host stands behind an at sign.
+  const isWhole = (pathname === '' || pathname === '/') && !search.includes('@') && hash === '';
   return (protocol === 'smtp:' || protocol === 'smtps:') && hostname !== '' && isWhole;
 }
 

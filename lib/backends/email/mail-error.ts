@@ -118,7 +118,8 @@ const EARLY_COMMANDS = /^(?:EHLO|HELO|STARTTLS|AUTH|MAIL FROM)/;
  */
 function isBeforeRecipient(error: Error, { token }: Delivery): boolean {
   const { code, command } = error as SmtpError;
-  // nodemailer itself: the transport has no password. It refuses a recipient so, too, by another code.
+  // No command of SMTP: nodemailer refuses by itself, with the code EAUTH for a transport without a password, and with another code for a
+  // recipient.
   if (command === 'API') return code === 'EAUTH';
   if (command === 'MAIL FROM' && BEYOND_ASCII.test(token)) return false;
   return EARLY_COMMANDS.test(String(command)) || error.message.startsWith(NO_GREETING);

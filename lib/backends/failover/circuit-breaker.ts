@@ -71,13 +71,13 @@ export class CircuitBreaker {
    * Counts a failure that concerns every recipient.
    *
    * @param isLasting whether a repeated call must fail, too, as with a wrong password.
+   * @returns `opened` once for each pause. A log would otherwise get one line for each message while every provider is down.
    */
   failed(isLasting: boolean, now: number): BreakerVerdict {
     this.#isProbing = false;
     this.#failures += 1;
     if (isLasting || this.isUnproven || this.#failures >= this.rule.threshold) {
-      this.#open(now);
-      return 'opened';
+      return this.#open(now) ? 'opened' : 'none';
     }
     return this.#isSuspect ? 'ask' : 'none';
   }
@@ -104,12 +104,10 @@ export class CircuitBreaker {
   /**
    * The provider has not answered a request without a recipient.
    *
-   * @returns whether that has opened the breaker; not when a message was accepted since the provider was asked.
+   * @returns whether that has opened the breaker; not when a message was accepted since the provider was asked, or another failure had opened it before.
    */
   unanswered(now: number): boolean {
-    if (!this.isUnproven && !this.#isSuspect) return false;
-    this.#open(now);
-    return true;
+    return (this.isUnproven || this.#isSuspect) && this.#open(now);
   }
 
   /** Whether so many messages failed in a row that the provider may be down, for whatever reason each of them failed. */
@@ -117,9 +115,12 @@ export class CircuitBreaker {
     return this.#failures + this.#unexplained >= this.rule.threshold;
   }
 
-  #open(now: number): void {
+  /** @returns whether a pause begins. One that lasts is made longer. */
+  #open(now: number): boolean {
+    const wasPaused = this.#isPaused(now);
     this.#openUntil = now + this.rule.openMs;
     this.#isProbing = false;
+    return !wasPaused;
   }
 
   #close(): void {

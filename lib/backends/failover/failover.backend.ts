@@ -3,7 +3,7 @@ import { performance } from 'node:perf_hooks';
 import { Logger } from '@nestjs/common';
 
 import { keyDigest } from '../../crypto/index.js';
-import { isName, NAME_RULE } from '../../options/index.js';
+import { DEFAULTS, isName, NAME_RULE } from '../../options/index.js';
 import {
   traitsOf,
   type Delivery,
@@ -48,8 +48,6 @@ export interface FailoverOptions {
 const OPTIONS = ['senders', 'afterTimeout', 'timeoutMs', 'breaker'];
 const BREAKER_OPTIONS = ['threshold', 'openSeconds'];
 const DEFAULT_TIMEOUT_MS = 4_000;
-/** The longest wait for the answer of a provider to a request without a recipient. */
-const PING_TIMEOUT_MS = 5_000;
 
 interface Member extends ResolvedSender {
   readonly breaker: CircuitBreaker;
@@ -86,7 +84,7 @@ interface Member extends ResolvedSender {
 export async function failoverBackend(
   input: SenderBackendFactoryInput<FailoverOptions>,
 ): Promise<SendFunction<FailoverOptions>> {
-  const { name, options, resolve } = input;
+  const { name, options, resolve, sendTimeoutMs = DEFAULTS.sendTimeoutMs } = input;
   const reader = new OptionReader(name, options, OPTIONS);
   const afterTimeout = reader.boolean('afterTimeout', false);
   const timeoutMs = reader.integer('timeoutMs', DEFAULT_TIMEOUT_MS, 100, 60_000);
@@ -104,7 +102,8 @@ export async function failoverBackend(
     members.push({ ...(await resolve(member, entry)), breaker: new CircuitBreaker(rule) });
   }
   const tokenKind = kindOfAll(reader, members);
-  const chain = new Failover(name, members, afterTimeout ? timeoutMs : null, rule.openMs);
+  const limits = { timeoutMs: afterTimeout ? timeoutMs : null, pingMs: sendTimeoutMs };
+  const chain = new Failover(name, members, limits, rule.openMs);
   return Object.assign((delivery: Delivery<FailoverOptions>) => chain.send(delivery), {
     tokenKind,
     providers: () => chain.providers(),
@@ -146,6 +145,16 @@ function kindOfAll(reader: OptionReader, members: readonly Member[]): SenderToke
   return [...kinds][0];
 }
 
+interface Limits {
+  /** How long each sender but the last is waited for; `null` for as long as the message is. */
+  readonly timeoutMs: number | null;
+  /**
+   * How long the answer to a request without a recipient is waited for: as long as a message is. A provider that is slow and takes its
+   * messages in time would otherwise be passed over.
+   */
+  readonly pingMs: number;
+}
+
 class Failover {
   readonly #logger = new Logger('Failover');
   /**
@@ -159,8 +168,7 @@ class Failover {
   constructor(
     private readonly name: string,
     private readonly members: readonly Member[],
-    /** How long each sender but the last is waited for; `null` for as long as the message is. */
-    private readonly timeoutMs: number | null,
+    private readonly limits: Limits,
     private readonly openMs: number,
   ) {}
 
@@ -195,7 +203,7 @@ class Failover {
         this.#record(member, recipient, error);
         delivery.report?.(member.name, error);
         failures.push(error);
-        if (traitsOf(error).mayHaveArrived && this.timeoutMs === null) break;
+        if (traitsOf(error).mayHaveArrived && this.limits.timeoutMs === null) break;
       }
     }
     delivery.signal.throwIfAborted();
@@ -208,12 +216,13 @@ class Failover {
     isLast: boolean,
   ): Promise<void> {
     const own = { ...delivery, options };
-    if (this.timeoutMs === null || isLast) {
+    const { timeoutMs } = this.limits;
+    if (timeoutMs === null || isLast) {
       // A provider may ignore the signal and never answer. Its breaker would wait for the outcome of this message for good.
       await untilAborted(delivery.signal, () => send(own));
       return;
     }
-    await withTimeout(this.timeoutMs, (ended) =>
+    await withTimeout(timeoutMs, (ended) =>
       send({ ...own, signal: AbortSignal.any([delivery.signal, ended]) }),
     );
   }
@@ -237,8 +246,12 @@ class Failover {
     const stopped = this.#stopped.signal;
     this.#pinged.add(member);
     try {
-      await withTimeout(PING_TIMEOUT_MS, (ended) => ping(AbortSignal.any([stopped, ended])));
-      breaker.answered(performance.now());
+      const answer = await withTimeout(this.limits.pingMs, (ended) =>
+        ping(AbortSignal.any([stopped, ended])),
+      );
+      // So does nodemailer for a transport that cannot be asked.
+      if (answer === false) breaker.refused();
+      else breaker.answered(performance.now());
     } catch {
       if (!stopped.aborted && breaker.unanswered(performance.now())) this.#warn(member);
     } finally {

@@ -1,6 +1,13 @@
 import type { MethodName, RequestBody, RequestedConfirmation } from '../answers.js';
-import { isEnd, UNREACHABLE, type TwoFactorProblem, type TwoFactorResult } from '../problems.js';
+import {
+  isEnd,
+  isUnknown,
+  UNREACHABLE,
+  type TwoFactorProblem,
+  type TwoFactorResult,
+} from '../problems.js';
 import type { TwoFactorClient } from '../two-factor-client.js';
+import { DeliveryWatch } from './delivery-watch.js';
 
 /**
  * The calls that a server may refuse for a time: `start` requests a confirmation, `confirm` gives a response, `send` sends a message
@@ -27,6 +34,8 @@ export interface FlowState {
   /** False when the server sends no further message of this confirmation, however long the person waits. */
   readonly canResend: boolean;
   readonly problem: TwoFactorProblem | null;
+  /** Whether the problem is that the code cannot be sent again. */
+  readonly isOfMessage: boolean;
   /** The end of the wait that the problem demands. 0: the problem demands none. */
   readonly retryAt: number;
   /** The call that is refused until `retryAt`; `null` for none. */
@@ -49,6 +58,7 @@ export const IDLE: FlowState = {
   delivery: 'sent',
   canResend: true,
   problem: null,
+  isOfMessage: false,
   retryAt: 0,
   refused: null,
   notice: null,
@@ -56,11 +66,6 @@ export const IDLE: FlowState = {
 
 /** The values of `method` in a request whose confirmation allows other methods too. Any other value is the only method of it. */
 const ALLOWS_OTHER_METHODS = new Set<MethodName | undefined>([undefined, 'code', 'totp']);
-/** A provider accepts a queued message within this time, unless it fails and the message is repeated: then a delay is displayed. */
-const DELAYED_AFTER_SECONDS = 8;
-/** The most seconds between two requests for the state of a queued message, and until a person reads that it was given up. */
-const LONGEST_PAUSE = 5;
-
 /** The problems with which the server may demand a wait. */
 const WAITS = new Set(['send-failed', 'too-many-requests']);
 
@@ -89,11 +94,7 @@ export class CodeFlow {
   #hasMessage = false;
   /** Methods that have failed in this confirmation and need not be offered again. */
   readonly #failed = new Set<MethodName>();
-  /**
-   * `seconds` have passed since the server queued the message. At second `nextCheckAt`, the server is asked next whether the message was
-   * sent.
-   */
-  #deliveryWatch = { seconds: 0, nextCheckAt: 1 };
+  #watch = new DeliveryWatch();
 
   constructor(private readonly around: Surroundings) {}
 
@@ -104,9 +105,16 @@ export class CodeFlow {
     this.#set(IDLE);
   }
 
-  /** Requests a confirmation, or continues with the one that this flow has requested before a reload. */
+  /**
+   * Requests a confirmation, or continues with the one that this flow has requested before a reload. A device that could not be asked is
+   * asked again.
+   */
   async start(method?: MethodName): Promise<void> {
-    this.#methods = [];
+    const { phase, isBusy, method: last } = this.state;
+    if (isBusy) return;
+    if (phase !== 'open') this.#methods = [];
+    else if (method === undefined && last === 'device' && !this.#failed.has('device'))
+      return this.#tryDevice();
     const { body, flow } = this.around.request();
     this.#requested = JSON.stringify(body);
     const named = method === undefined ? body : { ...body, method };
@@ -151,9 +159,11 @@ export class CodeFlow {
     await this.#confirm((client) => client.confirm({ id, code, ...named }));
   }
 
-  async confirmWithPasskey(): Promise<void> {
+  /** @param signal aborted when the page no longer asks: what became of the passkey is not displayed then. */
+  async confirmWithPasskey(signal?: AbortSignal): Promise<void> {
     const { id } = this.state;
-    if (id !== null) await this.#confirm((client) => client.confirmWithPasskey(id));
+    if (id === null) return;
+    await this.#confirm((client) => client.confirmWithPasskey(id, { signal }), signal);
   }
 
   /** Sends the first code of a confirmation that was begun by another method. A repeat, after a reload too, sends no second message. */
@@ -212,10 +222,10 @@ export class CodeFlow {
   async followDelivery(): Promise<void> {
     const { id, delivery: known, resendAt } = this.state;
     if (id === null || known !== 'queued') return;
-    this.#deliveryWatch.seconds += 1;
-    if (this.#deliveryWatch.seconds < this.#deliveryWatch.nextCheckAt) return;
-    this.#deliveryWatch.nextCheckAt += Math.min(this.#deliveryWatch.nextCheckAt, LONGEST_PAUSE);
+    const watch = this.#watch;
+    if (!watch.mayAsk()) return;
     const result = await this.#attempt((client) => client.check(id));
+    watch.isAsking = false;
     const { state } = this;
     // Another confirmation or another message took the place of the one that was asked for.
     if (!result.ok || state.id !== id || state.resendAt !== resendAt) return;
@@ -223,8 +233,7 @@ export class CodeFlow {
     const { delivery = 'sent', deliveryError } = result.value;
     const isAwaited = state.phase === 'open' && state.method === 'code';
     if (delivery === 'queued') {
-      if (isAwaited && this.#deliveryWatch.seconds >= DELAYED_AFTER_SECONDS)
-        this.#set({ notice: 'delayed' });
+      if (isAwaited && watch.isDelayed) this.#set({ notice: 'delayed' });
       return;
     }
     this.#set({ delivery, notice: null });
@@ -240,7 +249,9 @@ export class CodeFlow {
     const { id } = this.state;
     if (id === null) return;
     await this.#confirm((client) => client.confirm({ id, method: 'device' }));
-    if (this.state.phase !== 'open' || this.state.method !== 'device') return;
+    const { phase, method, problem } = this.state;
+    // A device that could not be asked may be known. The next method may be a message, which costs money.
+    if (phase !== 'open' || method !== 'device' || (problem && isUnknown(problem))) return;
     // That the device is unknown is not displayed, because the person can do nothing about it: the next method follows.
     this.#failed.add('device');
     const next = this.#methods.find((each) => !this.#failed.has(each));
@@ -249,8 +260,10 @@ export class CodeFlow {
 
   async #confirm(
     action: (client: TwoFactorClient) => Promise<TwoFactorResult<unknown>>,
+    signal?: AbortSignal,
   ): Promise<void> {
-    await this.#call('confirm', action, () => this.#set({ phase: 'confirmed', notice: null }));
+    const succeed = (): void => this.#set({ phase: 'confirmed', notice: null });
+    await this.#call('confirm', action, succeed, undefined, signal);
   }
 
   async #call<T>(
@@ -258,6 +271,7 @@ export class CodeFlow {
     action: (client: TwoFactorClient) => Promise<TwoFactorResult<T>>,
     succeed: (value: T) => void | Promise<void>,
     method = this.state.method,
+    signal?: AbortSignal,
   ): Promise<void> {
     if (this.state.isBusy) return;
     const run = this.#run;
@@ -266,7 +280,7 @@ export class CodeFlow {
     if (run !== this.#run) return;
     this.#set({ isBusy: false });
     if (result.ok) await succeed(result.value);
-    else this.#refuse(result.problem, call, method);
+    else if (!signal?.aborted) this.#refuse(result.problem, call, method);
   }
 
   /** A client of the application that throws counts as one that has no answer. Otherwise the element would be busy for ever. */
@@ -299,9 +313,11 @@ export class CodeFlow {
     } else if (error === 'send-failed') {
       // The confirmation exists, and its message can be sent again.
       this.#hasMessage = true;
+      // Nothing but its id is known of a new confirmation. The expiry of the last one would end it.
+      const isNew = problem.id !== this.state.id;
+      if (isNew) this.#methods = [];
       this.#set({
-        // Nothing but its id is known of a new confirmation. The expiry of the last one would end it.
-        ...(problem.id !== this.state.id && IDLE),
+        ...(isNew && IDLE),
         ...this.#with('code'),
         ...wait,
         phase: 'open',
@@ -320,13 +336,13 @@ export class CodeFlow {
       this.#set({
         ...wait,
         ...(isResend && hasToWait && { resendAt: retryAt }),
-        ...(isForGood && { canResend: !isResend }),
+        ...(isForGood && isResend && { canResend: false, isOfMessage: true }),
       });
     }
   }
 
   #open(value: RequestedConfirmation, method: MethodName): void {
-    this.#deliveryWatch = { seconds: 0, nextCheckAt: 1 };
+    this.#watch = new DeliveryWatch();
     if (method === 'code') this.#hasMessage = true;
     const { expiresIn, resendIn = 0 } = value;
     const now = Date.now();
@@ -352,9 +368,9 @@ export class CodeFlow {
 
   #set(changes: Partial<FlowState>): void {
     const before = this.state;
-    // A wait belongs to the problem that demands it.
-    const wait = 'problem' in changes ? { retryAt: 0, refused: null } : {};
-    this.state = { ...before, ...wait, ...changes };
+    // These belong to the problem.
+    const none = 'problem' in changes ? { retryAt: 0, refused: null, isOfMessage: false } : {};
+    this.state = { ...before, ...none, ...changes };
     this.around.changed(this.state, before);
   }
 }

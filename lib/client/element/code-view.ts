@@ -80,7 +80,15 @@ export class CodeView {
     type: 'button',
   });
   readonly start = create('button', { part: 'button start', class: 'primary', type: 'button' });
-  readonly resend = create('button', { part: 'button resend', class: 'link', type: 'button' });
+  /** The name of the button for the next message. With the time in it, a screen reader would read the focused button every second. */
+  readonly #resendName = create('span');
+  readonly #resendTime = create('span', { 'aria-hidden': 'true' });
+  readonly resend = create(
+    'button',
+    { part: 'button resend', class: 'link', type: 'button' },
+    this.#resendTime,
+    this.#resendName,
+  );
   readonly #choices = create('ul', { part: 'methods', 'aria-labelledby': 'others' });
   readonly #heading = create('p', { part: 'heading', class: 'heading', id: 'others' });
   readonly #others = create('div', { class: 'stack' }, this.#heading, this.#choices);
@@ -136,7 +144,8 @@ export class CodeView {
     this.passkey.hidden = !isOpen || method !== 'passkey';
     const isUsedUp = isOpen && method === 'code' && !state.canResend;
     setText(this.start, phase === 'ended' || isUsedUp ? texts.restart : texts.start);
-    this.start.hidden = (isOpen && !isUsedUp) || phase === 'confirmed';
+    // A device is asked without a press. Where that fails, and the person has no other method, this is the only control.
+    this.start.hidden = (isOpen && !isUsedUp && method !== 'device') || phase === 'confirmed';
     // The button for a new confirmation stands beside the field, because a code that has arrived still confirms.
     this.start.className = isUsedUp ? 'link' : 'primary';
     this.#alert(problem === null ? '' : sentenceOf(problem, state, texts), state);
@@ -164,8 +173,9 @@ export class CodeView {
     setText(this.#expiry, hasEnd ? filled(texts.valid, { time: clockOf(left) }) : '');
     this.resend.hidden = !isOpen || state.method !== 'code' || !state.canResend;
     const wait = secondsUntil(state.resendAt);
-    const text = wait > 0 ? filled(texts.resendIn, { time: clockOf(wait) }) : texts.resend;
-    setText(this.resend, text);
+    setText(this.#resendName, texts.resend);
+    this.#resendName.className = wait > 0 ? 'unseen' : '';
+    setText(this.#resendTime, wait > 0 ? filled(texts.resendIn, { time: clockOf(wait) }) : '');
     this.resend.ariaDisabled = wait > 0 || state.isBusy || this.#isDisabled ? 'true' : null;
   }
 
@@ -261,7 +271,7 @@ function sentenceOf(problem: TwoFactorProblem, state: FlowState, texts: TwoFacto
   const slug = isMismatch && state.phase === 'ended' ? 'attempts-exhausted' : problem.error;
   // Where the server names no time to wait for, a text that asks the person to wait would be wrong.
   if (slug === 'too-many-requests' && state.retryAt === 0) {
-    return state.canResend ? texts.locked : texts.cannotResend;
+    return state.isOfMessage ? texts.cannotResend : texts.locked;
   }
   const isPasskey = isMismatch && state.method === 'passkey';
   const text = isPasskey ? texts.passkeyRefused : (texts.problems[slug] ?? texts.problem);

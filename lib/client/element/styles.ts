@@ -80,6 +80,7 @@ button[aria-disabled=true]:not(.link) { background: transparent; border-color: v
 .muted { color: var(--_muted); font-size: .9375em; }
 .facts { display: flex; flex-wrap: wrap; justify-content: space-between; gap: 0 1rem; }
 .number { font-variant-numeric: tabular-nums; }
+.unseen { position: absolute; inline-size: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
 .error { color: var(--_error); font-weight: 600; }
 .error:empty, .status:empty { margin-block-end: -.75rem; }
 ul { display: flex; flex-wrap: wrap; gap: .5rem; margin: 0; padding: 0; list-style: none; }

@@ -83,7 +83,8 @@ export class TwoFactorCode extends Base {
   #texts: Partial<TwoFactorTexts> = {};
   #isDisabled = false;
   #ticking: ReturnType<typeof setInterval> | undefined;
-  #textMessageWait: AbortController | undefined;
+  /** Ends what is asked of the browser: a passkey, or the code of a text message. A page has one such request at a time. */
+  #waiting: AbortController | undefined;
   /** Seconds until the answer to a press that came too early is removed; 0 where there is none. */
   #answerLeft = 0;
   /** The countdowns of the last tick, in seconds. */
@@ -97,7 +98,7 @@ export class TwoFactorCode extends Base {
       start: this.#pressed(() => this.#flow.start(), 'start'),
       submit: this.#pressed(() => this.#submit(), 'confirm'),
       passkey: this.#pressed(() => this.confirmWithPasskey(), 'confirm'),
-      resend: () => void this.#resend(),
+      resend: this.#pressed(() => this.#resend()),
       choose: (method) => this.#pressed(() => this.#flow.choose(method))(),
       paste: (event) => this.#paste(event),
     });
@@ -115,7 +116,7 @@ export class TwoFactorCode extends Base {
 
   /** Texts of this element. A text that is left out is that of `TwoFactorCode.texts`. */
   get texts(): TwoFactorTexts {
-    const { texts } = this.constructor as typeof TwoFactorCode;
+    const { texts } = TwoFactorCode;
     const problems = { ...ENGLISH.problems, ...texts.problems, ...this.#texts.problems };
     return { ...ENGLISH, ...texts, ...this.#texts, problems };
   }
@@ -152,9 +153,7 @@ export class TwoFactorCode extends Base {
 
   /** Asks the person for a passkey. Browsers allow it after a click. */
   async confirmWithPasskey(): Promise<void> {
-    // A browser runs one request for credentials of a page at a time. While it waits for a text message, it would refuse a passkey.
-    this.#textMessageWait?.abort();
-    await this.#flow.confirmWithPasskey();
+    if (!this.#flow.state.isBusy) await this.#flow.confirmWithPasskey(this.#newSignal());
   }
 
   /** Moves the focus to what the person does next: the field or a button, and after the confirmation the sentence about it. */
@@ -174,13 +173,14 @@ export class TwoFactorCode extends Base {
     adopt(this, 'texts');
     this.#render();
     this.#tickWhileNeeded();
+    this.#readMessages();
     if (this.hasAttribute('start') && this.phase === 'idle') void this.request();
   }
 
   disconnectedCallback(): void {
     TwoFactorCode.#connected.delete(this);
     this.#stopTicking();
-    this.#textMessageWait?.abort();
+    this.#waiting?.abort();
   }
 
   attributeChangedCallback(): void {
@@ -236,7 +236,6 @@ export class TwoFactorCode extends Base {
   }
 
   async #resend(): Promise<void> {
-    if (this.#isDisabled || this.#flow.state.isBusy) return;
     const seconds = secondsUntil(this.#flow.state.resendAt);
     if (seconds > 0) {
       this.#answerWait(filled(formOf(this.texts.resendWait, seconds), { seconds }));
@@ -253,19 +252,19 @@ export class TwoFactorCode extends Base {
   }
 
   #changed(state: FlowState, before: FlowState): void {
-    const { phase, id, method, problem, canResend } = state;
+    const { phase, id, method, problem, canResend, resendAt } = state;
     const hadFocus = this.matches(':focus-within');
     if (method !== before.method || id !== before.id) this.#view.field.value = '';
     this.#answerLeft = 0;
     this.#render();
     this.#tickWhileNeeded();
-    const hasOtherControls = method !== before.method || canResend !== before.canResend;
-    if (phase !== before.phase || hasOtherControls) {
-      this.#readMessages();
-      // The focus moves to the next step only when it was in this element: it must not be taken from a person who types elsewhere
-      // on the page.
-      if (hadFocus) this.focus();
-    }
+    const isNext = phase !== before.phase || method !== before.method;
+    // A browser offers the code of one text message, so that it is asked again for the next one.
+    if (isNext || resendAt !== before.resendAt) this.#readMessages();
+    // The focus moves to the next step only when it was in this element: it must not be taken from a person who types elsewhere
+    // on the page. It is in the element no more when the button that had it was removed.
+    const isMoved = isNext || canResend !== before.canResend || !this.matches(':focus-within');
+    if (hadFocus && isMoved) this.focus();
     if (problem !== null && problem !== before.problem) {
       if (problem.error === 'code-mismatch' && phase === 'open') this.#view.field.select();
       this.#emit('two-factor-refused', { problem });
@@ -293,10 +292,10 @@ export class TwoFactorCode extends Base {
     }
   }
 
-  /** Ticks while something on the page counts down. */
+  /** Ticks while something on the page counts down, and not after the element was removed, when an answer comes late. */
   #tickWhileNeeded(): void {
     const { phase, retryAt } = this.#flow.state;
-    if (phase !== 'open' && retryAt === 0) this.#stopTicking();
+    if (!this.isConnected || (phase !== 'open' && retryAt === 0)) this.#stopTicking();
     else this.#ticking ??= setInterval(() => this.#tick(), 1_000);
   }
 
@@ -330,19 +329,25 @@ export class TwoFactorCode extends Base {
 
   /** Lets the browser offer the code of a text message, while a sent code is asked for. */
   #readMessages(): void {
-    this.#textMessageWait?.abort();
+    const signal = this.#newSignal();
     const { phase, method } = this.#flow.state;
-    if (phase !== 'open' || method !== 'code') return;
-    const messages = new AbortController();
-    this.#textMessageWait = messages;
-    void this.#confirmByMessage(messages.signal);
+    if (this.isConnected && phase === 'open' && method === 'code') {
+      void this.#confirmByMessage(signal);
+    }
+  }
+
+  /** A browser runs one request for credentials of a page at a time, so that a new one ends the one before. */
+  #newSignal(): AbortSignal {
+    this.#waiting?.abort();
+    this.#waiting = new AbortController();
+    return this.#waiting.signal;
   }
 
   async #confirmByMessage(signal: AbortSignal): Promise<void> {
     const code = await codeFromMessage(signal);
     if (code === null || signal.aborted) return;
     this.#view.field.value = code;
-    await this.#flow.confirm(code);
+    this.#pressed(() => this.#flow.confirm(code), 'confirm')();
   }
 
   #emit(type: keyof TwoFactorCodeEvents, detail: object): void {

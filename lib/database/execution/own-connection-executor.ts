@@ -290,8 +290,8 @@ export class OwnConnectionExecutor {
   }
 
   /**
-   * TypeORM's SQLite drivers share one connection. A statement inside the transaction of another caller is undone by its
-   * rollback, after the result has been returned.
+   * Executes when no transaction is open on the only connection of SQLite: after its turn has come, and after the end of a transaction that
+   * takes no turn. Inside of the transaction of another caller, the effect would be undone by its rollback after the result was returned.
    */
   async #executeOnSqlite(
     turns: SqliteTurns,
@@ -312,10 +312,11 @@ export class OwnConnectionExecutor {
       return result;
     };
     for (;;) {
-      // A subscriber of the application that runs after a COMMIT, and that TypeORM waits for, is still within the turn.
+      // A subscriber of the application that runs after a COMMIT is still within the turn. TypeORM may wait for it, but not for what it
+      // begins and does not await, such as the claim of a queued message.
       const isWithinTurn = turns.isInside && !isInTransaction(lease);
       const result = await (isWithinTurn
-        ? executeUnlessOpen()
+        ? turns.runInside(executeUnlessOpen)
         : turns.runStatement(restOf(deadline), executeUnlessOpen));
       if (result !== null) return result;
       // A transaction that takes no turn is open. The turn is given back, because a `save` inside of that transaction takes one: it

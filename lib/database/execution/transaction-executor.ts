@@ -10,6 +10,7 @@ import {
   type StatementResult,
 } from '../drivers/statement-result.js';
 import { bindValues, type SqlValues, type Statement } from '../statement.js';
+import { SqliteTurns } from './sqlite-turns.js';
 import type { TransactionSteps } from './transaction-steps.js';
 
 /** Executes statements inside the transaction of a caller, without a deadline and without a retry: both are the caller's. */
@@ -55,7 +56,7 @@ export class TransactionExecutor {
   /** @throws TwoFactorCallError for a manager without a transaction: its statement would be committed at once. */
   #runnerOf(manager: EntityManager): QueryRunner {
     const runner = (manager as EntityManager | null)?.queryRunner;
-    if (!runner?.isTransactionActive) {
+    if (!runner?.isTransactionActive || SqliteTurns.hasEnded(manager)) {
       throw new TwoFactorCallError(
         'The manager is in no transaction. Pass the one that dataSource.transaction() hands to its callback.',
       );

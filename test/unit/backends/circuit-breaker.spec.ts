@@ -156,12 +156,19 @@ describe('CircuitBreaker', () => {
     expect(breaker.isUnproven).toBe(false);
   });
 
+  it('reports its opening once for each pause, whatever else fails meanwhile', () => {
+    open();
+    expect([breaker.failed(false, 1), breaker.failed(true, 2)]).toEqual([NONE, NONE]);
+    expect(breaker.unanswered(3)).toBe(false);
+    expect(breaker.failed(false, 1_003)).toBe(OPENED);
+  });
+
   it('is kept open by failures that concern everyone, and by no others', () => {
     open();
     expect(breaker.failedUnexplained(failure(ANN), 999)).toBe(NONE);
     expect(breaker.allows('bob', 1_000)).toBe(true);
     expect(breaker.failed(false, 1_000)).toBe(OPENED);
-    expect(breaker.failed(false, 1_999)).toBe(OPENED);
+    expect(breaker.failed(false, 1_999)).toBe(NONE);
     expect([breaker.allows('bob', 2_998), breaker.allows('bob', 2_999)]).toEqual([false, true]);
   });
 });
