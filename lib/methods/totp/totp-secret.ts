@@ -1,7 +1,5 @@
-import { openFactorSecret, sealFactorSecret, type FactorBinding } from '../../crypto/index.js';
 import { TwoFactorInputError } from '../../errors/index.js';
 import { isInteger } from '../../options/index.js';
-import type { FactorContext } from '../factors/index.js';
 import { bytesOfBase32 } from './base32.js';
 import type { TotpAlgorithm, TotpParameters } from './totp-code.js';
 
@@ -21,29 +19,20 @@ const PERIOD = { min: 15, max: 120 } as const;
 /** Longer input is refused before any further check. */
 const MAX_TEXT_LENGTH = 256;
 
-export function sealTotp(
-  { secret, digits, period, algorithm }: TotpParameters,
-  binding: FactorBinding,
-  { keyRing }: Pick<FactorContext, 'keyRing'>,
-): string {
+/** The data of an app, which is stored sealed. */
+export function totpData({ secret, digits, period, algorithm }: TotpParameters): string {
   const stored: StoredTotp = {
     s: Buffer.from(secret).toString('base64url'),
     d: digits,
     p: period,
     a: algorithm,
   };
-  return sealFactorSecret(keyRing, JSON.stringify(stored), binding);
+  return JSON.stringify(stored);
 }
 
-/** `null` when the secret of the application is gone from the ring, or the row was changed by hand. */
-export function openTotp(
-  data: string | null,
-  binding: FactorBinding,
-  { keyRing }: Pick<FactorContext, 'keyRing'>,
-): TotpParameters | null {
-  const text = data === null ? null : openFactorSecret(keyRing, data, binding);
-  if (text === null) return null;
-  const { s, d, p, a } = JSON.parse(text) as StoredTotp;
+/** The app of an intact factor. */
+export function totpOf(data: string): TotpParameters {
+  const { s, d, p, a } = JSON.parse(data) as StoredTotp;
   return { secret: Buffer.from(s, 'base64url'), digits: d, period: p, algorithm: a };
 }
 
