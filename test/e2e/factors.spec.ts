@@ -8,11 +8,15 @@ import {
   type TwoFactorEvent,
   type TwoFactorModuleOptions,
 } from '../../lib/index.js';
-import { enrolApp, factorsOf, METHODS } from '../support/authenticator.js';
+import { enrolApp, factorsOf, METHODS, TestAuthenticator } from '../support/authenticator.js';
 import { openDatabase } from '../support/engines.js';
 import { PASSKEY_METHODS } from '../support/passkeys.js';
 import { secretOf } from '../support/secret.js';
 import { startApp, type TestApp, type TestAppInput } from '../support/test-app.js';
+
+/** 160 bits, and the 80 bits that otplib 12 draws. */
+const LONG = 'JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP';
+const SHORT = LONG.slice(0, 16);
 
 const opened: TestApp[] = [];
 afterEach(async () => {
@@ -195,11 +199,15 @@ describe('FactorService', () => {
   });
 
   it.each([
-    [{ secret: 'JBSWY3DP' }],
+    [{ secret: SHORT.slice(0, 8), allowShortSecrets: true }],
+    [{ secret: SHORT }],
+    [{ secret: SHORT, allowShortSecrets: false }],
+    [{ secret: SHORT, allowShortSecrets: 'yes' }],
+    [{ secret: LONG.slice(0, 22) }],
     [{ secret: 'not base32!' }],
-    [{ secret: 'JBSWY3DPEHPK3PXP', digits: 5 }],
-    [{ secret: 'JBSWY3DPEHPK3PXP', period: 10 }],
-    [{ secret: 'JBSWY3DPEHPK3PXP', algorithm: 'MD5' }],
+    [{ secret: LONG, digits: 5 }],
+    [{ secret: LONG, period: 10 }],
+    [{ secret: LONG, algorithm: 'MD5' }],
   ])('refuses to import %o', async (input) => {
     const test = await start({ methods: METHODS });
 

@@ -13,7 +13,8 @@ interface StoredTotp {
 }
 
 const ALGORITHMS: ReadonlySet<unknown> = new Set(['SHA1', 'SHA256', 'SHA512']);
-const SECRET_BYTES = { min: 10, max: 64 } as const;
+/** 112 bits, as NIST SP 800-63B-4 3.1.4 asks. Many apps that were enrolled elsewhere have the 80 bits of the first ones. */
+const SECRET_BYTES = { short: 10, min: 14, max: 64 } as const;
 const DIGITS = { min: 6, max: 8 } as const;
 const PERIOD = { min: 15, max: 120 } as const;
 /** Longer input is refused before any further check. */
@@ -38,14 +39,22 @@ export function totpOf(data: string): TotpParameters {
 
 /** @throws TwoFactorInputError for a member that no authenticator app would have. */
 export function parseImported(input: Readonly<Record<string, unknown>>): TotpParameters {
-  const { secret, digits = 6, period = 30, algorithm = 'SHA1' } = input;
+  const { secret, digits = 6, period = 30, algorithm = 'SHA1', allowShortSecrets = false } = input;
+  if (typeof allowShortSecrets !== 'boolean') {
+    throw new TwoFactorInputError('allowShortSecrets is true or false.');
+  }
   const bytes =
     typeof secret === 'string' && secret.length <= MAX_TEXT_LENGTH
       ? bytesOfBase32(secret.replaceAll(/[ -]/g, ''))
       : null;
-  if (bytes === null || bytes.length < SECRET_BYTES.min || bytes.length > SECRET_BYTES.max) {
+  const { short, min, max } = SECRET_BYTES;
+  if (bytes === null || bytes.length < short || bytes.length > max) {
+    throw new TwoFactorInputError(`The secret of an app is ${min} to ${max} bytes in base32.`);
+  }
+  if (bytes.length < min && !allowShortSecrets) {
     throw new TwoFactorInputError(
-      `The secret of an app is ${SECRET_BYTES.min} to ${SECRET_BYTES.max} bytes in base32.`,
+      `The secret of an app has ${min} bytes (112 bits) or more. Import one of ${short} to ${min - 1} bytes with allowShortSecrets: ` +
+        'true, and ask the person to enrol again.',
     );
   }
   if (
