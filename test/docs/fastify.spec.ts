@@ -39,6 +39,19 @@ describe('Fastify', () => {
     expect(confirmed.body).toEqual({ id, confirmed: true });
   });
 
+  it('refuses a body of more than 100 kB before it is parsed', async () => {
+    const { start } = await load<{ start: (port: number) => Promise<NestFastifyApplication> }>(
+      page,
+      'main.ts',
+    );
+    app = await start(0);
+    const post = (token: string) =>
+      request(app!.getHttpServer()).post('/api/2factor/request-confirmation').send({ token });
+
+    await post('a'.repeat(102_400)).expect(413);
+    await post('a'.repeat(102_000)).expect(400);
+  });
+
   it('serves the folder of the client, by an absolute path and one decorated reply', async () => {
     const { serveStaticFiles } = await load<{ serveStaticFiles: (app: object) => void }>(
       page,
