@@ -45,11 +45,13 @@ describe('Fastify', () => {
       'main.ts',
     );
     app = await start(0);
-    const post = (token: string) =>
-      request(app!.getHttpServer()).post('/api/2factor/request-confirmation').send({ token });
+    const statusOf = async (length: number): Promise<number> => {
+      const call = request(app!.getHttpServer()).post('/api/2factor/request-confirmation');
+      return (await call.send({ token: 'a'.repeat(length) })).status;
+    };
 
-    await post('a'.repeat(102_400)).expect(413);
-    await post('a'.repeat(102_000)).expect(400);
+    expect(await statusOf(102_400)).toBe(413);
+    expect(await statusOf(102_000)).toBe(400);
   });
 
   it('serves the folder of the client, by an absolute path and one decorated reply', async () => {

@@ -31,7 +31,7 @@ const DAY_MS = 86_400_000;
 export interface Forgery {
   readonly victim: string;
   readonly method: MethodName;
-  respond(id: string): Promise<MethodResponse> | MethodResponse;
+  readonly respond: (id: string) => Promise<MethodResponse> | MethodResponse;
 }
 
 /** Forges for a victim with an app and recovery codes. */
@@ -163,9 +163,8 @@ export const FORGERIES: Readonly<Record<string, Forge>> = {
     const [code] = await factorsOf(test).regenerateRecoveryCodes({ subject: victim });
     const handle = recoveryHandle('', victim, parseRecoveryCode(code));
     const one = await rows(test).findOneByOrFail({ handle });
-    const [other] = (await rows(test).findBy({ subject: victim, method: 'recovery' })).filter(
-      ({ id }) => id !== one.id,
-    );
+    const codes = await rows(test).findBy({ subject: victim, method: 'recovery' });
+    const other = codes.find(({ id }) => id !== one.id);
     await rows(test).update({ id: one.id }, { handle: null });
     await rows(test).update({ id: other!.id }, { handle });
     await rows(test).update({ id: one.id }, { handle: other!.handle });
