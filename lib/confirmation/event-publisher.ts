@@ -14,7 +14,7 @@ import {
   type SenderBrokenEvent,
 } from '../events/index.js';
 import {
-  classOf,
+  messageClassOf,
   SprayDetector,
   limitOf,
   QuotaLedger,
@@ -118,7 +118,8 @@ export class EventPublisher {
     this.events.emit(() => ({ type: 'send-blocked', ...refusal, ...facts() }));
     const { limit, retryAfterSeconds } = refusal;
     if (error instanceof TwoFactorUnavailableError && retryAfterSeconds !== null) {
-      const quota = { limit, limitClass: classOf(scope), way: confirmation.way, retryAfterSeconds };
+      const limitClass = messageClassOf(this.options, scope);
+      const quota = { limit, limitClass, way: confirmation.way, retryAfterSeconds };
       this.#budgetExhausted(quota, error.limitEndsAt ?? 0);
     }
   }

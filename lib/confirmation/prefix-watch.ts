@@ -8,7 +8,7 @@ import {
 
 import { messageAndCauseOf } from '../errors/index.js';
 import { jitteredTimer } from '../jittered-timer.js';
-import { prefixedMessage, QuotaLedger } from '../limits/index.js';
+import { QuotaLedger } from '../limits/index.js';
 import { EventPublisher } from './event-publisher.js';
 import type { ConfirmationRow } from './model/confirmation-record.entity.js';
 import { QuotaScopeResolver } from './model/quota-scope-resolver.js';
@@ -53,7 +53,7 @@ export class PrefixWatch
   confirmed(row: ConfirmationRow): void {
     const { prefixes } = this.ledger;
     if (prefixes === null || row.sends === 0) return;
-    const message = prefixedMessage(this.scopes.scopeOf(row), row.way);
+    const message = this.ledger.planner.prefixedMessage(this.scopes.scopeOf(row), row.way);
     if (message !== null) prefixes.confirmed(message);
   }
 
@@ -61,7 +61,7 @@ export class PrefixWatch
   failed(row: ConfirmationRow): void {
     const { prefixes } = this.ledger;
     if (prefixes === null) return;
-    const message = prefixedMessage(this.scopes.scopeOf(row), row.way);
+    const message = this.ledger.planner.prefixedMessage(this.scopes.scopeOf(row), row.way);
     if (message !== null) prefixes.failed(message);
   }
 

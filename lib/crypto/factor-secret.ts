@@ -4,24 +4,48 @@ import type { KeyRing } from './key-ring.js';
 import { lengthPrefixed } from './length-prefixed.js';
 import { openText, sealText } from './sealed-text.js';
 
-/** The columns that the secret of a factor is bound to. If one of them is changed, the secret cannot be opened. */
+/**
+ * The columns that the data of a factor is bound to: all that says whose it is, what answers it and from when to when. If one of
+ * them is changed, the data cannot be opened. The label and what each use writes are not among them.
+ */
 export interface FactorBinding {
   readonly id: string;
   readonly subject: string;
+  readonly method: string;
+  readonly handle: string | null;
+  /** Bound while the enrolment is pending, when it says what it was begun beside. Each use of an active factor writes it. */
+  readonly counter: number;
+  readonly createdAt: number;
+  readonly activatedAt: number | null;
+  readonly expiresAt: number | null;
 }
 
 /** Another label than that of the envelopes, so that neither can be opened in the place of the other. */
-function associatedData({ id, subject }: FactorBinding): Buffer {
-  return lengthPrefixed('v1/factor', id, subject);
+function associatedData(binding: FactorBinding): Buffer {
+  const { id, subject, method, handle, counter, createdAt, activatedAt, expiresAt } = binding;
+  const state = activatedAt === null ? `pending ${counter}` : `active ${activatedAt}`;
+  return lengthPrefixed(
+    'v1/factor',
+    id,
+    subject,
+    method,
+    handle ?? '',
+    String(createdAt),
+    state,
+    String(expiresAt),
+  );
 }
 
-/** Seals the secret of a factor, such as that of an authenticator app. */
-export function sealFactorSecret(ring: KeyRing, secret: string, binding: FactorBinding): string {
-  return sealText(ring, secret, associatedData(binding));
+/**
+ * Seals the data of a factor, such as the secret of an authenticator app or the key of a passkey. A factor without data has an
+ * empty text sealed: what it is bound to needs the tag all the same.
+ */
+export function sealFactorData(ring: KeyRing, data: string, binding: FactorBinding): string {
+  return sealText(ring, data, associatedData(binding));
 }
 
-/** Opens the secret of a factor; `null` when its key is not in the ring, or it or its row was changed. */
-export function openFactorSecret(
+/** Opens the data of a factor; `null` when its key is not in the ring, or it or its row was changed. */
+export function openFactorData(
   ring: KeyRing,
   sealed: string,
   binding: FactorBinding,
@@ -31,7 +55,8 @@ export function openFactorSecret(
 
 /**
  * 64 hexadecimal characters that stand for a secret which is too long to be guessed. It has no key: a hash of 112 bits and
- * more needs none (NIST SP 800-63B-4 3.1.2.2), and a keyed one would end with its secret.
+ * more needs none (NIST SP 800-63B-4 3.1.2.2), and a keyed one would end with its secret. The tag of the row's data covers it, so
+ * that a writer to the database cannot put a hash of its own there.
  */
 export function plainHash(...parts: readonly string[]): string {
   return createHash('sha256')

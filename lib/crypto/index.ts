@@ -16,12 +16,7 @@ export {
   type EnvelopeContent,
 } from './envelope.js';
 export { keyDigest } from './key-digest.js';
-export {
-  openFactorSecret,
-  plainHash,
-  sealFactorSecret,
-  type FactorBinding,
-} from './factor-secret.js';
+export { openFactorData, plainHash, sealFactorData, type FactorBinding } from './factor-secret.js';
 export {
   ID_RANDOM_BYTES,
   idAt,

@@ -26,7 +26,7 @@ import {
   TwoFactorUnavailableError,
   TwoFactorUnknownSecretError,
 } from '../errors/index.js';
-import { classOf, QuotaLedger, type QuotaKeys, type QuotaReceipt } from '../limits/index.js';
+import { messageClassOf, QuotaLedger, type QuotaKeys, type QuotaReceipt } from '../limits/index.js';
 import type { ResolvedOptions } from '../options/index.js';
 import type { ResolvedSender } from '../sender/index.js';
 import { InjectTwoFactorOptions } from '../two-factor.tokens.js';
@@ -158,7 +158,7 @@ export class DeliveryRecorder {
           cooldownMs: plan.kind === 'again' ? cooldownMs(row.sends, this.options) : 0,
         },
         deadline,
-        queuedBy(plan, row, content),
+        this.#queuedBy(plan, row, content),
       );
       if (bound !== null) return { row: bound, content };
       const current = await this.store.find(row.id, deadline);
@@ -273,16 +273,16 @@ export class DeliveryRecorder {
       );
     }
   }
-}
 
-/** The row in the queue, under the class that the sealed content decides: the caller of `send` does not know who named the token. */
-function queuedBy(
-  { queued }: MessagePlan,
-  row: ConfirmationRow,
-  content: AddressedContent,
-): QueuedMessage | null {
-  const isBound = classOf(scopeOfContent(row, content)) === 'bound' ? 1 : 0;
-  return queued && { ...queued, isBound };
+  /** The row in the queue, under the class that the sealed content decides: the caller of `send` does not know who named the token. */
+  #queuedBy(
+    { queued }: MessagePlan,
+    row: ConfirmationRow,
+    content: AddressedContent,
+  ): QueuedMessage | null {
+    const limitClass = messageClassOf(this.options, scopeOfContent(row, content));
+    return queued && { ...queued, isBound: limitClass === 'bound' ? 1 : 0 };
+  }
 }
 
 function isSentBy({ resendKeys }: SealedContent, key: string | undefined): boolean {

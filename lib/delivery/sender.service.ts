@@ -25,7 +25,7 @@ import {
   TwoFactorInputError,
   TwoFactorStateError,
 } from '../errors/index.js';
-import { classOf, parseRequester } from '../limits/index.js';
+import { messageClassOf, parseRequester } from '../limits/index.js';
 import type { LimitClass, ResolvedOptions } from '../options/index.js';
 import type { ResolvedSender, SenderBackends } from '../sender/index.js';
 import { InjectTwoFactorOptions, SENDER_BACKENDS } from '../two-factor.tokens.js';
@@ -118,7 +118,7 @@ export class SenderService {
       ? stateRow(confirmation)
       : await this.recorder.find(idOf(confirmation));
     const sender = this.senderFor(row.purpose, name);
-    const queued = this.queue.admit(sender.name, classOf(row));
+    const queued = this.queue.admit(sender.name, messageClassOf(this.options, row));
     return this.#send(confirmation, row, { ...plan, sender, queued, kind: 'any' });
   }
 
@@ -196,7 +196,8 @@ export class SenderService {
     const row = seen ?? (await this.recorder.find(idOf(confirmation)));
     // The sender (`way`) is read from the envelope, which is authenticated; the column could have been changed in the database.
     const { way, token, tokenFrom } = this.recorder.contentOf(row, key);
-    const limitClass = classOf({ subject: row.subject, tokenFrom });
+    const { purpose, subject } = row;
+    const limitClass = messageClassOf(this.options, { purpose, subject, tokenFrom });
     const isUnsent = token === undefined || way === undefined;
     if (isUnsent && asked.token === undefined) {
       throw new TwoFactorInputError(

@@ -16,7 +16,7 @@ export type {
   WindowRule,
 } from './store/limit-store.interface.js';
 export { LimitService, type FailureCount } from './limit.service.js';
-export { limitsApplyToVerify, prefixedMessage, QuotaLedger } from './quota-ledger.js';
+export { limitsApplyToVerify, QuotaLedger } from './quota-ledger.js';
 export type { Tally } from './prefixes/prefix-counts.js';
 export type { PrefixLedger } from './prefixes/prefix-ledger.js';
 export type {
@@ -30,8 +30,8 @@ export type {
 export { limitOf } from './quota-refusal.js';
 export { ownerOf } from './store/slot-owner.js';
 export { parseAddress } from './networks.js';
+export { messageClassOf } from './message-class.js';
 export {
-  classOf,
   type FailureScope,
   type LimitedMessage,
   type UnsentRequest,

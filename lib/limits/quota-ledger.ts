@@ -9,7 +9,7 @@ import { InjectTwoFactorOptions, TWO_FACTOR_LIMIT_STORE } from '../two-factor.to
 import { locksOf, type LockReport } from './lock-report.js';
 import { orUnavailable } from './or-unavailable.js';
 import { Destinations } from './prefixes/destinations.js';
-import { PrefixLedger, type PrefixedMessage } from './prefixes/prefix-ledger.js';
+import { PrefixLedger } from './prefixes/prefix-ledger.js';
 import type {
   CreationPlan,
   CreationQuota,
@@ -18,7 +18,7 @@ import type {
   QuotaKeys,
   QuotaReceipt,
 } from './quota-demand.js';
-import { classOf, QuotaPlanner, type NamedQuota, type QuotaScope } from './quota-planner.js';
+import { QuotaPlanner, type NamedQuota, type QuotaScope } from './quota-planner.js';
 import {
   exhaustedOf,
   longestWait,
@@ -201,7 +201,7 @@ export class QuotaLedger {
   async retrying<T>(demand: QuotaDemand, work: () => Promise<T>): Promise<T> {
     return this.prefixes === null
       ? work()
-      : this.prefixes.retrying(prefixedMessage(demand, demand.sends?.way), work);
+      : this.prefixes.retrying(this.planner.prefixedMessage(demand, demand.sends?.way), work);
   }
 
   /**
@@ -359,13 +359,4 @@ export class QuotaLedger {
       this.#logger.warn(`A quota stays charged: ${messageAndCauseOf(error)}`);
     }
   }
-}
-
-/** A message as the quota of its phone prefix counts it; `null` without a sender or a phone number or address. */
-export function prefixedMessage(
-  scope: QuotaScope,
-  way: string | undefined,
-): PrefixedMessage | null {
-  const { token } = scope;
-  return way === undefined || token === null ? null : { way, token, limitClass: classOf(scope) };
 }

@@ -13,8 +13,9 @@ import type {
   SendLimit,
 } from '../options/index.js';
 import { canonicalToken } from './canonical-token.js';
+import { classOf, isClaimed, messageClassOf } from './message-class.js';
 import type { FailureRule, QuotaRequest } from './store/limit-store.interface.js';
-import type { PrefixLedger } from './prefixes/prefix-ledger.js';
+import type { PrefixedMessage, PrefixLedger } from './prefixes/prefix-ledger.js';
 import { subscriberOf } from './subscriber.js';
 import { customerOf, networkOf, parseAddress, type Address } from './networks.js';
 
@@ -85,7 +86,8 @@ const UNKNOWN_SHARE = 10;
  *
  * A counter belongs to the side that chose the phone number or address: `open` where a client named it, `bound` where the
  * application named it for a subject. The class is part of each key, so that nothing is shared between strangers and signed-in
- * users.
+ * users. Where an anonymous client may have named the subject (`claimedSubject`), the messages count as `open` ones beside the
+ * count of the person.
  */
 export class QuotaPlanner {
   readonly failureRule: FailureRule | null;
@@ -93,12 +95,12 @@ export class QuotaPlanner {
   readonly #keyRing: KeyRing;
 
   constructor(
-    { limits, keyRing }: Pick<ResolvedOptions, 'limits' | 'keyRing'>,
+    private readonly options: Pick<ResolvedOptions, 'limits' | 'keyRing' | 'purposes'>,
     private readonly prefixes: PrefixLedger | null = null,
   ) {
-    this.#limits = limits;
-    this.#keyRing = keyRing;
-    this.failureRule = failureRuleOf(limits);
+    this.#limits = options.limits;
+    this.#keyRing = options.keyRing;
+    this.failureRule = failureRuleOf(options.limits);
   }
 
   /**
@@ -179,6 +181,13 @@ export class QuotaPlanner {
     return subscriberOf(this.normalize(token));
   }
 
+  /** A message as its prefix counts it; `null` for none. */
+  prefixedMessage(scope: QuotaScope, way: string | undefined): PrefixedMessage | null {
+    const { token } = scope;
+    if (way === undefined || token === null) return null;
+    return { way, token, limitClass: messageClassOf(this.options, scope) };
+  }
+
   /** One spelling for all spellings of a phone number or address. */
   normalize(token: string): string {
     const { normalizeToken = canonicalToken } = this.#limits;
@@ -241,10 +250,12 @@ export class QuotaPlanner {
     { way, requester }: LimitedMessage,
   ): NamedQuota[] {
     const { sendsPerSender, sendsInTotal } = this.#limits;
-    const limitClass = classOf(scope);
+    const limitClass = messageClassOf(this.options, scope);
+    // A subject that is only claimed is no requester: the stranger would name another one for each message.
+    const subject = isClaimed(this.options, scope) ? '' : scope.subject;
     return [
       ...(names === null || scope.token === null ? [] : this.#sendsPerToken(names)),
-      ...(limitClass === 'open' ? this.#requester(scope.subject, requester) : []),
+      ...(limitClass === 'open' ? this.#requester(subject, requester) : []),
       ...this.#prefixes(scope.token, limitClass, way),
       ...this.#windows('sends-per-sender', limitClass, sendsPerSender, way, limitClass),
       ...this.#windows('sends-in-total', limitClass, sendsInTotal[limitClass], limitClass),
@@ -373,18 +384,6 @@ function namesOfRequester(requester: string | undefined): readonly string[] {
   if (requester === undefined) return [UNKNOWN_REQUESTER];
   const address = parseAddress(requester);
   return address === null ? ['name', requester] : ['address', customerOf(address)];
-}
-
-/**
- * The class `open` where a client names the phone number or address: it need not be the client's own, even of a signed-in user.
- */
-export function classOf({
-  subject,
-  tokenFrom,
-}: Pick<QuotaScope, 'subject'> & {
-  readonly tokenFrom?: QuotaScope['tokenFrom'] | undefined;
-}): LimitClass {
-  return subject === '' || tokenFrom === 'client' ? 'open' : 'bound';
 }
 
 function failureRuleOf({ failures }: ResolvedLimits): FailureRule | null {

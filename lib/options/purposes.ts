@@ -15,6 +15,7 @@ import type { PurposeDefinition } from './two-factor-options.interface.js';
 const MEMBERS = [
   'open',
   'subject',
+  'claimedSubject',
   'recipient',
   'senders',
   'methods',
@@ -41,6 +42,7 @@ export function resolvePurposes(
     if (!isOfFactors) assertNoFirstFactor(name, given);
     const purpose = isOfFactors ? factorsPurpose(given, configured) : given;
     assertParties(name, purpose);
+    assertClaim(name, purpose);
     const methods = resolvePurposeMethods(name, purpose, configured);
     expectFunction(`purposes.${name}.details`, purpose.details, undefined);
     expectFunction(`purposes.${name}.detailsText`, purpose.detailsText, undefined);
@@ -93,6 +95,23 @@ function assertParties(name: string, purpose: PurposeDefinition): void {
       "both (recipient: 'client' where the client names the token; no recipient where methods leave 'code' out), or open: true " +
       'alone for a purpose that proves the token and nothing else.',
   );
+}
+
+/** @throws TwoFactorConfigurationError for anything but `true` and `false`, and without a subject that could be claimed. */
+function assertClaim(name: string, { subject, ...purpose }: PurposeDefinition): void {
+  const claimedSubject: unknown = purpose.claimedSubject;
+  if (claimedSubject === undefined || claimedSubject === false) return;
+  const option = `Option purposes.${name}.claimedSubject`;
+  if (claimedSubject !== true) {
+    throw new TwoFactorConfigurationError(
+      `${option} is ${formatValue(claimedSubject)}. Give true where an anonymous client names the subject, or leave it out.`,
+    );
+  }
+  if (subject === undefined) {
+    throw new TwoFactorConfigurationError(
+      `${option} is true, and the purpose has no subject. Give it subject and recipient, or leave claimedSubject out.`,
+    );
+  }
 }
 
 /** A purpose that needs no recipient: its list of methods has no code, or its function chooses without one. */

@@ -39,6 +39,12 @@ export interface PurposeDefinition {
       ) => string | null | undefined | Promise<string | null | undefined>)
     | undefined;
   /**
+   * Whether `subject` returns what an anonymous client claims, such as the user name of a person who has forgotten the password. The
+   * messages of the purpose are then counted for the requester and its network and in the total of the class `open`, so that
+   * a stranger who names a thousand users cannot use up the messages of signed-in users. @default false
+   */
+  readonly claimedSubject?: boolean | undefined;
+  /**
    * Returns the phone number or address that receives the subject's codes by this sender (`way`). Without a result the call is
    * refused with 422 `no-recipient`. The client must not name a phone number or address. With `'client'` instead of a function the client
    * must name one, and the proof is about that phone number or address of the subject, such as a new one.

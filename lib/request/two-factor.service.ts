@@ -27,7 +27,7 @@ import {
   TwoFactorTooManyRequestsError,
   type MethodName,
 } from '../errors/index.js';
-import { classOf, parseRequester } from '../limits/index.js';
+import { messageClassOf, parseRequester } from '../limits/index.js';
 import type { ResolvedOptions } from '../options/index.js';
 import { resendAt, SenderService } from '../delivery/index.js';
 import { InjectTwoFactorOptions } from '../two-factor.tokens.js';
@@ -268,7 +268,8 @@ export class TwoFactorService {
     } = input;
     const token = parseToken(input.token);
     const sender = this.sender.senderFor(purpose, input.way ?? null);
-    const limitClass = classOf({ subject: subject ?? '', tokenFrom });
+    const scope = { purpose: purpose ?? '', subject: subject ?? '', tokenFrom };
+    const limitClass = messageClassOf(this.options, scope);
     const queued = this.sender.admit(sender.name, limitClass, manager);
     const requester = parseRequester(input.requester);
     const message = { way: sender.name, requester, queued };

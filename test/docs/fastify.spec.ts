@@ -39,6 +39,21 @@ describe('Fastify', () => {
     expect(confirmed.body).toEqual({ id, confirmed: true });
   });
 
+  it('refuses a body of more than 100 kB before it is parsed', async () => {
+    const { start } = await load<{ start: (port: number) => Promise<NestFastifyApplication> }>(
+      page,
+      'main.ts',
+    );
+    app = await start(0);
+    const statusOf = async (length: number): Promise<number> => {
+      const call = request(app!.getHttpServer()).post('/api/2factor/request-confirmation');
+      return (await call.send({ token: 'a'.repeat(length) })).status;
+    };
+
+    expect(await statusOf(102_400)).toBe(413);
+    expect(await statusOf(102_000)).toBe(400);
+  });
+
   it('serves the folder of the client, by an absolute path and one decorated reply', async () => {
     const { serveStaticFiles } = await load<{ serveStaticFiles: (app: object) => void }>(
       page,

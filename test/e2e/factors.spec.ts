@@ -8,11 +8,15 @@ import {
   type TwoFactorEvent,
   type TwoFactorModuleOptions,
 } from '../../lib/index.js';
-import { enrolApp, factorsOf, METHODS } from '../support/authenticator.js';
+import { enrolApp, factorsOf, METHODS, TestAuthenticator } from '../support/authenticator.js';
 import { openDatabase } from '../support/engines.js';
 import { PASSKEY_METHODS } from '../support/passkeys.js';
 import { secretOf } from '../support/secret.js';
 import { startApp, type TestApp, type TestAppInput } from '../support/test-app.js';
+
+/** 160 bits, and the 80 bits that otplib 12 draws. */
+const LONG = 'JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP';
+const SHORT = LONG.slice(0, 16);
 
 const opened: TestApp[] = [];
 afterEach(async () => {
@@ -114,7 +118,7 @@ describe('FactorService', () => {
     expect(types).toEqual(['factor-enrolled']);
   });
 
-  it('encrypts the secrets again after a rotation, and counts those that a removed secret leaves unreadable', async () => {
+  it('encrypts the data of all factors again after a rotation, and counts those that a removed secret leaves unreadable', async () => {
     const [old, next] = [secretOf('the old one'), secretOf('the next one')];
     const database = await openDatabase('better-sqlite3');
     const methods = METHODS;
@@ -132,8 +136,9 @@ describe('FactorService', () => {
     expect(await confirm(both)).toBe(true);
     await expect(confirm(alone)).rejects.toMatchObject({ code: 'unknown-secret' });
     const { resealed, left } = await factorsOf(alone).reseal();
-    expect([resealed, Object.values(left)]).toEqual([0, [1]]);
-    expect(await factorsOf(both).reseal()).toEqual({ resealed: 1, left: {}, isComplete: true });
+    // The app and its recovery codes.
+    expect([resealed, Object.values(left)]).toEqual([0, [11]]);
+    expect(await factorsOf(both).reseal()).toEqual({ resealed: 11, left: {}, isComplete: true });
     expect(await factorsOf(both).reseal()).toEqual({ resealed: 0, left: {}, isComplete: true });
     expect(await confirm(alone)).toBe(true);
     // A pending enrolment is left to its activation, and is nothing to wait for when it has ended.
@@ -194,16 +199,41 @@ describe('FactorService', () => {
   });
 
   it.each([
-    [{ secret: 'JBSWY3DP' }],
+    [{ secret: SHORT.slice(0, 8), allowShortSecrets: true }],
+    [{ secret: SHORT }],
+    [{ secret: SHORT, allowShortSecrets: false }],
+    [{ secret: SHORT, allowShortSecrets: 'yes' }],
+    [{ secret: LONG.slice(0, 22) }],
     [{ secret: 'not base32!' }],
-    [{ secret: 'JBSWY3DPEHPK3PXP', digits: 5 }],
-    [{ secret: 'JBSWY3DPEHPK3PXP', period: 10 }],
-    [{ secret: 'JBSWY3DPEHPK3PXP', algorithm: 'MD5' }],
+    [{ secret: LONG, digits: 5 }],
+    [{ secret: LONG, period: 10 }],
+    [{ secret: LONG, algorithm: 'MD5' }],
   ])('refuses to import %o', async (input) => {
     const test = await start({ methods: METHODS });
 
     await expect(
       factorsOf(test).import({ subject: 'ann', method: 'totp', ...input } as never),
     ).rejects.toMatchObject({ code: 'invalid-request' });
+  });
+
+  it('imports a secret of 112 bits, and a shorter one where the caller says so', async () => {
+    const test = await start({ methods: METHODS });
+    const factors = factorsOf(test);
+
+    for (const [subject, secret, allowShortSecrets] of [
+      ['long', LONG.slice(0, 23), false],
+      ['short', SHORT, true],
+    ] as const) {
+      await factors.import({ subject, method: 'totp', secret, allowShortSecrets });
+      const app = new TestAuthenticator(secret, test.clock);
+      const { id } = await test.confirmer.makeConfirmation({ subject, methods: ['totp'] });
+      expect((await test.confirmer.confirm(id, { method: 'totp', code: app.code() }))[1]).toBe(
+        true,
+      );
+    }
+    await expect(factors.import({ subject: 'ann', method: 'totp', secret: SHORT })).rejects.toThrow(
+      'The secret of an app has 14 bytes (112 bits) or more. Import one of 10 to 13 bytes with allowShortSecrets: true, and ask ' +
+        'the person to enrol again.',
+    );
   });
 });

@@ -4,12 +4,14 @@ import { createHash } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 import { FactorRecord, type TwoFactorModuleOptions } from '../../lib/index.js';
-import { KeyRing, newId, plainHash, sealFactorSecret } from '../../lib/crypto/index.js';
+import { KeyRing, newId, plainHash } from '../../lib/crypto/index.js';
 import { bytesOfBase32 } from '../../lib/methods/totp/base32.js';
-import { openTotp, parseImported, sealTotp } from '../../lib/methods/totp/totp-secret.js';
+import { FactorSeals } from '../../lib/methods/factors/factor-seals.js';
+import { parseImported, totpData, totpOf } from '../../lib/methods/totp/totp-secret.js';
 import { enrolApp, factorsOf, TestAuthenticator } from '../support/authenticator.js';
 import { IS_LONG } from '../rounds.js';
 import { engines } from '../support/engines.js';
+import { rememberDevice } from '../support/devices.js';
 import { enrolPasskey, PASSKEY_METHODS } from '../support/passkeys.js';
 import { secretOf } from '../support/secret.js';
 import { startApp, type TestApp } from '../support/test-app.js';
@@ -53,23 +55,27 @@ describe.each(engines.filter((engine) => engine !== 'sqljs'))('A rotation on %s'
     before = await start({ secret: OLD });
     const repository = before.dataSource.getRepository(FactorRecord);
     const now = before.clock.now() - 60_000;
+    const seals = new FactorSeals(OLD_RING!);
     for (let first = 0; first < APPS; first += PER_INSERT) {
       const rows = Array.from({ length: PER_INSERT }, (_, offset) => {
         const owner = subjectOf(first + offset);
         const id = newId(now);
-        return {
+        const row = {
           id,
-          application: '',
           subject: owner,
           method: 'totp',
+          handle: null,
+          counter: 0,
           createdAt: now,
           activatedAt: now,
+          expiresAt: null,
+        };
+        const data = totpData(parseImported({ secret: appSecretOf(owner) }));
+        return {
+          ...row,
+          application: '',
           subjectKey: plainHash('factors', '', owner),
-          data: sealTotp(
-            parseImported({ secret: appSecretOf(owner) }),
-            { id, subject: owner },
-            { keyRing: OLD_RING! },
-          ),
+          data: seals.seal({ ...row, data }),
         };
       });
       await repository.insert(rows);
@@ -90,8 +96,10 @@ describe.each(engines.filter((engine) => engine !== 'sqljs'))('A rotation on %s'
       const pending = await factorsOf(before).enrol({ subject: 'pending', method: 'totp' });
       const lost = (await enrolApp(before, 'lost')).factorId;
       const gone = KeyRing.fromSecrets([bytesOf(secretOf('a secret that is gone'))]);
-      const data = sealFactorSecret(gone, '{}', { id: lost, subject: 'lost' });
+      const { data: _, ...row } = await repository.findOneByOrFail({ id: lost });
+      const data = new FactorSeals(gone).seal(Object.assign(row, { data: '{}' }));
       await repository.update({ id: lost }, { data });
+      const codesOfLost = 10;
 
       let isOver = false;
       const resealing = factorsOf(during[0]!)
@@ -110,27 +118,28 @@ describe.each(engines.filter((engine) => engine !== 'sqljs'))('A rotation on %s'
       expect(confirmed).toEqual(Array.from({ length: ACTIVE }, () => true));
       expect(meanwhile).toBeGreaterThan(0);
       expect(result).toEqual({
-        resealed: APPS,
+        resealed: APPS + codesOfLost,
         left: { [OLD_RING!.current.kid]: 1, [gone.current.kid]: 1 },
         isComplete: true,
       });
+      const newSeals = new FactorSeals(NEW_RING!);
       const rows = await repository.findBy({ method: 'totp' });
-      const unusable = rows.filter(({ id, subject, data: sealed }) => {
-        const opened = openTotp(sealed, { id, subject }, { keyRing: NEW_RING! });
+      const unusable = rows.filter(({ subject, data: sealed, ...factor }) => {
+        const { data: opened } = newSeals.open({ ...factor, subject, data: sealed }, subject);
         const right = bytesOfBase32(appSecretOf(subject))!;
-        return opened === null || !right.equals(opened.secret);
+        return opened === null || !right.equals(totpOf(opened).secret);
       });
       expect(rows).toHaveLength(APPS + 2);
       expect(unusable.map(({ subject }) => subject).toSorted()).toEqual(['lost', 'pending']);
 
-      // The enrolment goes on, and is sealed again by the next call.
+      // The enrolment goes on, and its activation seals it under the new secret.
       const [instance] = during;
       const response = new TestAuthenticator(pending.secret, instance!.clock).code();
       const activation = { subject: 'pending', factor: pending.factor.id, response };
       expect(await factorsOf(instance!).activate(activation)).not.toBeNull();
       await repository.delete({ id: lost });
       expect(await factorsOf(instance!).reseal()).toEqual({
-        resealed: 1,
+        resealed: 0,
         left: {},
         isComplete: true,
       });
@@ -144,6 +153,36 @@ describe.each(engines.filter((engine) => engine !== 'sqljs'))('A rotation on %s'
       await after.close();
     },
   );
+
+  it('moves recovery codes, devices and passkeys too, which the old secret confirms no longer without it', async () => {
+    const subject = 'has all methods';
+    const { recoveryCodes } = await enrolApp(before, subject);
+    const { authenticator } = await enrolPasskey(before, subject);
+    const { token } = await rememberDevice(before, subject);
+    const confirmAll = async (test: TestApp, code: string): Promise<boolean[]> => {
+      const methods = ['recovery', 'device', 'passkey'] as const;
+      const make = async (): Promise<string> =>
+        (await test.confirmer.makeConfirmation({ subject, methods })).id;
+      const outcomes = [
+        await test.confirmer.confirm(await make(), { method: 'recovery', code }),
+        await test.confirmer.confirm(await make(), { method: 'device', token }),
+      ];
+      const id = await make();
+      const options = await test.confirmer.challenge(id, { method: 'passkey' }).catch(() => null);
+      if (options === null) return [...outcomes.map(([, done]) => done), false];
+      const response = authenticator.get(options);
+      const byPasskey = await test.confirmer.confirm(id, { method: 'passkey', response });
+      return [...outcomes, byPasskey].map(([, done]) => done);
+    };
+
+    const alone = await start({ secret: NEXT });
+    expect(await confirmAll(alone, recoveryCodes[0]!)).toEqual([false, false, false]);
+    expect(await confirmAll(during[0]!, recoveryCodes[0]!)).toEqual([true, true, true]);
+    // The app, nine codes, the device and the passkey.
+    expect(await factorsOf(during[1]!).reseal()).toMatchObject({ resealed: 12, left: {} });
+    expect(await confirmAll(alone, recoveryCodes[1]!)).toEqual([true, true, true]);
+    await alone.close();
+  });
 
   it('says that it has not read all when it is stopped', async () => {
     const stopped = await factorsOf(during[0]!).reseal({ signal: AbortSignal.abort() });

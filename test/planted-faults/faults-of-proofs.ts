@@ -112,7 +112,7 @@ export const FAULTS_OF_PROOFS: readonly PlantedFault[] = [
   {
     finding: 8,
     sentence: 'A right code of a token that the client names ends the failures at the own one.',
-    file: 'lib/limits/quota-planner.ts',
+    file: 'lib/limits/message-class.ts',
     replace: "  return subject === '' || tokenFrom === 'client' ? 'open' : 'bound';",
     by: "  return subject === '' || (tokenFrom === 'client' && subject === '') ? 'open' : 'bound';",
     spec: 'test/engines/limits.spec.ts',

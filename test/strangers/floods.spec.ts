@@ -1,6 +1,6 @@
 /**
  * The messages of all customers, attacked by a flood: of one network, of 10,000 addresses, of one account. It proves that
- * no flood of strangers takes a message from a signed-in customer, and that a network or an account uses up its own share
+ * no flood of strangers takes a message from a signed-in customer, also not one that claims to be a thousand users, and that a network or an account uses up its own share
  * alone. The windows are an hour long, so that two hours show all that a longer flood does.
  */
 import { afterEach, describe, expect, it } from 'vitest';
@@ -10,6 +10,7 @@ import { SHARED_LIMITS, sharedCounters } from './shared-counters.js';
 import {
   BOUND,
   DAY,
+  FORGOTTEN,
   HOUR,
   idOf,
   manyAddresses,
@@ -75,15 +76,16 @@ class Visitors implements Actor {
 
   constructor(
     private readonly everySeconds: number,
-    private readonly isSignedIn: boolean,
+    private readonly purpose: string,
   ) {}
 
   async act(): Promise<number> {
     this.came += 1;
     const token = stranger();
     const from = `198.51.${this.came % 100}.1`;
-    const caller = this.isSignedIn ? { from, as: token } : { from };
-    const body = this.isSignedIn ? { purpose: BOUND } : { purpose: OPEN, token };
+    const { purpose } = this;
+    const caller = purpose === OPEN ? { from } : { from, as: token };
+    const body = purpose === OPEN ? { purpose, token } : { purpose };
     const asked = await world.call('request-confirmation', body, caller);
     if (asked.status === 200) {
       const code = world.test.inbox.lastCode;
@@ -104,8 +106,8 @@ describe.each(floodEngines)('Under a flood, the module on %s', (engine) => {
         body: { purpose: OPEN, token: stranger() },
         from: addresses(),
       }));
-      const signedIn = new Visitors(2 * MINUTE, true);
-      const open = new Visitors(10 * MINUTE, false);
+      const signedIn = new Visitors(2 * MINUTE, BOUND);
+      const open = new Visitors(10 * MINUTE, OPEN);
 
       await simulate(world.clock, HOURS * HOUR, [flood, signedIn, open]);
 
@@ -128,8 +130,8 @@ describe.each(floodEngines)('Under a flood, the module on %s', (engine) => {
         // Another /64 of another /56 each time.
         from: `2001:db8:77:${(subnet = (subnet + 0x0101) % 0x10000).toString(16)}::1`,
       }));
-      const open = new Visitors(2 * MINUTE, false);
-      const signedIn = new Visitors(2 * MINUTE, true);
+      const open = new Visitors(2 * MINUTE, OPEN);
+      const signedIn = new Visitors(2 * MINUTE, BOUND);
 
       await simulate(world.clock, HOURS * HOUR, [flood, signedIn, open]);
 
@@ -150,8 +152,8 @@ describe.each(floodEngines)('Under a flood, the module on %s', (engine) => {
         () => ({ body: { purpose: BOUND }, from: addresses(), as: 'mallory' }),
         8,
       );
-      const signedIn = new Visitors(HOUR, true);
-      const open = new Visitors(HOUR, false);
+      const signedIn = new Visitors(HOUR, BOUND);
+      const open = new Visitors(HOUR, OPEN);
 
       await simulate(world.clock, DAY, [flood, signedIn, open]);
 
@@ -165,7 +167,68 @@ describe.each(floodEngines)('Under a flood, the module on %s', (engine) => {
   );
 });
 
+/** One address that claims to be a thousand users who have forgotten their passwords. */
+function floodOfNames(from: () => string): Flood {
+  let name = 0;
+  return new Flood(() => {
+    name = (name + 1) % 1_000;
+    return { body: { purpose: FORGOTTEN }, from: from(), as: `user${name}` };
+  });
+}
+
+describe.each(floodEngines)('Under a flood of claimed subjects, the module on %s', (engine) => {
+  it(
+    'cuts one address off after ten messages, and serves signed-in customers and all who have forgotten a password',
+    async () => {
+      await start({ engine });
+      const flood = floodOfNames(() => '203.0.113.9');
+      const signedIn = new Visitors(2 * MINUTE, BOUND);
+      const forgetful = new Visitors(10 * MINUTE, FORGOTTEN);
+
+      await simulate(world.clock, HOURS * HOUR, [flood, signedIn, forgetful]);
+
+      expect(flood.messages).toBe(HOURS * 10);
+      expect([...flood.refusals.keys()]).toEqual([429]);
+      expect(signedIn).toMatchObject({ came: 60, served: 60 });
+      expect(forgetful).toMatchObject({ came: 12, served: 12 });
+    },
+    DEADLINE_MS,
+  );
+
+  it(
+    'spends the messages of open purposes, and none of signed-in customers, when 10,000 addresses take part',
+    async () => {
+      await start({ engine });
+      const flood = floodOfNames(manyAddresses());
+      const signedIn = new Visitors(2 * MINUTE, BOUND);
+
+      await simulate(world.clock, HOUR, [flood, signedIn]);
+
+      expect(flood.messages).toBe(500);
+      expect([...flood.refusals.keys()]).toEqual([503]);
+      expect(signedIn).toMatchObject({ came: 30, served: 30 });
+    },
+    DEADLINE_MS,
+  );
+});
+
 describe('Under a flood, the module', () => {
+  it(
+    'refuses signed-in customers in the naive twin, whose purpose does not say that its subjects are only claimed',
+    async () => {
+      await start({ engine: 'sqljs', claimedSubject: false });
+      const flood = floodOfNames(() => '203.0.113.9');
+      const signedIn = new Visitors(2 * MINUTE, BOUND);
+
+      await simulate(world.clock, HOUR, [flood, signedIn]);
+
+      expect(flood.messages).toBeGreaterThan(4_900);
+      expect(signedIn.served).toBeLessThan(signedIn.came / 2);
+      expect(new Set(signedIn.refusals)).toEqual(new Set([503]));
+    },
+    DEADLINE_MS,
+  );
+
   it(
     'refuses signed-in customers in the naive twin, whose purposes share the total',
     async () => {
@@ -179,7 +242,7 @@ describe('Under a flood, the module', () => {
         body: { purpose: OPEN, token: stranger() },
         from: addresses(),
       }));
-      const signedIn = new Visitors(2 * MINUTE, true);
+      const signedIn = new Visitors(2 * MINUTE, BOUND);
 
       await simulate(world.clock, HOUR, [flood, signedIn]);
 

@@ -22,6 +22,8 @@ const OWNER_HOME = '192.0.2.1';
 export const OPEN = 'sign-up';
 export const BOUND = 'login';
 export const OTHER_BOUND = 'transfer';
+/** A purpose whose subject is the user name that an anonymous client types. */
+export const FORGOTTEN = 'forgotten-password';
 
 /** Where a client calls from, and as whom it is signed in. */
 export interface Caller {
@@ -37,6 +39,8 @@ export interface WorldInput extends Pick<TestAppInput, 'adapter'> {
   /** What else goes into the options of the module. */
   readonly options?: TestAppInput['options'];
   readonly start?: Date;
+  /** Whether the purpose of forgotten passwords says that its subjects are only claimed. @default true */
+  readonly claimedSubject?: boolean;
 }
 
 export interface World {
@@ -70,7 +74,12 @@ export async function startWorld(input: WorldInput): Promise<World> {
     override: (builder) => builder.setLogger(NO_LOGGER),
     options: {
       controller: true,
-      purposes: { [OPEN]: {}, [BOUND]: bound, [OTHER_BOUND]: bound },
+      purposes: {
+        [OPEN]: {},
+        [BOUND]: bound,
+        [OTHER_BOUND]: bound,
+        [FORGOTTEN]: { ...bound, claimedSubject: input.claimedSubject ?? true },
+      },
       clock,
       limits: {
         requester: (context: ExecutionContext) => headerOf(context, 'x-address'),

@@ -7,7 +7,7 @@ import {
   type QueuedMessage,
 } from '../../confirmation/index.js';
 import { AfterCommit } from '../../database/index.js';
-import { classOf } from '../../limits/index.js';
+import { messageClassOf } from '../../limits/index.js';
 import type { LimitClass, ResolvedOptions } from '../../options/index.js';
 import { InjectTwoFactorOptions } from '../../two-factor.tokens.js';
 import type { DeliveryQueue, DeliveryReceipt } from '../delivery-queue.js';
@@ -45,7 +45,7 @@ export class QueuedDelivery implements DeliveryQueue {
     const { row, content, queued } = message;
     const { claims, dueAt, isCharged } = queued!;
     const key = { confirmation: row.id, number: row.sends, claims, tries: 0 };
-    const limitClass = classOf(scopeOfContent(row, content));
+    const limitClass = messageClassOf(this.options, scopeOfContent(row, content));
     if (claims === 0) {
       const { name } = message.sender;
       this.afterCommit.run(manager, () =>

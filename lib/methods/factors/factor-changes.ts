@@ -3,15 +3,15 @@ import type { TransactionSteps } from '../../database/index.js';
 import { TwoFactorNotFoundError, TwoFactorStateError } from '../../errors/index.js';
 import { DEVICE_METHOD, type ConfiguredMethods } from '../../options/index.js';
 import type { ActivationEvidence, SubjectFactors } from './factor-method.js';
-import type { FactorRow } from './factor-record.entity.js';
+import type { FactorRow, StoredFactor } from './factor-record.entity.js';
 import { ENROLMENT_MS, type FactorStore } from './factor.store.js';
 
 /** The name of the entry that stands for all recovery codes of a subject. */
 export const RECOVERY = 'recovery';
 
-/** The values of a factor that is to be inserted. */
+/** The values of a factor that is to be inserted, its data in clear. */
 export interface NewFactor extends Omit<
-  FactorRow,
+  StoredFactor,
   'application' | 'subjectKey' | 'lastUsedAt' | 'expiresAt'
 > {
   readonly expiresAt?: number;
@@ -53,7 +53,10 @@ export class FactorChanges {
     private readonly methods: ConfiguredMethods,
   ) {}
 
-  /** Whether a factor is an active authenticator of its own. */
+  /**
+   * Whether a factor is an active authenticator of its own. One that is not intact is: an enrolment beside it needs the proof that it
+   * would have needed before.
+   */
   isStrong({ method, activatedAt }: FactorRow): boolean {
     return activatedAt !== null && this.methods.get(method)?.isStrong === true;
   }
@@ -89,6 +92,7 @@ export class FactorChanges {
     if (
       pending === undefined ||
       pending.activatedAt !== null ||
+      !pending.isIntact ||
       pending.data !== data ||
       pending.createdAt + ENROLMENT_MS <= now ||
       (!isFirst && !isBegunBeside)
@@ -100,7 +104,8 @@ export class FactorChanges {
       const { rows } = yield { statement: statements.findHandle, values: { handle } };
       if (rows.length > 0) return null;
     }
-    yield { statement: statements.activate, values: { id, now, ...evidence } };
+    const sealed = this.store.seals.seal({ ...pending, ...evidence, activatedAt: now });
+    yield { statement: statements.activate, values: { id, now, ...evidence, data: sealed } };
     const replaced = yield* this.#makePlace(factors, pending, max, now);
     if (isFirst || replaced.length > 0) yield* this.#endPending(factors, id);
     return { isFirst, replaced };
@@ -150,8 +155,8 @@ export class FactorChanges {
     }
     const factor = factors.find((each) => each.id === id);
     if (factor === undefined) return [];
-    const strong = factors.filter((each) => this.isStrong(each));
-    const isLast = strong.length === 1 && strong[0] === factor;
+    const isLast =
+      this.isStrong(factor) && !factors.some((each) => each !== factor && this.#isUsable(each));
     if (isLast && !allowLast) throw new TwoFactorStateError('last-factor');
     if (isLast) {
       yield { statement: this.store.statements.removeFactors, values: this.store.scopeOf(subject) };
@@ -180,7 +185,7 @@ export class FactorChanges {
   ): TransactionSteps<void> {
     const [first] = codes;
     if (first === undefined) return;
-    if (!factors.some((each) => this.isStrong(each))) throw new TwoFactorStateError('no-factor');
+    if (!factors.some((each) => this.#isUsable(each))) throw new TwoFactorStateError('no-factor');
     yield* this.#removeRecovery(first.subject);
     yield* this.#endPending(factors, '');
     yield* this.#insert(codes);
@@ -225,6 +230,11 @@ export class FactorChanges {
     yield { statement: this.store.statements.removeFactors, values: this.store.scopeOf(subject) };
     yield* this.#noteForgotten(subject, now);
     return factors;
+  }
+
+  /** Whether a factor is an authenticator that can confirm. */
+  #isUsable(factor: FactorRow): boolean {
+    return factor.isIntact && this.isStrong(factor);
   }
 
   /** In the order of the ids, in which the factors were read. */
@@ -274,11 +284,13 @@ export class FactorChanges {
   }
 
   *#insert(factors: readonly NewFactor[]): TransactionSteps<void> {
-    for (const { subject, label, ...factor } of factors) {
+    for (const factor of factors) {
+      const { subject, label, expiresAt = null } = factor;
       const values = {
-        expiresAt: null,
-        label: subjectInColumn(label),
         ...factor,
+        expiresAt,
+        label: subjectInColumn(label),
+        data: this.store.seals.seal({ ...factor, expiresAt }),
         ...this.store.rowScopeOf(subject),
       };
       yield { statement: this.store.statements.insert, values };

@@ -32,7 +32,7 @@ import type {
 } from './factor-method.js';
 import type { FactorRow } from './factor-record.entity.js';
 import type { FactorStore } from './factor.store.js';
-import { contextOf } from './new-factor.js';
+import { contextOf, unknownSecret } from './new-factor.js';
 
 /** What every method beside codes is given. */
 export interface FactorMethodParts {
@@ -93,6 +93,10 @@ export class FactorConfirmationMethod implements ConfirmationMethod {
     { row, known }: ChargedAttempt,
   ): Promise<FactorEvidence | WrongResponse | null> {
     const context = this.#contextOf(row, known as SubjectFactors);
+    if (context.factors.length === 0 && this.#hasDamaged(known as SubjectFactors)) {
+      // A right response would be taken for a wrong one, and the person would try until the app is locked.
+      throw unknownSecret();
+    }
     const evidence = await this.method.verify(response, context);
     if (evidence === null || evidence instanceof WrongResponse) await this.#endIfExhausted(row);
     return evidence;
@@ -139,10 +143,17 @@ export class FactorConfirmationMethod implements ConfirmationMethod {
     const { subject, createdAt } = row;
     // A factor that was activated after the confirmation was made is none of those that it was made for.
     const factors = known.factors.filter(
-      ({ method, activatedAt }) =>
-        method === this.name && activatedAt !== null && activatedAt <= createdAt,
+      ({ method, activatedAt, isIntact }) =>
+        method === this.name && activatedAt !== null && activatedAt <= createdAt && isIntact,
     );
     return { ...contextOf(this.parts.options, subject), ...known, row, factors };
+  }
+
+  #hasDamaged({ factors }: SubjectFactors): boolean {
+    return factors.some(
+      ({ method, activatedAt, isIntact }) =>
+        method === this.name && activatedAt !== null && !isIntact,
+    );
   }
 
   /** Reports a counter that went backwards. A second click sends the same response again, and finds the confirmation ended. */

@@ -28,7 +28,7 @@ import {
   type BegunPasskey,
   type FactorView,
 } from './factor-views.js';
-import { contextOf, newFactor, rowOf } from './new-factor.js';
+import { contextOf, newFactor, rowOf, unknownSecret } from './new-factor.js';
 import type { RecoverySets } from './recovery-sets.js';
 
 /** What an activation stores by, and in which scope. */
@@ -113,6 +113,7 @@ export class FactorEnrolments {
     const { subject, now } = context;
     const pending = (await store.list(subject, scope)).find((each) => each.id === id);
     if (pending === undefined || pending.activatedAt !== null) throw unknownFactor();
+    if (!pending.isIntact) throw unknownSecret();
     const enrolment = this.#enrolmentOf(pending.method);
     const response = enrolment.parse(given);
     const evidence = await enrolment.activate(response, pending, context);
@@ -141,7 +142,7 @@ export class FactorEnrolments {
     const label = parseLabel('label', input.label, '');
     const context = contextOf(options, subject);
     const id = newId(context.now);
-    const data = enrolment.import({ ...input }, id, context);
+    const data = enrolment.import({ ...input });
     const factor = {
       ...newFactor({ id, subject, method, label, data }, context.now),
       activatedAt: context.now,

@@ -55,8 +55,13 @@ export interface ActivateInput extends FactorChangeInput {
 /** What `FactorService.import` takes. */
 export interface ImportInput extends FactorChangeInput {
   readonly method: 'totp';
-  /** 10 to 64 bytes in base32 (RFC 4648 6). */
+  /** 14 to 64 bytes in base32 (RFC 4648 6), or from 10 bytes on with `allowShortSecrets`. */
   readonly secret: string;
+  /**
+   * Accepts secrets of 10 to 13 bytes too, such as the 80 bits that otplib 12 and the first apps drew. NIST SP 800-63B-4 3.1.4
+   * asks for 112 bits: ask these people to enrol again. @default false
+   */
+  readonly allowShortSecrets?: boolean | undefined;
   /** @default 6 */
   readonly digits?: 6 | 7 | 8 | undefined;
   /** Seconds of a time step, 15 to 120. @default 30 */
@@ -116,6 +121,7 @@ export const FACTOR_INPUTS = {
     ...CHANGE,
     method: true,
     secret: true,
+    allowShortSecrets: true,
     digits: true,
     period: true,
     algorithm: true,

@@ -26,7 +26,10 @@ export interface VerificationContext extends FactorContext, SubjectFactors {
 
 /** The stored factors of a subject, and the name that its passkeys have for it. */
 export interface SubjectFactors {
-  /** For a verification, the active factors of the method that may confirm; for an enrolment, all factors, pending ones too. */
+  /**
+   * For a verification, the active and intact factors of the method that may confirm; for an enrolment, all factors, pending ones
+   * too. An authenticator that is not intact is among those.
+   */
   readonly factors: readonly FactorRow[];
   /** The name of the subject in its passkeys: 32 random bytes in base64url; empty for a subject that never enrolled anything. */
   readonly userHandle: string;
@@ -71,6 +74,7 @@ export type Shown = Readonly<Record<string, unknown>>;
 
 /** What is stored of an enrolment, and what the person or the browser is shown once. */
 export interface BegunEnrolment {
+  /** In clear: the store seals it. */
   readonly data: string | null;
   reveal(known: SubjectFactors): Shown | Promise<Shown>;
 }
@@ -96,7 +100,7 @@ export interface FactorEnrolment<Response> {
     context: FactorContext,
   ): ActivationEvidence | null | Promise<ActivationEvidence | WrongResponse | null>;
   /** The `data` of a factor that was enrolled elsewhere. @throws TwoFactorInputError for a malformed one. */
-  import?(input: Readonly<Record<string, unknown>>, id: string, context: FactorContext): string;
+  import?(input: Readonly<Record<string, unknown>>): string;
 }
 
 /** The token of a remembered device, which is returned once for its cookie, and the hash by which the row is found. */
@@ -159,10 +163,8 @@ export abstract class FactorMethod<
   abstract parse(response: unknown): Response;
 
   /**
-   * Judges a response by the factors of the subject that may confirm; `null` when it is wrong, or a `WrongResponse` that
-   * says why.
-   *
-   * @throws TwoFactorUnknownSecretError when no factor matches, and one of them cannot be opened.
+   * Judges a response by the factors of the subject that may confirm; `null` when it is wrong, a `WrongResponse` where there is
+   * more to say.
    */
   abstract verify(
     response: Response,

@@ -49,7 +49,11 @@ export class FactorRecord {
   @Column({ name: 'handle', type: 'varchar', length: 64, nullable: true })
   handle!: string | null;
 
-  /** The encrypted secret of an app (`v1.kid....`), or the public data of a passkey; `null` for the other methods. */
+  /**
+   * The sealed data of a factor (`v1.kid....`): the secret of an app, the key of a passkey, an empty text for the other methods. Its tag
+   * covers the columns of `FactorBinding`, so that a row which was written without the secret is no factor. `null` for a recovery
+   * code that was used; in the row of the subject the name of the subject in its passkeys, in clear.
+   */
   @Column({ name: 'data', type: 'text', nullable: true })
   data!: string | null;
 
@@ -79,11 +83,21 @@ export class FactorRecord {
   expiresAt!: number | null;
 }
 
-/** A factor as the store reads it. */
-export type FactorRow = Readonly<FactorRecord>;
+/** A factor as its row has it, whose data is sealed. */
+export type StoredFactor = Readonly<FactorRecord>;
+
+/** A factor as the store reads it, whose `data` is opened; `null` for none. */
+export interface FactorRow extends StoredFactor {
+  /**
+   * False when its data cannot be opened: the row was changed or written by hand, or its secret is gone from the ring. It confirms
+   * nothing. What the person has enrolled still counts it where it is an authenticator, because an app that is damaged must not
+   * let a weaker method pay.
+   */
+  readonly isIntact: boolean;
+}
 
 /** The factor that a statement returned. */
-export function factorFromRecord(raw: Readonly<Record<string, unknown>>): FactorRow {
+export function factorFromRecord(raw: Readonly<Record<string, unknown>>): StoredFactor {
   const record = raw as unknown as Record<keyof FactorRecord, string>;
   const time = (value: string | null): number | null => (value === null ? null : Number(value));
   return {

@@ -156,7 +156,7 @@ function clausesOf({ table, column: f }: TableNames<keyof FactorRecord>): {
     writes: {
       spend: `UPDATE ${table} SET ${f.counter} = :counter, ${f.lastUsedAt} = :now`,
       advance: `UPDATE ${table} SET ${f.counter} = :counter, ${used}`,
-      consume: `UPDATE ${table} SET ${f.method} = '${SPENT_CODE}', ${f.handle} = NULL, ${f.expiresAt} = :useBefore`,
+      consume: `UPDATE ${table} SET ${f.method} = '${SPENT_CODE}', ${f.handle} = NULL, ${f.data} = NULL, ${f.expiresAt} = :useBefore`,
       touch: `UPDATE ${table} SET ${used}`,
     },
     guards: {

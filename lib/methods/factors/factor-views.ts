@@ -65,9 +65,9 @@ export interface ResealResult {
 }
 
 export function viewOf(factor: FactorRow, methods: ConfiguredMethods): FactorView {
-  const { id, method, label, createdAt, activatedAt, lastUsedAt, expiresAt } = factor;
+  const { id, method, label, createdAt, activatedAt, lastUsedAt, expiresAt, isIntact } = factor;
   const definition = methods.get(method);
-  const isDescribed = activatedAt !== null && definition instanceof FactorMethod;
+  const isDescribed = isIntact && activatedAt !== null && definition instanceof FactorMethod;
   return {
     id,
     method: method as FactorMethodName,

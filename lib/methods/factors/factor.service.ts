@@ -273,7 +273,7 @@ export class FactorService {
   async reseal(input: ResealInput = {}): Promise<ResealResult> {
     expectInput('reseal', input, FACTOR_INPUTS.reseal);
     const { store, options } = this.#configured();
-    return resealAll(store, options.keyRing, input, options.clock);
+    return resealAll(store, input, options.clock);
   }
 
   /** The same service for a call that names its proof. */

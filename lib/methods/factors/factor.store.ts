@@ -34,7 +34,9 @@ import {
   SPENT_CODE,
   SUBJECT_ROW,
   type FactorRow,
+  type StoredFactor,
 } from './factor-record.entity.js';
+import { FactorSeals } from './factor-seals.js';
 import {
   endedFactors,
   factorStatements,
@@ -58,6 +60,8 @@ const KEPT_MS = USE_WITHIN_SECONDS.max * 1_000;
 const RECENT_MS = 2 * 86_400_000;
 const USER_HANDLE_BYTES = 32;
 
+type StoreOptions = Pick<ResolvedOptions, 'application' | 'clock' | 'keyRing' | 'methods'>;
+
 /** A confirmation that a factor is to confirm. */
 export interface Settlement {
   readonly id: string;
@@ -72,16 +76,15 @@ export interface Settlement {
 /** Thrown to roll a settlement back when one of its two writes, to the confirmation and to the factor, affected no row. */
 class HalfSettledError extends Error {}
 
-/** All SQL of the factors. Like the store of the confirmations it opens no secret, and makes no decision. */
+/** All SQL of the factors. It opens what it reads by `FactorSeals`, so that no reader can forget to ask whether a factor is intact. */
 export class FactorStore implements FactorUpkeep {
   private constructor(
     readonly statements: FactorStatements,
     private readonly settlements: SettleStatements | null,
     private readonly ended: EndedRows,
     readonly confirmations: ConfirmationStore,
-    private readonly application: string,
-    private readonly clock: ResolvedOptions['clock'],
-    private readonly lifeMs: number,
+    readonly seals: FactorSeals,
+    private readonly options: StoreOptions,
     private readonly condition: ChangeCondition | null = null,
   ) {}
 
@@ -89,7 +92,7 @@ export class FactorStore implements FactorUpkeep {
   static open(
     dataSource: DataSource,
     confirmations: ConfirmationStore,
-    { application, clock, methods }: Pick<ResolvedOptions, 'application' | 'clock' | 'methods'>,
+    options: StoreOptions,
   ): FactorStore {
     assertEntity(dataSource, FactorRecord);
     const { context } = confirmations;
@@ -99,23 +102,21 @@ export class FactorStore implements FactorUpkeep {
       settleStatements(context, names),
       endedFactors(context, names),
       confirmations,
-      application,
-      clock,
-      longestLife(methods),
+      new FactorSeals(options.keyRing),
+      options,
     );
   }
 
   /** A store of the same factors whose changes are made only where the condition holds in their transaction. */
   requiring(condition: ChangeCondition): FactorStore {
-    const { statements, settlements, ended, confirmations, application, clock, lifeMs } = this;
+    const { statements, settlements, ended, confirmations, seals, options } = this;
     return new FactorStore(
       statements,
       settlements,
       ended,
       confirmations,
-      application,
-      clock,
-      lifeMs,
+      seals,
+      options,
       condition,
     );
   }
@@ -140,12 +141,12 @@ export class FactorStore implements FactorUpkeep {
   async read(subject: string, scope?: EntityManager | Deadline): Promise<SubjectFactors> {
     const values = this.scopeOf(subject);
     const { rows } = await this.#runner.run(this.statements.list, () => values, scope);
-    return subjectFrom(rows);
+    return this.#subjectFrom(rows, subject);
   }
 
   /** Those of the factors that can confirm now. */
   activeOf(factors: readonly FactorRow[]): readonly FactorRow[] {
-    const now = this.clock.now();
+    const now = this.options.clock.now();
     return factors.filter(
       ({ activatedAt, expiresAt }) =>
         activatedAt !== null && (expiresAt === null || expiresAt > now),
@@ -171,12 +172,13 @@ export class FactorStore implements FactorUpkeep {
     const row = this.rowScopeOf(subject);
     const id = this.subjectRowId(subject);
     const data = drawBytes(USER_HANDLE_BYTES).toString('base64url');
-    const now = this.clock.now();
+    const now = this.options.clock.now();
+    const subjectFrom = this.#subjectFrom.bind(this);
     return this.#runner.transaction(function* () {
       if (condition !== null) yield* condition.before();
       yield { statement: statements.touchSubject, values: { id, data, now, ...row } };
       const { rows } = yield { statement: statements.listInTransaction, values: ofSubject };
-      const known = subjectFrom(rows);
+      const known = subjectFrom(rows, subject);
       condition?.judge(known);
       return yield* change(known.factors, known);
     }, scope);
@@ -191,7 +193,7 @@ export class FactorStore implements FactorUpkeep {
     const { rows, affected } = await this.#runner.runExclusive(
       id,
       this.statements.countAttempt,
-      () => ({ id, allowing: allowing(method), now: this.clock.now() }),
+      () => ({ id, allowing: allowing(method), now: this.options.clock.now() }),
       null,
       deadline,
     );
@@ -201,7 +203,7 @@ export class FactorStore implements FactorUpkeep {
 
   /** Takes back what `countAttempt` has counted. It is not repeated after an error: it could count twice. */
   async uncountAttempt(id: string): Promise<void> {
-    const values = (): SqlValues => ({ id, now: this.clock.now() });
+    const values = (): SqlValues => ({ id, now: this.options.clock.now() });
     await this.#runner.runExclusive(id, this.statements.uncountAttempt, values);
   }
 
@@ -264,30 +266,31 @@ export class FactorStore implements FactorUpkeep {
     });
   }
 
-  /** A batch of factors with a sealed secret, in the order of their ids. */
-  async sealed(after: string, limit: number): Promise<readonly FactorRow[]> {
-    const values = { after, limit, application: this.application };
+  /** A batch of factors with sealed data, in the order of their ids. */
+  async sealed(after: string, limit: number): Promise<readonly StoredFactor[]> {
+    const values = { after, limit, application: this.options.application };
     const { rows } = await this.#runner.run(this.statements.sealed, () => values);
     return rows.map(factorFromRecord);
   }
 
-  /** Stores a secret that was encrypted again. False when the secret has changed since it was read. */
+  /** Stores the data of a factor that was sealed again. False when the data has changed since it was read. */
   async reseal(id: string, old: string, data: string): Promise<boolean> {
     const { affected } = await this.#runner.run(this.statements.reseal, () => ({ id, old, data }));
     return affected > 0;
   }
 
   async purge(limit: number, { after, until }: IdWindow): Promise<PurgedBatch> {
-    const now = this.clock.now();
+    const now = this.options.clock.now();
     const range = { after, bound: until, limit };
     const times = { begunBefore: now - ENROLMENT_MS, expiredBefore: now - KEPT_MS };
     return purgeEnded(this.#runner, this.ended, range, times);
   }
 
   windows(isComplete: boolean): readonly IdWindow[] {
-    const now = this.clock.now();
+    const now = this.options.clock.now();
+    const lifeMs = longestLife(this.options.methods);
     if (isComplete) return [{ after: '', until: idBound(now) }];
-    const endedBefore = [now - ENROLMENT_MS, ...(this.lifeMs > 0 ? [now - this.lifeMs] : [])];
+    const endedBefore = [now - ENROLMENT_MS, ...(lifeMs > 0 ? [now - lifeMs] : [])];
     return endedBefore.map((until) => ({
       after: idBound(Math.max(0, until - RECENT_MS)),
       until: idBound(Math.max(0, until)),
@@ -296,18 +299,39 @@ export class FactorStore implements FactorUpkeep {
 
   /** The id of the row that serialises the changes of a subject. */
   subjectRowId(subject: string): string {
-    return idFromHash('factors', this.application, subject);
+    return idFromHash('factors', this.options.application, subject);
   }
 
   /** The values of the clauses that name the subject. */
   scopeOf(subject: string): { readonly subjectKey: string } {
-    return { subjectKey: plainHash('factors', this.application, subject) };
+    return { subjectKey: plainHash('factors', this.options.application, subject) };
   }
 
   /** The values of the columns that name the subject and the application of a row. */
   rowScopeOf(subject: string): Readonly<Record<'application' | 'subject' | 'subjectKey', string>> {
-    const { application } = this;
+    const { application } = this.options;
     return { application, subject: subjectInColumn(subject), ...this.scopeOf(subject) };
+  }
+
+  /**
+   * The row of the subject, and its factors by id. What is not intact is left out, as if it were not there, unless it is an
+   * authenticator: without a damaged app the person would be one without an app, for whom a sent code suffices.
+   */
+  #subjectFrom(
+    rows: readonly Readonly<Record<string, unknown>>[],
+    subject: string,
+  ): SubjectFactors {
+    const all = rows.map(factorFromRecord).toSorted((one, other) => (one.id < other.id ? -1 : 1));
+    const row = all.find(({ method }) => method === SUBJECT_ROW);
+    const factors = all.filter(({ method }) => method !== SUBJECT_ROW && method !== SPENT_CODE);
+    return {
+      factors: factors
+        .map((factor) => this.seals.open(factor, subject))
+        .filter(({ method, isIntact }) => isIntact || this.options.methods.get(method)?.isStrong),
+      spentCodes: all.filter(({ method }) => method === SPENT_CODE).map(({ id }) => id),
+      userHandle: row?.data ?? '',
+      devicesForgottenAt: row?.lastUsedAt ?? null,
+    };
   }
 
   get #runner(): StatementRunner {
@@ -328,18 +352,6 @@ function longestLife(methods: ConfiguredMethods): number {
     method instanceof FactorMethod ? (method.lifeMs ?? 0) : 0,
   );
   return Math.max(0, ...lives);
-}
-
-/** The row of the subject, and its factors by id. */
-function subjectFrom(rows: readonly Readonly<Record<string, unknown>>[]): SubjectFactors {
-  const all = rows.map(factorFromRecord).toSorted((one, other) => (one.id < other.id ? -1 : 1));
-  const row = all.find(({ method }) => method === SUBJECT_ROW);
-  return {
-    factors: all.filter(({ method }) => method !== SUBJECT_ROW && method !== SPENT_CODE),
-    spentCodes: all.filter(({ method }) => method === SPENT_CODE).map(({ id }) => id),
-    userHandle: row?.data ?? '',
-    devicesForgottenAt: row?.lastUsedAt ?? null,
-  };
 }
 
 /** The pattern of the column `methods` of a confirmation that allows this method. */

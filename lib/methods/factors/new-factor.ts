@@ -1,3 +1,4 @@
+import { TwoFactorUnknownSecretError } from '../../errors/index.js';
 import type { ResolvedOptions } from '../../options/index.js';
 import type { NewFactor } from './factor-changes.js';
 import type { FactorContext } from './factor-method.js';
@@ -25,5 +26,19 @@ export function newFactor(
 
 /** The row of a factor that is being inserted, from which its view is made without a read. */
 export function rowOf(factor: NewFactor): FactorRow {
-  return { application: '', subjectKey: '', lastUsedAt: null, expiresAt: null, ...factor };
+  return {
+    application: '',
+    subjectKey: '',
+    lastUsedAt: null,
+    expiresAt: null,
+    isIntact: true,
+    ...factor,
+  };
+}
+
+/** The refusal of an authenticator that is not intact. */
+export function unknownSecret(): TwoFactorUnknownSecretError {
+  return new TwoFactorUnknownSecretError(
+    'The authenticator was sealed under a secret that is not in the ring, or its row was changed by hand. Enrol it again.',
+  );
 }

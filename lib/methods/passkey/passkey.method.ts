@@ -116,7 +116,10 @@ class PasskeyEnrolment implements FactorEnrolment<PasskeyRegistrationResponse> {
           userHandle,
           label: account,
           excludeCredentials: factors
-            .filter(({ method, activatedAt }) => method === 'passkey' && activatedAt !== null)
+            .filter(
+              ({ method, activatedAt, isIntact }) =>
+                method === 'passkey' && activatedAt !== null && isIntact,
+            )
             .map(passkeyOf),
         }),
       }),

@@ -13,7 +13,10 @@ interface StoredPasskey {
   readonly b: boolean;
 }
 
-/** The column `data` of a passkey: JSON in ASCII. The counter has a column of its own, which the write compares. */
+/**
+ * The data of a passkey, which is stored sealed, so that another key in its row is no key. The counter has a column of its own, which
+ * the write compares.
+ */
 export function passkeyData({
   id,
   publicKey,
@@ -24,7 +27,7 @@ export function passkeyData({
   return JSON.stringify(stored);
 }
 
-/** The passkey of an active factor. */
+/** The passkey of an active and intact factor. */
 export function passkeyOf({ id: factorId, subject, data, counter }: FactorRow): EnrolledPasskey {
   const { i: id, k: publicKey, t: transports, b } = JSON.parse(data!) as StoredPasskey;
   return { factorId, subject, id, publicKey, transports, counter, isBackupEligible: b };

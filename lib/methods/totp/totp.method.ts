@@ -1,5 +1,5 @@
 import { drawBytes, normaliseCode } from '../../crypto/index.js';
-import { TwoFactorInputError, TwoFactorUnknownSecretError } from '../../errors/index.js';
+import { TwoFactorInputError } from '../../errors/index.js';
 import {
   FactorMethod,
   type ActivationEvidence,
@@ -13,7 +13,7 @@ import {
 } from '../factors/index.js';
 import { base32 } from './base32.js';
 import { matchingStep, type TotpParameters } from './totp-code.js';
-import { openTotp, parseImported, sealTotp } from './totp-secret.js';
+import { parseImported, totpData, totpOf } from './totp-secret.js';
 
 /** The length of a new secret: 160 bits, as RFC 4226 4, R6 recommends. */
 const SECRET_BYTES = 20;
@@ -42,19 +42,13 @@ export class TotpMethod extends FactorMethod<string, string> {
     code: string,
     context: FactorContext & Pick<VerificationContext, 'factors'>,
   ): FactorEvidence | null {
-    let isUnknown = false;
     for (const factor of context.factors) {
-      const parameters = openTotp(factor.data, factor, context);
       // The counter of a pending enrolment is no time step.
       const after = factor.activatedAt === null ? 0 : factor.counter;
-      const step = parameters && matchingStep(code, parameters, context.now, after);
+      const step = matchingStep(code, totpOf(factor.data!), context.now, after);
       if (step !== null) return { factor, write: 'spend', counter: step };
-      isUnknown ||= parameters === null;
     }
-    if (!isUnknown) return null;
-    throw new TwoFactorUnknownSecretError(
-      'The authenticator was sealed under a secret that is not in the ring, or its row was changed by hand. Enrol it again.',
-    );
+    return null;
   }
 
   guessOf(code: string): string {
@@ -78,11 +72,11 @@ class TotpEnrolment implements FactorEnrolment<string> {
     return evidence && { data: pending.data, handle: null, counter: evidence.counter };
   }
 
-  import(input: Readonly<Record<string, unknown>>, id: string, context: FactorContext): string {
-    return sealTotp(parseImported(input), { id, subject: context.subject }, context);
+  import(input: Readonly<Record<string, unknown>>): string {
+    return totpData(parseImported(input));
   }
 
-  begin({ id, account }: EnrolmentInput, context: FactorContext): BegunEnrolment {
+  begin({ account }: EnrolmentInput): BegunEnrolment {
     const parameters: TotpParameters = {
       secret: drawBytes(SECRET_BYTES),
       digits: 6,
@@ -90,9 +84,8 @@ class TotpEnrolment implements FactorEnrolment<string> {
       algorithm: 'SHA1',
     };
     const secret = base32(parameters.secret);
-    const data = sealTotp(parameters, { id, subject: context.subject }, context);
     const uri = this.#uri(secret, account, parameters);
-    return { data, reveal: () => ({ uri, secret }) };
+    return { data: totpData(parameters), reveal: () => ({ uri, secret }) };
   }
 
   /** The key URI format of Google Authenticator, which all apps read. */

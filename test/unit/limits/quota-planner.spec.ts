@@ -2,7 +2,17 @@
 import { describe, expect, it } from 'vitest';
 
 import type { NamedQuota, QuotaScope } from '../../../lib/limits/quota-planner.js';
-import { BOUND, by, CLIENT_NAMED, keysOf, planner, quotas, shared, STRANGER } from './quotas.js';
+import {
+  BOUND,
+  by,
+  CLAIMED,
+  CLIENT_NAMED,
+  keysOf,
+  planner,
+  quotas,
+  shared,
+  STRANGER,
+} from './quotas.js';
 
 const OPEN_TOKEN = ['failures?', 'sends-per-token 5/600', 'sends-per-token 10/86400'];
 const BOUND_TOKEN = ['failures?', 'sends-per-token 5/600', 'sends-per-token 20/86400'];
@@ -95,6 +105,29 @@ describe('The quotas of a message', () => {
       );
     },
   );
+
+  it('of a subject that is only claimed are those of the requester, and of the person alone those of a bound one', () => {
+    const plan = planner({ sendsPerSender: [{ max: 5, perSeconds: 60 }] });
+    const from = by('192.0.2.7');
+    const claimed = plan.request(CLAIMED, from);
+
+    expect(shared(claimed, plan.request(BOUND, from))).toEqual(BOUND_TOKEN);
+    const rest = quotas(claimed).slice(BOUND_TOKEN.length);
+    expect(rest).toEqual([
+      'sends-per-requester 10/3600',
+      'sends-per-network 60/3600',
+      'sends-per-sender 5/60',
+      OPEN_TOTAL,
+    ]);
+    // Another name is no other requester.
+    const another = plan.request({ ...CLAIMED, subject: 'bob', token: 'bob@example.com' }, from);
+    expect(shared(claimed, another)).toEqual(rest);
+    expect(shared(claimed, plan.request({ ...STRANGER, token: 'c@example.com' }, from))).toEqual(
+      rest,
+    );
+    expect(plan.prefixedMessage(CLAIMED, 'default')).toMatchObject({ limitClass: 'open' });
+    expect(plan.prefixedMessage(BOUND, 'default')).toMatchObject({ limitClass: 'bound' });
+  });
 
   it('share no row when one is of strangers and the other of a subject, also with a sender of its own', () => {
     const plan = planner({ sendsPerSender: [{ max: 5, perSeconds: 60 }] });

@@ -14,6 +14,7 @@ export function planner(limits: unknown = {}, secrets = 1): QuotaPlanner {
   return new QuotaPlanner({
     limits: resolveLimits(limits, SURROUNDINGS),
     keyRing: KeyRing.fromSecrets(SECRETS.slice(0, secrets).map((secret) => Buffer.from(secret))),
+    purposes: new Map([['forgotten', { claimedSubject: true }]]),
   });
 }
 
@@ -26,6 +27,8 @@ export const STRANGER: QuotaScope = {
 };
 export const BOUND: QuotaScope = { ...STRANGER, subject: 'ann' };
 export const CLIENT_NAMED: QuotaScope = { ...BOUND, tokenFrom: 'client' };
+/** Of a purpose whose subject an anonymous client claims. */
+export const CLAIMED: QuotaScope = { ...BOUND, purpose: 'forgotten' };
 
 export const by = (requester?: string): LimitedMessage => ({ way: 'default', requester });
 

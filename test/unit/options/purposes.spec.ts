@@ -96,7 +96,17 @@ describe('purposes', () => {
     ],
     [
       { login: { subjects: subject } },
-      'There is no member of purpose login: subjects. Known: details, detailsText, firstFactor, methods, open, recipient, senders, subject, ttlSeconds.',
+      'There is no member of purpose login: subjects. Known: claimedSubject, details, detailsText, firstFactor, methods, open, recipient, senders, subject, ttlSeconds.',
+    ],
+    ...['yes', 1, null].map((claimedSubject): [unknown, string] => [
+      { login: { subject, recipient, claimedSubject } },
+      `Option purposes.login.claimedSubject is ${shown(claimedSubject)}. Give true where an anonymous client names the subject, ` +
+        'or leave it out.',
+    ]),
+    [
+      { login: { open: true, claimedSubject: true } },
+      'Option purposes.login.claimedSubject is true, and the purpose has no subject. Give it subject and recipient, or leave ' +
+        'claimedSubject out.',
     ],
     ...[29, 601, 0, -1, Number.NaN, Infinity, '600', null].map((ttlSeconds): [unknown, string] => [
       { login: { ttlSeconds } },

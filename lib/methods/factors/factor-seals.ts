@@ -1,0 +1,67 @@
+import { Logger } from '@nestjs/common';
+
+import {
+  isId,
+  openFactorData,
+  sealFactorData,
+  type FactorBinding,
+  type KeyRing,
+} from '../../crypto/index.js';
+import type { FactorRow, StoredFactor } from './factor-record.entity.js';
+
+/** Rows that were reported, so that each is in the log once. A writer of a million forged rows must not fill the memory. */
+const MAX_REPORTED = 1_000;
+
+/**
+ * Seals and opens the data of all factors. Whether it opens is the one proof that this application has written the row: otherwise
+ * one INSERT would give a recovery code, a device or a passkey for any subject (NIST SP 800-63B-4 3.1.6.2).
+ */
+export class FactorSeals {
+  readonly #logger = new Logger(FactorSeals.name);
+  readonly #reported = new Set<string>();
+
+  constructor(private readonly keyRing: KeyRing) {}
+
+  /** The column `data` of a factor, under the signing key. */
+  seal({ data, ...binding }: FactorBinding & Pick<StoredFactor, 'data'>): string {
+    return sealFactorData(this.keyRing, data ?? '', binding);
+  }
+
+  /** @param subject the one whose factors were asked for: a row that was copied to another subject is not intact. */
+  open(stored: StoredFactor, subject: string): FactorRow {
+    const text = stored.subject === subject ? this.#open(stored) : null;
+    if (text === null) this.#report(stored.id);
+    return { ...stored, data: text || null, isIntact: text !== null };
+  }
+
+  /** The column `data` under the signing key, from one under a former key; `null` when that cannot be opened. */
+  sealAgain(stored: StoredFactor): string | null {
+    const data = this.#open(stored);
+    return data === null ? null : this.seal({ ...stored, data });
+  }
+
+  isCurrent({ data }: StoredFactor): boolean {
+    return keyIdOf(data) === this.keyRing.current.kid;
+  }
+
+  #open(stored: StoredFactor): string | null {
+    return stored.data === null ? null : openFactorData(this.keyRing, stored.data, stored);
+  }
+
+  #report(id: string): void {
+    if (this.#reported.has(id)) return;
+    const [oldest] = this.#reported;
+    if (this.#reported.size >= MAX_REPORTED) this.#reported.delete(oldest!);
+    this.#reported.add(id);
+    this.#logger.error(
+      // What is no id was written by hand, and may be any text.
+      `The factor ${isId(id) ? id : '(without a valid id)'} confirms nothing: its secret is not in the ring, or its row was changed ` +
+        'or written by hand. Add the former secret to the option secrets again, or remove the factor and let the person enrol again.',
+    );
+  }
+}
+
+/** The name of the key in a sealed text; empty for any other. */
+export function keyIdOf(data: string | null): string {
+  return data?.split('.', 2)[1] ?? '';
+}
