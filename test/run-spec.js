@@ -24,20 +24,25 @@ const CONFIGS = [
   'test/engines/queue/queue.config.ts',
   'test/engines/queue/long-run.config.ts',
 ];
+/** Rounds of millions of rows, or of half an hour. A folder does not start them: their file must be named. */
+const LONG_CONFIGS = new Set(CONFIGS.slice(4));
 
 /**
  * The files of each round whose paths contain what is asked for, as vitest compares them.
  *
- * @param {readonly string[]} asked @param {boolean} isAll whether to look into the other rounds once each file is found.
+ * @param {readonly string[]} asked files or folders; none for all files of all rounds.
  */
-export async function filesByConfig(asked, isAll = true) {
+export async function filesByConfig(asked) {
   /** @type {Map<string, string[]>} */
   const found = new Map();
   const missing = new Set(asked);
+  const isFile = (/** @type {string} */ path) => existsSync(path) && statSync(path).isFile();
   for (const config of CONFIGS) {
+    const filters = LONG_CONFIGS.has(config) ? asked.filter(isFile) : asked;
+    if (asked.length > 0 && filters.length === 0) continue;
     const vitest = await createVitest('test', { root: ROOT, config, watch: false, reporters: [] });
     try {
-      for (const filter of asked.length > 0 ? asked : [undefined]) {
+      for (const filter of filters.length > 0 ? filters : [undefined]) {
         const specs = await vitest.globTestSpecifications(filter === undefined ? [] : [filter]);
         if (specs.length === 0) continue;
         if (filter !== undefined) missing.delete(filter);
@@ -47,7 +52,7 @@ export async function filesByConfig(asked, isAll = true) {
     } finally {
       await vitest.close();
     }
-    if (!isAll && missing.size === 0) break;
+    if (missing.size === 0 && asked.length > 0 && asked.every(isFile)) break;
   }
   return { found, missing: [...missing] };
 }
@@ -68,8 +73,7 @@ if (process.argv[1] && resolve(process.argv[1]) === fileURLToPath(import.meta.ur
   const rest = process.argv.slice(2);
   const end = rest.findIndex((argument) => argument.startsWith('-'));
   const asked = rest.slice(0, end === -1 ? rest.length : end);
-  const isFile = (/** @type {string} */ path) => existsSync(path) && statSync(path).isFile();
-  const { found, missing } = await filesByConfig(asked, !asked.every(isFile));
+  const { found, missing } = await filesByConfig(asked);
   if (asked.length === 0 || missing.length > 0) {
     process.stderr.write(
       asked.length === 0

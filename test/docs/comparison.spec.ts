@@ -9,7 +9,7 @@ import { describe, expect, it } from 'vitest';
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 const page = await readFile(join(ROOT, 'docs/comparison.md'), 'utf8');
 
-/** Where each product is documented: no mirror of it, and nobody else's words. */
+/** Where each product is documented: no mirror of it, and no text of another author. */
 const DOCUMENTATION: Readonly<Record<string, readonly string[]>> = {
   'better-auth': ['https://better-auth.com/docs/'],
   '@ackplus/nest-auth': ['https://github.com/ack-solutions/nest-auth'],

@@ -40,7 +40,7 @@ afterEach(async () => {
 
 const pageOf = (name: string): Promise<string> => readFile(join(GUIDES, `${name}.md`), 'utf8');
 
-/** The rows of the table whose first column has this name. Code keeps its backticks, by which an answer is told from its explanation. */
+/** The rows of the table whose first column has this name. Code keeps its backticks, which distinguish an answer from its explanation. */
 function rowsBelow(page: string, column: string): string[][] {
   const lines = page.split('\n');
   const head = lines.findIndex((line) => line.startsWith(`| ${column} `));

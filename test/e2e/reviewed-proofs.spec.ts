@@ -1,4 +1,4 @@
-// When the function `methods` of a purpose is asked again, what it is told, and what becomes of the proof then.
+// When the function `methods` of a purpose is asked again, what it is given, and what becomes of the proof then.
 import { ForbiddenException } from '@nestjs/common';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 

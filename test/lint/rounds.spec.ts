@@ -49,6 +49,17 @@ describe('npm run spec', () => {
     expect(found.toSorted()).toEqual(specs.toSorted());
   });
 
+  it('starts no round of minutes for a folder, and starts one when its file is named', async () => {
+    const long = 'test/engines/queue/long-run.ts';
+
+    const ofFolder = Object.values(await filesByConfig(['test/engines'])).flat();
+    expect(ofFolder.length).toBeGreaterThan(50);
+    expect(ofFolder.filter((file) => !file.endsWith('.spec.ts'))).toEqual([]);
+    expect(await filesByConfig([long])).toEqual({
+      'test/engines/queue/long-run.config.ts': [long],
+    });
+  });
+
   it('takes the configuration of the round that a file belongs to', async () => {
     const [fault, property] = [
       'test/engines/faults/lost-answers.spec.ts',

@@ -27,7 +27,7 @@ export class NaiveDeliveries {
   }
 
   /**
-   * Sends what is due by some loops, the oldest first and whoever caused it, until nothing is left. Slow recipients of one person
+   * Sends what is due by some loops, the oldest first, for all requesters alike, until nothing is left. Slow recipients of one person
    * take all loops from the others.
    */
   async sendOldestFirst(

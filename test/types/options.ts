@@ -46,7 +46,7 @@ function userOf(
   return context.switchToHttp().getRequest<{ user?: { id: string; phone: string } }>().user;
 }
 
-/** Everything that may be absent, said to be absent. */
+/** Every member that may be absent, given as absent. */
 export const allUndefined = {
   secret: undefined,
   secrets: undefined,

@@ -14,7 +14,7 @@ import {
   type MethodResponse,
 } from '../../../lib/index.js';
 
-/** What the process is told: confirm by each of the responses at once, and say when all have ended. */
+/** The command to the process: confirm by each of the responses at once, and say when all have ended. */
 export interface FactorOrder {
   readonly id: string;
   /** Where the process kills itself in the settlement: before it writes the factor, before it commits, or after that. */

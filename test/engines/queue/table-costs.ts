@@ -13,7 +13,7 @@ export interface TableCosts {
 
 const QUEUE = 'two_factor_delivery';
 
-/** @param table Its size is told; the statements are always those on the queue. */
+/** @param table Its size is returned; the statements are always those on the queue. */
 export async function costsOf(
   dataSource: DataSource,
   engine: EngineName,
