@@ -89,7 +89,11 @@ describe('a sender’s backend', () => {
       one: { backend: factory, options: { from: 'A' }, verboseName: 'First' },
       two: { backend: factory },
     });
-    const shared = { codeGenerator: expect.any(Function), resolve: expect.any(Function) };
+    const shared = {
+      codeGenerator: expect.any(Function),
+      resolve: expect.any(Function),
+      sendTimeoutMs: 10_000,
+    };
     expect(inputs).toEqual([
       { name: 'one', options: { from: 'A' }, verboseName: 'First', ...shared },
       { name: 'two', options: undefined, verboseName: 'two', ...shared },

@@ -107,7 +107,7 @@ describe('I14 codec:', () => {
           const { subject, text, html = '', sms } = renderer.render({ ...input, way: 'mail' });
 
           const spoken = text.split(/[\r\n\u2028\u2029]/).flatMap((line) => {
-            const match = /^Your (?:ACME <&> )?code(?: to sign in)?: (.+)$/.exec(line);
+            const match = /^(?:ACME <&>: )?Your code(?: to sign in)?: (.+)$/.exec(line);
             return match ? [match[1] === code] : [];
           });
           expect(spoken).toEqual([true]);

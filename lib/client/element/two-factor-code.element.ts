@@ -283,13 +283,8 @@ export class TwoFactorCode extends Base {
       this.setAttribute('phase', phase);
     }
     this.#internals.setFormValue(this.value === '' ? null : this.value);
-    const isMissing = this.hasAttribute('required') && this.value === '';
-    if (isMissing) {
-      const anchor = this.#view.next;
-      this.#internals.setValidity({ valueMissing: true }, this.texts.required, anchor);
-    } else {
-      this.#internals.setValidity({});
-    }
+    const valueMissing = this.hasAttribute('required') && this.value === '';
+    this.#internals.setValidity({ valueMissing }, this.texts.required, this.#view.next);
   }
 
   /** Ticks while something on the page counts down, and not after the element was removed, when an answer comes late. */

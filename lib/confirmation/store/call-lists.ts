@@ -8,7 +8,9 @@ import {
   type StatementResult,
   type StatementRunner,
 } from '../../database/index.js';
-import type { CallListStatements } from './dialects/call-list-statements.js';
+import type { Clock } from '../../options/index.js';
+import { callListStatements, type CallListStatements } from './dialects/call-list-statements.js';
+import type { StatementContext } from './dialects/confirmation-dialect.js';
 
 /** With the first bit these are fewer bits than the 53 that every driver returns exactly, two bits for each call. */
 export const MAX_CALLS = 24;
@@ -49,14 +51,15 @@ export class CallLists {
     );
   }
 
-  /** `null` where the option `batching` is off. */
-  static open(
-    runner: StatementRunner,
-    statements: CallListStatements,
-    now: () => number,
-  ): CallLists | null {
-    if (!runner.isBatching) return null;
-    return new CallLists((kind) => runner.batcher(kind)!, statements, now);
+  /** `null` on other engines than MySQL and MariaDB, and where the option `batching` is off. */
+  static open(runner: StatementRunner, context: StatementContext, clock: Clock): CallLists | null {
+    if (!runner.isBatching || runner.engine !== 'mysql') return null;
+    const statements = callListStatements(context, null);
+    return new CallLists(
+      (kind) => runner.batcher(kind)!,
+      statements,
+      () => clock.now(),
+    );
   }
 }
 

@@ -27,10 +27,14 @@ import { batchStatements, type BatchStatements } from './dialects/batch-statemen
 import type { FactorTable, StatementContext } from './dialects/confirmation-dialect.js';
 import { queuedValues, type QueuedMessage, type QueueTable } from './dialects/queue-clauses.js';
 import { confirmedByStatements } from './dialects/confirmed-by-statements.js';
-import { endedRows, purgeEnded, type EndedRows, type PurgedBatch } from './dialects/ended-rows.js';
+import {
+  endedConfirmations,
+  purgeEnded,
+  type EndedRows,
+  type PurgedBatch,
+} from './dialects/ended-rows.js';
 import {
   confirmationStatements,
-  deadClause,
   queuedStatements,
   type BatchName,
   type ConfirmationStatements,
@@ -38,7 +42,6 @@ import {
 import { QueuedWrites } from './queued-writes.js';
 import { rowFromRecord, type NewConfirmation } from './row-mapping.js';
 import { CallLists } from './call-lists.js';
-import { callListStatements } from './dialects/call-list-statements.js';
 import type { BindValues, UseValues } from './store-values.js';
 import { batchSpecOf, UseStatements, type BoundUse } from './use-statements.js';
 
@@ -102,10 +105,7 @@ export class ConfirmationStore {
     const queued = queuedStatements(context);
     const batches = batchStatements(context);
     const statements = confirmationStatements(context);
-    const lists =
-      runner.engine === 'mysql'
-        ? CallLists.open(runner, callListStatements(context, null), () => options.clock.now())
-        : null;
+    const lists = CallLists.open(runner, context, options.clock);
     return new ConfirmationStore(
       runner,
       context,
@@ -114,11 +114,7 @@ export class ConfirmationStore {
       new UseStatements(statements, confirmedByStatements(context), batches, lists, options),
       spendStatements(context, options),
       queued && new QueuedWrites(runner, queued, batches?.insertQueued?.many),
-      endedRows(
-        context.engine,
-        { table: names.table, id: names.column.id, alias: names.alias.id },
-        deadClause(names),
-      ),
+      endedConfirmations(context),
       lists,
       options,
     );
@@ -302,9 +298,8 @@ export class ConfirmationStore {
   /** Makes the proof that is reserved under this mark usable again, and counts a failed call. */
   async release(id: string, mark: string): Promise<boolean> {
     const values = { id, mark };
-    return hasAffectedRow(
-      await this.runner.runExclusive(id, this.statements.release, () => values),
-    );
+    const result = await this.runner.runExclusive(id, this.statements.release, () => values);
+    return hasAffectedRow(result);
   }
 
   /** Records one message in the row of its confirmation. `null` when another was recorded since `seen` was read, or none may be sent now. */
@@ -339,10 +334,8 @@ export class ConfirmationStore {
   /** Cancels a confirmation. The row as it is then; `null` when it was used, cancelled or unknown before. */
   async cancel(id: string): Promise<ConfirmationRow | null> {
     const values = (): SqlValues => ({ id, now: this.options.clock.now() });
-    return this.#affectedRow(
-      await this.runner.runExclusive(id, this.statements.cancel, values),
-      id,
-    );
+    const result = await this.runner.runExclusive(id, this.statements.cancel, values);
+    return this.#affectedRow(result, id);
   }
 
   async erase(subject: string): Promise<number> {

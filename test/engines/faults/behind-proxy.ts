@@ -20,7 +20,7 @@ export const STATEMENTS = {
   release: /^UPDATE .two_factor_confirmation. SET .used_at. = NULL/,
   bind: /^UPDATE .two_factor_confirmation. SET .way. = /,
   cancel: /^UPDATE .two_factor_confirmation. SET .cancelled_at. = /,
-  purge: /^DELETE FROM .two_factor_confirmation. WHERE .id. >/,
+  purge: /^DELETE (?:ended )?FROM .two_factor_confirmation. .*\bIN \(/,
   commit: /^COMMIT/,
 } as const;
 

@@ -9,7 +9,8 @@ import {
   type Engine,
   type StatementRunner,
 } from '../../../database/index.js';
-import { DIALECTS } from './statements.js';
+import type { StatementContext } from './confirmation-dialect.js';
+import { deadClause, DIALECTS } from './statements.js';
 
 /** The statements by which a purge deletes the rows of one table that have ended. */
 export interface EndedRows {
@@ -115,4 +116,10 @@ async function remove(
     affected += (await runner.run(statements.removeOne, () => ({ id, ...times }))).affected;
   }
   return affected;
+}
+
+/** The confirmations that could neither be confirmed nor used since `:before`. */
+export function endedConfirmations({ engine, names }: StatementContext): EndedRows {
+  const { table, column, alias } = names;
+  return endedRows(engine, { table, id: column.id, alias: alias.id }, deadClause(names));
 }
