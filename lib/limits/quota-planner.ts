@@ -68,6 +68,8 @@ export interface NamedQuota extends QuotaRequest {
   readonly limitClass: LimitClass;
   /** Whether it counts responses to a method beside codes. Sent codes for the same confirmation have a quota of their own. */
   readonly isOfMethod?: boolean | undefined;
+  /** Whether an anonymous client may have named its subject, so that the exact wait is not for the client. */
+  readonly isOfClaimed?: boolean | undefined;
 }
 
 /**
@@ -87,7 +89,7 @@ const UNKNOWN_SHARE = 10;
  * A counter belongs to the side that chose the phone number or address: `open` where a client named it, `bound` where the
  * application named it for a subject. The class is part of each key, so that nothing is shared between strangers and signed-in
  * users. Where an anonymous client may have named the subject (`claimedSubject`), the messages count as `open` ones beside the
- * count of the person.
+ * count of the person, and no wait is exact.
  */
 export class QuotaPlanner {
   readonly failureRule: FailureRule | null;
@@ -108,9 +110,7 @@ export class QuotaPlanner {
    * phone number or address that a client has to name is unknown.
    */
   failureQuotas(scope: QuotaScope, checkOnly: boolean): NamedQuota[] {
-    const names = this.#namesOf(scope);
-    if (this.failureRule === null || names === null) return [];
-    return this.#failures(this.failureRule, names, checkOnly);
+    return this.#failures(scope, this.#namesOf(scope), checkOnly);
   }
 
   /** @throws TwoFactorInputError for anything but a phone number or address, a subject, or both. */
@@ -140,13 +140,13 @@ export class QuotaPlanner {
   ): NamedQuota[] {
     if (unsent?.isNarrowed) return this.#unsent(unsent);
     const names = this.#namesOf(scope);
-    const failures =
-      this.failureRule === null || names === null
-        ? []
-        : this.#failures(this.failureRule, names, true);
-    // A count for each subject of a requester: the people of an office share an address, and each of them signs in by an app.
-    if (unsent !== undefined)
-      return [...failures, ...this.#unsent(unsent, 'subject', scope.subject)];
+    const failures = this.#failures(scope, names, true);
+    if (unsent !== undefined) {
+      // A count for each subject of a requester: the people of an office share an address, and each of them signs in by an app. A
+      // stranger who claims another name each time would get a new count, and as many rows, with each of them.
+      const within = isClaimed(this.options, scope) ? [] : ['subject', scope.subject];
+      return [...failures, ...this.#unsent(unsent, ...within)];
+    }
     return message === undefined
       ? failures
       : [...failures, ...this.#message(scope, names, message)];
@@ -165,8 +165,9 @@ export class QuotaPlanner {
     // free the slot that its beginning took.
     const owner = subject === '' ? ['token', this.nameOf(token!)] : ['subject', subject];
     const rule = { kind: 'window', max: 1, windowMs: ttlMs } as const;
+    const isOfClaimed = isClaimed(this.options, scope);
     return Array.from({ length: pending }, (_, slot) =>
-      this.#quotas({ limit: 'pending', limitClass, rule, checkOnly: false }, [
+      this.#quotas({ limit: 'pending', limitClass, rule, checkOnly: false, isOfClaimed }, [
         'pending',
         limitClass,
         purpose,
@@ -234,11 +235,13 @@ export class QuotaPlanner {
     return subject === undefined ? ['open', normalized] : ['bound', subject, normalized];
   }
 
-  #failures(rule: FailureRule, names: ScopeNames, checkOnly: boolean): NamedQuota[] {
-    const [scope] = names;
-    const limitClass = scope === 'open' ? scope : 'bound';
-    const isOfMethod = scope === 'method' || undefined;
-    return this.#quotas({ limit: 'failures', limitClass, rule, checkOnly, isOfMethod }, [
+  #failures(scope: QuotaScope, names: ScopeNames | null, checkOnly: boolean): NamedQuota[] {
+    const rule = this.failureRule;
+    if (rule === null || names === null) return [];
+    const limitClass = names[0] === 'open' ? 'open' : 'bound';
+    const isOfMethod = names[0] === 'method' || undefined;
+    const rules = { rule, checkOnly, isOfClaimed: isClaimed(this.options, scope) };
+    return this.#quotas({ ...rules, limit: 'failures', limitClass, isOfMethod }, [
       'failures',
       ...names,
     ]);
@@ -251,10 +254,12 @@ export class QuotaPlanner {
   ): NamedQuota[] {
     const { sendsPerSender, sendsInTotal } = this.#limits;
     const limitClass = messageClassOf(this.options, scope);
+    const isOfClaimed = isClaimed(this.options, scope);
     // A subject that is only claimed is no requester: the stranger would name another one for each message.
-    const subject = isClaimed(this.options, scope) ? '' : scope.subject;
+    const subject = isOfClaimed ? '' : scope.subject;
+    const ofToken = names === null || scope.token === null ? [] : this.#sendsPerToken(names);
     return [
-      ...(names === null || scope.token === null ? [] : this.#sendsPerToken(names)),
+      ...ofToken.map((quota) => ({ ...quota, isOfClaimed })),
       ...(limitClass === 'open' ? this.#requester(subject, requester) : []),
       ...this.#prefixes(scope.token, limitClass, way),
       ...this.#windows('sends-per-sender', limitClass, sendsPerSender, way, limitClass),
@@ -376,6 +381,7 @@ export class QuotaPlanner {
       limitClass: quota.limitClass,
       checkOnly: quota.checkOnly,
       isOfMethod: quota.isOfMethod,
+      isOfClaimed: quota.isOfClaimed,
     }));
   }
 }

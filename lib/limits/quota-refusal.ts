@@ -38,19 +38,23 @@ export function exhaustedOf(
   );
 }
 
-/** The refusal with the longest wait; `null` when none of the quotas is exhausted. */
+/** The refusal with the longest wait, by the rule of `refusalOrder`; `null` when none of the quotas is exhausted. */
 export function longestWait(
   quotas: readonly NamedQuota[],
   exhausted: readonly QuotaUsage[],
   now: number,
 ): Refusal | null {
-  const refusals = exhausted.flatMap((usage): Refusal[] => {
-    const quota = quotas.find(({ key }) => key === usage.key);
-    return quota === undefined ? [] : [refusalOf(quota, usage, now)];
-  });
-  const [longest = null] = refusals.toSorted(
-    (one, other) => lengthOf(other) - lengthOf(one) || one.limit.localeCompare(other.limit),
-  );
+  if (exhausted.length === 0) return null;
+  const unitMs = unitOf(quotas);
+  const units = ({ exactMs }: Refusal): number =>
+    Math.ceil((exactMs ?? Number.POSITIVE_INFINITY) / unitMs);
+  let longest: Refusal | null = null;
+  for (const quota of inPrecedence(quotas, unitMs)) {
+    const usage = exhausted.find(({ key }) => key === quota.key);
+    if (usage === undefined) continue;
+    const refusal = refusalOf(quota, usage, now);
+    if (longest === null || units(refusal) > units(longest)) longest = refusal;
+  }
   return longest;
 }
 
@@ -62,9 +66,30 @@ export function shortestWait(refusals: readonly Refusal[]): Refusal | null {
 
 /** The same choice as `longestWait`, for a statement that answers with one of the exhausted quotas. */
 export function refusalOrder(quotas: readonly NamedQuota[]): RefusalOrder {
-  const isCoarse = quotas.some(({ limitClass }) => limitClass === 'open');
-  const byName = quotas.toSorted((one, other) => one.limit.localeCompare(other.limit));
-  return { precedence: byName.map(({ key }) => key), unitMs: isCoarse ? COARSE_WAIT_MS : 1 };
+  const unitMs = unitOf(quotas);
+  return { precedence: inPrecedence(quotas, unitMs).map(({ key }) => key), unitMs };
+}
+
+/** One unit for all quotas of a call, because the statement has one: engines would otherwise name different limits. */
+function unitOf(quotas: readonly NamedQuota[]): number {
+  return quotas.some(isCoarse) ? COARSE_WAIT_MS : 1;
+}
+
+/**
+ * Of quotas that wait for equally many units the first one is named. Those that report less than whole units come last, so that the
+ * reported wait is the longest one. Only an exact wait beside a window that is cut may be longer, by less than a unit.
+ */
+function inPrecedence(quotas: readonly NamedQuota[], unitMs: number): NamedQuota[] {
+  const spanOf = (quota: NamedQuota): number => {
+    const { rule, limit } = quota;
+    if (unitMs === 1) return 0;
+    if (!isCoarse(quota)) return -1;
+    const isCut = rule.kind === 'window' && limit !== 'pending' && rule.windowMs % unitMs !== 0;
+    return isCut ? rule.windowMs : Number.MAX_SAFE_INTEGER;
+  };
+  return quotas.toSorted(
+    (one, other) => spanOf(other) - spanOf(one) || one.limit.localeCompare(other.limit),
+  );
 }
 
 export function refusalError(refusal: Refusal, { now, pending }: RefusalContext): Error {
@@ -85,20 +110,23 @@ function refusalOf(quota: NamedQuota, usage: QuotaUsage, now: number): Refusal {
   return { limit: quota.limit, waitMs: reportedWaitMs(quota, exactMs), exactMs };
 }
 
+/** Whether strangers share the counter, or may have named its subject. */
+function isCoarse({ limitClass, isOfClaimed = false }: NamedQuota): boolean {
+  return limitClass === 'open' || isOfClaimed;
+}
+
 function lengthOf({ waitMs: wait }: Refusal): number {
   return wait ?? Number.POSITIVE_INFINITY;
 }
 
 /**
  * The wait that the refusal reports. Strangers share the counters of the class `open`, in which a client names the phone number or
- * address. The wait of this class is rounded up to five minutes, but not beyond the window: the exact time would reveal to one
- * stranger when another one requested a code or guessed at one.
+ * address, and may name the person whose counters of the class `bound` refuse them. Such a wait is rounded up to five minutes, but not
+ * beyond the window: the exact time would reveal to a stranger when another one, or the person, requested a code or guessed at one.
  */
-function reportedWaitMs(
-  { limit, limitClass, rule }: NamedQuota,
-  wait: number | null,
-): number | null {
-  if (wait === null || limitClass === 'bound') return wait;
+function reportedWaitMs(quota: NamedQuota, wait: number | null): number | null {
+  if (wait === null || !isCoarse(quota)) return wait;
+  const { limit, rule } = quota;
   const coarse = Math.ceil(wait / COARSE_WAIT_MS) * COARSE_WAIT_MS;
   // A pending slot may be held for longer than this confirmation lives.
   if (rule.kind === 'failures' || limit === 'pending') return coarse;

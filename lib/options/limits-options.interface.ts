@@ -111,8 +111,8 @@ export interface LimitsOptions {
    * Limits the confirmations that one requester has made without a message, which begin with an app, a passkey, a recovery code or a
    * device: they take no pending slot, and cost a row each. The requester is an IPv4 address, an IPv6 /64, or the result of
    * `requester`, never the subject alone: a thief of a password must not keep the owner out. Each subject of a requester has a count of
-   * its own, except for requests that name a method which cannot be guessed. Requesters that are unknown share ten times as many.
-   * @default 60 an hour
+   * its own, except for requests that name a method which cannot be guessed, and in purposes with `claimedSubject`. Requesters that are
+   * unknown share ten times as many. @default 60 an hour
    */
   readonly requestsPerRequester?: readonly SendLimit[] | false | undefined;
   /**

@@ -15,6 +15,7 @@ const purpose: PurposeDefinition = {
 };
 const purposes = {
   'app-only': { subject: purpose.subject!, methods: ['totp'] },
+  forgotten: { subject: purpose.subject!, methods: ['totp'], claimedSubject: true },
   login: { ...purpose, methods: ['totp', 'code', 'recovery'] },
 } satisfies Record<string, PurposeDefinition>;
 
@@ -70,6 +71,25 @@ describe.each(engines)('Confirmations that begin without a message on %s', (engi
       }
     },
   );
+
+  it('makes only as many rows as a requester may cause, however many names a stranger claims', async () => {
+    const users = Array.from({ length: 3 }, (_, index) => `claimed-${index}`);
+    for (const user of users) await enrolApp(http, user);
+    const ask = (session: string, user: string): Promise<Answer> =>
+      from(session, user, { purpose: 'forgotten' });
+
+    const answers = await Promise.all(
+      Array.from({ length: 2 * MAX }, (_, index) => ask('claimant', users[index % 3]!)),
+    );
+
+    expect(answers.filter(({ status }) => status === 200)).toHaveLength(MAX);
+    expect(answers.filter(({ status }) => status === 429)).toHaveLength(MAX);
+    // The persons themselves are not concerned, wherever they ask.
+    expect(await ask('elsewhere', users[0]!)).toMatchObject({ status: 200 });
+    expect(await from('claimant', users[0]!, { purpose: 'app-only' })).toMatchObject({
+      status: 200,
+    });
+  });
 
   it('refuses a locked app at the request too, and names what the person can use instead', async () => {
     const { app, recoveryCodes } = await enrolApp(http, 'ann');

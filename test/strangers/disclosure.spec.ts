@@ -13,6 +13,7 @@ import { DEADLINE_MS } from '../properties/runs.js';
 import { SHARED_LIMITS, sharedCounters } from './shared-counters.js';
 import {
   BOUND,
+  FORGOTTEN,
   HOUR,
   idOf,
   OPEN,
@@ -344,6 +345,55 @@ describe('The wait that a stranger reads', () => {
       }
     },
   );
+
+  it('is a multiple of five minutes when the messages of the person refuse whose name a stranger claims', async () => {
+    await start();
+    try {
+      const owner = { from: '192.0.2.1', as: 'ann' };
+      for (let sent = 0; sent < 5; sent += 1) {
+        expect((await world.call('request-confirmation', { purpose: BOUND }, owner)).status).toBe(
+          200,
+        );
+      }
+      world.clock.advance({ seconds: 137 });
+      const claimed = { from: '20.0.0.1', as: 'ann' };
+      const answer = await world.call('request-confirmation', { purpose: FORGOTTEN }, claimed);
+      const own = await world.call('request-confirmation', { purpose: BOUND }, owner);
+
+      expect([answer.status, retryAfter(answer)]).toEqual([429, 2 * COARSE_SECONDS]);
+      expect([own.status, retryAfter(own)]).toEqual([429, 600 - 137]);
+    } finally {
+      await world.close();
+    }
+  });
+
+  it('is a multiple of five minutes when the locks of the person refuse whose name a stranger claims', async () => {
+    await start();
+    try {
+      const owner = { from: '192.0.2.1', as: 'ann' };
+      const claimed = { from: '20.0.0.1', as: 'ann' };
+      const asked = await world.call('request-confirmation', { purpose: FORGOTTEN }, claimed);
+      for (let request = 0; request < 2; request += 1) {
+        const { body } = await world.call('request-confirmation', { purpose: BOUND }, owner);
+        const { id } = body as { id: string };
+        for (let guess = 0; guess < 5; guess += 1) {
+          await world.call('confirm', { id, code: WRONG_CODE }, owner);
+        }
+      }
+      world.clock.advance({ seconds: 7 });
+      const id = idOf(asked);
+      const answers = [
+        await world.call('confirm', { id, code: WRONG_CODE }, claimed),
+        await world.call('request-confirmation', { purpose: FORGOTTEN }, claimed),
+        await world.call('request-confirmation', { purpose: BOUND }, owner),
+      ];
+
+      expect(answers.map(({ status }) => status)).toEqual([429, 429, 429]);
+      expect(answers.map(retryAfter)).toEqual([COARSE_SECONDS, COARSE_SECONDS, 23]);
+    } finally {
+      await world.close();
+    }
+  });
 
   it('is a multiple of five minutes when a lock refuses, and the wait of a signed-in owner is exact', async () => {
     await start();

@@ -129,6 +129,20 @@ describe('The quotas of a message', () => {
     expect(plan.prefixedMessage(BOUND, 'default')).toMatchObject({ limitClass: 'bound' });
   });
 
+  it('that begin without a message are those of the requester alone when the subject is only claimed', () => {
+    const plan = planner();
+    const unsent = { requester: '192.0.2.7', isNarrowed: false };
+    const [, own] = plan.request(BOUND, undefined, unsent);
+    const [, claimed] = plan.request(CLAIMED, undefined, unsent);
+    const [, another] = plan.request({ ...CLAIMED, subject: 'bob' }, undefined, unsent);
+    const [narrowed] = plan.request(BOUND, undefined, { ...unsent, isNarrowed: true });
+
+    expect(quotas([claimed!])).toEqual(['requests-per-requester 60/3600']);
+    expect(another!.key).toBe(claimed!.key);
+    expect(narrowed!.key).toBe(claimed!.key);
+    expect(own!.key).not.toBe(claimed!.key);
+  });
+
   it('share no row when one is of strangers and the other of a subject, also with a sender of its own', () => {
     const plan = planner({ sendsPerSender: [{ max: 5, perSeconds: 60 }] });
     const ofSubject = plan.request(BOUND, by('192.0.2.7'));
