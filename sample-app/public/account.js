@@ -43,7 +43,7 @@ export async function refreshAccount() {
     call('GET', '/api/v1/sessions'),
   ]);
   account = me;
-  enter(me.email);
+  enter(me);
   byId('account-email').textContent = me.email;
   byId('balance').textContent = `${me.balance} EUR`;
   byId('phone').textContent = me.phone ?? 'None yet. With one, codes can come as text messages.';

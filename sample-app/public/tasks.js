@@ -19,8 +19,12 @@ import { client } from './client.js';
 import { canUsePasskeys } from './passkeys.js';
 
 const STORED = 'bank-task';
-/** What may have been done when its customer left: one for each customer, so that the next one at this browser does not overwrite it. */
-const unsettledOf = (email) => `bank-unsettled ${email}`;
+const UNSETTLED = 'bank-unsettled ';
+/**
+ * What may have been done when its customer left: one for each customer, so that the next one at this browser does not overwrite it. By the
+ * id, because the next one must not read the address, nor find it out by trying addresses, as a digest of it would allow.
+ */
+const unsettledOf = (id) => `${UNSETTLED}${id}`;
 const tasks = new Map();
 /**
  * Refusals that have not looked at the proof. After these it is kept; after all others that say that nothing was done it is forgotten. It
@@ -37,11 +41,14 @@ const CAN_BE_REPEATED = new Set([
 ]);
 /** No call still holds a proof this long after its code was typed, because a proof can be used for five minutes. */
 const LONGEST_USE_MS = 10 * 60_000;
+/** How long what a customer left unsettled is kept: also one who signs in only when the session would have ended can look it up. */
+const UNSETTLED_MS = LONGEST_USE_MS + 8 * 3_600_000;
 
 /** The task that is shown, with the password that belongs to it. */
 let current;
-/** The address of the customer who is signed in. */
+/** The customer who is signed in: the id, and the address. */
 let customer;
+let address;
 
 /**
  * @param task.back the section with its form
@@ -71,14 +78,26 @@ const store = ({ name, data, proof, provenAt, isTried, owner }) =>
   sessionStorage.setItem(STORED, JSON.stringify({ name, data, proof, provenAt, isTried, owner }));
 
 /** Tells who is signed in. */
-export function enter(email) {
-  customer = email;
+export function enter({ id, email }) {
+  customer = id;
+  address = email;
+  forgetOld();
   const task = stored();
   // Of another customer, who has left in another tab.
-  if (task !== null && task.owner !== email) setAside(task);
+  if (task !== null && task.owner !== id) setAside(task);
 }
 
-export const customerEmail = () => customer;
+export const customerEmail = () => address;
+
+/** Many customers may use this browser, and not each of them comes back. */
+function forgetOld() {
+  for (const key of Object.keys(sessionStorage)) {
+    if (!key.startsWith(UNSETTLED)) continue;
+    const { provenAt } = stored(key) ?? {};
+    // Also what cannot be read.
+    if (!(Date.now() - provenAt <= UNSETTLED_MS)) sessionStorage.removeItem(key);
+  }
+}
 
 /**
  * Ends a task whose customer has left. What must not be done twice can still be looked up when the customer is back: without its proof the
@@ -155,6 +174,7 @@ const mayStillRun = ({ provenAt }) => Date.now() - provenAt <= LONGEST_USE_MS;
 
 /** Goes on with the task that a reload has interrupted. @returns whether there is one. */
 export async function resume() {
+  forgetOld();
   const task = stored();
   if (task === null) return false;
   const { restore, back } = tasks.get(task.name);
@@ -311,6 +331,7 @@ onClick(byId('code-cancel'), async () => {
 onLeave(() => {
   current = undefined;
   customer = undefined;
+  address = undefined;
   byId('code-place').replaceChildren();
   byId('remember').checked = false;
   showDetails({});

@@ -1,6 +1,9 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 
-import { FailureLimitService } from '../../sample-app/src/passwords/failure-limit.service.js';
+import {
+  FailureLimitService,
+  TooManyFailures,
+} from '../../sample-app/src/passwords/failure-limit.service.js';
 import { PartyRate, TooOftenError } from '../../sample-app/src/passwords/party-rate.js';
 import { PasswordHash } from '../../sample-app/src/passwords/password-hash.js';
 import { PasswordService } from '../../sample-app/src/passwords/password.service.js';
@@ -180,13 +183,33 @@ describe('A client that the limit of wrong passwords refuses', () => {
     await bank.dataSource.query('DELETE FROM bank_failure_count');
     expectStatus(await shared.givePassword(), 204);
   });
+
+  it('takes no place from others when it has tried six hundred times in ten minutes', async () => {
+    const address = '203.0.113.8';
+    const passwords = bank.app.get(PasswordService, { strict: false });
+    const counted = vi.spyOn(bank.app.get(FailureLimitService, { strict: false }), 'guard');
+    const locked = (): Promise<never> => Promise.reject(new TooManyFailures(900));
+    for (let index = 0; index < 600; index += 1) {
+      const tried = passwords.enqueue({ kind: 'stranger', address }, locked);
+      await expect(tried).rejects.toThrow(TooManyFailures);
+    }
+
+    const client = new Customer(bank.url, 'ida@bank.example', PASSWORD, {
+      'x-forwarded-for': address,
+    });
+    const refused = await client.givePassword();
+
+    expect(refused).toMatchObject({ status: 429, body: { error: 'too-many-passwords' } });
+    // No statement, during which it would hold a place.
+    expect(counted).not.toHaveBeenCalled();
+  });
 });
 
 describe('The rate of a party', () => {
   it('does not depend on the time of day, which may be set back', () => {
     vi.spyOn(performance, 'now').mockReturnValue(0);
     const time = vi.spyOn(Date, 'now').mockReturnValue(3_600_000);
-    const rate = new PartyRate({ max: 1, perSeconds: 600 });
+    const rate = new PartyRate({ max: 1, tries: 9, perSeconds: 600 });
     rate.count('a');
     time.mockReturnValue(0);
     rate.count('b');
@@ -197,8 +220,21 @@ describe('The rate of a party', () => {
     expect(() => rate.count('b')).toThrow(TooOftenError);
   });
 
+  it('counts what was taken back as a try only, and bounds the tries too', () => {
+    const clock = vi.spyOn(performance, 'now').mockReturnValue(0);
+    const rate = new PartyRate({ max: 1, tries: 3, perSeconds: 600 });
+    for (let index = 0; index < 3; index += 1) {
+      rate.count('a');
+      rate.uncount('a');
+    }
+    expect(() => rate.count('a')).toThrow(TooOftenError);
+    rate.count('b');
+    clock.mockReturnValue(600_000);
+    rate.count('a');
+  });
+
   it('counts nothing that was taken back', () => {
-    const rate = new PartyRate({ max: 1, perSeconds: 600 });
+    const rate = new PartyRate({ max: 1, tries: 9, perSeconds: 600 });
     rate.uncount('a');
     rate.count('a');
     expect(() => rate.count('a')).toThrow(TooOftenError);
@@ -209,7 +245,7 @@ describe('The rate of a party', () => {
 
   it('begins anew when its period is over, and never before', () => {
     const clock = vi.spyOn(performance, 'now').mockReturnValue(0);
-    const rate = new PartyRate({ max: 2, perSeconds: 600 });
+    const rate = new PartyRate({ max: 2, tries: 9, perSeconds: 600 });
     rate.count('a');
     clock.mockReturnValue(599_000);
     rate.count('a');

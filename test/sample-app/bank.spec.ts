@@ -200,7 +200,7 @@ describe.each(['sqljs', ...servers] as const)('The bank on %s', (engine) => {
     ] as const) {
       expect(await ann.request(body)).toMatchObject({ status });
     }
-    // The gateway is asked after the answer, so that its refusal is told by `check`.
+    // The gateway is asked after the answer, so that only `check` shows its refusal.
     const { body } = await ann.request({ purpose, way: 'sms', token: ann.email });
     expect(await ann.call('POST', `${TWO_FACTOR}/check`, { id: body['id'] })).toMatchObject({
       body: { delivery: 'failed', deliveryError: 'recipient-not-allowed' },

@@ -202,6 +202,11 @@ describe.each(['sqljs', ...servers] as const)('The owner of a stolen session on 
     const requests = vi.spyOn(bank.app.get(TwoFactorService, { strict: false }), 'requestBy');
     requests.mockRejectedValueOnce(new TwoFactorUnavailableError('The commit was not answered.'));
     expectStatus(await jim.request(CODE), 503);
+    expect(await countedFor(jim)).toBe(1);
+    // A budget of the whole service refuses before anything is sent, though by the same class of errors.
+    const limit = { limit: 'sends-in-total', retryAfterSeconds: 60 } as const;
+    requests.mockRejectedValueOnce(new TwoFactorUnavailableError('Used up.', limit));
+    expectStatus(await jim.request(CODE), 503);
     requests.mockRestore();
     expect(await countedFor(jim)).toBe(1);
     expectStatus(await jim.request({ ...CODE, token: 'me@bank.example' }), 400);

@@ -154,7 +154,7 @@ describe('The security of an account', () => {
     expectStatus(await thief.call('POST', `${FACTORS}/remove`, { factor: id }), 403);
     expectStatus(await thief.call('POST', `${FACTORS}/recovery-codes`, {}), 403);
 
-    // The owner removes it with the app itself, and is told.
+    // The owner removes it with the app itself, and gets a mail about it.
     const last = { factor: id, allowLast: true };
     const details = { change: 'remove', ...last };
     const { body } = await cleo.request({ purpose: 'factors', details });

@@ -32,8 +32,8 @@ export class AccountsController {
   @Get('me')
   @UseGuards(SessionGuard)
   @ApiCookieAuth()
-  me(@CurrentUser() { email, phone, balanceCents }: User): AccountAnswer {
-    return { email, phone, balance: fromCents(balanceCents) };
+  me(@CurrentUser() { id, email, phone, balanceCents }: User): AccountAnswer {
+    return { id, email, phone, balance: fromCents(balanceCents) };
   }
 
   @Put('me/phone')

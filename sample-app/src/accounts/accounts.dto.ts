@@ -41,6 +41,9 @@ export class PasswordBody {
 }
 
 export class AccountAnswer {
+  @ApiProperty({ description: 'Drawn at random: it tells nothing about the customer.' })
+  id!: string;
+
   @ApiProperty()
   email!: string;
 

@@ -30,7 +30,7 @@ const limitsFor = ({ id }: User): readonly FailureLimit[] => [
 
 /**
  * Changes the ways into an account. A session alone is never enough, because a session can be stolen: each change needs a
- * code that went to a contact registered before, and the password. Then all sessions end, and the owner is told by mail.
+ * code that went to a contact registered before, and the password. Then all sessions end, and the owner gets a mail.
  */
 @Injectable()
 export class ChangesService {

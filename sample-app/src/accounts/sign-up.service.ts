@@ -24,8 +24,8 @@ export class SignUpService {
   ) {}
 
   /**
-   * Opens an account for a proved e-mail address. Until the address is proved, nothing is stored and nothing is told about
-   * it, and no password is computed.
+   * Opens an account for a proved e-mail address. Until the address is proved, nothing is stored, the client
+   * learns nothing about the address, and no password is computed.
    */
   async signUp(body: SignUpBody, request: HttpRequest): Promise<void> {
     const { email, password, confirmationId } = body;

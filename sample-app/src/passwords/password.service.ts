@@ -21,10 +21,11 @@ const CUSTOMERS = { atOnce: 1, waiting: 8, perParty: 2 };
 
 /**
  * How many computations one party begins in ten minutes. Right passwords are no failures, so that the limits of failures never stop an
- * attacker who has an account: from five addresses it could fill all places for strangers for as long as it likes.
+ * attacker who has an account: from five addresses it could fill all places for strangers for as long as it likes. Wrong passwords that a
+ * limit of failures refuses are `tries` only.
  */
-const STRANGERS_RATE = { max: 60, perSeconds: 600 };
-const CUSTOMERS_RATE = { max: 30, perSeconds: 600 };
+const STRANGERS_RATE = { max: 60, tries: 600, perSeconds: 600 };
+const CUSTOMERS_RATE = { max: 30, tries: 300, perSeconds: 600 };
 
 const RETRY_AFTER_SECONDS = 5;
 
