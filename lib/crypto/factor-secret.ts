@@ -13,8 +13,11 @@ export interface FactorBinding {
   readonly subject: string;
   readonly method: string;
   readonly handle: string | null;
-  /** Bound while the enrolment is pending, when it says what it was begun beside. Each use of an active factor writes it. */
-  readonly counter: number;
+  /**
+   * The counter where it never changes, such as that of a pending enrolment, which says what it was begun beside, or of a device, which
+   * names the factor that remembered it; `null` where each use writes it.
+   */
+  readonly fixedCounter: number | null;
   readonly createdAt: number;
   readonly activatedAt: number | null;
   readonly expiresAt: number | null;
@@ -22,8 +25,7 @@ export interface FactorBinding {
 
 /** Another label than that of the envelopes, so that neither can be opened in the place of the other. */
 function associatedData(binding: FactorBinding): Buffer {
-  const { id, subject, method, handle, counter, createdAt, activatedAt, expiresAt } = binding;
-  const state = activatedAt === null ? `pending ${counter}` : `active ${activatedAt}`;
+  const { id, subject, method, handle, fixedCounter, createdAt, activatedAt, expiresAt } = binding;
   return lengthPrefixed(
     'v1/factor',
     id,
@@ -31,7 +33,8 @@ function associatedData(binding: FactorBinding): Buffer {
     method,
     handle ?? '',
     String(createdAt),
-    state,
+    String(fixedCounter),
+    String(activatedAt),
     String(expiresAt),
   );
 }

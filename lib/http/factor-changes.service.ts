@@ -14,6 +14,7 @@ import {
 import {
   assertStillThere,
   FactorService,
+  hasRecovery,
   methodsOfFactors,
   RECOVERY,
   type ChangeCondition,
@@ -152,17 +153,21 @@ function outdatedError(): TwoFactorConflictError {
 
 /**
  * An authenticator that is not there must cost no proof. Recovery codes of which none is left are there all the same: the owner ends
- * what a thief has confirmed by the last one, by removing them.
+ * what a thief has confirmed by the last one, by removing them. So is what is not intact: it can be removed, and not renamed.
  */
-function assertExists(given: FactorChangeDetails, { factors, spentCodes }: SubjectFactors): void {
+function assertExists(given: FactorChangeDetails, known: SubjectFactors): void {
   if (given.change !== 'rename' && given.change !== 'remove') return;
-  const { change, factor } = given;
-  const isSet = change === 'remove' && factor === RECOVERY;
-  if (isSet && spentCodes.length > 0) return;
-  const isThere = factors.some(({ id, method, activatedAt }) =>
-    isSet ? method === RECOVERY : id === factor && (change === 'remove' || activatedAt !== null),
-  );
-  if (!isThere) throw unknownFactor();
+  if (!isThere(given, known)) throw unknownFactor();
+}
+
+function isThere(
+  { change, factor }: Extract<FactorChangeDetails, { readonly change: 'remove' | 'rename' }>,
+  known: SubjectFactors,
+): boolean {
+  if (change === 'rename') {
+    return known.factors.some(({ id, activatedAt }) => id === factor && activatedAt !== null);
+  }
+  return factor === RECOVERY ? hasRecovery(known) : known.stored.some(({ id }) => id === factor);
 }
 
 function unknownFactor(): TwoFactorNotFoundError {

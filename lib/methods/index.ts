@@ -1,5 +1,5 @@
 export { methodsOfFactors, type ChangeCondition } from './factors/change-condition.js';
-export { RECOVERY } from './factors/factor-changes.js';
+export { hasRecovery, RECOVERY } from './factors/factor-changes.js';
 export { rememberedDevices, type RememberedDevicesOptions } from './device/remembered-devices.js';
 export { assertStillThere, EnrolledFactors } from './factors/enrolled-factors.js';
 export { FactorConfirmationMethod } from './factors/factor-confirmation.method.js';

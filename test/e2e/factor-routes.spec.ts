@@ -1,7 +1,13 @@
 // The routes that change factors: what proves a change, and that a proof for one change is a proof for no other.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
-import { recoveryCodes, totp, TwoFactorEvents, type TwoFactorEvent } from '../../lib/index.js';
+import {
+  FactorRecord,
+  recoveryCodes,
+  totp,
+  TwoFactorEvents,
+  type TwoFactorEvent,
+} from '../../lib/index.js';
 import { TestAuthenticator } from '../support/authenticator.js';
 import {
   changesOf,
@@ -128,6 +134,22 @@ describe.each(adapters)('The routes of the factors on $name', ({ create }) => {
     });
     expect(await client.list()).toEqual([]);
     expect((await client.request(ENROL)).body).toMatchObject({ method: 'code' });
+  });
+
+  it('remove recovery codes of which none is intact', async () => {
+    const subject = nextUser();
+    const { client, app } = await enrolledClient(http, subject);
+    const codes = { subject, method: 'recovery' };
+    await http.dataSource.getRepository(FactorRecord).update(codes, { data: 'v1.gone' });
+    const proof = await client.byApp({ change: 'remove', factor: 'recovery' }, app);
+
+    const removed = await client.post('factors/remove', { factor: 'recovery' }, proof);
+
+    expect(removed).toMatchObject({ status: 200, body: { factor: 'recovery', removed: true } });
+    expect(await http.dataSource.getRepository(FactorRecord).countBy(codes)).toBe(0);
+    const again = await client.byApp({ change: 'remove', factor: 'recovery' }, app);
+    const missing = await client.post('factors/remove', { factor: 'recovery' }, again);
+    expect(missing).toBeProblem(404, 'not-found');
   });
 
   it('remove all recovery codes, and leave the app', async () => {

@@ -1,5 +1,6 @@
 // The service of the factors: what it tells, what it refuses, and what a rotation of the secret means for it.
-import { afterEach, describe, expect, it } from 'vitest';
+import { Logger } from '@nestjs/common';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 
 import {
   FactorService,
@@ -116,6 +117,25 @@ describe('FactorService', () => {
     expect(types).toEqual([]);
     await enrol(() => undefined);
     expect(types).toEqual(['factor-enrolled']);
+  });
+
+  it('names in the log each factor that reseal leaves because it cannot be opened', async () => {
+    const database = await openDatabase('better-sqlite3');
+    const first = await start({ methods: METHODS }, { database });
+    const { factorId } = await enrolApp(first, 'ann');
+    await factorsOf(first).enrol({ subject: 'bob', method: 'totp' });
+    const secret = secretOf('another one');
+    const alone = await start({ methods: METHODS, secret }, { database });
+    const logged = vi.spyOn(Logger.prototype, 'error').mockImplementation(() => undefined);
+
+    const { left } = await factorsOf(alone).reseal();
+    const lines = logged.mock.calls.map(([line]) => String(line));
+    logged.mockRestore();
+
+    // The app, its recovery codes, and the enrolment, which may be activated until it ends and is not opened.
+    expect(Object.values(left)).toEqual([12]);
+    expect(lines).toHaveLength(11);
+    expect(lines.filter((line) => line.startsWith(`The factor ${factorId} `))).toHaveLength(1);
   });
 
   it('encrypts the data of all factors again after a rotation, and counts those that a removed secret leaves unreadable', async () => {

@@ -159,6 +159,12 @@ export const FORGERIES: Readonly<Record<string, Forge>> = {
     return { victim, method: 'device', respond: () => ({ method: 'device', token }) };
   },
 
+  'a device that names another factor as what remembered it': async (test, victim) => {
+    const { token } = await rememberDevice(test, victim);
+    await rows(test).update({ id: parseDeviceToken(token).id }, { counter: 1 });
+    return { victim, method: 'device', respond: () => ({ method: 'device', token }) };
+  },
+
   'a recovery code whose hash was swapped with another one': async (test, victim) => {
     const [code] = await factorsOf(test).regenerateRecoveryCodes({ subject: victim });
     const handle = recoveryHandle('', victim, parseRecoveryCode(code));

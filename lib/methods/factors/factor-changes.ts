@@ -44,7 +44,8 @@ export interface Removal {
 }
 
 /**
- * The statements of the changes of one subject's factors. Each runs in a transaction that has written the subject's row, so
+ * The statements of the changes of one subject's factors, given the rows of all of them: what is not intact must neither be left behind
+ * nor stand in the way. Each runs in a transaction that has written the subject's row, so
  * that what it reads cannot change before it ends.
  */
 export class FactorChanges {
@@ -142,16 +143,15 @@ export class FactorChanges {
    * @throws TwoFactorStateError `last-factor` for the last strong one, unless that is allowed.
    */
   *remove(
-    { factors, spentCodes }: SubjectFactors,
+    known: SubjectFactors,
     { id, subject, allowLast, now }: Removal,
   ): TransactionSteps<readonly RemovedFactor[]> {
+    const { stored: factors } = known;
     if (id === RECOVERY) {
-      // Also when all codes are used, and nothing is left to list: what they have confirmed ends, an enrolment too.
-      const isThere = spentCodes.length > 0 || factors.some(({ method }) => method === RECOVERY);
-      if (!isThere) return [];
+      if (!hasRecovery(known)) return [];
       yield* this.#removeRecovery(subject);
       yield* this.#endPending(factors, '');
-      return [{ id, subject, method: RECOVERY, activatedAt: now }];
+      return [recoverySet(subject, now)];
     }
     const factor = factors.find((each) => each.id === id);
     if (factor === undefined) return [];
@@ -161,7 +161,7 @@ export class FactorChanges {
     if (isLast) {
       yield { statement: this.store.statements.removeFactors, values: this.store.scopeOf(subject) };
       if (factors.some(isDevice)) yield* this.#noteForgotten(subject, now);
-      return factors;
+      return allOf(known, subject, now);
     }
     const isEnding = this.isStrong(factor);
     const gone = factors.filter(
@@ -223,13 +223,13 @@ export class FactorChanges {
    * after the help desk has reset the methods of the owner.
    */
   *removeAll(
-    factors: readonly FactorRow[],
+    known: SubjectFactors,
     subject: string,
     now: number,
-  ): TransactionSteps<readonly FactorRow[]> {
+  ): TransactionSteps<readonly RemovedFactor[]> {
     yield { statement: this.store.statements.removeFactors, values: this.store.scopeOf(subject) };
     yield* this.#noteForgotten(subject, now);
-    return factors;
+    return allOf(known, subject, now);
   }
 
   /** Whether a factor is an authenticator that can confirm. */
@@ -309,6 +309,32 @@ export function numberOf(factorId: string): number {
  */
 function isRememberedBy(device: FactorRow, { id }: FactorRow): boolean {
   return isDevice(device) && device.counter === numberOf(id);
+}
+
+/**
+ * Whether there is a set of recovery codes, also when all of them are used or damaged, and nothing is left to list: what they have
+ * confirmed ends with it, an enrolment too.
+ */
+export function hasRecovery({
+  stored,
+  spentCodes,
+}: Pick<SubjectFactors, 'spentCodes' | 'stored'>): boolean {
+  return spentCodes.length > 0 || stored.some(({ method }) => method === RECOVERY);
+}
+
+/** All recovery codes of a subject, as their removal is reported. */
+function recoverySet(subject: string, activatedAt: number): RemovedFactor {
+  return { id: RECOVERY, subject, method: RECOVERY, activatedAt };
+}
+
+/** All factors that a subject had. A set of recovery codes of which none is left was one of them. */
+function allOf(
+  { stored, spentCodes }: SubjectFactors,
+  subject: string,
+  now: number,
+): readonly RemovedFactor[] {
+  const isUsedUp = spentCodes.length > 0 && !stored.some(({ method }) => method === RECOVERY);
+  return isUsedUp ? [...stored, recoverySet(subject, now)] : stored;
 }
 
 function isDevice({ method }: FactorRow): boolean {

@@ -93,10 +93,6 @@ export class FactorConfirmationMethod implements ConfirmationMethod {
     { row, known }: ChargedAttempt,
   ): Promise<FactorEvidence | WrongResponse | null> {
     const context = this.#contextOf(row, known as SubjectFactors);
-    if (context.factors.length === 0 && this.#hasDamaged(known as SubjectFactors)) {
-      // A right response would be taken for a wrong one, and the person would try until the app is locked.
-      throw unknownSecret();
-    }
     const evidence = await this.method.verify(response, context);
     if (evidence === null || evidence instanceof WrongResponse) await this.#endIfExhausted(row);
     return evidence;
@@ -149,11 +145,15 @@ export class FactorConfirmationMethod implements ConfirmationMethod {
     return { ...contextOf(this.parts.options, subject), ...known, row, factors };
   }
 
-  #hasDamaged({ factors }: SubjectFactors): boolean {
-    return factors.some(
-      ({ method, activatedAt, isIntact }) =>
-        method === this.name && activatedAt !== null && !isIntact,
+  /**
+   * Refuses where all that the subject has of the method is damaged. A right response would be taken for a wrong one, and the person
+   * would try until the app is locked. Nothing is charged for it: nothing could be compared, so that it is no free guess.
+   */
+  #assertNotDamaged({ factors }: SubjectFactors): void {
+    const own = factors.filter(
+      ({ method, activatedAt }) => method === this.name && activatedAt !== null,
     );
+    if (own.length > 0 && own.every(({ isIntact }) => !isIntact)) throw unknownSecret();
   }
 
   /** Reports a counter that went backwards. A second click sends the same response again, and finds the confirmation ended. */
@@ -180,6 +180,7 @@ export class FactorConfirmationMethod implements ConfirmationMethod {
     const isPending = statusOf(row, this.parts.options.clock.now()) === 'pending';
     if (!isPending || !allowsMethod(row, this.name)) return { outcome: 'ended', row };
     const known = await this.parts.factors.read(row.subject, deadline);
+    this.#assertNotDamaged(known);
     return { outcome: 'compared', row, isConfirmed: false, failure: null, known };
   }
 

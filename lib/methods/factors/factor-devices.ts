@@ -8,6 +8,7 @@ import {
 import { idAt, openEnvelope } from '../../crypto/index.js';
 import { TwoFactorConfigurationError } from '../../errors/index.js';
 import { DEVICE_METHOD } from '../../options/index.js';
+import type { ChangeCondition } from './change-condition.js';
 import { isStillThere } from './enrolled-factors.js';
 import { numberOf, type NewFactor } from './factor-changes.js';
 import { FactorMethod } from './factor-method.js';
@@ -20,7 +21,7 @@ const FRESH_MS = 300_000;
 /** The methods after which a device may be remembered. A recovery code, `state.confirm()` and a device are too weak for it. */
 const TRUSTED_METHODS: ReadonlySet<unknown> = new Set(['code', 'passkey', 'totp']);
 
-/** Undoes what the change has written of an erased subject, its row. */
+/** Ends the change for an erased subject before it has written anything: a transaction of the caller would not undo that, and goes on. */
 class ErasedError extends Error {}
 
 function nullIfErased(error: unknown): null {
@@ -68,15 +69,17 @@ export class FactorDevices {
         activatedAt: now,
         expiresAt,
       };
-      const { confirmations } = this;
-      const remember = store.change(
+      const before: ChangeCondition['before'] = function* () {
+        // Asked again, because `ConfirmerService.erase` may have deleted all of the subject since. One that runs beside this waits, and
+        // then erases the device too.
+        if (!(yield* store.keepConfirmation(row.id))) throw new ErasedError();
+      };
+      const remember = store.requiring({ before, judge: () => undefined }).change(
         subject,
-        function* (factors, known) {
-          // Read again, because `ConfirmerService.erase` may have deleted all of the subject since.
-          if ((yield* confirmations.findSteps(row.id)) === null) throw new ErasedError();
+        function* (stored, known) {
           const isCurrent =
             row.usedAt! > (known.devicesForgottenAt ?? 0) && isStillThere(row, known);
-          return isCurrent ? yield* changes.remember(factors, factor, method.max!) : null;
+          return isCurrent ? yield* changes.remember(stored, factor, method.max!) : null;
         },
         scope,
       );
@@ -106,7 +109,7 @@ export class FactorDevices {
     const { store, changes, events, options } = this.parts;
     const removed = await store.change(
       subject,
-      (factors) => changes.forgetDevices(factors, subject, options.clock.now()),
+      (stored) => changes.forgetDevices(stored, subject, options.clock.now()),
       manager,
     );
     events.removed(removed, manager);

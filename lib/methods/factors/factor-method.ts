@@ -27,10 +27,15 @@ export interface VerificationContext extends FactorContext, SubjectFactors {
 /** The stored factors of a subject, and the name that its passkeys have for it. */
 export interface SubjectFactors {
   /**
-   * For a verification, the active and intact factors of the method that may confirm; for an enrolment, all factors, pending ones
-   * too. An authenticator that is not intact is among those.
+   * For a verification, the active and intact factors of the method that may confirm; for an enrolment, all factors that count, pending
+   * ones too. An authenticator that is not intact is among those.
    */
   readonly factors: readonly FactorRow[];
+  /**
+   * The rows of all factors, those too that count nowhere because they are not intact. What is removed, forgotten or replaced is chosen
+   * from these: with the former secret in the ring again, a device that was left behind would confirm again.
+   */
+  readonly stored: readonly FactorRow[];
   /** The name of the subject in its passkeys: 32 random bytes in base64url; empty for a subject that never enrolled anything. */
   readonly userHandle: string;
   /** The ids of recovery codes of the current set that were used. */

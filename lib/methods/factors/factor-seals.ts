@@ -7,10 +7,25 @@ import {
   type FactorBinding,
   type KeyRing,
 } from '../../crypto/index.js';
+import type { FactorMethodName } from './factor-method.js';
 import type { FactorRow, StoredFactor } from './factor-record.entity.js';
 
 /** Rows that were reported, so that each is in the log once. A writer of a million forged rows must not fill the memory. */
 const MAX_REPORTED = 1_000;
+/** The methods whose uses write the counter of the factor. That of every other one is sealed with it. */
+const COUNTING: ReadonlySet<string> = new Set<FactorMethodName>(['passkey', 'totp']);
+
+/** The columns of a factor that is sealed or opened, as a row or before its insert. */
+type SealedColumns = Omit<FactorBinding, 'fixedCounter'> & Pick<StoredFactor, 'counter'>;
+
+/**
+ * What the data of a factor is bound to. A device whose counter could be changed would name another factor than the one that remembered
+ * it, and outlive the removal of that one.
+ */
+function bindingOf({ counter, ...columns }: SealedColumns): FactorBinding {
+  const isWritten = columns.activatedAt !== null && COUNTING.has(columns.method);
+  return { ...columns, fixedCounter: isWritten ? null : counter };
+}
 
 /**
  * Seals and opens the data of all factors. Whether it opens is the one proof that this application has written the row: otherwise
@@ -23,20 +38,27 @@ export class FactorSeals {
   constructor(private readonly keyRing: KeyRing) {}
 
   /** The column `data` of a factor, under the signing key. */
-  seal({ data, ...binding }: FactorBinding & Pick<StoredFactor, 'data'>): string {
-    return sealFactorData(this.keyRing, data ?? '', binding);
+  seal({ data, ...columns }: SealedColumns & Pick<StoredFactor, 'data'>): string {
+    return sealFactorData(this.keyRing, data ?? '', bindingOf(columns));
   }
 
-  /** @param subject the one whose factors were asked for: a row that was copied to another subject is not intact. */
+  /**
+   * @param subject the one whose factors were asked for: a row that was copied to another subject is not intact. It is also the one that
+   * the answer names, because an event must not name a subject that was written by hand.
+   */
   open(stored: StoredFactor, subject: string): FactorRow {
     const text = stored.subject === subject ? this.#open(stored) : null;
     if (text === null) this.#report(stored.id);
-    return { ...stored, data: text || null, isIntact: text !== null };
+    return { ...stored, subject, data: text || null, isIntact: text !== null };
   }
 
-  /** The column `data` under the signing key, from one under a former key; `null` when that cannot be opened. */
+  /**
+   * The column `data` under the signing key, from one under a former key; `null` when that cannot be opened. It is reported then: it
+   * keeps the former secret in the ring, and without its id it could not be found.
+   */
   sealAgain(stored: StoredFactor): string | null {
     const data = this.#open(stored);
+    if (data === null) this.#report(stored.id);
     return data === null ? null : this.seal({ ...stored, data });
   }
 
@@ -45,7 +67,9 @@ export class FactorSeals {
   }
 
   #open(stored: StoredFactor): string | null {
-    return stored.data === null ? null : openFactorData(this.keyRing, stored.data, stored);
+    return stored.data === null
+      ? null
+      : openFactorData(this.keyRing, stored.data, bindingOf(stored));
   }
 
   #report(id: string): void {

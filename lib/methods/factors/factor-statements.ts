@@ -30,6 +30,7 @@ export type FactorStatements = Readonly<
     | 'confirm'
     | 'confirmUnlocked'
     | 'findConfirmation'
+    | 'keepConfirmation'
     | 'findHandle'
     | FactorWrite,
     Statement
@@ -38,6 +39,9 @@ export type FactorStatements = Readonly<
 
 /** One statement for a settlement on PostgreSQL, which locks the confirmation before it touches the factor. */
 export type SettleStatements = Readonly<Record<FactorWrite, Statement>>;
+
+/** Keeps a row from being deleted. SQLite has one writer at a time. */
+const KEEPING = { mysql: 'FOR UPDATE', postgres: 'FOR KEY SHARE', sqlite: '' } as const;
 
 /** Built once for a data source. All SQL of the factors, and that of the confirmations which concerns them. */
 export function factorStatements(
@@ -119,6 +123,8 @@ export function factorStatements(
     findConfirmation: onPrimary(
       `SELECT ${names.columns} FROM ${confirmations} WHERE ${c.id} = :id`,
     ),
+    // A locking read sees what is committed, and keeps it: in a transaction of the caller MySQL would read an erased row from its snapshot.
+    keepConfirmation: `SELECT ${c.id} FROM ${confirmations} WHERE ${c.id} = :id ${KEEPING[engine]}`,
     // Each time step once for each factor, on every instance.
     spend: `${writes.spend} WHERE ${isUnspent} AND ${guards.spend}`,
     // That of a passkey advances with each signature, or is always 0.

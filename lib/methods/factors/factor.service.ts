@@ -166,7 +166,11 @@ export class FactorService {
     const label = parseLabel('label', input.label, '');
     const { factor, manager } = input;
     if (!isId(factor)) return false;
-    return store.change(subject, (factors) => changes.rename(factors, factor, label), manager);
+    return store.change(
+      subject,
+      (_, { factors }) => changes.rename(factors, factor, label),
+      manager,
+    );
   }
 
   /**
@@ -252,11 +256,12 @@ export class FactorService {
     const { store, changes, options } = this.#configured();
     const gone = await store.change(
       subject,
-      (factors) => changes.removeAll(factors, subject, options.clock.now()),
+      (_, known) => changes.removeAll(known, subject, options.clock.now()),
       manager,
     );
     this.#publishRemoved(gone, manager);
-    return gone.length;
+    // A set of recovery codes of which none is left is reported as one, and is no code.
+    return gone.filter(({ id }) => id !== RECOVERY).length;
   }
 
   /**

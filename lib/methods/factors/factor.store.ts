@@ -161,10 +161,12 @@ export class FactorStore implements FactorUpkeep {
   /**
    * Changes the factors of a subject, one change after the other: each first writes the subject's row. The locks are taken in
    * one order, the subject's row and then its factors, which rules out deadlocks with other changes.
+   *
+   * @param change is given the rows of all factors, those too that are not intact.
    */
   async change<T>(
     subject: string,
-    change: (factors: readonly FactorRow[], subject: SubjectFactors) => TransactionSteps<T>,
+    change: (stored: readonly FactorRow[], subject: SubjectFactors) => TransactionSteps<T>,
     scope?: EntityManager | Deadline,
   ): Promise<T> {
     const { statements, condition } = this;
@@ -180,8 +182,17 @@ export class FactorStore implements FactorUpkeep {
       const { rows } = yield { statement: statements.listInTransaction, values: ofSubject };
       const known = subjectFrom(rows, subject);
       condition?.judge(known);
-      return yield* change(known.factors, known);
+      return yield* change(known.stored, known);
     }, scope);
+  }
+
+  /**
+   * Whether there is a confirmation, which stays until the transaction ends. It is the first statement of a change: confirmations are
+   * locked before factors.
+   */
+  *keepConfirmation(id: string): TransactionSteps<boolean> {
+    const { rows } = yield { statement: this.statements.keepConfirmation, values: { id } };
+    return rows.length > 0;
   }
 
   /** Counts one attempt; `null` when the confirmation has ended, or does not allow the method. */
@@ -314,7 +325,7 @@ export class FactorStore implements FactorUpkeep {
   }
 
   /**
-   * The row of the subject, and its factors by id. What is not intact is left out, as if it were not there, unless it is an
+   * The row of the subject, and its factors by id. What is not intact is not among `factors`, as if it were not there, unless it is an
    * authenticator: without a damaged app the person would be one without an app, for whom a sent code suffices.
    */
   #subjectFrom(
@@ -323,11 +334,14 @@ export class FactorStore implements FactorUpkeep {
   ): SubjectFactors {
     const all = rows.map(factorFromRecord).toSorted((one, other) => (one.id < other.id ? -1 : 1));
     const row = all.find(({ method }) => method === SUBJECT_ROW);
-    const factors = all.filter(({ method }) => method !== SUBJECT_ROW && method !== SPENT_CODE);
+    const stored = all
+      .filter(({ method }) => method !== SUBJECT_ROW && method !== SPENT_CODE)
+      .map((factor) => this.seals.open(factor, subject));
     return {
-      factors: factors
-        .map((factor) => this.seals.open(factor, subject))
-        .filter(({ method, isIntact }) => isIntact || this.options.methods.get(method)?.isStrong),
+      factors: stored.filter(
+        ({ method, isIntact }) => isIntact || this.options.methods.get(method)?.isStrong,
+      ),
+      stored,
       spentCodes: all.filter(({ method }) => method === SPENT_CODE).map(({ id }) => id),
       userHandle: row?.data ?? '',
       devicesForgottenAt: row?.lastUsedAt ?? null,
