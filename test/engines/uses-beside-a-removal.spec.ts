@@ -100,10 +100,10 @@ describe.each(cells)('Uses beside an open removal on $engine under $level', ({ e
     expect(await late).toBe(!locks);
   });
 
-  // Under READ COMMITTED no use locks the factor that it asks for, so that these two waits do not exist.
-  const itWhereUsesLock = locks ? it : null;
+  /** Under READ COMMITTED no use locks the factor that it asks for, so that two of the waits do not exist. */
+  const lockingLevels = locks ? [level] : [];
 
-  itWhereUsesLock?.(
+  it.each(lockingLevels)(
     'wait in the naive twin, one statement that asks for the factor of each',
     async () => {
       const test = await start();
@@ -148,7 +148,7 @@ describe.each(cells)('Uses beside an open removal on $engine under $level', ({ e
     expect(isForgotten).toBe(true);
   });
 
-  itWhereUsesLock?.(
+  it.each(lockingLevels)(
     'of two transactions that also remove their factor leave one of them, and the other is a conflict',
     async () => {
       const test = await start();
