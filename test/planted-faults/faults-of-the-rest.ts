@@ -43,9 +43,9 @@ export const FAULTS_OF_THE_REST: readonly PlantedFault[] = [
     finding: 10,
     sentence: 'The wait of an open limit tells a stranger when another one asked.',
     file: 'lib/limits/quota-refusal.ts',
-    replace: "  if (wait === null || limitClass === 'bound') return wait;",
-    by: "  if (wait === null || limitClass !== 'pending') return wait;",
-    spec: 'test/strangers/disclosure.spec.ts',
+    replace: "  return limitClass === 'open' || isOfClaimed;",
+    by: '  return isOfClaimed;',
+    spec: 'test/strangers/waits.spec.ts',
     test: "The wait that a stranger reads > is a multiple of five minutes when 'sends-per-token' refuses",
   },
   {
