@@ -122,10 +122,10 @@ describeElement('<two-factor-code>, when it is removed, moved or disabled,', (su
     const page = await withMessages();
     await refuse(page, 'confirm', 'too-many-requests', { retryAfter: 60 });
     await enter(page, suite.wrong());
-    await alertOf(page).getByText('There were too many tries.').waitFor();
+    await alertOf(page).getByText('Too many attempts.').waitFor();
     const confirms = countCalls(page, 'confirm');
     await page.evaluate(`arrive(${JSON.stringify(code())})`);
-    await page.getByRole('status').getByText('before the next try.').waitFor();
+    await page.getByRole('status').getByText('Next attempt in').waitFor();
 
     expect(confirms()).toBe(0);
   });
@@ -166,7 +166,7 @@ describeElement('<two-factor-code>, where one way to confirm fails,', (suite) =>
 
   it.each([
     ['light', 'has no answer', 'There is no connection. Please try again.'],
-    ['dark', 'finds it unknown', 'This way is not possible here.'],
+    ['dark', 'finds it unknown', 'This method is not available here.'],
   ] as const)(
     'keeps a control in %s when the device is the only way and the call %s',
     async (colorScheme, how, alert) => {
@@ -204,7 +204,7 @@ describeElement('<two-factor-code>, where one way to confirm fails,', (suite) =>
     const choice = page.getByRole('button', { name: 'Send me a code' });
     await choice.focus();
     await page.keyboard.press('Enter');
-    await alertOf(page).getByText('This way is not possible here.').waitFor();
+    await alertOf(page).getByText('This method is not available here.').waitFor();
 
     expect(await choice.count()).toBe(0);
     expect(await page.evaluate('element.shadowRoot.activeElement?.id')).toBe('code');
