@@ -12,6 +12,8 @@ export default defineConfig({
     include: EXTENDED,
     exclude: [],
     testTimeout: 300_000,
+    // The series of the guides installs and builds an application first.
+    hookTimeout: 300_000,
     env: {
       // These specs are about the module and not about its servers, which `npm test` and `npm run test:servers` compare.
       TEST_WITHOUT: IS_LONG ? '' : 'mysql,mariadb',
