@@ -39,7 +39,8 @@ export class LimitService {
   /**
    * Ends the lock, also the permanent one, and the messages of a phone number or address that clients name, or of a subject and
    * the one that the application names for it, or the lock of a subject's method. All are counted apart: `reset({ token })` does
-   * not reach what was counted for a subject. Writes a line to the log.
+   * not reach what was counted for a subject. `reset({ subject, token })` also ends what purposes with `claimedSubject` have counted
+   * for that phone number or address. Writes a line to the log.
    *
    * @param scope `{ token }`, `{ subject, token }` or `{ subject, method }`; `{ subject }` for codes that the application delivers itself.
    * @throws TwoFactorInputError for anything else.
@@ -90,7 +91,8 @@ export class LimitService {
   }
 
   /**
-   * How many wrong codes in a row were compared.
+   * How many wrong codes in a row were compared. For `{ subject, token }` it is the larger count, where purposes with `claimedSubject`
+   * have one of their own for that phone number or address.
    *
    * @param scope as of `reset`.
    * @throws TwoFactorInputError for anything else.

@@ -1,4 +1,4 @@
-import type { NamedQuota } from './quota-planner.js';
+import type { NamedQuota } from './named-quota.js';
 import { isExhausted } from './store/limit-rules.js';
 import type { QuotaUsage } from './store/limit-store.interface.js';
 

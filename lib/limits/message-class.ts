@@ -26,7 +26,7 @@ export function classOf({ subject, tokenFrom }: ClassedScope): LimitClass {
 /**
  * The class whose messages a message uses up, and beside which it waits. With a subject that is only claimed it is `open`: a stranger
  * who names a thousand users would otherwise spend in minutes what signed-in users need. The failures and the messages of the
- * person that is named stay those of `classOf`.
+ * person that is named are counted with the rules of `classOf`.
  */
 export function messageClassOf(options: Purposes, scope: ClassedScope & PurposeScope): LimitClass {
   return isClaimed(options, scope) ? 'open' : classOf(scope);

@@ -1,4 +1,5 @@
-import type { LimitedMessage, NamedQuota, QuotaScope, UnsentRequest } from './quota-planner.js';
+import type { NamedQuota } from './named-quota.js';
+import type { LimitedMessage, QuotaScope, UnsentRequest } from './quota-planner.js';
 import type { QuotaUsage } from './store/limit-store.interface.js';
 import type { QuotaRow } from './store/dialects/quota-values.js';
 

@@ -18,7 +18,8 @@ import type {
   QuotaKeys,
   QuotaReceipt,
 } from './quota-demand.js';
-import { QuotaPlanner, type NamedQuota, type QuotaScope } from './quota-planner.js';
+import type { NamedQuota } from './named-quota.js';
+import { QuotaPlanner, type QuotaScope } from './quota-planner.js';
 import {
   exhaustedOf,
   longestWait,

@@ -2,22 +2,16 @@ import { limitKey, type KeyRing } from '../crypto/index.js';
 import {
   TwoFactorConfigurationError,
   TwoFactorInputError,
-  type LimitName,
   type MethodName,
 } from '../errors/index.js';
-import type {
-  LimitClass,
-  NetworkSendLimit,
-  ResolvedLimits,
-  ResolvedOptions,
-  SendLimit,
-} from '../options/index.js';
+import type { LimitClass, ResolvedLimits, ResolvedOptions } from '../options/index.js';
 import { canonicalToken } from './canonical-token.js';
 import { classOf, isClaimed, messageClassOf } from './message-class.js';
-import type { FailureRule, QuotaRequest } from './store/limit-store.interface.js';
+import { quotasUnder, windowsUnder, type NamedQuota } from './named-quota.js';
 import type { PrefixedMessage, PrefixLedger } from './prefixes/prefix-ledger.js';
+import { RequesterQuotas } from './requester-quotas.js';
+import type { FailureRule } from './store/limit-store.interface.js';
 import { subscriberOf } from './subscriber.js';
-import { customerOf, networkOf, parseAddress, type Address } from './networks.js';
 
 /** What a confirmation is about, as far as it is known. */
 export interface QuotaScope {
@@ -62,39 +56,32 @@ export type FailureScope =
   | { readonly subject: string; readonly token?: string | undefined; readonly method?: undefined }
   | { readonly subject: string; readonly method: MethodName; readonly token?: undefined };
 
-/** A quota and its name in errors and events. */
-export interface NamedQuota extends QuotaRequest {
-  readonly limit: LimitName;
-  readonly limitClass: LimitClass;
-  /** Whether it counts responses to a method beside codes. Sent codes for the same confirmation have a quota of their own. */
-  readonly isOfMethod?: boolean | undefined;
-  /** Whether an anonymous client may have named its subject, so that the exact wait is not for the client. */
-  readonly isOfClaimed?: boolean | undefined;
-}
-
 /**
- * The part of a counter's key that names its scope: `open` and the phone number or address; `bound`, the subject and the phone
- * number or address; or `method`, the subject and the method. The codes of an authenticator app are counted apart, so that wrong
- * sent codes never lock the app.
+ * The part of a counter's key that names its scope:
+ *
+ * - `open` and the phone number or address that a client named.
+ * - `bound`, the subject, and the phone number or address that the application named for it.
+ * - `claimed` and the phone number or address of a subject that a client only claims. The subject is left out, because the
+ *   application may find one person under several spellings of a name, and each spelling would have counters of its own. Without a
+ *   phone number or address the subject is all that is known.
+ * - `method`, the subject and the method. The codes of an authenticator app are counted apart, so that wrong sent codes never lock
+ *   the app.
  */
-type ScopeNames = readonly [scope: LimitClass | 'method', ...names: string[]];
-
-const UNKNOWN_REQUESTER = 'unknown';
-/** All unknown requesters together may begin this many times as many confirmations without a message as one known requester. */
-const UNKNOWN_SHARE = 10;
+type ScopeNames = readonly [scope: LimitClass | 'claimed' | 'method', ...names: string[]];
 
 /**
  * Which quotas a request needs, and under which keys. It reads options only, and no store.
  *
  * A counter belongs to the side that chose the phone number or address: `open` where a client named it, `bound` where the
- * application named it for a subject. The class is part of each key, so that nothing is shared between strangers and signed-in
- * users. Where an anonymous client may have named the subject (`claimedSubject`), the messages count as `open` ones beside the
- * count of the person, and no wait is exact.
+ * application named it for a subject, and `claimed` where an anonymous client may have named the subject (`claimedSubject`). The
+ * scope is part of each key, so that nothing is shared between strangers and signed-in users. The messages to a claimed subject
+ * count as `open` ones beside the count of the person, and no wait is exact.
  */
 export class QuotaPlanner {
   readonly failureRule: FailureRule | null;
   readonly #limits: ResolvedLimits;
   readonly #keyRing: KeyRing;
+  readonly #requesters: RequesterQuotas;
 
   constructor(
     private readonly options: Pick<ResolvedOptions, 'limits' | 'keyRing' | 'purposes'>,
@@ -102,12 +89,13 @@ export class QuotaPlanner {
   ) {
     this.#limits = options.limits;
     this.#keyRing = options.keyRing;
+    this.#requesters = new RequesterQuotas(options.limits, options.keyRing);
     this.failureRule = failureRuleOf(options.limits);
   }
 
   /**
-   * The failure quota of a phone number or address, of a subject together with it, or of a subject and a method. None while the
-   * phone number or address that a client has to name is unknown.
+   * The failure quota of what the confirmation is about. None while the phone number or address that a client has to name is
+   * unknown.
    */
   failureQuotas(scope: QuotaScope, checkOnly: boolean): NamedQuota[] {
     return this.#failures(scope, this.#namesOf(scope), checkOnly);
@@ -115,14 +103,17 @@ export class QuotaPlanner {
 
   /** @throws TwoFactorInputError for anything but a phone number or address, a subject, or both. */
   failureKeys(scope: FailureScope): string[] {
-    const parsed = this.#parseScope(scope);
-    return this.#keyRing.keys.map((ringKey) => limitKey(ringKey, 'failures', ...parsed)).toSorted();
+    return this.#parseScope(scope)
+      .flatMap((names) =>
+        this.#keyRing.keys.map((ringKey) => limitKey(ringKey, 'failures', ...names)),
+      )
+      .toSorted();
   }
 
   /** The keys of the quotas of messages to a phone number or address. @throws as `failureKeys`. */
   messageKeys(scope: FailureScope): string[] {
-    const parsed = this.#parseScope(scope);
-    return this.#sendsPerToken(parsed)
+    return this.#parseScope(scope)
+      .flatMap((names) => this.#sendsPerToken(names))
       .map(({ key }) => key)
       .toSorted();
   }
@@ -138,14 +129,17 @@ export class QuotaPlanner {
     message: LimitedMessage | undefined,
     unsent?: UnsentRequest,
   ): NamedQuota[] {
-    if (unsent?.isNarrowed) return this.#unsent(unsent);
+    const { subject } = scope;
+    const within = isClaimed(this.options, scope) ? ['claimed'] : [];
+    if (unsent?.isNarrowed) return this.#requesters.ofUnsent(unsent.requester, within);
     const names = this.#namesOf(scope);
     const failures = this.#failures(scope, names, true);
     if (unsent !== undefined) {
       // A count for each subject of a requester: the people of an office share an address, and each of them signs in by an app. A
-      // stranger who claims another name each time would get a new count, and as many rows, with each of them.
-      const within = isClaimed(this.options, scope) ? [] : ['subject', scope.subject];
-      return [...failures, ...this.#unsent(unsent, ...within)];
+      // stranger who claims another name each time would get a new count, and as many rows, with each of them, so that claimed
+      // subjects of one requester share a count. It is none that signed-in users need.
+      const shared = within.length > 0 ? within : ['subject', subject];
+      return [...failures, ...this.#requesters.ofUnsent(unsent.requester, shared)];
     }
     return message === undefined
       ? failures
@@ -167,13 +161,11 @@ export class QuotaPlanner {
     const rule = { kind: 'window', max: 1, windowMs: ttlMs } as const;
     const isOfClaimed = isClaimed(this.options, scope);
     return Array.from({ length: pending }, (_, slot) =>
-      this.#quotas({ limit: 'pending', limitClass, rule, checkOnly: false, isOfClaimed }, [
-        'pending',
-        limitClass,
-        purpose,
-        ...owner,
-        String(slot),
-      ]),
+      quotasUnder(
+        this.#keyRing,
+        { limit: 'pending', limitClass, rule, checkOnly: false, isOfClaimed },
+        ['pending', limitClass, purpose, ...owner, String(slot)],
+      ),
     );
   }
 
@@ -212,12 +204,18 @@ export class QuotaPlanner {
     const { subject, token, method } = scope;
     if (method !== undefined) return ['method', subject, method];
     if (classOf(scope) === 'bound') {
+      if (isClaimed(this.options, scope)) return this.#claimedNames(subject, token);
       return ['bound', subject, token === null ? '' : this.nameOf(token)];
     }
     return token === null ? null : ['open', this.nameOf(token)];
   }
 
-  #parseScope(scope: FailureScope): ScopeNames {
+  #claimedNames(subject: string, token: string | null): ScopeNames {
+    return token === null ? ['claimed', 'subject', subject] : ['claimed', this.nameOf(token)];
+  }
+
+  /** The scopes that a person who calls `LimitService` means: of a subject those of its claimed purposes, too. */
+  #parseScope(scope: FailureScope): ScopeNames[] {
     const { token, subject, method } = (scope as Partial<FailureScope> | null) ?? {};
     const isName = (value: unknown): boolean => typeof value === 'string' && value !== '';
     const isAbsentOrName = [token, subject, method].every(
@@ -230,9 +228,10 @@ export class QuotaPlanner {
           "the method of its responses, { subject, method: 'totp' }.",
       );
     }
-    if (method !== undefined) return ['method', subject!, method];
+    if (method !== undefined) return [['method', subject!, method]];
     const normalized = token === undefined ? '' : this.nameOf(token);
-    return subject === undefined ? ['open', normalized] : ['bound', subject, normalized];
+    if (subject === undefined) return [['open', normalized]];
+    return [['bound', subject, normalized], this.#claimedNames(subject, token ?? null)];
   }
 
   #failures(scope: QuotaScope, names: ScopeNames | null, checkOnly: boolean): NamedQuota[] {
@@ -241,7 +240,7 @@ export class QuotaPlanner {
     const limitClass = names[0] === 'open' ? 'open' : 'bound';
     const isOfMethod = names[0] === 'method' || undefined;
     const rules = { rule, checkOnly, isOfClaimed: isClaimed(this.options, scope) };
-    return this.#quotas({ ...rules, limit: 'failures', limitClass, isOfMethod }, [
+    return quotasUnder(this.#keyRing, { ...rules, limit: 'failures', limitClass, isOfMethod }, [
       'failures',
       ...names,
     ]);
@@ -260,10 +259,18 @@ export class QuotaPlanner {
     const ofToken = names === null || scope.token === null ? [] : this.#sendsPerToken(names);
     return [
       ...ofToken.map((quota) => ({ ...quota, isOfClaimed })),
-      ...(limitClass === 'open' ? this.#requester(subject, requester) : []),
+      ...(limitClass === 'open' ? this.#requesters.ofMessage(subject, requester) : []),
       ...this.#prefixes(scope.token, limitClass, way),
-      ...this.#windows('sends-per-sender', limitClass, sendsPerSender, way, limitClass),
-      ...this.#windows('sends-in-total', limitClass, sendsInTotal[limitClass], limitClass),
+      ...windowsUnder(
+        this.#keyRing,
+        { limit: 'sends-per-sender', limitClass, rules: sendsPerSender },
+        [way, limitClass],
+      ),
+      ...windowsUnder(
+        this.#keyRing,
+        { limit: 'sends-in-total', limitClass, rules: sendsInTotal[limitClass] },
+        [limitClass],
+      ),
     ];
   }
 
@@ -286,110 +293,13 @@ export class QuotaPlanner {
   }
 
   #sendsPerToken(names: ScopeNames): NamedQuota[] {
-    const [limitClass] = names;
+    const [scope] = names;
     // Responses to other methods are no messages.
-    if (limitClass === 'method') return [];
+    if (scope === 'method') return [];
+    const limitClass = scope === 'open' ? 'open' : 'bound';
     const rules = this.#limits.sendsPerToken[limitClass];
-    return this.#windows('sends-per-token', limitClass, rules, ...names);
+    return windowsUnder(this.#keyRing, { limit: 'sends-per-token', limitClass, rules }, names);
   }
-
-  #unsent({ requester }: UnsentRequest, ...within: readonly string[]): NamedQuota[] {
-    const rules = this.#limits.requestsPerRequester;
-    const names = [...namesOfRequester(requester), ...within];
-    const own =
-      requester === undefined
-        ? rules.map(({ max, perSeconds }) => ({ max: max * UNKNOWN_SHARE, perSeconds }))
-        : rules;
-    return this.#windows('requests-per-requester', 'open', own, ...names);
-  }
-
-  /**
-   * The quotas of the requester of a message of the class `open`, and of its networks. A subject that names a phone number or
-   * address is a requester itself, and counts in its widest network only: more addresses give it no more messages.
-   */
-  #requester(subject: string, requester: string | undefined): NamedQuota[] {
-    const perRequester = (...names: string[]): NamedQuota[] =>
-      this.#windows('sends-per-requester', 'open', this.#limits.sendsPerRequester, ...names);
-    const address = requester === undefined ? null : parseAddress(requester);
-    const networks = address === null ? [] : this.#networks(address);
-    if (subject !== '') {
-      return [...perRequester('subject', subject), ...networks.slice(0, 1).flat()];
-    }
-    const own = perRequester(...namesOfRequester(requester));
-    if (requester === undefined) return this.#unknownRequesters() ?? own;
-    return [...own, ...networks.flat()];
-  }
-
-  /** Requesters that the application does not know share one quota, so that none goes uncounted. */
-  #unknownRequesters(): NamedQuota[] | null {
-    const family = this.#limits.sendsPerNetwork.some(({ ipv4 }) => ipv4) ? 'ipv4' : 'ipv6';
-    const [widest] = this.#rulesFor(family);
-    if (widest === undefined) return null;
-    const rules = this.#rulesFor(family).filter(({ prefix }) => prefix === widest.prefix);
-    return this.#windows(
-      'sends-per-network',
-      'open',
-      rules.map(({ rule }) => rule),
-      UNKNOWN_REQUESTER,
-    );
-  }
-
-  /** The networks of an address, the widest first. */
-  #networks(address: Address): NamedQuota[][] {
-    return this.#rulesFor(address.family).map(({ rule, prefix }) =>
-      this.#windows('sends-per-network', 'open', [rule], networkOf(address, prefix)),
-    );
-  }
-
-  #rulesFor(family: Address['family']): { rule: NetworkSendLimit; prefix: number }[] {
-    return this.#limits.sendsPerNetwork
-      .flatMap((rule) => {
-        const prefix = rule[family];
-        return prefix === undefined ? [] : [{ rule, prefix }];
-      })
-      .toSorted((one, other) => one.prefix - other.prefix);
-  }
-
-  #windows(
-    limit: LimitName,
-    limitClass: LimitClass,
-    rules: readonly SendLimit[],
-    ...names: readonly string[]
-  ): NamedQuota[] {
-    return rules.flatMap(({ max, perSeconds }) =>
-      this.#quotas(
-        {
-          limit,
-          limitClass,
-          rule: { kind: 'window', max, windowMs: perSeconds * 1_000 },
-          checkOnly: false,
-        },
-        [limit, String(perSeconds), ...names],
-      ),
-    );
-  }
-
-  /**
-   * One quota under each secret of the ring: instances that do not know the new secret yet count the same, and what is
-   * counted from now on is not lost when the old secret is removed.
-   */
-  #quotas(quota: Omit<NamedQuota, 'key'>, names: readonly string[]): NamedQuota[] {
-    return this.#keyRing.keys.map((ringKey) => ({
-      key: limitKey(ringKey, ...names),
-      rule: quota.rule,
-      limit: quota.limit,
-      limitClass: quota.limitClass,
-      checkOnly: quota.checkOnly,
-      isOfMethod: quota.isOfMethod,
-      isOfClaimed: quota.isOfClaimed,
-    }));
-  }
-}
-
-function namesOfRequester(requester: string | undefined): readonly string[] {
-  if (requester === undefined) return [UNKNOWN_REQUESTER];
-  const address = parseAddress(requester);
-  return address === null ? ['name', requester] : ['address', customerOf(address)];
 }
 
 function failureRuleOf({ failures }: ResolvedLimits): FailureRule | null {

@@ -3,7 +3,7 @@ import {
   TwoFactorUnavailableError,
   type LimitName,
 } from '../errors/index.js';
-import type { NamedQuota } from './quota-planner.js';
+import type { NamedQuota } from './named-quota.js';
 import { isExhausted, waitMs } from './store/limit-rules.js';
 import type { RefusalOrder } from './store/dialects/mysql-answer.js';
 import type { QuotaRequest, QuotaUsage } from './store/limit-store.interface.js';

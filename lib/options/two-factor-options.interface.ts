@@ -41,8 +41,10 @@ export interface PurposeDefinition {
   /**
    * Whether `subject` returns what an anonymous client claims, such as the user name of a person who has forgotten the password. The
    * messages of the purpose are then counted for the requester and its network and in the total of the class `open`, so that
-   * a stranger who names a thousand users cannot use up the messages of signed-in users. What begins without a message is counted
-   * for the requester alone, and no wait is exact: it would reveal when the person asked for a code. @default false
+   * a stranger who names a thousand users cannot use up the messages of signed-in users. The messages and the wrong codes of the person
+   * are counted for the phone number or address alone, apart from those of all other purposes: one person may be found under several
+   * spellings of a name. What begins without a message is counted for the requester alone, and no wait is exact: it would reveal when
+   * the person asked for a code. @default false
    */
   readonly claimedSubject?: boolean | undefined;
   /**

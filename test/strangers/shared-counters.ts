@@ -11,7 +11,8 @@ import type {
   LimitStore,
 } from '../../lib/index.js';
 import { DatabaseLimitStore } from '../../lib/limits/store/database-limit.store.js';
-import { QuotaPlanner, type NamedQuota } from '../../lib/limits/quota-planner.js';
+import type { NamedQuota } from '../../lib/limits/named-quota.js';
+import { QuotaPlanner } from '../../lib/limits/quota-planner.js';
 import type { ResolvedOptions } from '../../lib/options/index.js';
 import {
   TWO_FACTOR_DATA_SOURCE,

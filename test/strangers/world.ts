@@ -122,9 +122,10 @@ function userOf(context: ExecutionContext): string | undefined {
   return headerOf(context, 'x-user');
 }
 
-/** Each signed-in customer has one number that the application knows. */
+/** Each customer has one number that the application knows. As many databases do, it finds a name in any case. */
 export function phoneOfUser(user: string): string {
-  return user === OWNER ? OWNER_PHONE : `${user}@example.com`;
+  const name = user.toLowerCase();
+  return name === OWNER ? OWNER_PHONE : `${name}@example.com`;
 }
 
 function phoneOf(context: ExecutionContext): string | undefined {

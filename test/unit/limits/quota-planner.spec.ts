@@ -1,7 +1,8 @@
 // Which rows a message is counted in.
 import { describe, expect, it } from 'vitest';
 
-import type { NamedQuota, QuotaScope } from '../../../lib/limits/quota-planner.js';
+import type { NamedQuota } from '../../../lib/limits/named-quota.js';
+import type { QuotaScope } from '../../../lib/limits/quota-planner.js';
 import {
   BOUND,
   by,
@@ -106,12 +107,15 @@ describe('The quotas of a message', () => {
     },
   );
 
-  it('of a subject that is only claimed are those of the requester, and of the person alone those of a bound one', () => {
+  it('of a subject that is only claimed are those of the requester, and of the person with the numbers of a bound one', () => {
     const plan = planner({ sendsPerSender: [{ max: 5, perSeconds: 60 }] });
     const from = by('192.0.2.7');
     const claimed = plan.request(CLAIMED, from);
 
-    expect(shared(claimed, plan.request(BOUND, from))).toEqual(BOUND_TOKEN);
+    expect(quotas(claimed).slice(0, BOUND_TOKEN.length)).toEqual(BOUND_TOKEN);
+    expect(shared(claimed, plan.request(BOUND, from))).toEqual([]);
+    const spelledOtherwise = plan.request({ ...CLAIMED, subject: 'ANN' }, from);
+    expect(keysOf(spelledOtherwise)).toEqual(keysOf(claimed));
     const rest = quotas(claimed).slice(BOUND_TOKEN.length);
     expect(rest).toEqual([
       'sends-per-requester 10/3600',
@@ -135,12 +139,15 @@ describe('The quotas of a message', () => {
     const [, own] = plan.request(BOUND, undefined, unsent);
     const [, claimed] = plan.request(CLAIMED, undefined, unsent);
     const [, another] = plan.request({ ...CLAIMED, subject: 'bob' }, undefined, unsent);
-    const [narrowed] = plan.request(BOUND, undefined, { ...unsent, isNarrowed: true });
+    const narrowing = { ...unsent, isNarrowed: true };
+    const [narrowed] = plan.request(CLAIMED, undefined, narrowing);
+    const [ofBound] = plan.request(BOUND, undefined, narrowing);
 
     expect(quotas([claimed!])).toEqual(['requests-per-requester 60/3600']);
     expect(another!.key).toBe(claimed!.key);
     expect(narrowed!.key).toBe(claimed!.key);
-    expect(own!.key).not.toBe(claimed!.key);
+    // What signed-in users need at the same address is counted apart.
+    expect([own!.key, ofBound!.key]).not.toContain(claimed!.key);
   });
 
   it('share no row when one is of strangers and the other of a subject, also with a sender of its own', () => {

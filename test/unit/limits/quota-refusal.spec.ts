@@ -1,7 +1,7 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 
-import type { NamedQuota } from '../../../lib/limits/quota-planner.js';
+import type { NamedQuota } from '../../../lib/limits/named-quota.js';
 import { longestWait, refusalOrder } from '../../../lib/limits/quota-refusal.js';
 import { consumeAnswer, RANKS } from '../../../lib/limits/store/dialects/mysql-answer.js';
 import type { QuotaUsage } from '../../../lib/limits/store/limit-store.interface.js';

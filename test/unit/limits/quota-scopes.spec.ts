@@ -2,8 +2,19 @@
 import { describe, expect, it } from 'vitest';
 
 import { TwoFactorConfigurationError, TwoFactorInputError } from '../../../lib/index.js';
-import type { NamedQuota, QuotaScope, QuotaPlanner } from '../../../lib/limits/quota-planner.js';
-import { BOUND, by, CLIENT_NAMED, keysOf, planner, quotas, shared, STRANGER } from './quotas.js';
+import type { NamedQuota } from '../../../lib/limits/named-quota.js';
+import type { QuotaScope, QuotaPlanner } from '../../../lib/limits/quota-planner.js';
+import {
+  BOUND,
+  by,
+  CLAIMED,
+  CLIENT_NAMED,
+  keysOf,
+  planner,
+  quotas,
+  shared,
+  STRANGER,
+} from './quotas.js';
 
 describe('The failures of a wrong code', () => {
   it.each<[string, QuotaScope, number]>([
@@ -22,24 +33,29 @@ describe('The failures of a wrong code', () => {
     expect(planner({}, 2).failureQuotas(party, false)).toHaveLength(2 * rows);
   });
 
+  const unsentTo = (party: QuotaScope): QuotaScope => ({ ...party, token: null });
+
   it('are the ones that a request looks at and that a scope names', () => {
     const plan = planner();
-    const scopes: [QuotaScope, Parameters<QuotaPlanner['failureKeys']>[0]][] = [
-      [STRANGER, { token: 'ANN@example.com' }],
-      [CLIENT_NAMED, { token: 'ann@example.com' }],
-      [BOUND, { subject: 'ann', token: 'ann@example.com' }],
-      [{ ...BOUND, token: null }, { subject: 'ann' }],
+    // A scope with a subject also names what purposes with `claimedSubject` count.
+    const scopes: [QuotaScope[], Parameters<QuotaPlanner['failureKeys']>[0]][] = [
+      [[STRANGER], { token: 'ANN@example.com' }],
+      [[CLIENT_NAMED], { token: 'ann@example.com' }],
+      [[BOUND, CLAIMED], { subject: 'ann', token: 'ann@example.com' }],
+      [[unsentTo(BOUND), unsentTo(CLAIMED)], { subject: 'ann' }],
     ];
-    for (const [party, scope] of scopes) {
-      const keys = keysOf(plan.failureQuotas(party, false));
-      expect(keysOf(plan.request(party, undefined))).toEqual(keys);
-      expect(plan.failureKeys(scope)).toEqual(keys);
-      const ofToken = plan
-        .request(party, by('192.0.2.7'))
+    for (const [parties, scope] of scopes) {
+      const keys = parties.flatMap((party) => keysOf(plan.failureQuotas(party, false)));
+      const asked = parties.flatMap((party) => keysOf(plan.request(party, undefined)));
+      expect(asked).toEqual(keys);
+      expect(plan.failureKeys(scope)).toEqual(keys.toSorted());
+      const ofToken = parties
+        .flatMap((party) => plan.request(party, by('192.0.2.7')))
         .filter(({ limit }) => limit === 'sends-per-token');
-      if (party.token !== null) expect(plan.messageKeys(scope)).toEqual(keysOf(ofToken).toSorted());
+      const messages = scope.token === undefined ? [] : plan.messageKeys(scope);
+      expect(messages).toEqual(keysOf(ofToken).toSorted());
     }
-    expect(new Set(scopes.flatMap(([, scope]) => plan.failureKeys(scope))).size).toBe(3);
+    expect(new Set(scopes.flatMap(([, scope]) => plan.failureKeys(scope))).size).toBe(5);
   });
 
   it.each([

@@ -1,7 +1,7 @@
 import { KeyRing } from '../../../lib/crypto/index.js';
+import type { NamedQuota } from '../../../lib/limits/named-quota.js';
 import {
   QuotaPlanner,
-  type NamedQuota,
   type LimitedMessage,
   type QuotaScope,
 } from '../../../lib/limits/quota-planner.js';
