@@ -109,7 +109,8 @@ function setAside(task) {
   sessionStorage.removeItem(STORED);
   const { name, proof, provenAt, isTried, owner } = task;
   const { nameOnce, unsure } = tasks.get(name);
-  if (proof !== undefined && nameOnce !== undefined) {
+  // What was never sent cannot have been done, and must not keep the customer from doing it now.
+  if (isTried && proof !== undefined && nameOnce !== undefined) {
     sessionStorage.setItem(unsettledOf(owner), JSON.stringify({ name, proof, provenAt }));
   }
   return isTried ? unsure : undefined;

@@ -95,6 +95,22 @@ describe.each(hasChromium ? [CHROMIUM] : [])('The page in %s', (executablePath) 
     expect(await timesPaid()).toBe(1);
   }, 90_000);
 
+  it('pays after the next sign-in when the session had ended before the payment was sent', async () => {
+    await open('left-unsent');
+    await onPost(async (call) => {
+      await endSession();
+      await call.continue();
+    });
+    await pay();
+    await heading('Sign in');
+    expect(await readable()).not.toContain('bank-unsettled ');
+    await signIn();
+    await askToPay();
+    await enter();
+    await status('Paid 10.50 EUR to bob@bank.example.');
+    expect(await timesPaid()).toBe(1);
+  }, 60_000);
+
   it('forgets a payment when it is older than a session and the longest use of its code', async () => {
     await open('left-old');
     await onPost((call) => call.abort());
