@@ -216,9 +216,10 @@ export class FactorConfirmationMethod implements ConfirmationMethod {
   }
 
   /**
-   * Gives back what was charged for a right response that has certainly confirmed nothing, such as while an open transaction of the
-   * application keeps the factor: five right codes would end the confirmation, and ten would lock the app. Never for a wrong one, which
-   * would be a free guess, and not where the confirmation may be confirmed. What cannot be given back stays charged.
+   * Gives back what was charged for a right response that has certainly confirmed nothing, such as on MySQL and MariaDB while an open
+   * transaction of the application keeps the factor: five right codes would end the confirmation, and ten would lock the app. Never for a
+   * wrong one, which would be a free guess, and not where the confirmation may be confirmed, as on PostgreSQL when its one statement did
+   * not answer in time. What cannot be given back stays charged.
    */
   async #giveBack({ id }: ConfirmationRow, failure: QuotaReceipt | null): Promise<void> {
     if (!this.method.isGuessable) return;

@@ -10,7 +10,10 @@ import {
 import type { FactorMethodName } from './factor-method.js';
 import type { FactorRow, StoredFactor } from './factor-record.entity.js';
 
-/** Rows that were reported, so that each is in the log once. A writer of a million forged rows must not fill the memory. */
+/**
+ * Rows that are reported one by one, each once. A writer of a million forged rows must fill neither the memory nor the log, and nor must a
+ * secret that was removed from the ring, which each request of each person would report.
+ */
 const MAX_REPORTED = 1_000;
 /** The methods whose uses write the counter of the factor. That of every other one is sealed with it. */
 const COUNTING: ReadonlySet<string> = new Set<FactorMethodName>(['passkey', 'totp']);
@@ -34,6 +37,7 @@ function bindingOf({ counter, ...columns }: SealedColumns): FactorBinding {
 export class FactorSeals {
   readonly #logger = new Logger(FactorSeals.name);
   readonly #reported = new Set<string>();
+  #unnamed = 0;
 
   constructor(private readonly keyRing: KeyRing) {}
 
@@ -74,14 +78,27 @@ export class FactorSeals {
 
   #report(id: string): void {
     if (this.#reported.has(id)) return;
-    const [oldest] = this.#reported;
-    if (this.#reported.size >= MAX_REPORTED) this.#reported.delete(oldest!);
+    if (this.#reported.size >= MAX_REPORTED) {
+      this.#reportUnnamed();
+      return;
+    }
     this.#reported.add(id);
     this.#logger.error(
       // What is no id was written by hand, and may be any text.
       `The factor ${isId(id) ? id : '(without a valid id)'} confirms nothing: its secret is not in the ring, or its row was changed ` +
         'or written by hand. Add the former secret to the option secrets again, or remove the factor and let the person enrol again.',
     );
+  }
+
+  /** One line for a thousand rows beyond those that are reported by their id. */
+  #reportUnnamed(): void {
+    if (this.#unnamed % MAX_REPORTED === 0) {
+      this.#logger.error(
+        `More than ${MAX_REPORTED} factors confirm nothing, as was reported for the first ones. The most frequent cause is a secret that ` +
+          'was removed from the option secrets before FactorService.reseal() had moved all factors: add it again.',
+      );
+    }
+    this.#unnamed += 1;
   }
 }
 

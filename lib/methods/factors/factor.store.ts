@@ -144,12 +144,15 @@ export class FactorStore implements FactorUpkeep {
     return this.#subjectFrom(rows, subject);
   }
 
-  /** Those of the factors that can confirm now. */
+  /**
+   * Those of the factors that count now. An authenticator that is not intact counts whatever its row says about its end: a writer to the
+   * database could otherwise let it expire, and a sent code would pay in its place.
+   */
   activeOf(factors: readonly FactorRow[]): readonly FactorRow[] {
     const now = this.options.clock.now();
     return factors.filter(
-      ({ activatedAt, expiresAt }) =>
-        activatedAt !== null && (expiresAt === null || expiresAt > now),
+      ({ activatedAt, expiresAt, isIntact }) =>
+        activatedAt !== null && (expiresAt === null || expiresAt > now || !isIntact),
     );
   }
 

@@ -13,7 +13,8 @@ export async function resealAll(
   clock: Clock,
 ): Promise<ResealResult> {
   const batchSize = parseBatchSize(givenSize);
-  const left: Record<string, number> = {};
+  // Without a prototype: a key id that was written into the database by hand can be any text, such as `__proto__`.
+  const left = Object.create(null) as Record<string, number>;
   let resealed = 0;
   let after = '';
   for (;;) {
