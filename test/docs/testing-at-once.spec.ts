@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { ConsoleLogger } from '@nestjs/common';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 
+import { engines } from '../support/engines.js';
 import { load, readPage, writePage } from '../support/snippets.js';
 
 type Tests = Record<string, (() => Promise<void>) | undefined>;
@@ -29,20 +30,24 @@ afterEach(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-describe('Test calls at once, queues and pages', () => {
-  it.each([
-    'paysOnceOfTwenty',
-    'waitsForTheWorker',
-    'sendsAgainAfterAnOutage',
-    'sendsTheTextOfThePurpose',
-  ])('%s', async (name) => {
-    const test = tests[name];
-    expect(test).toBeTypeOf('function');
-    await test?.();
-  });
+// The tests of the page keep their data in files of better-sqlite3.
+describe.each(engines.filter((engine) => engine === 'better-sqlite3'))(
+  'Test calls at once, queues and pages, on %s',
+  () => {
+    it.each([
+      'paysOnceOfTwenty',
+      'waitsForTheWorker',
+      'sendsAgainAfterAnOutage',
+      'sendsTheTextOfThePurpose',
+    ])('%s', async (name) => {
+      const test = tests[name];
+      expect(test).toBeTypeOf('function');
+      await test?.();
+    });
 
-  it('confirms on another instance with the same database and the same clock', async () => {
-    vi.stubEnv('DATABASE_FILE', join(folder, 'two-instances.db'));
-    await expect(tests['confirmsOnTheOtherInstance']?.()).resolves.toBeUndefined();
-  });
-});
+    it('confirms on another instance with the same database and the same clock', async () => {
+      vi.stubEnv('DATABASE_FILE', join(folder, 'two-instances.db'));
+      await expect(tests['confirmsOnTheOtherInstance']?.()).resolves.toBeUndefined();
+    });
+  },
+);
