@@ -10,7 +10,7 @@ class ForeignServicesModule {}
 /**
  * The created modules by the number of other copies. Kept, because Nest 11 identifies a module by its object, and reads it often.
  */
-const modules = new Map<number, DynamicModule>();
+const modulesByCopyCount = new Map<number, DynamicModule>();
 
 /**
  * A module whose providers refuse the boot when something injects a service of another copy, such as a library of a workspace or
@@ -21,16 +21,16 @@ const modules = new Map<number, DynamicModule>();
 export function foreignServices(): DynamicModule | Type<object> {
   const others = otherCopies();
   if (others.length === 0) return DiscoveryModule;
-  const known = modules.get(others.length);
+  const known = modulesByCopyCount.get(others.length);
   if (known !== undefined) return known;
-  const providers = others.flatMap(({ services }) => services.map(refused));
+  const providers = others.flatMap(({ services }) => services.map(refusingProvider));
   const module = {
     module: ForeignServicesModule,
     global: true,
     providers,
     exports: providers.map(({ provide }) => provide),
   };
-  modules.set(others.length, module);
+  modulesByCopyCount.set(others.length, module);
   return module;
 }
 
@@ -38,7 +38,7 @@ export function foreignServices(): DynamicModule | Type<object> {
  * A provider whose factory throws. It is transient, so that Nest calls the factory only for a class that injects the service: an
  * application that merely loads a second copy of the package boots.
  */
-function refused(service: abstract new (...args: never[]) => object) {
+function refusingProvider(service: abstract new (...args: never[]) => object) {
   return {
     provide: service,
     scope: Scope.TRANSIENT,

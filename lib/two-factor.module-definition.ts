@@ -142,7 +142,7 @@ function shapeModule(definition: DynamicModule, extras: TwoFactorModuleExtras): 
       {
         provide: FACTOR_ROUTES,
         useFactory: (modules: ModulesContainer, options: ResolvedOptions) =>
-          removeUnneeded(controllers, modules, options),
+          removeUnneededRoutes(controllers, modules, options),
         inject: [ModulesContainer, TWO_FACTOR_OPTIONS],
       },
       {
@@ -174,7 +174,7 @@ function bundledControllers(options: ControllerOptions): Type[] {
  * change. A factory of options decides that, and Nest wants the controllers before it runs. It reads them again when it
  * registers the routes.
  */
-function removeUnneeded(
+function removeUnneededRoutes(
   controllers: readonly Type[],
   modules: ModulesContainer,
   { methods, purposes }: ResolvedOptions,

@@ -24,7 +24,7 @@ import {
   DELIVERY_UPKEEP,
   ENROLLED_METHODS,
   FACTOR_UPKEEP,
-  openWriter,
+  chooseWriter,
   PrefixWatch,
   QuotaScopeResolver,
   PurgeService,
@@ -38,7 +38,7 @@ import {
   DeliveryService,
   DeliveryStore,
   deliveryTable,
-  openDeliveries,
+  createDeliveryStore,
   DeliveryWorker,
   DirectDelivery,
   FailedMessages,
@@ -157,7 +157,7 @@ function allMethods(
  * Moves our guards behind the other guards of each route, and returns the explorer that did it. This is a provider factory,
  * because Nest runs it before any transport reads the guards of its routes. Lifecycle hooks run after that.
  */
-function orderedRoutes(modules: ModulesContainer): GuardedRouteExplorer {
+function routesWithGuardsLast(modules: ModulesContainer): GuardedRouteExplorer {
   const explorer = new GuardedRouteExplorer(modules);
   explorer.moveGuardsLast();
   return explorer;
@@ -197,7 +197,7 @@ function orderedRoutes(modules: ModulesContainer): GuardedRouteExplorer {
     },
     {
       provide: CONFIRMATION_WRITER,
-      useFactory: openWriter,
+      useFactory: chooseWriter,
       inject: [ConfirmationStore, QuotaLedger, QuotaScopeResolver, TWO_FACTOR_OPTIONS],
     },
     {
@@ -233,7 +233,7 @@ function orderedRoutes(modules: ModulesContainer): GuardedRouteExplorer {
     },
     {
       provide: GuardedRouteExplorer,
-      useFactory: orderedRoutes,
+      useFactory: routesWithGuardsLast,
       inject: [ModulesContainer],
     },
     {
@@ -243,7 +243,7 @@ function orderedRoutes(modules: ModulesContainer): GuardedRouteExplorer {
     },
     {
       provide: DeliveryStore,
-      useFactory: openDeliveries,
+      useFactory: createDeliveryStore,
       inject: [TWO_FACTOR_DATA_SOURCE, ConfirmationStore, TWO_FACTOR_OPTIONS],
     },
     { provide: DELIVERY_UPKEEP, useExisting: DeliveryStore },

@@ -108,11 +108,11 @@ const ENDS: ReadonlySet<string> = new Set<ProblemSlug>([
 ]);
 
 /** Whether the confirmation is over after this refusal. After the last wrong code `attemptsLeft` is 0, which means the same. */
-export const isEnd = (problem: TwoFactorProblem): boolean =>
+export const endsConfirmation = (problem: TwoFactorProblem): boolean =>
   ENDS.has(problem.error) || (problem.error === 'code-mismatch' && problem.attemptsLeft === 0);
 
 /** Whether the call may or may not have had an effect, and may succeed when it is repeated. */
-export const isUnknown = (problem: TwoFactorProblem): boolean =>
+export const hasUnknownOutcome = (problem: TwoFactorProblem): boolean =>
   /^(?:un(?:reachable|expected)|temporarily)/.test(problem.error);
 
 /** The problem of a response whose status is no success, or whose body is not JSON. */

@@ -23,7 +23,13 @@ import {
   type PasskeyRegistrationJson,
   type PasskeyRequestOptionsJson,
 } from './passkeys.js';
-import { isEnd, isUnknown, problemOf, UNREACHABLE, type TwoFactorResult } from './problems.js';
+import {
+  endsConfirmation,
+  hasUnknownOutcome,
+  problemOf,
+  UNREACHABLE,
+  type TwoFactorResult,
+} from './problems.js';
 
 /** What `createTwoFactorClient` takes. */
 export interface TwoFactorClientSettings {
@@ -137,11 +143,11 @@ export interface TwoFactorClient {
 }
 
 /** The name of a key: of one press of the button, or of a flow, such as the `first` message of the element. */
-const resendName = (id: string, flow?: string): string =>
+const resendKeyName = (id: string, flow?: string): string =>
   `resend ${id}${flow === undefined ? '' : ` ${flow}`}`;
 
 /** Settles as the action does, and is rejected as soon as the signal is aborted. */
-const until = <T>(signal: AbortSignal, action: () => T | Promise<T>): Promise<T> =>
+const untilAborted = <T>(signal: AbortSignal, action: () => T | Promise<T>): Promise<T> =>
   Promise.race([
     action(),
     new Promise<never>((_, reject) => {
@@ -178,7 +184,7 @@ export function createTwoFactorClient(settings: TwoFactorClientSettings = {}): T
     const end = signal ? AbortSignal.any([signal, timeout]) : timeout;
     try {
       end.throwIfAborted();
-      const given = typeof headers === 'function' ? await until(end, headers) : headers;
+      const given = typeof headers === 'function' ? await untilAborted(end, headers) : headers;
       const response = await (settings.fetch ?? fetch)(`${url}/${route}`, {
         method: 'POST',
         headers: { ...given, 'Content-Type': 'application/json', ...more },
@@ -226,10 +232,10 @@ export function createTwoFactorClient(settings: TwoFactorClientSettings = {}): T
   /** Lets the next request of a confirmation's flow be for a new confirmation, once this one is confirmed or over. */
   function endFlow<T>(id: string, result: TwoFactorResult<T>, isConfirmed = false): typeof result {
     const flow = flows.get(id);
-    if (result.ok ? isConfirmed : isEnd(result.problem)) {
+    if (result.ok ? isConfirmed : endsConfirmation(result.problem)) {
       if (flow !== undefined) keys.forget(...flow);
       // Not by a list of the flows of this page: the first message may have been sent before a reload.
-      keys.forget(resendName(id, 'first'));
+      keys.forget(resendKeyName(id, 'first'));
     }
     return result;
   }
@@ -266,7 +272,7 @@ export function createTwoFactorClient(settings: TwoFactorClientSettings = {}): T
       const isOld = asked.ok
         ? asked.value.expiresIn === 0
         : asked.problem.error === 'idempotency-key-reused' ||
-          (isEnd(asked.problem) && asked.problem.error !== 'already-confirmed');
+          (endsConfirmation(asked.problem) && asked.problem.error !== 'already-confirmed');
       if (isOld) {
         keys.forget(flow, key);
         key = keys.keyOf(flow);
@@ -288,14 +294,15 @@ export function createTwoFactorClient(settings: TwoFactorClientSettings = {}): T
       return confirm({ id, method: 'passkey', response: read.value }, options);
     },
     resend: async (id, { way, flow, signal } = {}) => {
-      const name = resendName(id, flow);
+      const name = resendKeyName(id, flow);
       const key = keys.keyOf(name);
       const body = way === undefined ? { id } : { id, way };
       const sent = await post<RequestedConfirmation>('resend', body, { signal }, withKey(key));
       const result = endFlow(id, sent);
       // The answer to a press of the button ends it: the next press sends the next message. An answer that was lost leaves open whether this
       // one was sent, so that its repeat must have the same key.
-      if (flow === undefined && (result.ok || !isUnknown(result.problem))) keys.forget(name, key);
+      if (flow === undefined && (result.ok || !hasUnknownOutcome(result.problem)))
+        keys.forget(name, key);
       return result;
     },
     check: (id, options) => post('check', { id }, options),

@@ -16,7 +16,7 @@ import {
 import {
   messageClassOf,
   SprayDetector,
-  limitOf,
+  limitOfError,
   QuotaLedger,
   type PrefixLedger,
   type QuotaReceipt,
@@ -112,7 +112,7 @@ export class EventPublisher {
 
   /** Publishes a refused request or message, if a limit has refused it. */
   sendBlocked(error: unknown, confirmation: EventTarget, scope: QuotaScope): void {
-    const refusal = limitOf(error);
+    const refusal = limitOfError(error);
     if (refusal === null) return;
     const facts = (): ConfirmationEventBase => this.#facts(confirmation, scope);
     this.events.emit(() => ({ type: 'send-blocked', ...refusal, ...facts() }));
@@ -169,7 +169,7 @@ export class EventPublisher {
     confirmation: EventTarget,
     scope: QuotaScope,
   ): void {
-    const refusal = limitOf(error);
+    const refusal = limitOfError(error);
     if (refusal === null) return;
     const facts = (): ConfirmationEventBase => this.#facts(confirmation, scope);
     this.events.emit(() => ({ type: 'attempt-blocked', method, ...refusal, ...facts() }));

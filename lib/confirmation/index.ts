@@ -6,7 +6,11 @@ export {
   openContent,
   stateRow,
 } from './model/confirmation-state.js';
-export { STATE_CODES, statusOf, type ConfirmationStatus } from './model/confirmation-status.js';
+export {
+  STATE_ERROR_CODES,
+  statusOf,
+  type ConfirmationStatus,
+} from './model/confirmation-status.js';
 export { ConfirmationStates } from './confirmation-states.js';
 export { PrefixWatch } from './prefix-watch.js';
 export {
@@ -27,7 +31,7 @@ export {
   type ConfirmationWriter,
   type Verification,
 } from './store/confirmation-writer.js';
-export { openWriter } from './store/open-writer.js';
+export { chooseWriter } from './store/open-writer.js';
 export { rowFromRecord } from './store/row-mapping.js';
 export type { QueuedMessage } from './store/dialects/queue-clauses.js';
 export type { FactorTable, StatementContext } from './store/dialects/confirmation-dialect.js';
@@ -56,7 +60,7 @@ export type {
   UseInput,
 } from './model/inputs.interface.js';
 export {
-  assertParties,
+  assertSubjectMethods,
   idOf,
   parseBatchSize,
   parseContext,

@@ -54,7 +54,7 @@ export class PrefixWatch
     const { prefixes } = this.ledger;
     if (prefixes === null || row.sends === 0) return;
     const message = this.ledger.planner.prefixedMessage(this.scopes.scopeOf(row), row.way);
-    if (message !== null) prefixes.confirmed(message);
+    if (message !== null) prefixes.countConfirmed(message);
   }
 
   /** Counts a message that certainly did not leave, so that an outage of a provider is not taken for fraud. */
@@ -62,7 +62,7 @@ export class PrefixWatch
     const { prefixes } = this.ledger;
     if (prefixes === null) return;
     const message = this.ledger.planner.prefixedMessage(this.scopes.scopeOf(row), row.way);
-    if (message !== null) prefixes.failed(message);
+    if (message !== null) prefixes.countFailedSend(message);
   }
 
   /**

@@ -6,7 +6,7 @@ import { TwoFactorInputError } from '../errors/index.js';
 export type CodeGenerator = () => string | Promise<string>;
 
 const MIN_LENGTH = 6;
-const MAX_ONE_DRAW = 14;
+const MAX_DIGITS_PER_DRAW = 14;
 const MAX_LENGTH = 64;
 /** Longer input is refused before any further check, so that no check runs over megabytes. */
 const MAX_INPUT_LENGTH = 128;
@@ -41,7 +41,8 @@ const BASE_20 = 'BCDFGHJKLMNPQRSTVWXZ';
 export function digits(length = 6): CodeGenerator {
   assertLength(length);
   // The range of randomInt ends at 2^48, so a longer code is drawn digit by digit.
-  if (length > MAX_ONE_DRAW) return () => Array.from({ length }, () => randomInt(10)).join('');
+  if (length > MAX_DIGITS_PER_DRAW)
+    return () => Array.from({ length }, () => randomInt(10)).join('');
   return () => String(randomInt(10 ** length)).padStart(length, '0');
 }
 

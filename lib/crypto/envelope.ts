@@ -35,13 +35,13 @@ interface StoredContent {
   readonly t?: string | undefined;
   readonly w?: string | undefined;
   readonly x?: { readonly [key: string]: unknown } | undefined;
-  /** 1 when a client named the phone number or address. */
+  /** `tokenFrom`: 1 when a client named the phone number or address. */
   readonly f?: 1 | undefined;
-  /** 1 when the confirmation holds a pending slot. */
+  /** `hasSlot`: 1 when the confirmation holds a pending slot. */
   readonly s?: 1 | undefined;
   readonly k?: readonly string[] | undefined;
   readonly r?: string | undefined;
-  /** 1 when the code is fixed and nothing is sent. */
+  /** `isTest`: 1 when the code is fixed and nothing is sent. */
   readonly n?: 1 | undefined;
 }
 

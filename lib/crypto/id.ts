@@ -60,11 +60,11 @@ export function idFromRequestKey(
  * lead to a second row. Its time is zero, so that it sorts before all drawn ids.
  */
 export function idFromHash(...parts: readonly string[]): string {
-  return idAt(0, ...parts);
+  return idFromHashAt(0, ...parts);
 }
 
 /** Derives an id as `idFromHash` does, but with a time, so that the id sorts among those that were drawn at that time. */
-export function idAt(epochMs: number, ...parts: readonly string[]): string {
+export function idFromHashAt(epochMs: number, ...parts: readonly string[]): string {
   const bytes = withTime(epochMs);
   createHash('sha256')
     .update(lengthPrefixed(...parts))
@@ -74,7 +74,7 @@ export function idAt(epochMs: number, ...parts: readonly string[]): string {
 }
 
 /** A lower bound: all ids created before `epochMs` sort below it. */
-export function idBound(epochMs: number): string {
+export function lowestIdAt(epochMs: number): string {
   return base32hex(withTime(epochMs));
 }
 

@@ -15,12 +15,12 @@ export {
   type EnvelopeBinding,
   type EnvelopeContent,
 } from './envelope.js';
-export { keyDigest } from './key-digest.js';
+export { shortDigest } from './key-digest.js';
 export { openFactorData, plainHash, sealFactorData, type FactorBinding } from './factor-secret.js';
 export {
   ID_RANDOM_BYTES,
-  idAt,
-  idBound,
+  idFromHashAt,
+  lowestIdAt,
   idFromHash,
   idFromRequestKey,
   isId,
@@ -31,4 +31,4 @@ export {
 export { KeyRing, type DerivedKeys } from './key-ring.js';
 export { limitKey } from './limit-key.js';
 export { codeMac, codeMacs, detailsMac, detailsMacs } from './mac.js';
-export { NONCE_BYTES, strictBytes } from './sealed-text.js';
+export { NONCE_BYTES, decodeBase64Url } from './sealed-text.js';

@@ -8,7 +8,7 @@ export const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
 
 /** Decodes base64url strictly. Node ignores invalid characters and spare bits, so several texts would decode to the same bytes. */
-export function strictBytes(text: string): Buffer | null {
+export function decodeBase64Url(text: string): Buffer | null {
   const bytes = Buffer.from(text, 'base64url');
   return bytes.toString('base64url') === text ? bytes : null;
 }
@@ -16,31 +16,31 @@ export function strictBytes(text: string): Buffer | null {
 /**
  * Seals a text by AES-256-GCM (NIST SP 800-38D) under the ring's current key: `v1.kid.nonce.ciphertext.tag`, in base64url.
  *
- * @param bound what the sealed text belongs to: it can be opened with the same bytes only.
+ * @param associatedData what the sealed text belongs to: it can be opened with the same bytes only.
  * @param nonce `NONCE_BYTES` random bytes, used for this text only.
  */
 export function sealText(
   ring: KeyRing,
   text: string,
-  bound: Buffer,
+  associatedData: Buffer,
   nonce = drawBytes(NONCE_BYTES),
 ): string {
   const cipher = createCipheriv(CIPHER, ring.current.seal, nonce, { authTagLength: TAG_BYTES });
-  cipher.setAAD(bound);
+  cipher.setAAD(associatedData);
   const ciphertext = Buffer.concat([cipher.update(text, 'utf8'), cipher.final()]);
   const parts = [nonce, ciphertext, cipher.getAuthTag()];
   return ['v1', ring.current.kid, ...parts.map((part) => part.toString('base64url'))].join('.');
 }
 
 /** Opens a sealed text; `null` when its key is not in the ring, it is malformed, or it belongs to something else. */
-export function openText(ring: KeyRing, sealed: string, bound: Buffer): string | null {
+export function openText(ring: KeyRing, sealed: string, associatedData: Buffer): string | null {
   const key = ring.keyOf(sealed);
   const [, , ...texts] = sealed.split('.');
-  const [nonce, ciphertext, tag, ...rest] = texts.map(strictBytes);
+  const [nonce, ciphertext, tag, ...rest] = texts.map(decodeBase64Url);
   if (!key || !nonce || !ciphertext || !tag || rest.length > 0) return null;
   try {
     const decipher = createDecipheriv(CIPHER, key.seal, nonce, { authTagLength: TAG_BYTES });
-    decipher.setAAD(bound);
+    decipher.setAAD(associatedData);
     decipher.setAuthTag(tag);
     const bytes = [decipher.update(ciphertext), decipher.final()];
     return Buffer.concat(bytes).toString('utf8');

@@ -7,10 +7,10 @@ import {
 import type { Engine } from './engine.js';
 import {
   codeLabelOf,
-  isOfServer,
+  hasServerCode,
   isSqlState,
   refusalOf,
-  type ReportedError,
+  type DriverError,
   UNKNOWN_REFUSAL,
 } from './refusals.js';
 
@@ -73,7 +73,7 @@ const SCHEMA_MISSING_SQLITE = /no such (table|column)|has no column named/;
  * The error of the driver, which TypeORM wraps. Accepts any value, because a driver may reject with one, or with none: a
  * TypeError here would hide the outage.
  */
-function driverErrorOf(error: unknown): ReportedError {
+function driverErrorOf(error: unknown): DriverError {
   const wrapped = error as { driverError?: unknown } | null | undefined;
   const driverError = wrapped?.driverError ?? error;
   return driverError instanceof Error ? driverError : { message: driverMessageOf(driverError) };
@@ -116,7 +116,7 @@ export function isRolledBack(error: unknown): boolean {
 export function isUndone(error: unknown): boolean {
   const reported = driverErrorOf(error);
   const isRefused = /^(?:22|23|42|45)/.test(sqlStateOf(reported));
-  const isSetUp = isOfServer(reported) && refusalOf(reported).remedy === 'set-up';
+  const isSetUp = hasServerCode(reported) && refusalOf(reported).remedy === 'set-up';
   return isRefused || isSetUp || isSerializationFailure(error) || isBatchUnsupported(error);
 }
 
@@ -135,7 +135,7 @@ export function isRefusedByServer(error: unknown): boolean {
 }
 
 /** The SQLSTATE that `mysql2` and `mysql` report beside the error number; empty for an error of the driver. */
-function sqlStateOf(reported: ReportedError): string {
+function sqlStateOf(reported: DriverError): string {
   const { sqlState } = reported as { readonly sqlState?: unknown };
   return typeof sqlState === 'string' ? sqlState : '';
 }
@@ -151,7 +151,7 @@ export const isStatementUnsupported = (error: unknown): boolean =>
 export const isDuplicateKey = (error: unknown): boolean => isOneOf(DUPLICATE_KEY, error);
 
 /** `isDuplicateKey` for an error that `translateDatabaseError` has returned. */
-export const isTakenKey = (error: unknown): boolean =>
+export const isTranslatedDuplicateKey = (error: unknown): boolean =>
   error instanceof TwoFactorError && isOneOf(DUPLICATE_KEY, error.cause);
 
 /** The server of this connection accepts no writes. After a failover another server does. */
@@ -171,10 +171,10 @@ export function isPlanOutdated(error: unknown): boolean {
 }
 
 /** Whether a driver reported an error in words of its own: no server has sent it, and it is no lost connection either. */
-export function isInWordsOfDriver(error: unknown): boolean {
+export function isDriverOwnError(error: unknown): boolean {
   if (error instanceof TwoFactorError) return false;
   const reported = driverErrorOf(error);
-  return !isOfServer(reported) && refusalOf(reported) === UNKNOWN_REFUSAL;
+  return !hasServerCode(reported) && refusalOf(reported) === UNKNOWN_REFUSAL;
 }
 
 /** A pooler in transaction mode sends the statement to a server session that has not prepared it. */

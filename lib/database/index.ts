@@ -1,6 +1,6 @@
 export { AfterCommit } from './after-commit.js';
 export type { StatementResult } from './drivers/statement-result.js';
-export { isStatementUnsupported, isTakenKey } from './database-error.js';
+export { isStatementUnsupported, isTranslatedDuplicateKey } from './database-error.js';
 export { databaseTimeoutError, Deadline } from './execution/deadline.js';
 export { isNotCommitted } from './execution/not-committed.js';
 export { warnOfClockSkew } from './clock-skew.js';
@@ -26,7 +26,7 @@ export {
 } from './statement-runner.js';
 export type { BatchSpec } from './batching/batch-spec.js';
 export type { CallKind } from './batching/call-batcher.js';
-export { bindLists, ofEach, textSizeOf } from './batching/call-lists.js';
+export { bindLists, elementPlaceholders, statementSizeFor } from './batching/call-lists.js';
 export type { Batchable } from './batching/coalescing-queue.js';
 export type { Capabilities, Capability } from './capabilities.js';
 export { assertEntity, tableNames, type TableNames } from './table-names.js';

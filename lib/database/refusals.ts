@@ -194,14 +194,14 @@ export const UNKNOWN_REFUSAL: Refusal = {
 };
 
 /** The members of a driver's error by which its cause is found. */
-export interface ReportedError {
+export interface DriverError {
   readonly code?: unknown;
   readonly errno?: unknown;
   readonly message: string;
 }
 
 /** Finds the cause of an error that the driver reported. For an error that is not in the list, a repeated call may succeed. */
-export function refusalOf({ code, errno, message }: ReportedError): Refusal {
+export function refusalOf({ code, errno, message }: DriverError): Refusal {
   const primary = primaryCodeOf(code);
   const refusal = REFUSALS.find(
     ({ codes, message: words }) =>
@@ -224,7 +224,7 @@ export function isSqlState(code: string): boolean {
 }
 
 /** The code as an operator looks it up: `SQLSTATE 42501`, `errno 1142, ER_TABLEACCESS_DENIED_ERROR`, `ECONNRESET`. */
-export function codeLabelOf({ code, errno }: ReportedError): string {
+export function codeLabelOf({ code, errno }: DriverError): string {
   const name = typeof code === 'string' && code !== '' ? code : undefined;
   // Node numbers the errors of its sockets below zero, and their names say more.
   const number = typeof errno === 'number' && errno > 0 ? errno : undefined;
@@ -235,6 +235,6 @@ export function codeLabelOf({ code, errno }: ReportedError): string {
 }
 
 /** Whether the code is one that a server sends. */
-export function isOfServer({ code, errno }: ReportedError): boolean {
+export function hasServerCode({ code, errno }: DriverError): boolean {
   return (typeof errno === 'number' && errno > 0) || (typeof code === 'string' && isSqlState(code));
 }

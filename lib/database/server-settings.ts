@@ -26,7 +26,7 @@ export async function assertServerSettings(dataSource: DataSource): Promise<void
       'The connections of the data source begin with autocommit = 0, so that nothing is ever committed. Set it to 1.',
     );
   }
-  if (await isLoggedAsStatements(dataSource)) {
+  if (await isBinlogStatementBased(dataSource)) {
     Capabilities.forDataSource(dataSource).disable(
       'batching',
       'The binary log of the database has statements (binlog_format = STATEMENT). A replica would execute batched statements for rows ' +
@@ -36,7 +36,7 @@ export async function assertServerSettings(dataSource: DataSource): Promise<void
 }
 
 /** Whether replicas execute the statements themselves: they skip other rows than the statement did here. */
-async function isLoggedAsStatements(dataSource: DataSource): Promise<boolean> {
+async function isBinlogStatementBased(dataSource: DataSource): Promise<boolean> {
   const rows: { Variable_name: string; Value: string }[] = await dataSource.query(
     "SHOW VARIABLES WHERE Variable_name IN ('log_bin', 'binlog_format')",
   );

@@ -8,7 +8,7 @@ import type { Batchable } from './batching/coalescing-queue.js';
 import { Capabilities } from './capabilities.js';
 import type { StatementResult } from './drivers/statement-result.js';
 import { engineOf, type Engine } from './engine.js';
-import { driverOfChangingSource } from './data-source-of.js';
+import { switchableDataSourceDriver } from './data-source-of.js';
 import { databaseTimeoutError, Deadline, Deadlines } from './execution/deadline.js';
 import { KeyedMutex } from './execution/keyed-mutex.js';
 import {
@@ -50,7 +50,7 @@ export class StatementRunner {
     private readonly dataSource: DataSource,
     private readonly options: StatementRunnerOptions,
   ) {
-    this.#driverAtBoot = driverOfChangingSource(dataSource);
+    this.#driverAtBoot = switchableDataSourceDriver(dataSource);
     this.engine = engineOf(dataSource);
     this.capabilities = Capabilities.forDataSource(dataSource);
     this.#deadlines = new Deadlines(options.timeoutMs);
@@ -74,7 +74,7 @@ export class StatementRunner {
     scope?: EntityManager | Deadline,
     batch?: BatchSpec | null,
   ): Promise<StatementResult> {
-    if (this.#leadsElsewhere) return Promise.reject(changingSourceError());
+    if (this.#leadsElsewhere) return Promise.reject(dataSourceSwitchedError());
     if (scope !== undefined && !(scope instanceof Deadline)) {
       return this.#transaction.run(statement, values, scope);
     }
@@ -91,7 +91,7 @@ export class StatementRunner {
    * @throws what the steps throw; a transaction of its own is rolled back then.
    */
   transaction<T>(steps: () => TransactionSteps<T>, scope?: EntityManager | Deadline): Promise<T> {
-    if (this.#leadsElsewhere) return Promise.reject(changingSourceError());
+    if (this.#leadsElsewhere) return Promise.reject(dataSourceSwitchedError());
     if (scope !== undefined && !(scope instanceof Deadline)) {
       return this.#transaction.runSteps(steps(), scope);
     }
@@ -113,7 +113,7 @@ export class StatementRunner {
     batch?: BatchSpec | null,
     outer?: Deadline,
   ): Promise<StatementResult> {
-    if (this.#leadsElsewhere) return Promise.reject(changingSourceError());
+    if (this.#leadsElsewhere) return Promise.reject(dataSourceSwitchedError());
     return this.#deadlines.run(
       (deadline) =>
         this.#mutex.run(
@@ -142,7 +142,7 @@ export class StatementRunner {
     if (!this.isBatching) return null;
     const batcher = new CallBatcher(this.#ownConnection, this.capabilities, maxBatchSize, kind);
     return (call, outer, exclusive) => {
-      if (this.#leadsElsewhere) return Promise.reject(changingSourceError());
+      if (this.#leadsElsewhere) return Promise.reject(dataSourceSwitchedError());
       return this.#deadlines.run(
         (deadline) =>
           exclusive === undefined
@@ -205,7 +205,7 @@ export class StatementRunner {
   }
 }
 
-function changingSourceError(): TwoFactorConfigurationError {
+function dataSourceSwitchedError(): TwoFactorConfigurationError {
   return new TwoFactorConfigurationError(
     'The data source leads to another database than when the application started, as one that is chosen for each request ' +
       'or tenant does. Calls of several tenants would share a batch. Import TwoFactorModule once for each database, with ' +

@@ -1,13 +1,13 @@
 import { Injectable, Logger } from '@nestjs/common';
 
 import { EventPublisher } from '../confirmation/index.js';
-import { keyDigest, shortId } from '../crypto/index.js';
+import { shortDigest, shortId } from '../crypto/index.js';
 import { TwoFactorRecipientError } from '../errors/index.js';
 import type { ResolvedOptions } from '../options/index.js';
 import { traitsOf, type Delivery, type FailureTraits } from '../sender/index.js';
 import { InjectTwoFactorOptions } from '../two-factor.tokens.js';
 import { withTimeout } from '../with-timeout.js';
-import { written } from './check-message.js';
+import { writeOrSendFailure } from './check-message.js';
 import { MessageWriter } from './message-writer.js';
 import type { RecordedMessage } from './message.js';
 import { describeThrown, redact } from './redact.js';
@@ -71,16 +71,20 @@ export class BackendCaller {
       expiresInSeconds,
       context,
       render: ({ product } = {}) =>
-        written(() =>
+        writeOrSendFailure(() =>
           this.writer.write({ code, state, context, expiresInSeconds, product, way: name }),
         ),
       signal,
-      idempotencyKey: keyDigest(`${row.id} ${row.sends}`),
+      idempotencyKey: shortDigest(`${row.id} ${row.sends}`),
       report,
     });
   }
 
-  /** @param provider The provider's name among those of the sender; empty for a sender with one provider. */
+  /**
+   * Logs a failed delivery, and publishes `sender-broken` when the configuration is the cause.
+   *
+   * @param provider The provider's name among those of the sender; empty for a sender with one provider.
+   */
   #report(
     { sender, content, state }: RecordedMessage,
     provider: string,

@@ -54,7 +54,7 @@ export function checkMail(message: unknown, code: string, author: string): void 
  *
  * @internal
  */
-export async function written<T>(write: () => T | Promise<T>): Promise<T> {
+export async function writeOrSendFailure<T>(write: () => T | Promise<T>): Promise<T> {
   try {
     return await write();
   } catch (error) {

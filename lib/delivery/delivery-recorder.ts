@@ -9,7 +9,7 @@ import {
   pollBriefly,
   QuotaScopeResolver,
   scopeOfContent,
-  STATE_CODES,
+  STATE_ERROR_CODES,
   statusOf,
   TestRecipients,
   type ConfirmationRow,
@@ -54,7 +54,7 @@ export interface MessagePlan {
   readonly queued: QueuedMessage | null;
 }
 
-/** A confirmation after its message was recorded. */
+/** A confirmation whose message was recorded: counted in the row and in the quotas, before any backend is called. */
 export interface RecordedRow {
   readonly row: ConfirmationRow;
   /** What to deliver; `null` for a message that another call of the same request has recorded. */
@@ -99,14 +99,14 @@ export class DeliveryRecorder {
    */
   contentOf(row: ConfirmationRow, key: string | undefined): SealedContent {
     if (key === undefined) assertPending(row, this.options.clock.now());
-    const content = this.#open(row);
+    const content = this.#openEnvelope(row);
     if (!isSentBy(content, key)) assertPending(row, this.options.clock.now());
     return content;
   }
 
   /** @throws TwoFactorUnavailableError when the recording takes longer than `databaseTimeoutMs`, and as `SenderService.send`. */
   async record(seen: ConfirmationRow, plan: MessagePlan): Promise<RecordedRow> {
-    return this.store.within((deadline) => this.#record(seen, plan, deadline));
+    return this.store.withDeadline((deadline) => this.#record(seen, plan, deadline));
   }
 
   /** Repeats the guarded statement on the newer row when another message was recorded first. */
@@ -147,7 +147,7 @@ export class DeliveryRecorder {
         await this.ledger.refundMessage(consumed);
         throw databaseTimeoutError();
       }
-      const bound = await this.store.bind(
+      const bound = await this.store.recordMessage(
         row,
         {
           way: plan.sender.name,
@@ -158,7 +158,7 @@ export class DeliveryRecorder {
           cooldownMs: plan.kind === 'again' ? cooldownMs(row.sends, this.options) : 0,
         },
         deadline,
-        this.#queuedBy(plan, row, content),
+        this.#queueRowFor(plan, row, content),
       );
       if (bound !== null) return { row: bound, content };
       const current = await this.store.find(row.id, deadline);
@@ -199,7 +199,7 @@ export class DeliveryRecorder {
   /** Written with each message, because a confirmation may have been made without a phone number or address. */
   #failureKeys(row: ConfirmationRow, content: AddressedContent): FailureKeys {
     const { failureKeys } = this.ledger.quotaKeys(
-      this.ledger.failuresOf(scopeOfContent(row, content)),
+      this.ledger.failureQuotasOf(scopeOfContent(row, content)),
     );
     return { failureKeys };
   }
@@ -212,10 +212,10 @@ export class DeliveryRecorder {
   /** Whether another call of the same request has recorded the message. */
   #isRecorded(row: ConfirmationRow, { kind, key }: MessagePlan): boolean {
     if (kind === 'first') return row.sends > 0;
-    return key !== undefined && isSentBy(this.#open(row), key);
+    return key !== undefined && isSentBy(this.#openEnvelope(row), key);
   }
 
-  #open(row: ConfirmationRow): SealedContent {
+  #openEnvelope(row: ConfirmationRow): SealedContent {
     if (row.envelope === null && row.codeMac === null) return NOTHING_SEALED;
     const content =
       row.envelope === null ? null : openEnvelope(this.options.keyRing, row.envelope, row);
@@ -228,7 +228,7 @@ export class DeliveryRecorder {
   }
 
   async #contentFor(row: ConfirmationRow, plan: MessagePlan): Promise<AddressedContent> {
-    const sealed = this.#open(row);
+    const sealed = this.#openEnvelope(row);
     const token = plan.token ?? sealed.token;
     if (token === undefined || (sealed.token !== undefined && sealed.token !== token)) {
       throw new TwoFactorInputError(
@@ -275,7 +275,7 @@ export class DeliveryRecorder {
   }
 
   /** The row in the queue, under the class that the sealed content decides: the caller of `send` does not know who named the token. */
-  #queuedBy(
+  #queueRowFor(
     { queued }: MessagePlan,
     row: ConfirmationRow,
     content: AddressedContent,
@@ -296,6 +296,6 @@ function notFound(): TwoFactorNotFoundError {
 /** @throws TwoFactorStateError for a confirmation that has ended, and for one that only other methods confirm: it has no code. */
 function assertPending(row: ConfirmationRow, now: number): void {
   const status = statusOf(row, now);
-  if (status !== 'pending') throw new TwoFactorStateError(STATE_CODES[status]);
+  if (status !== 'pending') throw new TwoFactorStateError(STATE_ERROR_CODES[status]);
   if (!allowsMethod(row, CODE_METHOD)) throw new TwoFactorStateError('method-not-allowed');
 }

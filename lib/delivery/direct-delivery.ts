@@ -50,7 +50,7 @@ export class DirectDelivery implements DeliveryQueue {
     this.admit('', 'open', manager);
     const failure = await this.backend.call(message);
     if (failure === null) return { error: null };
-    await this.failed.ended(message.row, failure);
+    await this.failed.handleFinalFailure(message.row, failure);
     return { error: await this.#errorOf(failure, message) };
   }
 

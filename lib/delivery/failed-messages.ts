@@ -17,7 +17,10 @@ export class FailedMessages {
     private readonly prefixes: PrefixWatch,
   ) {}
 
-  async ended(row: ConfirmationRow, { kind, mayHaveArrived }: BackendFailure): Promise<void> {
+  async handleFinalFailure(
+    row: ConfirmationRow,
+    { kind, mayHaveArrived }: BackendFailure,
+  ): Promise<void> {
     const isPermanent = kind === 'recipient';
     this.publisher.sendFailed(row, isPermanent);
     if (!mayHaveArrived) this.prefixes.failed(row);

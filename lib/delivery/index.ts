@@ -8,7 +8,7 @@ export { MessageWriter } from './message-writer.js';
 export type { ClassifiedKey, DeliveryKey, DeliveryRelay } from './queue/delivery-relay.js';
 export { DeliveryRecord } from './queue/delivery-record.entity.js';
 export { DeliveryService, type DeliveryStatus, type SweepInput } from './queue/delivery.service.js';
-export { DeliveryStore, deliveryTable, openDeliveries } from './queue/delivery.store.js';
+export { DeliveryStore, deliveryTable, createDeliveryStore } from './queue/delivery.store.js';
 export { DeliveryWorker } from './queue/delivery-worker.js';
 export { MessageDelivery } from './queue/message-delivery.js';
 export { QueuedDelivery } from './queue/queued-delivery.js';

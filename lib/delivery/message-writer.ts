@@ -16,7 +16,7 @@ import { InjectTwoFactorOptions, MESSAGE_RENDERER } from '../two-factor.tokens.j
 import { checkMail, hasCode } from './check-message.js';
 
 /** The text of one message to be composed: its code, its confirmation and the sender that it is for. */
-export interface MessageOrder {
+export interface MessageToWrite {
   readonly code: string;
   readonly state: Pick<ConfirmationState, 'purpose' | 'details'>;
   readonly context: SendContext;
@@ -68,18 +68,18 @@ export class MessageWriter implements OnApplicationBootstrap {
   }
 
   /** @throws what the renderer or `detailsText` throws, and TwoFactorConfigurationError for a message that must not be sent. */
-  async write(order: MessageOrder): Promise<RenderedMessage> {
+  async write(order: MessageToWrite): Promise<RenderedMessage> {
     const { code, state, context, expiresInSeconds, way } = order;
     const language = typeof context['language'] === 'string' ? context['language'] : undefined;
-    const approves = await this.#approves(state, language);
+    const approves = await this.#linesToApprove(state, language);
     const { purpose } = state;
     const product = order.product ?? this.options.messages.product;
     const input = { code, purpose, approves, language, expiresInSeconds, product, way };
     return checked(await this.renderer.render(input), input);
   }
 
-  async #approves(
-    { purpose, details }: MessageOrder['state'],
+  async #linesToApprove(
+    { purpose, details }: MessageToWrite['state'],
     language: string | undefined,
   ): Promise<readonly string[]> {
     const detailsText = this.options.purposes.get(purpose)?.detailsText;

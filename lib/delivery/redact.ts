@@ -1,5 +1,5 @@
 /** The characters of a provider's text that are read. The rest is dropped, so that a long text cannot occupy the process. */
-const MAX_READ = 5_000;
+const MAX_READ_LENGTH = 5_000;
 const MAX_LENGTH = 500;
 /** A phone number with fewer digits is not searched for in a provider's text, because so few digits occur there by chance. */
 const MIN_DIGITS = 6;
@@ -16,20 +16,20 @@ const GROUPING = /^[\s().\p{Pd}\p{Cc}\p{Cf}]$/u;
  * hyphens, and a single request stopped the process. Here each step takes time in proportion to the text and the secrets.
  */
 export function redact(text: string, ...secrets: readonly string[]): string {
-  const read = text.slice(0, MAX_READ);
-  const significant = viewOf(read, isSignificant);
-  let literal: View | undefined;
+  const read = text.slice(0, MAX_READ_LENGTH);
+  const significant = foldedTextOf(read, isSignificant);
+  let literal: FoldedText | undefined;
   const marks = new Int32Array(read.length + 1);
   let end = read.length;
   for (const spelling of new Set(secrets.flatMap(spellingsOf))) {
     let view = significant;
-    let pattern = viewOf(spelling, isSignificant).characters;
+    let pattern = foldedTextOf(spelling, isSignificant).characters;
     if (pattern === '') {
       // A secret that consists of grouping characters only is searched for unchanged.
-      view = literal ??= viewOf(read, isAnything);
-      pattern = viewOf(spelling, isAnything).characters;
+      view = literal ??= foldedTextOf(read, isAnyCharacter);
+      pattern = foldedTextOf(spelling, isAnyCharacter).characters;
     }
-    for (const place of placesOf(pattern, view.characters)) {
+    for (const place of matchPositions(pattern, view.characters)) {
       marks[view.starts[place]!]! += 1;
       marks[view.ends[place + pattern.length - 1]!]! -= 1;
     }
@@ -38,7 +38,7 @@ export function redact(text: string, ...secrets: readonly string[]): string {
       end = Math.min(end, view.starts[view.starts.length - pattern.length] ?? 0);
     }
   }
-  const line = strike(read.slice(0, end), marks).replace(LINE_BREAKS, ' ');
+  const line = maskMarked(read.slice(0, end), marks).replace(LINE_BREAKS, ' ');
   // The text is shortened last, because half of a secret would not be found.
   return line.length > MAX_LENGTH || end < text.length ? `${line.slice(0, MAX_LENGTH)}...` : line;
 }
@@ -56,13 +56,13 @@ function spellingsOf(secret: string): string[] {
 }
 
 /** Some characters of a text in one case and one Unicode form, each with its position in the text. */
-interface View {
+interface FoldedText {
   readonly characters: string;
   readonly starts: readonly number[];
   readonly ends: readonly number[];
 }
 
-function viewOf(text: string, isShown: (character: string) => boolean): View {
+function foldedTextOf(text: string, isShown: (character: string) => boolean): FoldedText {
   let characters = '';
   const starts: number[] = [];
   const ends: number[] = [];
@@ -93,7 +93,7 @@ function isSignificant(character: string): boolean {
   return !GROUPING.test(character);
 }
 
-function isAnything(): boolean {
+function isAnyCharacter(): boolean {
   return true;
 }
 
@@ -101,9 +101,9 @@ function isAnything(): boolean {
  * All positions of a pattern in a text, overlapping ones included, by the Knuth-Morris-Pratt algorithm. `indexOf` may compare
  * most of the pattern again at each position, which takes quadratic time for a text that nearly matches.
  */
-function placesOf(pattern: string, text: string): number[] {
+function matchPositions(pattern: string, text: string): number[] {
   const places: number[] = [];
-  const borders = bordersOf(pattern);
+  const borders = prefixFunction(pattern);
   let matched = 0;
   for (let at = 0; at < text.length; at += 1) {
     while (matched > 0 && text[at] !== pattern[matched]) matched = borders[matched - 1]!;
@@ -116,7 +116,7 @@ function placesOf(pattern: string, text: string): number[] {
 }
 
 /** The prefix function of a pattern: for each prefix the length of its longest proper prefix that is also its suffix. */
-function bordersOf(pattern: string): number[] {
+function prefixFunction(pattern: string): number[] {
   const borders = [0];
   let length = 0;
   for (let at = 1; at < pattern.length; at += 1) {
@@ -128,7 +128,7 @@ function bordersOf(pattern: string): number[] {
 }
 
 /** Replaces each marked run by `***`. A mark is the number of matches that begin there less those that ended before. */
-function strike(text: string, marks: Int32Array): string {
+function maskMarked(text: string, marks: Int32Array): string {
   let struck = '';
   let covering = 0;
   for (let at = 0; at < text.length; at += 1) {

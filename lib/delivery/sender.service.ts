@@ -18,7 +18,7 @@ import {
   type QueuedMessage,
   type SendContext,
 } from '../confirmation/index.js';
-import { keyDigest, shortId } from '../crypto/index.js';
+import { shortDigest, shortId } from '../crypto/index.js';
 import {
   expectInput,
   inputMembers,
@@ -40,8 +40,8 @@ export interface SendOptions {
   readonly requester?: string | undefined;
 }
 
-/** What `SenderService.repeat` repeats, or sends for the first time. */
-interface Repetition {
+/** What `SenderService.resendOrSendFirst` repeats, or sends for the first time. */
+interface ResendInput {
   readonly requester?: string | undefined;
   readonly idempotencyKey?: string | undefined;
   /** The recipient and the sender of the first message. */
@@ -172,7 +172,7 @@ export class SenderService {
     requester?: string,
     idempotencyKey?: string,
   ): Promise<ConfirmationState> {
-    return this.repeat(confirmation, { requester, idempotencyKey });
+    return this.resendOrSendFirst(confirmation, { requester, idempotencyKey });
   }
 
   /**
@@ -180,12 +180,12 @@ export class SenderService {
    *
    * @internal
    */
-  async repeat(
+  async resendOrSendFirst(
     confirmation: ConfirmationReference,
-    { requester, idempotencyKey, first, seen }: Repetition,
+    { requester, idempotencyKey, first, seen }: ResendInput,
   ): Promise<ConfirmationState> {
     const key =
-      idempotencyKey === undefined ? undefined : keyDigest(parseIdempotencyKey(idempotencyKey));
+      idempotencyKey === undefined ? undefined : shortDigest(parseIdempotencyKey(idempotencyKey));
     const plan = { requester: parseRequester(requester), key };
     const asked = {
       token: first?.token === undefined ? undefined : parseToken(first.token),
@@ -219,7 +219,7 @@ export class SenderService {
     const sender = this.#senderOf(row.id, way);
     const queued = this.queue.admit(sender.name, limitClass);
     const nextTry = queued === null ? null : await this.queue.nextTryOf(row);
-    if (nextTry !== null) return this.#waiting(confirmation, row, nextTry);
+    if (nextTry !== null) return this.#stateWhileQueued(confirmation, row, nextTry);
     const message = { sender, kind: 'again', consumed: null, queued } as const;
     return this.#send(confirmation, row, { ...plan, ...message });
   }
@@ -265,7 +265,7 @@ export class SenderService {
   }
 
   /** The state of a message that is still in the queue: nothing is written or counted, and it can be resent after its next try. */
-  #waiting(
+  #stateWhileQueued(
     confirmation: ConfirmationReference,
     row: ConfirmationRow,
     nextTry: number,

@@ -21,7 +21,7 @@ export class TwoFactorUnavailableError extends TwoFactorError {
   /** The quota that is used up; `null` for another reason. */
   readonly limit: LimitName | null;
   /**
-   * When the window of that limit ends, in exact epoch milliseconds. Clients never receive it.
+   * When the window of `limit` ends, in exact epoch milliseconds. Clients never receive this time.
    *
    * @internal
    */

@@ -57,10 +57,13 @@ export function ApiRoute({
   };
 }
 
-const INSTANCE = 'urn:uuid:0b54f3c2-9a1e-4a57-8a58-3d8d1f6d4c1e';
+const EXAMPLE_INSTANCE = 'urn:uuid:0b54f3c2-9a1e-4a57-8a58-3d8d1f6d4c1e';
 
 function problemContent(slugs: readonly string[]): Record<string, unknown> {
-  const examples = slugs.map((slug) => [slug, { value: problem(slug, { instance: INSTANCE }) }]);
+  const examples = slugs.map((slug) => [
+    slug,
+    { value: problem(slug, { instance: EXAMPLE_INSTANCE }) },
+  ]);
   return {
     'application/problem+json': {
       schema: { $ref: `#/components/schemas/${ProblemAnswer.name}` },

@@ -35,7 +35,7 @@ export class CallerSubjects {
   }
 
   /** The subject by one resolver; empty for none. @throws the error of the resolver, except for an HTTP status below 500. */
-  by(resolver: SubjectResolver): string {
+  subjectBy(resolver: SubjectResolver): string {
     const answer = this.answers.get(resolver);
     if (answer === undefined) return '';
     if ('error' in answer) throw answer.error;

@@ -3,7 +3,7 @@ import type { EntityManager } from 'typeorm';
 
 import type { ConfirmationState, ProofReservation } from '../confirmation/index.js';
 import { brand, expectInput, inputMembers, TwoFactorConfigurationError } from '../errors/index.js';
-import { forTransport } from './two-factor-http.exception.js';
+import { toTransportError } from './two-factor-http.exception.js';
 
 const USE_MEMBERS = inputMembers<{ manager: EntityManager }>({ manager: true });
 
@@ -67,7 +67,7 @@ export class ConfirmationProof {
       expectInput('proof.use', input, USE_MEMBERS);
       await this.#reservation.use(input.manager);
     } catch (error) {
-      throw forTransport(error, this.#context);
+      throw toTransportError(error, this.#context);
     }
   }
 }

@@ -12,7 +12,7 @@ import {
 import { postpone } from './enhancer-order.js';
 import { errorForRefusal } from './proof-refusal.js';
 import { PurposeService } from './purpose.service.js';
-import { forTransport } from './two-factor-http.exception.js';
+import { toTransportError } from './two-factor-http.exception.js';
 
 /**
  * The guard of `@RequireConfirmation`: uses the proof of a call, or reserves it for the handler. It is exported for tests, which
@@ -34,16 +34,17 @@ export class ConfirmationGuard implements CanActivate {
   ) {}
 
   async canActivate(context: ExecutionContext): Promise<boolean> {
-    if (!postpone(context, () => this.#pass(context))) await this.#pass(context);
+    if (!postpone(context, () => this.#requireProofOnce(context)))
+      await this.#requireProofOnce(context);
     return true;
   }
 
-  async #pass(context: ExecutionContext): Promise<void> {
+  async #requireProofOnce(context: ExecutionContext): Promise<void> {
     if (this.#passed.has(context)) return;
     try {
       await this.#requireProof(context);
     } catch (error) {
-      throw forTransport(error, context);
+      throw toTransportError(error, context);
     }
     this.#passed.add(context);
   }

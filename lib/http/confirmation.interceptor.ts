@@ -19,7 +19,7 @@ import {
 import { TwoFactorConfigurationError } from '../errors/index.js';
 import { proofOf, proofReservation } from './confirmation-proof.js';
 import { requirementOf } from './confirmation-requirement.js';
-import { rethrowFor } from './two-factor-http.exception.js';
+import { rethrowForTransport } from './two-factor-http.exception.js';
 
 /**
  * Completes the reservation of a proof. Before the first value of a successful handler is sent, the proof is used; when the
@@ -40,27 +40,27 @@ export class ConfirmationInterceptor implements NestInterceptor {
     return defer(() => {
       // With the decorator on a class and its method, this interceptor runs twice, and the outer run completes the proof.
       if (reservation.isUnderWay) return next.handle();
-      rethrowFor(context, () => reservation.begin());
+      rethrowForTransport(context, () => reservation.beginCall());
       return concat(
         defer(() => next.handle()).pipe(
           concatMap(async (answer: unknown) => {
-            await reservation.end();
+            await reservation.endAsUsed();
             return answer;
           }),
         ),
         // A handler may complete without a value.
         defer(async () => {
-          await reservation.end();
-          reservation.leave();
+          await reservation.endAsUsed();
+          reservation.endCall();
         }).pipe(ignoreElements()),
       ).pipe(
         catchError(async (error: unknown) => {
           // After the response has begun, the effect of the handler counts as done.
           if (!this.#areHeadersSent(context)) await reservation.release();
-          reservation.leave();
+          reservation.endCall();
           throw error;
         }),
-        finalize(() => reservation.leave()),
+        finalize(() => reservation.endCall()),
       );
     });
   }

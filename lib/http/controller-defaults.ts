@@ -14,7 +14,7 @@ export const SERIALIZE_ALL = {
 } as unknown as ClassSerializerContextOptions;
 
 /** The errors of a malformed request, and of a database that does not answer, by status, for the OpenAPI document. */
-export const MALFORMED = {
+export const COMMON_REFUSALS = {
   400: ['invalid-request'],
   415: ['unsupported-media-type'],
   503: ['temporarily-unavailable', 'out-of-service'],

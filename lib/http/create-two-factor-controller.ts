@@ -45,7 +45,7 @@ export interface ControllerOptions {
 }
 
 const DEFAULT_PATH = '2factor';
-const KNOWN = [
+const KNOWN_OPTIONS = [
   'path',
   'version',
   'guards',
@@ -57,13 +57,17 @@ const KNOWN = [
 
 /** Creates a class for each module, because two instances of the module may have different paths and guards. */
 export function createTwoFactorController(options: ControllerOptions): Type<TwoFactorController> {
-  refuseUnknown('member of controller:', options, KNOWN);
+  refuseUnknown('member of controller:', options, KNOWN_OPTIONS);
   assertGuards('guards', options.guards);
   assertGuards('requestGuards', options.requestGuards);
   class ConfiguredTwoFactorController extends TwoFactorController {
     protected override readonly language = options.language;
   }
-  const type = configured(ConfiguredTwoFactorController, TwoFactorController.name, options);
+  const type = configureController(
+    ConfiguredTwoFactorController,
+    TwoFactorController.name,
+    options,
+  );
   if (options.requestGuards) guardRoute(type, 'requestConfirmation', options.requestGuards);
   return type;
 }
@@ -71,10 +75,10 @@ export function createTwoFactorController(options: ControllerOptions): Type<TwoF
 /** Does the same as `createTwoFactorController`, for the routes of the factors. */
 export function createFactorsController(options: ControllerOptions): Type<FactorsController> {
   class ConfiguredFactorsController extends FactorsController {}
-  return configured(ConfiguredFactorsController, FactorsController.name, options);
+  return configureController(ConfiguredFactorsController, FactorsController.name, options);
 }
 
-function configured<T>(type: Type<T>, name: string, options: ControllerOptions): Type<T> {
+function configureController<T>(type: Type<T>, name: string, options: ControllerOptions): Type<T> {
   const { path = DEFAULT_PATH, version, guards = [], interceptors = [], decorators = [] } = options;
   // Logs, throttlers and API documents use the name of the class.
   Object.defineProperty(type, 'name', { value: name });

@@ -88,7 +88,7 @@ export class DetailsSchema {
   }
 
   #refusal(errors: readonly ValidationError[], dto: Members): TwoFactorInputError {
-    const names = errors.flatMap((error) => namesOf(error, dto));
+    const names = errors.flatMap((error) => invalidMembersOf(error, dto));
     const missing = names.filter(({ isMissing }) => isMissing).map(({ name }) => name);
     const wrong = names.filter(({ isMissing }) => !isMissing).map(({ name }) => name);
     const problems = [
@@ -106,14 +106,14 @@ export class DetailsSchema {
   }
 }
 
-function namesOf(
+function invalidMembersOf(
   { property, children = [] }: ValidationError,
   dto: Members | undefined,
 ): { readonly name: string; readonly isMissing: boolean }[] {
   const value = dto?.[property];
   if (children.length === 0) return [{ name: property, isMissing: value === undefined }];
   return children.flatMap((child) =>
-    namesOf(child, value as Members | undefined).map(({ name, isMissing }) => ({
+    invalidMembersOf(child, value as Members | undefined).map(({ name, isMissing }) => ({
       name: `${property}.${name}`,
       isMissing,
     })),

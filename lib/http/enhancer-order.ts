@@ -2,7 +2,7 @@ import type { CanActivate, ExecutionContext, NestInterceptor } from '@nestjs/com
 import { defer, tap } from 'rxjs';
 
 import { proofOf, proofReservation } from './confirmation-proof.js';
-import { rethrowFor } from './two-factor-http.exception.js';
+import { rethrowForTransport } from './two-factor-http.exception.js';
 
 /** The metadata keys of `@UseGuards` and `@UseInterceptors`, on classes and methods. */
 const GUARDS = '__guards__';
@@ -31,7 +31,7 @@ export const HANDLER_WATCH: NestInterceptor = {
     if (proof === undefined) return next.handle();
     const reservation = proofReservation(proof);
     return defer(() => {
-      rethrowFor(context, () => reservation.handlerBegins());
+      rethrowForTransport(context, () => reservation.handlerBegins());
       const end = (): void => reservation.handlerEnds();
       // An unsubscription is no end, because the handler continues to run.
       return next.handle().pipe(tap({ error: end, complete: end }));

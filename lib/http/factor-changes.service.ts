@@ -77,10 +77,10 @@ export class FactorChangesService {
     // Never null: this purpose has methods where the option `methods` is set, and the routes exist only there.
     const demand = (await this.purposes.methods(FACTORS_PURPOSE, context))!;
     const { subject } = demand;
-    const { enrolled, methods } = await this.chooser.allowed(demand);
+    const { enrolled, methods } = await this.chooser.allowedMethods(demand);
     const judge: ChangeCondition['judge'] = (known) => {
       const now = methodsOfFactors(known.factors, this.options.methods);
-      if (!isSame(now, enrolled)) throw outdatedError();
+      if (!hasSameMethods(now, enrolled)) throw concurrentChangeError();
       assertExists(given, known);
     };
     if (this.#needsNoProof(given, enrolled)) {
@@ -139,13 +139,13 @@ const NO_METHOD =
 function* nothing(): Generator<never, void> {}
 
 /** A remembered device neither proves a change of the factors nor makes one outdated. */
-function isSame(now: readonly string[], seen: readonly string[]): boolean {
+function hasSameMethods(now: readonly string[], seen: readonly string[]): boolean {
   const counted = (names: readonly string[]): string =>
     names.filter((name) => name !== DEVICE_METHOD).join();
   return counted(now) === counted(seen);
 }
 
-function outdatedError(): TwoFactorConflictError {
+function concurrentChangeError(): TwoFactorConflictError {
   return new TwoFactorConflictError(
     'A concurrent change of the factors has changed what proves this one. Repeat the call.',
   );
@@ -157,10 +157,10 @@ function outdatedError(): TwoFactorConflictError {
  */
 function assertExists(given: FactorChangeDetails, known: SubjectFactors): void {
   if (given.change !== 'rename' && given.change !== 'remove') return;
-  if (!isThere(given, known)) throw unknownFactor();
+  if (!hasFactor(given, known)) throw unknownFactor();
 }
 
-function isThere(
+function hasFactor(
   { change, factor }: Extract<FactorChangeDetails, { readonly change: 'remove' | 'rename' }>,
   known: SubjectFactors,
 ): boolean {

@@ -29,7 +29,8 @@ export class FactorDetails {
     const members = Object.keys(given).length;
     if (Object.keys(others).length > 0) throw wrongDetails();
     if (change === 'recovery-codes' && members === 1) return { change };
-    if (change === 'enrol' && members === 2) return { change, method: this.#enrolled(method) };
+    if (change === 'enrol' && members === 2)
+      return { change, method: this.#enrollableMethod(method) };
     if ((change === 'rename' || change === 'remove') && members === 2 && isFactor(factor)) {
       return { change, factor };
     }
@@ -44,7 +45,7 @@ export class FactorDetails {
    *
    * @throws TwoFactorInputError for any other method, and for one that is not configured. Its message contains no given value.
    */
-  #enrolled(method: unknown): string {
+  #enrollableMethod(method: unknown): string {
     if (typeof method === 'string' && this.methods.get(method)?.isStrong === true) return method;
     const names = [...this.methods.values()].flatMap(({ name, isStrong }) =>
       isStrong ? name : [],

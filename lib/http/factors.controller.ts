@@ -34,11 +34,11 @@ import { JsonRoute } from './json-route.decorator.js';
 import { NoStoreGuard } from './no-store.guard.js';
 import { ApiGroup } from './open-api.js';
 import { problem } from './problem.js';
-import { MALFORMED, SERIALIZE_ALL } from './controller-defaults.js';
+import { COMMON_REFUSALS, SERIALIZE_ALL } from './controller-defaults.js';
 import { TwoFactorExceptionFilter } from './two-factor-exception.filter.js';
 import { TwoFactorHttpException } from './two-factor-http.exception.js';
 
-const PROOF = {
+const PROOF_HEADER = {
   name: 'X-Confirmation-Id',
   description:
     'The id of a confirmation of the purpose factors, for exactly this change. Not needed for a first factor by session.',
@@ -46,7 +46,7 @@ const PROOF = {
 };
 const WITHOUT_SUBJECT = { 403: ['no-subject'] };
 const UNPROVEN = { 403: ['no-subject', 'confirmation-required'] };
-const LOST = ['confirmation-used', 'conflict'];
+const LOST_PROOF_CODES = ['confirmation-used', 'conflict'];
 const UNKNOWN = { 404: ['not-found'] };
 
 /**
@@ -82,7 +82,7 @@ export class FactorsController implements OnApplicationBootstrap {
     summary: 'Lists the authenticators and recovery codes of the caller',
     body: NoMembersBody,
     answer: FactorsAnswer,
-    refusals: { ...MALFORMED, ...WITHOUT_SUBJECT },
+    refusals: { ...COMMON_REFUSALS, ...WITHOUT_SUBJECT },
   })
   async list(_: NoMembersBody, context: ExecutionContext): Promise<FactorsAnswer> {
     const subject = await this.changes.subjectOf(context);
@@ -93,8 +93,8 @@ export class FactorsController implements OnApplicationBootstrap {
     summary: 'Begins the enrolment of an authenticator',
     body: EnrolFactorBody,
     answer: EnrolFactorAnswer,
-    headers: [PROOF],
-    refusals: { ...MALFORMED, ...UNPROVEN, 409: LOST },
+    headers: [PROOF_HEADER],
+    refusals: { ...COMMON_REFUSALS, ...UNPROVEN, 409: LOST_PROOF_CODES },
   })
   async enrol(body: EnrolFactorBody, context: ExecutionContext): Promise<EnrolFactorAnswer> {
     const { method, label, account } = body;
@@ -109,7 +109,7 @@ export class FactorsController implements OnApplicationBootstrap {
     summary: 'Activates an authenticator by its first response',
     body: ActivateFactorBody,
     answer: ActivateFactorAnswer,
-    refusals: { ...MALFORMED, ...WITHOUT_SUBJECT, ...UNKNOWN, 422: ['code-mismatch'] },
+    refusals: { ...COMMON_REFUSALS, ...WITHOUT_SUBJECT, ...UNKNOWN, 422: ['code-mismatch'] },
   })
   async activate(
     { factor, response }: ActivateFactorBody,
@@ -128,8 +128,8 @@ export class FactorsController implements OnApplicationBootstrap {
     summary: 'Gives an authenticator another name',
     body: RenameFactorBody,
     answer: RenameFactorAnswer,
-    headers: [PROOF],
-    refusals: { ...MALFORMED, ...UNPROVEN, ...UNKNOWN, 409: LOST },
+    headers: [PROOF_HEADER],
+    refusals: { ...COMMON_REFUSALS, ...UNPROVEN, ...UNKNOWN, 409: LOST_PROOF_CODES },
   })
   async rename(
     { factor, label }: RenameFactorBody,
@@ -145,8 +145,13 @@ export class FactorsController implements OnApplicationBootstrap {
     summary: 'Removes an authenticator, or all recovery codes',
     body: RemoveFactorBody,
     answer: RemoveFactorAnswer,
-    headers: [PROOF],
-    refusals: { ...MALFORMED, ...UNPROVEN, ...UNKNOWN, 409: [...LOST, 'last-factor'] },
+    headers: [PROOF_HEADER],
+    refusals: {
+      ...COMMON_REFUSALS,
+      ...UNPROVEN,
+      ...UNKNOWN,
+      409: [...LOST_PROOF_CODES, 'last-factor'],
+    },
   })
   async remove(
     { factor, allowLast }: RemoveFactorBody,
@@ -163,8 +168,8 @@ export class FactorsController implements OnApplicationBootstrap {
     summary: 'Replaces all recovery codes',
     body: NoMembersBody,
     answer: RecoveryCodesAnswer,
-    headers: [PROOF],
-    refusals: { ...MALFORMED, ...UNPROVEN, 409: [...LOST, 'no-factor'] },
+    headers: [PROOF_HEADER],
+    refusals: { ...COMMON_REFUSALS, ...UNPROVEN, 409: [...LOST_PROOF_CODES, 'no-factor'] },
   })
   async recoveryCodes(_: NoMembersBody, context: ExecutionContext): Promise<RecoveryCodesAnswer> {
     const recoveryCodes = await this.changes.change(

@@ -7,7 +7,7 @@ import { decoratedMethods, requirementOf } from './confirmation-requirement.js';
 import { putGuardLast, watchHandler } from './enhancer-order.js';
 import { guardedClasses, guardedMethods, type GuardedClass } from './guarded-class.js';
 import { assertRoute, noRoute, refuseLostDecorators } from './guarded-route.checks.js';
-import { isField, isRoute, isTypeResolver } from './route-metadata.js';
+import { isGraphQlField, isRoute, isTypeResolver } from './route-metadata.js';
 
 /** The token under which @nestjs/graphql provides the options of its module. */
 const GRAPHQL_OPTIONS = 'GqlModuleOptions';
@@ -35,7 +35,7 @@ export class GuardedRouteExplorer implements OnModuleInit {
 
   onModuleInit(): void {
     for (const guarded of guardedClasses(this.modules)) this.#assertGuardsWillRun(guarded);
-    this.#refuseObjects();
+    this.#refuseGuardedObjects();
   }
 
   #assertGuardsWillRun(guarded: GuardedClass): void {
@@ -55,13 +55,13 @@ export class GuardedRouteExplorer implements OnModuleInit {
         guard.assertGuardable(requirement, requirement === ofClass ? type.name : where);
       }
       assertRoute(guarded, each);
-      if (isField(method)) this.#refuseField(where, name);
+      if (isGraphQlField(method)) this.#refuseGraphQlField(where, name);
     }
     if (ofClass && !hasRoute) throw noRoute(type.name);
   }
 
   /** Refuses guarded objects of `useFactory` and `useValue`: Nest reads guards from provided classes only. */
-  #refuseObjects(): void {
+  #refuseGuardedObjects(): void {
     const providers = [...this.modules.values()].flatMap((module) => [
       ...module.providers.values(),
     ]);
@@ -78,8 +78,8 @@ export class GuardedRouteExplorer implements OnModuleInit {
     }
   }
 
-  #refuseField(where: string, name: string): void {
-    if (this.#guardsFields() && !isTypeResolver(name)) return;
+  #refuseGraphQlField(where: string, name: string): void {
+    if (this.#guardsGraphQlFields() && !isTypeResolver(name)) return;
     throw new TwoFactorConfigurationError(
       `${where} is a GraphQL field, where Nest runs no guard. Put @RequireConfirmation on the query or mutation` +
         (isTypeResolver(name)
@@ -88,7 +88,7 @@ export class GuardedRouteExplorer implements OnModuleInit {
     );
   }
 
-  #guardsFields(): boolean {
+  #guardsGraphQlFields(): boolean {
     return [...this.modules.values()].every(({ providers }) => {
       const options = providers.get(GRAPHQL_OPTIONS)?.instance as
         { fieldResolverEnhancers?: readonly string[] } | undefined;

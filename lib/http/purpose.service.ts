@@ -74,7 +74,7 @@ export class PurposeService implements OnModuleInit {
     );
   }
 
-  /** Logs a warning for purposes that are open without `open: true`, and a hint when codes of open purposes have 6 digits. */
+  /** Logs a warning for purposes without `subject` and `open: true`, and a hint when codes of purposes without `subject` have 6 digits. */
   onModuleInit(): void {
     const { purposes, codeGenerator, developmentFeatures } = this.options;
     const isOpen = ([, { subject }]: readonly [string, PurposeDefinition]): boolean => !subject;
@@ -220,7 +220,7 @@ export class PurposeService implements OnModuleInit {
     const definition = this.#definition(state.purpose);
     if (definition === undefined) return false;
     if (!definition.subject) return true;
-    return state.subject !== '' && caller.by(definition.subject) === state.subject;
+    return state.subject !== '' && caller.subjectBy(definition.subject) === state.subject;
   }
 
   /**
@@ -248,7 +248,7 @@ export class PurposeService implements OnModuleInit {
       `${where} requires a confirmation for "${purpose}", ` +
         (definition
           ? "which has no subject resolver, so that anybody could bring anybody's proof: give it subject and recipient "
-          : `which is not declared: ${this.#namedInstead()}give it subject and recipient `) +
+          : `which is not declared: ${this.#misspellingHint()}give it subject and recipient `) +
         'under purposes in the options.',
     );
   }
@@ -259,7 +259,7 @@ export class PurposeService implements OnModuleInit {
     context: ExecutionContext,
   ): Promise<string> {
     const name = `subject resolver of purpose "${purpose ?? ''}"`;
-    const found = requireString(await callResolver(name, () => resolve?.(context)), name);
+    const found = stringOrNull(await callResolver(name, () => resolve?.(context)), name);
     if (found === null) {
       throw new TwoFactorNoSubjectError(
         `The ${name} returned nothing for this caller: let your sign-in run before it, which is a guard in ` +
@@ -275,7 +275,7 @@ export class PurposeService implements OnModuleInit {
     way: string,
   ): Promise<string> {
     const name = `recipient resolver of purpose "${purpose ?? ''}"`;
-    const found = requireString(await callResolver(name, resolve), name);
+    const found = stringOrNull(await callResolver(name, resolve), name);
     if (found === null) {
       throw new TwoFactorNoRecipientError(`The ${name} returned nothing for the way "${way}".`);
     }
@@ -283,7 +283,7 @@ export class PurposeService implements OnModuleInit {
   }
 
   /** The remedy for a misspelt purpose. */
-  #namedInstead(): string {
+  #misspellingHint(): string {
     const names = [...this.options.purposes.keys()].filter((name) => name !== '');
     return names.length === 0 ? '' : `write one of ${names.join(', ')}, or `;
   }
@@ -385,7 +385,7 @@ function bodyOf(purpose: string, context: ExecutionContext): unknown {
 }
 
 /** @returns the text; `null` for nothing. */
-function requireString(value: unknown, name: string): string | null {
+function stringOrNull(value: unknown, name: string): string | null {
   if (value === undefined || value === null || value === '') return null;
   if (typeof value === 'string') return value;
   throw new TwoFactorConfigurationError(

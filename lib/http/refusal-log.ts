@@ -10,12 +10,12 @@ import { showsReasons } from '../options/index.js';
 import type { Problem } from './problem.js';
 
 /** More than the refusals that are between the guard and a filter at one time. */
-const MAX_LOGGED = 1_000;
+const MAX_LOGGED_INSTANCES = 1_000;
 /**
  * The last problems that were logged, by `instance`. The guard and a filter both report a refusal, and each works without the other.
  * Not by the object: a filter of the application that words a problem anew hands on another one with the same `instance`.
  */
-const logged = new Set<string>();
+const loggedInstances = new Set<string>();
 
 /**
  * Logs what the response does not contain: the message and its cause. It never contains a code, a secret or a full phone number
@@ -23,10 +23,11 @@ const logged = new Set<string>();
  */
 export function logRefusal(logger: Logger, problem: Problem, exception: Error): void {
   const { instance, status } = problem;
-  if (logged.has(instance)) return;
-  logged.add(instance);
-  const [oldest] = logged;
-  if (logged.size > MAX_LOGGED && oldest !== undefined) logged.delete(oldest);
+  if (loggedInstances.has(instance)) return;
+  loggedInstances.add(instance);
+  const [oldest] = loggedInstances;
+  if (loggedInstances.size > MAX_LOGGED_INSTANCES && oldest !== undefined)
+    loggedInstances.delete(oldest);
   const error = exception.cause instanceof TwoFactorError ? exception.cause : exception;
   const line = `${instance} ${error.name}: ${messageAndCauseOf(error)}`;
   if (status >= 500) logger.error(line);
@@ -35,14 +36,14 @@ export function logRefusal(logger: Logger, problem: Problem, exception: Error): 
 }
 
 /** The sentences about a caller without a subject that were warnings. There is one for each purpose. */
-const warned = new Set<string>();
+const warnedMessages = new Set<string>();
 
 function isWarning(error: Error): boolean {
   // No client can cause it: a secret was removed too early, or instances have different ones.
   if (error instanceof TwoFactorUnknownSecretError) return true;
   // In production these are visitors without a session. A developer has more likely forgotten the sign-in, and sees no debug log.
-  const isNew = error instanceof TwoFactorNoSubjectError && !warned.has(error.message);
+  const isNew = error instanceof TwoFactorNoSubjectError && !warnedMessages.has(error.message);
   if (!isNew || !showsReasons()) return false;
-  warned.add(error.message);
+  warnedMessages.add(error.message);
   return true;
 }

@@ -44,7 +44,7 @@ export interface RequireConfirmationOptions {
   readonly confirmedBy?: readonly ConfirmedBy[] | undefined;
 }
 
-const KNOWN = [
+const KNOWN_OPTIONS = [
   'useIn',
   'isCustomRoute',
   'confirmationId',
@@ -96,7 +96,7 @@ export function RequireConfirmation(
   if (!isName(purpose))
     throw new TypeError(`The purpose of @RequireConfirmation is not ${NAME_RULE}.`);
   // A misspelt `senders` or `details` would ask for less than was meant.
-  refuseUnknown('option of @RequireConfirmation:', options, KNOWN);
+  refuseUnknown('option of @RequireConfirmation:', options, KNOWN_OPTIONS);
   const { useIn = 'guard', isCustomRoute = false } = options;
   const { confirmationId, details, senders, confirmedBy } = options;
   const requirement: ConfirmationRequirement = {
@@ -109,21 +109,21 @@ export function RequireConfirmation(
     confirmedBy,
   };
   return applyDecorators(
-    refuseSecond,
-    remember(requirement),
+    refuseSecondDecorator,
+    rememberRequirement(requirement),
     SetMetadata(CONFIRMATION_REQUIREMENT, requirement),
     UseGuards(ConfirmationGuard),
     UseInterceptors(ConfirmationInterceptor),
-    answerRefusals,
+    installRefusalFilter,
   );
 }
 
-function answerRefusals(target: object): void {
+function installRefusalFilter(target: object): void {
   addRefusalFilter(typeof target === 'function' ? target : target.constructor);
 }
 
 /** Refuses two decorators on one target, because the second would replace the first. A method may override its class. */
-function refuseSecond(
+function refuseSecondDecorator(
   target: object,
   name?: string | symbol,
   descriptor?: PropertyDescriptor,
@@ -137,7 +137,7 @@ function refuseSecond(
 }
 
 /** Records the method for the checks at boot, and refuses methods that Nest never calls. */
-function remember(requirement: ConfirmationRequirement) {
+function rememberRequirement(requirement: ConfirmationRequirement) {
   return (target: object, name?: string | symbol): void => {
     if (name === undefined) return;
     if (typeof target === 'function' || typeof name === 'symbol') {

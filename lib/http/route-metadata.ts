@@ -23,20 +23,20 @@ export function isRoute(
   method: object,
   { isController, isProvider }: Listing,
 ): boolean {
-  const isOfController = has(HTTP_PATH, method) || has(MESSAGE_PATTERN, method);
-  const isOfGateway = has(SOCKET_MESSAGE, method) && has(SOCKET_GATEWAY, type);
+  const isOfController = hasMetadata(HTTP_PATH, method) || hasMetadata(MESSAGE_PATTERN, method);
+  const isOfGateway = hasMetadata(SOCKET_MESSAGE, method) && hasMetadata(SOCKET_GATEWAY, type);
   return (isController && isOfController) || (isProvider && (isGraphQl(method) || isOfGateway));
 }
 
 /** Whether the method has the decorator of a route. Its class may be in the wrong list, so that no transport calls it. */
 export function looksLikeRoute(method: object): boolean {
   const keys = [HTTP_PATH, MESSAGE_PATTERN, SOCKET_MESSAGE];
-  return keys.some((key) => has(key, method)) || isGraphQl(method);
+  return keys.some((key) => hasMetadata(key, method)) || isGraphQl(method);
 }
 
 /** Whether the method resolves a field of a GraphQL type. Nest runs guards for fields only if GraphQLModule enables them. */
-export function isField(method: object): boolean {
-  return has(GRAPHQL_FIELD, method) || has(GRAPHQL_REFERENCE, method);
+export function isGraphQlField(method: object): boolean {
+  return hasMetadata(GRAPHQL_FIELD, method) || hasMetadata(GRAPHQL_REFERENCE, method);
 }
 
 /** Whether GraphQL calls the method to determine a type. Nest never runs guards for it. */
@@ -58,9 +58,9 @@ export function takesProof(type: { readonly prototype: unknown }, name: string):
 }
 
 function isGraphQl(method: object): boolean {
-  return has(GRAPHQL_OPERATION, method) || isField(method);
+  return hasMetadata(GRAPHQL_OPERATION, method) || isGraphQlField(method);
 }
 
-function has(key: string, target: object): boolean {
+function hasMetadata(key: string, target: object): boolean {
   return Reflect.hasMetadata(key, target);
 }

@@ -63,7 +63,7 @@ export class TwoFactorExceptionFilter implements ExceptionFilter<
       case 'ws':
         return emit(host, problem);
       case 'graphql':
-        throw new FieldError(problem);
+        throw new GraphQlFieldError(problem);
       default:
         throw exception;
     }
@@ -92,7 +92,7 @@ function answerOf(host: ArgumentsHost, problem: Problem): unknown {
 }
 
 /** GraphQL servers copy the message and the extensions of a resolver's error into the response. */
-class FieldError extends Error {
+class GraphQlFieldError extends Error {
   readonly extensions: Readonly<Record<string, unknown>>;
 
   constructor(problem: Problem) {

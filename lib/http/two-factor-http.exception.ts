@@ -29,7 +29,7 @@ const logger = new Logger('RequireConfirmation');
 const transportRefusals = new WeakSet<object>();
 
 /**
- * Whether this error is a refusal that `forTransport` returned for a call outside of HTTP, such as a message or a GraphQL field.
+ * Whether this error is a refusal that `toTransportError` returned for a call outside of HTTP, such as a message or a GraphQL field.
  */
 export function isTransportRefusal(thrown: unknown): boolean {
   return typeof thrown === 'object' && thrown !== null && transportRefusals.has(thrown);
@@ -39,7 +39,7 @@ export function isTransportRefusal(thrown: unknown): boolean {
  * Converts an error of this package into one that the transport of this call can send. Over HTTP it is logged at once, because
  * Nest's own filter logs no `HttpException`, not even one for a fault of the server.
  */
-export function forTransport(error: unknown, context: ExecutionContext): unknown {
+export function toTransportError(error: unknown, context: ExecutionContext): unknown {
   if (!(error instanceof TwoFactorError)) return error;
   if (context.getType() !== 'http') {
     transportRefusals.add(error);
@@ -59,11 +59,11 @@ export function asHttpException(error: unknown, now?: number): unknown {
   return new TwoFactorHttpException(problemOf(error, now), error);
 }
 
-/** Runs `work` and converts its error by `forTransport`. */
-export function rethrowFor(context: ExecutionContext, work: () => void): void {
+/** Runs `work` and converts its error by `toTransportError`. */
+export function rethrowForTransport(context: ExecutionContext, work: () => void): void {
   try {
     work();
   } catch (error) {
-    throw forTransport(error, context);
+    throw toTransportError(error, context);
   }
 }

@@ -11,7 +11,7 @@ import {
   allowsMethod,
   CODE_METHOD,
   ConfirmerService,
-  STATE_CODES,
+  STATE_ERROR_CODES,
   stateRow,
   type ConfirmationState,
   type MethodResponse,
@@ -64,15 +64,15 @@ import { NoStoreGuard } from './no-store.guard.js';
 import { ApiGroup } from './open-api.js';
 import { PurposeService } from './purpose.service.js';
 import { RequesterService } from './requester.service.js';
-import { MALFORMED, SERIALIZE_ALL } from './controller-defaults.js';
+import { COMMON_REFUSALS, SERIALIZE_ALL } from './controller-defaults.js';
 import { TwoFactorExceptionFilter } from './two-factor-exception.filter.js';
 
 const UNKNOWN = { 404: ['not-found'] };
-const ENDED = {
+const ENDED_REFUSALS = {
   409: ['already-confirmed', 'already-used', 'method-not-allowed'],
   410: ['expired', 'attempts-exhausted', 'cancelled', 'unknown-secret'],
 };
-const UNSENT = {
+const SEND_REFUSALS = {
   422: ['recipient-not-allowed'],
   429: ['too-many-requests'],
   503: ['send-failed', 'temporarily-unavailable', 'out-of-service'],
@@ -113,11 +113,11 @@ export class TwoFactorController implements OnApplicationBootstrap {
     answer: RequestConfirmationAnswer,
     headers: [IDEMPOTENCY_KEY],
     refusals: {
-      ...MALFORMED,
-      ...UNSENT,
+      ...COMMON_REFUSALS,
+      ...SEND_REFUSALS,
       403: ['no-subject', 'no-method'],
       409: ['method-not-allowed'],
-      422: ['no-recipient', ...UNSENT[422], 'idempotency-key-reused'],
+      422: ['no-recipient', ...SEND_REFUSALS[422], 'idempotency-key-reused'],
     },
   })
   async requestConfirmation(
@@ -127,11 +127,11 @@ export class TwoFactorController implements OnApplicationBootstrap {
     const { way, purpose, method, ...given } = body;
     const idempotencyKey = idempotencyKeyOf(context);
     const messageContext = await this.#messageContext(context);
-    const choice = await this.#choose(purpose, this.#named(method), context);
+    const choice = await this.#choose(purpose, this.#parseMethod(method), context);
     const sends = choice === null || choice.method === CODE_METHOD;
     const sender = sends ? this.sender.senderFor(purpose, way ?? null).name : null;
     const target = await this.purposes.target({ purpose, ...given }, sender, context);
-    const request = await this.twoFactor.requestBy(choice, {
+    const request = await this.twoFactor.requestWithChoice(choice, {
       ...(sender !== null && { way: sender }),
       purpose,
       requester: await this.requesters.requesterOf(context),
@@ -139,7 +139,7 @@ export class TwoFactorController implements OnApplicationBootstrap {
       context: messageContext,
       ...target,
     });
-    return this.#requested(request, choice !== null);
+    return this.#requestAnswer(request, choice !== null);
   }
 
   @JsonRoute('confirm', {
@@ -147,16 +147,16 @@ export class TwoFactorController implements OnApplicationBootstrap {
     body: ConfirmBody,
     answer: ConfirmAnswer,
     refusals: {
-      ...MALFORMED,
+      ...COMMON_REFUSALS,
       ...UNKNOWN,
-      ...ENDED,
+      ...ENDED_REFUSALS,
       422: ['code-mismatch'],
       429: ['too-many-requests'],
     },
   })
   async confirm(body: ConfirmBody, context: ExecutionContext): Promise<ConfirmAnswer> {
     const { id, code, response, method: named } = body;
-    const method = this.#named(named) ?? CODE_METHOD;
+    const method = this.#parseMethod(named) ?? CODE_METHOD;
     // Without this check the refusal of a passkey's response that lacks `method` would name `code` as the missing member.
     const hasMethods = this.options.methods.size > 0;
     if (hasMethods && named === undefined && code === undefined && response !== undefined) {
@@ -164,7 +164,7 @@ export class TwoFactorController implements OnApplicationBootstrap {
     }
     if (method === CODE_METHOD && code === undefined) throw lacking(['code']);
     if (method === CODE_METHOD) parseCode(code);
-    const options = await this.#restricted(parseId(id), context);
+    const options = await this.#verifyOptionsFor(parseId(id), context);
     // A name that is none, and a response of another shape, are refused by the verifier.
     const token = await deviceTokenOf(this.options.methods, context);
     if (method === DEVICE_METHOD && token === undefined && this.options.methods.has(method)) {
@@ -183,14 +183,14 @@ export class TwoFactorController implements OnApplicationBootstrap {
     summary: 'Answers what the browser needs to confirm with a passkey',
     body: ChallengeBody,
     answer: ChallengeAnswer,
-    refusals: { ...MALFORMED, ...UNKNOWN, ...ENDED },
+    refusals: { ...COMMON_REFUSALS, ...UNKNOWN, ...ENDED_REFUSALS },
   })
   async challenge(body: ChallengeBody, context: ExecutionContext): Promise<ChallengeAnswer> {
     const id = parseId(body.id);
-    const method = this.#named(body.method);
+    const method = this.#parseMethod(body.method);
     // Without the option `methods` no factors can exist, so that no statement is executed.
     if (method === undefined) throw errorForState(null);
-    const options = await this.#restricted(id, context);
+    const options = await this.#verifyOptionsFor(id, context);
     return (await this.confirmer.challengeBy(id, method, options)) as ChallengeAnswer;
   }
 
@@ -200,12 +200,12 @@ export class TwoFactorController implements OnApplicationBootstrap {
     answer: RequestConfirmationAnswer,
     headers: [IDEMPOTENCY_KEY],
     refusals: {
-      ...MALFORMED,
+      ...COMMON_REFUSALS,
       ...UNKNOWN,
-      ...ENDED,
-      ...UNSENT,
-      410: [...ENDED[410], 'sender-removed'],
-      422: ['no-recipient', ...UNSENT[422]],
+      ...ENDED_REFUSALS,
+      ...SEND_REFUSALS,
+      410: [...ENDED_REFUSALS[410], 'sender-removed'],
+      422: ['no-recipient', ...SEND_REFUSALS[422]],
     },
   })
   async resend(body: ResendBody, context: ExecutionContext): Promise<RequestConfirmationAnswer> {
@@ -216,7 +216,7 @@ export class TwoFactorController implements OnApplicationBootstrap {
       ? await this.#firstMessage(state.purpose, body.way, context)
       : { way: body.way };
     const input = { requester, idempotencyKey, ...first };
-    return this.#requested(await this.twoFactor.resend(state, input, stateRow(state)));
+    return this.#requestAnswer(await this.twoFactor.resend(state, input, stateRow(state)));
   }
 
   /** The first message of a confirmation that was begun by another method. The client chooses the way, and never the token. */
@@ -234,7 +234,7 @@ export class TwoFactorController implements OnApplicationBootstrap {
     summary: 'Tells where a confirmation is in its life',
     body: ConfirmationIdBody,
     answer: CheckAnswer,
-    refusals: { ...MALFORMED, ...UNKNOWN },
+    refusals: { ...COMMON_REFUSALS, ...UNKNOWN },
   })
   async check(body: ConfirmationIdBody, context: ExecutionContext): Promise<CheckAnswer> {
     const state = await this.#findAccessible(body.id, context);
@@ -254,7 +254,7 @@ export class TwoFactorController implements OnApplicationBootstrap {
    * Returns the method that the client names. Applications without the option `methods` ignore the member, as they ignore every unknown
    * member of a body.
    */
-  #named(method: unknown): string | undefined {
+  #parseMethod(method: unknown): string | undefined {
     if (method === undefined || this.options.methods.size === 0) return undefined;
     if (isName(method)) return method;
     throw new TwoFactorInputError(`A method is ${NAME_RULE}.`);
@@ -282,16 +282,16 @@ export class TwoFactorController implements OnApplicationBootstrap {
    * How a call is restricted to the confirmations of its caller. Where all purposes resolve the caller to the same subject,
    * the statement that compares also checks the access. Otherwise the confirmation is read first.
    */
-  async #restricted(id: string, context: ExecutionContext): Promise<VerifyOptions> {
+  async #verifyOptionsFor(id: string, context: ExecutionContext): Promise<VerifyOptions> {
     const caller = await this.purposes.callerSubjects(context);
     const subject = caller.common;
     return subject === null
-      ? { seen: stateRow(await this.#accessible(id, caller)) }
+      ? { seen: stateRow(await this.#findForCaller(id, caller)) }
       : { scopedSubject: subject };
   }
 
   /** @throws TwoFactorNotFoundError for an unknown confirmation and for that of another subject, without a difference. */
-  async #accessible(id: string, caller: CallerSubjects): Promise<ConfirmationState> {
+  async #findForCaller(id: string, caller: CallerSubjects): Promise<ConfirmationState> {
     const [state] = await this.confirmer.check(id);
     if (state === null || !this.purposes.isAccessible(state, caller)) throw errorForState(null);
     return state;
@@ -299,11 +299,11 @@ export class TwoFactorController implements OnApplicationBootstrap {
 
   async #findAccessible(id: string, context: ExecutionContext): Promise<ConfirmationState> {
     const parsed = parseId(id);
-    return this.#accessible(parsed, await this.purposes.callerSubjects(context));
+    return this.#findForCaller(parsed, await this.purposes.callerSubjects(context));
   }
 
   /** @param namesMethods whether the purpose has methods, which the client then chooses from. */
-  #requested(request: RequestedConfirmation, namesMethods = false): RequestConfirmationAnswer {
+  #requestAnswer(request: RequestedConfirmation, namesMethods = false): RequestConfirmationAnswer {
     const { id, attemptsLeft, codeLength, maskedToken, state, method, methods } = request;
     const expiry = this.#expiry(request.expiresAt);
     const named = namesMethods ? { method, methods: [...methods] } : {};
@@ -351,6 +351,6 @@ function isUnsent(state: ConfirmationState): boolean {
 function errorForState(state: ConfirmationState | null): Error {
   if (state === null) return new TwoFactorNotFoundError('There is no such confirmation.');
   // The statement found it expired and this state is pending: the clocks of two instances differ.
-  const code = state.status === 'pending' ? 'expired' : STATE_CODES[state.status];
+  const code = state.status === 'pending' ? 'expired' : STATE_ERROR_CODES[state.status];
   return new TwoFactorStateError(code);
 }

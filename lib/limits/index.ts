@@ -1,6 +1,6 @@
 export { canonicalToken } from './canonical-token.js';
 export type { LimitClauses } from './store/dialects/limit-clauses.js';
-export type { LimitJoins, QuotaRoles } from './store/dialects/limit-joins.js';
+export type { LimitJoins, QuotaRoleLetters } from './store/dialects/limit-joins.js';
 export { PERMANENT_WAIT_MS } from './store/dialects/mysql-answer.js';
 export { DatabaseLimitStore } from './store/database-limit.store.js';
 export { SprayDetector } from './spray-detector.js';
@@ -27,14 +27,14 @@ export type {
   QuotaKeys,
   QuotaReceipt,
 } from './quota-demand.js';
-export { limitOf } from './quota-refusal.js';
-export { ownerOf } from './store/slot-owner.js';
+export { limitOfError } from './quota-refusal.js';
+export { ownerHashOf } from './store/slot-owner.js';
 export { parseAddress } from './networks.js';
 export { messageClassOf } from './message-class.js';
 export {
   type FailureScope,
   type LimitedMessage,
-  type UnsentRequest,
+  type MessagelessRequest,
   type QuotaScope,
 } from './quota-planner.js';
 export { parseRequester } from './parse-requester.js';

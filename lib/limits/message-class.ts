@@ -29,10 +29,10 @@ export function classOf({ subject, tokenFrom }: ClassedScope): LimitClass {
  * person that is named are counted with the rules of `classOf`.
  */
 export function messageClassOf(options: Purposes, scope: ClassedScope & PurposeScope): LimitClass {
-  return isClaimed(options, scope) ? 'open' : classOf(scope);
+  return hasClaimedSubject(options, scope) ? 'open' : classOf(scope);
 }
 
 /** Whether an anonymous client may have named the subject. */
-export function isClaimed({ purposes }: Purposes, { purpose }: PurposeScope): boolean {
+export function hasClaimedSubject({ purposes }: Purposes, { purpose }: PurposeScope): boolean {
   return purposes.get(purpose)?.claimedSubject === true;
 }

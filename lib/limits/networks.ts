@@ -34,7 +34,7 @@ export function networkOf({ family, value }: Address, prefix: number): string {
 }
 
 /** The name of the smallest network that one customer has. */
-export function customerOf(address: Address): string {
+export function customerNetworkOf(address: Address): string {
   return networkOf(address, CUSTOMER_PREFIX[address.family]);
 }
 

@@ -1,15 +1,15 @@
 import type { NamedQuota } from './named-quota.js';
-import type { LimitedMessage, QuotaScope, UnsentRequest } from './quota-planner.js';
+import type { LimitedMessage, QuotaScope, MessagelessRequest } from './quota-planner.js';
 import type { QuotaUsage } from './store/limit-store.interface.js';
 import type { QuotaRow } from './store/dialects/quota-values.js';
 
 /** A new confirmation, a message, or both. */
 export interface QuotaDemand extends QuotaScope {
-  /** The confirmation that is created. Without a message it takes one of the pending slots. */
+  /** The confirmation that the call creates, if any. It takes a pending slot when neither `sends` nor `unsent` is set. */
   readonly opens?: PendingSlotRequest | undefined;
   readonly sends?: LimitedMessage | undefined;
   /** Set for a confirmation that a client begins without a message: it is counted for its requester. */
-  readonly unsent?: UnsentRequest | undefined;
+  readonly unsent?: MessagelessRequest | undefined;
 }
 
 /** The confirmation that will hold a slot, and for how long. */
@@ -41,7 +41,7 @@ export interface CreationPlan {
   readonly candidates: readonly CreationQuota[];
 }
 
-/** Under which keys a confirmation is counted, for its own statements; `null` where they count nothing. */
+/** The keys of the counters that the statements of a confirmation write; `null` where these statements write no such counter. */
 export type QuotaKeys = {
   readonly failureKeys: string | null;
   readonly slotKeys: string | null;

@@ -37,13 +37,13 @@ import type { LimitJoins } from './store/dialects/limit-joins.js';
 import { lockMsAfter } from './store/limit-rules.js';
 import type { LimitStore, QuotaRequest, QuotaUsage } from './store/limit-store.interface.js';
 import { byKey } from './store/quota-order.js';
-import { NO_OWNER, ownerOf } from './store/slot-owner.js';
+import { NO_OWNER, ownerHashOf } from './store/slot-owner.js';
 
 /**
  * A limit store whose `consume` takes options beside the two arguments of the interface. `DatabaseLimitStore` saves statements by
  * them; a store of the application ignores them.
  */
-interface StatementSavingStore extends LimitStore {
+interface LimitStoreWithOptions extends LimitStore {
   consume(
     charges: readonly QuotaRequest[],
     owner: string,
@@ -70,7 +70,7 @@ export class QuotaLedger {
   readonly prefixes: PrefixLedger | null;
   readonly #logger = new Logger(QuotaLedger.name);
   readonly #clauseValues: SqlValues;
-  private readonly store: StatementSavingStore;
+  private readonly store: LimitStoreWithOptions;
 
   constructor(
     @Inject(TWO_FACTOR_LIMIT_STORE) store: LimitStore,
@@ -114,9 +114,9 @@ export class QuotaLedger {
    * pending slots (a candidate for each slot).
    */
   planCreation(demand: QuotaDemand & { readonly opens: PendingSlotRequest }): CreationPlan {
-    const unconditional = this.planner.request(demand, demand.sends, demand.unsent);
+    const unconditional = this.planner.requestQuotas(demand, demand.sends, demand.unsent);
     const slots = this.#pendingSlotCandidates(demand);
-    const owner = ownerOf(demand.opens.id);
+    const owner = ownerHashOf(demand.opens.id);
     const candidates = (slots.length > 0 ? slots : [[]]).map((slot): CreationQuota => {
       const charges = [...unconditional, ...slot];
       const rows = (now: number): QuotaRow[] => charges.map((quota) => quotaRow(quota, now));
@@ -144,7 +144,7 @@ export class QuotaLedger {
   }
 
   /** The quotas of which a wrong code consumes one failure. */
-  failuresOf(scope: QuotaScope): QuotaReceipt['charges'] {
+  failureQuotasOf(scope: QuotaScope): QuotaReceipt['charges'] {
     return this.planner.failureQuotas(scope, false);
   }
 
@@ -190,8 +190,8 @@ export class QuotaLedger {
    * @throws TwoFactorTooManyRequestsError, TwoFactorUnavailableError; nothing is consumed then.
    */
   async consumeForRequest(demand: QuotaDemand, deadline?: Deadline): Promise<QuotaReceipt> {
-    return this.retrying(demand, () => {
-      const unconditional = this.planner.request(demand, demand.sends, demand.unsent);
+    return this.retryPrefixRefusal(demand, () => {
+      const unconditional = this.planner.requestQuotas(demand, demand.sends, demand.unsent);
       const id = demand.opens?.id ?? null;
       const given = { deadline, reportsUsage: false };
       return this.#consume(unconditional, this.#pendingSlotCandidates(demand), id, given);
@@ -199,10 +199,10 @@ export class QuotaLedger {
   }
 
   /** Repeats a call that the quota of a phone prefix refused, if other instances have counted enough confirmed codes since. */
-  async retrying<T>(demand: QuotaDemand, work: () => Promise<T>): Promise<T> {
-    return this.prefixes === null
-      ? work()
-      : this.prefixes.retrying(this.planner.prefixedMessage(demand, demand.sends?.way), work);
+  async retryPrefixRefusal<T>(demand: QuotaDemand, work: () => Promise<T>): Promise<T> {
+    if (this.prefixes === null) return work();
+    const message = this.planner.prefixedMessage(demand, demand.sends?.way);
+    return this.prefixes.retryAfterRefusal(message, work);
   }
 
   /**
@@ -269,7 +269,7 @@ export class QuotaLedger {
   /** 16 hexadecimal characters that stand for a phone number or address, so that events and logs need not contain it. */
   tokenKey(token: string): string {
     const { current } = this.options.keyRing;
-    return limitKey(current, 'recipient', this.planner.nameOf(token)).slice(0, 16);
+    return limitKey(current, 'recipient', this.planner.countedNameOf(token)).slice(0, 16);
   }
 
   async read(keys: readonly string[], manager?: EntityManager): Promise<readonly QuotaUsage[]> {
@@ -298,7 +298,7 @@ export class QuotaLedger {
     given: Pick<ConsumeOptions, 'deadline' | 'reportsUsage'>,
   ): Promise<QuotaReceipt> {
     if (unconditional.length === 0 && slots.length === 0) return EMPTY_RECEIPT;
-    const owner = id === null ? NO_OWNER : ownerOf(id);
+    const owner = id === null ? NO_OWNER : ownerHashOf(id);
     const options: ConsumeOptions = {
       ...given,
       alternatives: slots.length > 0 ? slots.flat().map(({ key }) => key) : undefined,
@@ -308,11 +308,8 @@ export class QuotaLedger {
     let others: readonly QuotaUsage[] = [];
     // Any of the slots will do: the next one is tried when only the slot refused, unless the refusal has shown that it is taken too.
     for (const slot of slots.length > 0 ? slots : [[]]) {
-      const shown = longestWait(
-        slot,
-        exhaustedOf(slot, others, this.options.clock.now()),
-        this.options.clock.now(),
-      );
+      const lookedAt = this.options.clock.now();
+      const shown = longestWait(slot, exhaustedOf(slot, others, lookedAt), lookedAt);
       if (shown !== null) {
         taken.push(shown);
         continue;
@@ -345,7 +342,7 @@ export class QuotaLedger {
 
   async #releaseOwned(keys: readonly string[], id: string): Promise<void> {
     if (keys.length === 0) return;
-    await this.#bestEffort(() => this.store.release(keys.toSorted(), ownerOf(id)));
+    await this.#bestEffort(() => this.store.release(keys.toSorted(), ownerHashOf(id)));
   }
 
   #refusalError(refusal: Refusal): Error {

@@ -6,12 +6,12 @@ import {
 } from '../errors/index.js';
 import type { LimitClass, ResolvedLimits, ResolvedOptions } from '../options/index.js';
 import { canonicalToken } from './canonical-token.js';
-import { classOf, isClaimed, messageClassOf } from './message-class.js';
+import { classOf, hasClaimedSubject, messageClassOf } from './message-class.js';
 import { quotasUnder, windowsUnder, type NamedQuota } from './named-quota.js';
 import type { PrefixedMessage, PrefixLedger } from './prefixes/prefix-ledger.js';
 import { RequesterQuotas } from './requester-quotas.js';
 import type { FailureRule } from './store/limit-store.interface.js';
-import { subscriberOf } from './subscriber.js';
+import { canonicalPhone } from './subscriber.js';
 
 /** What a confirmation is about, as far as it is known. */
 export interface QuotaScope {
@@ -40,10 +40,10 @@ export interface LimitedMessage {
 }
 
 /** A confirmation that a client begins without a message, by a method other than a code. */
-export interface UnsentRequest {
+export interface MessagelessRequest {
   /** An IP address or another name of the requester; `undefined` for unknown. */
   readonly requester: string | undefined;
-  /** Whether the client has narrowed it to one method that cannot be guessed, which no lock refuses. */
+  /** Whether the client has named one method, and responses to that method cannot be guessed. No lock refuses such a method. */
   readonly isNarrowed: boolean;
 }
 
@@ -124,14 +124,14 @@ export class QuotaPlanner {
    * for the subject alone: otherwise a thief of a password could use up what the owner needs to sign in. No lock refuses a request
    * that is narrowed to a method which cannot be guessed.
    */
-  request(
+  requestQuotas(
     scope: QuotaScope,
     message: LimitedMessage | undefined,
-    unsent?: UnsentRequest,
+    unsent?: MessagelessRequest,
   ): NamedQuota[] {
     const { subject } = scope;
-    const within = isClaimed(this.options, scope) ? ['claimed'] : [];
-    if (unsent?.isNarrowed) return this.#requesters.ofUnsent(unsent.requester, within);
+    const within = hasClaimedSubject(this.options, scope) ? ['claimed'] : [];
+    if (unsent?.isNarrowed) return this.#requesters.ofMessagelessRequest(unsent.requester, within);
     const names = this.#namesOf(scope);
     const failures = this.#failures(scope, names, true);
     if (unsent !== undefined) {
@@ -139,11 +139,11 @@ export class QuotaPlanner {
       // stranger who claims another name each time would get a new count, and as many rows, with each of them, so that claimed
       // subjects of one requester share a count. It is none that signed-in users need.
       const shared = within.length > 0 ? within : ['subject', subject];
-      return [...failures, ...this.#requesters.ofUnsent(unsent.requester, shared)];
+      return [...failures, ...this.#requesters.ofMessagelessRequest(unsent.requester, shared)];
     }
     return message === undefined
       ? failures
-      : [...failures, ...this.#message(scope, names, message)];
+      : [...failures, ...this.#messageQuotas(scope, names, message)];
   }
 
   /**
@@ -157,9 +157,9 @@ export class QuotaPlanner {
     const limitClass = classOf(scope);
     // The slots belong to the subject alone: the phone number or address may become known later, and the end of a confirmation must
     // free the slot that its beginning took.
-    const owner = subject === '' ? ['token', this.nameOf(token!)] : ['subject', subject];
+    const owner = subject === '' ? ['token', this.countedNameOf(token!)] : ['subject', subject];
     const rule = { kind: 'window', max: 1, windowMs: ttlMs } as const;
-    const isOfClaimed = isClaimed(this.options, scope);
+    const isOfClaimed = hasClaimedSubject(this.options, scope);
     return Array.from({ length: pending }, (_, slot) =>
       quotasUnder(
         this.#keyRing,
@@ -169,9 +169,9 @@ export class QuotaPlanner {
     );
   }
 
-  /** The name under which a phone number or address is counted. It may be no number to dial: see `subscriberOf`. */
-  nameOf(token: string): string {
-    return subscriberOf(this.normalize(token));
+  /** The name under which a phone number or address is counted. It may be no number to dial: see `canonicalPhone`. */
+  countedNameOf(token: string): string {
+    return canonicalPhone(this.normalize(token));
   }
 
   /** A message as its prefix counts it; `null` for none. */
@@ -204,14 +204,16 @@ export class QuotaPlanner {
     const { subject, token, method } = scope;
     if (method !== undefined) return ['method', subject, method];
     if (classOf(scope) === 'bound') {
-      if (isClaimed(this.options, scope)) return this.#claimedNames(subject, token);
-      return ['bound', subject, token === null ? '' : this.nameOf(token)];
+      if (hasClaimedSubject(this.options, scope)) return this.#claimedNames(subject, token);
+      return ['bound', subject, token === null ? '' : this.countedNameOf(token)];
     }
-    return token === null ? null : ['open', this.nameOf(token)];
+    return token === null ? null : ['open', this.countedNameOf(token)];
   }
 
   #claimedNames(subject: string, token: string | null): ScopeNames {
-    return token === null ? ['claimed', 'subject', subject] : ['claimed', this.nameOf(token)];
+    return token === null
+      ? ['claimed', 'subject', subject]
+      : ['claimed', this.countedNameOf(token)];
   }
 
   /** The scopes that a person who calls `LimitService` means: of a subject those of its claimed purposes, too. */
@@ -229,7 +231,7 @@ export class QuotaPlanner {
       );
     }
     if (method !== undefined) return [['method', subject!, method]];
-    const normalized = token === undefined ? '' : this.nameOf(token);
+    const normalized = token === undefined ? '' : this.countedNameOf(token);
     if (subject === undefined) return [['open', normalized]];
     return [['bound', subject, normalized], this.#claimedNames(subject, token ?? null)];
   }
@@ -239,21 +241,21 @@ export class QuotaPlanner {
     if (rule === null || names === null) return [];
     const limitClass = names[0] === 'open' ? 'open' : 'bound';
     const isOfMethod = names[0] === 'method' || undefined;
-    const rules = { rule, checkOnly, isOfClaimed: isClaimed(this.options, scope) };
+    const rules = { rule, checkOnly, isOfClaimed: hasClaimedSubject(this.options, scope) };
     return quotasUnder(this.#keyRing, { ...rules, limit: 'failures', limitClass, isOfMethod }, [
       'failures',
       ...names,
     ]);
   }
 
-  #message(
+  #messageQuotas(
     scope: QuotaScope,
     names: ScopeNames | null,
     { way, requester }: LimitedMessage,
   ): NamedQuota[] {
     const { sendsPerSender, sendsInTotal } = this.#limits;
     const limitClass = messageClassOf(this.options, scope);
-    const isOfClaimed = isClaimed(this.options, scope);
+    const isOfClaimed = hasClaimedSubject(this.options, scope);
     // A subject that is only claimed is no requester: the stranger would name another one for each message.
     const subject = isOfClaimed ? '' : scope.subject;
     const ofToken = names === null || scope.token === null ? [] : this.#sendsPerToken(names);

@@ -45,7 +45,7 @@ export function longestWait(
   now: number,
 ): Refusal | null {
   if (exhausted.length === 0) return null;
-  const unitMs = unitOf(quotas);
+  const unitMs = waitUnitMs(quotas);
   const units = ({ exactMs }: Refusal): number =>
     Math.ceil((exactMs ?? Number.POSITIVE_INFINITY) / unitMs);
   let longest: Refusal | null = null;
@@ -66,13 +66,13 @@ export function shortestWait(refusals: readonly Refusal[]): Refusal | null {
 
 /** The same choice as `longestWait`, for a statement that answers with one of the exhausted quotas. */
 export function refusalOrder(quotas: readonly NamedQuota[]): RefusalOrder {
-  const unitMs = unitOf(quotas);
+  const unitMs = waitUnitMs(quotas);
   return { precedence: inPrecedence(quotas, unitMs).map(({ key }) => key), unitMs };
 }
 
 /** One unit for all quotas of a call, because the statement has one: engines would otherwise name different limits. */
-function unitOf(quotas: readonly NamedQuota[]): number {
-  return quotas.some(isCoarse) ? COARSE_WAIT_MS : 1;
+function waitUnitMs(quotas: readonly NamedQuota[]): number {
+  return quotas.some(hasCoarseWait) ? COARSE_WAIT_MS : 1;
 }
 
 /**
@@ -83,7 +83,7 @@ function inPrecedence(quotas: readonly NamedQuota[], unitMs: number): NamedQuota
   const spanOf = (quota: NamedQuota): number => {
     const { rule, limit } = quota;
     if (unitMs === 1) return 0;
-    if (!isCoarse(quota)) return -1;
+    if (!hasCoarseWait(quota)) return -1;
     const isCut = rule.kind === 'window' && limit !== 'pending' && rule.windowMs % unitMs !== 0;
     return isCut ? rule.windowMs : Number.MAX_SAFE_INTEGER;
   };
@@ -111,7 +111,7 @@ function refusalOf(quota: NamedQuota, usage: QuotaUsage, now: number): Refusal {
 }
 
 /** Whether strangers share the counter, or may have named its subject. */
-function isCoarse({ limitClass, isOfClaimed = false }: NamedQuota): boolean {
+function hasCoarseWait({ limitClass, isOfClaimed = false }: NamedQuota): boolean {
   return limitClass === 'open' || isOfClaimed;
 }
 
@@ -120,12 +120,12 @@ function lengthOf({ waitMs: wait }: Refusal): number {
 }
 
 /**
- * The wait that the refusal reports. Strangers share the counters of the class `open`, in which a client names the phone number or
- * address, and may name the person whose counters of the class `bound` refuse them. Such a wait is rounded up to five minutes, but not
- * beyond the window: the exact time would reveal to a stranger when another one, or the person, requested a code or guessed at one.
+ * The wait that the refusal reports. Strangers share the counters of the class `open`. Under a purpose with `claimedSubject` they also share
+ * the counters of the person whom they name. The wait of both kinds of counters is rounded up to five minutes, but not beyond the window:
+ * the exact time would reveal when another stranger, or the person, requested a code or guessed at a code.
  */
 function reportedWaitMs(quota: NamedQuota, wait: number | null): number | null {
-  if (wait === null || !isCoarse(quota)) return wait;
+  if (wait === null || !hasCoarseWait(quota)) return wait;
   const { limit, rule } = quota;
   const coarse = Math.ceil(wait / COARSE_WAIT_MS) * COARSE_WAIT_MS;
   // A pending slot may be held for longer than this confirmation lives.
@@ -147,7 +147,7 @@ function sentenceOf(limit: LimitName, seconds: number | null, pending: number | 
 }
 
 /** Which limit an error is about; `null` for an error that no limit has caused. */
-export function limitOf(
+export function limitOfError(
   error: unknown,
 ): { limit: LimitName; retryAfterSeconds: number | null } | null {
   if (error instanceof TwoFactorTooManyRequestsError) {

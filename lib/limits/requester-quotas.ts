@@ -2,11 +2,11 @@ import type { KeyRing } from '../crypto/index.js';
 import type { LimitName } from '../errors/index.js';
 import type { NetworkSendLimit, ResolvedLimits, SendLimit } from '../options/index.js';
 import { windowsUnder, type NamedQuota } from './named-quota.js';
-import { customerOf, networkOf, parseAddress, type Address } from './networks.js';
+import { customerNetworkOf, networkOf, parseAddress, type Address } from './networks.js';
 
 const UNKNOWN_REQUESTER = 'unknown';
 /** All unknown requesters together may begin this many times as many confirmations without a message as one known requester. */
-const UNKNOWN_SHARE = 10;
+const UNKNOWN_REQUESTER_FACTOR = 10;
 
 /** The quotas of the party that asks: an address with its networks, another name, or a subject. Like `QuotaPlanner` it reads no store. */
 export class RequesterQuotas {
@@ -23,18 +23,18 @@ export class RequesterQuotas {
    *
    * @param within the names that the key of the count has beside the requester.
    */
-  ofUnsent(requester: string | undefined, within: readonly string[]): NamedQuota[] {
+  ofMessagelessRequest(requester: string | undefined, within: readonly string[]): NamedQuota[] {
     const { requestsPerRequester: rules } = this.limits;
     const own =
       requester === undefined
-        ? rules.map(({ max, perSeconds }) => ({ max: max * UNKNOWN_SHARE, perSeconds }))
+        ? rules.map(({ max, perSeconds }) => ({ max: max * UNKNOWN_REQUESTER_FACTOR, perSeconds }))
         : rules;
     return this.#windows('requests-per-requester', own, ...namesOf(requester), ...within);
   }
 
   /**
-   * The quotas of the requester of a message of the class `open`, and of its networks. A subject that names a phone number or
-   * address is a requester itself, and counts in its widest network only: more IP addresses give it no more messages.
+   * The quotas of the requester of a message of the class `open`, and of the requester's networks. A subject that names a phone number
+   * or mail address is the requester. More IP addresses give the subject no more messages, so that only the widest network is counted.
    *
    * @param subject the signed-in subject; empty for none.
    */
@@ -88,5 +88,5 @@ export class RequesterQuotas {
 function namesOf(requester: string | undefined): readonly string[] {
   if (requester === undefined) return [UNKNOWN_REQUESTER];
   const address = parseAddress(requester);
-  return address === null ? ['name', requester] : ['address', customerOf(address)];
+  return address === null ? ['name', requester] : ['address', customerNetworkOf(address)];
 }

@@ -5,7 +5,7 @@ const NUMBER = /^\+(1|7|2[07]|3[0-469]|4[013-9]|5[1-8]|6[0-6]|8[1246]|9[0-58]|\d
  * By country code, the digits that may be dialled or left out: one phone has both numbers. Each rule removes them, from a number
  * whose leading zeros are already removed.
  */
-const OPTIONAL: Readonly<Record<string, readonly [RegExp, string]>> = {
+const OPTIONAL_DIGITS: Readonly<Record<string, readonly [RegExp, string]>> = {
   // Mexico: the mobile prefixes 1, 044 and 045, until 2019.
   52: [/^(?:4[45])?1?(\d{10})$/, '$1'],
   // Argentina: 9 before a mobile number from abroad.
@@ -19,7 +19,9 @@ const OPTIONAL: Readonly<Record<string, readonly [RegExp, string]>> = {
 };
 
 /** Country codes whose numbers also exist under the code of a shared numbering plan, and how to convert them to it. */
-const PLANS: Readonly<Record<string, readonly [digits: RegExp, code: string, prefix: string]>> = {
+const SHARED_NUMBERING_PLANS: Readonly<
+  Record<string, readonly [digits: RegExp, code: string, prefix: string]>
+> = {
   // The French plan: Réunion and Mayotte, Guadeloupe, French Guiana, Martinique.
   262: [/^\d{9}$/, '33', ''],
   590: [/^\d{9}$/, '33', ''],
@@ -37,13 +39,13 @@ const PLANS: Readonly<Record<string, readonly [digits: RegExp, code: string, pre
  *
  * It is a name, and not always a number that can be dialled: an Italian land line has lost its zero.
  */
-export function subscriberOf(text: string): string {
+export function canonicalPhone(text: string): string {
   const [, code, dialled] = NUMBER.exec(text) ?? [];
   if (code === undefined || dialled === undefined) return text;
   const rest = dialled.replace(/^0+/, '');
-  const optional = OPTIONAL[code];
+  const optional = OPTIONAL_DIGITS[code];
   const digits = optional === undefined ? rest : rest.replace(optional[0], optional[1]);
-  const plan = PLANS[code];
+  const plan = SHARED_NUMBERING_PLANS[code];
   if (plan?.[0].test(digits) !== true) return `+${code}${digits}`;
   const [, shared, prefix] = plan;
   return `+${shared}${prefix}${digits}`;

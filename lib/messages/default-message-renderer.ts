@@ -1,6 +1,6 @@
 import { fill } from './fill.js';
 import { htmlMail, type MailParts } from './html-mail.js';
-import { lookup } from './lookup.js';
+import { lookupLanguage } from './lookup.js';
 import type {
   MessageInput,
   MessageRenderer,
@@ -54,10 +54,10 @@ export class DefaultMessageRenderer implements MessageRenderer {
       ? texts.purposes[input.purpose]!
       : '';
     const values = { product, purpose, lifetime: this.#lifetime(input.expiresInSeconds, language) };
-    const subject = named(product, texts.subject, values);
+    const subject = withProduct(product, texts.subject, values);
     const heading = fill(texts.heading, values);
     // The HTML has the product on a line of its own.
-    const plainHeading = named(product, texts.heading, values);
+    const plainHeading = withProduct(product, texts.heading, values);
     const validity = fill(texts.validity, values);
     const advice = fill(texts.advice, values);
     const words = { subject, heading, validity, advice, approval: texts.approval };
@@ -71,8 +71,8 @@ export class DefaultMessageRenderer implements MessageRenderer {
 
   #textsFor(language: string | undefined): readonly [string, MessageTexts] {
     const { texts } = this.settings;
-    const found = language === undefined ? undefined : lookup(language, texts);
-    return found ?? lookup(this.settings.language, texts)!;
+    const found = language === undefined ? undefined : lookupLanguage(language, texts);
+    return found ?? lookupLanguage(this.settings.language, texts)!;
   }
 
   #sms(
@@ -82,7 +82,7 @@ export class DefaultMessageRenderer implements MessageRenderer {
   ): string {
     const details = withoutQuotes(approves.join(', '));
     const approval = details === '' ? '' : fill(texts.smsApproval, { details });
-    const sentences = named(values.product, texts.sms, { ...values, approval });
+    const sentences = withProduct(values.product, texts.sms, { ...values, approval });
     const { host } = this.settings;
     // The last line binds the code to the host (WICG, Origin-bound one-time codes 3): a browser offers it on no other site.
     return host === null ? sentences : `${sentences}\n\n@${host} #${values.code}`;
@@ -113,7 +113,7 @@ function withoutQuotes(details: string): string {
 }
 
 /** The product stands before a text that has no place for it. */
-function named(
+function withProduct(
   product: string,
   template: string,
   values: Readonly<Record<string, string>>,

@@ -14,7 +14,7 @@ export interface MailParts {
   readonly advice: string;
 }
 
-const HTML: Readonly<Record<string, string>> = {
+const HTML_ENTITIES: Readonly<Record<string, string>> = {
   '&': '&amp;',
   '<': '&lt;',
   '>': '&gt;',
@@ -38,7 +38,7 @@ const STYLE = [
 ].join('');
 
 /**
- * The HTML of a mail, for narrow and wide windows and for light and dark colour schemes. It loads nothing from a server, and has
+ * The HTML_ENTITIES of a mail, for narrow and wide windows and for light and dark colour schemes. It loads nothing from a server, and has
  * no link: people who are used to links in such mails would follow those of a forged one.
  */
 export function htmlMail(parts: MailParts): string {
@@ -78,7 +78,7 @@ export function htmlMail(parts: MailParts): string {
 }
 
 function escapeHtml(text: string): string {
-  return text.replace(/[&<>"']/g, (character) => HTML[character] ?? character);
+  return text.replace(/[&<>"']/g, (character) => HTML_ENTITIES[character] ?? character);
 }
 
 function directionOf(language: string): 'ltr' | 'rtl' {

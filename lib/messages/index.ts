@@ -1,7 +1,7 @@
 export { DefaultMessageRenderer, type MessageSettings } from './default-message-renderer.js';
 export { placeholdersOf } from './fill.js';
 export { hasInvisible } from './invisible.js';
-export { lookup } from './lookup.js';
+export { lookupLanguage } from './lookup.js';
 export type {
   MessageInput,
   MessageRenderer,

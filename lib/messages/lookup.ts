@@ -3,7 +3,7 @@
  *
  * @param tag A BCP 47 tag in canonical spelling.
  */
-export function lookup<T>(
+export function lookupLanguage<T>(
   tag: string,
   by: ReadonlyMap<string, T>,
 ): readonly [string, T] | undefined {

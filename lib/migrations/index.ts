@@ -32,7 +32,7 @@ export const TWO_FACTOR_ENTITIES: readonly [
  * ```
  * @publicApi
  */
-export const twoFactorMigrations: readonly (new () => MigrationInterface)[] = listOf([
+export const twoFactorMigrations: readonly (new () => MigrationInterface)[] = spreadOnlyList([
   CreateTwoFactorConfirmation1763769600000,
   CreateTwoFactorLimit1795392000000,
   CreateTwoFactorFactor1795478400000,
@@ -43,7 +43,7 @@ export const twoFactorMigrations: readonly (new () => MigrationInterface)[] = li
  * A list that is a function: TypeORM calls `new` on each entry of the option `migrations`, and would report a list among them
  * as "migrationClass is not a constructor".
  */
-function listOf(migrations: readonly (new () => MigrationInterface)[]): typeof migrations {
+function spreadOnlyList(migrations: readonly (new () => MigrationInterface)[]): typeof migrations {
   const list = function twoFactorMigrations(): never {
     throw new TwoFactorConfigurationError(
       'The option migrations of the data source has the list twoFactorMigrations as one of its entries: write ' +

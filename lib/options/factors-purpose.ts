@@ -8,7 +8,7 @@ import type { PurposeDefinition } from './two-factor-options.interface.js';
  * What proves a change of the factors by a person who has an authenticator, in order of preference. A remembered device does not:
  * it stands for its browser, and a thief at that browser would add an authenticator.
  */
-const PROVING = ['passkey', 'totp', 'recovery'];
+const PROVING_METHODS = ['passkey', 'totp', 'recovery'];
 
 /**
  * Whether no person without an authenticator can enrol one over HTTP: neither a sent code nor the session proves the person. An
@@ -84,7 +84,7 @@ function provingMethods(
   given: PurposeDefinition['methods'],
   configured: ConfiguredMethods,
 ): PurposeDefinition['methods'] {
-  if (given === undefined) return byDefault(configured);
+  if (given === undefined) return defaultProvingMethods(configured);
   if (typeof given !== 'function') {
     assertNoDevice(given);
     return given;
@@ -97,8 +97,8 @@ function provingMethods(
   };
 }
 
-function byDefault(configured: ConfiguredMethods): MethodsFunction {
-  const proving = PROVING.filter((name) => configured.has(name)) as MethodName[];
+function defaultProvingMethods(configured: ConfiguredMethods): MethodsFunction {
+  const proving = PROVING_METHODS.filter((name) => configured.has(name)) as MethodName[];
   return (_, enrolled) => (hasStrong(enrolled, configured) ? proving : ['code']);
 }
 

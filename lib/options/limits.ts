@@ -21,7 +21,7 @@ export interface LimitsSurroundings {
   readonly hasDestinations: boolean;
 }
 
-const KNOWN = [
+const LIMIT_OPTION_NAMES = [
   'failures',
   'pending',
   'sendsPerToken',
@@ -41,7 +41,7 @@ const THIRTY_DAYS_SECONDS = 2_592_000;
 const MIN_RATIO = 0.01;
 const MAX_RATIO = 0.9;
 
-const NO_CLASS: Readonly<Record<LimitClass, readonly SendLimit[]>> = Object.freeze({
+const NO_CLASS_LIMITS: Readonly<Record<LimitClass, readonly SendLimit[]>> = Object.freeze({
   open: Object.freeze([]),
   bound: Object.freeze([]),
 });
@@ -49,13 +49,13 @@ const NO_CLASS: Readonly<Record<LimitClass, readonly SendLimit[]>> = Object.free
 const OFF: ResolvedLimits = Object.freeze({
   failures: null,
   pending: null,
-  sendsPerToken: NO_CLASS,
+  sendsPerToken: NO_CLASS_LIMITS,
   sendsPerRequester: [],
   requestsPerRequester: [],
   sendsPerNetwork: [],
   sendsPerPrefix: null,
   sendsPerSender: [],
-  sendsInTotal: NO_CLASS,
+  sendsInTotal: NO_CLASS_LIMITS,
   requester: undefined,
   normalizeToken: undefined,
   sprayDetection: null,
@@ -69,7 +69,7 @@ export function resolveLimits(input: unknown, surroundings: LimitsSurroundings):
     withDefault(input, {}),
     OBJECT_OR_FALSE,
   ) as LimitsOptions;
-  refuseUnknown('limit', limits, KNOWN);
+  refuseUnknown('limit', limits, LIMIT_OPTION_NAMES);
   const { openWithoutBoundPurposes, ...total } = DEFAULTS.limits.sendsInTotal;
   return Object.freeze<ResolvedLimits>({
     failures: resolveFailures(limits.failures, surroundings.longestTtlSeconds),
@@ -161,7 +161,7 @@ function resolveClasses(
   input: unknown,
   defaults: Readonly<Record<LimitClass, readonly SendLimit[]>>,
 ): Readonly<Record<LimitClass, readonly SendLimit[]>> {
-  if (input === false) return NO_CLASS;
+  if (input === false) return NO_CLASS_LIMITS;
   if (Array.isArray(input)) {
     const both = resolveQuotas(name, input, []);
     return Object.freeze({ open: both, bound: both });

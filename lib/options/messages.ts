@@ -1,7 +1,7 @@
 import { TwoFactorConfigurationError } from '../errors/index.js';
 import {
   BUILT_IN_TEXTS,
-  lookup,
+  lookupLanguage,
   placeholdersOf,
   type MessageSettings,
   type MessageTexts,
@@ -51,7 +51,7 @@ export function resolveMessages(input: unknown): ResolvedMessages {
   const product = resolveProduct(messages['product']);
   const texts = resolveTexts(messages['texts']);
   const language = messages['language'] ?? DEFAULT_LANGUAGE;
-  if (typeof language !== 'string' || lookup(language, texts) === undefined) {
+  if (typeof language !== 'string' || lookupLanguage(language, texts) === undefined) {
     throw new TwoFactorConfigurationError(
       `Option messages.language is ${formatValue(language)}. Give one of ${[...texts.keys()].join(', ')}, or its texts.`,
     );
@@ -90,7 +90,7 @@ function resolveTexts(input: unknown): ReadonlyMap<string, MessageTexts> {
     assertTag(tag);
     const own = expectObject(`Option messages.texts.${tag}`, value);
     refuseUnknown(`member of messages.texts.${tag}:`, own, [...NAMES, 'purposes']);
-    const [, base] = lookup(tag, texts) ?? [tag, undefined];
+    const [, base] = lookupLanguage(tag, texts) ?? [tag, undefined];
     texts.set(tag, Object.freeze(textsOf(tag, own, base)));
     // Brazilians read what the application says in Portuguese, unless it says something else for `pt-BR`, which follows.
     for (const dialect of [...texts.keys()].filter((each) => each.startsWith(`${tag}-`))) {

@@ -3,7 +3,7 @@
  * forged line (`@bank.example #123456` in a text message) or make `10.00` read as `00.01`. Characters without a width are no part of them,
  * unlike in recipients and details: names in Persian, in Indic scripts and with emoji are written with zero-width joiners.
  */
-const FORGING =
+const FORGING_CHARACTERS =
   // oxlint-disable-next-line no-control-regex
   /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/;
 
@@ -11,5 +11,5 @@ export const ONE_LINE_RULE = 'one line without control characters and direction 
 
 /** Whether a text may be part of a message: it is one line, and is displayed in the order in which it is stored. */
 export function isOneLine(text: string): boolean {
-  return !FORGING.test(text);
+  return !FORGING_CHARACTERS.test(text);
 }

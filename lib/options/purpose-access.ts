@@ -9,7 +9,7 @@ export interface PurposeAccess {
   readonly subjectOnly: readonly string[];
 }
 
-const OPEN: PurposeDefinition = Object.freeze({ open: true });
+const OPEN_PURPOSE: PurposeDefinition = Object.freeze({ open: true });
 
 /**
  * The purpose of that name over HTTP and for the guard; the empty string is the purpose without a name. That purpose exists only
@@ -19,7 +19,7 @@ export function purposeNamed(
   { purposes }: Pick<ResolvedOptions, 'purposes'>,
   name: string,
 ): PurposeDefinition | undefined {
-  return purposes.size === 0 && name === '' ? OPEN : purposes.get(name);
+  return purposes.size === 0 && name === '' ? OPEN_PURPOSE : purposes.get(name);
 }
 
 export function purposeAccess({ purposes }: Pick<ResolvedOptions, 'purposes'>): PurposeAccess {

@@ -36,13 +36,13 @@ export function resolvePurposes(
   )) {
     // The empty name declares the open purpose for requests without a purpose.
     if (name !== '') assertName('purpose', name);
-    const given = expectObject(`Purpose ${shown(name)}`, value) as PurposeDefinition;
-    refuseUnknown(`member of purpose ${shown(name)}:`, given, MEMBERS);
+    const given = expectObject(`Purpose ${formatPurposeName(name)}`, value) as PurposeDefinition;
+    refuseUnknown(`member of purpose ${formatPurposeName(name)}:`, given, MEMBERS);
     const isOfFactors = name === FACTORS_PURPOSE && configured.size > 0;
     if (!isOfFactors) assertNoFirstFactor(name, given);
     const purpose = isOfFactors ? factorsPurpose(given, configured) : given;
-    assertParties(name, purpose);
-    assertClaim(name, purpose);
+    assertSubjectAndRecipient(name, purpose);
+    assertClaimedSubject(name, purpose);
     const methods = resolvePurposeMethods(name, purpose, configured);
     expectFunction(`purposes.${name}.details`, purpose.details, undefined);
     expectFunction(`purposes.${name}.detailsText`, purpose.detailsText, undefined);
@@ -60,7 +60,7 @@ export function resolvePurposes(
 }
 
 /** @throws TwoFactorConfigurationError unless the purpose is open, or has both a subject and a recipient. */
-function assertParties(name: string, purpose: PurposeDefinition): void {
+function assertSubjectAndRecipient(name: string, purpose: PurposeDefinition): void {
   const { subject, recipient } = purpose;
   const open: unknown = purpose.open;
   if (open !== undefined && open !== true) {
@@ -79,7 +79,7 @@ function assertParties(name: string, purpose: PurposeDefinition): void {
   if (subject === undefined && recipient === undefined) return;
   if (name === '') {
     throw new TwoFactorConfigurationError(
-      `Purpose ${shown(name)} has a ${given}, and the purpose without a name is open. Give one with a name subject and ` +
+      `Purpose ${formatPurposeName(name)} has a ${given}, and the purpose without a name is open. Give one with a name subject and ` +
         'recipient.',
     );
   }
@@ -98,7 +98,7 @@ function assertParties(name: string, purpose: PurposeDefinition): void {
 }
 
 /** @throws TwoFactorConfigurationError for anything but `true` and `false`, and without a subject that could be claimed. */
-function assertClaim(name: string, { subject, ...purpose }: PurposeDefinition): void {
+function assertClaimedSubject(name: string, { subject, ...purpose }: PurposeDefinition): void {
   const claimedSubject: unknown = purpose.claimedSubject;
   if (claimedSubject === undefined || claimedSubject === false) return;
   const option = `Option purposes.${name}.claimedSubject`;
@@ -152,7 +152,7 @@ function resolvePurposeMethods(
   }
   if (subject === undefined) {
     throw new TwoFactorConfigurationError(
-      `Purpose ${shown(name)} has methods but no subject, whose factors they would ask. Give it subject, or leave methods out.`,
+      `Purpose ${formatPurposeName(name)} has methods but no subject, whose factors they would ask. Give it subject, or leave methods out.`,
     );
   }
   const isCodeAlone = typeof methods !== 'function' && methods.every((each) => each === 'code');
@@ -180,6 +180,6 @@ function resolvePurposeSenders(name: string, senders: unknown): readonly string[
   );
 }
 
-function shown(name: string): string {
+function formatPurposeName(name: string): string {
   return name === '' ? "''" : name;
 }

@@ -28,7 +28,7 @@ import type {
 
 type Settings = typeof SETTINGS;
 
-const KNOWN = Object.keys(SETTINGS).concat([
+const OPTION_NAMES = Object.keys(SETTINGS).concat([
   'secret',
   'secrets',
   'senders',
@@ -66,7 +66,7 @@ export function resolveOptions(
   processEnvironment: NodeJS.ProcessEnv,
 ): ResolvedOptions {
   const options = expectObject('The options of TwoFactorModule', input) as TwoFactorOptions;
-  refuseUnknown('option', options, KNOWN);
+  refuseUnknown('option', options, OPTION_NAMES);
   const env = withDefault(options.env, true);
   if (typeof env !== 'boolean') {
     throw new TwoFactorConfigurationError(`Option env is ${formatValue(env)}. Give true or false.`);

@@ -1,6 +1,6 @@
 import { COMMON_WORDS, KNOWN_SEQUENCES, PUBLISHED_TEXTS } from './known-text.js';
 
-const A = 97;
+const CODE_OF_A = 97;
 const LETTERS = 26;
 /** The symbol before the first letter of a word and after its last one. */
 const BOUNDARY = LETTERS;
@@ -8,11 +8,11 @@ const SYMBOLS = LETTERS + 1;
 /** Characters between words. */
 const BETWEEN_WORDS = '-_.';
 /** The count of a pair of letters that no common word has, so that its probability is not zero. */
-const UNSEEN = 0.2;
+const UNSEEN_PAIR_COUNT = 0.2;
 /** Added to the ranks, because the first words of the list are not as much likelier as Zipf's law states. */
-const FLATTENS_ZIPF = 20;
+const ZIPF_RANK_OFFSET = 20;
 /** The share of words that are written backwards. */
-const BACKWARDS = 0.1;
+const BACKWARDS_SHARE = 0.1;
 /** The fewest characters of a stretch of known text. */
 export const SHORTEST_KNOWN = 4;
 export const LONGEST_KNOWN = SHORTEST_KNOWN + 15;
@@ -73,14 +73,17 @@ export function newSecretModel(): SecretModel {
  * with its rank. All frequencies add up to 1.
  */
 function byBeginning(words: readonly string[]): readonly CommonWord[][] {
-  const shares = words.map((_, rank) => 1 / (rank + FLATTENS_ZIPF));
+  const shares = words.map((_, rank) => 1 / (rank + ZIPF_RANK_OFFSET));
   const sum = shares.reduce((one, other) => one + other, 0);
   const found: CommonWord[][] = Array.from({ length: SYMBOLS * SYMBOLS }, () => []);
   words.forEach((word, rank) => {
     const bits = -Math.log2(shares[rank]! / sum);
     const backwards = Array.from(word).toReversed().join('');
-    found[beginningAt(word, 0)]!.push({ word, bits: bits - Math.log2(1 - BACKWARDS) });
-    found[beginningAt(backwards, 0)]!.push({ word: backwards, bits: bits - Math.log2(BACKWARDS) });
+    found[beginningAt(word, 0)]!.push({ word, bits: bits - Math.log2(1 - BACKWARDS_SHARE) });
+    found[beginningAt(backwards, 0)]!.push({
+      word: backwards,
+      bits: bits - Math.log2(BACKWARDS_SHARE),
+    });
   });
   return found;
 }
@@ -93,7 +96,7 @@ function beginningAt(text: string, at: number): number {
 
 /** `[27 * one + other]`: the bits of a letter, or of the end of a word, after another. The shares of a row add up to 1. */
 function bitsOfNextLetters(words: readonly string[]): Float64Array {
-  const counts = new Float64Array(SYMBOLS * SYMBOLS).fill(UNSEEN);
+  const counts = new Float64Array(SYMBOLS * SYMBOLS).fill(UNSEEN_PAIR_COUNT);
   for (const word of words) {
     let before = BOUNDARY;
     for (let at = 0; at <= word.length; at += 1) {
@@ -112,7 +115,7 @@ function bitsOfNextLetters(words: readonly string[]): Float64Array {
 }
 
 function symbolOf(code: number): number {
-  return code >= A && code < A + LETTERS ? code - A : BOUNDARY;
+  return code >= CODE_OF_A && code < CODE_OF_A + LETTERS ? code - CODE_OF_A : BOUNDARY;
 }
 
 function hashAt(text: string, at: number): number {

@@ -15,7 +15,7 @@ import {
 export const MIN_SECRET_BITS = 160;
 
 /** The bytes of a secret that are read. The rest of a longer secret is ignored, so that the boot stays short. */
-const LOOKED_AT = 1_024;
+const MAX_READ_BYTES = 1_024;
 /** The most nested encodings that are decoded, such as the base64 of hexadecimal digits. */
 const MAX_DECODINGS = 3;
 
@@ -24,15 +24,15 @@ const LITERAL = 0;
 const LETTER = 1;
 const WORD = 2;
 const STRETCH = 3;
-type Before = typeof LITERAL | typeof LETTER | typeof WORD | typeof STRETCH;
-const BEFORES = 4;
+type PreviousKind = typeof LITERAL | typeof LETTER | typeof WORD | typeof STRETCH;
+const PREVIOUS_KINDS = 4;
 /** Descriptions of several characters at once: a stretch of a known text, a repetition, and a sequence such as `1234`. */
-const KNOWN = 3;
+const KNOWN_TEXT = 3;
 const REPETITION = 4;
 const SEQUENCE = 5;
 const CHOICES = 6;
-/** The bits of each choice, with a row for each `Before`. The shares of a row add up to 1. */
-const NEXT = Float64Array.from(
+/** The bits of each choice, with a row for each `PreviousKind`. The shares of a row add up to 1. */
+const CHOICE_BITS = Float64Array.from(
   [
     [0.86, 0.04, 0.04, 0.02, 0.025, 0.015],
     [0.08, 0.8, 0.05, 0.02, 0.03, 0.02],
@@ -58,7 +58,7 @@ const BYTE_ALPHABET_SIZE = 230;
 const ALPHABET_BITS = Math.log2(SECRET_ALPHABETS.length + 1);
 
 /** Before the first character of a text, all characters of its alphabet together count as having occurred this often. */
-const UNSEEN_COUNTS = 8;
+const PRIOR_COUNT = 8;
 
 const MAX_STRIDE = 8;
 const STRIDE_BITS = Math.log2(MAX_STRIDE);
@@ -102,22 +102,23 @@ function modelOf(): SecretModel {
  *
  * A description consists, from left to right, of any mixture of: a character of the text's alphabet, where characters that
  * occurred before are likelier; a letter, as likely as it follows the previous letter in common words; a common word; a stretch
- * of a keyboard's rows or of a text in this repository, forwards or backwards; a repetition of earlier characters, forwards or
+ * of a keyboard's rows or of a text of `PUBLISHED_TEXTS`, forwards or backwards; a repetition of earlier characters, forwards or
  * backwards; the continuation of an arithmetic sequence with a stride of 1 to 8. Digits that replace letters are described
  * separately. The hexadecimal or base64 text of bytes is also described as these bytes. Dynamic programming finds the shortest
  * description.
  *
  * Random bytes are not refused, and this does not depend on the quality of the model. At each character the shares of all choices
  * add up to at most 1, so that the descriptions are a prefix code, and at most 2^k texts of one length have a description of
- * fewer than k bits (Kraft's inequality). With at most 4 encodings and 2 ways to read each, at most 8 * 2^160 of the 2^256 values
- * of 32 random bytes are refused, in hexadecimal, base64, base64url or bytes: a probability of at most 2^-93.
+ * fewer than k bits (Kraft's inequality). There are at most 4 encodings, and each is described twice: as it is, and with letters for the
+ * signs that replace them. So at most 8 * 2^160 of the 2^256 values of 32 random bytes are refused, in hexadecimal, base64, base64url or
+ * bytes: a probability of at most 2^-93.
  *
  * The converse is not proved: a text that is easy to guess for a reason outside of the model, such as a line of a Latin poem or the
  * SHA-256 of a word, has a high estimate.
  */
 export function secretBits(secret: Uint8Array): number {
   let bits = MIN_SECRET_BITS;
-  let text: string | null = Buffer.from(secret).subarray(0, LOOKED_AT).toString('latin1');
+  let text: string | null = Buffer.from(secret).subarray(0, MAX_READ_BYTES).toString('latin1');
   for (let decodings = 0; text !== null && decodings <= MAX_DECODINGS; decodings += 1) {
     bits = Math.min(bits, bitsOfText(text));
     text = decoded(text);
@@ -140,7 +141,7 @@ function decoded(text: string): string | null {
 }
 
 function bitsOfText(text: string): number {
-  const plain = describe(text);
+  const plain = descriptionBits(text);
   const spelt = text.replace(/[01!34@5$7]/g, (sign) => LEET[sign] ?? sign);
   if (!spellsWord(text, spelt)) return plain;
   let replaceable = 0;
@@ -150,7 +151,10 @@ function bitsOfText(text: string): number {
     if (spelt.charAt(at) !== text.charAt(at)) replaced += 1;
   }
   // One more bit for each replaced letter, because two signs each replace "a", "i" and "s".
-  return Math.min(plain, describe(spelt) + bitsOfSelection(replaceable, replaced) + replaced);
+  return Math.min(
+    plain,
+    descriptionBits(spelt) + bitsOfSelection(replaceable, replaced) + replaced,
+  );
 }
 
 /** Whether signs that replace letters are part of a common word. For random texts this saves the second description. */
@@ -174,7 +178,7 @@ function bitsOfSelection(all: number, chosen: number): number {
 }
 
 /** The bits of the shortest description of a text in one encoding, up to `MIN_SECRET_BITS`. */
-function describe(written: string): number {
+function descriptionBits(written: string): number {
   const known = modelOf();
   const text = written.replace(/[A-Z]/g, (letter) => letter.toLowerCase());
   const size =
@@ -189,9 +193,9 @@ function describe(written: string): number {
   for (let at = 0; at < length; at += 1) {
     const code = text.charCodeAt(at);
     const capital = caseBits[at + 1]! - caseBits[at]!;
-    if (!descriptions.leave(at)) return MIN_SECRET_BITS;
+    if (!descriptions.moveTo(at)) return MIN_SECRET_BITS;
     // Half of a character's probability is the same for the whole alphabet, half is proportional to its earlier occurrences.
-    const often = (counts[code]! + UNSEEN_COUNTS / size) / (at + UNSEEN_COUNTS);
+    const often = (counts[code]! + PRIOR_COUNT / size) / (at + PRIOR_COUNT);
     descriptions.reach(at + 1, LITERAL, LITERAL, capital - Math.log2(0.5 / size + 0.5 * often));
     counts[code]! += 1;
 
@@ -212,7 +216,7 @@ function describe(written: string): number {
     const inKnown = known.longestKnown(text, at);
     const knownBits = known.placeBits + Math.log2(LONGEST_KNOWN - SHORTEST_KNOWN + 1);
     for (let end = at + SHORTEST_KNOWN; end <= at + inKnown; end += 1) {
-      descriptions.reach(end, STRETCH, KNOWN, knownBits + caseBits[end]! - caseBits[at]!);
+      descriptions.reach(end, STRETCH, KNOWN_TEXT, knownBits + caseBits[end]! - caseBits[at]!);
     }
 
     const lengthBits = Math.log2(length - at);
@@ -242,22 +246,29 @@ class ShortestDescriptions {
   #furthest = 0;
 
   constructor(private readonly length: number) {
-    this.#best = new Float64Array(BEFORES * (length + 1)).fill(Infinity);
+    this.#best = new Float64Array(PREVIOUS_KINDS * (length + 1)).fill(Infinity);
     this.#best[STRETCH] = 0;
   }
 
   /** Makes a position the current one. `false` when every description that reaches it or passes it has `MIN_SECRET_BITS` already. */
-  leave(at: number): boolean {
+  moveTo(at: number): boolean {
     const best = this.#best;
     let shortest = Infinity;
-    for (let place = BEFORES * at; place < BEFORES * (this.#furthest + 1); place += 1) {
+    for (
+      let place = PREVIOUS_KINDS * at;
+      place < PREVIOUS_KINDS * (this.#furthest + 1);
+      place += 1
+    ) {
       shortest = Math.min(shortest, best[place]!);
     }
     if (shortest >= MIN_SECRET_BITS) return false;
     for (let choice = 0; choice < CHOICES; choice += 1) {
       let bits = Infinity;
-      for (let before = 0; before < BEFORES; before += 1) {
-        bits = Math.min(bits, best[BEFORES * at + before]! + NEXT[CHOICES * before + choice]!);
+      for (let before = 0; before < PREVIOUS_KINDS; before += 1) {
+        bits = Math.min(
+          bits,
+          best[PREVIOUS_KINDS * at + before]! + CHOICE_BITS[CHOICES * before + choice]!,
+        );
       }
       this.#bitsByChoice[choice] = bits;
     }
@@ -265,15 +276,15 @@ class ShortestDescriptions {
   }
 
   /** Records a description from the current position to `end`, if it is the shortest so far. */
-  reach(end: number, kind: Before, choice: number, bits: number): void {
-    const target = BEFORES * end + kind;
+  reach(end: number, kind: PreviousKind, choice: number, bits: number): void {
+    const target = PREVIOUS_KINDS * end + kind;
     const sum = this.#bitsByChoice[choice]! + bits;
     if (sum < this.#best[target]!) this.#best[target] = sum;
     if (end > this.#furthest) this.#furthest = end;
   }
 
   shortest(): number {
-    return Math.min(...this.#best.subarray(BEFORES * this.length));
+    return Math.min(...this.#best.subarray(PREVIOUS_KINDS * this.length));
   }
 }
 
@@ -368,12 +379,12 @@ function longestSequence(text: string, at: number): number {
 
 /** The next element of a sequence. "0" follows "9", "a" follows "z", and byte 0 follows byte 255. */
 function stepped(code: number, step: number): number {
-  if (code >= 48 && code <= 57) return around(code, step, 48, 10);
-  if (isLower(code)) return around(code, step, 97, 26);
-  if (isUpper(code)) return around(code, step, 65, 26);
+  if (code >= 48 && code <= 57) return stepWithinRange(code, step, 48, 10);
+  if (isLower(code)) return stepWithinRange(code, step, 97, 26);
+  if (isUpper(code)) return stepWithinRange(code, step, 65, 26);
   return (code + step) & 0xff;
 }
 
-function around(code: number, step: number, first: number, count: number): number {
+function stepWithinRange(code: number, step: number, first: number, count: number): number {
   return first + ((((code - first + step) % count) + count) % count);
 }

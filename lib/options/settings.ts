@@ -34,7 +34,7 @@ export function isInteger(value: unknown, min: number, max: number): value is nu
   return typeof value === 'number' && Number.isInteger(value) && value >= min && value <= max;
 }
 
-function integer(
+function integerSetting(
   option: string,
   fallback: number,
   min: number,
@@ -52,7 +52,7 @@ function integer(
   };
 }
 
-function flag(
+function flagSetting(
   option: string,
   fallback: boolean,
   weakens: (coded: boolean, other: boolean) => boolean = neverWeakens,
@@ -67,7 +67,7 @@ function flag(
   };
 }
 
-const more = (coded: number, other: number): boolean => other > coded;
+const weakensWhenHigher = (coded: number, other: number): boolean => other > coded;
 
 export const TTL_SECONDS = { min: 30, max: 600 } as const;
 /** The range of `useWithinSeconds`. What has confirmed a proof is kept for the longest time, so that the proof can be used. */
@@ -93,21 +93,27 @@ export const SETTINGS = {
     parse: (text) => text,
     weakens: neverWeakens,
   } satisfies Setting<string> as Setting<string>,
-  debugCodeResponse: flag(
+  debugCodeResponse: flagSetting(
     'debugCodeResponse',
     DEFAULTS.debugCodeResponse,
     (coded, other) => !coded && other,
   ),
-  ttlSeconds: integer('ttlSeconds', DEFAULTS.ttlSeconds, TTL_SECONDS.min, TTL_SECONDS.max, more),
-  useWithinSeconds: integer(
+  ttlSeconds: integerSetting(
+    'ttlSeconds',
+    DEFAULTS.ttlSeconds,
+    TTL_SECONDS.min,
+    TTL_SECONDS.max,
+    weakensWhenHigher,
+  ),
+  useWithinSeconds: integerSetting(
     'useWithinSeconds',
     DEFAULTS.useWithinSeconds,
     USE_WITHIN_SECONDS.min,
     USE_WITHIN_SECONDS.max,
-    more,
+    weakensWhenHigher,
   ),
-  maxAttempts: integer('maxAttempts', DEFAULTS.maxAttempts, 1, 10, more),
-  maxSends: integer('maxSends', DEFAULTS.maxSends, 1, 10, more),
+  maxAttempts: integerSetting('maxAttempts', DEFAULTS.maxAttempts, 1, 10, weakensWhenHigher),
+  maxSends: integerSetting('maxSends', DEFAULTS.maxSends, 1, 10, weakensWhenHigher),
   resend: {
     option: 'resend',
     variable: variableOf('resend'),
@@ -117,8 +123,8 @@ export const SETTINGS = {
     parse: (text) => (text === 'same' || text === 'rotate' ? text : undefined),
     weakens: neverWeakens,
   } satisfies Setting<'same' | 'rotate'> as Setting<'same' | 'rotate'>,
-  databaseTimeoutMs: integer('databaseTimeoutMs', DEFAULTS.databaseTimeoutMs, 100, 60_000),
-  sendTimeoutMs: integer('sendTimeoutMs', DEFAULTS.sendTimeoutMs, 100, 60_000),
+  databaseTimeoutMs: integerSetting('databaseTimeoutMs', DEFAULTS.databaseTimeoutMs, 100, 60_000),
+  sendTimeoutMs: integerSetting('sendTimeoutMs', DEFAULTS.sendTimeoutMs, 100, 60_000),
   delivery: {
     option: 'delivery',
     variable: variableOf('delivery'),
@@ -128,13 +134,13 @@ export const SETTINGS = {
     parse: (text) => (text === 'inline' || text === 'queued' ? text : undefined),
     weakens: neverWeakens,
   } satisfies Setting<'inline' | 'queued'> as Setting<'inline' | 'queued'>,
-  preparedStatements: flag('preparedStatements', DEFAULTS.preparedStatements),
+  preparedStatements: flagSetting('preparedStatements', DEFAULTS.preparedStatements),
   batching: {
     option: 'batching',
     variable: variableOf('batching'),
     default: DEFAULTS.batching,
     problem: (value) =>
-      typeof value === 'boolean' || isMaxSize(value)
+      typeof value === 'boolean' || isBatchingObject(value)
         ? null
         : 'Give true, false or { maxSize }, a whole number from 2 to 1000.',
     parse: (text) => (text === 'true' ? true : text === 'false' ? false : undefined),
@@ -144,7 +150,7 @@ export const SETTINGS = {
 
 type Batching = boolean | { readonly maxSize: number };
 
-function isMaxSize(value: unknown): boolean {
+function isBatchingObject(value: unknown): boolean {
   if (typeof value !== 'object' || value === null) return false;
   const { maxSize, ...more } = value as { maxSize?: unknown };
   return isInteger(maxSize, 2, 1_000) && Object.keys(more).length === 0;

@@ -137,7 +137,7 @@ function assertFitForProduction(
         'repeat its token in allowTestRecipientsInProduction.',
     );
   }
-  if (isFirstGuess(recipient.readCode())) {
+  if (isObviousCode(recipient.readCode())) {
     throw new TwoFactorConfigurationError(
       `Option ${option}.code is one of the first codes that are guessed, and it stays the same for days. Draw one at random.`,
     );
@@ -145,7 +145,7 @@ function assertFitForProduction(
 }
 
 /** Whether all characters of a code are equal, or each is one higher or each one lower than the last: 000000, 123456, 654321. */
-function isFirstGuess(code: string): boolean {
+function isObviousCode(code: string): boolean {
   const steps = new Set(
     Array.from(
       { length: code.length - 1 },

@@ -8,7 +8,7 @@ export interface UnknownVariable {
 }
 
 const PREFIX = 'TWO_FACTOR_';
-const KNOWN = [
+const VARIABLE_NAMES = [
   'TWO_FACTOR_SECRET',
   'TWO_FACTOR_SECRETS',
   ...Object.values(SETTINGS).map(({ variable }) => variable),
@@ -20,13 +20,16 @@ const KNOWN = [
  */
 export function unknownVariables(environment: NodeJS.ProcessEnv): readonly UnknownVariable[] {
   return Object.keys(environment)
-    .filter((variable) => variable.startsWith(PREFIX) && !KNOWN.includes(variable))
+    .filter((variable) => variable.startsWith(PREFIX) && !VARIABLE_NAMES.includes(variable))
     .map((variable) => ({ variable, nearest: nearestTo(variable) }));
 }
 
 function nearestTo(variable: string): string {
   const spelt = variable.toUpperCase();
-  const bySimilarity = KNOWN.map((known) => ({ known, similarity: similarityOf(spelt, known) }));
+  const bySimilarity = VARIABLE_NAMES.map((known) => ({
+    known,
+    similarity: similarityOf(spelt, known),
+  }));
   return bySimilarity.toSorted((one, other) => other.similarity - one.similarity)[0]!.known;
 }
 

@@ -60,7 +60,7 @@ export class MethodChooser {
    */
   async choose(demand: MethodDemand): Promise<MethodChoice> {
     const { asked } = demand;
-    const { enrolled, methods } = await this.allowed(demand);
+    const { enrolled, methods } = await this.allowedMethods(demand);
     const usable = methods.filter((name) => name === CODE_METHOD || enrolled.includes(name));
     const [first] = usable;
     if (first === undefined) {
@@ -77,7 +77,7 @@ export class MethodChooser {
   }
 
   /** What a subject has, and the allowed methods in order of preference, those that it lacks too. */
-  async allowed({
+  async allowedMethods({
     subject,
     allowed,
     canSend,
@@ -91,7 +91,7 @@ export class MethodChooser {
   }
 
   /** The methods of a choice that no lock stops. */
-  unlocked({ usable }: MethodChoice): readonly MethodName[] {
+  neverLockedMethods({ usable }: MethodChoice): readonly MethodName[] {
     return usable.filter((name) => !this.#isGuessable(name));
   }
 

@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 
 import {
-  assertParties,
+  assertSubjectMethods,
   CODE_ALONE,
   CODE_METHOD,
   ConfirmationCreator,
@@ -190,11 +190,12 @@ export class TwoFactorService {
   ): Promise<RequestedConfirmation> {
     expectInput('request', input, REQUEST_MEMBERS);
     const { method: asked, token, deviceToken } = input;
-    if (input.methods === undefined && asked === undefined) return this.requestBy(null, input);
+    if (input.methods === undefined && asked === undefined)
+      return this.requestWithChoice(null, input);
     const canSend = token !== undefined;
     const subject = input.subject === undefined ? '' : parseSubject(input.subject);
     const allowed = parseMethods(input.methods, this.options.methods) ?? CODE_ALONE;
-    assertParties(allowed, subject, parseTokenFrom(input.tokenFrom));
+    assertSubjectMethods(allowed, subject, parseTokenFrom(input.tokenFrom));
     const choice = await this.chooser.choose({
       subject,
       allowed,
@@ -202,7 +203,7 @@ export class TwoFactorService {
       canSend,
       deviceToken,
     });
-    return this.requestBy(choice, input);
+    return this.requestWithChoice(choice, input);
   }
 
   /**
@@ -210,7 +211,7 @@ export class TwoFactorService {
    *
    * @internal
    */
-  async requestBy(
+  async requestWithChoice(
     choice: MethodChoice | null,
     input: RequestInput,
   ): Promise<RequestedConfirmation> {
@@ -218,10 +219,10 @@ export class TwoFactorService {
     try {
       return choice.method === CODE_METHOD
         ? await this.#requestCode(choice, input)
-        : await this.#requestOther(choice, input);
+        : await this.#requestWithoutMessage(choice, input);
     } catch (error) {
       const isLocked = error instanceof TwoFactorTooManyRequestsError && error.limit === 'failures';
-      const methods = this.chooser.unlocked(choice);
+      const methods = this.chooser.neverLockedMethods(choice);
       if (!isLocked || methods.length === 0) throw error;
       const { message, retryAfterSeconds, limit } = error;
       throw new TwoFactorTooManyRequestsError(message, retryAfterSeconds, limit, methods);
@@ -229,7 +230,7 @@ export class TwoFactorService {
   }
 
   /** A confirmation that begins with a method beside codes. Nothing is sent. */
-  async #requestOther(
+  async #requestWithoutMessage(
     choice: MethodChoice,
     {
       purpose,
@@ -291,7 +292,7 @@ export class TwoFactorService {
       message,
     );
     const isBegun = made.pendingMessage === null && stateRow(made.state).envelope === null;
-    if (isBegun && manager !== undefined) throw begunElsewhere();
+    if (isBegun && manager !== undefined) throw begunByOtherMethod();
     const first = { ...message, token, context: parseContext(context) };
     const state = await this.sender.sendInitial(made, sender, first, manager);
     return this.#describe(state, made.pendingMessage ?? openContent(state), choice);
@@ -317,7 +318,7 @@ export class TwoFactorService {
     const { requester, idempotencyKey, token, way, context } = input;
     const first = { token, way, context };
     return this.describe(
-      await this.sender.repeat(confirmation, { requester, idempotencyKey, first, seen }),
+      await this.sender.resendOrSendFirst(confirmation, { requester, idempotencyKey, first, seen }),
     );
   }
 
@@ -354,7 +355,7 @@ export class TwoFactorService {
 }
 
 /** The confirmation that an earlier request began by another method is not changed in the transaction of a repeat: no code would be sent. */
-function begunElsewhere(): TwoFactorKeyReusedError {
+function begunByOtherMethod(): TwoFactorKeyReusedError {
   return new TwoFactorKeyReusedError(
     'The idempotencyKey stands for a request that began by another method. Draw a new one, or repeat the request without manager.',
   );

@@ -48,7 +48,7 @@ export class SenderExplorer
 {
   readonly #ownInstances: OwnInstances;
   /** The functions that factories returned. */
-  readonly #functions: unknown[] = [];
+  readonly #sendFunctions: unknown[] = [];
   /** The classes of all providers. */
   #provided: ReadonlySet<unknown> = new Set();
 
@@ -104,7 +104,7 @@ export class SenderExplorer
 
   async onApplicationShutdown(signal?: string): Promise<void> {
     await this.#ownInstances.callHooks('onApplicationShutdown', signal);
-    for (const send of this.#functions) await callHook(send, 'onApplicationShutdown', signal);
+    for (const send of this.#sendFunctions) await callHook(send, 'onApplicationShutdown', signal);
   }
 
   async #resolve(
@@ -129,7 +129,7 @@ export class SenderExplorer
           `The backend of sender ${name} is a factory that did not return a function. Return (delivery) => ... from it.`,
         );
       }
-      this.#functions.push(send);
+      this.#sendFunctions.push(send);
       return Object.freeze({ name, verboseName, options, send });
     }
     const candidate = await this.#find(name, backend, candidates);

@@ -44,7 +44,7 @@ const PARAMETERS = { digits: 6, period: 30, algorithm: 'SHA1' } as const;
  */
 export function totpCode(secret: string, clock: Clock): string {
   assertDevelopment('totpCode');
-  return shown(secret, clock.now());
+  return codeShownAt(secret, clock.now());
 }
 
 /**
@@ -69,7 +69,7 @@ async function enrolApp(
 ): Promise<EnrolledApp> {
   const { factor, secret } = await factors.enrol({ subject, method: 'totp' });
   // The server accepts the code of the previous time step too.
-  const response = shown(secret, clock.now() - PARAMETERS.period * 1_000);
+  const response = codeShownAt(secret, clock.now() - PARAMETERS.period * 1_000);
   const activated = await factors.activate({ subject, factor: factor.id, response });
   if (activated === null) throw new TypeError('The clock is not the one of the application.');
   return { factor: activated.factor, secret, recoveryCodes: activated.recoveryCodes ?? [] };
@@ -110,7 +110,7 @@ async function enrolIn(
   return { factor: activated.factor, authenticator, recoveryCodes: activated.recoveryCodes ?? [] };
 }
 
-function shown(secret: string, now: number): string {
+function codeShownAt(secret: string, now: number): string {
   const bytes = bytesOfBase32(secret);
   if (bytes === null) throw new TypeError('The secret of an app is base32.');
   const parameters: TotpParameters = { secret: bytes, ...PARAMETERS };

@@ -1,7 +1,7 @@
 import { randomInt } from 'node:crypto';
 
 import { ConfirmationState, type ConfirmationRow } from '../confirmation/index.js';
-import { keyDigest, newId } from '../crypto/index.js';
+import { shortDigest, newId } from '../crypto/index.js';
 import { canonicalToken } from '../limits/index.js';
 import { BUILT_IN_TEXTS, DefaultMessageRenderer } from '../messages/index.js';
 import type { Delivery } from '../sender/index.js';
@@ -72,6 +72,6 @@ export function sampleDelivery<Options>(
         way: row.way,
       }),
     signal,
-    idempotencyKey: keyDigest(row.id),
+    idempotencyKey: shortDigest(row.id),
   });
 }

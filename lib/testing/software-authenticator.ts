@@ -101,7 +101,7 @@ export class SoftwareAuthenticator {
    */
   create(options: PasskeyCreationOptions, fault?: PasskeyFault): PasskeyRegistrationResponse {
     assertDevelopment('SoftwareAuthenticator');
-    if (this.#held(options.excludeCredentials)) {
+    if (this.#findPasskey(options.excludeCredentials)) {
       throw new TwoFactorInputError('The authenticator holds a passkey of this account already.');
     }
     const key = AuthenticatorKey.draw(fault === 'other-algorithm' ? 'ES384' : this.#algorithm);
@@ -127,7 +127,7 @@ export class SoftwareAuthenticator {
       ['authData', authData],
     ]);
     return {
-      ...identity(passkey.id, fault),
+      ...credentialIds(passkey.id, fault),
       response: {
         clientDataJSON: this.#clientData('webauthn.create', options.challenge, fault).toString(
           'base64url',
@@ -145,13 +145,13 @@ export class SoftwareAuthenticator {
    */
   get(options: PasskeyRequestOptions, fault?: AssertionFault): PasskeyAssertionResponse {
     assertDevelopment('SoftwareAuthenticator');
-    const passkey = this.#held(options.allowCredentials);
+    const passkey = this.#findPasskey(options.allowCredentials);
     if (!passkey || passkey.rpId !== options.rpId) {
       throw new TwoFactorInputError(
         'The authenticator holds none of the passkeys that are allowed.',
       );
     }
-    const authenticatorData = this.#header(this.#counted(passkey, fault), 0, fault);
+    const authenticatorData = this.#header(this.#withReportedCounter(passkey, fault), 0, fault);
     const clientData = this.#clientData('webauthn.get', options.challenge, fault);
     const signed = Buffer.concat([
       authenticatorData,
@@ -166,7 +166,7 @@ export class SoftwareAuthenticator {
         ? drawBytes(ID_BYTES).toString('base64url')
         : passkey.userHandle;
     return {
-      ...identity(passkey.id, fault),
+      ...credentialIds(passkey.id, fault),
       response: {
         clientDataJSON: clientData.toString('base64url'),
         authenticatorData: authenticatorData.toString('base64url'),
@@ -176,12 +176,12 @@ export class SoftwareAuthenticator {
     };
   }
 
-  #held(descriptors: readonly { readonly id: string }[]): StoredPasskey | undefined {
+  #findPasskey(descriptors: readonly { readonly id: string }[]): StoredPasskey | undefined {
     return this.#passkeys.find(({ id }) => descriptors.some((descriptor) => descriptor.id === id));
   }
 
   /** The passkey with the counter that it reports. */
-  #counted(passkey: StoredPasskey, fault?: AssertionFault): StoredPasskey {
+  #withReportedCounter(passkey: StoredPasskey, fault?: AssertionFault): StoredPasskey {
     if (fault === 'counter-backwards') {
       if (this.#isSynced) {
         throw new TwoFactorInputError('The counter of a synced passkey is always 0.');
@@ -223,7 +223,7 @@ export class SoftwareAuthenticator {
   }
 }
 
-function identity(
+function credentialIds(
   id: string,
   fault?: AssertionFault,
 ): { readonly id: string; readonly rawId: string; readonly type: 'public-key' } {

@@ -94,7 +94,7 @@ describe('The client', () => {
     expect(sentTo()).toBe(2);
   });
 
-  it('twin: sends a message for each call of a page that keeps no keys', async () => {
+  it('sends a message for each call in the naive twin, a page that keeps no keys', async () => {
     for (let call = 0; call < 2; call += 1) {
       await load({ storage: new Tab() }).requestConfirmation({ token: address() });
     }

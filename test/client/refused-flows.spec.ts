@@ -68,7 +68,7 @@ describe('A page, after a call was refused,', () => {
     });
   });
 
-  it('keeps its other methods when a start comes while another call runs', async () => {
+  it('keeps its other methods when it is started again while another call runs', async () => {
     await begin('code', 'totp', 'recovery');
     let release = (): void => undefined;
     held = new Promise((resolve) => {
@@ -97,20 +97,23 @@ describe('A page, after a call was refused,', () => {
     ['has no answer', UNREACHABLE],
     ['is answered that it does not work now', UNAVAILABLE],
     ['is answered by a proxy', BAD_GATEWAY],
-  ])('sends no message when the question for the device %s, and asks again', async (_, problem) => {
-    refusals.confirm = [problem];
-    await begin('device', 'code');
-    expect(flow.state).toMatchObject({
-      phase: 'open',
-      method: 'device',
-      problem,
-      others: ['code'],
-    });
-    await flow.start();
+  ])(
+    'sends no message when the check of the remembered device %s, and repeats the check at the next start',
+    async (_, problem) => {
+      refusals.confirm = [problem];
+      await begin('device', 'code');
+      expect(flow.state).toMatchObject({
+        phase: 'open',
+        method: 'device',
+        problem,
+        others: ['code'],
+      });
+      await flow.start();
 
-    expect(calls).toEqual(['confirm']);
-    expect(flow.state.phase).toBe('confirmed');
-  });
+      expect(calls).toEqual(['confirm']);
+      expect(flow.state.phase).toBe('confirmed');
+    },
+  );
 
   it('goes on with the next method when the device is unknown', async () => {
     refusals.confirm = [UNKNOWN_DEVICE];

@@ -76,7 +76,7 @@ describe('The texts of the element', () => {
   });
 
   it.each(TRANSLATED)(
-    'have every text with its names in braces, and none in English: %s',
+    'have every text with its placeholders, and no text in English: %s',
     (language, texts) => {
       for (const count of [0, 1, 2, 5, 21, 30]) {
         const english = formsOf(ENGLISH, count);

@@ -144,7 +144,7 @@ describe('docs/comparison.md', () => {
       (text) => text.replace(/^\| \[Ory Kratos\].*\n/m, ''),
       'Methods: there is no row of [Ory Kratos]',
     ],
-  ])('twin: complains about %s', (_, plant, complaint) => {
+  ])('reports a planted fault: %s', (_, plant, complaint) => {
     expect(complaintsOf(plant(page))).toContain(complaint);
   });
 });

@@ -70,7 +70,7 @@ describe('Front end', () => {
     expect(await bank.confirm('0', '123456')).toBe('This does not work right now.');
   });
 
-  it('sends the token of each moment, and is refused without one', async () => {
+  it('sends the current bearer token with each call, and is refused without one', async () => {
     const { clientWithToken } = await load<{
       clientWithToken: (token: () => string, url: string) => Client;
     }>(page, 'bearer.ts');

@@ -20,7 +20,7 @@ describe('The reader of the guides', () => {
     expect(changedLines(before, after)).toBe(marked);
   });
 
-  it('takes another answer than the one that is shown for wrong', () => {
+  it('rejects an answer that differs from the one that the guide shows', () => {
     expect(answers('{"id":"1","a":2}', '{"id":"...","a":2}')).toBe(true);
     expect(answers('{"id":"1","a":3}', '{"id":"...","a":2}')).toBe(false);
     expect(answers('x{"a":2}', '{"a":2}')).toBe(false);

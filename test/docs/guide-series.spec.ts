@@ -161,7 +161,7 @@ describe.sequential.each(hasChromium ? databases : [])('The bank of the guides o
   testPhoneNumbers(visitors);
   testLostPayments(visitors);
 
-  it('sends one message for a sign-in that is begun again, lets the fourth in, and words that the sixth has to wait', async () => {
+  it('sends one message for a sign-in that is begun twice, allows five sign-ins, and tells the sixth to wait', async () => {
     const phone = '+14155550127';
     const carol = await visitors.withPhone('carol', phone);
     const before = bank.messagesTo(phone);

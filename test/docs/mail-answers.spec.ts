@@ -28,7 +28,7 @@ function onOneLine(answer: string): string {
     .replaceAll(/https?:\/\/\S+|\[\S*outlook\.com\]/g, '...');
 }
 
-it('The page names each fault, the error that the caller gets, and the words of the log', () => {
+it('docs/reference/mail-answers.md names each fault, the error that the caller gets, and the words of the log', () => {
   const rows = cellsOf(faults).slice(2);
   expect(rows.map(([fault]) => fault)).toEqual(Object.keys(SEEN));
   for (const [fault, error, log = ''] of rows) {
@@ -38,7 +38,7 @@ it('The page names each fault, the error that the caller gets, and the words of 
   }
 });
 
-it('The page has each answer that is tested, with its fault and where it is published', () => {
+it('docs/reference/mail-answers.md has each answer that is tested, with its fault and where it is published', () => {
   const rows = cellsOf(answers).slice(2);
   expect(rows).toEqual(
     SMTP_ANSWERS.map(([server, step, answer, fault, source]) => [

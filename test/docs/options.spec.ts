@@ -18,7 +18,7 @@ const errors = await readFile(new URL('../../docs/errors.md', import.meta.url), 
 beforeAll(() => writePage(page));
 
 describe('Options', () => {
-  it('makes them in a class', async () => {
+  it('can be made by a class with useClass', async () => {
     const { twoFactor } = await load<{ twoFactor: DynamicModule }>(page, 'options.ts');
     const module = await Test.createTestingModule({
       imports: [TypeOrmModule.forRoot({ type: 'sqljs', autoLoadEntities: true }), twoFactor],

@@ -228,7 +228,7 @@ describe('E-mail', () => {
   it.each([
     ['app.module.ts', 'AppModule', 'nodemailer'],
     ['mail.module.ts', 'MailModule', 'MailerService'],
-  ])('%s sends: %s through %s', async (file, module) => {
+  ])('%s sends a mail (%s, through %s)', async (file, module) => {
     const { url, texts } = await smtp();
     const guide = await start(emailPage, { SMTP_URL: url }, { file, module });
     await request(guide, 'default', 'ann@example.com');

@@ -125,7 +125,7 @@ describe('Step-up for a payment', () => {
     expect(answer).toMatchObject({ status: 201, body: { paid: 'Bob' } });
   });
 
-  it('shows the lines that are tested here', async () => {
+  it('shows in its guide the lines that this spec runs', async () => {
     const guide = new URL('../../docs/guides/step-up-for-a-payment.md', import.meta.url);
     const [, block = ''] = /^  ```ts\n([\s\S]*?)^  ```$/m.exec(await readFile(guide, 'utf8')) ?? [];
     const own = await readFile(fileURLToPath(import.meta.url), 'utf8');

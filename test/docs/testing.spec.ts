@@ -89,7 +89,7 @@ describe('Test your application', () => {
     expect(await counts()).toEqual(tables.map(() => 0));
   });
 
-  it('without an application of its own, the codes count up', async () => {
+  it('confirms by the code 000001 when the testing module runs without an application', async () => {
     module = await startAlone();
     const { id } = await module.get(TwoFactorService).request({ token: 'ann@example.com' });
 

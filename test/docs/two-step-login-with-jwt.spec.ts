@@ -33,7 +33,7 @@ const withToken = (token: string) => ({
 });
 
 describe('Two-step login with JWT', () => {
-  it('the password, then the code, then the application', async () => {
+  it('opens the application after the password and the code, and not before', async () => {
     await login('wrong').expect(401);
     await login('correct horse', 'nobody').expect(401);
     const first = await login('correct horse').expect(201);
@@ -52,7 +52,7 @@ describe('Two-step login with JWT', () => {
     expect(me.body).toEqual({ id: 'user-1' });
   });
 
-  it('one code lets one of many calls in, and takes the first token', async () => {
+  it('signs in one of eight calls with one code, and only with the token of the first step', async () => {
     const { firstStep } = (await login('correct horse')).body as { firstStep: string };
     const code = guide.lastCode();
     await guide.post('/login/code', { code }).expect(401);

@@ -121,7 +121,7 @@ async function complaintsOf(text: string): Promise<string[]> {
 }
 
 describe('docs/versions.md', () => {
-  it('calls tested what CI runs, and allowed what package.json allows', async () => {
+  it('lists as tested what CI runs, and as allowed what package.json allows', async () => {
     expect(await complaintsOf(page)).toEqual([]);
   });
 
@@ -139,7 +139,7 @@ describe('docs/versions.md', () => {
       'Node: CI runs 20, 22, 24, and the page says 20, 22, 24, 26',
     ],
     ['a range that package.json has not', /5\.40 or 6/, '5.0 or 6', 'bullmq: 5.0 or 6'],
-  ])('twin: complains about %s', async (_, what, into, complaint) => {
+  ])('reports a planted fault: %s', async (_, what, into, complaint) => {
     const text = page.replace(what, into);
     expect(text).not.toBe(page);
     expect(await complaintsOf(text)).toContain(complaint);

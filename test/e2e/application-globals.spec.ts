@@ -179,7 +179,7 @@ describe('The routes under the globals of an application', () => {
     },
   );
 
-  it('are tried in rows that hold every pair, which test/README.md lists', async () => {
+  it('are tested in combinations that contain every pair of globals, as test/README.md lists', async () => {
     const columns = Object.values(COLUMNS);
     for (const [a, first] of columns.entries()) {
       for (const [b, second] of columns.entries()) {

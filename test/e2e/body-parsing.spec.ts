@@ -131,7 +131,7 @@ describe('The controller behind a parser of the application', () => {
 });
 
 describe('A guarded route whose details are in the body', () => {
-  it('is a fault of the server, with the remedy in the log, when no parser has read the body', async () => {
+  it('answers 500, with the remedy in the log, when no parser has read the body', async () => {
     const running = await start({ appOptions: NO_PARSER });
     const { id } = await running.confirmer.makeConfirmation({
       purpose: 'transfer',
@@ -151,7 +151,7 @@ describe('A guarded route whose details are in the body', () => {
     expect(await running.confirmer.check(id)).toMatchObject([{}, true]);
   });
 
-  it('is a fault of the client when the body is no JSON', async () => {
+  it('answers 400 when the body is no JSON', async () => {
     const running = await start({});
     const answer = await running.call('/transfers', {
       method: 'POST',

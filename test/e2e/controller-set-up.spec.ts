@@ -225,7 +225,7 @@ describe.each(adapters)('The set-up of the controller on $name', ({ create }) =>
     );
   });
 
-  it('runs the guards of requests on that route alone, after the guards of all routes', async () => {
+  it('runs requestGuards on request-confirmation alone, after the guards of all routes', async () => {
     const seen: string[] = [];
     const noted = (name: string): CanActivate => ({
       canActivate: () => seen.push(name) > 0,
@@ -263,7 +263,7 @@ describe.each(adapters)('The set-up of the controller on $name', ({ create }) =>
     });
   });
 
-  it('shares the guards of requests with no second module', async () => {
+  it('shares requestGuards with no second module', async () => {
     const second = TwoFactorModule.forRoot({
       secret: SECRET,
       isGlobal: false,
@@ -293,7 +293,7 @@ describe.each(adapters)('The set-up of the controller on $name', ({ create }) =>
     ['an arrow function', [() => false]],
     ['an object without canActivate', [{}]],
     ['a class alone', Doorman],
-  ])('is refused when its guards of requests are %s', async (_, guards) => {
+  ])('is refused when guards or requestGuards are %s', async (_, guards) => {
     for (const member of ['guards', 'requestGuards']) {
       const options = { controller: { [member]: guards } } as unknown as TwoFactorModuleOptions;
       await expect(withApp({ adapter: create(), options }, async () => undefined)).rejects.toThrow(

@@ -189,7 +189,7 @@ describe.each(adapters)('The details of a purpose over HTTP on $name', ({ create
   it.each([
     ['/transfers', details],
     ['/transfers/handler', { payment: details }],
-  ])('are asked of the guarded route %s by the same declaration', async (path, body) => {
+  ])('are checked on the guarded route %s by the same details class', async (path, body) => {
     const id = await proved('transfer', details);
     const changed = (change: object): object =>
       'payment' in body ? { payment: { ...details, ...change } } : { ...details, ...change };

@@ -170,7 +170,7 @@ describe('A stranger with the name of a subject', () => {
     }
   });
 
-  it('learns it with the session of that person, which shows that the comparison can fail', async () => {
+  it('learns the methods with the session of that person, which shows that the comparison can fail', async () => {
     const body = { purpose: 'login' };
     const [ann, nora] = await Promise.all(
       ['ann', 'nora'].map((user) =>

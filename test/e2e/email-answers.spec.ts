@@ -94,7 +94,7 @@ describe('the answer of a mail server', () => {
     }
   });
 
-  it('loses the address in the log in the other spellings that servers use', async () => {
+  it('is logged without the address, also in the other spellings that servers use', async () => {
     await refusedBy(
       'RCPT',
       "550 5.1.1 no such user: 'ANN', Ann@Example.com, domain EXAMPLE.COM. Annual plan, see http://mx.test/ann",
@@ -110,7 +110,7 @@ describe('the answer of a mail server', () => {
     expect(logged[1]).toContain('550 5.1.1 <***>: unknown');
   });
 
-  it('loses the code in the log', async () => {
+  it('is logged without the code', async () => {
     const error = await refusedBy('END', `554 5.7.1 The words "code ${CODE}" look like spam`);
     expect(logged[0]).toContain('The words "code ***" look like spam');
     expect(error.message).not.toContain(CODE);

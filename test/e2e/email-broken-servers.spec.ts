@@ -127,7 +127,7 @@ describe('A mail server that cannot be talked to', () => {
   it.each([
     ['a web server', 'HTTP/1.1 400 Bad Request\r\n\r\n'],
     ['a server of another protocol', '\u0000\u00ff\u0001\r\n'],
-  ])('gets nothing when it greets as %s', async (_, greeting) => {
+  ])('gets no message when it sends the greeting of %s', async (_, greeting) => {
     const started = createServer(onConnection((socket) => socket.write(greeting)));
     expect(await failureAt(started)).toMatchObject(UNSENT);
   });

@@ -26,14 +26,17 @@ describe('a mail server', () => {
     [550, 'no such user here: ann@example.com'],
     [553, 'mailbox name not allowed'],
     [551, 'user not local'],
-  ])('that refuses the recipient by %i ends the matter', async (responseCode, text) => {
-    const server = await startMailServer({ responseCode, text });
-    const app = await startWith({ transport: server.url, from: FROM });
-    const error = await failure(app.twoFactor.request({ token: TOKEN }));
-    expect(error).toBeInstanceOf(TwoFactorRecipientError);
-    expect((error as Error).message).toBe('The mail server refuses this address.');
-    expect(server.connections).toBe(1);
-  });
+  ])(
+    'that refuses the recipient by %i causes a TwoFactorRecipientError, and no second connection',
+    async (responseCode, text) => {
+      const server = await startMailServer({ responseCode, text });
+      const app = await startWith({ transport: server.url, from: FROM });
+      const error = await failure(app.twoFactor.request({ token: TOKEN }));
+      expect(error).toBeInstanceOf(TwoFactorRecipientError);
+      expect((error as Error).message).toBe('The mail server refuses this address.');
+      expect(server.connections).toBe(1);
+    },
+  );
 
   it('that defers the recipient by 451 may be asked again', async () => {
     const server = await startMailServer({ responseCode: 451, text: `later, ${TOKEN}` });

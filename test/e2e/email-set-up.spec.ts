@@ -102,7 +102,7 @@ describe('the set-up of an e-mail sender', () => {
     }
   });
 
-  it('lets a server that does not greet be told from one that falls silent within the session, within sendTimeoutMs', async () => {
+  it('waits for the greeting for a shorter time than for the rest of the session, and for both less than sendTimeoutMs', async () => {
     const createTransport = vi.fn<(options: object) => object>(() => ({ close: () => undefined }));
     vi.doMock('nodemailer', () => ({ createTransport }));
     try {

@@ -137,7 +137,7 @@ describe('TwoFactorEventEmitterModule', () => {
     expect(logged.filter((line) => line === 'thrown by a decorated listener')).toHaveLength(2);
   });
 
-  it('does more than the emitter, whose first listener that throws is the last one told', () => {
+  it('is needed because EventEmitter2 alone calls no further listener after one that throws', () => {
     const plain = new EventEmitter2({ wildcard: true });
     const later: unknown[] = [];
     plain.on('created', () => {

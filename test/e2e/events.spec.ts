@@ -202,7 +202,7 @@ describe('The events', () => {
     ['subject', { token: 'hal@example.com', subject: 'hal' }],
     ['subject', { subject: 'ida' }],
   ] as const)(
-    'tell that the %s is locked, for how long, and a code that is tried everywhere',
+    'report that the %s is locked and until when, and report one code that is tried on many confirmations',
     async (scope, binding) => {
       test.clock.advance(600);
       const states = await Promise.all(

@@ -39,7 +39,7 @@ describe('Where there are routes of the factors', () => {
   it.each([
     ['without methods', FACTORS, false],
     ['without the purpose', undefined, true],
-  ] as const)('there are none %s', async (_, factors, hasMethods) => {
+  ] as const)('each of these routes answers 404 %s', async (_, factors, hasMethods) => {
     const http = await start(factors, hasMethods);
 
     for (const [route, body] of [...changesOf('recovery'), ['factors/list', {}] as const]) {
@@ -50,7 +50,7 @@ describe('Where there are routes of the factors', () => {
     }
   });
 
-  it('keeps a purpose of that name as it is where there are no methods', async () => {
+  it('leaves a purpose named factors unchanged where no methods are configured', async () => {
     const http = await start({ ...FACTORS, details: () => ({ mine: true }) }, false);
     const { body } = await http.post(
       '/2factor/request-confirmation',

@@ -324,7 +324,7 @@ describe.each(adapters)('The routes of the factors on $name', ({ create }) => {
     [{ change: 'recovery-codes', factor: null }],
     [{ change: 'erase' }],
     [{ amount: '10.00' }],
-  ])('refuse to prove %o', async (details) => {
+  ])('refuse a confirmation with the details %o', async (details) => {
     const client = new FactorClient(http, nextUser());
 
     const answer = await client.post('request-confirmation', { purpose: 'factors', details });

@@ -45,7 +45,7 @@ describe('a failed send', () => {
     expect(confirmed).toBe(true);
   });
 
-  it('is charged, and shown by the state it was called with', async () => {
+  it('is charged, and updates the state that was passed to send', async () => {
     const app = await start();
     app.inbox.failNext(new Error('gateway down'));
     const state = await app.confirmer.makeConfirmation();

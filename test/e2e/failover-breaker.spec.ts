@@ -109,7 +109,7 @@ describe('the breaker of a provider', () => {
     expect([first.sessions, second.received]).toEqual([before.first, before.second + 1]);
   });
 
-  it('asks a provider again after a message that it never answered while the breaker tried it', async () => {
+  it('tries a provider again after the trial message of its breaker got no answer', async () => {
     let mode: 'down' | 'silent' | 'well' = 'down';
     const accepted: string[] = [];
     const first = async (): Promise<void> => {
@@ -156,7 +156,7 @@ describe('the breaker of a provider', () => {
     expect(first.accepted).toHaveLength(1);
   });
 
-  it('ends the question whether a provider answers when the application stops', async () => {
+  it('aborts the ping of a provider when the application stops', async () => {
     let isAborted = false;
     const down = Object.assign(
       async (): Promise<void> => {

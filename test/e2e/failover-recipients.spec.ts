@@ -151,7 +151,7 @@ describe.each(FIXTURES)('recipients of $name that a stranger chooses', (fixture)
     },
   );
 
-  it('take it from all others where a breaker counts each failure', async () => {
+  it('make all others lose the first provider in the naive twin, whose breaker counts each failure', async () => {
     const { app, first, second } = await attack(fixture, { status: 500 }, 5, countedAlways);
     const before = [first.calls.length, second.calls.length] as const;
     await app.twoFactor.request({ token: tokenOf(fixture, HONEST[0]!) });
@@ -159,7 +159,7 @@ describe.each(FIXTURES)('recipients of $name that a stranger chooses', (fixture)
     expect([first.calls.length, second.calls.length]).toEqual([before[0], before[1] + 1]);
   });
 
-  it('make the failover ask the provider whether it answers, once for each row of failures', async () => {
+  it('make the failover ping the provider once for each series of failures', async () => {
     const { first } = await attack(fixture, { status: 500 }, 5);
     expect(first.calls.filter(isPing)).toHaveLength(1);
   });
@@ -234,7 +234,7 @@ describe('mailboxes that a stranger chooses', () => {
     },
   );
 
-  it('take it from all others where a breaker counts each failure', async () => {
+  it('make all others lose the first provider in the naive twin, whose breaker counts each failure', async () => {
     const { app, first, second } = await attackRelay(['RCPT', '451 4.3.0 Later'], 5, countedAlways);
     const before = [first.received, second.received] as const;
     await app.twoFactor.request({ token: 'ann@example.com' });

@@ -207,7 +207,7 @@ describe.each(adapters)('A fault of the application on $name', ({ create }) => {
     expect(app.inbox.deliveries).toStrictEqual([]);
   });
 
-  it('is none when a resolver refuses by an exception of HTTP', async () => {
+  it('is not logged when a resolver throws an HttpException', async () => {
     app = await startHttpApp({ adapter: create(), options: { controller: true, purposes } });
     expect(await ask(app, { purpose: 'subject-refuses' })).toMatchObject({ status: 401 });
     expect(lines.warn.filter((line) => line.includes('resolver'))).toStrictEqual([]);
@@ -269,7 +269,7 @@ describe.each(adapters)('A resolver that throws in the guard on $name', ({ creat
     },
   );
 
-  it('is none when it refuses by an exception of HTTP', async () => {
+  it('answers with its own exception, and is not logged, when it throws an HttpException', async () => {
     const running = await start();
     const answer = await running.post('/refusing', {}, { 'x-proof': UNKNOWN_ID });
     expect(answer).toMatchObject({ status: 401, body: { message: 'Unauthorized' } });

@@ -39,7 +39,7 @@ describe('A guarded route at boot', () => {
     );
   });
 
-  it('is refused by the name of its class when that asks, and when it is inherited', async () => {
+  it('is refused with the name of its class when the decorator is on the class, and when the route is inherited', async () => {
     abstract class Base {
       @Post()
       @RequireConfirmation('withdraw')

@@ -75,7 +75,7 @@ describe.each(adapters)(
       expect(await call('transfers/handler/transaction', id)).toMatchObject({ status: 409 });
     });
 
-    it('blames the server for a proof that nothing asked for', async () => {
+    it('answers 500 when a handler takes a proof and its route requires no confirmation', async () => {
       expect(await call('transfers/no-proof')).toMatchObject({ status: 500 });
     });
   },

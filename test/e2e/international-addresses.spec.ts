@@ -100,7 +100,7 @@ describe('an address beyond ASCII', () => {
     ['its ASCII form', 'ann@xn--exmple-cua.example', 'ann@xn--exmple-cua.example'],
     ['capitals of ASCII', 'Ann@EXAMPLE.com', 'Ann@EXAMPLE.com'],
   ])(
-    'is sent to the host that a proof of it names, when its domain has %s',
+    'is sent to the same host that the canonical address names, when its domain has %s',
     async (_, token, to) => {
       const { transport, sent } = countingTransport();
       const app = await startWith({ transport, from: FROM });
@@ -202,7 +202,7 @@ describe.each([
     expect(logged.join('\n')).toContain(answer.slice(0, 60));
   });
 
-  it('is set up wrong when it takes an address in ASCII for a wrong command', async () => {
+  it('causes a TwoFactorConfigurationError when it answers 501 to an address in ASCII', async () => {
     server.refuse('RCPT', '501 5.5.4 Invalid address');
     for (const token of ['ann@example.com', 'ann@\u0e40\u0e27\u0e47\u0e1a.\u0e44\u0e17\u0e22']) {
       expect(await failure(app.twoFactor.request({ token }))).toBeInstanceOf(

@@ -84,7 +84,7 @@ describe('The refusal of a locked subject', () => {
     expect(failures.count).toBe(11);
   });
 
-  it('of a locked app names methods in a new request, and none at the confirmation that is open', async () => {
+  it('of a locked app names other methods for a new request, and none for a pending confirmation', async () => {
     await start();
     const { app, recoveryCodes } = await enrolApp(http, 'ann');
     const begin = async (): Promise<string> => {
@@ -113,7 +113,7 @@ describe('The refusal of a locked subject', () => {
     expect(await confirm(open, 'recovery', recoveryCodes[0])).toMatchObject({ status: 200 });
   });
 
-  it.each(['no-recovery', 'plain'])('names none for the purpose %s', async (name) => {
+  it.each(['no-recovery', 'plain'])('names no methods for the purpose %s', async (name) => {
     await start();
     await enrolApp(http, 'ann');
     await lockCodes('ann');
@@ -126,7 +126,7 @@ describe('The refusal of a locked subject', () => {
     ]);
   });
 
-  it('names none for a person who has none', async () => {
+  it('names no methods for a person who has none', async () => {
     await start();
     await lockCodes('nora');
 

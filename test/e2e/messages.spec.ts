@@ -68,7 +68,7 @@ describe('The function detailsText of a purpose', () => {
     expect(text).not.toContain('10.00');
   });
 
-  it('shows nothing with null, and each member without it', async () => {
+  it('hides the details when it returns null, where a purpose without it shows each member', async () => {
     const { twoFactor } = await start({
       purposes: { quiet: { detailsText: () => null }, loud: {} },
     });

@@ -83,7 +83,7 @@ describe('Methods over HTTP', () => {
     });
   });
 
-  it('describes what was never sent by placeholders to the application, and leaves them out over HTTP', async () => {
+  it('returns placeholders for the missing message to the application, and omits these members over HTTP', async () => {
     await enrolApp(http, 'gwen');
     const methods = ['totp', 'recovery'] as const;
 
@@ -160,7 +160,7 @@ describe('Methods over HTTP', () => {
     );
   });
 
-  it('answers 403 when the person has none of the methods, and never lets that pass', async () => {
+  it('answers 403 with no-method when the person has none of the methods', async () => {
     const answer = await request('nora', { purpose: 'app-only' });
 
     expect(answer).toMatchObject({ status: 403, body: { error: 'no-method' } });
@@ -210,7 +210,7 @@ describe('Methods over HTTP', () => {
     ]);
   });
 
-  it('refuses a method that there is not, without a word of the client', async () => {
+  it('refuses an unknown method, and does not repeat its name', async () => {
     const { body } = await request('ann', { purpose: 'app-only' });
     const { id } = body as { id: string };
 

@@ -83,7 +83,7 @@ describe('Metrics', () => {
     await provider.shutdown();
   });
 
-  it('count a life by purpose, sender, method and outcome', async () => {
+  it('count each step from the request to the use of a proof by purpose, sender, method and outcome', async () => {
     const login = { token: 'ann@example.com', subject: 'ann', purpose: 'login' };
     const { id } = await test.twoFactor.request(login);
     test.inbox.failNext(new Error('The provider does not answer.'));

@@ -61,7 +61,7 @@ describe('docs/misconfigurations.md', () => {
     );
   });
 
-  it('reports number 8 as a warning in development, once for each purpose', async () => {
+  it('reports number 8, a sign-in guard that does not run first, as a warning in development, once for each purpose', async () => {
     vi.stubEnv('NODE_ENV', 'development');
     const { transfer } = purposes;
     const app = await start({
@@ -81,22 +81,25 @@ describe('docs/misconfigurations.md', () => {
     expect(details.filter((line) => line.includes(row.sentence))).toHaveLength(2);
   });
 
-  it('reports number 8 as no warning in production', async () => {
+  it('does not warn in production of number 8, a sign-in guard that does not run first', async () => {
     vi.stubEnv('NODE_ENV', 'production');
     const warnings = linesAt('warn');
     await saidOfMissingSignIn();
     expect(warnings.filter((line) => line.includes('returned nothing'))).toEqual([]);
   });
 
-  it.each([undefined, '', 'staging'])('reports number 9 with NODE_ENV=%s too', async (value) => {
-    const row = rows.find(({ number }) => number === 9)!;
-    const plant = { options: { secret: undefined }, environment: { NODE_ENV: value } };
-    const error = await stopped(plant, row);
-    expect(error).toBeInstanceOf(TwoFactorConfigurationError);
-    assertSaid(error.message, row, plant);
-  });
+  it.each([undefined, '', 'staging'])(
+    'reports number 9, a missing secret, with NODE_ENV=%s too',
+    async (value) => {
+      const row = rows.find(({ number }) => number === 9)!;
+      const plant = { options: { secret: undefined }, environment: { NODE_ENV: value } };
+      const error = await stopped(plant, row);
+      expect(error).toBeInstanceOf(TwoFactorConfigurationError);
+      assertSaid(error.message, row, plant);
+    },
+  );
 
-  it('reports number 18 with its sentence also where no migration of this package is run', async () => {
+  it('reports number 18, entities that are not loaded, also where no migration of this package is run', async () => {
     const row = rows.find(({ number }) => number === 18)!;
     const plant = { ...PLANTS[18], dataSource: { autoLoadEntities: false, migrations: [] } };
     const error = await stopped(plant, row);
@@ -104,7 +107,7 @@ describe('docs/misconfigurations.md', () => {
     assertSaid(error.message, row, plant);
   });
 
-  it('reports number 1 for the sender of a purpose, and for the backend of a sender', async () => {
+  it('reports number 1, a sender backend in no module, also where a purpose or a sender names that backend', async () => {
     const hint = `, or list ${PigeonPostBackend.name} under providers, which no module provides.`;
     const purposes = { '': { open: true as const, senders: ['pigeon-post'] } };
     const senders = { email, pigeon: { backend: 'pigeon-post' } };
@@ -114,7 +117,7 @@ describe('docs/misconfigurations.md', () => {
     }
   });
 
-  it('reports number 2 for a data source of another name', async () => {
+  it('reports number 2, a missing data source, also for a data source of another name', async () => {
     const { message } = await errorOf(boot({ options: { dataSource: 'second' } }));
     expect(message).toBe(
       'TwoFactorModule finds no TypeORM data source of the name "second": import ' +
@@ -122,7 +125,7 @@ describe('docs/misconfigurations.md', () => {
     );
   });
 
-  it('warns of number 25 where factors has a recipient and no method code, and not where a code or the session proves a first authenticator', async () => {
+  it('warns of number 25, no proof of a first authenticator, where factors has a recipient and no method code, and not where a code or the session proves it', async () => {
     const { recipient } = purposes.transfer;
     expect(await saidOfFactors({ recipient, methods: ['totp'] })).toContain(
       "firstFactor: 'session'",

@@ -206,7 +206,7 @@ describe('Sender backend development', () => {
     expect(backends.get('default')?.verboseName).toBe('Custom');
   });
 
-  it('Or just made a function: @FunctionalSenderBackend.from_callable', async () => {
+  it('Or just made a function: @FunctionalSenderBackend.from_callable, here functionalSenderBackend, makes a sender backend of a function', async () => {
     const customCallableBackend = functionalSenderBackend<{ from: string }>(
       ({ token, state, name, context, options }) =>
         sendSomewhere(`${token} ${state.code} ${name} ${JSON.stringify(context)} ${options.from}`),

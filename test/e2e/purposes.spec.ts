@@ -42,7 +42,7 @@ describe.each(adapters)('The purposes over HTTP on $name', ({ create }) => {
     ['none is declared', undefined],
     ['none is declared, in an empty object', {}],
     ['it is declared', { '': { open: true }, transfer: bound }],
-  ] as const)('have the one without a name when %s', async (_, purposes) => {
+  ] as const)('have the unnamed purpose when %s', async (_, purposes) => {
     await start(purposes);
     const { id, code } = await app!.request({ token: 'ann@example.com' });
     expect(await app!.post('/2factor/check', { id })).toMatchObject({ status: 200 });
@@ -52,7 +52,7 @@ describe.each(adapters)('The purposes over HTTP on $name', ({ create }) => {
   it.each([
     ['a bound one', { transfer: bound }],
     ['an open one', { 'sign-up': { open: true } }],
-  ] as const)('have none without a name beside %s', async (_, purposes) => {
+  ] as const)('have no unnamed purpose beside %s', async (_, purposes) => {
     await start(purposes);
     const statements = await app!.log.during(async () => {
       for (const body of [
@@ -116,15 +116,18 @@ describe('The purposes at boot', () => {
     ['a declared open purpose and codes of 6 digits', { login: { open: true } }, {}, 1],
     ['codes of 8 digits', { login: { open: true } }, { codeGenerator: digits(8) }, 0],
     ['bound purposes alone', { transfer: bound }, {}, 0],
-  ] as const)('speaks of the spray over many tokens with %s', async (_, purposes, more, times) => {
-    vi.stubEnv('NODE_ENV', 'production');
-    const log = vi.spyOn(Logger.prototype, 'log').mockImplementation(() => undefined);
-    vi.spyOn(Logger.prototype, 'warn').mockImplementation(() => undefined);
-    app = await startHttpApp({ options: { purposes, codeGenerator: undefined, ...more } });
-    vi.unstubAllEnvs();
-    const lines = log.mock.calls.filter(([line]) => String(line).includes('digits(8)'));
-    expect(lines).toHaveLength(times);
-  });
+  ] as const)(
+    'log a hint at 8-digit codes only for open purposes with shorter codes: %s',
+    async (_, purposes, more, times) => {
+      vi.stubEnv('NODE_ENV', 'production');
+      const log = vi.spyOn(Logger.prototype, 'log').mockImplementation(() => undefined);
+      vi.spyOn(Logger.prototype, 'warn').mockImplementation(() => undefined);
+      app = await startHttpApp({ options: { purposes, codeGenerator: undefined, ...more } });
+      vi.unstubAllEnvs();
+      const lines = log.mock.calls.filter(([line]) => String(line).includes('digits(8)'));
+      expect(lines).toHaveLength(times);
+    },
+  );
 
   it('are refused when a client names the token and a details class has text, which a stranger could send to others', async () => {
     const { Details } = await import('../support/details.js');

@@ -264,7 +264,7 @@ describe.each(adapters)('A reserved proof on $name', ({ create }) => {
   const used = (): number => events.filter((type) => type === 'used').length;
 
   it.each(['forgetting', 'transaction', 'swallowing', 'hidden-failure'])(
-    'is used once, and says so once, after %s has succeeded',
+    'is used once, and one event is emitted, after %s has succeeded',
     async (route) => {
       const id = await prove();
       expect(await call(`calls/${route}`, id)).toMatchObject({ status: 200 });
@@ -275,7 +275,7 @@ describe.each(adapters)('A reserved proof on $name', ({ create }) => {
   );
 
   it.each(['throwing', 'piped', 'inner-failure', 'misspelt'])(
-    'is usable again, and says nothing, after %s has failed',
+    'is usable again, and no event is emitted, after %s has failed',
     async (route) => {
       const id = await prove();
       expect(await call(`calls/${route}`, id)).toMatchObject({ status: 400 });

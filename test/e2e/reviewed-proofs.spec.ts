@@ -220,7 +220,7 @@ describe('The function `methods` of a purpose, when a proof is used,', () => {
     expect(await http.row(late)).toMatchObject({ usedAt: null });
   });
 
-  it('is demanded by `use` and `check` of an application, which else says what counts', async () => {
+  it('makes `use` and `check` of an application throw without a context and without confirmedBy', async () => {
     const id = await proofByCode(http, user);
     for (const call of ['use', 'check'] as const) {
       const answer = http.confirmer[call](id, binding());

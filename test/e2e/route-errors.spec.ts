@@ -145,7 +145,7 @@ describe.each(adapters)(
       expect(answer).toMatchObject({ status: 400, body: { message: 'mine' } });
     });
 
-    it('adds nothing to an answer that has left', async () => {
+    it('adds nothing to a response that was already sent', async () => {
       expect(await app.post('/own/answered', {})).toMatchObject({ status: 200, text: 'answered' });
     });
 
@@ -173,7 +173,7 @@ describe.each(adapters)(
       }
     });
 
-    it('works when it is made by hand for all routes', async () => {
+    it('works when the application constructs it as a global filter', async () => {
       @Controller('bare')
       class BareController {
         @Post()

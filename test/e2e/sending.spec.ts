@@ -39,7 +39,7 @@ describe('a confirmation that is sent', () => {
     expect(app.inbox.deliveries).toHaveLength(1);
   });
 
-  it('is bound by the database, also when the given state is older than the first message', async () => {
+  it('is bound by the database to the token of its first message, also when the given state is older than that message', async () => {
     const app = await start();
     const state = await app.confirmer.makeConfirmation();
     const [stale] = await app.confirmer.check(state.id);

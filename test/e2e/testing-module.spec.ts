@@ -149,7 +149,7 @@ describe('TwoFactorTestingModule', () => {
     expect(inbox.to(ANN)).toHaveLength(1);
   });
 
-  it('takes a clock that is none of the kit, and then has none to turn', async () => {
+  it('accepts a clock of the application, and then offers no clock that a test can advance', async () => {
     const clock = { now: () => Date.UTC(2031, 0, 1) };
     const module = await Test.createTestingModule({
       imports: [database(), TwoFactorTestingModule.forRoot({ clock })],
@@ -169,7 +169,7 @@ describe('TwoFactorTestingModule', () => {
     expect(expiresAt.getTime() - clock.now()).toBe(600_000);
   });
 
-  it('does not meet another one in the same process', async () => {
+  it('shares no state with another one in the same process', async () => {
     const [one, other] = [await start(), await start()];
     const { id } = await one.twoFactor.request({ token: ANN });
     one.clock.advance({ hours: 1 });

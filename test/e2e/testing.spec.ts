@@ -194,7 +194,7 @@ describe('TwoFactorTestingModule.override', () => {
     ).rejects.toThrow('names the backend "smss"');
   });
 
-  it('does not meet the same application with another inbox', async () => {
+  it('shares no inbox with the same application under another override', async () => {
     const [one, other] = [new TestInbox(), new TestInbox()];
     const first = await startOverridden({ inbox: one });
     await startOverridden({ inbox: other });

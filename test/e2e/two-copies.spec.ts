@@ -175,7 +175,7 @@ describe('With two copies of the package', () => {
     ]);
   });
 
-  it('a sender that the one decorates is found by the other, and its permanent refusal is one', async () => {
+  it('one copy finds a sender that the other decorated, and recognises its permanent refusal', async () => {
     @second.SenderBackend('sms', { verboseName: 'Text message' })
     class SmsBackend implements first.SenderBackend {
       send(): void {

@@ -25,32 +25,38 @@ afterEach(() => test.close());
 const rows = () => test.dataSource.getRepository(ConfirmationRecord).count();
 
 describe('An untyped caller', () => {
-  it.each([null, 1, 'x', undefined])('that gives %j instead of an object', async (input) => {
-    const given = input as never;
-    const state = await test.confirmer.makeConfirmation({ isConfirmed: true });
-    const calls = [
-      () => test.twoFactor.request(given),
-      () => test.confirmer.erase(given),
-      ...(input === undefined
-        ? []
-        : [
-            () => test.confirmer.makeConfirmation(given),
-            () => test.confirmer.use(state, given),
-            () => test.confirmer.check(state.id, given),
-          ]),
-    ];
+  it.each([null, 1, 'x', undefined])(
+    'that gives %j instead of an object is refused, and no call has an effect',
+    async (input) => {
+      const given = input as never;
+      const state = await test.confirmer.makeConfirmation({ isConfirmed: true });
+      const calls = [
+        () => test.twoFactor.request(given),
+        () => test.confirmer.erase(given),
+        ...(input === undefined
+          ? []
+          : [
+              () => test.confirmer.makeConfirmation(given),
+              () => test.confirmer.use(state, given),
+              () => test.confirmer.check(state.id, given),
+            ]),
+      ];
 
-    for (const call of calls) await expect(call()).rejects.toBeInstanceOf(TwoFactorInputError);
-    expect(await rows()).toBe(1);
-    expect(await test.confirmer.use(state)).toBe(true);
-  });
+      for (const call of calls) await expect(call()).rejects.toBeInstanceOf(TwoFactorInputError);
+      expect(await rows()).toBe(1);
+      expect(await test.confirmer.use(state)).toBe(true);
+    },
+  );
 
-  it.each(['false', 1, 'true', {}])('that gives isConfirmed as %j', async (isConfirmed) => {
-    await expect(
-      test.confirmer.makeConfirmation({ isConfirmed: isConfirmed as never }),
-    ).rejects.toBeInstanceOf(TwoFactorInputError);
-    expect(await rows()).toBe(0);
-  });
+  it.each(['false', 1, 'true', {}])(
+    'that gives isConfirmed as %j is refused, and nothing is written',
+    async (isConfirmed) => {
+      await expect(
+        test.confirmer.makeConfirmation({ isConfirmed: isConfirmed as never }),
+      ).rejects.toBeInstanceOf(TwoFactorInputError);
+      expect(await rows()).toBe(0);
+    },
+  );
 
   it.each([29, 86_401, 0, -1, 30.5, Number.NaN, Infinity, '600', null])(
     'that gives %j seconds to live is refused, and nothing is sent',
@@ -180,7 +186,7 @@ describe('An untyped caller', () => {
   });
 
   it.each([{ token: 'ann@example.com' }, { way: 'default' }, { context: { locale: 'uk' } }])(
-    'that gives %j for a confirmation which is never sent',
+    'that gives %j for a confirmation which is never sent is refused, and nothing is written',
     async (input) => {
       await expect(
         test.confirmer.makeConfirmation({ ...input, isConfirmed: true }),
@@ -189,12 +195,12 @@ describe('An untyped caller', () => {
     },
   );
 
-  it('that gives no token: nothing is written', async () => {
+  it('that gives request no token is refused, and nothing is written', async () => {
     await expect(test.twoFactor.request({} as never)).rejects.toBeInstanceOf(TwoFactorInputError);
     expect(await rows()).toBe(0);
   });
 
-  it('that gives a null manager: not spent on its own', async () => {
+  it('that gives use a null manager is refused, and the proof stays usable', async () => {
     const state = await test.confirmer.makeConfirmation({ isConfirmed: true });
 
     await expect(test.confirmer.use(state, { manager: null as never })).rejects.toBeInstanceOf(
@@ -203,13 +209,13 @@ describe('An untyped caller', () => {
     expect(await test.confirmer.use(state)).toBe(true);
   });
 
-  it('that changes what it was given back', async () => {
+  it('that changes the details of a returned state gets a TypeError', async () => {
     const { details } = await test.confirmer.makeConfirmation({ details: { amount: 10 } });
 
     expect(() => Object.assign(details as object, { amount: 10_000 })).toThrow(TypeError);
   });
 
-  it('that writes a factory which returns nothing', async () => {
+  it('that writes a factory which returns nothing is refused at boot', async () => {
     @Module({
       imports: [
         TypeOrmModule.forRoot({ type: 'sqljs', autoLoadEntities: true }),

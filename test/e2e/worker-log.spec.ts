@@ -88,7 +88,7 @@ describe('The worker', () => {
     expectNothingSecret(code);
   });
 
-  it('tells a recipient that can never be reached once', async () => {
+  it('logs once that a recipient can never be reached', async () => {
     await start();
     const { id, state } = await test.twoFactor.request(LOGIN);
     test.inbox.failNext(new TwoFactorRecipientError(`${TOKEN} does not exist.`));
@@ -104,7 +104,7 @@ describe('The worker', () => {
     expectNothingSecret(state.code!);
   });
 
-  it('tells at the level of debugging what it dropped', async () => {
+  it('logs at the level debug which message it dropped', async () => {
     await start();
     const { id, state } = await test.twoFactor.request(LOGIN);
     await test.confirmer.cancel(id);

@@ -88,7 +88,7 @@ describe.each(engines.filter((engine) => engine === 'postgres'))('On %s', () => 
     },
   );
 
-  it('two confirmations of one token do not share a guess', async () => {
+  it('counts a failure for each of many confirmations of one token that are tried in one batch', async () => {
     const test = await start({ batching: true });
     const states = await Promise.all(
       Array.from({ length: 12 }, (_, index) =>
@@ -130,20 +130,23 @@ describe.each(engines.filter((engine) => engine === 'postgres'))('On %s', () => 
     expect(await failures(test, token)).toBe(0);
   });
 
-  it.each(['wrong', 'right'])('a %s code waits for who may lock its token', async (kind) => {
-    const test = await start();
-    const state = await test.confirmer.makeConfirmation({ token });
-    await test.confirmer.confirm(state.id, WRONG_CODE);
-    const lock = `UPDATE two_factor_limit SET amount = 10, ends_at = $1 WHERE kind = 'failures'`;
+  it.each(['wrong', 'right'])(
+    'a %s code waits for a call that locks its token, and is then refused',
+    async (kind) => {
+      const test = await start();
+      const state = await test.confirmer.makeConfirmation({ token });
+      await test.confirmer.confirm(state.id, WRONG_CODE);
+      const lock = `UPDATE two_factor_limit SET amount = 10, ends_at = $1 WHERE kind = 'failures'`;
 
-    const attempt = whileHeld(test, [lock, [test.clock.now() + 30_000]], () =>
-      test.confirmer.confirm(state.id, kind === 'right' ? state.code! : WRONG_CODE),
-    );
+      const attempt = whileHeld(test, [lock, [test.clock.now() + 30_000]], () =>
+        test.confirmer.confirm(state.id, kind === 'right' ? state.code! : WRONG_CODE),
+      );
 
-    await expect(attempt).rejects.toMatchObject({ code: 'too-many-requests' });
-    expect(await attemptsLeft(test, state.id)).toBe(4);
-    expect(await failures(test, token)).toBe(10);
-  });
+      await expect(attempt).rejects.toMatchObject({ code: 'too-many-requests' });
+      expect(await attemptsLeft(test, state.id)).toBe(4);
+      expect(await failures(test, token)).toBe(10);
+    },
+  );
 
   it('charges nothing when it cannot charge all: the statement takes itself back', async () => {
     // Each failure is counted under each of the two secrets.
@@ -171,7 +174,7 @@ describe.each(engines.filter((engine) => engine === 'postgres'))('On %s', () => 
     expect((await test.confirmer.confirm(state.id, state.code!))[1]).toBe(true);
   });
 
-  it('counts the failures of a token from then on when it is said later', async () => {
+  it('counts failures for a token only after a later message has named the token', async () => {
     const test = await start();
     const state = await test.confirmer.makeConfirmation({ subject: 'ann' });
     await test.confirmer.confirm(state.id, WRONG_CODE);
@@ -187,7 +190,7 @@ describe.each(engines.filter((engine) => engine === 'postgres'))('On %s', () => 
     expect(await failures(test, token)).toBe(0);
   });
 
-  it('counts among strangers when the client of a subject names the token later', async () => {
+  it('counts failures in the counters of strangers when the client of a subject names the token later', async () => {
     const test = await start();
     const state = await test.confirmer.makeConfirmation({ subject: 'ann', tokenFrom: 'client' });
     await test.sender.send(null, token, state);
@@ -210,7 +213,7 @@ describe.each(engines.filter((engine) => engine === 'postgres'))('On %s', () => 
     expect(await failures(test, token)).toBe(1);
   });
 
-  it('under a new secret what is older is counted under both', async () => {
+  it('counts a failure of an older confirmation under the new and the old secret', async () => {
     const test = await start();
     const state = await test.confirmer.makeConfirmation({ token });
     const rotated = await start({ secret: undefined, secrets: [OTHER_SECRET, SECRET] }, test);

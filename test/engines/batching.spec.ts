@@ -74,7 +74,7 @@ for (const { engine, setting, limits } of settings) {
 describe.each(settings)('On $engine with $setting', ({ engine, limits }) => {
   const start = (input?: TestAppInput): Promise<TestApp> => startBatching(engine, limits, input);
 
-  it('whatever they give arrives as it is', async () => {
+  it('passes every text, number and null of a caller to the server unchanged', async () => {
     const { dataSource } = await start();
     const texts = [
       '',
@@ -137,13 +137,13 @@ describe.each(settings)('On $engine with $setting', ({ engine, limits }) => {
     expect(await usedWithoutKey((sql) => sql)).toBe(12);
   });
 
-  it('since statements that do not ask for it, the naive twin, write the text "null"', async () => {
+  it('writes the text "null" where array_nulls is off in the naive twin, whose statements do not check the setting', async () => {
     const ask = "current_setting('array_nulls', true) IS DISTINCT FROM 'off'";
 
     expect(await usedWithoutKey((sql) => sql.replace(ask, 'true'))).toBeLessThan(12);
   });
 
-  it('unknown, foreign and used ones cost as many statements', async () => {
+  it('sends as many statements for unknown and for foreign ids as for used proofs', async () => {
     const { confirmer, log } = await start();
     const states = await many(16, () =>
       confirmer.makeConfirmation({ subject: 'ann', isConfirmed: true }),

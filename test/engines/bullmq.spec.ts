@@ -271,7 +271,7 @@ describe.each(hasOwnRedis ? servers : [])('Workers on a Redis Cluster, on %s', (
     }
   });
 
-  it('are refused at boot without that prefix, by a sentence that names it', async () => {
+  it('are refused at boot without a hash-tagged prefix, by a sentence that names one', async () => {
     machines = await Machines.open(engine, connection);
 
     await expect(machines.start(false)).rejects.toThrow(

@@ -33,7 +33,7 @@ function wordMethod(
   return {
     name: 'word',
     confirmedBy: 'totp',
-    member: 'word',
+    responseMember: 'word',
     parse: String,
     // No MAC equals an empty one, so that the statement counts the attempt and confirms nothing.
     charge: (_, attempt) => writer.verify({ ...attempt, macs: keyRing.keys.map(() => '') }),

@@ -65,7 +65,7 @@ describe.each(engines.filter((engine) => engine === 'postgres'))('On %s', (engin
     }
   });
 
-  it('clients in a pipeline, which takes no such queries, get those of pg', async () => {
+  it('clients in the pipeline mode, which takes no query objects of this package, get named queries of pg', async () => {
     await start(engine, { extra: { pipeline: true } });
     const query = vi.spyOn(Client.prototype, 'query');
 
@@ -89,7 +89,7 @@ describe.each(mysqlServers)('On %s', (engine) => {
     },
   );
 
-  it('without one, none is made up: it costs an object for each value', async () => {
+  it('no typeCast is passed when the application sets none, because it costs an object for each value', async () => {
     const { prototype } = mysql.PoolConnection as unknown as {
       prototype: { execute(said: object): unknown };
     };
@@ -102,7 +102,7 @@ describe.each(mysqlServers)('On %s', (engine) => {
     for (const [said] of executing.mock.calls) expect(said).not.toHaveProperty('typeCast');
   });
 
-  it('a driver that prepares nothing gets texts', async () => {
+  it('a driver without the method execute gets unprepared statements', async () => {
     const { prototype } = mysql.PoolConnection as unknown as { prototype: object };
     Object.defineProperty(prototype, 'execute', { value: undefined, configurable: true });
     try {

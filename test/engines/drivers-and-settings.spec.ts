@@ -59,7 +59,7 @@ function warnings(): string[] {
 
 describe.each(only('postgres'))('On %s', (engine) => {
   it.each(PATHS)(
-    'a statement that query_timeout gave up takes its connection along, %s',
+    'a statement that exceeds query_timeout has its connection closed, %s',
     async (_, dataSource) => {
       const database = await openDatabase(engine);
       ends.push(() => database.drop());
@@ -144,7 +144,7 @@ describe.each(only('postgres'))('On %s', (engine) => {
   );
 
   it.each(PATHS)(
-    'a driver that refuses prepared statements in its own words is asked for none, %s',
+    'a driver that refuses prepared statements by an error of its own gets no further ones, %s',
     async (_, dataSource) => {
       const warned = warnings();
       let refused = 0;

@@ -81,7 +81,7 @@ describe.each(servers)('An erased subject on %s', (engine) => {
   });
 
   it.each(['READ COMMITTED', 'REPEATABLE READ'] as const)(
-    'has no row of such a call in a transaction of the application with %s',
+    'has no row of a call that remembers a device in a transaction of the application with %s',
     async (isolation) => {
       const subject = `erased-before-a-device-with-${isolation}`;
       const confirmation = await usedConfirmation(test, subject);

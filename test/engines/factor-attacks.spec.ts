@@ -288,7 +288,7 @@ describe.each(engines)('Attacks on factors on %s', (engine) => {
   });
 
   it.each(['12345', '123456789', 'abcdef', '12345a', '', '1'.repeat(100_000)])(
-    'refuses what no app shows, and charges nothing: %#',
+    'refuses a text that cannot be the code of an app, and charges nothing: %#',
     async (code) => {
       const { id } = await test.confirmer.makeConfirmation({ subject: 'ann', methods: ['totp'] });
 

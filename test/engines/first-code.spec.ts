@@ -165,7 +165,7 @@ describe.each(engines)('The first code after another method on %s', (engine) => 
     });
   });
 
-  it('goes by the default way without one, and leaves the app as it was', async () => {
+  it('goes by the default way when the call names none, and leaves the app usable', async () => {
     const { subject, app } = await person();
     const id = await begin(subject);
 

@@ -106,7 +106,7 @@ describe.each(engines)('The rows of the limits on %s', (engine) => {
     await strict.close();
   });
 
-  it('have ended a day before their last change when a failure below the lock is charged or given back', async () => {
+  it('get an end one day before their last change when a failure below the lock is charged or given back', async () => {
     const unlocked = -DAY_SECONDS;
     const budget = failureCharge({ lockAfter: 3 });
     const endsIn = async (): Promise<number | null> => {

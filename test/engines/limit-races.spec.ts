@@ -147,7 +147,7 @@ describe.each(engines)('Races for a budget on %s', (engine) => {
       expect(sent() - before).toBe(5);
     });
 
-    it('sends 17 messages to strangers in all, of which those five are some', async () => {
+    it('sends 17 messages to strangers in all, including the five of the test before', async () => {
       const before = sent();
       const outcomes = await Promise.all(
         Array.from({ length: 40 }, (_, index) =>

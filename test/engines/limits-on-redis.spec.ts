@@ -223,10 +223,10 @@ describe.each(redisEngines)('Limits in Redis, confirmations on %s', (engine) => 
   });
 });
 
-describe.each(found.redis ? ['redis'] : [])('A lost %s', () => {
+describe.each(found.redis ? ['redis'] : [])('A limit store that cannot reach %s', () => {
   const refused = { status: 503, body: { error: 'temporarily-unavailable' } };
 
-  it('that falls silent refuses what it limits, charges nothing, and is taken up again', async () => {
+  it('refuses what it limits when answers stop, charges nothing, and works again when they return', async () => {
     const redis = openRedis();
     const proxy = await startTcpProxy(new URL(found.redis!));
     // The default of ioredis: with an offline queue.
@@ -266,7 +266,7 @@ describe.each(found.redis ? ['redis'] : [])('A lost %s', () => {
     await redis.close();
   });
 
-  it('that is not there refuses, with an offline queue and without', async () => {
+  it('refuses when there is no server, with an offline queue and without', async () => {
     const port = await freePort();
     for (const enableOfflineQueue of [true, false]) {
       const client = new Redis(port, '127.0.0.1', { enableOfflineQueue });

@@ -101,7 +101,7 @@ describe.each(engines.filter((engine) => engine === 'postgres'))('The table on %
 });
 
 describe.each(engines.filter((engine) => engine === 'postgres'))(
-  'Names elsewhere on %s',
+  'Tables and views of the same names, on %s',
   (engine) => {
     const TABLE = 'two_factor_confirmation';
     const REPEATABLE = '-c default_transaction_isolation=repeatable\\ read';

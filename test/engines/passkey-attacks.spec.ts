@@ -115,7 +115,7 @@ describe.each(engines)('Attacks on passkeys on %s', (engine) => {
     await expectUntouched(owner, id);
   });
 
-  it('reports a counter that went backwards, and no second click', async () => {
+  it('reports a counter that went backwards, and not a response that is sent twice', async () => {
     const holder = await enrolPasskey(test, 'copied');
     const { subject, factorId } = holder;
     const id = await make(subject);

@@ -126,7 +126,7 @@ describe.each(engines)('Pending confirmations on %s', (engine) => {
     expect(await refusal(test.confirmer.makeConfirmation(login))).toBe('accepted');
   });
 
-  it('give a slot back with its whole life before it', async () => {
+  it('get the full time in a slot that a concurrent repeat has given back', async () => {
     const login = { subject: newName(), purpose: 'login' };
     for (const _ of [1, 2]) await test.confirmer.makeConfirmation(login);
     const key = `key-of-${login.subject}-0001`;

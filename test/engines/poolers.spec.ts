@@ -54,7 +54,7 @@ afterEach(() => {
   vi.restoreAllMocks();
 });
 
-it('what was not prepared is not said again when it is refused', async () => {
+it('repeats no statement that was refused and was not prepared', async () => {
   const test = await startApp();
   let said = 0;
   interceptStatements(test.dataSource, async (sql, run) => {

@@ -130,7 +130,7 @@ describe.each(engines)('The counters of prefixes on %s', (engine) => {
     for (const { token } of app.sms.deliveries) expect(told).not.toContain(token);
   });
 
-  it('begin anew on every instance when a prefix is reset, and close it once more for more of the same', async () => {
+  it('start from zero on every instance when a prefix is reset, and close the prefix again when the attack goes on', async () => {
     const first = await start();
     const other = isShared ? await start({ first }) : first;
     const seen = suspicions(first);

@@ -18,7 +18,7 @@ const FIFTEEN_MINUTES = 900;
 
 const open = openApplications();
 
-describe.each(servers)('A purge beside an open use on %s', (engine) => {
+describe.each(servers)('A purge beside an uncommitted use on %s', (engine) => {
   const start = async (): Promise<TestApp> => {
     const options = {
       methods: PASSKEY_METHODS,

@@ -163,13 +163,16 @@ describe.each(engines)('Queued messages on %s', (engine) => {
     ],
     ['a failure that says nothing', new SendFailure('transient', '503'), 1],
     ['a lost connection', new TypeError('fetch failed'), 0],
-  ])('keep their charge after %s only when nothing was sent', async (_, thrown, isCharged) => {
-    await test.twoFactor.request({ token: 'ann@example.com' });
-    test.inbox.failNext(thrown);
-    await deliveries.sweep();
+  ])(
+    'keep their charge for the next try after %s only when nothing was sent',
+    async (_, thrown, isCharged) => {
+      await test.twoFactor.request({ token: 'ann@example.com' });
+      test.inbox.failNext(thrown);
+      await deliveries.sweep();
 
-    expect(await rowsOf(test)).toMatchObject([{ tries: 1, is_charged: isCharged }]);
-  });
+      expect(await rowsOf(test)).toMatchObject([{ tries: 1, is_charged: isCharged }]);
+    },
+  );
 
   it('are not repeated when the recipient can never be reached', async () => {
     const { id } = await test.twoFactor.request({ token: 'ann@example.com' });
@@ -275,7 +278,7 @@ describe.each(engines)('Queued messages on %s', (engine) => {
     expect(test.inbox.deliveries).toHaveLength(20);
   });
 
-  it('wait until a refused budget opens, and fail when the code would expire first', async () => {
+  it('wait until an exhausted quota has room, and fail when the code would expire first', async () => {
     const limited = await startQueued(engine, {
       limits: { sendsInTotal: { open: [{ max: 1, perSeconds: 300 }] } },
     });

@@ -10,7 +10,7 @@ import {
   ConfirmationStore,
   ConfirmationVerifier,
   EventPublisher,
-  openWriter,
+  chooseWriter,
   PrefixWatch,
   QuotaScopeResolver,
   TestRecipients,
@@ -62,7 +62,7 @@ async function confirmersOf({ app, dataSource }: TestApp, count: number): Promis
       clock,
       useWithinMs: useWithinSeconds * 1_000,
     });
-    const writer = openWriter(store, ledger, scopes, options);
+    const writer = chooseWriter(store, ledger, scopes, options);
     const code = new CodeMethod(writer, options);
     const methods = new Map([[code.name, code]]);
     const states = new ConfirmationStates(store, ledger, scopes, publisher, options);
@@ -193,7 +193,7 @@ describe.each(engines)('Races on %s', (engine) => {
     expect(hits).toBeLessThanOrEqual(MOST_HITS);
   });
 
-  it('lets them hit in more rounds in the naive twin', async () => {
+  it('lets parallel guesses hit in more rounds in the naive twin', async () => {
     const hits = await hitsOfGuesses(async (guesses) => {
       const { id } = await test.confirmer.makeConfirmation();
       return winners(guesses.length, () => naive.confirm(id, guesses.pop()!.isRight));
@@ -282,7 +282,7 @@ describe.each(engines)('Races on %s', (engine) => {
     expect(test.inbox.deliveries.length - sent).toBe(1);
   });
 
-  it('ends cancel, confirm and use in one order', async () => {
+  it('ends parallel calls of cancel, confirm and use in a status that one order of them explains', async () => {
     const state = await test.confirmer.makeConfirmation();
     const code = state.code!;
 

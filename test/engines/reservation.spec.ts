@@ -254,7 +254,7 @@ describe.each(early)(
 );
 
 describe.each(servers)('A transaction that outlives the failed handler on %s', (engine) => {
-  it('keeps neither the answer waiting nor the proof', async () => {
+  it('delays no answer, and leaves the proof usable when it has ended', async () => {
     const app = await start(engine);
     try {
       const id = await prove(app);

@@ -85,7 +85,7 @@ describe.each(cells)(
   },
 );
 
-describe.each(engines)('Proofs that are reviewed on %s', (engine) => {
+describe.each(engines)('Proofs of a purpose with the function `methods`, on %s', (engine) => {
   let http: HttpTestApp;
 
   beforeAll(async () => {
@@ -136,7 +136,7 @@ describe.each(engines)('Proofs that are reviewed on %s', (engine) => {
     expect(await effectsOf(http)).toBe(effects + paid);
   });
 
-  it('are reviewed when the application uses them in a transaction of its own', async () => {
+  it('are refused after an enrolment when the application uses them in a transaction of its own', async () => {
     const id = await proofByCode(http, 'dora');
     const { app } = await enrolApp(http, 'dora');
     const effects = await effectsOf(http);

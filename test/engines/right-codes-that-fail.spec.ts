@@ -47,64 +47,67 @@ async function charged({ app, dataSource }: TestApp, id: string): Promise<[numbe
   return [attempts, count];
 }
 
-describe.each(mysqlServers)('A code of an app beside an open use of its proof, on %s', (engine) => {
-  /** Uses a proof by the app in a transaction that stays open until the given work is done. */
-  async function whileUsing(
-    test: TestApp,
-    { subject, app }: Owner,
-    work: () => Promise<void>,
-  ): Promise<void> {
-    const proof = await make(test, subject);
-    expect(await confirm(test, proof, app.code())).toBe(true);
-    test.clock.advance(30);
-    await test.dataSource.transaction(async (manager) => {
-      expect(await test.confirmer.use(proof, { subject, manager })).toBe(true);
-      await work();
-    });
-  }
+describe.each(mysqlServers)(
+  'A code of an app while an open transaction has used a proof by that app, on %s',
+  (engine) => {
+    /** Uses a proof by the app in a transaction that stays open until the given work is done. */
+    async function whileUsing(
+      test: TestApp,
+      { subject, app }: Owner,
+      work: () => Promise<void>,
+    ): Promise<void> {
+      const proof = await make(test, subject);
+      expect(await confirm(test, proof, app.code())).toBe(true);
+      test.clock.advance(30);
+      await test.dataSource.transaction(async (manager) => {
+        expect(await test.confirmer.use(proof, { subject, manager })).toBe(true);
+        await work();
+      });
+    }
 
-  it('costs nothing when it is right, and confirms when the transaction has ended', async () => {
-    const test = await start(engine);
-    const owner = await ownerOf(test);
-    const id = await make(test, owner.subject);
+    it('costs nothing when it is right, and confirms when the transaction has ended', async () => {
+      const test = await start(engine);
+      const owner = await ownerOf(test);
+      const id = await make(test, owner.subject);
 
-    await whileUsing(test, owner, async () => {
-      await expect(confirm(test, id, owner.app.code())).rejects.toMatchObject(UNAVAILABLE);
-    });
-
-    await expect.poll(() => charged(test, id), { timeout: 10_000 }).toEqual([0, 0]);
-    expect(await confirm(test, id, owner.app.code())).toBe(true);
-  });
-
-  it('does not lock the app, however often it is tried', async () => {
-    const test = await start(engine);
-    const owner = await ownerOf(test);
-
-    await whileUsing(test, owner, async () => {
-      for (let round = 0; round < LOCKING; round += 1) {
-        const id = await make(test, owner.subject);
+      await whileUsing(test, owner, async () => {
         await expect(confirm(test, id, owner.app.code())).rejects.toMatchObject(UNAVAILABLE);
-      }
+      });
+
+      await expect.poll(() => charged(test, id), { timeout: 10_000 }).toEqual([0, 0]);
+      expect(await confirm(test, id, owner.app.code())).toBe(true);
     });
 
-    const last = await make(test, owner.subject);
-    await expect.poll(() => charged(test, last), { timeout: 10_000 }).toEqual([0, 0]);
-    expect(await confirm(test, last, owner.app.code())).toBe(true);
-  });
+    it('does not lock the app, however often the right code is tried', async () => {
+      const test = await start(engine);
+      const owner = await ownerOf(test);
 
-  it('is charged when it is wrong', async () => {
-    const test = await start(engine);
-    const owner = await ownerOf(test);
-    const id = await make(test, owner.subject);
+      await whileUsing(test, owner, async () => {
+        for (let round = 0; round < LOCKING; round += 1) {
+          const id = await make(test, owner.subject);
+          await expect(confirm(test, id, owner.app.code())).rejects.toMatchObject(UNAVAILABLE);
+        }
+      });
 
-    await whileUsing(test, owner, async () => {
-      expect(await confirm(test, id, owner.app.wrongCode())).toBe(false);
-      await expect(confirm(test, id, owner.app.code())).rejects.toMatchObject(UNAVAILABLE);
+      const last = await make(test, owner.subject);
+      await expect.poll(() => charged(test, last), { timeout: 10_000 }).toEqual([0, 0]);
+      expect(await confirm(test, last, owner.app.code())).toBe(true);
     });
 
-    await expect.poll(() => charged(test, id), { timeout: 10_000 }).toEqual([1, 1]);
-  });
-});
+    it('is charged when it is wrong', async () => {
+      const test = await start(engine);
+      const owner = await ownerOf(test);
+      const id = await make(test, owner.subject);
+
+      await whileUsing(test, owner, async () => {
+        expect(await confirm(test, id, owner.app.wrongCode())).toBe(false);
+        await expect(confirm(test, id, owner.app.code())).rejects.toMatchObject(UNAVAILABLE);
+      });
+
+      await expect.poll(() => charged(test, id), { timeout: 10_000 }).toEqual([1, 1]);
+    });
+  },
+);
 
 describe.each(servers)('A code of an app whose answer is lost, on %s', (engine) => {
   /** Loses the answer of one statement, after the server has executed it, or sends it not at all. */

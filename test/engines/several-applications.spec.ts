@@ -104,7 +104,7 @@ describe.each(engines.filter((engine) => engine !== 'sqljs'))(
 );
 
 describe.each(engines)('Several applications on %s', (engine) => {
-  it('with different options in one process do not meet', async () => {
+  it('with different options in one process share neither options nor confirmations', async () => {
     const one = await startApp({ engine, options: { maxAttempts: 1 } });
     const other = await startApp({ engine, options: { maxAttempts: 9, secret: OTHER_SECRET } });
 
@@ -122,7 +122,7 @@ describe.each(engines)('Several applications on %s', (engine) => {
     await other.close();
   });
 
-  it('and two instances on two data sources in one application do not meet', async () => {
+  it('share nothing when they are two instances on two data sources of one application', async () => {
     const databases = await Promise.all([openDatabase(engine), openDatabase(engine)]);
     const [first, second] = databases;
     const dataSource = (name: string, { options }: typeof first) =>

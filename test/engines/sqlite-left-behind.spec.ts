@@ -124,7 +124,7 @@ async function leaveASaveBehind(transaction: Transaction): Promise<string[]> {
 }
 
 describe.each(engines.filter((engine) => engine === 'sqljs' || engine === 'better-sqlite3'))(
-  'What a transaction on %s has left behind',
+  'Work that a transaction on %s did not await',
   (engine) => {
     beforeEach(async () => {
       test = await startHttpApp({
@@ -147,7 +147,7 @@ describe.each(engines.filter((engine) => engine === 'sqljs' || engine === 'bette
       expect(await leaveASaveBehind(ours)).toEqual(['other']);
     });
 
-    it('undoes a proof, and is stored by a stranger, where transactions wait for answers alone', async () => {
+    it('undoes a proof, and is committed by another transaction, in the naive twin, which waits for no such work', async () => {
       expect(await payBesideALog(naive())).toEqual({ isPaid: true, isUsed: false });
       test.dataSource.subscribers.length = 0;
       await test.dataSource.manager.clear(Entry);
@@ -191,7 +191,7 @@ describe.each(engines.filter((engine) => engine === 'sqljs' || engine === 'bette
       await test.dataSource.transaction(async () => expect(isSaved).toBe(true));
     });
 
-    it('is a call of the module that answers for itself, and is not rolled back with the next transaction', async () => {
+    it('is not rolled back with the next transaction when it is a call of the module', async () => {
       const id = await proof();
       let use: Promise<boolean> | undefined;
       subscribe({
@@ -232,7 +232,7 @@ describe.each(engines.filter((engine) => engine === 'sqljs' || engine === 'bette
       expect(performance.now() - begun).toBeGreaterThan(LIMIT_MS - 20);
     });
 
-    it('takes a turn of its own for what it still saves after that time', async () => {
+    it('takes a turn of its own for what it saves after the time limit', async () => {
       const { opened, open } = gate();
       let saved: Promise<unknown> | undefined;
       subscribe({

@@ -123,7 +123,7 @@ describe.each(engines.filter((engine) => engine === 'sqljs' || engine === 'bette
         expect(values.slice(10)).toEqual(others.map(() => true));
       });
 
-      it('answers a call after it in front of the transactions that keep coming', async () => {
+      it('answers a call that waited for it before transactions that keep coming', async () => {
         const id = await proof();
         const runner = test.dataSource.createQueryRunner();
         await runner.startTransaction();
@@ -164,7 +164,7 @@ describe.each(engines.filter((engine) => engine === 'sqljs' || engine === 'bette
       });
     });
 
-    describe('and contexts of promises', () => {
+    describe('with async contexts', () => {
       /** The storages of contexts that were used, and of these the ones that still slow down each promise of the process. */
       function watchStorages(): { used: () => number; enabled: () => unknown[] } {
         const run = vi.spyOn(AsyncLocalStorage.prototype, 'run');
@@ -177,7 +177,7 @@ describe.each(engines.filter((engine) => engine === 'sqljs' || engine === 'bette
         };
       }
 
-      it('are followed no more after transactions and calls, however each of them ended', async () => {
+      it('stop tracking promises after transactions and calls, however each of them ended', async () => {
         const storages = watchStorages();
         const { dataSource, confirmer } = test;
         const failure = new Error('It fails.');
@@ -203,7 +203,7 @@ describe.each(engines.filter((engine) => engine === 'sqljs' || engine === 'bette
         expect(storages.used()).toBe(1);
       });
 
-      it('are followed no more as soon as a transaction is over, although calls that waited for it run', async () => {
+      it('stop tracking promises as soon as a transaction is over, although calls that waited for it run', async () => {
         const storages = watchStorages();
         const id = await proof();
         let use: Watched | undefined;
@@ -227,7 +227,7 @@ describe.each(engines.filter((engine) => engine === 'sqljs' || engine === 'bette
         expect(await use?.outcome).toEqual({ status: 'fulfilled', value: true });
       });
 
-      it('are kept for a transaction that begins in the tick in which another one, or a call, ends', async () => {
+      it('keep the context of a transaction that begins in the tick in which another one, or a call, ends', async () => {
         const { dataSource, confirmer } = test;
         const proofs = await Promise.all(Array.from({ length: 5 }, proof));
         const madeOutside = pause(20);

@@ -37,7 +37,7 @@ describe.each(engines)('Statements without limits on %s', (engine) => {
     expect(await test.confirmer.check(state.id)).toMatchObject([{ status: 'confirmed' }, true]);
   });
 
-  it('charges a wrong code in as many', async () => {
+  it('charges a wrong code in as many statements as a right one', async () => {
     const state = await test.confirmer.makeConfirmation();
 
     const statements = await test.log.during(() => test.confirmer.confirm(state.id, 'WRONGCODE'));
@@ -161,7 +161,7 @@ describe.each(engines)('Statements with default limits on %s', (engine) => {
     expect(counted).toEqual(COUNTS[engine]);
   });
 
-  it('are as many over HTTP: whose it is is asked by the statement that compares', async () => {
+  it('are as many over HTTP, because the statement that compares also checks the subject', async () => {
     const http = await startHttpApp({ engine, options: { limits: {}, controller: true } });
     const { id } = await http.request({ token: 'ann@example.com' });
     http.clock.advance(30);

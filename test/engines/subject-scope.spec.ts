@@ -79,7 +79,7 @@ describe.each(engines)('On %s', (engine) => {
       }
     });
 
-    it('what refuses strangers refuses them at its own purpose alone', async () => {
+    it('a subject resolver that refuses strangers refuses them for its own purpose alone', async () => {
       const subject = (): string => {
         throw new UnauthorizedException();
       };

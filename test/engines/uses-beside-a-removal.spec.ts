@@ -21,184 +21,192 @@ const open = openApplications();
 
 const cells = mysqlServers.flatMap((engine) => LEVELS.map((level) => ({ engine, level })));
 
-describe.each(cells)('Uses beside an open removal on $engine under $level', ({ engine, level }) => {
-  // Otherwise the subquery of an UPDATE reads what is committed, and locks nothing.
-  const locks = level !== 'READ COMMITTED';
+describe.each(cells)(
+  'Uses beside an uncommitted removal on $engine under $level',
+  ({ engine, level }) => {
+    // Otherwise the subquery of an UPDATE reads what is committed, and locks nothing.
+    const locks = level !== 'READ COMMITTED';
 
-  const start = async (): Promise<TestApp> => {
-    const test = await startBatching(engine, {
-      options: { methods: PASSKEY_METHODS, databaseTimeoutMs: TIMEOUT_MS },
-    });
-    open.push(test);
-    await setLevel(test.dataSource, level, POOL_SIZE);
-    return test;
-  };
+    const start = async (): Promise<TestApp> => {
+      const test = await startBatching(engine, {
+        options: { methods: PASSKEY_METHODS, databaseTimeoutMs: TIMEOUT_MS },
+      });
+      open.push(test);
+      await setLevel(test.dataSource, level, POOL_SIZE);
+      return test;
+    };
 
-  async function proofByCode({ confirmer }: TestApp, subject: string): Promise<string> {
-    const { id, code } = await confirmer.makeConfirmation({ subject });
-    await confirmer.confirm(id, code!);
-    return id;
-  }
+    async function proofByCode({ confirmer }: TestApp, subject: string): Promise<string> {
+      const { id, code } = await confirmer.makeConfirmation({ subject });
+      await confirmer.confirm(id, code!);
+      return id;
+    }
 
-  async function proofByDevice(test: TestApp, subject: string): Promise<string> {
-    const { token } = await rememberDevice(test, subject);
-    const { id } = await test.confirmer.makeConfirmation({ subject, methods: ['device'] });
-    await test.confirmer.confirm(id, { method: 'device', token });
-    return id;
-  }
+    async function proofByDevice(test: TestApp, subject: string): Promise<string> {
+      const { token } = await rememberDevice(test, subject);
+      const { id } = await test.confirmer.makeConfirmation({ subject, methods: ['device'] });
+      await test.confirmer.confirm(id, { method: 'device', token });
+      return id;
+    }
 
-  /** Forgets the devices of a person in a transaction that stays open until the given work is done. */
-  async function whileForgetting<T>(
-    test: TestApp,
-    subject: string,
-    work: () => Promise<T>,
-  ): Promise<T> {
-    let answer: T;
-    await test.dataSource.transaction(async (manager) => {
-      await factorsOf(test).forgetDevices({ subject, manager });
-      answer = await work();
-    });
-    return answer!;
-  }
+    /** Forgets the devices of a person in a transaction that stays open until the given work is done. */
+    async function whileForgetting<T>(
+      test: TestApp,
+      subject: string,
+      work: () => Promise<T>,
+    ): Promise<T> {
+      let answer: T;
+      await test.dataSource.transaction(async (manager) => {
+        await factorsOf(test).forgetDevices({ subject, manager });
+        answer = await work();
+      });
+      return answer!;
+    }
 
-  /** A person whose device confirmed a proof, and others whose proofs were confirmed by codes. */
-  async function people(test: TestApp): Promise<{ stolen: string; proofs: Map<string, string> }> {
-    const others = Array.from({ length: OTHERS }, (_, index) => `other-${index}`);
-    const stolen = await proofByDevice(test, 'owner');
-    const ids = await Promise.all(others.map((subject) => proofByCode(test, subject)));
-    return { stolen, proofs: new Map(ids.map((id, index) => [id, others[index]!])) };
-  }
+    /** A person whose device confirmed a proof, and others whose proofs were confirmed by codes. */
+    async function people(test: TestApp): Promise<{ stolen: string; proofs: Map<string, string> }> {
+      const others = Array.from({ length: OTHERS }, (_, index) => `other-${index}`);
+      const stolen = await proofByDevice(test, 'owner');
+      const ids = await Promise.all(others.map((subject) => proofByCode(test, subject)));
+      return { stolen, proofs: new Map(ids.map((id, index) => [id, others[index]!])) };
+    }
 
-  it(`are answered while the use by that factor ${locks ? 'waits, which is refused afterwards' : 'pays'}`, async () => {
-    const test = await start();
-    const { confirmer } = test;
-    const { stolen, proofs } = await people(test);
-    let isLateAnswered = false;
-    let late: Promise<boolean> | undefined;
-
-    const logged = await test.log.during(() =>
-      whileForgetting(test, 'owner', async () => {
-        const use = ([id, subject]: readonly [string, string]): Promise<boolean> =>
-          confirmer.use(id, { subject });
-        // The first ones run alone, and the last one together with those before it.
-        const begun = [...proofs].map(use);
-        late = use([stolen, 'owner']).finally(() => (isLateAnswered = true));
-        late.catch(() => undefined);
-        expect(await Promise.all(begun)).toEqual(begun.map(() => true));
-        if (!locks) await late;
-        const ids = [stolen, ...proofs.keys()];
-        const checks = await Promise.all(ids.map((id) => confirmer.check(id)));
-        expect(checks.map(([, isProof]) => isProof)).toEqual(
-          ids.map((id) => locks && id === stolen),
-        );
-        expect(isLateAnswered).toBe(!locks);
-      }),
-    );
-
-    expect(logged.some(({ sql }) => USES.test(sql))).toBe(true);
-    // A use that does not wait is one before the removal.
-    expect(await late).toBe(!locks);
-  });
-
-  /** Under READ COMMITTED no use locks the factor that it asks for, so that two of the waits do not exist. */
-  const lockingLevels = locks ? [level] : [];
-
-  it.each(lockingLevels)(
-    'wait in the naive twin, one statement that asks for the factor of each',
-    async () => {
+    it(`are answered while the use by that factor ${locks ? 'waits, which is refused afterwards' : 'pays'}`, async () => {
       const test = await start();
-      const { dataSource } = test;
+      const { confirmer } = test;
       const { stolen, proofs } = await people(test);
-      const ids = [...proofs.keys(), stolen];
+      let isLateAnswered = false;
+      let late: Promise<boolean> | undefined;
 
-      const uses = whileForgetting(test, 'owner', async () =>
-        dataSource.transaction(async (manager) => {
-          await manager.query('SET SESSION innodb_lock_wait_timeout = 1');
-          await manager.query(
-            `UPDATE two_factor_confirmation SET used_at = 1
-          WHERE id IN (?) AND used_at IS NULL AND (factor_id IS NULL
-            OR (SELECT confirming.id FROM two_factor_factor confirming WHERE confirming.id = factor_id) IS NOT NULL)`,
-            [ids],
+      const logged = await test.log.during(() =>
+        whileForgetting(test, 'owner', async () => {
+          const use = ([id, subject]: readonly [string, string]): Promise<boolean> =>
+            confirmer.use(id, { subject });
+          // The first ones run alone, and the last one together with those before it.
+          const begun = [...proofs].map(use);
+          late = use([stolen, 'owner']).finally(() => (isLateAnswered = true));
+          late.catch(() => undefined);
+          expect(await Promise.all(begun)).toEqual(begun.map(() => true));
+          if (!locks) await late;
+          const ids = [stolen, ...proofs.keys()];
+          const checks = await Promise.all(ids.map((id) => confirmer.check(id)));
+          expect(checks.map(([, isProof]) => isProof)).toEqual(
+            ids.map((id) => locks && id === stolen),
           );
+          expect(isLateAnswered).toBe(!locks);
         }),
       );
 
-      await expect(uses).rejects.toMatchObject({ errno: 1205 });
-    },
-  );
-
-  it(`keep the removal of their factor waiting until their transaction ends: ${locks}`, async () => {
-    const test = await start();
-    const { confirmer, dataSource } = test;
-    const { stolen } = await people(test);
-    let isForgotten = false;
-    let forgotten: Promise<unknown> | undefined;
-
-    await dataSource.transaction(async (manager) => {
-      expect(await confirmer.use(stolen, { subject: 'owner', manager })).toBe(true);
-      forgotten = factorsOf(test)
-        .forgetDevices({ subject: 'owner' })
-        .then((removed) => (isForgotten = removed === 1));
-      if (locks) await delay(200);
-      else await forgotten;
-      expect(isForgotten).toBe(!locks);
+      expect(logged.some(({ sql }) => USES.test(sql))).toBe(true);
+      // A use that does not wait is one before the removal.
+      expect(await late).toBe(!locks);
     });
 
-    await forgotten;
-    expect(isForgotten).toBe(true);
-  });
+    /** Under READ COMMITTED no use locks the factor that it asks for, so that two of the waits do not exist. */
+    const lockingLevels = locks ? [level] : [];
 
-  it.each(lockingLevels)(
-    'of two transactions that also remove their factor leave one of them, and the other is a conflict',
-    async () => {
+    it.each(lockingLevels)(
+      'wait in the naive twin, one statement that asks for the factor of each',
+      async () => {
+        const test = await start();
+        const { dataSource } = test;
+        const { stolen, proofs } = await people(test);
+        const ids = [...proofs.keys(), stolen];
+
+        const uses = whileForgetting(test, 'owner', async () =>
+          dataSource.transaction(async (manager) => {
+            await manager.query('SET SESSION innodb_lock_wait_timeout = 1');
+            await manager.query(
+              `UPDATE two_factor_confirmation SET used_at = 1
+          WHERE id IN (?) AND used_at IS NULL AND (factor_id IS NULL
+            OR (SELECT confirming.id FROM two_factor_factor confirming WHERE confirming.id = factor_id) IS NOT NULL)`,
+              [ids],
+            );
+          }),
+        );
+
+        await expect(uses).rejects.toMatchObject({ errno: 1205 });
+      },
+    );
+
+    it(`keep the removal of their factor waiting until their transaction ends: ${locks}`, async () => {
       const test = await start();
       const { confirmer, dataSource } = test;
-      const { token } = await rememberDevice(test, 'owner');
-      const proofs: string[] = [];
-      for (let proof = 0; proof < 2; proof += 1) {
-        const { id } = await confirmer.makeConfirmation({ subject: 'owner', methods: ['device'] });
-        await confirmer.confirm(id, { method: 'device', token });
-        proofs.push(id);
-      }
-      const both = new Barrier(2);
+      const { stolen } = await people(test);
+      let isForgotten = false;
+      let forgotten: Promise<unknown> | undefined;
 
-      const answers = await Promise.allSettled(
-        proofs.map((id) =>
-          dataSource.transaction(async (manager) => {
-            const isUsed = await confirmer.use(id, { subject: 'owner', manager });
-            await both.enter();
-            const removed = await factorsOf(test).forgetDevices({ subject: 'owner', manager });
-            return [isUsed, removed];
-          }),
-        ),
-      );
+      await dataSource.transaction(async (manager) => {
+        expect(await confirmer.use(stolen, { subject: 'owner', manager })).toBe(true);
+        forgotten = factorsOf(test)
+          .forgetDevices({ subject: 'owner' })
+          .then((removed) => (isForgotten = removed === 1));
+        if (locks) await delay(200);
+        else await forgotten;
+        expect(isForgotten).toBe(!locks);
+      });
 
-      const values = answers.map((each) =>
-        each.status === 'fulfilled' ? each.value : each.reason,
-      );
-      expect(values).toContainEqual([true, 1]);
-      expect(values.filter((each) => each instanceof TwoFactorConflictError)).toHaveLength(1);
-    },
-  );
-
-  it('that wait for a transaction which is rolled back are refused after a removal meanwhile', async () => {
-    const test = await start();
-    const { confirmer, dataSource } = test;
-    const { stolen } = await people(test);
-    let waiting: Promise<boolean> | undefined;
-
-    const held = dataSource.transaction(async (manager) => {
-      await manager.query('UPDATE two_factor_confirmation SET used_at = 1 WHERE id = ?', [stolen]);
-      waiting = confirmer.use(stolen, { subject: 'owner' });
-      await delay(200);
-      expect(await factorsOf(test).forgetDevices({ subject: 'owner' })).toBe(1);
-      throw new Error('rolled back');
+      await forgotten;
+      expect(isForgotten).toBe(true);
     });
 
-    await expect(held).rejects.toThrow('rolled back');
-    expect(await waiting).toBe(false);
-  });
-});
+    it.each(lockingLevels)(
+      'succeed in one of two transactions that also remove their factor, and the other is a conflict',
+      async () => {
+        const test = await start();
+        const { confirmer, dataSource } = test;
+        const { token } = await rememberDevice(test, 'owner');
+        const proofs: string[] = [];
+        for (let proof = 0; proof < 2; proof += 1) {
+          const { id } = await confirmer.makeConfirmation({
+            subject: 'owner',
+            methods: ['device'],
+          });
+          await confirmer.confirm(id, { method: 'device', token });
+          proofs.push(id);
+        }
+        const both = new Barrier(2);
+
+        const answers = await Promise.allSettled(
+          proofs.map((id) =>
+            dataSource.transaction(async (manager) => {
+              const isUsed = await confirmer.use(id, { subject: 'owner', manager });
+              await both.enter();
+              const removed = await factorsOf(test).forgetDevices({ subject: 'owner', manager });
+              return [isUsed, removed];
+            }),
+          ),
+        );
+
+        const values = answers.map((each) =>
+          each.status === 'fulfilled' ? each.value : each.reason,
+        );
+        expect(values).toContainEqual([true, 1]);
+        expect(values.filter((each) => each instanceof TwoFactorConflictError)).toHaveLength(1);
+      },
+    );
+
+    it('that wait for a transaction which is rolled back are refused after a removal meanwhile', async () => {
+      const test = await start();
+      const { confirmer, dataSource } = test;
+      const { stolen } = await people(test);
+      let waiting: Promise<boolean> | undefined;
+
+      const held = dataSource.transaction(async (manager) => {
+        await manager.query('UPDATE two_factor_confirmation SET used_at = 1 WHERE id = ?', [
+          stolen,
+        ]);
+        waiting = confirmer.use(stolen, { subject: 'owner' });
+        await delay(200);
+        expect(await factorsOf(test).forgetDevices({ subject: 'owner' })).toBe(1);
+        throw new Error('rolled back');
+      });
+
+      await expect(held).rejects.toThrow('rolled back');
+      expect(await waiting).toBe(false);
+    });
+  },
+);
 
 // MariaDB 11.6.2 and later begin with this setting: https://mariadb.com/docs/server/server-usage/storage-engines/innodb/innodb-system-variables
 describe.each(mysqlServers.filter((engine) => engine === 'mariadb'))(

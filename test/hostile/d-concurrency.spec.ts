@@ -90,7 +90,7 @@ describe.each(servers)('Concurrency on %s:', (engine) => {
     expect(await killed(victim, by, 'after')).toStrictEqual({ used: false, again: false });
   });
 
-  it('41 lets both have it in the naive twin', async () => {
+  it('41 lets two callers use one proof in the naive twin', async () => {
     const victim = await start(engine, 2);
     const state = await victim.confirmer.makeConfirmation({ isConfirmed: true });
     const runner = victim.dataSource.createQueryRunner();

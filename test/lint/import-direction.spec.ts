@@ -52,7 +52,7 @@ function planted(from: string, to: string): readonly [string, string] {
 const restricted = (name: string): string => `eslint(no-restricted-imports) ${name}`;
 
 describe('The direction of imports', () => {
-  it('is refused by lint when a room imports one that comes after it', async () => {
+  it('is refused by lint when a folder of lib imports one above it', async () => {
     const upwards = FOLDERS.flatMap((from) =>
       // `index.ts` is left to test/package/entry-points.spec.ts: a folder may have an index of its own at the same path.
       ROOMS.slice(ROOMS.indexOf(from) + 1)
@@ -68,7 +68,7 @@ describe('The direction of imports', () => {
     );
   });
 
-  it('is refused from each folder within a room too', async () => {
+  it('is refused from each subfolder of lib too', async () => {
     const below = [
       ['database/drivers', 'limits'],
       ['database/drivers', 'database/execution'],

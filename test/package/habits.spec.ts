@@ -9,7 +9,7 @@ const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 const read = (path: string): Promise<string> => readFile(`${ROOT}${path}`, 'utf8');
 
 describe('The templates', () => {
-  it.each(['bug', 'feature'])('ask in a form that GitHub takes: %s', async (name) => {
+  it.each(['bug', 'feature'])('are valid issue forms of GitHub: %s', async (name) => {
     const form = parse(await read(`.github/ISSUE_TEMPLATE/${name}.yml`)) as {
       readonly name: string;
       readonly description: string;
@@ -66,7 +66,7 @@ describe('What runs for each call', () => {
     return ts.isArrowFunction(node) || ts.isFunctionExpression(node);
   }
 
-  it('writes no function where a member is set', async () => {
+  it('assigns no function expression directly to a member', async () => {
     const files = await readdir(`${ROOT}lib`, { recursive: true });
     const sources = files.filter((file) => file.endsWith('.ts'));
     expect(sources.length).toBeGreaterThan(50);
@@ -85,7 +85,7 @@ describe('What runs for each call', () => {
     'a[b] = (c: () => void) => c;',
     'a!.b =\n  <T>(c: T) => c;',
     'f().b = (() => c) as D;',
-  ])('would find %s', (naive) => {
+  ])('is found to assign one in %s', (naive) => {
     expect(writtenWhereSet(naive)).toHaveLength(1);
     expect(writtenWhereSet(`const b = () => c; a.b = b; const d = { e: () => c };`)).toEqual([]);
   });
@@ -135,7 +135,7 @@ describe('The packages that lib imports', () => {
     return found;
   }
 
-  it('are these, so that all cryptography but that of passkeys is that of node:crypto', async () => {
+  it('are only the listed ones, so that node:crypto does all cryptography but that of passkeys', async () => {
     const files = await readdir(`${ROOT}lib`, { recursive: true });
     const sources = await Promise.all(
       files.filter((file) => file.endsWith('.ts')).map((file) => read(`lib/${file}`)),

@@ -104,7 +104,7 @@ describe('The package, packed', () => {
     expect(pathsOf(/\.d\.ts$/)).toContain('dist/confirmation/confirmer.service.d.ts');
   });
 
-  it('declares nothing of the statements, when no public signature names them', () => {
+  it('contains no type declarations of the SQL statements', () => {
     // A public class whose constructor is not marked as internal declares every provider that is injected into it.
     const internal = /^dist\/(database|confirmation\/store|limits\/store\/dialects)\/.*\.d\.ts$/;
 
@@ -123,7 +123,7 @@ describe('The package, packed', () => {
     expect(declared).toContain(example);
   });
 
-  it('leads from each line of its code to the line of its source', async () => {
+  it('has source maps that lead from each thrown error to its line in the source', async () => {
     let found = 0;
     for (const path of pathsOf(/\.c?js$/)) {
       const code = await readFile(join(built.folder, path), 'utf8');

@@ -74,8 +74,8 @@ function isPath(word: string): boolean {
   return files.some((file) => file.includes(path));
 }
 
-describe('What is printed in the repository', () => {
-  it('is read: README, guides, sample application, tests and benchmarks', () => {
+describe('Secrets that are printed in the repository', () => {
+  it('are searched for in README, guides, sample application, tests and benchmarks', () => {
     for (const file of [
       'README.md',
       'docs/start.md',
@@ -88,7 +88,7 @@ describe('What is printed in the repository', () => {
     }
   });
 
-  it('boots nothing in production where it is called a secret', () => {
+  it('boot no application in production when their line calls them secrets', () => {
     const found = Array.from(texts).flatMap(([file, text]) =>
       namedAsSecrets(text)
         .filter((secret) => boots({ secret }) || boots({}, { TWO_FACTOR_SECRET: secret }))
@@ -97,7 +97,7 @@ describe('What is printed in the repository', () => {
     expect(found).toEqual([]);
   });
 
-  it('boots nothing in production where it looks random', () => {
+  it('boot no application in production when they look random', () => {
     const found = Array.from(texts).flatMap(([file, text]) =>
       randomLooking(text)
         .filter((secret) => boots({ secret }))

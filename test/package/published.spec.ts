@@ -164,7 +164,7 @@ describe('One process', () => {
     });
   });
 
-  it('would have two of it if each way had a core of its own', async () => {
+  it('would have two copies of the package if each way of loading had a core of its own', async () => {
     const file = join(built.folder, 'dist/packages-2.cjs');
     await copyFile(join(built.folder, 'dist/core.cjs'), join(built.folder, 'dist/core-2.cjs'));
     await copyFile(join(built.folder, 'dist/packages.cjs'), file);

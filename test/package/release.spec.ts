@@ -50,7 +50,7 @@ describe('A release', () => {
     expect(await release()).toContain(`no dated entry of ${manifest.version}`);
   });
 
-  it('is allowed when it has both', async () => {
+  it('is allowed when it has the address of the repository and a dated entry', async () => {
     await copy.setManifest({ repository });
     await copy.dateTheEntry();
     expect(await release()).toBe(
@@ -68,7 +68,7 @@ describe('A release', () => {
     expect(await copy.read('README.md')).toBe(readme);
   });
 
-  it('has its pages back when the next pack begins after an interrupted one', async () => {
+  it('restores the pages that an interrupted pack has changed when the next pack begins', async () => {
     const texts = (): Promise<string[]> => Promise.all(PAGES.map((page) => copy.read(page)));
     const before = await texts();
     await copy.run(process.execPath, 'build/page-links.js', 'prepare');

@@ -34,10 +34,10 @@ export const FAULTS_OF_ADDRESSES: readonly PlantedFault[] = [
     finding: 4,
     sentence: 'The words of a mail server bring the address into the log.',
     file: 'lib/backends/email/mail-error.ts',
-    replace: "return parts.has(inOneForm(core)) ? word.replace(core, '***') : word;",
+    replace: "return parts.has(normalForm(core)) ? word.replace(core, '***') : word;",
     by: 'return word;',
     spec: ANSWERS,
-    test: 'the answer of a mail server > loses the address in the log in the other spellings that servers use',
+    test: 'the answer of a mail server > is logged without the address, also in the other spellings that servers use',
   },
   {
     finding: 4,

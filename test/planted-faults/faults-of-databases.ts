@@ -86,8 +86,9 @@ export const FAULTS_OF_DATABASES: readonly PlantedFault[] = [
     sentence:
       'A code costs more statements than documented, because the row is read again after it was written.',
     file: 'lib/confirmation/store/joined-update.writer.ts',
-    replace: "if (answer.outcome === 'compared') return this.#compared(seen, executed, answer);",
-    by: "if (answer.outcome === 'compared') return this.#readAfter(request, seen, executed);",
+    replace:
+      "if (answer.outcome === 'compared') return this.#comparedVerification(seen, executed, answer);",
+    by: "if (answer.outcome === 'compared') return this.#readComparisonResult(request, seen, executed);",
     spec: 'test/engines/statements.spec.ts',
     test: 'Statements with default limits on mariadb > are as many as documented',
   },
@@ -144,16 +145,16 @@ export const FAULTS_OF_DATABASES: readonly PlantedFault[] = [
     replace: 'return (activeQuery.call(connection) ?? null) !== null;',
     by: 'return (activeQuery.call(connection) ?? null) === undefined;',
     spec: SETTINGS,
-    test: 'On postgres > a statement that query_timeout gave up takes its connection along, on the driver',
+    test: 'On postgres > a statement that exceeds query_timeout has its connection closed, on the driver',
   },
   {
     finding: 15,
     sentence: 'A driver that refuses prepared statements in its own words fails each call.',
     file: DATABASE_ERROR,
-    replace: '  return !isOfServer(reported) && refusalOf(reported) === UNKNOWN_REFUSAL;',
-    by: '  return isOfServer(reported) && refusalOf(reported) === UNKNOWN_REFUSAL;',
+    replace: '  return !hasServerCode(reported) && refusalOf(reported) === UNKNOWN_REFUSAL;',
+    by: '  return hasServerCode(reported) && refusalOf(reported) === UNKNOWN_REFUSAL;',
     spec: SETTINGS,
-    test: 'On postgres > a driver that refuses prepared statements in its own words is asked for none, on the driver',
+    test: 'On postgres > a driver that refuses prepared statements by an error of its own gets no further ones, on the driver',
   },
   {
     finding: 15,

@@ -104,7 +104,7 @@ export const FAULTS_OF_PROOFS: readonly PlantedFault[] = [
     finding: 8,
     sentence: 'All tokens of a subject share one count of failures.',
     file: 'lib/limits/quota-planner.ts',
-    replace: "      return ['bound', subject, token === null ? '' : this.nameOf(token)];",
+    replace: "      return ['bound', subject, token === null ? '' : this.countedNameOf(token)];",
     by: "      return ['bound', subject, ''];",
     spec: 'test/engines/limits.spec.ts',
     test: 'Failures on sqljs > ends the failures of the token alone when its right code comes',

@@ -1,6 +1,7 @@
 import type { PlantedFault } from './planted-fault.js';
 
 const PLANNER = 'lib/limits/quota-planner.ts';
+const REQUESTER_QUOTAS = 'lib/limits/requester-quotas.ts';
 const REQUESTERS = 'test/strangers/requesters.spec.ts';
 
 /** What an anonymous client could make of the module: findings 1 to 4. */
@@ -9,8 +10,8 @@ export const FAULTS_OF_STRANGERS: readonly PlantedFault[] = [
     finding: 1,
     sentence: 'The redaction of provider texts builds a regular expression from the token.',
     file: 'lib/delivery/redact.ts',
-    replace: '  const read = text.slice(0, MAX_READ);',
-    by: String.raw`  const read = text.slice(0, MAX_READ);
+    replace: '  const read = text.slice(0, MAX_READ_LENGTH);',
+    by: String.raw`  const read = text.slice(0, MAX_READ_LENGTH);
   const escaped = (each: string): string => each.replace(/[\\^$.*+?()[\]{}|/]/g, '\\$&');
   const loosely = secrets.map((secret) => Array.from(secret, escaped).join('[\\s.()\\u00a0-]*'));
   read.replace(new RegExp(loosely.join('|'), 'giu'), '***');`,
@@ -39,8 +40,8 @@ export const FAULTS_OF_STRANGERS: readonly PlantedFault[] = [
     finding: 2,
     sentence: 'Details and verbose names may have line breaks and direction marks.',
     file: 'lib/options/one-line.ts',
-    replace: 'return !FORGING.test(text);',
-    by: 'return FORGING.test(text) || true;',
+    replace: 'return !FORGING_CHARACTERS.test(text);',
+    by: 'return FORGING_CHARACTERS.test(text) || true;',
     spec: 'test/unit/options/one-line.spec.ts',
     test: String.raw`a text that messages quote > is refused when the details contain the character "\n" at any depth`,
   },
@@ -57,18 +58,18 @@ export const FAULTS_OF_STRANGERS: readonly PlantedFault[] = [
     finding: 3,
     sentence: 'The open purpose without a name exists beside declared ones.',
     file: 'lib/options/purpose-access.ts',
-    replace: "return purposes.size === 0 && name === '' ? OPEN : purposes.get(name);",
-    by: "return name === '' ? OPEN : purposes.get(name);",
+    replace: "return purposes.size === 0 && name === '' ? OPEN_PURPOSE : purposes.get(name);",
+    by: "return name === '' ? OPEN_PURPOSE : purposes.get(name);",
     spec: 'test/e2e/purposes.spec.ts',
-    test: "The purposes over HTTP on 'Express' > have none without a name beside an open one",
+    test: "The purposes over HTTP on 'Express' > have no unnamed purpose beside an open one",
   },
   {
     finding: 3,
     sentence:
       'Wrong codes at open confirmations of a number count for the bound ones of its owner.',
     file: PLANNER,
-    replace: "      return ['bound', subject, token === null ? '' : this.nameOf(token)];",
-    by: "      return ['open', token === null ? '' : this.nameOf(token)];",
+    replace: "      return ['bound', subject, token === null ? '' : this.countedNameOf(token)];",
+    by: "      return ['open', token === null ? '' : this.countedNameOf(token)];",
     spec: 'test/engines/limits.spec.ts',
     test: "Failures on sqljs > leaves a subject's token alone when strangers guess at it until it is locked for good",
   },
@@ -76,15 +77,25 @@ export const FAULTS_OF_STRANGERS: readonly PlantedFault[] = [
     finding: 3,
     sentence: 'The messages that strangers have sent to a number count for those of its owner.',
     file: PLANNER,
-    replace: "    return this.#windows('sends-per-token', limitClass, rules, ...names);",
-    by: "    return this.#windows('sends-per-token', limitClass, rules, names.at(-1)!);",
+    replace:
+      "    return windowsUnder(this.#keyRing, { limit: 'sends-per-token', limitClass, rules }, names);",
+    by: "    return windowsUnder(this.#keyRing, { limit: 'sends-per-token', limitClass, rules }, names.slice(-1));",
     spec: 'test/engines/message-limits.spec.ts',
     test: "Messages on sqljs > use up nothing of a subject's when strangers ask for them, and the reverse",
   },
   {
+    finding: 3,
+    sentence: 'A claimed person is counted by the spelling of the name that the client types.',
+    file: PLANNER,
+    replace: "      : ['claimed', this.countedNameOf(token)];",
+    by: "      : ['claimed', subject, this.countedNameOf(token)];",
+    spec: 'test/strangers/claimed-names.spec.ts',
+    test: 'A claimed name on sqljs > gets five messages in ten minutes over all its spellings, and takes none from the signed-in person',
+  },
+  {
     finding: 4,
     sentence: 'The addresses of one network are counted one by one.',
-    file: PLANNER,
+    file: REQUESTER_QUOTAS,
     replace: '    return [...own, ...networks.flat()];',
     by: '    return own;',
     spec: REQUESTERS,
@@ -111,7 +122,7 @@ export const FAULTS_OF_STRANGERS: readonly PlantedFault[] = [
   {
     finding: 4,
     sentence: 'Requesters that the application does not name are not counted.',
-    file: PLANNER,
+    file: REQUESTER_QUOTAS,
     replace: '    if (requester === undefined) return this.#unknownRequesters() ?? own;',
     by: '    if (requester === undefined) return [];',
     spec: REQUESTERS,
@@ -121,9 +132,8 @@ export const FAULTS_OF_STRANGERS: readonly PlantedFault[] = [
     finding: 4,
     sentence: 'Strangers use up the total of the messages of signed-in users.',
     file: PLANNER,
-    replace:
-      "      ...this.#windows('sends-in-total', limitClass, sendsInTotal[limitClass], limitClass),",
-    by: "      ...this.#windows('sends-in-total', limitClass, sendsInTotal[limitClass]),",
+    replace: '        [limitClass],',
+    by: '        [],',
     spec: 'test/engines/message-limits.spec.ts',
     test: 'Messages on sqljs > in all are counted for strangers and for subjects apart',
   },

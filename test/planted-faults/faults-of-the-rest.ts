@@ -18,7 +18,7 @@ export const FAULTS_OF_THE_REST: readonly PlantedFault[] = [
     replace: 'export const PUBLISHED_TEXTS: readonly string[] = [',
     by: 'export const PUBLISHED_TEXTS: readonly string[] = [];\nexport const NOT_LOOKED_AT: readonly string[] = [',
     spec: 'test/package/printed-secrets.spec.ts',
-    test: 'What is printed in the repository > boots nothing in production where it looks random',
+    test: 'Secrets that are printed in the repository > boot no application in production when they look random',
   },
   {
     finding: 9,

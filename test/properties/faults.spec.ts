@@ -287,7 +287,7 @@ describe.each(configurations)('On $engine $with', ({ engine, limits }) => {
     DEADLINE_MS,
   );
 
-  it('breaks the named statement, or the property above shows nothing', async () => {
+  it('makes the named statement fail, without which the property above would show nothing', async () => {
     await world.clear();
     const made = await app.confirmer.makeConfirmation({ isConfirmed: true });
 

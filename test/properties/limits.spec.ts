@@ -343,7 +343,7 @@ describe.each(propertyEngines)('With limits on %s,', (engine) => {
     ['a stranger', {}, 300],
     ['a subject', { subject: 'ann' }, lockSeconds],
   ])(
-    'locks for the first time, so that the properties above are about something, when %s fails',
+    'locks after the expected number of wrong codes of %s, so that the properties above meet a lock',
     async (_, party, retryAfterSeconds) => {
       await world.clear();
       const token = 'ann@example.com';

@@ -205,7 +205,7 @@ describe('A client that the limit of wrong passwords refuses', () => {
   });
 });
 
-describe('The rate of a party', () => {
+describe('The rate limit of a client', () => {
   it('does not depend on the time of day, which may be set back', () => {
     vi.spyOn(performance, 'now').mockReturnValue(0);
     const time = vi.spyOn(Date, 'now').mockReturnValue(3_600_000);
@@ -220,7 +220,7 @@ describe('The rate of a party', () => {
     expect(() => rate.count('b')).toThrow(TooOftenError);
   });
 
-  it('counts what was taken back as a try only, and bounds the tries too', () => {
+  it('counts a refunded call as a try only, and limits the tries too', () => {
     const clock = vi.spyOn(performance, 'now').mockReturnValue(0);
     const rate = new PartyRate({ max: 1, tries: 3, perSeconds: 600 });
     for (let index = 0; index < 3; index += 1) {
@@ -233,7 +233,7 @@ describe('The rate of a party', () => {
     rate.count('a');
   });
 
-  it('counts nothing that was taken back', () => {
+  it('counts no call that was refunded', () => {
     const rate = new PartyRate({ max: 1, tries: 9, perSeconds: 600 });
     rate.uncount('a');
     rate.count('a');
@@ -261,7 +261,7 @@ describe('The rate of a party', () => {
   });
 });
 
-describe('The queue', () => {
+describe('The queue of password computations', () => {
   /** Work that ends when the test ends it. */
   const held = (): { work: () => Promise<string>; end: (error?: Error) => void } => {
     let end: (error?: Error) => void = () => undefined;
@@ -271,7 +271,7 @@ describe('The queue', () => {
     return { work: () => promise, end: (error) => end(error) };
   };
 
-  it('takes no more of one party than it allows, and forgets a party that has left', async () => {
+  it('takes no more calls of one client than it allows, and takes further calls of the client when those have ended', async () => {
     const queue = new WorkQueue({ atOnce: 1, waiting: 9, perParty: 1 });
     const one = held();
     const first = queue.run('a', one.work);
@@ -282,7 +282,7 @@ describe('The queue', () => {
     expect(await queue.run('a', async () => 'again')).toBe('again');
   });
 
-  it('runs what waited longest first, and gives the place on when work fails', async () => {
+  it('runs the call that waited longest first, and frees the place when a call fails', async () => {
     const queue = new WorkQueue({ atOnce: 1, waiting: 2, perParty: 3 });
     const run = <T>(work: () => Promise<T>): Promise<T> => queue.run('a', work);
     const [one, two] = [held(), held()];

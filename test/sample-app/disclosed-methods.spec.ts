@@ -162,7 +162,7 @@ describe('A stranger at the sample application', () => {
     }
   });
 
-  it('learns it with the password, which shows that the comparison can fail', async () => {
+  it('learns the methods with the password, which shows that the comparison can fail', async () => {
     const [strong, plain] = [
       new Customer(bank.url, STRONG, PASSWORD),
       new Customer(bank.url, PLAIN, PASSWORD),

@@ -163,7 +163,7 @@ describe.each(['sqljs', ...servers] as const)('The owner of a stolen session on 
     return (await sessions.findOneByOrFail({ user: { email } })).codes;
   };
 
-  it('pays once for a code, however often a page asks for it by its key, also after the last one', async () => {
+  it('is charged once for a code, however often a page asks for it by its key, also after the last code', async () => {
     const gil = await signedIn('gil');
     const key = randomUUID();
     const first = await askWithKey(gil, key, CODE);
@@ -180,7 +180,7 @@ describe.each(['sqljs', ...servers] as const)('The owner of a stolen session on 
     expect(await countedFor(gil)).toBe(10);
   });
 
-  it('pays once for two requests with one key at once', async () => {
+  it('is charged once for two requests with one key at once', async () => {
     const hal = await signedIn('hal');
     const key = randomUUID();
     const answers = await Promise.all([askWithKey(hal, key, CODE), askWithKey(hal, key, CODE)]);
@@ -188,7 +188,7 @@ describe.each(['sqljs', ...servers] as const)('The owner of a stolen session on 
     expect(await countedFor(hal)).toBe(1);
   });
 
-  it('pays for the code of each purpose that is asked for by one key', async () => {
+  it('is charged for the code of each purpose when one key asks for two', async () => {
     const ida = await signedIn('ida');
     const key = randomUUID();
     expectStatus(await askWithKey(ida, key, CODE), 200);
@@ -197,9 +197,12 @@ describe.each(['sqljs', ...servers] as const)('The owner of a stolen session on 
     expect(await countedFor(ida)).toBe(2);
   });
 
-  it('pays for a code whose request failed without telling whether it was sent, and for none that was refused', async () => {
+  it('is charged for a code whose request failed without telling whether it was sent, and for none that was refused', async () => {
     const jim = await signedIn('jim');
-    const requests = vi.spyOn(bank.app.get(TwoFactorService, { strict: false }), 'requestBy');
+    const requests = vi.spyOn(
+      bank.app.get(TwoFactorService, { strict: false }),
+      'requestWithChoice',
+    );
     requests.mockRejectedValueOnce(new TwoFactorUnavailableError('The commit was not answered.'));
     expectStatus(await jim.request(CODE), 503);
     expect(await countedFor(jim)).toBe(1);

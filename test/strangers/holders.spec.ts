@@ -146,7 +146,7 @@ describe('The owner of the password or session, but not of the phone, whose vict
   );
 
   it(
-    'is stopped for good by its hundredth guess in a row when it leaves her no message',
+    'is stopped for good by its hundredth guess in a row when it uses up her messages, so that no right code of hers ends the run',
     async () => {
       const { thief, owner, longestRun } = await month(Infinity, 'thief');
 

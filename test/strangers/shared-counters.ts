@@ -99,7 +99,7 @@ function sharedKeysOf(
   { subject, token }: { readonly subject: string; readonly token: string },
 ): Map<string, string> {
   const budgetsOf = (name: string): NamedQuota[] =>
-    planner.request(
+    planner.requestQuotas(
       { token, tokenFrom: 'application', subject: name, purpose: '', hasSlot: false },
       { way: 'default', requester: undefined },
     );

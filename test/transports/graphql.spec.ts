@@ -342,7 +342,7 @@ describe('A guard that Nest would never run', () => {
     });
   });
 
-  it('is no trouble when the class is listed too, or is what useClass names', async () => {
+  it('does not stop the boot when the class is a provider itself, or is the useClass of one', async () => {
     const again = { provide: 'AGAIN', inject: [AccountRoutes], useFactory: (it: object) => it };
     const app = await boot([
       { provide: 'RESOLVER', useClass: TransferRoutes },

@@ -23,7 +23,7 @@ import { limiterOf, Pace } from './rate.js';
 
 const JOB_NAME = 'deliver';
 /** The most keys that Redis has not confirmed yet. Further ones wait for a round of the worker, so that an outage fills no memory. */
-const MAX_UNCONFIRMED = 1_000;
+const MAX_PENDING_ADDS = 1_000;
 /** A round of the worker waits at most this long for Redis. */
 const ROUND_TIMEOUT_MS = 2_000;
 /**
@@ -35,12 +35,12 @@ const ENOUGH_WAITING = 512;
  * The priority of jobs of the class `open`. Jobs without a priority, those of the class `bound`, go before all that have one:
  * strangers choose the recipients of the class `open`, and may cause any number of them.
  */
-const OPEN_PRIORITY = 1;
+const OPEN_CLASS_PRIORITY = 1;
 /**
- * The id of the one job of the class `open` that waits among those without a priority. It is never more than one, so that a `bound`
- * message waits for one `open` message at most, and `open` messages go on while `bound` ones use up the rate of a provider.
+ * The id of the job of the class `open` that waits among the jobs without a priority. BullMQ ignores a second job with this id. So a
+ * `bound` message waits for one `open` message at most, and `open` messages are still sent while `bound` ones use up a provider's rate.
  */
-const OPEN_TURN_ID = 'turn-of-open';
+const PROMOTED_OPEN_JOB_ID = 'turn-of-open';
 /**
  * A job waits for a free slot of its class for this long, and is then left to a round of the worker. Longer waits would keep the
  * slot of the other class from its jobs, of which BullMQ cannot ask for one.
@@ -74,9 +74,9 @@ export class BullMqRelay
   readonly #logger = new Logger('TwoFactorBullMq');
   readonly #paces = new Map<string, Pace>();
   /** Senders for which Redis has not answered the commands of a round yet. */
-  readonly #asked = new Set<string>();
+  readonly #waysAwaitingRedis = new Set<string>();
   #workers: readonly Worker[] = [];
-  #unconfirmed = 0;
+  #pendingAdds = 0;
   #isDown = false;
 
   constructor(private readonly input: BullMqRelayInput) {
@@ -85,7 +85,7 @@ export class BullMqRelay
       if (rate !== null) this.#paces.set(way, new Pace((rate.perSeconds * 1_000) / rate.max));
     }
     for (const queue of input.queues.values()) {
-      queue.on('error', (error) => this.#failed(error));
+      queue.on('error', (error) => this.#redisFailed(error));
     }
   }
 
@@ -118,29 +118,29 @@ export class BullMqRelay
       ),
     );
     if (answers) return;
-    await Promise.all([...this.input.queues.values()].map((queue) => cut(queue)));
+    await Promise.all([...this.input.queues.values()].map((queue) => closeConnection(queue)));
   }
 
-  take(way: string, key: ClassifiedKey): void {
-    if (this.#unconfirmed >= MAX_UNCONFIRMED) return;
-    this.#unconfirmed += 1;
+  enqueue(way: string, key: ClassifiedKey): void {
+    if (this.#pendingAdds >= MAX_PENDING_ADDS) return;
+    this.#pendingAdds += 1;
     void this.#add(way, key).finally(() => {
-      this.#unconfirmed -= 1;
+      this.#pendingAdds -= 1;
     });
   }
 
-  async takeDue(way: string, keys: readonly ClassifiedKey[]): Promise<boolean> {
+  async enqueueDue(way: string, keys: readonly ClassifiedKey[]): Promise<boolean> {
     // The commands of an earlier round wait in the client, and would be executed once more when Redis is back.
-    if (this.#asked.has(way)) return false;
-    this.#asked.add(way);
+    if (this.#waysAwaitingRedis.has(way)) return false;
+    this.#waysAwaitingRedis.add(way);
     const asked = this.#addMissing(this.input.queues.get(way)!, keys);
-    asked.catch(() => undefined).finally(() => this.#asked.delete(way));
+    asked.catch(() => undefined).finally(() => this.#waysAwaitingRedis.delete(way));
     try {
       await withTimeout(ROUND_TIMEOUT_MS, () => asked);
-      this.#succeeded();
+      this.#redisAnswered();
       return true;
     } catch (error) {
-      this.#failed(error);
+      this.#redisFailed(error);
       return false;
     }
   }
@@ -184,7 +184,7 @@ export class BullMqRelay
       concurrency: concurrency + 1,
       ...(rate === null ? {} : { limiter: limiterOf(rate) }),
     });
-    worker.on('error', (error) => this.#failed(error));
+    worker.on('error', (error) => this.#redisFailed(error));
     return worker;
   }
 
@@ -207,9 +207,9 @@ export class BullMqRelay
   async #add(way: string, key: ClassifiedKey): Promise<void> {
     try {
       await this.input.queues.get(way)!.add(JOB_NAME, dataOf(key), jobOptions(key));
-      this.#succeeded();
+      this.#redisAnswered();
     } catch (error) {
-      this.#failed(error);
+      this.#redisFailed(error);
     }
   }
 
@@ -226,13 +226,17 @@ export class BullMqRelay
     // to do.
     const oldest = keys.find(({ limitClass }) => limitClass === 'open');
     if (oldest !== undefined && waiting > 0) {
-      jobs.push({ name: JOB_NAME, data: dataOf(oldest), opts: { ...ONCE, jobId: OPEN_TURN_ID } });
+      jobs.push({
+        name: JOB_NAME,
+        data: dataOf(oldest),
+        opts: { ...ONCE, jobId: PROMOTED_OPEN_JOB_ID },
+      });
     }
     if (jobs.length > 0) await queue.addBulk(jobs);
   }
 
   /** Logged once for each outage: every request and every attempt to connect would repeat it. */
-  #failed(error: unknown): void {
+  #redisFailed(error: unknown): void {
     if (this.#isDown) return;
     this.#isDown = true;
     this.#logger.warn(
@@ -240,7 +244,7 @@ export class BullMqRelay
     );
   }
 
-  #succeeded(): void {
+  #redisAnswered(): void {
     if (!this.#isDown) return;
     this.#isDown = false;
     this.#logger.log('Redis takes keys of messages again.');
@@ -259,10 +263,10 @@ const ONCE = { attempts: 1, removeOnComplete: true, removeOnFail: true } as cons
 /** The same id for the same message, so that a key that is passed on twice is one job. */
 function jobOptions({ confirmation, number, limitClass }: ClassifiedKey): JobsOptions {
   const jobId = `${confirmation}-${number}`;
-  return { ...ONCE, jobId, ...(limitClass === 'open' && { priority: OPEN_PRIORITY }) };
+  return { ...ONCE, jobId, ...(limitClass === 'open' && { priority: OPEN_CLASS_PRIORITY }) };
 }
 
-/** The database stores it in 32 bits. */
+/** Whether the value is the number of a message of its confirmation: from 1, and small enough for a column of 32 bits with a sign. */
 function isMessageNumber(value: unknown): value is number {
   return Number.isInteger(value) && (value as number) > 0 && (value as number) < 2 ** 31;
 }
@@ -277,7 +281,7 @@ async function closeWithin(ms: number, worker: Worker): Promise<void> {
   try {
     await withTimeout(ms, () => worker.close());
   } catch {
-    await cut(worker);
+    await closeConnection(worker);
   }
 }
 
@@ -285,7 +289,7 @@ async function closeWithin(ms: number, worker: Worker): Promise<void> {
  * Ends a connection without a word to Redis, for which `close` would wait until it answers. BullMQ 6 reaches the connection through
  * its backend.
  */
-async function cut(user: Queue | Worker): Promise<void> {
+async function closeConnection(user: Queue | Worker): Promise<void> {
   const connection: unknown =
     typeof user.getBackend === 'function' ? user.getBackend() : Reflect.get(user, 'connection');
   if (!isClosable(connection)) return;

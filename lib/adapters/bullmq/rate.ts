@@ -5,7 +5,7 @@ import type { CheckedRate } from './checked-options.js';
 /** A pause between two messages that is shorter than this costs BullMQ more than it sends. */
 const SHORTEST_PAUSE_MS = 50;
 /** How many parts a span is divided into. The messages of one part begin together. */
-const PARTS = 4;
+const PARTS_PER_SPAN = 4;
 
 /**
  * The options of BullMQ's limiter. It counts in windows that begin with their first job, so that a limiter of `max` jobs in a span
@@ -18,7 +18,7 @@ export function limiterOf({ max, perSeconds }: CheckedRate): {
 } {
   const spanMs = perSeconds * 1_000;
   if (spanMs / max >= SHORTEST_PAUSE_MS) return { max: 1, duration: Math.ceil(spanMs / max) };
-  return { max: Math.floor(max / (PARTS + 1)), duration: spanMs / PARTS };
+  return { max: Math.floor(max / (PARTS_PER_SPAN + 1)), duration: spanMs / PARTS_PER_SPAN };
 }
 
 /** Spaces the messages of this process evenly, while no other process can be asked. */

@@ -31,7 +31,7 @@ export interface MetricsInput {
 export class TwoFactorMetrics implements OnApplicationBootstrap, BeforeApplicationShutdown {
   readonly #logger = new Logger('TwoFactorMetrics');
   readonly #instruments: Instruments;
-  #isAgeKnown = true;
+  #isQueueAgeKnown = true;
 
   constructor(private readonly input: MetricsInput) {
     this.#instruments = createInstruments(input.meter);
@@ -40,28 +40,28 @@ export class TwoFactorMetrics implements OnApplicationBootstrap, BeforeApplicati
 
   onApplicationBootstrap(): void {
     const { queueAge, passedOver } = this.#instruments;
-    if (this.input.options.delivery === 'queued') queueAge.addCallback(this.#observeAge);
+    if (this.input.options.delivery === 'queued') queueAge.addCallback(this.#observeQueueAge);
     passedOver.addCallback(this.#observeProviders);
   }
 
   /** The database is closed afterwards. */
   beforeApplicationShutdown(): void {
     const { queueAge, passedOver } = this.#instruments;
-    queueAge.removeCallback(this.#observeAge);
+    queueAge.removeCallback(this.#observeQueueAge);
     passedOver.removeCallback(this.#observeProviders);
   }
 
-  readonly #observeAge = async (result: ObservableResult): Promise<void> => {
+  readonly #observeQueueAge = async (result: ObservableResult): Promise<void> => {
     try {
       const seconds = await this.input.deliveries.queueAge();
       if (seconds !== null) result.observe(seconds);
-      this.#isAgeKnown = true;
+      this.#isQueueAgeKnown = true;
     } catch (error) {
       // Logged once for each outage, because it is repeated at each collection.
-      if (this.#isAgeKnown) {
+      if (this.#isQueueAgeKnown) {
         this.#logger.warn(`The age of the queue was not read: ${messageOf(error)}`);
       }
-      this.#isAgeKnown = false;
+      this.#isQueueAgeKnown = false;
     }
   };
 

@@ -26,7 +26,7 @@ export interface PhoneDestinationsOptions {
   readonly allowUnassigned?: boolean | undefined;
 }
 
-const MEMBERS = [
+const OPTION_NAMES = [
   'countries',
   'denyTypes',
   'allowUnassigned',
@@ -75,7 +75,7 @@ type ParsePhoneNumber = typeof import('libphonenumber-js/max').parsePhoneNumberF
  */
 export function phoneDestinations(options: PhoneDestinationsOptions): DestinationRules {
   const given = expectObject('The argument of phoneDestinations', options);
-  refuseUnknown('option of phoneDestinations:', given, MEMBERS);
+  refuseUnknown('option of phoneDestinations:', given, OPTION_NAMES);
   const countries = countriesOf(given['countries']);
   const denied = new Set<PhoneNumberType>([...COSTLY, ...typesOf(given['denyTypes'])]);
   const { allowUnassigned = false } = given;

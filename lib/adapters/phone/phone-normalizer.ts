@@ -55,7 +55,7 @@ export function phoneNormalizer(options: PhoneNormalizerOptions = {}): (token: s
     const text = canonicalToken(token);
     if (text.includes('@')) return text;
     const number = parsePhoneNumberFromString(text, how);
-    const international = withoutPlus(text, callingCode, number?.isPossible() === true);
+    const international = parseWithoutPlus(text, callingCode, number?.isPossible() === true);
     if (international) return international.number;
     if (number?.isPossible()) return number.number;
     // The number is tried again without leading zeros. Some countries dial no zero before a national number, and people who come
@@ -69,7 +69,7 @@ export function phoneNormalizer(options: PhoneNormalizerOptions = {}): (token: s
  * The number of digits such as `4915123456789`, which many providers take for `+4915123456789`. Digits that may be a number of the
  * default country are one, unless they begin with its own country code.
  */
-function withoutPlus(
+function parseWithoutPlus(
   text: string,
   callingCode: string | undefined,
   isNational: boolean,

@@ -30,7 +30,7 @@ export interface RateLimiterFlexibleStoreOptions {
 export const DEFAULT_TIMEOUT_MS = 2_000;
 const TIMEOUT_RANGE_MS = { min: 10, max: 60_000 };
 
-const MEMBERS = [
+const OPTION_NAMES = [
   'limiter',
   'singleProcess',
   'timeoutMs',
@@ -42,14 +42,14 @@ export function checkedOptions(
   options: RateLimiterFlexibleStoreOptions,
 ): RateLimiterFlexibleStoreOptions {
   const given = (options ?? {}) as Partial<RateLimiterFlexibleStoreOptions>;
-  const limiter = given.limiter as (Partial<FlexibleLimiter> & Wrapping) | undefined;
+  const limiter = given.limiter as (Partial<FlexibleLimiter> & LimiterWrapper) | undefined;
   if (typeof limiter?.penalty !== 'function' || typeof limiter.set !== 'function') {
     throw new TwoFactorConfigurationError(
       'rateLimiterFlexibleStore needs a limiter. Write { limiter: new RateLimiterRedis({ storeClient, points: 1, duration: 1 }) }.',
     );
   }
-  refuseUnknown('option of rateLimiterFlexibleStore:', given, MEMBERS);
-  for (const each of wrappedIn(limiter)) assertLimits(each, given.singleProcess === true);
+  refuseUnknown('option of rateLimiterFlexibleStore:', given, OPTION_NAMES);
+  for (const each of limiterChainOf(limiter)) assertReliable(each, given.singleProcess === true);
   const { timeoutMs = DEFAULT_TIMEOUT_MS } = given;
   const { min, max } = TIMEOUT_RANGE_MS;
   if (!Number.isInteger(timeoutMs) || timeoutMs < min || timeoutMs > max) {
@@ -60,24 +60,24 @@ export function checkedOptions(
   return options;
 }
 
-interface Wrapping {
+interface LimiterWrapper {
   readonly limiter?: unknown;
   readonly insuranceLimiter?: unknown;
 }
 
 /** A limiter and the limiters inside of it, if it is a wrapper such as `RLWrapperTimeouts`. */
-function wrappedIn(limiter: Wrapping): readonly Wrapping[] {
-  const all: Wrapping[] = [];
+function limiterChainOf(limiter: LimiterWrapper): readonly LimiterWrapper[] {
+  const all: LimiterWrapper[] = [];
   let next: unknown = limiter;
   while (typeof next === 'object' && next !== null && !all.includes(next)) {
     all.push(next);
-    next = (next as Wrapping).limiter;
+    next = (next as LimiterWrapper).limiter;
   }
   return all;
 }
 
 /** The names of the limiter's class and its base classes. */
-function classesOf(limiter: object): readonly string[] {
+function classNamesOf(limiter: object): readonly string[] {
   const names: string[] = [];
   let prototype: unknown = Object.getPrototypeOf(limiter);
   while (typeof prototype === 'object' && prototype !== null) {
@@ -90,13 +90,13 @@ function classesOf(limiter: object): readonly string[] {
 /** Limiters that count in the memory of a process. `RateLimiterCluster` counts in the primary process of a machine. */
 const IN_MEMORY = /^RateLimiter(?:Memory|Cluster)/;
 
-function assertLimits(limiter: Wrapping, singleProcess: boolean): void {
+function assertReliable(limiter: LimiterWrapper, singleProcess: boolean): void {
   if (limiter.insuranceLimiter) {
     throw new TwoFactorConfigurationError(
       'The limiter has an insuranceLimiter, which counts from zero while its store is down. Leave it out.',
     );
   }
-  const classes = classesOf(limiter);
+  const classes = classNamesOf(limiter);
   const nonAtomic = classes.find((name) => name.endsWith('NonAtomic'));
   if (nonAtomic !== undefined) {
     throw new TwoFactorConfigurationError(

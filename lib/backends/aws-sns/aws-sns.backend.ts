@@ -71,7 +71,7 @@ export async function awsSnsBackend({
   name,
   options,
 }: SenderBackendFactoryInput<AwsSnsOptions>): Promise<SendFunction<AwsSnsOptions>> {
-  const { attributes, endpoint, timeoutMs } = checked(name, options);
+  const { attributes, endpoint, timeoutMs } = checkedOptions(name, options);
   const { PublishCommand, SNSClient } = await loadSdk();
   const { region, credentials } = options;
   const client: SNSClient = new SNSClient({
@@ -128,13 +128,13 @@ const NO_MESSAGE_ID = 'an answer without a MessageId';
 /** For an answer that does not tell whether SNS has accepted the message. */
 const RESPONSE_LOST = { mayHaveArrived: true };
 
-interface Checked {
+interface CheckedOptions {
   readonly attributes: Record<string, MessageAttributeValue>;
   readonly endpoint: string | undefined;
   readonly timeoutMs: number;
 }
 
-function checked(sender: string, options: AwsSnsOptions): Checked {
+function checkedOptions(sender: string, options: AwsSnsOptions): CheckedOptions {
   const reader = new OptionReader(sender, options, OPTIONS);
   reader.text('region', 'the region that sends, such as eu-central-1', (text) =>
     /^[a-z]{2}(?:-[a-z]+)+-\d$/.test(text),

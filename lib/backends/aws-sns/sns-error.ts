@@ -1,6 +1,6 @@
 import { describeThrown } from '../../delivery/redact.js';
 import { SendFailure } from '../../sender/index.js';
-import { ACCOUNT, REQUEST, verdictOf, type Verdict } from '../provider/provider.js';
+import { ACCOUNT_REFUSED, REQUEST_REFUSED, verdictOf, type Verdict } from '../provider/provider.js';
 
 /** The members of the SDK's errors that are read here. */
 interface SnsError {
@@ -54,8 +54,9 @@ export function snsVerdict(error: unknown): Verdict {
   const { message, $metadata, $response } = error as SnsError;
   const name = nameOf(error);
   if (OPTED_OUT.has(name)) return 'recipient';
-  if (REFUSED_ACCOUNT.has(name)) return ACCOUNT;
-  if (INVALID.has(name)) return String(message).includes('PhoneNumber') ? 'recipient' : REQUEST;
+  if (REFUSED_ACCOUNT.has(name)) return ACCOUNT_REFUSED;
+  if (INVALID.has(name))
+    return String(message).includes('PhoneNumber') ? 'recipient' : REQUEST_REFUSED;
   const headers = new Headers($response?.headers);
   if (THROTTLED.has(name)) return verdictOf({ status: 429, headers });
   const status = $metadata?.httpStatusCode;

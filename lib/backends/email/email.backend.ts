@@ -4,7 +4,7 @@ import type { Transporter } from 'nodemailer';
 import type { Options as SmtpOptions } from 'nodemailer/lib/smtp-transport/index.js';
 
 import { isEmailAddress } from '../../confirmation/model/email-address.js';
-import { checkMail, written } from '../../delivery/check-message.js';
+import { checkMail, writeOrSendFailure } from '../../delivery/check-message.js';
 import { TwoFactorConfigurationError, TwoFactorRecipientError } from '../../errors/index.js';
 import { isOneLine, ONE_LINE_RULE } from '../../options/one-line.js';
 import { refuseUnknown } from '../../options/validate.js';
@@ -74,7 +74,7 @@ const GREETING_TIMEOUT_MS = 8_000;
 export async function emailBackend(
   input: SenderBackendFactoryInput<EmailOptions>,
 ): Promise<SendFunction<EmailOptions>> {
-  const { transport, from, product, compose } = checked(input);
+  const { transport, from, product, compose } = checkedOptions(input);
   const own = isTransporter(transport) ? null : await createTransporter(transport);
   const transporter: MailTransport = own ?? (transport as MailTransport);
   const domain = domainOf(from);
@@ -86,7 +86,7 @@ export async function emailBackend(
       throw new TwoFactorRecipientError('The token is not a plain e-mail address.');
     const address = withMappedHost(token);
     const message = compose
-      ? await written(() => compose(delivery))
+      ? await writeOrSendFailure(() => compose(delivery))
       : await rendered(delivery, product);
     checkMail(message, delivery.code, `The compose of sender ${delivery.name}`);
     const mail = {
@@ -156,7 +156,7 @@ async function rendered({ render }: Delivery, product: string | undefined): Prom
   return { subject, text, html };
 }
 
-function checked({ name, options }: SenderBackendFactoryInput<EmailOptions>): EmailOptions {
+function checkedOptions({ name, options }: SenderBackendFactoryInput<EmailOptions>): EmailOptions {
   const given = (options ?? {}) as Partial<EmailOptions>;
   if (!given.transport || typeof given.from !== 'string' || given.from === '') {
     throw new TwoFactorConfigurationError(

@@ -6,7 +6,9 @@ import { SendFailure, type Delivery } from '../../sender/index.js';
 import { smtpFaultOf, type SmtpError, type SmtpFault } from './smtp-answer.js';
 
 /** What the server refuses, and the remedy. Before the server's words, because a long line is shortened at its end. */
-const OURS: Readonly<Record<Exclude<SmtpFault, 'recipient' | 'rate' | 'transient'>, string>> = {
+const OWN_FAULT_TEXTS: Readonly<
+  Record<Exclude<SmtpFault, 'recipient' | 'rate' | 'transient'>, string>
+> = {
   login: 'the login. Check user, password and encryption in its option transport',
   sender: 'the address in its option from. Give one that this server accepts from this account',
   relaying:
@@ -24,7 +26,7 @@ export function mailError(thrown: unknown, delivery: Delivery): unknown {
   if (!(thrown instanceof Error)) return thrown;
   if (thrown instanceof TwoFactorError || thrown instanceof SendFailure) return thrown;
   const words = wordsWithoutAddress(thrown, delivery);
-  const fault = isForeignAddress(thrown, delivery) ? 'recipient' : smtpFaultOf(thrown);
+  const fault = isNonAsciiAddressRefused(thrown, delivery) ? 'recipient' : smtpFaultOf(thrown);
   switch (fault) {
     case 'recipient':
       return new TwoFactorRecipientError('The mail server refuses this address.', {
@@ -44,7 +46,7 @@ export function mailError(thrown: unknown, delivery: Delivery): unknown {
     default:
       return new SendFailure(
         'ours',
-        `The mail server of sender ${delivery.name} refuses ${OURS[fault]}. It answered: ${words}`,
+        `The mail server of sender ${delivery.name} refuses ${OWN_FAULT_TEXTS[fault]}. It answered: ${words}`,
         {
           concernsAll:
             (fault === 'login' || fault === 'protocol') && isBeforeRecipient(thrown, delivery),
@@ -73,7 +75,7 @@ const EARLY_TIMEOUT_MESSAGES: ReadonlySet<string> = new Set([
  * The beginnings of the names by Node and OpenSSL for a certificate that is not trusted, and for a server that does not speak TLS. The
  * connection is not encrypted then, and nothing was sent.
  */
-const UNTRUSTED =
+const TLS_FAILURE_CODES =
   /^(?:CERT_|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_|ERR_TLS_CERT_|ERR_SSL_WRONG_VERSION)/;
 /** What nodemailer says of a server that answers a connection by anything but a greeting of SMTP. */
 const NO_GREETING = 'Invalid greeting';
@@ -93,7 +95,7 @@ function hasNoSession(error: unknown): boolean {
     CONNECTING.has(syscall) ||
     EARLY_TIMEOUTS.has(timeoutType) ||
     EARLY_TIMEOUT_MESSAGES.has((error as Error).message) ||
-    UNTRUSTED.test(String(originalCode ?? code)) ||
+    TLS_FAILURE_CODES.test(String(originalCode ?? code)) ||
     (error as Error).message.startsWith(NO_GREETING)
   );
 }
@@ -103,7 +105,7 @@ function hasNoSession(error: unknown): boolean {
  * SMTPUTF8 (RFC 6531 3.2). nodemailer sends such an address all the same. The account is in order then: were it blamed, one person with
  * such an address would stop the messages of a failover chain to all others.
  */
-function isForeignAddress(error: Error, { token }: Delivery): boolean {
+function isNonAsciiAddressRefused(error: Error, { token }: Delivery): boolean {
   const local = token.slice(0, token.lastIndexOf('@'));
   return isAboutRecipient(error) && BEYOND_ASCII.test(local) && smtpFaultOf(error) === 'protocol';
 }
@@ -140,7 +142,7 @@ function isRefusal(error: Error): boolean {
 }
 
 const BEYOND_ASCII = /[\u0080-\uffff]/;
-/** A shorter domain, such as `t.co`, is struck as a word only, because its letters occur in other words by chance. */
+/** A shorter domain, such as `t.co`, is replaced only where it is a whole word, because its letters occur in other words by chance. */
 const MIN_DOMAIN = 8;
 /** Combining marks are part of a word: a Hindi or Thai name would be cut at each of them, and none of its parts be struck. */
 const WORD = /[\p{L}\p{M}\p{N}!#$%&'*+=?^_`{|}~.-]+/gu;
@@ -158,15 +160,15 @@ function wordsWithoutAddress(thrown: Error, { code, token }: Delivery): string {
   const domains = [domain, domainToASCII(domain) || domain];
   const addresses = domains.map((each) => `${local}@${each}`);
   const long = domains.filter(({ length }) => length >= MIN_DOMAIN);
-  const parts = new Set([local, ...domains].map(inOneForm));
+  const parts = new Set([local, ...domains].map(normalForm));
   return redact(describeThrown(thrown), code, ...addresses, ...long).replaceAll(WORD, (word) => {
     const core = withoutEdges(word);
-    return parts.has(inOneForm(core)) ? word.replace(core, '***') : word;
+    return parts.has(normalForm(core)) ? word.replace(core, '***') : word;
   });
 }
 
 /** A server may write an accent as one character where the address has two. */
-function inOneForm(part: string): string {
+function normalForm(part: string): string {
   return part.normalize('NFC').toLowerCase();
 }
 

@@ -90,7 +90,7 @@ export function smtpFaultOf(error: Error): SmtpFault {
   if (isLimited || (status !== null && RATE_STATUSES.has(nameOf(status)))) return 'rate';
   if (answer.command.startsWith('AUTH') || LOGIN_CODES.has(answer.code)) return 'login';
   const fault = (status === null ? null : faultOfStatus(status, answer)) ?? faultOfCode(answer);
-  return fault === 'recipient' ? recipientOrOurs(answer) : fault;
+  return fault === 'recipient' ? recipientOrOwnFault(answer) : fault;
 }
 
 function answerOf(error: Error): Answer | null {
@@ -165,7 +165,7 @@ function faultOfCode({ command, code }: Answer): SmtpFault {
 }
 
 /** An answer about an address is about the recipient's only at certain commands, and only when its words name no other cause. */
-function recipientOrOurs({ command, status, text }: Answer): SmtpFault {
+function recipientOrOwnFault({ command, status, text }: Answer): SmtpFault {
   if (command === 'MAIL FROM' || SENDER_WORDS.test(text)) return 'sender';
   if (RELAY_WORDS.test(text)) return 'relaying';
   if (command !== 'RCPT TO' && command !== 'DATA') return 'policy';

@@ -13,7 +13,7 @@ export interface UnexplainedFailure {
   readonly isTemporary: boolean;
 }
 
-/** What a failure leads to. `opened`: the breaker has opened. `ask`: ask the provider itself, and report `answered` or `unanswered`. */
+/** What a failure leads to. `opened`: the breaker has opened. `ask`: ask the provider itself, and report `pingAnswered` or `pingFailed`. */
 export type BreakerVerdict = 'opened' | 'ask' | 'none';
 
 /** The recipients of the last failures that a breaker keeps, so that no caller can fill the memory. */
@@ -45,7 +45,7 @@ export class CircuitBreaker {
    * obliges to report what became of that message.
    */
   allows(recipient: string, now: number): boolean {
-    if (this.#isAvoidedBy(recipient, now)) return false;
+    if (this.#isAvoidedFor(recipient, now)) return false;
     if (this.#openUntil === null) return true;
     if (now < this.#openUntil || this.#isProbing) return false;
     this.#isProbing = true;
@@ -62,7 +62,10 @@ export class CircuitBreaker {
     this.#close();
   }
 
-  /** Counts nothing: a refused recipient is no fault of the provider, and a provider that cannot be asked is not judged. */
+  /**
+   * Counts nothing. The failover calls this method for a refused recipient, which is no fault of the provider, and for a provider without
+   * a `ping`, which the failover cannot ask whether it answers.
+   */
   refused(): void {
     this.#isProbing = false;
   }
@@ -93,7 +96,7 @@ export class CircuitBreaker {
   }
 
   /** The provider has answered a request without a recipient. The failures were those of recipients. */
-  answered(now: number): void {
+  pingAnswered(now: number): void {
     // A failure that concerns every recipient may have opened it since the provider was asked.
     if (this.#isPaused(now)) return;
     if (this.isUnproven) this.#close();
@@ -106,7 +109,7 @@ export class CircuitBreaker {
    *
    * @returns whether that has opened the breaker; not when a message was accepted since the provider was asked, or another failure had opened it before.
    */
-  unanswered(now: number): boolean {
+  pingFailed(now: number): boolean {
     return (this.isUnproven || this.#isSuspect) && this.#open(now);
   }
 
@@ -135,7 +138,7 @@ export class CircuitBreaker {
     return this.#openUntil !== null && now < this.#openUntil;
   }
 
-  #isAvoidedBy(recipient: string, now: number): boolean {
+  #isAvoidedFor(recipient: string, now: number): boolean {
     const until = this.#recipients.get(recipient);
     if (until === undefined) return false;
     if (now < until) return true;

@@ -2,7 +2,7 @@ import { performance } from 'node:perf_hooks';
 
 import { Logger } from '@nestjs/common';
 
-import { keyDigest } from '../../crypto/index.js';
+import { shortDigest } from '../../crypto/index.js';
 import { DEFAULTS, isName, NAME_RULE } from '../../options/index.js';
 import {
   traitsOf,
@@ -145,7 +145,7 @@ function kindOfAll(reader: OptionReader, members: readonly Member[]): SenderToke
   return [...kinds][0];
 }
 
-interface Limits {
+interface FailoverTimeouts {
   /** How long each sender but the last is waited for; `null` for as long as the message is. */
   readonly timeoutMs: number | null;
   /**
@@ -163,12 +163,12 @@ class Failover {
    */
   readonly #stopped = new AbortController();
   /** Those that are asked now whether they answer. */
-  readonly #pinged = new Set<Member>();
+  readonly #activePings = new Set<Member>();
 
   constructor(
     private readonly name: string,
     private readonly members: readonly Member[],
-    private readonly limits: Limits,
+    private readonly limits: FailoverTimeouts,
     private readonly openMs: number,
   ) {}
 
@@ -182,7 +182,7 @@ class Failover {
 
   async send(delivery: Delivery<FailoverOptions>): Promise<void> {
     // A digest has one length, however long the token is.
-    const recipient = keyDigest(delivery.token);
+    const recipient = shortDigest(delivery.token);
     const failures: unknown[] = [];
     const passedOver: Member[] = [];
     const waiting = [...this.members];
@@ -238,24 +238,24 @@ class Failover {
   async #ping(member: Member): Promise<void> {
     const { breaker, send } = member;
     const { ping } = send;
-    if (this.#pinged.has(member)) return;
+    if (this.#activePings.has(member)) return;
     if (ping === undefined) {
       breaker.refused();
       return;
     }
     const stopped = this.#stopped.signal;
-    this.#pinged.add(member);
+    this.#activePings.add(member);
     try {
       const answer = await withTimeout(this.limits.pingMs, (ended) =>
         ping(AbortSignal.any([stopped, ended])),
       );
       // So does nodemailer for a transport that cannot be asked.
       if (answer === false) breaker.refused();
-      else breaker.answered(performance.now());
+      else breaker.pingAnswered(performance.now());
     } catch {
-      if (!stopped.aborted && breaker.unanswered(performance.now())) this.#warn(member);
+      if (!stopped.aborted && breaker.pingFailed(performance.now())) this.#warn(member);
     } finally {
-      this.#pinged.delete(member);
+      this.#activePings.delete(member);
     }
   }
 

@@ -21,7 +21,7 @@ const LOOPBACK: ReadonlySet<string> = new Set(['localhost', '127.0.0.1', '[::1]'
 
 /** Checks the options of one sender, so that a wrong one stops the boot and not the first message. */
 export class OptionReader {
-  readonly #given: Readonly<Record<string, unknown>>;
+  readonly #options: Readonly<Record<string, unknown>>;
 
   /** @throws TwoFactorConfigurationError for what is no object, and for an unknown member. */
   constructor(
@@ -32,7 +32,7 @@ export class OptionReader {
     if (typeof options !== 'object' || options === null || Array.isArray(options)) {
       throw this.error(`needs options. Give an object with ${known[0]}`);
     }
-    this.#given = options as Record<string, unknown>;
+    this.#options = options as Record<string, unknown>;
     const unknown = Object.keys(options).find((name) => !known.includes(name));
     if (unknown !== undefined) {
       throw this.error(`has no option ${unknown}. Known: ${known.toSorted().join(', ')}`);
@@ -44,12 +44,12 @@ export class OptionReader {
   }
 
   has(name: string): boolean {
-    return this.#given[name] !== undefined;
+    return this.#options[name] !== undefined;
   }
 
   /** A text of one line that is not empty. */
   text(name: string, rule: string, isValid: (text: string) => boolean = () => true): string {
-    const value = this.#given[name];
+    const value = this.#options[name];
     // The value is not repeated, because it may be a credential.
     if (typeof value !== 'string' || value === '' || !isOneLine(value) || !isValid(value)) {
       throw this.error(`needs the option ${name}: ${rule}, ${ONE_LINE_RULE}`);
@@ -66,13 +66,13 @@ export class OptionReader {
   }
 
   optionalFunction(name: string): void {
-    if (this.has(name) && typeof this.#given[name] !== 'function') {
+    if (this.has(name) && typeof this.#options[name] !== 'function') {
       throw this.error(`has an option ${name} that is no function. Give a function`);
     }
   }
 
   integer(name: string, fallback: number, min: number, max: number): number {
-    const value = this.#given[name] ?? fallback;
+    const value = this.#options[name] ?? fallback;
     if (!Number.isInteger(value) || (value as number) < min || (value as number) > max) {
       throw this.error(
         `has an option ${name} out of range. Give a whole number from ${min} to ${max}`,
@@ -82,7 +82,7 @@ export class OptionReader {
   }
 
   boolean(name: string, fallback: boolean): boolean {
-    const value = this.#given[name] ?? fallback;
+    const value = this.#options[name] ?? fallback;
     if (typeof value !== 'boolean') {
       throw this.error(`has an option ${name} that is neither true nor false`);
     }
@@ -97,7 +97,7 @@ export class OptionReader {
    * An address of a provider. Codes and credentials go there: `http` is allowed to this machine only, and in development only.
    */
   url(name: string, fallback?: string): URL {
-    const value = this.#given[name] ?? fallback;
+    const value = this.#options[name] ?? fallback;
     if (typeof value !== 'string' || !URL.canParse(value)) {
       throw this.error(`needs the option ${name}: an absolute URL with https`);
     }

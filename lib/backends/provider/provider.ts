@@ -21,15 +21,15 @@ export type Verdict =
   | { readonly kind: SendFailureKind; readonly options?: SendFailureOptions };
 
 /** The account is refused for every recipient. */
-export const ACCOUNT: Verdict = { kind: 'ours', options: { concernsAll: true } };
+export const ACCOUNT_REFUSED: Verdict = { kind: 'ours', options: { concernsAll: true } };
 /** The request is refused; that may depend on the recipient. */
-export const REQUEST: Verdict = { kind: 'ours' };
+export const REQUEST_REFUSED: Verdict = { kind: 'ours' };
 
 /** Answers by which a server says that the address or the credentials of every request are wrong. */
 const ACCOUNT_STATUSES: ReadonlySet<number> = new Set([401, 402, 404, 405, 407, 410, 421]);
 /** A gateway that lost the answer of the server behind it, or did not wait for it. */
 const LOST_STATUSES: ReadonlySet<number> = new Set([408, 502, 504]);
-const MAX_SHOWN = 300;
+const MAX_SHOWN_CHARACTERS = 300;
 
 /** Calls one provider over HTTP, and turns its answers into errors without codes, phone numbers, addresses and credentials. */
 export class Provider {
@@ -95,14 +95,14 @@ export function verdictOf({
 }: Pick<ProviderAnswer, 'status' | 'headers'>): Verdict {
   const retryAfterSeconds = retryAfter(headers.get('retry-after'));
   if (status === 429) return { kind: 'rate-limited', options: { retryAfterSeconds } };
-  // 200: an answer that is not the provider's. What stands in between may have passed the message on.
+  // A successful answer that is not the provider's comes from a server in between, which may have passed the message on.
   if (status < 300) return { kind: 'transient', options: { mayHaveArrived: true } };
-  if (status < 400 || ACCOUNT_STATUSES.has(status)) return ACCOUNT;
+  if (status < 400 || ACCOUNT_STATUSES.has(status)) return ACCOUNT_REFUSED;
   if (status >= 500 || status === 408 || status === 425) {
     const mayHaveArrived = LOST_STATUSES.has(status);
     return { kind: 'transient', options: { retryAfterSeconds, mayHaveArrived } };
   }
-  return REQUEST;
+  return REQUEST_REFUSED;
 }
 
 /** The description of an answer without a known form: its status, and the beginning of its text. */
@@ -112,7 +112,7 @@ export function wordsOf({ status, text }: ProviderAnswer): string {
   }
   return text === null
     ? `HTTP ${status}, with an answer above 64 kB`
-    : `HTTP ${status}, ${text.trim().slice(0, MAX_SHOWN) || 'without a text'}`;
+    : `HTTP ${status}, ${text.trim().slice(0, MAX_SHOWN_CHARACTERS) || 'without a text'}`;
 }
 
 /** The members of a JSON object; empty for every other text. */

@@ -1,4 +1,4 @@
-import { hasCode, written } from '../../delivery/check-message.js';
+import { hasCode, writeOrSendFailure } from '../../delivery/check-message.js';
 import { SendFailure, type Delivery } from '../../sender/index.js';
 
 /** More than any provider takes as one message. */
@@ -22,7 +22,7 @@ export async function textOf<Options>(
   kind: 'sms' | 'text' = 'sms',
 ): Promise<string> {
   if (compose === undefined) return (await delivery.render({ product }))[kind];
-  const text: unknown = await written(() => compose(delivery));
+  const text: unknown = await writeOrSendFailure(() => compose(delivery));
   if (typeof text !== 'string' || text === '' || text.length > MAX_TEXT) {
     throw new SendFailure(
       'ours',

@@ -3,7 +3,7 @@ import type { SendFunction, SenderBackendFactoryInput } from '../../sender/index
 import type { ProviderAnswer } from '../provider/exchange.js';
 import { OptionReader, type TextOptions } from '../provider/options.js';
 import {
-  ACCOUNT,
+  ACCOUNT_REFUSED,
   membersOf,
   Provider,
   verdictOf,
@@ -86,7 +86,7 @@ function verdictOfBot(answer: ProviderAnswer, description: string, parameters: u
   if (status === 403 && description !== '') return 'recipient';
   if (status === 400 && NO_CHAT.test(description)) return 'recipient';
   // 404: no bot has this token.
-  if (status === 401 || status === 404) return ACCOUNT;
+  if (status === 401 || status === 404) return ACCOUNT_REFUSED;
   const { retry_after: wait } = (parameters ?? {}) as { readonly retry_after?: unknown };
   if (status === 429 && typeof wait === 'number') {
     return { kind: 'rate-limited', options: { retryAfterSeconds: wait } };

@@ -7,10 +7,10 @@ import type { ProviderAnswer } from '../provider/exchange.js';
 import { OptionReader, type ProviderOptions } from '../provider/options.js';
 import { phoneNumberOf } from '../provider/phone-number.js';
 import {
-  ACCOUNT,
+  ACCOUNT_REFUSED,
   membersOf,
   Provider,
-  REQUEST,
+  REQUEST_REFUSED,
   verdictOf,
   wordsOf,
   type Verdict,
@@ -30,7 +30,7 @@ const OPTIONS = ['accessToken', 'senderUsername', 'baseUrl', 'timeoutMs'];
 /** The codes that the Gateway takes. */
 const CODE = /^\d{4,8}$/;
 const CODE_RULE = 'Telegram Gateway sends codes of 4 to 8 digits only';
-// The lifetimes that the Gateway takes.
+// The shortest and the longest lifetime of a code that Telegram Gateway takes.
 const MIN_TTL_SECONDS = 60;
 const MAX_TTL_SECONDS = 86_400;
 
@@ -113,6 +113,6 @@ function verdictOfGateway(answer: ProviderAnswer, error: unknown): Verdict {
   if (wait !== undefined) {
     return { kind: 'rate-limited', options: { retryAfterSeconds: Number(wait) } };
   }
-  if (error.startsWith('ACCESS_TOKEN_') || error.startsWith('BALANCE_')) return ACCOUNT;
-  return answer.status < 500 && answer.status !== 429 ? REQUEST : verdictOf(answer);
+  if (error.startsWith('ACCESS_TOKEN_') || error.startsWith('BALANCE_')) return ACCOUNT_REFUSED;
+  return answer.status < 500 && answer.status !== 429 ? REQUEST_REFUSED : verdictOf(answer);
 }

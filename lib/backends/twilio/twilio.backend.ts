@@ -3,7 +3,7 @@ import type { ProviderAnswer } from '../provider/exchange.js';
 import { OptionReader, type TextOptions } from '../provider/options.js';
 import { phoneNumberOf } from '../provider/phone-number.js';
 import {
-  ACCOUNT,
+  ACCOUNT_REFUSED,
   membersOf,
   Provider,
   verdictOf,
@@ -52,9 +52,9 @@ const MAX_VALIDITY_SECONDS = 36_000;
 
 // https://www.twilio.com/docs/api/errors
 /** An invalid number, a person who has opted out, no mobile number, a short code, a landline. */
-const RECIPIENT: ReadonlySet<number> = new Set([21211, 21610, 21614, 21265, 21635]);
+const RECIPIENT_ERRORS: ReadonlySet<number> = new Set([21211, 21610, 21614, 21265, 21635]);
 /** The region is not enabled, or the number is not verified for a trial account. */
-const REGION: ReadonlySet<number> = new Set([21408, 21608]);
+const REGION_ERRORS: ReadonlySet<number> = new Set([21408, 21608]);
 const TOO_MANY = 20429;
 /** Wrong credentials, and an account that is suspended, closed or has no money. */
 const REFUSED_ACCOUNT: ReadonlySet<number> = new Set([10001, 20003, 20005, 30002, 90010]);
@@ -85,7 +85,7 @@ export function twilioBackend({
   name,
   options,
 }: SenderBackendFactoryInput<TwilioOptions>): SendFunction<TwilioOptions> {
-  const { url, authorization, origin, provider } = checked(name, options);
+  const { url, authorization, origin, provider } = checkedOptions(name, options);
   const headers = {
     authorization,
     accept: 'application/json',
@@ -113,14 +113,14 @@ export function twilioBackend({
   });
 }
 
-interface Checked {
+interface CheckedOptions {
   readonly url: string;
   readonly authorization: string;
   readonly origin: Readonly<Record<string, string>>;
   readonly provider: Provider;
 }
 
-function checked(sender: string, options: TwilioOptions): Checked {
+function checkedOptions(sender: string, options: TwilioOptions): CheckedOptions {
   const reader = new OptionReader(sender, options, OPTIONS);
   const accountSid = reader.text('accountSid', 'the SID of the account, AC and 32 digits', (text) =>
     /^AC[0-9a-fA-F]{32}$/.test(text),
@@ -183,7 +183,7 @@ function refusalOf(answer: ProviderAnswer): { verdict: Verdict; words: string } 
 
 /** `null` for an error code of Twilio that has no verdict of its own. */
 function verdictOnErrorCode(errorCode: number): Verdict | null {
-  if (RECIPIENT.has(errorCode)) return 'recipient';
-  if (REGION.has(errorCode)) return 'region';
-  return REFUSED_ACCOUNT.has(errorCode) ? ACCOUNT : null;
+  if (RECIPIENT_ERRORS.has(errorCode)) return 'recipient';
+  if (REGION_ERRORS.has(errorCode)) return 'region';
+  return REFUSED_ACCOUNT.has(errorCode) ? ACCOUNT_REFUSED : null;
 }

@@ -4,7 +4,7 @@ import { OptionReader, type TextOptions } from '../provider/options.js';
 import {
   membersOf,
   Provider,
-  REQUEST,
+  REQUEST_REFUSED,
   verdictOf,
   wordsOf,
   type Verdict,
@@ -24,7 +24,7 @@ import type { WebhookMessage } from './verify-webhook.js';
 export interface WebhookOptions extends TextOptions<WebhookOptions> {
   /** The address that receives the messages. `https`, because the body has the code; `http` to this machine in development. */
   readonly url: string;
-  /** The key of the signatures: `whsec_` and the base64 of 24 to 64 random bytes. Use it for nothing else. */
+  /** The key that signs the requests: `whsec_` and the base64 of 24 to 64 random bytes. Use this key for nothing else. */
   readonly key: string;
 }
 
@@ -101,5 +101,5 @@ function verdictOfService(answer: ProviderAnswer): Verdict {
   const { status } = answer;
   if (status === 422) return 'recipient';
   // A wrong `url`, or a service that answers so for a person whom it does not know, whom a stranger may have chosen.
-  return status === 404 || status === 410 ? REQUEST : verdictOf(answer);
+  return status === 404 || status === 410 ? REQUEST_REFUSED : verdictOf(answer);
 }

@@ -1,7 +1,7 @@
 import type { MethodName, RequestBody, RequestedConfirmation } from '../answers.js';
 import {
-  isEnd,
-  isUnknown,
+  endsConfirmation,
+  hasUnknownOutcome,
   UNREACHABLE,
   type TwoFactorProblem,
   type TwoFactorResult,
@@ -67,10 +67,10 @@ export const IDLE: FlowState = {
 /** The values of `method` in a request whose confirmation allows other methods too. Any other value is the only method of it. */
 const ALLOWS_OTHER_METHODS = new Set<MethodName | undefined>([undefined, 'code', 'totp']);
 /** The problems with which the server may demand a wait. */
-const WAITS = new Set(['send-failed', 'too-many-requests']);
+const PROBLEMS_WITH_WAIT = new Set(['send-failed', 'too-many-requests']);
 
 /** The functions of the element that the flow calls. */
-interface Surroundings {
+interface ElementCallbacks {
   readonly client: () => TwoFactorClient;
   readonly request: () => { readonly body: RequestBody; readonly flow: string | undefined };
   readonly changed: (state: FlowState, before: FlowState) => void;
@@ -80,12 +80,12 @@ interface Surroundings {
 export class CodeFlow {
   state = IDLE;
   /** The number of this confirmation on the page. Answers to calls of an earlier confirmation are dropped. */
-  #run = 0;
+  #generation = 0;
   #methods: readonly MethodName[] = [];
   /** The only method of this confirmation, because the request named it; `undefined` where there are others. */
-  #only: MethodName | undefined;
+  #onlyMethod: MethodName | undefined;
   /** The body of the last request, to notice that the next one would be another, such as for another phone number. */
-  #requested = '';
+  #requestedBody = '';
   /** The flow of the last request, as the client names it. */
   #lastFlow: string | RequestBody = '';
   /** The flow whose confirmation gets no further message. The next request forgets it first, and is thus for a new confirmation. */
@@ -96,11 +96,11 @@ export class CodeFlow {
   readonly #failed = new Set<MethodName>();
   #watch = new DeliveryWatch();
 
-  constructor(private readonly around: Surroundings) {}
+  constructor(private readonly around: ElementCallbacks) {}
 
   /** Forgets the confirmation. The answers of calls that still run are dropped. */
   reset(): void {
-    this.#run += 1;
+    this.#generation += 1;
     this.#failed.clear();
     this.#set(IDLE);
   }
@@ -116,7 +116,7 @@ export class CodeFlow {
     else if (method === undefined && last === 'device' && !this.#failed.has('device'))
       return this.#tryDevice();
     const { body, flow } = this.around.request();
-    this.#requested = JSON.stringify(body);
+    this.#requestedBody = JSON.stringify(body);
     const named = method === undefined ? body : { ...body, method };
     const flowOf = flow === undefined || method === undefined ? flow : `${flow} ${method}`;
     await this.#call(
@@ -130,7 +130,7 @@ export class CodeFlow {
       async (value) => {
         this.#failed.clear();
         this.#methods = value.methods ?? [];
-        this.#only = ALLOWS_OTHER_METHODS.has(method) ? undefined : method;
+        this.#onlyMethod = ALLOWS_OTHER_METHODS.has(method) ? undefined : method;
         this.#hasMessage = false;
         this.#open(value, value.method ?? 'code');
         if (this.state.method === 'device') await this.#tryDevice();
@@ -145,10 +145,10 @@ export class CodeFlow {
    */
   async choose(method: MethodName): Promise<void> {
     const { phase } = this.state;
-    const isAnother = this.#only !== undefined && this.#only !== method;
+    const isAnother = this.#onlyMethod !== undefined && this.#onlyMethod !== method;
     if (phase !== 'open' || isAnother) return this.start(method);
     if (method === 'code' && !this.#hasMessage) return this.#sendFirst();
-    this.#set({ ...this.#with(method), problem: null, notice: null });
+    this.#set({ ...this.#methodState(method), problem: null, notice: null });
     if (method === 'device') await this.#tryDevice();
   }
 
@@ -207,7 +207,7 @@ export class CodeFlow {
   endWait(): boolean {
     const { retryAt, refused } = this.state;
     if (retryAt === 0) return false;
-    const isSame = () => this.#requested === JSON.stringify(this.around.request().body);
+    const isSame = () => this.#requestedBody === JSON.stringify(this.around.request().body);
     if (retryAt > Date.now() && (refused !== 'start' || isSame())) return false;
     // The problem stays displayed until a message is sent. Otherwise the person would wait for a message that never left.
     const isUnsent = this.state.problem?.error === 'send-failed';
@@ -223,9 +223,9 @@ export class CodeFlow {
     const { id, delivery: known, resendAt } = this.state;
     if (id === null || known !== 'queued') return;
     const watch = this.#watch;
-    if (!watch.mayAsk()) return;
+    if (!watch.tryBeginPoll()) return;
     const result = await this.#attempt((client) => client.check(id));
-    watch.isAsking = false;
+    watch.isPolling = false;
     const { state } = this;
     // Another confirmation or another message took the place of the one that was asked for.
     if (!result.ok || state.id !== id || state.resendAt !== resendAt) return;
@@ -241,7 +241,10 @@ export class CodeFlow {
       const retryAt = Math.max(resendAt, Date.now() + 1_000);
       const retryAfter = Math.ceil((retryAt - Date.now()) / 1_000);
       const problem = { error: deliveryError, id, retryAfter } as TwoFactorProblem;
-      this.#set({ problem, ...(WAITS.has(problem.error) && { retryAt, refused: 'send' }) });
+      this.#set({
+        problem,
+        ...(PROBLEMS_WITH_WAIT.has(problem.error) && { retryAt, refused: 'send' }),
+      });
     }
   }
 
@@ -251,7 +254,7 @@ export class CodeFlow {
     await this.#confirm((client) => client.confirm({ id, method: 'device' }));
     const { phase, method, problem } = this.state;
     // A device that could not be asked may be known. The next method may be a message, which costs money.
-    if (phase !== 'open' || method !== 'device' || (problem && isUnknown(problem))) return;
+    if (phase !== 'open' || method !== 'device' || (problem && hasUnknownOutcome(problem))) return;
     // That the device is unknown is not displayed, because the person can do nothing about it: the next method follows.
     this.#failed.add('device');
     const next = this.#methods.find((each) => !this.#failed.has(each));
@@ -274,10 +277,10 @@ export class CodeFlow {
     signal?: AbortSignal,
   ): Promise<void> {
     if (this.state.isBusy) return;
-    const run = this.#run;
+    const run = this.#generation;
     this.#set({ isBusy: true, problem: null, notice: null });
     const result = await this.#attempt(action);
-    if (run !== this.#run) return;
+    if (run !== this.#generation) return;
     this.#set({ isBusy: false });
     if (result.ok) await succeed(result.value);
     else if (!signal?.aborted) this.#refuse(result.problem, call, method);
@@ -297,7 +300,7 @@ export class CodeFlow {
   #refuse(problem: TwoFactorProblem, call: RefusedCall, method: MethodName): void {
     const { error } = problem;
     const { retryAfter } = problem as { readonly retryAfter?: number };
-    const hasToWait = WAITS.has(error) && retryAfter !== undefined;
+    const hasToWait = PROBLEMS_WITH_WAIT.has(error) && retryAfter !== undefined;
     const retryAt = hasToWait ? Date.now() + retryAfter * 1_000 : 0;
     const wait = { problem, retryAt, refused: retryAt === 0 ? null : call };
     if (error === 'already-confirmed') {
@@ -305,8 +308,8 @@ export class CodeFlow {
       this.#set({ phase: 'confirmed' });
     } else if (error === 'code-mismatch') {
       const { attemptsLeft } = problem;
-      this.#set({ attemptsLeft, phase: isEnd(problem) ? 'ended' : 'open', problem });
-    } else if (isEnd(problem)) {
+      this.#set({ attemptsLeft, phase: endsConfirmation(problem) ? 'ended' : 'open', problem });
+    } else if (endsConfirmation(problem)) {
       this.#set({ phase: 'ended', problem });
     } else if (error === 'too-many-requests' && problem.methods !== undefined) {
       this.#set({ phase: 'idle', id: null, others: problem.methods, ...wait });
@@ -318,7 +321,7 @@ export class CodeFlow {
       if (isNew) this.#methods = [];
       this.#set({
         ...(isNew && IDLE),
-        ...this.#with('code'),
+        ...this.#methodState('code'),
         ...wait,
         phase: 'open',
         id: problem.id,
@@ -327,7 +330,7 @@ export class CodeFlow {
       });
     } else if (error === 'method-not-allowed') {
       this.#failed.add(method);
-      this.#set({ ...this.#with(this.state.method), problem });
+      this.#set({ ...this.#methodState(this.state.method), problem });
     } else {
       const isResend = call === 'send' && this.state.method === 'code';
       // The server names no time where waiting does not help.
@@ -347,7 +350,7 @@ export class CodeFlow {
     const { expiresIn, resendIn = 0 } = value;
     const now = Date.now();
     this.#set({
-      ...this.#with(method),
+      ...this.#methodState(method),
       phase: 'open',
       id: value.id,
       recipient: value.maskedToken,
@@ -361,7 +364,7 @@ export class CodeFlow {
     });
   }
 
-  #with(method: MethodName): Pick<FlowState, 'method' | 'others'> {
+  #methodState(method: MethodName): Pick<FlowState, 'method' | 'others'> {
     const others = this.#methods.filter((each) => each !== method && !this.#failed.has(each));
     return { method, others };
   }

@@ -1,7 +1,7 @@
 import type { MethodName } from '../answers.js';
 import type { TwoFactorProblem } from '../problems.js';
 import type { FlowState } from './code-flow.js';
-import { clockOf, filled, formOf, type TwoFactorTexts } from './texts.js';
+import { clockOf, fillPlaceholders, formOf, type TwoFactorTexts } from './texts.js';
 
 const CHOICES = {
   code: 'useCode',
@@ -33,9 +33,9 @@ const FIELD = {
   enterkeyhint: 'done',
   'aria-describedby': 'sent error attempts',
 };
-/** Longer codes than this have smaller letters, and codes that are longer than `LONG` have a field of several lines. */
-const SHORT = 8;
-const LONG = 12;
+/** Longer codes than this have smaller letters, and codes that are longer than `LONG_CODE_LENGTH` have a field of several lines. */
+const SHORT_CODE_LENGTH = 8;
+const LONG_CODE_LENGTH = 12;
 
 function setText(element: HTMLElement, text: string): void {
   // An unchanged text is not written again, because some screen readers would read it again.
@@ -98,7 +98,7 @@ export class CodeView {
     role: 'status',
     tabindex: '-1',
   });
-  #shown: readonly MethodName[] = [];
+  #shownMethods: readonly MethodName[] = [];
   #isDisabled = false;
   /** The sentence with the attempts that are left. */
   #attemptsText = '';
@@ -138,16 +138,19 @@ export class CodeView {
     if (hasField) this.#renderField(method, state.codeLength, texts);
     // After a message that was not sent, the number is unknown: the server's answer does not say how many attempts are left.
     this.#attemptsText =
-      attempts === undefined ? '' : filled(formOf(texts.attempts, attempts), { attempts });
+      attempts === undefined
+        ? ''
+        : fillPlaceholders(formOf(texts.attempts, attempts), { attempts });
     setText(this.submit, texts.confirm);
     setText(this.passkey, texts.passkey);
     this.passkey.hidden = !isOpen || method !== 'passkey';
-    const isUsedUp = isOpen && method === 'code' && !state.canResend;
-    setText(this.start, phase === 'ended' || isUsedUp ? texts.restart : texts.start);
-    // A device is asked without a press. Where that fails, and the person has no other method, this is the only control.
-    this.start.hidden = (isOpen && !isUsedUp && method !== 'device') || phase === 'confirmed';
+    const isWithoutResend = isOpen && method === 'code' && !state.canResend;
+    setText(this.start, phase === 'ended' || isWithoutResend ? texts.restart : texts.start);
+    // A remembered device is asked without a press. Where that fails, and the person has no other method, `start` is the only button.
+    this.start.hidden =
+      (isOpen && !isWithoutResend && method !== 'device') || phase === 'confirmed';
     // The button for a new confirmation stands beside the field, because a code that has arrived still confirms.
-    this.start.className = isUsedUp ? 'link' : 'primary';
+    this.start.className = isWithoutResend ? 'link' : 'primary';
     this.#alert(problem === null ? '' : sentenceOf(problem, state, texts), state);
     this.field.ariaInvalid = problem?.error === 'code-mismatch' ? 'true' : null;
     this.#isDisabled = isDisabled;
@@ -170,12 +173,15 @@ export class CodeView {
     setText(this.#wait, timeOf(state));
     const left = secondsUntil(state.expiresAt);
     const hasEnd = isOpen && Number.isFinite(left);
-    setText(this.#expiry, hasEnd ? filled(texts.valid, { time: clockOf(left) }) : '');
+    setText(this.#expiry, hasEnd ? fillPlaceholders(texts.valid, { time: clockOf(left) }) : '');
     this.resend.hidden = !isOpen || state.method !== 'code' || !state.canResend;
     const wait = secondsUntil(state.resendAt);
     setText(this.#resendName, texts.resend);
     this.#resendName.className = wait > 0 ? 'unseen' : '';
-    setText(this.#resendTime, wait > 0 ? filled(texts.resendIn, { time: clockOf(wait) }) : '');
+    setText(
+      this.#resendTime,
+      wait > 0 ? fillPlaceholders(texts.resendIn, { time: clockOf(wait) }) : '',
+    );
     this.resend.ariaDisabled = wait > 0 || state.isBusy || this.#isDisabled ? 'true' : null;
   }
 
@@ -194,7 +200,9 @@ export class CodeView {
     const { attemptsLeft: attempts } = state;
     // A sentence with the attempts that are left takes the place of the other sentence about them.
     setText(this.#attempts, text.includes('{attempts}') ? '' : this.#attemptsText);
-    const [before = '', after] = text.split('{time}').map((part) => filled(part, { attempts }));
+    const [before = '', after] = text
+      .split('{time}')
+      .map((part) => fillPlaceholders(part, { attempts }));
     const said = `${before}{time}${after}`;
     if (this.#alerted === said) return;
     this.#alerted = said;
@@ -213,7 +221,8 @@ export class CodeView {
     // That a message failed is displayed as a problem.
     const sentences = { queued: texts.queued, sent: texts.sent, failed: '' };
     const hints: Partial<Record<MethodName, string>> = {
-      code: recipient === undefined ? '' : filled(sentences[state.delivery], { recipient }),
+      code:
+        recipient === undefined ? '' : fillPlaceholders(sentences[state.delivery], { recipient }),
       totp: texts.totpHint,
       recovery: texts.recoveryHint,
       passkey: texts.passkeyHint,
@@ -230,7 +239,7 @@ export class CodeView {
   ): void {
     setText(this.#label, texts[method]);
     const length = method === 'code' ? (codeLength ?? 0) : 0;
-    const field = method === 'recovery' || length > LONG ? this.#area : this.#input;
+    const field = method === 'recovery' || length > LONG_CODE_LENGTH ? this.#area : this.#input;
     if (field !== this.field) {
       this.field.replaceWith(field);
       this.field = field;
@@ -238,7 +247,7 @@ export class CodeView {
     // Codes of letters are an option of the server, so that the keyboard for digits is the application's choice.
     field.inputMode = method === 'recovery' ? 'text' : this.inputMode;
     field.autocapitalize = field.inputMode === 'text' ? 'characters' : 'off';
-    field.classList.toggle('long', length > SHORT);
+    field.classList.toggle('long', length > SHORT_CODE_LENGTH);
   }
 
   /** The keyboard for codes. */
@@ -247,8 +256,8 @@ export class CodeView {
   #renderOthers(others: readonly MethodName[], texts: TwoFactorTexts): void {
     this.#others.hidden = others.length === 0;
     setText(this.#heading, texts.others);
-    if (others.join() !== this.#shown.join()) {
-      this.#shown = others;
+    if (others.join() !== this.#shownMethods.join()) {
+      this.#shownMethods = others;
       const items = others.map((method) => {
         const button = create('button', { part: `button method ${method}`, type: 'button' });
         button.addEventListener('click', () => this.actions.choose(method));
@@ -281,5 +290,7 @@ function sentenceOf(problem: TwoFactorProblem, state: FlowState, texts: TwoFacto
 /** The time that the person has to wait, in marks that isolate it. */
 function timeOf({ problem, retryAt }: FlowState): string {
   const { retryAfter = 1 } = (problem ?? {}) as { readonly retryAfter?: number };
-  return filled('{time}', { time: clockOf(retryAt > 0 ? secondsUntil(retryAt) : retryAfter) });
+  return fillPlaceholders('{time}', {
+    time: clockOf(retryAt > 0 ? secondsUntil(retryAt) : retryAfter),
+  });
 }

@@ -6,17 +6,17 @@ const LONGEST_PAUSE = 5;
 /** When the server is asked what became of one queued message: in pauses that double. */
 export class DeliveryWatch {
   /** Whether an answer is awaited. A server that answers slowly would otherwise get more and more requests at once. */
-  isAsking = false;
+  isPolling = false;
   /** Seconds since the server queued the message. */
   #seconds = 0;
   #nextAt = 1;
 
-  /** @returns whether the server is to be asked now, which `isAsking` then says. Called once a second. */
-  mayAsk(): boolean {
+  /** @returns whether the server is to be asked now, which `isPolling` then says. Called once a second. */
+  tryBeginPoll(): boolean {
     this.#seconds += 1;
-    if (this.isAsking || this.#seconds < this.#nextAt) return false;
+    if (this.isPolling || this.#seconds < this.#nextAt) return false;
     this.#nextAt = this.#seconds + Math.min(this.#seconds, LONGEST_PAUSE);
-    this.isAsking = true;
+    this.isPolling = true;
     return true;
   }
 

@@ -148,7 +148,7 @@ export const formOf = (text: CountedText, count: number): string =>
   typeof text === 'string' ? text : text(count);
 
 /** Replaces the names in braces. Each value is isolated, so that digits keep their order in a text from right to left. */
-export function filled(
+export function fillPlaceholders(
   text: string,
   values: Readonly<Record<string, string | number | undefined>>,
 ): string {

@@ -5,7 +5,7 @@ import { CodeFlow, type FlowState, type RefusedCall } from './code-flow.js';
 import { CodeView, secondsUntil } from './code-view.js';
 import { pastedCode, plainCode } from './pasted-code.js';
 import { STYLES } from './styles.js';
-import { clockOf, ENGLISH, filled, formOf, type TwoFactorTexts } from './texts.js';
+import { clockOf, ENGLISH, fillPlaceholders, formOf, type TwoFactorTexts } from './texts.js';
 import { codeFromMessage } from './web-otp.js';
 
 /** The events of `<two-factor-code>`, which bubble. */
@@ -23,7 +23,7 @@ const Base = globalThis.HTMLElement ?? class {};
 /** Seconds before the code expires at which the element announces it. */
 const LAST_MINUTE = 60;
 /** Seconds for which the answer to a press that came too early is displayed. The time in it would be wrong after a while. */
-const WAIT_DISPLAYED = 5;
+const WAIT_DISPLAY_SECONDS = 5;
 let sheet: CSSStyleSheet | undefined;
 
 /** One style sheet for all elements. A policy that forbids inline styles allows it. */
@@ -36,7 +36,7 @@ function styleSheet(): CSSStyleSheet {
 }
 
 /** Passes a property that the page set before this module was loaded to its accessor, which the own property would hide. */
-function adopt(element: TwoFactorCode, name: 'client' | 'texts'): void {
+function upgradeProperty(element: TwoFactorCode, name: 'client' | 'texts'): void {
   if (!Object.hasOwn(element, name)) return;
   const value: unknown = element[name];
   delete (element as Partial<TwoFactorCode>)[name];
@@ -84,11 +84,11 @@ export class TwoFactorCode extends Base {
   #isDisabled = false;
   #ticking: ReturnType<typeof setInterval> | undefined;
   /** Ends what is asked of the browser: a passkey, or the code of a text message. A page has one such request at a time. */
-  #waiting: AbortController | undefined;
+  #credentialAbort: AbortController | undefined;
   /** Seconds until the answer to a press that came too early is removed; 0 where there is none. */
-  #answerLeft = 0;
+  #waitDisplaySecondsLeft = 0;
   /** The countdowns of the last tick, in seconds. */
-  #seen = { left: 0, wait: 0 };
+  #lastCountdowns = { left: 0, wait: 0 };
 
   constructor() {
     super();
@@ -169,18 +169,18 @@ export class TwoFactorCode extends Base {
 
   connectedCallback(): void {
     TwoFactorCode.#connected.add(this);
-    adopt(this, 'client');
-    adopt(this, 'texts');
+    upgradeProperty(this, 'client');
+    upgradeProperty(this, 'texts');
     this.#render();
     this.#tickWhileNeeded();
-    this.#readMessages();
+    this.#startWebOtp();
     if (this.hasAttribute('start') && this.phase === 'idle') void this.request();
   }
 
   disconnectedCallback(): void {
     TwoFactorCode.#connected.delete(this);
     this.#stopTicking();
-    this.#waiting?.abort();
+    this.#credentialAbort?.abort();
   }
 
   attributeChangedCallback(): void {
@@ -216,13 +216,13 @@ export class TwoFactorCode extends Base {
       const { refused, retryAt } = this.#flow.state;
       const time = clockOf(secondsUntil(retryAt));
       if (call === undefined || refused !== call) void action();
-      else this.#answerWait(filled(this.texts.retryWait, { time }));
+      else this.#displayWait(fillPlaceholders(this.texts.retryWait, { time }));
     };
   }
 
-  #answerWait(text: string): void {
+  #displayWait(text: string): void {
     this.#view.say(text);
-    this.#answerLeft = WAIT_DISPLAYED;
+    this.#waitDisplaySecondsLeft = WAIT_DISPLAY_SECONDS;
   }
 
   async #submit(): Promise<void> {
@@ -238,7 +238,7 @@ export class TwoFactorCode extends Base {
   async #resend(): Promise<void> {
     const seconds = secondsUntil(this.#flow.state.resendAt);
     if (seconds > 0) {
-      this.#answerWait(filled(formOf(this.texts.resendWait, seconds), { seconds }));
+      this.#displayWait(fillPlaceholders(formOf(this.texts.resendWait, seconds), { seconds }));
     } else await this.#flow.resend();
   }
 
@@ -255,12 +255,12 @@ export class TwoFactorCode extends Base {
     const { phase, id, method, problem, canResend, resendAt } = state;
     const hadFocus = this.matches(':focus-within');
     if (method !== before.method || id !== before.id) this.#view.field.value = '';
-    this.#answerLeft = 0;
+    this.#waitDisplaySecondsLeft = 0;
     this.#render();
     this.#tickWhileNeeded();
     const isNext = phase !== before.phase || method !== before.method;
     // A browser offers the code of one text message, so that it is asked again for the next one.
-    if (isNext || resendAt !== before.resendAt) this.#readMessages();
+    if (isNext || resendAt !== before.resendAt) this.#startWebOtp();
     // The focus moves to the next step only when it was in this element: it must not be taken from a person who types elsewhere
     // on the page. It is in the element no more when the button that had it was removed.
     const isMoved = isNext || canResend !== before.canResend || !this.matches(':focus-within');
@@ -297,19 +297,20 @@ export class TwoFactorCode extends Base {
   #stopTicking(): void {
     clearInterval(this.#ticking);
     this.#ticking = undefined;
-    this.#seen = { left: 0, wait: 0 };
+    this.#lastCountdowns = { left: 0, wait: 0 };
   }
 
   #tick(): void {
     void this.#flow.followDelivery();
-    if (this.#answerLeft > 0 && --this.#answerLeft === 0) this.#view.say('');
+    if (this.#waitDisplaySecondsLeft > 0 && --this.#waitDisplaySecondsLeft === 0)
+      this.#view.say('');
     const { state } = this.#flow;
     this.#view.renderTimes(state, this.texts);
     const left = secondsUntil(state.expiresAt);
     const wait = secondsUntil(state.resendAt);
     // Compared with the previous tick instead of an exact second, which may be missed: browsers skip timers of background pages.
-    const before = this.#seen;
-    this.#seen = { left, wait };
+    const before = this.#lastCountdowns;
+    this.#lastCountdowns = { left, wait };
     const mayRetry = this.#flow.endWait();
     const isOpen = state.phase === 'open';
     if (isOpen && left === 0) this.#flow.expire();
@@ -323,7 +324,7 @@ export class TwoFactorCode extends Base {
   }
 
   /** Lets the browser offer the code of a text message, while a sent code is asked for. */
-  #readMessages(): void {
+  #startWebOtp(): void {
     const signal = this.#newSignal();
     const { phase, method } = this.#flow.state;
     if (this.isConnected && phase === 'open' && method === 'code') {
@@ -333,9 +334,9 @@ export class TwoFactorCode extends Base {
 
   /** A browser runs one request for credentials of a page at a time, so that a new one ends the one before. */
   #newSignal(): AbortSignal {
-    this.#waiting?.abort();
-    this.#waiting = new AbortController();
-    return this.#waiting.signal;
+    this.#credentialAbort?.abort();
+    this.#credentialAbort = new AbortController();
+    return this.#credentialAbort.signal;
   }
 
   async #confirmByMessage(signal: AbortSignal): Promise<void> {

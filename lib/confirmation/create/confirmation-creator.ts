@@ -13,7 +13,7 @@ import {
   TwoFactorKeyReusedError,
   type MethodName,
 } from '../../errors/index.js';
-import { QuotaLedger, type QuotaReceipt, type UnsentRequest } from '../../limits/index.js';
+import { QuotaLedger, type QuotaReceipt, type MessagelessRequest } from '../../limits/index.js';
 import type { ResolvedOptions } from '../../options/index.js';
 import { InjectTwoFactorOptions } from '../../two-factor.tokens.js';
 import { ConfirmationStates } from '../confirmation-states.js';
@@ -50,7 +50,7 @@ export interface InitialMessage {
 interface CountedRequest {
   readonly message: InitialMessage | undefined;
   readonly method: MethodName | undefined;
-  readonly unsent: UnsentRequest | undefined;
+  readonly unsent: MessagelessRequest | undefined;
   readonly isTest: boolean;
 }
 
@@ -91,7 +91,7 @@ export class ConfirmationCreator {
     input: MakeConfirmationInput,
     message?: InitialMessage,
     method?: MethodName,
-    unsent?: UnsentRequest,
+    unsent?: MessagelessRequest,
   ): Promise<CreatedConfirmation> {
     const parsed = parseMakeInput(input, this.options);
     const hasCode =
@@ -111,7 +111,7 @@ export class ConfirmationCreator {
     // A caller's transaction has a time limit of its own, and no call may use it after that caller was answered.
     const counted = { message, method, unsent, isTest: fixed !== null };
     return parsed.manager === undefined
-      ? this.store.within((deadline) => this.#create(deadline, parsed, code, counted))
+      ? this.store.withDeadline((deadline) => this.#create(deadline, parsed, code, counted))
       : this.#create(undefined, parsed, code, counted);
   }
 
@@ -164,7 +164,7 @@ export class ConfirmationCreator {
       queued,
       deadline,
     });
-    if (creation.outcome === 'invisible') throw invisibleError();
+    if (creation.outcome === 'invisible') throw invisibleKeyError();
     if (creation.outcome === 'repeated') return this.#replay(row, binding, token, creation.row);
     const { receipt } = creation;
     // The caller was refused meanwhile, and no other call can know a drawn id. A request with a key will be repeated, and a
@@ -212,7 +212,7 @@ export class ConfirmationCreator {
   }
 }
 
-function invisibleError(): TwoFactorConflictError {
+function invisibleKeyError(): TwoFactorConflictError {
   return new TwoFactorConflictError(
     'The idempotencyKey was used by a transaction that this one cannot see. Roll it back.',
   );

@@ -11,13 +11,13 @@ const EACH_BEYOND_ASCII = /[\u0080-\uffff]/g;
 /** Begins a subject that is stored in another form, base64url of its UTF-8. A subject that begins so itself is stored so, too. */
 const ENCODED = 'utf8:';
 /** No subject is stored like this: it is no base64url. */
-const UNMATCHED = `${ENCODED}!`;
+const UNMATCHABLE_SUBJECT = `${ENCODED}!`;
 
 /** The subject as its column holds it. Different subjects have different forms. */
 export function subjectInColumn(subject: string): string {
   if (!BEYOND_ASCII.test(subject) && !subject.startsWith(ENCODED)) return subject;
   // Half a surrogate pair has no UTF-8. Node would write the same replacement for all of them, and so make subjects equal.
-  if (!subject.isWellFormed()) return UNMATCHED;
+  if (!subject.isWellFormed()) return UNMATCHABLE_SUBJECT;
   return ENCODED + Buffer.from(subject).toString('base64url');
 }
 

@@ -11,7 +11,7 @@ import { assertOneLineTexts, canonicalJson, type JsonValue } from './plain-json.
 export interface ProofBinding {
   /** What the proof is for: 1 to 64 of a-z, 0-9 and `-`. */
   readonly purpose?: string | undefined;
-  /** Whom it is for: a user's or a session's id, 1 to 255 characters. */
+  /** Whom the proof is for: a user's or a session's id, 1 to 255 characters. */
   readonly subject?: string | undefined;
   /**
    * What exactly is approved, such as amount and payee: plain JSON up to 4 kB, whose texts and names are one line each,

@@ -23,7 +23,7 @@ export interface StateAccess {
 }
 
 let rowOfState: (state: ConfirmationState) => ConfirmationRow;
-let openState: (state: ConfirmationState) => EnvelopeContent | null;
+let contentOfState: (state: ConfirmationState) => EnvelopeContent | null;
 let refresh: (state: ConfirmationState, row: ConfirmationRow) => void;
 
 /**
@@ -42,7 +42,7 @@ export class ConfirmationState {
   static {
     brand(this, 'ConfirmationState');
     rowOfState = (state) => state.#row;
-    openState = (state) => state.#open();
+    contentOfState = (state) => state.#open();
     refresh = (state, row) => {
       state.#row = row;
       state.#readAt = state.#access.now();
@@ -220,7 +220,7 @@ export function stateRow(state: ConfirmationState): ConfirmationRow {
 
 /** The code, the phone number or address and the sender in one object, for other folders of this package. */
 export function openContent(state: ConfirmationState): EnvelopeContent | null {
-  return openState(state);
+  return contentOfState(state);
 }
 
 /** Replaces the values of a state that the caller holds by those of a row that a statement has just written. */

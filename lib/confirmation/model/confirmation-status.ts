@@ -26,7 +26,7 @@ export function statusOf(row: ConfirmationRow, now: number): ConfirmationStatus 
 }
 
 /** Why a confirmation that is not pending can neither be sent nor confirmed. */
-export const STATE_CODES: Readonly<
+export const STATE_ERROR_CODES: Readonly<
   Record<Exclude<ConfirmationStatus, 'pending'>, TwoFactorStateCode>
 > = {
   confirmed: 'already-confirmed',

@@ -8,7 +8,7 @@ const MAX_LABEL_OCTETS = 63;
  * RFC 5322's dot-atom with the letters of RFC 6531 beyond ASCII: no quotes, comments, routes or lists. Combining marks are part of Hindi,
  * Thai and Tamil words, and of accents in form NFD. None stands first in an atom, where it would change the look of the sign before it.
  */
-const LOCAL =
+const LOCAL_PART =
   /^[\p{L}\p{N}!#$%&'*+/=?^_`{|}~-][\p{L}\p{M}\p{N}!#$%&'*+/=?^_`{|}~-]*(?:\.[\p{L}\p{N}!#$%&'*+/=?^_`{|}~-][\p{L}\p{M}\p{N}!#$%&'*+/=?^_`{|}~-]*)*$/u;
 const DOMAIN_LABEL = /^[\p{L}\p{N}](?:[\p{L}\p{M}\p{N}-]*[\p{L}\p{M}\p{N}])?$/u;
 
@@ -25,8 +25,8 @@ export function isEmailAddress(token: string): boolean {
   const domain = token.slice(at + 1);
   return (
     at > 0 &&
-    LOCAL.test(local) &&
-    !isAnotherInAscii(local) &&
+    LOCAL_PART.test(local) &&
+    !hasAsciiLookalike(local) &&
     isNamedHost(domain) &&
     Buffer.byteLength(local) <= MAX_LOCAL_OCTETS &&
     Buffer.byteLength(local) + 1 + domainToASCII(domain).length <= MAX_OCTETS
@@ -38,7 +38,7 @@ export function isEmailAddress(token: string): boolean {
  * server takes them for letters of their own. The spelling that tokens are compared in has the ASCII letter instead, so that a proof of
  * `\u017fam@bank.example` would be read as one of `sam@bank.example`.
  */
-function isAnotherInAscii(local: string): boolean {
+function hasAsciiLookalike(local: string): boolean {
   const others = local.normalize('NFC').match(/\P{ASCII}/gu) ?? [];
   return others.some((letter) => /\p{ASCII}/u.test(letter.normalize('NFKC')));
 }

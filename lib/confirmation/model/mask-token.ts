@@ -11,11 +11,11 @@ export function maskToken(token: string): string {
     const domain = token.slice(at + 1);
     const dot = domain.lastIndexOf('.');
     const last = dot > 0 ? domain.slice(dot) : '';
-    return `${first(token)}***@${first(domain)}***${TOP_LEVEL.test(last) ? last : ''}`;
+    return `${firstCharacter(token)}***@${firstCharacter(domain)}***${TOP_LEVEL.test(last) ? last : ''}`;
   }
-  return /^\+?[\d ().-]{6,}$/.test(token) ? `***${token.slice(-2)}` : `${first(token)}***`;
+  return /^\+?[\d ().-]{6,}$/.test(token) ? `***${token.slice(-2)}` : `${firstCharacter(token)}***`;
 }
 
-function first(text: string): string {
+function firstCharacter(text: string): string {
   return String.fromCodePoint(text.codePointAt(0) ?? 0x2a);
 }

@@ -51,7 +51,7 @@ const MAX_META_BYTES = 16_384;
 const MAX_CONTEXT_BYTES = 4_096;
 const DEFAULT_BATCH_SIZE = 500;
 const MAX_BATCH_SIZE = 1_000;
-const KEY = /^[\x21-\x7e]{16,128}$/;
+const IDEMPOTENCY_KEY = /^[\x21-\x7e]{16,128}$/;
 const CONFIRMATION_TTL_SECONDS = { min: 30, max: 86_400 } as const;
 
 /** @throws TwoFactorInputError for a member of the wrong shape, and for members that exclude each other. */
@@ -72,7 +72,7 @@ export function parseMakeInput(
   const idempotencyKey =
     input.idempotencyKey === undefined ? undefined : parseIdempotencyKey(input.idempotencyKey);
   const context = parseContext(input.context);
-  assertProvable(options, binding.purpose, way, isConfirmed);
+  assertSenderAllowed(options, binding.purpose, way, isConfirmed);
   const ttlMs = parseTtlSeconds(input.ttlSeconds, options) * 1_000;
   if (isConfirmed && (token ?? way ?? context) !== undefined) {
     throw new TwoFactorInputError(
@@ -109,7 +109,7 @@ export function parseBatchSize(batchSize = DEFAULT_BATCH_SIZE): number {
 }
 
 export function parseIdempotencyKey(key: unknown): string {
-  if (typeof key === 'string' && key.length <= 128 && KEY.test(key)) return key;
+  if (typeof key === 'string' && key.length <= 128 && IDEMPOTENCY_KEY.test(key)) return key;
   throw new TwoFactorInputError(
     'An idempotencyKey is a string of 16 to 128 printable ASCII characters without spaces.',
   );
@@ -129,8 +129,8 @@ export function canonicalOrNull(meta: unknown): string | null {
   return meta === null ? null : canonicalJson('meta', meta, MAX_META_BYTES);
 }
 
-/** Refuses to create a confirmation that could never become a proof for its purpose. */
-function assertProvable(
+/** Refuses to create a confirmation that could never become a proof, because its purpose accepts only certain senders and not this one. */
+function assertSenderAllowed(
   { purposes }: Pick<ResolvedOptions, 'purposes'>,
   purpose: string,
   way: string | undefined,
@@ -171,7 +171,7 @@ function assertMethods(
       `A remembered device never confirms a change of the factors. Leave ${DEVICE_METHOD} out of methods.`,
     );
   }
-  assertParties(methods, subject, tokenFrom);
+  assertSubjectMethods(methods, subject, tokenFrom);
   if (!methods.includes(CODE_METHOD) && hasToken) {
     throw new TwoFactorInputError(
       `The methods ${methods.join(', ')} send nothing. Leave token, way and context out, or add 'code' to methods.`,
@@ -184,7 +184,7 @@ function assertMethods(
  *
  * @throws TwoFactorInputError without a subject, and for a phone number or address that the client names.
  */
-export function assertParties(
+export function assertSubjectMethods(
   methods: readonly MethodName[],
   subject: string,
   tokenFrom: ParsedInput['tokenFrom'],

@@ -110,12 +110,12 @@ function writeObject(
     .filter(([, member]) => member !== undefined)
     .map(
       ([key, member]) =>
-        `${JSON.stringify(key)}:${write(what, member, depth + 1, spend(what, key, remaining))}`,
+        `${JSON.stringify(key)}:${write(what, member, depth + 1, spendCharacters(what, key, remaining))}`,
     );
   return `{${written.join(',')}}`;
 }
 
-function spend(
+function spendCharacters(
   what: string,
   key: string,
   remaining: { characters: number },

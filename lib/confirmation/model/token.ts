@@ -31,14 +31,14 @@ export function parseToken(token: unknown): string {
     throw malformed();
   }
   if (PRINTABLE_ASCII.test(token)) return token;
-  const number = asNumber(token);
+  const number = asPhoneNumber(token);
   if (number !== null) return number;
   if (token.trim() !== token || !token.isWellFormed() || hasInvisible(token)) throw malformed();
   return token;
 }
 
 /** A phone number with spaces, hyphens and ASCII digits alone; `null` for a text that is none. */
-function asNumber(token: string): string | null {
+function asPhoneNumber(token: string): string | null {
   const text = withAsciiDigits(token.replace(MARKS, ''))
     .replace(BLANKS, ' ')
     .replace(DASHES, '-')

@@ -48,7 +48,7 @@ const MEMBERS = inputMembers<PurgeInput>({
 const DEFAULT_DUTY_CYCLE = 0.2;
 const MIN_DUTY_CYCLE = 0.01;
 /** Quotas have no order by age, so that all of them are read in turn; a round continues where the last one stopped. */
-const LIMIT_BATCHES_A_ROUND = 20;
+const QUOTA_BATCHES_PER_ROUND = 20;
 
 /** Deletes dead rows, on demand and in the background. Rows that an interrupted round leaves are deleted by the next one. */
 @Injectable()
@@ -94,7 +94,7 @@ export class PurgeService implements OnApplicationBootstrap, BeforeApplicationSh
     if (olderThan !== undefined && !(olderThan instanceof Date)) {
       throw new TwoFactorInputError('olderThan is not a Date.');
     }
-    const before = olderThan?.getTime() ?? this.#keptSince();
+    const before = olderThan?.getTime() ?? this.#defaultCutoff();
     if (!Number.isSafeInteger(before) || before < 0)
       throw new TwoFactorInputError('olderThan is not a valid date.');
     const batchSize = parseBatchSize(givenSize);
@@ -146,7 +146,7 @@ export class PurgeService implements OnApplicationBootstrap, BeforeApplicationSh
     }
   }
 
-  #keptSince(): number {
+  #defaultCutoff(): number {
     const { autoPurge, clock } = this.options;
     const keepSeconds = autoPurge ? autoPurge.keepSeconds : DEFAULTS.autoPurge.keepSeconds;
     return Math.max(0, clock.now() - keepSeconds * 1_000);
@@ -162,7 +162,7 @@ export class PurgeService implements OnApplicationBootstrap, BeforeApplicationSh
 
   async #runRound(): Promise<void> {
     try {
-      const purged = await this.#purge({ signal: this.#stop.signal }, LIMIT_BATCHES_A_ROUND);
+      const purged = await this.#purge({ signal: this.#stop.signal }, QUOTA_BATCHES_PER_ROUND);
       if (purged > 0) this.#logger.debug(`Purged ${purged} confirmations.`);
     } catch (error) {
       this.#logger.warn(`The purge failed and will be repeated: ${messageAndCauseOf(error)}`);

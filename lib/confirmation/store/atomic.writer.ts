@@ -11,7 +11,7 @@ import {
 import { TwoFactorUnavailableError } from '../../errors/index.js';
 import {
   limitsApplyToVerify,
-  ownerOf,
+  ownerHashOf,
   type CreationPlan,
   type CreationQuota,
   type LimitClauses,
@@ -83,11 +83,11 @@ export class AtomicWriter implements ConfirmationWriter {
   async create(request: CreationRequest): Promise<Creation> {
     const { demand, manager } = request;
     return demand === null || manager !== undefined
-      ? this.#createOnePlan(request)
-      : this.ledger.retrying(demand, () => this.#createOnePlan(request));
+      ? this.#createWithPlan(request)
+      : this.ledger.retryPrefixRefusal(demand, () => this.#createWithPlan(request));
   }
 
-  async #createOnePlan(request: CreationRequest): Promise<Creation> {
+  async #createWithPlan(request: CreationRequest): Promise<Creation> {
     const { demand, manager } = request;
     const plan =
       demand === null || manager !== undefined || this.#statements === null
@@ -153,22 +153,22 @@ export class AtomicWriter implements ConfirmationWriter {
     { row, queued, deadline }: CreationRequest,
     quota: CreationQuota,
   ): Promise<CreationAttempt> {
-    const keyed = this.#keyed(row, queued, quota);
+    const keyed = this.#insertValues(row, queued, quota);
     const values = (shared?: SqlValues): SqlValues => {
-      return { owner: quota.owner, charges: this.#rowsOf(quota), ...shared, ...keyed };
+      return { owner: quota.owner, charges: this.#chargesJson(quota), ...shared, ...keyed };
     };
     const { rows } = await this.store.runner.run(
       one.create,
-      () => values(this.#shared()),
+      () => values(this.#sharedValues()),
       deadline,
       many && {
         batchStatement: many.create,
         keys: [row.id, ...quota.exclusive],
         values: () => values(),
-        sharedValues: () => this.#shared(),
+        sharedValues: () => this.#sharedValues(),
       },
     );
-    return attemptOf(rows[0], quota);
+    return creationAttemptOf(rows[0], quota);
   }
 
   /**
@@ -180,14 +180,14 @@ export class AtomicWriter implements ConfirmationWriter {
     { row, queued, keyIds, deadline }: CreationRequest,
     quota: CreationQuota,
   ): Promise<CreationAttempt> {
-    const keyed = this.#keyed(row, queued, quota);
+    const keyed = this.#insertValues(row, queued, quota);
     const values = (): SqlValues => {
       const { owner } = quota;
-      const charges = this.#rowsOf(quota);
-      return { owner, charges, ...this.#shared(), ...keyed, ...listValues('keyId', keyIds) };
+      const charges = this.#chargesJson(quota);
+      return { owner, charges, ...this.#sharedValues(), ...keyed, ...listValues('keyId', keyIds) };
     };
     const { rows } = await this.store.runner.run(one.createOnce, values, deadline);
-    return attemptOf(rows[0], quota);
+    return creationAttemptOf(rows[0], quota);
   }
 
   async #verify(statements: AtomicStatements, request: VerificationRequest): Promise<Verification> {
@@ -205,7 +205,7 @@ export class AtomicWriter implements ConfirmationWriter {
         return { outcome, row, error: this.ledger.lockError(scopeOf(), usages) };
       }
       if (request.deadline?.expired) throw databaseTimeoutError();
-      await this.store.updateFailureKeys(row, this.#currentKeys(row), request.deadline);
+      await this.store.updateFailureKeys(row, this.#currentFailureKeys(row), request.deadline);
     }
     throw new TwoFactorUnavailableError('Instances with different secrets compete. Try again.');
   }
@@ -218,7 +218,7 @@ export class AtomicWriter implements ConfirmationWriter {
     record: Readonly<Record<string, unknown>>;
     usages: readonly QuotaUsage[];
   }> {
-    const owner = ownerOf(id);
+    const owner = ownerHashOf(id);
     const subject = scopedSubject && subjectInColumn(scopedSubject);
     const values = (shared?: SqlValues): SqlValues => {
       return { id, owner, scopedSubject: subject, ...listValues('codeMac', macs), ...shared };
@@ -226,12 +226,12 @@ export class AtomicWriter implements ConfirmationWriter {
     const { rows } = await this.store.runner.runExclusive(
       id,
       one.verify,
-      () => values(this.#shared()),
+      () => values(this.#sharedValues()),
       {
         batchStatement: many.verify,
         keys: [id],
         values: () => values(),
-        sharedValues: () => this.#shared(),
+        sharedValues: () => this.#sharedValues(),
       },
       deadline,
     );
@@ -244,13 +244,13 @@ export class AtomicWriter implements ConfirmationWriter {
   }
 
   /** The failure keys of the current ring; none where no failure is charged. */
-  #currentKeys(row: ConfirmationRow): string {
+  #currentFailureKeys(row: ConfirmationRow): string {
     const isGuess = hasComparableCode(row, this.options.keyRing);
-    const failures = isGuess ? this.ledger.failuresOf(this.scopes.scopeOf(row)) : [];
+    const failures = isGuess ? this.ledger.failureQuotasOf(this.scopes.scopeOf(row)) : [];
     return this.ledger.quotaKeys(failures).failureKeys ?? '';
   }
 
-  #keyed(
+  #insertValues(
     row: CreationRequest['row'],
     queued: CreationRequest['queued'],
     { charges }: CreationQuota,
@@ -258,12 +258,12 @@ export class AtomicWriter implements ConfirmationWriter {
     return { ...row, ...this.ledger.quotaKeys(charges), ...(queued && queuedValues(queued)) };
   }
 
-  #rowsOf({ rows }: CreationQuota): string {
+  #chargesJson({ rows }: CreationQuota): string {
     return JSON.stringify(rows(this.options.clock.now()));
   }
 
   /** The values that are the same for all calls of a batch. */
-  #shared(): SqlValues {
+  #sharedValues(): SqlValues {
     const { now, useBefore } = this.store.times();
     return { now, useBefore, ...this.ledger.clauseValues };
   }
@@ -285,7 +285,7 @@ export class AtomicWriter implements ConfirmationWriter {
   }
 }
 
-function attemptOf(
+function creationAttemptOf(
   record: Readonly<Record<string, unknown>> | undefined,
   { charges }: CreationQuota,
 ): CreationAttempt {

@@ -13,8 +13,8 @@ import { callListStatements, type CallListStatements } from './dialects/call-lis
 import type { StatementContext } from './dialects/confirmation-dialect.js';
 
 /** With the first bit these are fewer bits than the 53 that every driver returns exactly, two bits for each call. */
-export const MAX_CALLS = 24;
-const MAX_READS = 48;
+export const MAX_BATCH_CALLS = 24;
+const MAX_BATCH_READS = 48;
 /** There is a text for each of these numbers of rows: rows cannot be repeated to fill a text, as other values can. */
 const INSERT_SIZES = [24, 16, 12, 8, 6, 4, 3, 2];
 
@@ -45,9 +45,9 @@ export class CallLists {
   ) {
     this.find = batcherOf(findKind(statements));
     this.insert = batcherOf(insertKind(statements));
-    this.use = batcherOf(useKind((calls) => statements.use(calls), now));
+    this.use = batcherOf(useCallKind((calls) => statements.use(calls), now));
     this.useByAllowedSender = batcherOf(
-      useKind((calls) => statements.useByAllowedSender(calls), now),
+      useCallKind((calls) => statements.useByAllowedSender(calls), now),
     );
   }
 
@@ -70,7 +70,7 @@ function valuesOf(calls: readonly StoreCall[]): SqlValues[] {
 /** @internal Exported for its test alone. */
 export function findKind(statements: CallListStatements): CallKind<StoreCall, StatementResult> {
   return {
-    maxSize: MAX_READS,
+    maxSize: MAX_BATCH_READS,
     bind: (calls) => {
       const statement = statements.find(calls.length);
       return { statement, values: bindLists(statement, { call: valuesOf(calls) }, {}) };
@@ -91,7 +91,7 @@ export function findKind(statements: CallListStatements): CallKind<StoreCall, St
 
 function insertKind(statements: CallListStatements): CallKind<StoreCall, StatementResult> {
   return {
-    maxSize: MAX_CALLS,
+    maxSize: MAX_BATCH_CALLS,
     fit: (count) => INSERT_SIZES.find((size) => size <= count) ?? count,
     bind: (calls) => {
       const statement = statements.insert(calls.length);
@@ -103,12 +103,12 @@ function insertKind(statements: CallListStatements): CallKind<StoreCall, Stateme
 }
 
 /** Describes how one statement executes several calls that use a proof. A bit of `insertId` tells for each call whether it did. */
-function useKind(
+function useCallKind(
   statementOf: (calls: number) => Statement,
   now: () => number,
 ): CallKind<StoreCall, StatementResult> {
   return {
-    maxSize: MAX_CALLS,
+    maxSize: MAX_BATCH_CALLS,
     isNumbered: true,
     bind: (calls) => {
       const statement = statementOf(calls.length);

@@ -5,14 +5,14 @@ import {
   type Deadline,
   type SqlValues,
 } from '../../database/index.js';
-import type { QuotaRoles } from '../../limits/index.js';
-import { MAX_CALLS } from './call-lists.js';
+import type { QuotaRoleLetters } from '../../limits/index.js';
+import { MAX_BATCH_CALLS } from './call-lists.js';
 import type { ConfirmationStore } from './confirmation.store.js';
 import type { CallListStatements } from './dialects/call-list-statements.js';
 import type { JoinedUpdateAnswer } from './dialects/joined-update-statements.js';
 
 /** The answer of the comparing statement, with the time that it wrote. */
-export interface Executed {
+export interface ComparisonResult {
   readonly answer: JoinedUpdateAnswer;
   readonly now: number;
   readonly useBefore: number;
@@ -27,12 +27,15 @@ export interface ComparingCall {
   readonly quotas: readonly string[];
   readonly seenAttempts: number;
   readonly values: SqlValues;
-  readonly single: (deadline: Deadline) => Promise<Executed>;
+  readonly single: (deadline: Deadline) => Promise<ComparisonResult>;
 }
 
 /** Compares the codes of concurrent calls by one statement. */
 export class CompareLists {
-  readonly #batches = new Map<QuotaRoles, BatchedCalls<ComparingCall, Executed> | null>();
+  readonly #batches = new Map<
+    QuotaRoleLetters,
+    BatchedCalls<ComparingCall, ComparisonResult> | null
+  >();
 
   constructor(
     private readonly store: ConfirmationStore,
@@ -41,7 +44,7 @@ export class CompareLists {
   ) {}
 
   /** `null` where the option `batching` is off. */
-  of(roles: QuotaRoles): BatchedCalls<ComparingCall, Executed> | null {
+  batcherFor(roles: QuotaRoleLetters): BatchedCalls<ComparingCall, ComparisonResult> | null {
     let batch = this.#batches.get(roles);
     if (batch === undefined) {
       batch = this.store.runner.batcher(this.#kindOf(roles));
@@ -50,10 +53,10 @@ export class CompareLists {
     return batch;
   }
 
-  #kindOf(roles: QuotaRoles): CallKind<ComparingCall, Executed> {
+  #kindOf(roles: QuotaRoleLetters): CallKind<ComparingCall, ComparisonResult> {
     const times = new WeakMap<ComparingCall, ReturnType<ConfirmationStore['times']>>();
     return {
-      maxSize: MAX_CALLS,
+      maxSize: MAX_BATCH_CALLS,
       isNumbered: true,
       bind: (calls) => {
         const now = this.store.times();

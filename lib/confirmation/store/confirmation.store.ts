@@ -1,6 +1,6 @@
 import type { DataSource, EntityManager } from 'typeorm';
 
-import { idBound } from '../../crypto/index.js';
+import { lowestIdAt } from '../../crypto/index.js';
 import {
   assertEntity,
   assertServerSettings,
@@ -25,7 +25,7 @@ import {
 import { subjectInColumn } from '../model/ascii-columns.js';
 import { batchStatements, type BatchStatements } from './dialects/batch-statements.js';
 import type { FactorTable, StatementContext } from './dialects/confirmation-dialect.js';
-import { queuedValues, type QueuedMessage, type QueueTable } from './dialects/queue-clauses.js';
+import type { QueuedMessage, QueueTable } from './dialects/queue-clauses.js';
 import { confirmedByStatements } from './dialects/confirmed-by-statements.js';
 import {
   endedConfirmations,
@@ -42,8 +42,8 @@ import {
 import { QueuedWrites } from './queued-writes.js';
 import { rowFromRecord, type NewConfirmation } from './row-mapping.js';
 import { CallLists } from './call-lists.js';
-import type { BindValues, UseValues } from './store-values.js';
-import { batchSpecOf, UseStatements, type BoundUse } from './use-statements.js';
+import { recordedValues, type MessageValues, type UseValues } from './store-values.js';
+import { batchSpecOf, UseStatements, type PreparedUse } from './use-statements.js';
 
 export interface ConfirmationStoreOptions extends StatementRunnerOptions {
   /** Size of the key ring. */
@@ -83,7 +83,7 @@ export class ConfirmationStore {
     private readonly spends: UseStatements,
     private readonly queuedWrites: QueuedWrites | null,
     private readonly dead: EndedRows,
-    /** `null` on other engines than MySQL and MariaDB. */
+    /** The batches of calls on MySQL and MariaDB; `null` on other engines, and where the option `batching` is off. */
     private readonly lists: CallLists | null,
     private readonly options: ConfirmationStoreOptions,
   ) {}
@@ -215,7 +215,7 @@ export class ConfirmationStore {
   }
 
   /** Runs several statements of one call under one deadline, which is as long as that of a single statement. */
-  async within<T>(work: (deadline: Deadline) => Promise<T>): Promise<T> {
+  async withDeadline<T>(work: (deadline: Deadline) => Promise<T>): Promise<T> {
     return this.runner.within(work);
   }
 
@@ -243,7 +243,7 @@ export class ConfirmationStore {
 
   /** Uses the proof; true for one caller and false for every other. */
   async use(given: UseValues, manager?: EntityManager): Promise<boolean> {
-    const bound = this.uses.of('use', given);
+    const bound = this.uses.prepare('use', given);
     return hasAffectedRow(
       manager === undefined
         ? await this.#useExclusively(given.id, bound)
@@ -256,7 +256,7 @@ export class ConfirmationStore {
    * factor is there is asked later, while the row of the subject is locked: see `spendStatements`.
    */
   *useSteps(given: UseValues): TransactionSteps<ConfirmationRow | null> {
-    const { statement, values } = this.spends.of('use', given);
+    const { statement, values } = this.spends.prepare('use', given);
     return hasAffectedRow(yield { statement, values: values() })
       ? yield* this.findSteps(given.id)
       : null;
@@ -271,12 +271,15 @@ export class ConfirmationStore {
   /** Reserves the proof for the call whose mark is `useKey`. Returns the row as it is then; `null` for every other caller. */
   async reserve(given: UseValues): Promise<ConfirmationRow | null> {
     const { id } = given;
-    return this.#affectedRow(await this.#useExclusively(id, this.uses.of('reserve', given)), id);
+    return this.#affectedRow(
+      await this.#useExclusively(id, this.uses.prepare('reserve', given)),
+      id,
+    );
   }
 
   #useExclusively(
     id: string,
-    { statement, values, batch, listed }: BoundUse,
+    { statement, values, batch, listed }: PreparedUse,
   ): Promise<StatementResult> {
     if (listed === null) return this.runner.runExclusive(id, statement, values, batch);
     const single = (deadline: Deadline): Promise<StatementResult> =>
@@ -285,7 +288,7 @@ export class ConfirmationStore {
   }
 
   /** Turns the reservation under this mark into a use. False when there is none, or the transaction does not see it. */
-  async keepReserved(id: string, mark: string, manager?: EntityManager): Promise<boolean> {
+  async useReserved(id: string, mark: string, manager?: EntityManager): Promise<boolean> {
     const { keepReserved } = this.statements;
     const values = (): SqlValues => ({ id, mark });
     return hasAffectedRow(
@@ -303,26 +306,19 @@ export class ConfirmationStore {
   }
 
   /** Records one message in the row of its confirmation. `null` when another was recorded since `seen` was read, or none may be sent now. */
-  async bind(
+  async recordMessage(
     seen: ConfirmationRow,
-    given: BindValues,
+    given: MessageValues,
     deadline?: Deadline,
     queued: QueuedMessage | null = null,
   ): Promise<ConfirmationRow | null> {
-    const { id, sends: seenSends, createdAt: seenCreatedAt } = seen;
-    const { cooldownMs, ...rest } = given;
-    const values = (): SqlValues => {
-      const now = this.options.clock.now();
-      const sentBefore = cooldownMs === 0 ? Number.MAX_SAFE_INTEGER : now - cooldownMs;
-      const row = queued && queuedValues(queued);
-      return { id, seenSends, seenCreatedAt, ...rest, now, sentBefore, ...row };
-    };
-    const { bind } = this.statements;
-    const bound =
+    const { id } = seen;
+    const values = (): SqlValues => recordedValues(seen, given, this.options.clock.now(), queued);
+    const recorded =
       queued === null
-        ? await this.runner.runExclusive(id, bind, values, null, deadline)
-        : await this.queuedWrites!.bind(id, values, deadline);
-    return this.#affectedRow(bound, id, deadline);
+        ? await this.runner.runExclusive(id, this.statements.bind, values, null, deadline)
+        : await this.queuedWrites!.recordMessage(id, values, deadline);
+    return this.#affectedRow(recorded, id, deadline);
   }
 
   /** Lets a message that was not accepted be repeated before its cooldown is over. */
@@ -346,7 +342,8 @@ export class ConfirmationStore {
   /** Deletes up to `limit` rows beyond the id `after` that could neither be confirmed nor used since `before` (epoch ms). */
   async purge(before: number, limit: number, after: string): Promise<PurgedBatch> {
     // Ids are ordered by time, and a row expires after it was made: no row with an id beyond the bound had expired at `before`.
-    return purgeEnded(this.runner, this.dead, { after, bound: idBound(before), limit }, { before });
+    const bound = lowestIdAt(before);
+    return purgeEnded(this.runner, this.dead, { after, bound, limit }, { before });
   }
 
   #batchOf(name: BatchName, id: string, values: () => SqlValues): BatchSpec | null {

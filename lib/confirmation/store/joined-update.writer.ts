@@ -6,7 +6,7 @@ import {
 } from '../../database/index.js';
 import { TwoFactorUnavailableError } from '../../errors/index.js';
 import {
-  ownerOf,
+  ownerHashOf,
   PERMANENT_WAIT_MS,
   type CreationQuota,
   type LimitJoins,
@@ -28,7 +28,7 @@ import type {
   Verification,
   VerificationRequest,
 } from './confirmation-writer.js';
-import { CompareLists, type Executed } from './compare-lists.js';
+import { CompareLists, type ComparisonResult } from './compare-lists.js';
 import type { ConfirmationStore } from './confirmation.store.js';
 import { callListStatements } from './dialects/call-list-statements.js';
 import {
@@ -46,7 +46,7 @@ const MAX_ROUNDS = 20;
 type Charges = CreationQuota['charges'];
 
 /** A confirmation as it was read, with what an attempt at it charges. */
-interface Seen {
+interface SeenConfirmation {
   readonly row: ConfirmationRow;
   readonly scope: QuotaScope;
   readonly failures: Charges;
@@ -56,7 +56,7 @@ interface Seen {
   readonly hasUnnamedSlot: boolean;
 }
 
-/** A quota that the UPDATE joins: its key, and its role in `QuotaRoles`, `f` for failures and `s` for a pending slot. */
+/** A quota that the UPDATE joins: its key, and its role in `QuotaRoleLetters`, `f` for failures and `s` for a pending slot. */
 interface SeenQuota {
   readonly key: string;
   readonly role: 'f' | 's';
@@ -121,12 +121,12 @@ export class JoinedUpdateWriter implements ConfirmationWriter {
   /** `null` when the confirmation must be read again. */
   async #verificationOf(
     request: VerificationRequest,
-    seen: Seen,
-    executed: Executed,
+    seen: SeenConfirmation,
+    executed: ComparisonResult,
   ): Promise<Verification | null> {
     const { answer, affected, now } = executed;
     const { row, scope, failures } = seen;
-    if (answer.outcome === 'compared') return this.#compared(seen, executed, answer);
+    if (answer.outcome === 'compared') return this.#comparedVerification(seen, executed, answer);
     if (answer.outcome === 'locked') {
       const { permanentLockAfter } = this.ledger.clauseValues;
       const [quota] = failures;
@@ -135,12 +135,12 @@ export class JoinedUpdateWriter implements ConfirmationWriter {
         quota === undefined ? [] : [{ key: quota.key, amount, endsAt: now + answer.waitMs }];
       return { outcome: 'locked', row, error: this.ledger.lockError(scope, usages) };
     }
-    return affected > 0 ? this.#readAfter(request, seen, executed) : null;
+    return affected > 0 ? this.#readComparisonResult(request, seen, executed) : null;
   }
 
-  async #compared(
-    seen: Seen,
-    { now, useBefore }: Executed,
+  async #comparedVerification(
+    seen: SeenConfirmation,
+    { now, useBefore }: ComparisonResult,
     { isRight, attempts, failures: amount }: Compared,
   ): Promise<Verification> {
     const times = isRight ? { confirmedAt: now, confirmedBy: CODE_METHOD, useBefore } : {};
@@ -151,10 +151,10 @@ export class JoinedUpdateWriter implements ConfirmationWriter {
   }
 
   /** Reads the result of a comparison from the row, when a trigger of the table has reset the `LAST_INSERT_ID` that reports it. */
-  async #readAfter(
+  async #readComparisonResult(
     { macs, deadline, id }: VerificationRequest,
-    seen: Seen,
-    { now }: Executed,
+    seen: SeenConfirmation,
+    { now }: ComparisonResult,
   ): Promise<Verification> {
     const row = await this.store.find(id, deadline);
     if (row === null) return { outcome: 'unknown' };
@@ -169,16 +169,16 @@ export class JoinedUpdateWriter implements ConfirmationWriter {
     return { outcome: 'compared', row, isConfirmed, failure };
   }
 
-  async #find({ id, deadline }: VerificationRequest): Promise<Seen | null> {
+  async #find({ id, deadline }: VerificationRequest): Promise<SeenConfirmation | null> {
     const record = await this.store.findRecord(this.#statements.find, id, deadline);
     return record === undefined ? null : this.#seenOf(record);
   }
 
-  #seenOf(record: Readonly<Record<string, unknown>>): Seen {
+  #seenOf(record: Readonly<Record<string, unknown>>): SeenConfirmation {
     const row = rowFromRecord(record);
     const scope = this.scopes.scopeOf(row);
     const isGuess = hasComparableCode(row, this.options.keyRing);
-    const failures = isGuess ? this.ledger.failuresOf(scope) : [];
+    const failures = isGuess ? this.ledger.failureQuotasOf(scope) : [];
     const slotKeys = scope.hasSlot ? ((record['slotKeys'] as string | null) ?? '') : '';
     const quotas = [
       ...failures.map(({ key }): SeenQuota => ({ key, role: 'f' })),
@@ -190,13 +190,13 @@ export class JoinedUpdateWriter implements ConfirmationWriter {
     return { row, scope, failures, quotas, hasUnnamedSlot: scope.hasSlot && slotKeys === '' };
   }
 
-  #compare(request: VerificationRequest, seen: Seen): Promise<Executed> {
+  #compare(request: VerificationRequest, seen: SeenConfirmation): Promise<ComparisonResult> {
     const { id, macs, scopedSubject, deadline } = request;
     const { row, quotas } = seen;
     const inOrder = quotas.toSorted((one, other) => (one.role < other.role ? -1 : 1));
-    const batch = this.#compareLists.of(inOrder.map(({ role }) => role).join(''));
+    const batch = this.#compareLists.batcherFor(inOrder.map(({ role }) => role).join(''));
     const keys = quotas.map(({ key }) => key);
-    const single = (given?: Deadline): Promise<Executed> =>
+    const single = (given?: Deadline): Promise<ComparisonResult> =>
       this.#compareSingly(request, seen, given);
     if (batch === null || seen.hasUnnamedSlot) return single();
     const inRoles = inOrder.map(({ key }) => key);
@@ -207,7 +207,7 @@ export class JoinedUpdateWriter implements ConfirmationWriter {
       seenSends: String(row.sends),
       seenAttempts: String(row.attempts),
       isLast: row.attempts + 1 >= row.maxAttempts ? '1' : '0',
-      owner: ownerOf(id),
+      owner: ownerHashOf(id),
       ...listValues('codeMac', macs),
       ...listValues('key', inRoles),
     };
@@ -218,9 +218,9 @@ export class JoinedUpdateWriter implements ConfirmationWriter {
   /** @param inTurn the deadline of a call whose turn it is; `undefined` for one that waits for the earlier ones. */
   async #compareSingly(
     { id, macs, scopedSubject, deadline }: VerificationRequest,
-    { row, quotas }: Seen,
+    { row, quotas }: SeenConfirmation,
     inTurn?: Deadline,
-  ): Promise<Executed> {
+  ): Promise<ComparisonResult> {
     let { now, useBefore } = this.store.times();
     const subject = scopedSubject && subjectInColumn(scopedSubject);
     const keys = listValues(
@@ -236,7 +236,7 @@ export class JoinedUpdateWriter implements ConfirmationWriter {
         scopedSubject: subject,
         seenSends: row.sends,
         seenCreatedAt: row.createdAt,
-        owner: ownerOf(id),
+        owner: ownerHashOf(id),
       };
       return { ...attempt, ...listValues('codeMac', macs), ...keys, ...this.ledger.clauseValues };
     };
@@ -250,7 +250,10 @@ export class JoinedUpdateWriter implements ConfirmationWriter {
   }
 
   /** A purge deletes rows of which nothing is consumed. */
-  async #addMissing({ deadline }: VerificationRequest, { quotas }: Seen): Promise<void> {
+  async #addMissing(
+    { deadline }: VerificationRequest,
+    { quotas }: SeenConfirmation,
+  ): Promise<void> {
     const { permanentLockAfter } = this.ledger.clauseValues;
     const rows = quotas.map(({ key, role }, index) => ({
       [`key${index}`]: key,
@@ -262,7 +265,10 @@ export class JoinedUpdateWriter implements ConfirmationWriter {
   }
 
   /** A confirmation that was made by an earlier version, or while the quotas were kept elsewhere. */
-  async #freeUnnamedSlot({ hasUnnamedSlot, scope }: Seen, row: ConfirmationRow): Promise<void> {
+  async #freeUnnamedSlot(
+    { hasUnnamedSlot, scope }: SeenConfirmation,
+    row: ConfirmationRow,
+  ): Promise<void> {
     const isLast = row.confirmedAt !== null || row.attempts >= row.maxAttempts;
     if (hasUnnamedSlot && isLast) await this.ledger.releaseSlot(scope, row.id);
   }

@@ -8,7 +8,7 @@ import { JoinedUpdateWriter } from './joined-update.writer.js';
 import { StepwiseWriter } from './stepwise.writer.js';
 
 /** The writer for an engine and a limit store: the one that needs the fewest statements there. */
-export function openWriter(
+export function chooseWriter(
   store: ConfirmationStore,
   ledger: QuotaLedger,
   scopes: QuotaScopeResolver,

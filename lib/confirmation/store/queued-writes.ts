@@ -1,7 +1,7 @@
 import type { EntityManager } from 'typeorm';
 
 import {
-  isTakenKey,
+  isTranslatedDuplicateKey,
   type Deadline,
   type SqlValues,
   type Statement,
@@ -47,13 +47,17 @@ export class QueuedWrites {
       }
       return await this.#write(statement, isNew ? 'first' : 'firstOnce', values, scope);
     } catch (error) {
-      if (isTakenKey(error)) return NOT_INSERTED;
+      if (isTranslatedDuplicateKey(error)) return NOT_INSERTED;
       throw error;
     }
   }
 
   /** 0 rows are affected when the message is not to be sent, or another one was faster. */
-  async bind(id: string, values: () => SqlValues, deadline?: Deadline): Promise<StatementResult> {
+  async recordMessage(
+    id: string,
+    values: () => SqlValues,
+    deadline?: Deadline,
+  ): Promise<StatementResult> {
     const { bind, second } = this.statements;
     if (second === null) return this.runner.runExclusive(id, bind, values, null, deadline);
     // One after the other in this process, so that calls for one confirmation do not each hold a connection.

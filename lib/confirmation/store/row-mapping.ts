@@ -8,7 +8,7 @@ import { parseFrozen } from '../model/plain-json.js';
 type SetLater = 'attempts' | 'factorId' | 'usedAt' | 'useKey' | 'cancelledAt' | 'isFactorGone';
 
 /**
- * A row that is not inserted yet. A new column belongs to it unless it is named above; `newRow`, `INSERTED_VALUES` and `INSERTED` do not
+ * A row that is not inserted yet. A new column belongs to it unless it is named above; `newRow`, `INSERTED_VALUES` and `INSERTED_TYPES` do not
  * compile without it then, as `rowAfterInsert` and `rowFromRecord` do not without any column.
  */
 export type NewConfirmation = Omit<ConfirmationRow, SetLater | 'details' | 'meta'> &
@@ -87,14 +87,14 @@ function time(value: number | string | null): number | null {
 }
 
 function json(text: string | null): unknown {
-  return text === null ? null : stored(text);
+  return text === null ? null : parseStoredJson(text);
 }
 
 /**
  * Parses JSON of a column. A text that is no JSON, because the row was changed by hand, is reported as an error of this package:
  * a `SyntaxError` would become a 500 without a remedy.
  */
-function stored(text: string): unknown {
+function parseStoredJson(text: string): unknown {
   try {
     return parseFrozen(text);
   } catch (cause) {

@@ -1,7 +1,7 @@
 import { databaseTimeoutError, isNotCommitted } from '../../database/index.js';
 import { TwoFactorTooManyRequestsError } from '../../errors/index.js';
 import {
-  limitOf,
+  limitOfError,
   limitsApplyToVerify,
   type QuotaLedger,
   type QuotaReceipt,
@@ -133,7 +133,7 @@ export class StepwiseWriter implements ConfirmationWriter {
     const keys =
       demand === null
         ? null
-        : this.ledger.quotaKeys(receipt?.charges ?? this.ledger.failuresOf(demand));
+        : this.ledger.quotaKeys(receipt?.charges ?? this.ledger.failureQuotasOf(demand));
     const scope = manager ?? deadline;
     const isNew = keyIds.length === 0;
     let isInserted: boolean;
@@ -164,6 +164,6 @@ export class StepwiseWriter implements ConfirmationWriter {
 
 /** Whether the quota is one that a concurrent repeat of the same request may have just consumed. */
 function isHeldByConcurrentRepeat(error: unknown): boolean {
-  const { limit } = limitOf(error) ?? {};
+  const { limit } = limitOfError(error) ?? {};
   return limit === 'pending' || limit?.startsWith('sends-') === true;
 }

@@ -1,3 +1,7 @@
+import type { SqlValues } from '../../database/index.js';
+import type { ConfirmationRow } from '../model/confirmation-record.entity.js';
+import { queuedValues, type QueuedMessage } from './dialects/queue-clauses.js';
+
 export interface UseValues {
   readonly id: string;
   readonly purpose: string;
@@ -13,7 +17,7 @@ export interface UseValues {
   readonly methodsWithoutSender: readonly string[];
 }
 
-export interface BindValues {
+export interface MessageValues {
   readonly way: string;
   readonly envelope: string;
   readonly codeMac: string;
@@ -21,4 +25,21 @@ export interface BindValues {
   readonly maxSends: number;
   /** How long ago the last message must have gone out; 0 for a message that need not wait. */
   readonly cooldownMs: number;
+}
+
+/**
+ * The values of the statement that records a message.
+ *
+ * @param seen the row as it was read before. The statement records the message only where no other message was recorded since.
+ * @param now the time of the statement, in epoch milliseconds.
+ */
+export function recordedValues(
+  { id, sends: seenSends, createdAt: seenCreatedAt }: ConfirmationRow,
+  { cooldownMs, ...message }: MessageValues,
+  now: number,
+  queued: QueuedMessage | null,
+): SqlValues {
+  const sentBefore = cooldownMs === 0 ? Number.MAX_SAFE_INTEGER : now - cooldownMs;
+  const row = queued && queuedValues(queued);
+  return { id, seenSends, seenCreatedAt, ...message, now, sentBefore, ...row };
 }

@@ -14,7 +14,7 @@ import type { BatchName, ConfirmationStatements } from './dialects/statements.js
 import type { UseValues } from './store-values.js';
 
 /** A statement that uses a proof, and how its call may be batched. */
-export interface BoundUse {
+export interface PreparedUse {
   readonly statement: Statement;
   readonly values: () => SqlValues;
   readonly batch: BatchSpec | null;
@@ -51,7 +51,7 @@ export class UseStatements {
     private readonly options: UseOptions,
   ) {}
 
-  of(name: keyof ConfirmedByStatements, given: UseValues): BoundUse {
+  prepare(name: keyof ConfirmedByStatements, given: UseValues): PreparedUse {
     if (this.#isByMethod(given)) {
       const { confirmedBy, methodsWithoutSender } = given;
       const values = (): SqlValues => ({

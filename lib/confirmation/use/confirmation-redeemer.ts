@@ -68,7 +68,7 @@ export class ConfirmationRedeemer {
     const isBound = this.options.keyRing.keyOf(row.detailsMac) !== undefined;
     if (!isBound || state.status !== 'confirmed') return [state, false];
     const isRefused =
-      expected !== null && (await this.#methods.ofRow(row, expected, input?.context)).isRefused;
+      expected !== null && (await this.#methods.reviewRow(row, expected, input?.context)).isRefused;
     return isRefused ? [null, false] : [state, true];
   }
 
@@ -83,7 +83,7 @@ export class ConfirmationRedeemer {
         'Give idempotencyKey or manager. Inside a transaction, let the row of the effect carry the confirmation id, unique.',
       );
     }
-    const { check, isRefused } = await this.#methods.of(id, parsed, input.context, manager);
+    const { check, isRefused } = await this.#methods.reviewById(id, parsed, input.context, manager);
     if (!isRefused && (await this.store.use(this.#useValues(id, check, key), manager))) {
       this.publisher.used(id, check.binding, manager);
       return true;
@@ -109,15 +109,19 @@ export class ConfirmationRedeemer {
     return {
       spend: () => this.store.useSteps(values),
       committed: () => this.publisher.used(id, check.binding, undefined),
-      refused: () => this.#refused(id, check),
+      refused: () => this.#reportRefusal(id, check),
     };
   }
 
   /** As `use`, for the guard: `null` when this call used the proof, and otherwise why it was refused. */
   async redeem(id: string, input: CheckInput): Promise<ProofRefusal | null> {
-    const { check, isRefused } = await this.#methods.of(id, this.#parseCheck(input), input.context);
+    const { check, isRefused } = await this.#methods.reviewById(
+      id,
+      this.#parseCheck(input),
+      input.context,
+    );
     if (isRefused || !(await this.store.use(this.#useValues(id, check, null)))) {
-      return this.#refused(id, check);
+      return this.#reportRefusal(id, check);
     }
     this.publisher.used(id, check.binding, undefined);
     return null;
@@ -125,10 +129,14 @@ export class ConfirmationRedeemer {
 
   /** As `redeem`, but it only reserves the proof: the handler of the call may still fail, and then the proof is released. */
   async reserve(id: string, input: CheckInput): Promise<ProofReservation | ProofRefusal> {
-    const { check, isRefused } = await this.#methods.of(id, this.#parseCheck(input), input.context);
+    const { check, isRefused } = await this.#methods.reviewById(
+      id,
+      this.#parseCheck(input),
+      input.context,
+    );
     const mark = newReservationMark();
     const row = isRefused ? null : await this.store.reserve(this.#useValues(id, check, mark));
-    if (row === null) return this.#refused(id, check);
+    if (row === null) return this.#reportRefusal(id, check);
     const state = this.states.stateOf(asUnreserved(row));
     return new ProofReservation(state, mark, check.binding, this.store, this.publisher);
   }
@@ -178,7 +186,7 @@ export class ConfirmationRedeemer {
    * Publishes the event of a refusal, and returns why. The row is read after the refusal, so that the proof may have become usable in
    * between.
    */
-  async #refused(id: string, check: ParsedCheck): Promise<ProofRefusal> {
+  async #reportRefusal(id: string, check: ParsedCheck): Promise<ProofRefusal> {
     const row = await this.store.find(id);
     if (row !== null && row.usedAt !== null && this.#matches(row, check)) {
       this.publisher.reuseRefused(row);

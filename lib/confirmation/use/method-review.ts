@@ -35,31 +35,37 @@ export class MethodReview {
    * by the weakest method would pass.
    */
   assertAnswerable(check: ParsedCheck, context: ExecutionContext | undefined): void {
-    if (context !== undefined || check.confirmedBy !== null || !this.#asks(check)) return;
+    if (context !== undefined || check.confirmedBy !== null || !this.#hasMethodsFunction(check))
+      return;
     throw new TwoFactorCallError(
       `The methods of purpose "${check.binding.purpose}" are a function, and what it returns now decides whether a proof ` +
         'counts. Give context: the ExecutionContext of the call, so that it is asked, or confirmedBy: the methods that count.',
     );
   }
 
-  /** @throws TwoFactorCallError as `assertAnswerable`, and whatever the function throws; the proof is as it was then. */
-  async of(
+  /**
+   * Reviews the check of the confirmation with this id.
+   *
+   * @throws TwoFactorCallError as `assertAnswerable`, and whatever the `methods` function of the purpose throws. An error changes no proof.
+   */
+  async reviewById(
     id: string,
     check: ParsedCheck,
     context: ExecutionContext | undefined,
     manager?: EntityManager,
   ): Promise<ReviewedCheck> {
     this.assertAnswerable(check, context);
-    if (!this.#asks(check) || context === undefined) return { check, isRefused: false };
+    if (!this.#hasMethodsFunction(check) || context === undefined)
+      return { check, isRefused: false };
     const row = await this.store.find(id, manager);
     // Nothing that happens after this read makes it a proof for this call: otherwise a reserved proof that another call releases
     // meanwhile would pass without the question.
     if (row === null || !this.#isUsable(row, check)) return { check, isRefused: true };
-    return this.ofRow(row, check, context, manager);
+    return this.reviewRow(row, check, context, manager);
   }
 
-  /** As `of`, for a row that is a proof for the check so far. */
-  async ofRow(
+  /** As `reviewById`, for a row that is a proof for the check so far. */
+  async reviewRow(
     row: ConfirmationRow,
     check: ParsedCheck,
     context: ExecutionContext | undefined,
@@ -67,8 +73,8 @@ export class MethodReview {
   ): Promise<ReviewedCheck> {
     // The application that confirmed it by hand has decided by itself.
     const isDecided = context === undefined || row.confirmedBy === BY_HAND;
-    if (!this.#asks(check) || isDecided) return { check, isRefused: false };
-    const allowed: readonly string[] = await this.#allowed(row, check, context, manager);
+    if (!this.#hasMethodsFunction(check) || isDecided) return { check, isRefused: false };
+    const allowed: readonly string[] = await this.#allowedMethods(row, check, context, manager);
     const confirmedBy = allowed.filter((name) => check.confirmedBy?.includes(name) ?? true);
     return {
       check: { ...check, confirmedBy },
@@ -77,7 +83,7 @@ export class MethodReview {
   }
 
   /** Whether the methods of the purpose are a function, and can be anything but a code. */
-  #asks({ binding }: ParsedCheck): boolean {
+  #hasMethodsFunction({ binding }: ParsedCheck): boolean {
     const { purposes, methods } = this.options;
     return methods.size > 0 && typeof purposes.get(binding.purpose)?.methods === 'function';
   }
@@ -87,7 +93,7 @@ export class MethodReview {
     return statusOf(row, clock.now()) === 'confirmed' && isProofFor(row, check, keyRing);
   }
 
-  async #allowed(
+  async #allowedMethods(
     row: ConfirmationRow,
     { binding: { purpose } }: ParsedCheck,
     context: ExecutionContext,

@@ -33,7 +33,7 @@ const REASON_BY_STATUS: Readonly<Record<ConfirmationStatus, string>> = {
 };
 
 /** Whether one of the methods that the check asks for confirmed the proof, by the same rules as the statements of `use`. */
-export function isConfirmedAsAsked(
+export function hasAllowedMethod(
   row: Pick<ConfirmationRow, 'confirmedBy'>,
   { confirmedBy }: Pick<ParsedCheck, 'confirmedBy'>,
 ): boolean {
@@ -54,7 +54,7 @@ export function hasAllowedSender(
 /** Whether the row, if it can be used, is a proof for this check. The rules are those of the statements of `use`. */
 export function isProofFor(row: ConfirmationRow, check: ParsedCheck, keyRing: KeyRing): boolean {
   return (
-    isConfirmedAsAsked(row, check) &&
+    hasAllowedMethod(row, check) &&
     hasAllowedSender(row, check) &&
     matchesBinding(keyRing, row, check.binding)
   );
@@ -88,7 +88,7 @@ export function explainRefusal(
   if (!bindingMacs(keyRing, id, binding).includes(row.detailsMac)) {
     return because('is for other details');
   }
-  if (row.confirmedBy !== null && !isConfirmedAsAsked(row, check)) {
+  if (row.confirmedBy !== null && !hasAllowedMethod(row, check)) {
     return because(
       `was confirmed by "${row.confirmedBy}", and only ${confirmedBy?.join(', ') || 'none'} counts here`,
     );

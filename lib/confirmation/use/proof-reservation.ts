@@ -30,8 +30,8 @@ export function asUnreserved(row: ConfirmationRow): ConfirmationRow {
 }
 
 /**
- * A proof that one call has reserved. Every other call finds it used. It ends as a use (`use` in the handler, or `end`
- * after it), or is released after a failure. When the process dies in between it stays as it is, and the person confirms
+ * A proof that one call has reserved. Every other call finds it used. It ends as a use (`use` in the handler, or
+ * `endAsUsed` after it), or is released after a failure. When the process dies in between it stays as it is, and the person confirms
  * once more: a second code is the price of never having a second effect.
  */
 export class ProofReservation {
@@ -39,7 +39,7 @@ export class ProofReservation {
   #phase: 'reserved' | 'used' | 'ended' | 'released' = 'reserved';
   #hasBegun = false;
   #isUnderWay = false;
-  #isRunning = false;
+  #isHandlerRunning = false;
   #usedIn: EntityManager | undefined;
   #isEmitted = false;
   // Private to the runtime, not to the compiler alone: `console.log` of a proof would otherwise print the details' MAC.
@@ -74,14 +74,14 @@ export class ProofReservation {
    *
    * @throws TwoFactorConfirmationUsedError when the call has begun before.
    */
-  begin(): void {
+  beginCall(): void {
     if (this.#hasBegun) throw repeatedCallError();
     this.#hasBegun = true;
     this.#isUnderWay = true;
   }
 
   /** The call has ended, whatever its handler does. */
-  leave(): void {
+  endCall(): void {
     this.#isUnderWay = false;
   }
 
@@ -92,12 +92,12 @@ export class ProofReservation {
 
   /** @throws TwoFactorConfirmationUsedError when the handler still runs: an interceptor timed out and repeats the call. */
   handlerBegins(): void {
-    if (this.#isRunning) throw repeatedCallError();
-    this.#isRunning = true;
+    if (this.#isHandlerRunning) throw repeatedCallError();
+    this.#isHandlerRunning = true;
   }
 
   handlerEnds(): void {
-    this.#isRunning = false;
+    this.#isHandlerRunning = false;
   }
 
   /**
@@ -108,7 +108,7 @@ export class ProofReservation {
    */
   async use(manager: EntityManager | undefined): Promise<void> {
     const { id } = this.state;
-    if (await this.#store.keepReserved(id, this.#mark, manager)) {
+    if (await this.#store.useReserved(id, this.#mark, manager)) {
       this.#phase = 'used';
       this.#usedIn = manager;
       this.#emitUsed(manager);
@@ -125,13 +125,13 @@ export class ProofReservation {
    * Ends the reservation as a use, after the call has succeeded. It never fails: a reservation whose statement fails keeps
    * its mark, and reads as used for good.
    */
-  async end(): Promise<void> {
+  async endAsUsed(): Promise<void> {
     if (this.#phase === 'used' && this.#mayBeRolledBack()) {
-      const isRolledBack = await this.#keep();
+      const isRolledBack = await this.#markUsed();
       if (isRolledBack) this.#emitUsed(undefined);
     } else if (this.#phase === 'reserved') {
       this.#phase = 'ended';
-      await this.#keep();
+      await this.#markUsed();
       this.#emitUsed(undefined);
     }
   }
@@ -141,7 +141,7 @@ export class ProofReservation {
    * still runs, because an interceptor answers before it, stays reserved: the effect may be yet to come.
    */
   async release(): Promise<void> {
-    if (this.#isRunning || this.#phase === 'ended' || this.#phase === 'released') return;
+    if (this.#isHandlerRunning || this.#phase === 'ended' || this.#phase === 'released') return;
     this.#phase = 'released';
     const released = this.#release();
     // A transaction that was begun outside of the handler holds the row, and ends after this failure has reached its owner.
@@ -165,9 +165,9 @@ export class ProofReservation {
     return this.#publisher.hasSubscribers && !this.#isEmitted && !this.#isInTransaction;
   }
 
-  async #keep(): Promise<boolean> {
+  async #markUsed(): Promise<boolean> {
     try {
-      return await this.#store.keepReserved(this.state.id, this.#mark);
+      return await this.#store.useReserved(this.state.id, this.#mark);
     } catch (error) {
       this.#warn('could not be marked as ended; it stays used', error);
       return false;

@@ -28,7 +28,7 @@ const RIGHT_CODE: Evidence = Object.freeze({});
 export class CodeMethod implements ConfirmationMethod<string> {
   readonly name = CODE_METHOD;
   readonly confirmedBy = CODE_METHOD;
-  readonly member = 'code';
+  readonly responseMember = 'code';
 
   constructor(
     @Inject(CONFIRMATION_WRITER) private readonly writer: ConfirmationWriter,

@@ -35,7 +35,7 @@ export interface ConfirmationMethod<Response = unknown> {
   /** The method as the event `confirmed` names it. */
   readonly confirmedBy: MethodName;
   /** The member of a `MethodResponse` that has the response. */
-  readonly member: string;
+  readonly responseMember: string;
   /**
    * What the browser needs before it can respond: JSON, the same for each call; `null` when the subject has nothing that could
    * respond. Absent for a method that needs nothing.

@@ -18,7 +18,7 @@ import { InjectTwoFactorOptions } from '../../two-factor.tokens.js';
 import { ConfirmationStates } from '../confirmation-states.js';
 import { EventPublisher } from '../event-publisher.js';
 import type { ConfirmationRow } from '../model/confirmation-record.entity.js';
-import { STATE_CODES, statusOf } from '../model/confirmation-status.js';
+import { STATE_ERROR_CODES, statusOf } from '../model/confirmation-status.js';
 import type { ConfirmationAttempt, MethodResponse } from '../model/inputs.interface.js';
 import { isAccessible } from '../model/is-accessible.js';
 import { allowsMethod, CODE_METHOD } from '../model/methods.js';
@@ -76,8 +76,8 @@ export class ConfirmationVerifier {
       ? response
       : { method: CODE_METHOD, code: response };
     const method = this.#methodNamed(given.method);
-    if (isObject && given[method.member] === undefined) throw missingResponse(method);
-    const parsed = method.parse(given[method.member]);
+    if (isObject && given[method.responseMember] === undefined) throw missingResponse(method);
+    const parsed = method.parse(given[method.responseMember]);
     if (seen && statusOf(seen, this.options.clock.now()) !== 'pending') {
       return { state: this.states.stateOf(seen), outcome: 'refused' };
     }
@@ -90,7 +90,7 @@ export class ConfirmationVerifier {
     };
     // Without limits a code is compared by one statement, which has a deadline of its own.
     const isOneStatement = !this.#isLimited && method.name === CODE_METHOD;
-    return isOneStatement ? attempt() : this.store.within(attempt);
+    return isOneStatement ? attempt() : this.store.withDeadline(attempt);
   }
 
   /**
@@ -100,7 +100,7 @@ export class ConfirmationVerifier {
    */
   async challenge(id: string, name: string, options: VerifyOptions = {}): Promise<object> {
     const method = this.#methodNamed(name);
-    return this.store.within((deadline) => this.#challenge(method, id, options, deadline));
+    return this.store.withDeadline((deadline) => this.#challenge(method, id, options, deadline));
   }
 
   async #challenge(
@@ -114,7 +114,7 @@ export class ConfirmationVerifier {
       throw new TwoFactorNotFoundError('There is no such confirmation.');
     }
     const status = statusOf(row, this.options.clock.now());
-    if (status !== 'pending') throw new TwoFactorStateError(STATE_CODES[status]);
+    if (status !== 'pending') throw new TwoFactorStateError(STATE_ERROR_CODES[status]);
     const isAllowed = allowsMethod(row, method.name);
     const challenge = isAllowed ? ((await method.challenge?.(row, deadline)) ?? null) : null;
     if (challenge === null) throw new TwoFactorStateError('method-not-allowed');
@@ -181,7 +181,10 @@ export class ConfirmationVerifier {
   }
 }
 
-function missingResponse({ name, member }: ConfirmationMethod): TwoFactorInputError {
+function missingResponse({
+  name,
+  responseMember: member,
+}: ConfirmationMethod): TwoFactorInputError {
   const detail = `The method ${name} confirms by ${member}, which is missing.`;
   return new TwoFactorInputError(detail, { detail });
 }

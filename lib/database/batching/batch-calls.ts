@@ -3,12 +3,12 @@ import { isBatchUnsupported, translateDatabaseError } from '../database-error.js
 import type { Deadline } from '../execution/deadline.js';
 import {
   NotCommittedError,
-  UnansweredError,
+  UnknownEffectError,
   UnbindableValuesError,
 } from '../execution/execution-errors.js';
 import type { OwnConnectionExecutor } from '../execution/own-connection-executor.js';
 
-/** How many single calls of one kind are in flight before further ones wait: two calls that wait lose what a batch saves. */
+/** How many single calls of one kind are in flight before further ones wait. For two calls the wait costs as much as the batch saves. */
 export const MAX_SINGLE_IN_FLIGHT = 2;
 
 /** What all calls have that wait for a batch. */
@@ -30,7 +30,7 @@ export function latestDeadline(calls: readonly Pick<WaitingCall, 'deadline'>[]):
  * The calls whose callers still wait. The others have been refused while the batch waited for a connection: nothing may happen for
  * them.
  */
-export function stillWaiting<Call extends Pick<WaitingCall, 'deadline'>>(
+export function unexpiredCalls<Call extends Pick<WaitingCall, 'deadline'>>(
   calls: readonly Call[],
 ): readonly Call[] {
   return calls.filter(({ deadline }) => !deadline.expired);
@@ -55,9 +55,9 @@ export function settleFailedBatch<Call extends WaitingCall>(
   executor: OwnConnectionExecutor,
   capabilities: Capabilities,
 ): void {
-  const isUnanswered = error instanceof UnansweredError;
-  if (isUnanswered || isBatchUnsupported(error)) {
-    const reason = isUnanswered
+  const hasUnknownEffect = error instanceof UnknownEffectError;
+  if (hasUnknownEffect || isBatchUnsupported(error)) {
+    const reason = hasUnknownEffect
       ? 'does not say what batched statements did'
       : 'does not take batched statements';
     capabilities.disable(
@@ -67,7 +67,7 @@ export function settleFailedBatch<Call extends WaitingCall>(
   }
   const hadNoEffect =
     isUndone ||
-    isUnanswered ||
+    hasUnknownEffect ||
     error instanceof NotCommittedError ||
     error instanceof UnbindableValuesError ||
     executor.mayFindAnotherServer(error);

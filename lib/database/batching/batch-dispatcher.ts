@@ -10,16 +10,11 @@ import {
   latestDeadline,
   MAX_SINGLE_IN_FLIGHT,
   settleFailedBatch,
-  stillWaiting,
+  unexpiredCalls,
 } from './batch-calls.js';
 import type { BatchSpec, QueuedCall } from './batch-spec.js';
 import { CoalescingQueue } from './coalescing-queue.js';
-import {
-  bindGroups,
-  groupByStatement,
-  resolveCalls,
-  type StatementGroup,
-} from './statement-groups.js';
+import { bindGroups, groupByStatement, resolveCalls, type CallGroup } from './statement-groups.js';
 
 /** Up to this many calls of one kind get a statement each, because a statement that takes arrays is slower to start. */
 const MAX_SINGLE_STATEMENTS = 3;
@@ -77,9 +72,9 @@ export class BatchDispatcher {
 
   /** @param isFollowUp whether the calls were in a batch before, which returned no row of them. */
   async #sendBatch(calls: readonly QueuedCall[], isFollowUp = false): Promise<void> {
-    let groups: readonly StatementGroup[] = [];
+    let groups: readonly CallGroup[] = [];
     const execute = (lease: ConnectionLease): Promise<ExecutedStatement> => {
-      const members = stillWaiting(calls);
+      const members = unexpiredCalls(calls);
       const maxSingle = lease.supportsPipelinedBatch && !isFollowUp ? MAX_SINGLE_STATEMENTS : 0;
       groups = groupByStatement(members, maxSingle, isFollowUp);
       const statements = bindGroups(groups);

@@ -10,7 +10,7 @@ import {
 export type BatchColumnTypes = Readonly<Record<string, 'bigint' | 'int' | 'text' | 'varchar'>>;
 
 /** Prefix of a placeholder that takes the values of all calls as an array. */
-const ARRAY = 'list_';
+const ARRAY_PREFIX = 'list_';
 /** An escape of JSON that PostgreSQL's arrays do not have: an array would read `\n` as the letter n. */
 const JSON_ONLY_ESCAPE = /\\[^"\\]/;
 /**
@@ -35,7 +35,7 @@ export function asBatchColumns(clause: string, types: BatchColumnTypes): string 
  */
 export function batchRowsSql(types: BatchColumnTypes): string {
   const lists = Object.entries(types).map(
-    ([name, type]) => `unnest(CAST(:${ARRAY}${name} AS ${type}[])) AS "given_${name}"`,
+    ([name, type]) => `unnest(CAST(:${ARRAY_PREFIX}${name} AS ${type}[])) AS "given_${name}"`,
   );
   return `SELECT * FROM (SELECT ${lists.join(', ')}) AS list WHERE "given_id" = "given_id" || '' AND ${ARRAYS_HAVE_NULLS}`;
 }
@@ -65,7 +65,7 @@ function arrayNamesOf(statement: Statement): readonly (string | null)[] {
   let names = VALUE_NAMES_BY_STATEMENT.get(statement);
   if (names === undefined) {
     names = statement.order.map((place) =>
-      place.startsWith(ARRAY) ? place.slice(ARRAY.length) : null,
+      place.startsWith(ARRAY_PREFIX) ? place.slice(ARRAY_PREFIX.length) : null,
     );
     VALUE_NAMES_BY_STATEMENT.set(statement, names);
   }

@@ -8,15 +8,15 @@ import {
   type StatementResult,
 } from '../drivers/statement-result.js';
 import { databaseTimeoutError, type Deadline } from '../execution/deadline.js';
-import { UnansweredError, UnbindableValuesError } from '../execution/execution-errors.js';
+import { UnknownEffectError, UnbindableValuesError } from '../execution/execution-errors.js';
 import type { OwnConnectionExecutor } from '../execution/own-connection-executor.js';
-import { bracket, type Progress } from '../execution/own-transaction.js';
+import { runInTransaction, type Progress } from '../execution/own-transaction.js';
 import { Statement } from '../statement.js';
 import {
   latestDeadline,
   MAX_SINGLE_IN_FLIGHT,
   settleFailedBatch,
-  stillWaiting,
+  unexpiredCalls,
 } from './batch-calls.js';
 import { CoalescingQueue, type Batchable } from './coalescing-queue.js';
 
@@ -110,7 +110,7 @@ export class CallBatcher<Call extends Batchable, Answer> {
     let progress: Progress | null = null;
     const executeMembers = async (lease: ConnectionLease): Promise<ExecutedStatement> => {
       // Here, because callers may be refused while BEGIN is under way.
-      members = stillWaiting(queued);
+      members = unexpiredCalls(queued);
       if (members.length === 0) throw databaseTimeoutError();
       const calls = members.map(({ call }) => call);
       const bound = this.#bind(calls);
@@ -119,14 +119,14 @@ export class CallBatcher<Call extends Batchable, Answer> {
       const given =
         this.kind.answers(result, calls) ??
         this.kind.answers({ ...result, insertId: await askInsertId(lease) }, calls);
-      if (given === null) throw new UnansweredError();
+      if (given === null) throw new UnknownEffectError();
       answers = given;
       return result;
     };
     const execute = async (lease: ConnectionLease): Promise<ExecutedStatement> => {
       // Without a transaction of its own the statement may have run in one that an application left open.
       if (this.kind.isNumbered !== true) return executeMembers(lease);
-      await bracket(
+      await runInTransaction(
         lease,
         deadline,
         () => executeMembers(lease),

@@ -6,7 +6,7 @@ import { bindArrays } from './batch-rows.js';
 import type { QueuedCall } from './batch-spec.js';
 
 /** The calls of a batch that have the same `batchStatement`. */
-export interface StatementGroup {
+export interface CallGroup {
   readonly calls: QueuedCall[];
   /** Executed once per call; `undefined` where `batchStatement` executes all calls at once. */
   singleStatement: Statement | undefined;
@@ -23,8 +23,8 @@ export function groupByStatement(
   calls: readonly QueuedCall[],
   maxSingle: number,
   isFollowUp: boolean,
-): readonly StatementGroup[] {
-  const groups = new Map<Statement, StatementGroup>();
+): readonly CallGroup[] {
+  const groups = new Map<Statement, CallGroup>();
   for (const call of calls) {
     const { batchStatement, singleStatement, followUpStatement = batchStatement } = call.batch;
     const group = groups.get(batchStatement);
@@ -43,7 +43,7 @@ export function groupByStatement(
   return [...groups.values()];
 }
 
-export function bindGroups(groups: readonly StatementGroup[]): readonly BoundStatement[] {
+export function bindGroups(groups: readonly CallGroup[]): readonly BoundStatement[] {
   return groups.flatMap(({ calls, singleStatement, batchStatement }) => {
     if (singleStatement) {
       return calls.map(({ batch }) => boundStatement(singleStatement, batch.values));
@@ -65,7 +65,7 @@ export function bindGroups(groups: readonly StatementGroup[]): readonly BoundSta
  * @returns the other calls without a row, for the follow-up statement.
  */
 export function resolveCalls(
-  groups: readonly StatementGroup[],
+  groups: readonly CallGroup[],
   rows: StatementResult['rows'],
   runSingly: (call: QueuedCall) => Promise<void>,
 ): readonly QueuedCall[] {

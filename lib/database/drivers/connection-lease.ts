@@ -16,7 +16,7 @@ export interface ConnectionLease {
   /** Whether `execute` takes several statements and runs them as one transaction. Otherwise it takes exactly one. */
   readonly supportsPipelinedBatch: boolean;
   /** Whether BEGIN commits a transaction that is open on the connection, as MySQL and MariaDB do. */
-  readonly beginCommits: boolean;
+  readonly beginCommitsImplicitly: boolean;
   execute(statements: readonly BoundStatement[]): Promise<ExecutedStatement>;
   begin(): Promise<unknown>;
   commit(): Promise<unknown>;

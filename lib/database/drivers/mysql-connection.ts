@@ -28,7 +28,7 @@ function noTypeCast(_field: unknown, next: () => unknown): unknown {
 export class MysqlConnection implements ConnectionLease {
   readonly usesPreparedStatements = true;
   readonly supportsPipelinedBatch = false;
-  readonly beginCommits = true;
+  readonly beginCommitsImplicitly = true;
 
   constructor(readonly raw: MysqlClient) {}
 

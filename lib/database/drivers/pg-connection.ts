@@ -22,7 +22,7 @@ export type AcquiredPgClient = readonly [client: PgClient, release: () => void];
 export class PgConnection implements ConnectionLease {
   readonly raw: PgClient;
   readonly usesPreparedStatements = true;
-  readonly beginCommits = false;
+  readonly beginCommitsImplicitly = false;
   readonly #release: () => void;
 
   constructor([client, release]: AcquiredPgClient) {

@@ -15,7 +15,7 @@ interface PgClient {
   };
 }
 
-/** The socket of a connection of `mysql2`. */
+/** A connection of `mysql2`. Its socket counts the bytes that were written, which shows whether a statement was sent. */
 interface SocketOwner {
   readonly stream?: { readonly bytesWritten?: number };
 }
@@ -25,14 +25,14 @@ const MAX_ANSWER_MS = 1_000;
 /** What the server has told last of the transactions of clients whose `pg` does not remember it. */
 const STATUSES = new WeakMap<object, { last: string | null }>();
 /** How many bytes were written to a connection of `mysql2` when it was in no transaction. Each later statement adds some. */
-const IDLE_AT = new WeakMap<object, number>();
+const BYTES_SENT_WHEN_IDLE = new WeakMap<object, number>();
 
 /** @param raw the connection object of the driver. */
 export function transactionStateOf(raw: unknown): TransactionState {
   const status = pgStatusOf(raw);
   if (status === null) return 'unheard';
   if (status !== undefined) return status === 'I' ? 'idle' : 'open';
-  return IDLE_AT.get(raw as object) === sentBytesOf(raw) ? 'idle' : 'untold';
+  return BYTES_SENT_WHEN_IDLE.get(raw as object) === sentBytesOf(raw) ? 'idle' : 'untold';
 }
 
 /**
@@ -83,5 +83,5 @@ export function sentBytesOf(raw: unknown): number {
  */
 export function noteIdle(raw: unknown, sentBefore: number): void {
   const sent = sentBytesOf(raw);
-  if (sent > sentBefore) IDLE_AT.set(raw as object, sent);
+  if (sent > sentBefore) BYTES_SENT_WHEN_IDLE.set(raw as object, sent);
 }

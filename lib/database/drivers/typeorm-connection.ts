@@ -31,7 +31,7 @@ export class TypeOrmConnection implements ConnectionLease {
     }
   }
 
-  get beginCommits(): boolean {
+  get beginCommitsImplicitly(): boolean {
     return engineOf(dataSourceOf(this.runner)) === 'mysql';
   }
 

@@ -21,8 +21,8 @@ export class Deadline implements HolderState {
   /** The list that the deadline is in, until the call ends or the deadline expires. */
   list: Deadlines | null = null;
   /** The neighbours of this deadline in `list`, the earlier and the later one. */
-  before: Deadline | null = null;
-  after: Deadline | null = null;
+  previous: Deadline | null = null;
+  next: Deadline | null = null;
 
   /** @param outer the deadline of the whole call, for one of its statements. Both expire together. */
   constructor(
@@ -33,8 +33,9 @@ export class Deadline implements HolderState {
   }
 
   /**
-   * Notes that the server did not finish the statement, for the whole call too. The call may hold the mutex of a row: without this
-   * note the calls that wait for the mutex would send their statements, which the server executes after all of them were refused.
+   * Notes that the server did not finish the statement, for the whole call too. `KeyedMutex` reads the note when the call holds the mutex
+   * of a row, and refuses the calls that wait for the mutex. Without the note these calls would send their statements, and the server would
+   * execute the statements after the calls were refused.
    */
   noteTimeoutOnServer(): void {
     this.timedOutOnServer = true;
@@ -108,34 +109,34 @@ export class Deadlines {
     deadline.list = this;
     if (outer?.list === this) {
       // Behind the outer one, so that the list remains in the order of the starts.
-      deadline.before = outer;
-      deadline.after = outer.after;
-      if (outer.after === null) this.#last = deadline;
-      else outer.after.before = deadline;
-      outer.after = deadline;
+      deadline.previous = outer;
+      deadline.next = outer.next;
+      if (outer.next === null) this.#last = deadline;
+      else outer.next.previous = deadline;
+      outer.next = deadline;
       return;
     }
     if (this.#last === null) {
       // The fake timers of a test may have discarded the timer.
       const isLost = deadline.startedAt > this.#wakesAt;
       // A process with a waiting caller must not exit before the caller has its answer.
-      if (this.#timer === undefined || isLost) this.#wake(this.timeoutMs);
+      if (this.#timer === undefined || isLost) this.#scheduleExpiry(this.timeoutMs);
       else this.#timer.ref();
       this.#first = deadline;
     } else {
-      this.#last.after = deadline;
-      deadline.before = this.#last;
+      this.#last.next = deadline;
+      deadline.previous = this.#last;
     }
     this.#last = deadline;
   }
 
   #remove(deadline: Deadline): void {
-    const { before, after } = deadline;
+    const { previous: before, next: after } = deadline;
     if (before === null) this.#first = after;
-    else before.after = after;
+    else before.next = after;
     if (after === null) this.#last = before;
-    else after.before = before;
-    deadline.list = deadline.before = deadline.after = null;
+    else after.previous = before;
+    deadline.list = deadline.previous = deadline.next = null;
     if (this.#first === null) this.#timer?.unref();
   }
 
@@ -143,7 +144,7 @@ export class Deadlines {
    * Sets the timer outside of any async context. Otherwise the context of the first caller, such as its request, would stay in memory
    * as long as calls come.
    */
-  readonly #wake = AsyncResource.bind((ms: number): void => {
+  readonly #scheduleExpiry = AsyncResource.bind((ms: number): void => {
     clearTimeout(this.#timer);
     this.#timer = setTimeout(this.#expireDue, ms);
     this.#wakesAt = performance.now() + ms;
@@ -155,7 +156,7 @@ export class Deadlines {
     for (let first = this.#first; first !== null; first = this.#first) {
       const rest = first.startedAt - latestStart;
       if (rest > 0) {
-        this.#wake(rest);
+        this.#scheduleExpiry(rest);
         return;
       }
       this.#remove(first);

@@ -10,7 +10,7 @@ export class UnbindableValuesError extends ExecutionError {}
 export class PipelineUnsupportedError extends ExecutionError {}
 
 /** The statement did not say what it did. It was rolled back. */
-export class UnansweredError extends ExecutionError {}
+export class UnknownEffectError extends ExecutionError {}
 
 /** The statement ran inside a transaction that no caller had begun. It was rolled back, and may be repeated. */
 export class NotCommittedError extends ExecutionError {

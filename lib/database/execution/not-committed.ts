@@ -1,8 +1,8 @@
-const notCommitted = new WeakSet<object>();
+const notCommittedErrors = new WeakSet<object>();
 
 /** Notes that the call which fails with this error has certainly committed nothing. */
 export function noteNotCommitted(error: unknown): void {
-  if (typeof error === 'object' && error !== null) notCommitted.add(error);
+  if (typeof error === 'object' && error !== null) notCommittedErrors.add(error);
 }
 
 /**
@@ -10,5 +10,5 @@ export function noteNotCommitted(error: unknown): void {
  * transaction ended before COMMIT. False where the answer was lost, so that the outcome is unknown.
  */
 export function isNotCommitted(error: unknown): boolean {
-  return typeof error === 'object' && error !== null && notCommitted.has(error);
+  return typeof error === 'object' && error !== null && notCommittedErrors.has(error);
 }

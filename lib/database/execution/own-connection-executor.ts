@@ -8,7 +8,7 @@ import {
   describeDatabaseError,
   hadNoEffect,
   isDuplicateKey,
-  isInWordsOfDriver,
+  isDriverOwnError,
   isPlanOutdated,
   isPreparedStatementRefused,
   isReadOnly,
@@ -193,7 +193,7 @@ export class OwnConnectionExecutor {
     try {
       // Other code has given the connection back with a transaction that it never ended, and our statement would be a part of it. MySQL
       // shows such a transaction only by its answer to our statement (`isUncommitted`, below), where a transaction of our own rolls
-      // back first: see `bracket`.
+      // back first: see `runInTransaction`.
       if (stateBefore === 'open') await this.#abortOnDeadline(deadline, lease.rollBack());
       if (deadline.expired) throw databaseTimeoutError();
       const result = await (this.#turns === null
@@ -246,7 +246,7 @@ export class OwnConnectionExecutor {
     deadline: Deadline,
   ): Promise<boolean> {
     if (isPreparedStatementRefused(error)) return true;
-    const isUnclear = isInWordsOfDriver(error) && !(error instanceof ExecutionError);
+    const isUnclear = isDriverOwnError(error) && !(error instanceof ExecutionError);
     if (!isUnclear || !lease.usesPreparedStatements || deadline.expired) return false;
     try {
       const probe = boundStatement(this.#probe, () => ({}));
@@ -256,7 +256,7 @@ export class OwnConnectionExecutor {
       );
       return false;
     } catch (refusal) {
-      if (!isInWordsOfDriver(refusal)) return false;
+      if (!isDriverOwnError(refusal)) return false;
     }
     // Executed twice, because PGlite sends the half of a message that it could not write in front of the next one. A connection that is
     // broken fails both times.
@@ -303,7 +303,7 @@ export class OwnConnectionExecutor {
       // Nothing is awaited between the last check of each condition and the statement. Otherwise a transaction that takes no turn
       // could begin, or the deadline could expire, after the check.
       if (isInTransaction(lease)) {
-        if (deadline.expired || restOf(deadline) <= 0) throw openTransactionError();
+        if (deadline.expired || remainingWaitMs(deadline) <= 0) throw openTransactionError();
         return null;
       }
       if (deadline.expired) throw databaseTimeoutError();
@@ -317,7 +317,7 @@ export class OwnConnectionExecutor {
       const isWithinTurn = turns.isInside && !isInTransaction(lease);
       const result = await (isWithinTurn
         ? turns.runInside(executeUnlessOpen)
-        : turns.runStatement(restOf(deadline), executeUnlessOpen));
+        : turns.runStatement(remainingWaitMs(deadline), executeUnlessOpen));
       if (result !== null) return result;
       // A transaction that takes no turn is open. The turn is given back, because a `save` inside of that transaction takes one: it
       // would wait for this call, and this call for the COMMIT that comes after it.
@@ -341,8 +341,8 @@ export class OwnConnectionExecutor {
         if (rest > 0) timer = setTimeout(abort, rest);
         else abort();
       };
-      // Assigned by name. V8 allocates a function expression that is assigned to a member in the old generation, and all
-      // that it refers to stays in memory until a full collection (test/package/habits.spec.ts).
+      // The function is in a variable first. V8 allocates a function expression that is assigned to a member in the old generation, and
+      // all that the function refers to stays in memory until a full collection (test/package/habits.spec.ts).
       deadline.onExpire = onExpire;
       const inTime =
         <A>(settle: (result: A) => void) =>
@@ -357,7 +357,7 @@ export class OwnConnectionExecutor {
 }
 
 /** How long a call may still wait for the end of transactions on SQLite. */
-function restOf({ startedAt }: Deadline): number {
+function remainingWaitMs({ startedAt }: Deadline): number {
   return OPEN_TRANSACTION_WAIT_MS - (performance.now() - startedAt);
 }
 

@@ -25,7 +25,7 @@ export async function runOnServer<T>(
       result = await lease.execute([boundStatement(statement, () => values)]);
     }
   };
-  return bracket(lease, deadline, work, (progress) => {
+  return runInTransaction(lease, deadline, work, (progress) => {
     if (progress === 'committing') deadline.noteCommitIssued();
   });
 }
@@ -42,7 +42,7 @@ export type Progress = 'beginning' | 'working' | 'committing';
  *
  * @param onProgress called before the first statement of each part.
  */
-export async function bracket<T>(
+export async function runInTransaction<T>(
   lease: ConnectionLease,
   deadline: Deadline,
   work: () => Promise<T>,
@@ -51,7 +51,7 @@ export async function bracket<T>(
   const sentBefore = sentBytesOf(lease.raw);
   onProgress('beginning');
   const state = transactionStateOf(lease.raw);
-  const mayBeLeftOver = state === 'untold' ? lease.beginCommits : state !== 'idle';
+  const mayBeLeftOver = state === 'untold' ? lease.beginCommitsImplicitly : state !== 'idle';
   if (mayBeLeftOver) await lease.rollBack();
   await lease.begin();
   try {

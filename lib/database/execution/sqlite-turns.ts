@@ -5,14 +5,14 @@ import type { DataSource, EntityManager } from 'typeorm';
 import { occupiedConnectionError } from './execution-errors.js';
 
 /** The methods of a manager that begin a transaction. Those of a repository call them. */
-const BEGINNING = ['transaction', 'save', 'remove', 'softRemove', 'recover'] as const;
+const BEGINNING_METHODS = ['transaction', 'save', 'remove', 'softRemove', 'recover'] as const;
 /** Its other methods that write. Outside of a transaction each of them is one statement, and takes no turn. */
-const WRITING = [
+const WRITING_METHODS = [
   ...(['insert', 'update', 'upsert', 'delete', 'softDelete', 'restore', 'clear'] as const),
   ...(['increment', 'decrement', 'query'] as const),
 ];
 
-type Method = (typeof BEGINNING | typeof WRITING)[number];
+type Method = (typeof BEGINNING_METHODS | typeof WRITING_METHODS)[number];
 
 interface Turn {
   /** A transaction runs alone. Statements of this package, each of which is its own transaction, run beside each other. */
@@ -32,9 +32,9 @@ const turn = (isAlone: boolean, outer: Turn | null = null): Turn => ({
 });
 
 /** Lets the calls that a part of a turn makes from now on take turns of their own. */
-function leaveBehind(part: Turn): void {
+function detachPart(part: Turn): void {
   part.isOver = true;
-  for (const inner of part.parts.keys()) leaveBehind(inner);
+  for (const inner of part.parts.keys()) detachPart(inner);
 }
 
 interface Waiter {
@@ -47,7 +47,7 @@ const turnsOfManagers = new WeakMap<EntityManager, SqliteTurns>();
 const turnOfManager = new WeakMap<EntityManager, Turn>();
 
 /** The turn itself or the innermost one around it that is not over. */
-function openOf(innermost: Turn | undefined): Turn | null {
+function innermostOpenTurn(innermost: Turn | undefined): Turn | null {
   let open = innermost ?? null;
   while (open?.isOver) open = open.outer;
   return open;
@@ -75,7 +75,9 @@ export class SqliteTurns {
     manager: EntityManager,
     private readonly timeoutMs: number,
   ) {
-    this.#replace(manager, BEGINNING, (work) => this.#run(turn(true), timeoutMs, work));
+    this.#replaceMethods(manager, BEGINNING_METHODS, (work) =>
+      this.#run(turn(true), timeoutMs, work),
+    );
   }
 
   /** The turns of a data source, whose transactions take them from the first call on. */
@@ -87,13 +89,13 @@ export class SqliteTurns {
 
   /** Whether the call was made within a turn, or within a part of one, that is not over. */
   get isInside(): boolean {
-    return openOf(this.#current.getStore()) !== null;
+    return innermostOpenTurn(this.#current.getStore()) !== null;
   }
 
   /** Whether the transaction that handed out this manager is over. The only query runner may be in the one of another call by then. */
   static hasEnded(manager: EntityManager): boolean {
     const own = turnOfManager.get(manager);
-    return own !== undefined && openOf(own) === null;
+    return own !== undefined && innermostOpenTurn(own) === null;
   }
 
   /**
@@ -106,7 +108,10 @@ export class SqliteTurns {
   }
 
   /** Runs work at once as a part of the turn that the call was made in, which lasts until the work has ended. */
-  runInside<T>(work: () => Promise<T>, outer = openOf(this.#current.getStore())): Promise<T> {
+  runInside<T>(
+    work: () => Promise<T>,
+    outer = innermostOpenTurn(this.#current.getStore()),
+  ): Promise<T> {
     if (outer === null) return work();
     const part = turn(true, outer);
     const result = this.#current.run(part, work);
@@ -120,7 +125,7 @@ export class SqliteTurns {
   }
 
   /** Replaces methods of a manager, so that their calls are parts of the turn that they are made in. Elsewhere `begin` decides. */
-  #replace(
+  #replaceMethods(
     manager: EntityManager,
     names: readonly Method[],
     begin: (work: () => Promise<unknown>) => Promise<unknown>,
@@ -128,10 +133,13 @@ export class SqliteTurns {
     for (const name of names) {
       const method = manager[name] as (...args: unknown[]) => Promise<unknown>;
       const value = async (...args: unknown[]): Promise<unknown> => {
-        const own = name === 'transaction' ? args.map((arg) => this.#untilWhole(arg)) : args;
+        const own =
+          name === 'transaction' ? args.map((arg) => this.#wrapTransactionCallback(arg)) : args;
         const work = (): Promise<unknown> => method.apply(manager, own);
         // The manager of a transaction belongs to it, also in a callback that Node.js runs in another context.
-        const outer = openOf(this.#current.getStore()) ?? openOf(turnOfManager.get(manager));
+        const outer =
+          innermostOpenTurn(this.#current.getStore()) ??
+          innermostOpenTurn(turnOfManager.get(manager));
         // TypeORM makes it a part of the open transaction, or begins one where a subscriber calls after the COMMIT. If it waited for a
         // turn, it would wait for the end of the one that it is made in.
         return outer === null ? begin(work) : this.runInside(work, outer);
@@ -144,14 +152,16 @@ export class SqliteTurns {
    * The function that an application runs in a transaction, which also waits for what was begun inside of it. TypeORM would otherwise take
    * COMMIT or ROLLBACK for the end of a savepoint that such a call has open, and that call would commit what is to be rolled back.
    */
-  #untilWhole(work: unknown): unknown {
+  #wrapTransactionCallback(work: unknown): unknown {
     if (typeof work !== 'function') return work;
     return async (manager: EntityManager): Promise<unknown> => {
-      const open = openOf(this.#current.getStore());
+      const open = innermostOpenTurn(this.#current.getStore());
       if (open !== null && !turnOfManager.has(manager)) {
         turnOfManager.set(manager, open);
-        this.#replace(manager, BEGINNING, (call) => this.#run(turn(true), this.timeoutMs, call));
-        this.#replace(manager, WRITING, (call) => call());
+        this.#replaceMethods(manager, BEGINNING_METHODS, (call) =>
+          this.#run(turn(true), this.timeoutMs, call),
+        );
+        this.#replaceMethods(manager, WRITING_METHODS, (call) => call());
       }
       try {
         return await (work as (within: EntityManager) => unknown)(manager);
@@ -172,7 +182,7 @@ export class SqliteTurns {
         resolve();
       };
       const giveUp = (): void => {
-        for (const part of parts.keys()) leaveBehind(part);
+        for (const part of parts.keys()) detachPart(part);
         end();
       };
       const timer = setTimeout(giveUp, this.timeoutMs / 2);

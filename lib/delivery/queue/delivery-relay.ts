@@ -18,17 +18,17 @@ export interface DeliveryRelay {
   readonly ways: ReadonlySet<string>;
 
   /** Takes a message whose transaction has committed. It returns at once and never throws, because the request does not wait for it. */
-  take(way: string, key: ClassifiedKey): void;
+  enqueue(way: string, key: ClassifiedKey): void;
 
   /**
    * Takes messages of one sender that a round has found, the oldest first, also those that it has taken before.
    *
    * @returns false when it cannot: then the caller sends the messages of this sender itself. It never throws.
    */
-  takeDue(way: string, keys: readonly ClassifiedKey[]): Promise<boolean>;
+  enqueueDue(way: string, keys: readonly ClassifiedKey[]): Promise<boolean>;
 
   /**
-   * Waits until this instance may send the next message itself, because `takeDue` returned false. The relay's queue does not limit the
+   * Waits until this instance may send the next message itself, because `enqueueDue` returned false. The relay's queue does not limit the
    * rate of such messages, so this does.
    *
    * @returns false when the signal is aborted before.

@@ -43,7 +43,7 @@ export class DeliveryWorker implements OnApplicationBootstrap, BeforeApplication
   #timer: NodeJS.Timeout | undefined;
   #relay: DeliveryRelay | null = null;
   /** The senders and classes for which this instance looks for due messages now. */
-  readonly #sending = new Set<string>();
+  readonly #activeRounds = new Set<string>();
 
   constructor(
     @Inject(DeliveryStore) private readonly store: DeliveryStore | null,
@@ -100,7 +100,7 @@ export class DeliveryWorker implements OnApplicationBootstrap, BeforeApplication
 
   /** Sends a message that was written for any worker, and whose transaction has committed. */
   wake(way: string, row: ClaimableRow, limitClass: LimitClass): void {
-    if (this.#relay?.ways.has(way)) this.#relay.take(way, { ...row, limitClass });
+    if (this.#relay?.ways.has(way)) this.#relay.enqueue(way, { ...row, limitClass });
     else if (this.#hasRoomInMemory(way, limitClass)) {
       this.#enqueue(way, limitClass, async (isFree) => {
         if (isFree) await this.#claimAndSend(row);
@@ -224,12 +224,12 @@ export class DeliveryWorker implements OnApplicationBootstrap, BeforeApplication
    */
   #sendDue(way: string): void {
     const nameOf = (limitClass: LimitClass): string => `${limitClass} ${way}`;
-    const classes = LIMIT_CLASSES.filter((each) => !this.#sending.has(nameOf(each)));
+    const classes = LIMIT_CLASSES.filter((each) => !this.#activeRounds.has(nameOf(each)));
     if (classes.length === 0) return;
-    for (const each of classes) this.#sending.add(nameOf(each));
+    for (const each of classes) this.#activeRounds.add(nameOf(each));
     const open = new Set(classes);
     const end = (limitClass: LimitClass): void => {
-      if (open.delete(limitClass)) this.#sending.delete(nameOf(limitClass));
+      if (open.delete(limitClass)) this.#activeRounds.delete(nameOf(limitClass));
     };
     const round = this.#round(Number.POSITIVE_INFINITY, [way], classes, undefined, end)
       .catch((error: unknown) => {

@@ -96,7 +96,7 @@ export class DeliveryStore {
 
   async find(confirmation: string, number: number): Promise<DeliveryRow | null> {
     const values = { confirmation, number };
-    const { rows } = await this.#runner.run(this.#of('find'), () => values);
+    const { rows } = await this.#runner.run(this.#statementNamed('find'), () => values);
     return rows[0] ? deliveryFromRecord(rows[0]) : null;
   }
 
@@ -130,7 +130,7 @@ export class DeliveryStore {
 
   /** Deletes the message. `remove`, `reschedule` and `fail` return whether the claim still held the message; nothing changes otherwise. */
   async remove(claim: Claim): Promise<boolean> {
-    return this.#write('remove', keyOf(claim));
+    return this.#write('remove', claimKeyOf(claim));
   }
 
   async reschedule(
@@ -138,33 +138,36 @@ export class DeliveryStore {
     dueAt: number,
     { tries, isCharged }: Pick<Claim, 'isCharged' | 'tries'>,
   ): Promise<boolean> {
-    const values = { dueAt, tries, isCharged: isCharged ? 1 : 0, ...keyOf(claim) };
+    const values = { dueAt, tries, isCharged: isCharged ? 1 : 0, ...claimKeyOf(claim) };
     return this.#write('reschedule', values);
   }
 
   async fail(claim: Claim, reason: DeliveryFailureReason, tries: number): Promise<boolean> {
     const now = this.options.clock.now();
-    return this.#write('fail', { now, reason, tries, ...keyOf(claim) });
+    return this.#write('fail', { now, reason, tries, ...claimKeyOf(claim) });
   }
 
   /** Deletes up to `limit` messages that failed before `before` (epoch ms). @returns whether there may be more. */
   async purge(before: number, limit: number): Promise<boolean> {
     const bounds = { before, dueBefore: before - LONGEST_LIFE_MS };
-    const { rows } = await this.#runner.run(this.#of('ended'), () => ({ limit, ...bounds }));
+    const { rows } = await this.#runner.run(this.#statementNamed('ended'), () => ({
+      limit,
+      ...bounds,
+    }));
     // One by one: a DELETE of a range would lock its gaps on MariaDB, and requests would wait to insert their rows.
     for (const row of rows.map(deliveryFromRecord)) {
-      await this.#write('purge', { ...keyOf(row), ...bounds });
+      await this.#write('purge', { ...claimKeyOf(row), ...bounds });
     }
     return rows.length === limit;
   }
 
   async #write(name: keyof DeliveryStatements, values: SqlValues): Promise<boolean> {
-    const { affected } = await this.#runner.run(this.#of(name), () => values);
+    const { affected } = await this.#runner.run(this.#statementNamed(name), () => values);
     return affected > 0;
   }
 
   /** The statements are built when the first of them is used, because nothing else needs them. */
-  #of(name: keyof DeliveryStatements): Statement {
+  #statementNamed(name: keyof DeliveryStatements): Statement {
     this.#statements ??= deliveryStatements(this.#runner.engine, this.table);
     return this.#statements[name];
   }
@@ -183,7 +186,7 @@ export class DeliveryStore {
   }
 }
 
-function keyOf({
+function claimKeyOf({
   confirmation,
   number,
   claims,
@@ -209,7 +212,7 @@ function deliveryFromRecord(raw: Readonly<Record<string, unknown>>): DeliveryRow
 }
 
 /** `null` unless messages are queued, so that no statement touches their table. */
-export function openDeliveries(
+export function createDeliveryStore(
   dataSource: DataSource,
   confirmations: ConfirmationStore,
   options: ResolvedOptions,

@@ -5,7 +5,7 @@ import { limitClassOf, type DeliveryRow, type DeliveryStore } from './delivery.s
  * How many of the due messages of a class a batch holds, or all of them when there are not twice as many. They are chosen at random:
  * workers that all try the oldest ones lose most of their claims.
  */
-const CANDIDATES = 8;
+const CANDIDATES_PER_CLASS = 8;
 /**
  * A round ends for a class after this many batches in a row from which it could claim no message. Other workers have claimed those
  * messages and send them, so that further reads would only load the database.
@@ -49,7 +49,7 @@ export class DueMessages {
   }
 
   /** Reports that a message of the class was claimed, so that reading the next batch is worth its statement. */
-  claimed(limitClass: LimitClass): void {
+  noteClaimed(limitClass: LimitClass): void {
     this.#lostBatches[limitClass] = 0;
   }
 
@@ -67,7 +67,7 @@ export class DueMessages {
     this.#found = new Set(rows.map(claimOf).filter((claim) => this.#found.has(claim)));
     const ofClass = (wanted: LimitClass): DeliveryRow[] => {
       const found = due.filter((row) => limitClassOf(row) === wanted);
-      return found.length > 2 * CANDIDATES ? found.slice(0, CANDIDATES) : found;
+      return found.length > 2 * CANDIDATES_PER_CLASS ? found.slice(0, CANDIDATES_PER_CLASS) : found;
     };
     this.#candidates = { bound: ofClass('bound'), open: ofClass('open') };
     for (const limitClass of this.classes) this.#lostBatches[limitClass] += 1;

@@ -26,7 +26,7 @@ export interface RoundLimits {
 }
 
 /** The due messages of one sender, as far as this round sends them itself. */
-interface Source {
+interface DueSource {
   readonly due: DueMessages;
   readonly slots: Slots;
   /** Waits until the next message of this source may be sent; false when this round is to send no more. Absent: immediately. */
@@ -40,7 +40,7 @@ interface Source {
 export class DueRound {
   #claimed = 0;
   /** Whether a loop ended because of the limit, while the claim that reached it could still be lost. */
-  #isCut = false;
+  #endedByLimit = false;
 
   constructor(
     private readonly context: RoundContext,
@@ -58,7 +58,7 @@ export class DueRound {
   ): Promise<number> {
     const { limit } = this.limits;
     do {
-      this.#isCut = false;
+      this.#endedByLimit = false;
       const sources = await this.#sources(ways, classes);
       const lanes = sources.flatMap((source) =>
         classes.map((limitClass) =>
@@ -68,15 +68,15 @@ export class DueRound {
       const settled = await Promise.allSettled(lanes);
       const failure = settled.find(({ status }) => status === 'rejected');
       if (failure !== undefined) throw (failure as PromiseRejectedResult).reason;
-    } while (this.#isCut && this.#claimed < limit);
+    } while (this.#endedByLimit && this.#claimed < limit);
     return this.#claimed;
   }
 
   /** The messages that this round sends itself. Messages that the relay takes are sent by the workers that the relay wakes. */
-  async #sources(ways: readonly string[], classes: readonly LimitClass[]): Promise<Source[]> {
+  async #sources(ways: readonly string[], classes: readonly LimitClass[]): Promise<DueSource[]> {
     const { relay, slotsOf, store } = this.context;
     const { signal } = this.limits;
-    const sources: Source[] = [];
+    const sources: DueSource[] = [];
     for (const way of signal.aborted ? [] : ways) {
       const slots = slotsOf(way);
       if (!relay?.ways.has(way)) {
@@ -85,7 +85,7 @@ export class DueRound {
       }
       const rows = await store.due([way], RELAY_BATCH_SIZE, classes);
       const keys = rows.map((row) => ({ ...row, limitClass: limitClassOf(row) }));
-      if (keys.length === 0 || (await relay.takeDue(way, keys))) continue;
+      if (keys.length === 0 || (await relay.enqueueDue(way, keys))) continue;
       const ends = AbortSignal.any([signal, AbortSignal.timeout(PACED_ROUND_MS)]);
       const due = new DueMessages(store, way, classes, ends);
       sources.push({ due, slots, pace: () => relay.pace(way, ends) });
@@ -97,7 +97,7 @@ export class DueRound {
    * Sends the messages of one class until none is left: by one loop at first, and by one more for each message that was found. So
    * a round that finds none costs one statement for both classes, and only loops that have sent something read again.
    */
-  async #sendClass(source: Source, limitClass: LimitClass): Promise<void> {
+  async #sendClass(source: DueSource, limitClass: LimitClass): Promise<void> {
     const failures: unknown[] = [];
     const loops = new Set<Promise<void>>();
     const begin = (mayRead: boolean): void => {
@@ -113,7 +113,7 @@ export class DueRound {
   }
 
   async #sendUntilEmpty(
-    { due, slots, pace }: Source,
+    { due, slots, pace }: DueSource,
     limitClass: LimitClass,
     mayReadFirst: boolean,
     onFound: () => void,
@@ -149,7 +149,7 @@ export class DueRound {
         if (claim === null) this.#claimed -= 1;
       }
       if (claim === null) continue;
-      due.claimed(limitClass);
+      due.noteClaimed(limitClass);
       onFound();
       await this.context.send(claim);
       return true;
@@ -158,7 +158,7 @@ export class DueRound {
 
   #isFull(): boolean {
     const isFull = this.#claimed >= this.limits.limit;
-    this.#isCut ||= isFull;
+    this.#endedByLimit ||= isFull;
     return isFull;
   }
 }

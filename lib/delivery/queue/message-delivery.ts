@@ -27,7 +27,7 @@ import { FailedMessages } from '../failed-messages.js';
 import type { AddressedContent, RecordedMessage } from '../message.js';
 import type { DeliveryFailureReason } from './delivery-record.entity.js';
 import { DeliveryStore, type Claim } from './delivery.store.js';
-import { MAX_TRIES, retryPauseMs, sendBefore } from './retry.js';
+import { MAX_TRIES, retryPauseMs, latestSendTime } from './retry.js';
 
 /** A row that was written less than this ago need not be read again before its message is sent. */
 const FRESH_MS = 1_000;
@@ -69,7 +69,12 @@ export class MessageDelivery {
     @InjectTwoFactorOptions() private readonly options: ResolvedOptions,
   ) {}
 
-  /** Never throws: what could not be written is repeated by the worker that claims the message after the lease. */
+  /**
+   * Never throws. When the outcome cannot be written, the message stays in the queue, and the worker that claims the message after the
+   * lease delivers the message again.
+   *
+   * @param handed the message, when this instance has recorded the message itself; `null` otherwise.
+   */
   async deliver(claim: Claim, handed: HandedMessage | null): Promise<void> {
     try {
       if (this.#wouldOutlast(claim)) {
@@ -77,7 +82,7 @@ export class MessageDelivery {
         return;
       }
       const isFresh = handed !== null && performance.now() - handed.handedAt < FRESH_MS;
-      const message = isFresh ? handed.message : await this.#open(claim);
+      const message = isFresh ? handed.message : await this.#loadMessage(claim);
       if (message !== null) await this.#send(claim, message);
     } catch (error) {
       this.#logger.warn(
@@ -100,7 +105,7 @@ export class MessageDelivery {
   /**
    * Reads and decrypts a claimed message; `null` when it is no longer needed, or this instance lacks its secret or its sender.
    */
-  async #open(claim: Claim): Promise<RecordedMessage | null> {
+  async #loadMessage(claim: Claim): Promise<RecordedMessage | null> {
     const row = await this.confirmations.find(claim.confirmation);
     if (row === null) {
       await this.store.remove(claim);
@@ -112,7 +117,7 @@ export class MessageDelivery {
       if (await this.store.remove(claim)) this.#dropped(row, claim, reason);
       return null;
     }
-    if (now > sendBefore(row)) {
+    if (now > latestSendTime(row)) {
       await this.#fail(claim, row, 'expired', claim.tries);
       return null;
     }
@@ -140,8 +145,8 @@ export class MessageDelivery {
       return;
     }
     const failure = await this.backend.call(message);
-    if (failure === null) await this.#sent(claim);
-    else await this.#notSent(claim, message, failure);
+    if (failure === null) await this.#recordSent(claim);
+    else await this.#retryOrFail(claim, message, failure);
   }
 
   /**
@@ -153,7 +158,7 @@ export class MessageDelivery {
     return clock.now() + sendTimeoutMs > leaseEndsAt;
   }
 
-  async #sent(claim: Claim): Promise<void> {
+  async #recordSent(claim: Claim): Promise<void> {
     for (const pauseMs of REPEAT_WRITE_MS) {
       try {
         await this.store.remove(claim);
@@ -165,15 +170,21 @@ export class MessageDelivery {
     await this.store.remove(claim);
   }
 
-  async #notSent(claim: Claim, { row }: RecordedMessage, failure: BackendFailure): Promise<void> {
+  async #retryOrFail(
+    claim: Claim,
+    { row }: RecordedMessage,
+    failure: BackendFailure,
+  ): Promise<void> {
     const { kind, retryAfterSeconds, mayHaveArrived } = failure;
     const tries = claim.tries + 1;
     const dueAt = this.options.clock.now() + retryPauseMs(tries, (retryAfterSeconds ?? 0) * 1_000);
     const isFinal = kind === 'recipient' || kind === 'configuration';
-    if (isFinal || tries >= MAX_TRIES || dueAt > sendBefore(row)) {
+    if (isFinal || tries >= MAX_TRIES || dueAt > latestSendTime(row)) {
       const reason = kind === 'recipient' ? 'recipient-not-allowed' : 'send-failed';
       // Only when it is given up: while tries are left, the one charge stands for the next call, and the message is counted once.
-      await this.#fail(claim, row, reason, tries, () => this.failed.ended(row, failure));
+      await this.#fail(claim, row, reason, tries, () =>
+        this.failed.handleFinalFailure(row, failure),
+      );
       return;
     }
     this.publisher.sendFailed(row, false);
@@ -191,11 +202,12 @@ export class MessageDelivery {
     try {
       return await this.ledger.consumeForRequest({ ...scope, sends: { way, requester } });
     } catch (error) {
-      const waitSeconds = waitOf(error);
+      const waitSeconds = limitWaitSeconds(error);
       if (waitSeconds === undefined) throw error;
       this.publisher.sendBlocked(error, { id: row.id, way }, this.scopes.scopeOf(row));
       const dueAt = this.options.clock.now() + (waitSeconds ?? Infinity) * 1_000;
-      if (dueAt > sendBefore(row)) await this.#fail(claim, row, 'too-many-requests', claim.tries);
+      if (dueAt > latestSendTime(row))
+        await this.#fail(claim, row, 'too-many-requests', claim.tries);
       else await this.store.reschedule(claim, dueAt, claim);
       return 'refused';
     }
@@ -244,7 +256,7 @@ function dropReason(row: ConfirmationRow, claim: Claim, now: number): DeliveryDr
 }
 
 /** How long a limit refuses, in seconds, `null` for ever; `undefined` for another error. */
-function waitOf(error: unknown): number | null | undefined {
+function limitWaitSeconds(error: unknown): number | null | undefined {
   const isLimit =
     error instanceof TwoFactorTooManyRequestsError ||
     (error instanceof TwoFactorUnavailableError && error.limit !== null);

@@ -3,7 +3,7 @@ export const MAX_TRIES = 3;
 const FIRST_PAUSE_MS = 5_000;
 const GROWTH = 4;
 /** A message that arrives later than this before its code expires is of no use. */
-const MIN_LEFT_MS = 60_000;
+const MIN_REMAINING_MS = 60_000;
 
 /**
  * The pause before the next call, in milliseconds: 5 seconds and then 20, each between half and one and a half times as much, so
@@ -18,12 +18,12 @@ export function retryPauseMs(tries: number, retryAfterMs = 0, random = Math.rand
 }
 
 /** Until when a message is worth sending: a minute before its code expires, or after half of its life if that is later. */
-export function sendBefore({
+export function latestSendTime({
   createdAt,
   expiresAt,
 }: {
   readonly createdAt: number;
   readonly expiresAt: number;
 }): number {
-  return expiresAt - Math.min(MIN_LEFT_MS, (expiresAt - createdAt) / 2);
+  return expiresAt - Math.min(MIN_REMAINING_MS, (expiresAt - createdAt) / 2);
 }

@@ -1,7 +1,7 @@
 import type { PasskeyDescriptor, PasskeyRequestOptions } from '../../confirmation/index.js';
 import { ApiMember, ApiModel } from '../open-api.js';
 import type { Problem } from '../problem.js';
-import { ID_EXAMPLE, TIME } from './examples.js';
+import { ID_EXAMPLE, TIME_SCHEMA } from './examples.js';
 
 const STATUSES = ['pending', 'confirmed', 'used', 'expired', 'locked', 'cancelled'] as const;
 
@@ -15,7 +15,7 @@ export class RequestConfirmationAnswer {
   })
   id!: string;
 
-  @ApiMember({ ...TIME, description: 'Until when the code can be confirmed.' })
+  @ApiMember({ ...TIME_SCHEMA, description: 'Until when the code can be confirmed.' })
   expiresAt!: string;
 
   @ApiMember({
@@ -26,7 +26,7 @@ export class RequestConfirmationAnswer {
   expiresIn!: number;
 
   @ApiMember({
-    ...TIME,
+    ...TIME_SCHEMA,
     required: false,
     description: 'From when on resend is accepted; with a message.',
   })
@@ -135,7 +135,7 @@ export class CheckAnswer {
   @ApiMember({ type: Number, description: 'Codes that may still be tried.', example: 4 })
   attemptsLeft!: number;
 
-  @ApiMember({ ...TIME, description: 'Until when the code can be confirmed.' })
+  @ApiMember({ ...TIME_SCHEMA, description: 'Until when the code can be confirmed.' })
   expiresAt!: string;
 
   @ApiMember({
@@ -145,7 +145,10 @@ export class CheckAnswer {
   })
   expiresIn!: number;
 
-  @ApiMember({ ...TIME, description: 'From when on resend is accepted, where a code can be sent.' })
+  @ApiMember({
+    ...TIME_SCHEMA,
+    description: 'From when on resend is accepted, where a code can be sent.',
+  })
   resendAt!: string;
 
   @ApiMember({

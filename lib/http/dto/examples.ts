@@ -1,5 +1,5 @@
 /** The description of a member that is a time, for the OpenAPI document. */
-export const TIME = {
+export const TIME_SCHEMA = {
   type: String,
   format: 'date-time',
   example: '2026-11-22T12:00:00.000Z',

@@ -1,7 +1,7 @@
 import { ApiMember, ApiModel } from '../open-api.js';
-import { ID_EXAMPLE, TIME } from './examples.js';
+import { ID_EXAMPLE, TIME_SCHEMA } from './examples.js';
 
-const CODES = {
+const RECOVERY_CODES_SCHEMA = {
   type: String,
   isArray: true,
   description: 'The recovery codes, which are shown once.',
@@ -28,14 +28,18 @@ export class FactorAnswer {
   })
   label!: string;
 
-  @ApiMember({ ...TIME, description: 'When it was enrolled.' })
+  @ApiMember({ ...TIME_SCHEMA, description: 'When it was enrolled.' })
   createdAt!: Date;
 
-  @ApiMember({ ...TIME, nullable: true, description: 'When it confirmed last; null for never.' })
+  @ApiMember({
+    ...TIME_SCHEMA,
+    nullable: true,
+    description: 'When it confirmed last; null for never.',
+  })
   lastUsedAt!: Date | null;
 
   @ApiMember({
-    ...TIME,
+    ...TIME_SCHEMA,
     required: false,
     description: 'Of a remembered device: until when it is remembered.',
   })
@@ -100,7 +104,11 @@ export class ActivateFactorAnswer {
   @ApiMember({ type: FactorAnswer, description: 'The factor, which can confirm from now on.' })
   factor!: FactorAnswer;
 
-  @ApiMember({ ...CODES, required: false, description: `With the first one: ${CODES.description}` })
+  @ApiMember({
+    ...RECOVERY_CODES_SCHEMA,
+    required: false,
+    description: `With the first one: ${RECOVERY_CODES_SCHEMA.description}`,
+  })
   recoveryCodes?: readonly string[];
 }
 
@@ -131,6 +139,6 @@ export class RemoveFactorAnswer {
 /** The response of `POST factors/recovery-codes`. */
 @ApiModel()
 export class RecoveryCodesAnswer {
-  @ApiMember(CODES)
+  @ApiMember(RECOVERY_CODES_SCHEMA)
   recoveryCodes!: readonly string[];
 }

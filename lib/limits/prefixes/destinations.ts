@@ -32,7 +32,7 @@ export class Destinations {
   }
 
   /** The number that a token is; `null` for a sender without rules, and for a token that it does not send to. */
-  of(way: string, token: string): ParsedNumber | null {
+  parsedNumberOf(way: string, token: string): ParsedNumber | null {
     const found = this.#find(way, token);
     return found === null || 'refusal' in found ? null : found;
   }

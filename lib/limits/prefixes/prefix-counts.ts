@@ -146,7 +146,10 @@ export class PrefixCounts {
     return used;
   }
 
-  /** How many messages are allowed: the last one as long as the ratio holds for all messages before it. */
+  /**
+   * How many messages are allowed. A message is allowed while there are fewer than `min` before it, or while the codes of at least the
+   * share `ratio` of the messages before it are confirmed. Messages that failed do not count.
+   */
   #allowed({ confirmed, failed }: Tally, stored: AreaCounts): number {
     const { min, ratio } = this.rule;
     const proven = Math.floor((stored.confirmed + confirmed) / ratio) + 1;

@@ -1,7 +1,7 @@
 import { TwoFactorConfigurationError, type LimitName } from '../../errors/index.js';
 import type { LimitClass, ResolvedOptions } from '../../options/index.js';
 import { withTimeout } from '../../with-timeout.js';
-import { limitOf } from '../quota-refusal.js';
+import { limitOfError } from '../quota-refusal.js';
 import type { LimitStore, QuotaAddition, QuotaUsage } from '../store/limit-store.interface.js';
 import { byKey } from '../store/quota-order.js';
 import { Destinations } from './destinations.js';
@@ -12,7 +12,7 @@ const LIMIT: LimitName = 'sends-per-prefix';
 /** A refusal reads the counters again when they are older than this: another instance may have written confirmed codes since. */
 const STALE_MS = 1_000;
 /** The most keys of one statement. */
-const CHUNK = 300;
+const KEYS_PER_STATEMENT = 300;
 
 /** A message, as far as its prefix is concerned. */
 export interface PrefixedMessage {
@@ -30,7 +30,7 @@ export class PrefixLedger {
   readonly counts: PrefixCounts;
   readonly #store: LimitStore & Required<Pick<LimitStore, 'add'>>;
   /** The areas whose counters are to be read again before a refusal, and the read of them that waits for its turn. */
-  readonly #wanted = new Set<Tally>();
+  readonly #talliesToRead = new Set<Tally>();
   #nextRead: Promise<void> | null = null;
   #last: Promise<unknown> = Promise.resolve();
 
@@ -64,17 +64,17 @@ export class PrefixLedger {
 
   /** The tallies that a message counts for; none for a message to no phone number. */
   talliesOf({ way, token, limitClass }: PrefixedMessage): Tally[] {
-    const destination = this.destinations.of(way, token);
+    const destination = this.destinations.parsedNumberOf(way, token);
     return destination === null ? [] : this.counts.talliesOf(destination, limitClass);
   }
 
   /** Counts a confirmed code, in memory. */
-  confirmed(message: PrefixedMessage): void {
+  countConfirmed(message: PrefixedMessage): void {
     for (const tally of this.talliesOf(message)) tally.confirmed += 1;
   }
 
   /** Counts a message that did not leave, in memory: that its code is not confirmed says nothing about its number. */
-  failed(message: PrefixedMessage): void {
+  countFailedSend(message: PrefixedMessage): void {
     for (const tally of this.talliesOf(message)) tally.failed += 1;
   }
 
@@ -83,11 +83,11 @@ export class PrefixLedger {
    * longer than a statement may take: the reads are executed one after the other, and a slow store would hold up a refusal for the
    * time of all of them.
    */
-  async retrying<T>(message: PrefixedMessage | null, work: () => Promise<T>): Promise<T> {
+  async retryAfterRefusal<T>(message: PrefixedMessage | null, work: () => Promise<T>): Promise<T> {
     try {
       return await work();
     } catch (error) {
-      if (message === null || limitOf(error)?.limit !== LIMIT) throw error;
+      if (message === null || limitOfError(error)?.limit !== LIMIT) throw error;
       const tallies = this.talliesOf(message);
       const refresh = (): Promise<boolean> => this.#refresh(tallies);
       const isOpen = await withTimeout(this.timeoutMs, refresh).catch(() => false);
@@ -198,11 +198,11 @@ export class PrefixLedger {
    * would let the refusals of other clients, the rounds and the shutdown wait for all of its reads.
    */
   #readSoon(tallies: readonly Tally[]): Promise<void> {
-    for (const tally of tallies) this.#wanted.add(tally);
+    for (const tally of tallies) this.#talliesToRead.add(tally);
     this.#nextRead ??= this.#inTurn(() => {
       this.#nextRead = null;
-      const wanted = [...this.#wanted].filter(isStale);
-      this.#wanted.clear();
+      const wanted = [...this.#talliesToRead].filter(isStale);
+      this.#talliesToRead.clear();
       return this.#read(wanted);
     });
     return this.#nextRead;
@@ -232,12 +232,12 @@ function addStored(tally: Tally, confirmed: number, failed: number): void {
   }));
 }
 
-/** Parts that need at most `CHUNK` keys each. */
+/** Parts that need at most `KEYS_PER_STATEMENT` keys each. */
 function* inParts(tallies: readonly Tally[], keysOf: (tally: Tally) => number): Generator<Tally[]> {
   let part: Tally[] = [];
   let keys = 0;
   for (const tally of tallies) {
-    if (keys + keysOf(tally) > CHUNK && part.length > 0) {
+    if (keys + keysOf(tally) > KEYS_PER_STATEMENT && part.length > 0) {
       yield part;
       [part, keys] = [[], 0];
     }

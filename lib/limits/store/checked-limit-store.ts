@@ -31,7 +31,7 @@ class CheckedLimitStore implements LimitStore {
   ) {}
 
   async consume(charges: readonly QuotaRequest[], owner: string): Promise<ConsumeResult> {
-    const answer: unknown = await this.ask(() => this.store.consume(charges, owner));
+    const answer: unknown = await this.callWithTimeout(() => this.store.consume(charges, owner));
     const { exhausted, consumed } = (answer ?? {}) as Partial<ConsumeResult>;
     const keys = new Set(charges.map(({ key }) => key));
     // A refusal that names no quota of this call could not be reported to the caller.
@@ -42,28 +42,28 @@ class CheckedLimitStore implements LimitStore {
     ) {
       return { exhausted, consumed };
     }
-    throw noAnswer('consume', '{ exhausted, consumed } with the levels of its charges');
+    throw malformedAnswerError('consume', '{ exhausted, consumed } with the levels of its charges');
   }
 
   async refund(charges: readonly QuotaRequest[]): Promise<void> {
-    await this.ask(() => this.store.refund(charges));
+    await this.callWithTimeout(() => this.store.refund(charges));
   }
 
   async release(keys: readonly string[], owner?: string): Promise<void> {
-    await this.ask(() => this.store.release(keys, owner));
+    await this.callWithTimeout(() => this.store.release(keys, owner));
   }
 
   async read(keys: readonly string[], manager?: EntityManager): Promise<readonly QuotaUsage[]> {
-    const levels: unknown = await this.ask(() => this.store.read(keys, manager));
-    if (!areLevels(levels)) throw noAnswer('read', 'a list of levels');
+    const levels: unknown = await this.callWithTimeout(() => this.store.read(keys, manager));
+    if (!areLevels(levels)) throw malformedAnswerError('read', 'a list of levels');
     return levels.filter(({ key }) => keys.includes(key));
   }
 
   async purge(limit: number): Promise<boolean> {
-    return (await this.ask(async () => this.store.purge?.(limit))) === true;
+    return (await this.callWithTimeout(async () => this.store.purge?.(limit))) === true;
   }
 
-  protected async ask<T>(question: () => Promise<T>): Promise<T> {
+  protected async callWithTimeout<T>(question: () => Promise<T>): Promise<T> {
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<never>((_, reject) => {
       timer = setTimeout(() => {
@@ -85,7 +85,7 @@ class CheckedLimitStore implements LimitStore {
 
 class CheckedAddingStore extends CheckedLimitStore {
   async add(additions: readonly QuotaAddition[]): Promise<void> {
-    await this.ask(async () => this.store.add?.(additions));
+    await this.callWithTimeout(async () => this.store.add?.(additions));
   }
 }
 
@@ -98,7 +98,7 @@ function isLevel(value: unknown): boolean {
   return typeof key === 'string' && Number.isFinite(amount) && Number.isFinite(endsAt);
 }
 
-function noAnswer(method: string, expected: string): TwoFactorUnavailableError {
+function malformedAnswerError(method: string, expected: string): TwoFactorUnavailableError {
   return new TwoFactorUnavailableError('The limit store does not answer. Try again.', {
     cause: new TypeError(`LimitStore.${method} did not answer ${expected}.`),
   });

@@ -1,13 +1,13 @@
 import {
   bindLists,
-  textSizeOf,
+  statementSizeFor,
   type CallKind,
   type Deadline,
   type SqlValues,
   type Statement,
 } from '../../database/index.js';
 import type { DatabaseConsumeResult } from './consume-options.js';
-import { FOUND_UNIT } from './dialects/mysql.dialect.js';
+import { FOUND_COUNT_BIT } from './dialects/mysql.dialect.js';
 import { failureRuleOf, failureRuleValues, quotaRow } from './dialects/quota-values.js';
 import type { LimitStatements } from './dialects/statements.js';
 import type { QuotaRequest } from './limit-store.interface.js';
@@ -20,7 +20,7 @@ const CONSUMED: DatabaseConsumeResult = { exhausted: [], consumed: [] };
 
 /** A call that consumes windows, and checks failures. */
 export interface ConsumingCall {
-  /** Its quotas with a single unit, such as a pending slot: of two calls only one can get it. */
+  /** The keys of the call's quotas with a single unit, such as a pending slot. Calls with a common key are never in one batch. */
   readonly keys: readonly string[];
   readonly charges: readonly QuotaRequest[];
   readonly owner: string;
@@ -32,7 +32,7 @@ export interface ConsumingCall {
 }
 
 /** What the calls of a batch want of one quota. */
-interface Demand {
+interface MergedCharge {
   readonly charge: QuotaRequest;
   readonly owner: string;
   mask: number;
@@ -68,8 +68,8 @@ export function consumeKind(
     answers: ({ insertId }, calls) => {
       if (insertId === 0) return null;
       const isRefused = (index: number): boolean => Math.floor(insertId / bitOf(index)) % 2 === 1;
-      const found = Math.floor(insertId / FOUND_UNIT);
-      const isRowAdded = found < textSizeOf(demandsOf(calls).length);
+      const found = Math.floor(insertId / FOUND_COUNT_BIT);
+      const isRowAdded = found < statementSizeFor(mergedCharges(calls).length);
       return admissionsOf(calls).map((isAdmitted, index) => {
         if (isAdmitted && !isRefused(index)) return CONSUMED;
         if (isRowAdded) mayHaveAddedRows.add(calls[index]!);
@@ -95,9 +95,9 @@ function admissionsOf(calls: readonly ConsumingCall[]): boolean[] {
   });
 }
 
-function demandsOf(calls: readonly ConsumingCall[]): Demand[] {
+function mergedCharges(calls: readonly ConsumingCall[]): MergedCharge[] {
   const admissions = admissionsOf(calls);
-  const demands = new Map<string, Demand>();
+  const demands = new Map<string, MergedCharge>();
   for (const [index, { charges, owner }] of calls.entries()) {
     if (!admissions[index]) continue;
     for (const charge of charges) {
@@ -114,7 +114,7 @@ function bindCalls(
   calls: readonly ConsumingCall[],
   now: number,
 ): { statement: Statement; values: ReturnType<typeof bindLists> } {
-  const demands = demandsOf(calls);
+  const demands = mergedCharges(calls);
   const paid = demands.filter(({ charge }) => !charge.checkOnly);
   const look: SqlValues[] = demands.map(({ charge, mask }) => {
     const { id, kind, allowed, endsAt } = quotaRow(charge, now);
@@ -126,7 +126,7 @@ function bindCalls(
     const { id, kind, allowed, endsAt } = quotaRow(demand.charge, now);
     return { id, kind, allowed, end: endsAt, owner: demand.owner + digits(demand.mask) };
   });
-  const [looks, charges] = [textSizeOf(look.length), textSizeOf(charge.length)];
+  const [looks, charges] = [statementSizeFor(look.length), statementSizeFor(charge.length)];
   // A repeated row has no calls: it is counted once.
   while (look.length < looks) look.push({ ...look.at(-1)!, owner: digits(0) });
   while (charge.length < charges) {

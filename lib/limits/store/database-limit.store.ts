@@ -21,7 +21,7 @@ import { consumeAnswer, consumeValues } from './dialects/mysql-answer.js';
 import { quotaRow, failureRuleOf, failureRuleValues } from './dialects/quota-values.js';
 import { limitStatements, type LimitStatements } from './dialects/statements.js';
 import { LimitRecord } from './limit-record.entity.js';
-import { isExhausted, UNLOCKED_MS } from './limit-rules.js';
+import { isExhausted, UNLOCKED_END_OFFSET_MS } from './limit-rules.js';
 import type {
   QuotaAddition,
   QuotaRequest,
@@ -41,7 +41,7 @@ interface ConsumeAttempt {
 }
 
 const MAX_PAUSE_MS = 20;
-const CALL_BYTES = 8;
+const CALL_MARK_BYTES = 8;
 
 /** All SQL of the quotas. One guarded statement consumes all quotas of a call, in the order of their keys. */
 export class DatabaseLimitStore implements LimitStore {
@@ -125,7 +125,7 @@ export class DatabaseLimitStore implements LimitStore {
     if (charges.length === 0) return;
     const values = (): SqlValues => ({
       lockAfter: failureRuleOf(charges)?.lockAfter ?? 0,
-      unlocked: this.clock.now() + UNLOCKED_MS,
+      unlocked: this.clock.now() + UNLOCKED_END_OFFSET_MS,
       ...keyValues(charges.map(({ key }) => key)),
     });
     await this.runner.run(this.statements.refund(charges.length), values);
@@ -178,7 +178,7 @@ export class DatabaseLimitStore implements LimitStore {
     mayHaveAddedRows: boolean,
   ): Promise<ConsumeAttempt> {
     // The owner and the call: two calls may have the same owner.
-    const owner = holder + randomBytes(CALL_BYTES).toString('hex');
+    const owner = holder + randomBytes(CALL_MARK_BYTES).toString('hex');
     const consuming = charges.filter(({ checkOnly }) => !checkOnly);
     const { answersBy } = this.statements;
     const rule = failureRuleValues(failureRuleOf(charges));

@@ -23,13 +23,13 @@ export const CLOCK_MARGIN_MS = 86_400_000;
  * The row thereby keeps the time of its last failure for the purge, and an instance whose clock is up to a day behind does not take it
  * for a lock.
  */
-export const UNLOCKED_MS = -CLOCK_MARGIN_MS;
+export const UNLOCKED_END_OFFSET_MS = -CLOCK_MARGIN_MS;
 
 /**
  * How long after its end an unchanged count of failures is kept: a year after a failure that did not lock. A permanent lock
  * is kept for ever.
  */
-export const FAILURES_KEPT_MS = 365 * 86_400_000 - UNLOCKED_MS;
+export const FAILURES_KEPT_MS = 365 * 86_400_000 - UNLOCKED_END_OFFSET_MS;
 
 /** Whether the window or the lock has not ended yet. */
 export function isActive(

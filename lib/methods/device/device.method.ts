@@ -24,7 +24,7 @@ export class DeviceMethod extends FactorMethod<DeviceToken> {
   readonly name = 'device';
   readonly isStrong = false;
   readonly isGuessable = false;
-  override readonly member = 'token';
+  override readonly responseMember = 'token';
   override readonly lifeMs: number;
   override readonly max = MAX_DEVICES;
 

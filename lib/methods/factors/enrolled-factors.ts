@@ -56,7 +56,7 @@ export function usableMethods(
 /**
  * Whether what confirmed this proof was not removed. A recovery code that was used counts until its set is removed or replaced. A
  * proof without a factor, such as by a sent code, has nothing that could be removed. The statements that use a proof ask the same by
- * `hasItsFactor`; this one asks once the row of the subject is locked, so that no removal can come in between.
+ * `hasConfirmingFactor`; this one asks once the row of the subject is locked, so that no removal can come in between.
  */
 export function isStillThere(
   { factorId }: Pick<ConfirmationRow, 'factorId'>,

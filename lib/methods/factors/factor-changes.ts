@@ -160,8 +160,8 @@ export class FactorChanges {
     if (isLast && !allowLast) throw new TwoFactorStateError('last-factor');
     if (isLast) {
       yield { statement: this.store.statements.removeFactors, values: this.store.scopeOf(subject) };
-      if (factors.some(isDevice)) yield* this.#noteForgotten(subject, now);
-      return allOf(known, subject, now);
+      if (factors.some(isDevice)) yield* this.#noteDevicesForgotten(subject, now);
+      return allRemovedFactors(known, subject, now);
     }
     const isEnding = this.isStrong(factor);
     const gone = factors.filter(
@@ -170,7 +170,7 @@ export class FactorChanges {
         (isEnding && (each.activatedAt === null || isRememberedBy(each, factor))),
     );
     yield* this.#removeRows(gone);
-    if (gone.some(isDevice)) yield* this.#noteForgotten(subject, now);
+    if (gone.some(isDevice)) yield* this.#noteDevicesForgotten(subject, now);
     return gone;
   }
 
@@ -214,7 +214,7 @@ export class FactorChanges {
   ): TransactionSteps<readonly FactorRow[]> {
     const removed = factors.filter(isDevice);
     yield* this.#removeRows(removed);
-    yield* this.#noteForgotten(subject, now);
+    yield* this.#noteDevicesForgotten(subject, now);
     return removed;
   }
 
@@ -228,8 +228,8 @@ export class FactorChanges {
     now: number,
   ): TransactionSteps<readonly RemovedFactor[]> {
     yield { statement: this.store.statements.removeFactors, values: this.store.scopeOf(subject) };
-    yield* this.#noteForgotten(subject, now);
-    return allOf(known, subject, now);
+    yield* this.#noteDevicesForgotten(subject, now);
+    return allRemovedFactors(known, subject, now);
   }
 
   /** Whether a factor is an authenticator that can confirm. */
@@ -263,7 +263,7 @@ export class FactorChanges {
     yield* this.#removeRows(replaced);
     // A device that makes place for another one was not forgotten.
     const isForgotten = method !== DEVICE_METHOD && replaced.some(isDevice);
-    if (isForgotten) yield* this.#noteForgotten(subject, now);
+    if (isForgotten) yield* this.#noteDevicesForgotten(subject, now);
     return replaced;
   }
 
@@ -278,7 +278,7 @@ export class FactorChanges {
   }
 
   /** Notes the time in the row of the subject: a proof that was used until then cannot be used to remember a device any more. */
-  *#noteForgotten(subject: string, now: number): TransactionSteps<void> {
+  *#noteDevicesForgotten(subject: string, now: number): TransactionSteps<void> {
     const values = { id: this.store.subjectRowId(subject), now };
     yield { statement: this.store.statements.noteForgotten, values };
   }
@@ -299,7 +299,7 @@ export class FactorChanges {
 }
 
 /** The number by which a device names, in its column `counter`, the factor whose proof remembered it: random bits of the id. */
-export function numberOf(factorId: string): number {
+export function factorFingerprint(factorId: string): number {
   return Number.parseInt(factorId.slice(-10), 32);
 }
 
@@ -308,7 +308,7 @@ export function numberOf(factorId: string): number {
  * browser for up to a year after the owner has removed the app.
  */
 function isRememberedBy(device: FactorRow, { id }: FactorRow): boolean {
-  return isDevice(device) && device.counter === numberOf(id);
+  return isDevice(device) && device.counter === factorFingerprint(id);
 }
 
 /**
@@ -328,7 +328,7 @@ function recoverySet(subject: string, activatedAt: number): RemovedFactor {
 }
 
 /** All factors that a subject had. A set of recovery codes of which none is left was one of them. */
-function allOf(
+function allRemovedFactors(
   { stored, spentCodes }: SubjectFactors,
   subject: string,
   now: number,

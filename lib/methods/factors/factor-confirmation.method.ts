@@ -52,7 +52,7 @@ export interface FactorMethodParts {
 export class FactorConfirmationMethod implements ConfirmationMethod {
   readonly name: FactorMethodName;
   readonly confirmedBy: FactorMethodName;
-  readonly member: string;
+  readonly responseMember: string;
   readonly #logger = new Logger(FactorConfirmationMethod.name);
   readonly #access: PurposeAccess;
   readonly #isLimited: boolean;
@@ -62,7 +62,7 @@ export class FactorConfirmationMethod implements ConfirmationMethod {
     private readonly parts: FactorMethodParts,
   ) {
     this.name = this.confirmedBy = method.name;
-    this.member = method.member;
+    this.responseMember = method.responseMember;
     this.#access = purposeAccess(parts.options);
     this.#isLimited = limitsApplyToVerify(parts.options);
   }
@@ -76,7 +76,7 @@ export class FactorConfirmationMethod implements ConfirmationMethod {
   }
 
   async charge(_: unknown, attempt: Attempt): Promise<Verification> {
-    if (!this.method.isGuessable) return this.#look(attempt);
+    if (!this.method.isGuessable) return this.#loadForAttempt(attempt);
     if (!this.#isLimited) return this.#charge(attempt);
     const { id, deadline } = attempt;
     return this.parts.confirmations.serializeAttempts(id, () => this.#charge(attempt), deadline);
@@ -94,7 +94,8 @@ export class FactorConfirmationMethod implements ConfirmationMethod {
   ): Promise<FactorEvidence | WrongResponse | null> {
     const context = this.#contextOf(row, known as SubjectFactors);
     const evidence = await this.method.verify(response, context);
-    if (evidence === null || evidence instanceof WrongResponse) await this.#endIfExhausted(row);
+    if (evidence === null || evidence instanceof WrongResponse)
+      await this.#releaseSlotIfExhausted(row);
     return evidence;
   }
 
@@ -104,7 +105,7 @@ export class FactorConfirmationMethod implements ConfirmationMethod {
   ): Promise<ConfirmationRow | null> {
     const { factors, ledger, events } = this.parts;
     if (refusal !== undefined) {
-      await this.#report(factor, row, deadline);
+      await this.#reportSuspectedCopy(factor, row, deadline);
       return null;
     }
     const settlement = {
@@ -123,7 +124,7 @@ export class FactorConfirmationMethod implements ConfirmationMethod {
       throw error;
     }
     if (confirmed === null) {
-      await this.#endIfExhausted(row);
+      await this.#releaseSlotIfExhausted(row);
       return null;
     }
     const scope = this.#scopeOf(row);
@@ -157,7 +158,7 @@ export class FactorConfirmationMethod implements ConfirmationMethod {
   }
 
   /** Reports a counter that went backwards. A second click sends the same response again, and finds the confirmation ended. */
-  async #report(
+  async #reportSuspectedCopy(
     factor: FactorRow,
     { id }: ConfirmationRow,
     deadline: Deadline | undefined,
@@ -172,7 +173,7 @@ export class FactorConfirmationMethod implements ConfirmationMethod {
    * The confirmation and the factors, if this method may still confirm it for this caller. The factors are read before the attempt
    * is counted: a slow database would otherwise count attempts that it has no time left to compare, ten of which lock the app.
    */
-  async #look({ id, scopedSubject, seen, deadline }: Attempt): Promise<Verification> {
+  async #loadForAttempt({ id, scopedSubject, seen, deadline }: Attempt): Promise<Verification> {
     const row = seen ?? (await this.parts.confirmations.find(id, deadline));
     if (row === null || !isAccessible(row, scopedSubject, this.#access)) {
       return { outcome: 'unknown' };
@@ -185,7 +186,7 @@ export class FactorConfirmationMethod implements ConfirmationMethod {
   }
 
   async #charge(attempt: Attempt): Promise<Verification> {
-    const looked = await this.#look(attempt);
+    const looked = await this.#loadForAttempt(attempt);
     if (looked.outcome !== 'compared') return looked;
     const { ledger, factors } = this.parts;
     const { row } = looked;
@@ -232,7 +233,7 @@ export class FactorConfirmationMethod implements ConfirmationMethod {
   }
 
   /** Frees the slot of a confirmation whose last attempt failed. */
-  async #endIfExhausted(row: ConfirmationRow): Promise<void> {
+  async #releaseSlotIfExhausted(row: ConfirmationRow): Promise<void> {
     if (row.attempts < row.maxAttempts) return;
     await this.parts.ledger.releaseSlot(this.#scopeOf(row), row.id);
   }

@@ -5,12 +5,12 @@ import {
   type ConfirmationRow,
   type ConfirmationStore,
 } from '../../confirmation/index.js';
-import { idAt, openEnvelope } from '../../crypto/index.js';
+import { idFromHashAt, openEnvelope } from '../../crypto/index.js';
 import { TwoFactorConfigurationError } from '../../errors/index.js';
 import { DEVICE_METHOD } from '../../options/index.js';
 import type { ChangeCondition } from './change-condition.js';
 import { isStillThere } from './enrolled-factors.js';
-import { numberOf, type NewFactor } from './factor-changes.js';
+import { factorFingerprint, type NewFactor } from './factor-changes.js';
 import { FactorMethod } from './factor-method.js';
 import type { FactorParts } from './factor-parts.js';
 import type { RememberedDevice } from './factor-views.js';
@@ -55,24 +55,24 @@ export class FactorDevices {
     }
     const now = options.clock.now();
     const expiresAt = now + method.lifeMs!;
-    const remembered = await store.within(manager, async (scope) => {
+    const remembered = await store.runInScope(manager, async (scope) => {
       const row = await this.confirmations.find(confirmation, scope);
-      if (row === null || !isTrusted(row, now) || !this.#isOfSubject(row)) return null;
+      if (row === null || !mayRememberDevice(row, now) || !this.#isOwnResponse(row)) return null;
       const { subject } = row;
       // Derived, so that one confirmation remembers one device, and ordered by time, so that the purge finds it.
-      const id = idAt(row.createdAt, DEVICE_METHOD, options.application, row.id);
+      const id = idFromHashAt(row.createdAt, DEVICE_METHOD, options.application, row.id);
       const { token, handle } = method.remember!(id, contextOf(options, subject));
       const factor: NewFactor = {
         ...newFactor({ id, subject, method: DEVICE_METHOD, label, data: null }, now),
         handle,
-        counter: row.factorId === null ? 0 : numberOf(row.factorId),
+        counter: row.factorId === null ? 0 : factorFingerprint(row.factorId),
         activatedAt: now,
         expiresAt,
       };
       const before: ChangeCondition['before'] = function* () {
         // Asked again, because `ConfirmerService.erase` may have deleted all of the subject since. One that runs beside this waits, and
         // then erases the device too.
-        if (!(yield* store.keepConfirmation(row.id))) throw new ErasedError();
+        if (!(yield* store.lockConfirmation(row.id))) throw new ErasedError();
       };
       const remember = store.requiring({ before, judge: () => undefined }).change(
         subject,
@@ -97,7 +97,7 @@ export class FactorDevices {
    * Whether the response was the subject's own. A code that went to an address which the client named shows only that the client
    * has that address: a thief with a session would prove one of its own. And the code of a test recipient is known to others.
    */
-  #isOfSubject({ confirmedBy, envelope, ...row }: ConfirmationRow): boolean {
+  #isOwnResponse({ confirmedBy, envelope, ...row }: ConfirmationRow): boolean {
     if (confirmedBy !== CODE_METHOD) return true;
     const content =
       envelope === null ? null : openEnvelope(this.parts.options.keyRing, envelope, row);
@@ -117,7 +117,10 @@ export class FactorDevices {
   }
 }
 
-function isTrusted({ subject, usedAt, confirmedBy }: ConfirmationRow, now: number): boolean {
+function mayRememberDevice(
+  { subject, usedAt, confirmedBy }: ConfirmationRow,
+  now: number,
+): boolean {
   return (
     subject !== '' &&
     usedAt !== null &&

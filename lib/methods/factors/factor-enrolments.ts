@@ -39,7 +39,7 @@ interface ActivationParts {
 }
 
 /** The enrolment that was activated, and its first response. */
-interface ActivatedBy {
+interface ActivatedEnrolment {
   readonly pending: FactorRow;
   readonly evidence: ActivationEvidence;
 }
@@ -86,7 +86,7 @@ export class FactorEnrolments {
     const context = contextOf(options, subject);
     const { now } = context;
     const { codes, factors: recovery } = this.recovery.draw(context);
-    const activation = await store.within(manager, (scope) =>
+    const activation = await store.runInScope(manager, (scope) =>
       this.#activate(input, { context, recovery, scope }),
     );
     if (activation === null || activation instanceof WrongResponse) return activation;
@@ -95,7 +95,7 @@ export class FactorEnrolments {
     events.removed(replaced, manager);
     events.activated(pending, false, manager);
     const [first] = recovery;
-    if (isFirst && first) events.regenerated(first, codes.length, manager);
+    if (isFirst && first) events.recoveryCodesRegenerated(first, codes.length, manager);
     return {
       factor: viewOf(
         { ...pending, ...evidence, activatedAt: now, lastUsedAt: now },
@@ -108,7 +108,7 @@ export class FactorEnrolments {
   async #activate(
     { factor: id, response: given }: ActivateInput,
     { context, recovery, scope }: ActivationParts,
-  ): Promise<(Activation & ActivatedBy) | WrongResponse | null> {
+  ): Promise<(Activation & ActivatedEnrolment) | WrongResponse | null> {
     const { store, changes } = this.parts;
     const { subject, now } = context;
     const pending = (await store.list(subject, scope)).find((each) => each.id === id);

@@ -38,7 +38,7 @@ export class FactorEvents {
     }
   }
 
-  regenerated(factor: Facts, count: number, manager: EntityManager | undefined): void {
+  recoveryCodesRegenerated(factor: Facts, count: number, manager: EntityManager | undefined): void {
     this.#publish(manager, () => ({
       type: 'recovery-codes-regenerated',
       count,

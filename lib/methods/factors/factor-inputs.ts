@@ -104,8 +104,8 @@ export interface ResealInput {
   readonly signal?: AbortSignal | undefined;
 }
 
-const CHANGE = { subject: true, manager: true } as const;
-const PROVED_CHANGE = { ...CHANGE, confirmation: true } as const;
+const CHANGE_MEMBERS = { subject: true, manager: true } as const;
+const PROVED_CHANGE_MEMBERS = { ...CHANGE_MEMBERS, confirmation: true } as const;
 
 /**
  * The members that the arguments of the methods of `FactorService` may have. A misspelt `manager` is refused, because the change
@@ -113,12 +113,17 @@ const PROVED_CHANGE = { ...CHANGE, confirmation: true } as const;
  */
 export const FACTOR_INPUTS = {
   list: inputMembers<{ subject: string }>({ subject: true }),
-  change: inputMembers<FactorChangeInput>(CHANGE),
-  provedChange: inputMembers<ProvedChangeInput>(PROVED_CHANGE),
-  enrol: inputMembers<EnrolInput>({ ...PROVED_CHANGE, method: true, label: true, account: true }),
-  activate: inputMembers<ActivateInput>({ ...CHANGE, factor: true, response: true }),
+  change: inputMembers<FactorChangeInput>(CHANGE_MEMBERS),
+  provedChange: inputMembers<ProvedChangeInput>(PROVED_CHANGE_MEMBERS),
+  enrol: inputMembers<EnrolInput>({
+    ...PROVED_CHANGE_MEMBERS,
+    method: true,
+    label: true,
+    account: true,
+  }),
+  activate: inputMembers<ActivateInput>({ ...CHANGE_MEMBERS, factor: true, response: true }),
   import: inputMembers<ImportInput>({
-    ...CHANGE,
+    ...CHANGE_MEMBERS,
     method: true,
     secret: true,
     allowShortSecrets: true,
@@ -128,8 +133,8 @@ export const FACTOR_INPUTS = {
     label: true,
   }),
   remember: inputMembers<RememberInput>({ confirmation: true, label: true, manager: true }),
-  rename: inputMembers<RenameInput>({ ...CHANGE, factor: true, label: true }),
-  remove: inputMembers<RemoveInput>({ ...PROVED_CHANGE, factor: true, allowLast: true }),
+  rename: inputMembers<RenameInput>({ ...CHANGE_MEMBERS, factor: true, label: true }),
+  remove: inputMembers<RemoveInput>({ ...PROVED_CHANGE_MEMBERS, factor: true, allowLast: true }),
   reseal: inputMembers<ResealInput>({ batchSize: true, signal: true }),
 } as const;
 

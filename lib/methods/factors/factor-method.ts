@@ -75,13 +75,13 @@ export interface ActivationEvidence {
 }
 
 /** The members of what `enrol` returns beside the factor. */
-export type Shown = Readonly<Record<string, unknown>>;
+export type RevealedMembers = Readonly<Record<string, unknown>>;
 
 /** What is stored of an enrolment, and what the person or the browser is shown once. */
 export interface BegunEnrolment {
   /** In clear: the store seals it. */
   readonly data: string | null;
-  reveal(known: SubjectFactors): Shown | Promise<Shown>;
+  reveal(known: SubjectFactors): RevealedMembers | Promise<RevealedMembers>;
 }
 
 /** The input of an enrolment. */
@@ -133,7 +133,7 @@ export abstract class FactorMethod<
   /** Whether a response can be guessed, so that each one is counted before it is compared. */
   abstract readonly isGuessable: boolean;
   /** The name of the member of `MethodResponse` in which the response is, such as `code`. */
-  readonly member: string = 'code';
+  readonly responseMember: string = 'code';
   /** How long a factor lives, in milliseconds; `null` without an end. */
   readonly lifeMs: number | null = null;
   /** The most devices of one subject that are remembered; `null` for a method that remembers none. */

@@ -60,7 +60,7 @@ export class FactorRecord {
   /**
    * For an app, the last time step that was accepted, so that its code is not accepted twice; for a passkey, the counter of its
    * last signature. For a pending enrolment, 1 when it was begun beside an active authenticator, else 0. For a device, the number
-   * of the factor whose proof remembered it (`numberOf`), 0 for a sent code. In the row of the subject, the number of changes.
+   * of the factor whose proof remembered it (`factorFingerprint`), 0 for a sent code. In the row of the subject, the number of changes.
    */
   @Column({ name: 'counter', type: 'bigint', default: 0, transformer: epochMs })
   counter!: number;

@@ -16,7 +16,7 @@ import type { FactorRow, StoredFactor } from './factor-record.entity.js';
  */
 const MAX_REPORTED = 1_000;
 /** The methods whose uses write the counter of the factor. That of every other one is sealed with it. */
-const COUNTING: ReadonlySet<string> = new Set<FactorMethodName>(['passkey', 'totp']);
+const COUNTER_METHODS: ReadonlySet<string> = new Set<FactorMethodName>(['passkey', 'totp']);
 
 /** The columns of a factor that is sealed or opened, as a row or before its insert. */
 type SealedColumns = Omit<FactorBinding, 'fixedCounter'> & Pick<StoredFactor, 'counter'>;
@@ -26,7 +26,7 @@ type SealedColumns = Omit<FactorBinding, 'fixedCounter'> & Pick<StoredFactor, 'c
  * it, and outlive the removal of that one.
  */
 function bindingOf({ counter, ...columns }: SealedColumns): FactorBinding {
-  const isWritten = columns.activatedAt !== null && COUNTING.has(columns.method);
+  const isWritten = columns.activatedAt !== null && COUNTER_METHODS.has(columns.method);
   return { ...columns, fixedCounter: isWritten ? null : counter };
 }
 

@@ -41,7 +41,7 @@ export type FactorStatements = Readonly<
 export type SettleStatements = Readonly<Record<FactorWrite, Statement>>;
 
 /** Keeps a row from being deleted. SQLite has one writer at a time. */
-const KEEPING = { mysql: 'FOR UPDATE', postgres: 'FOR KEY SHARE', sqlite: '' } as const;
+const KEEP_ROW_LOCK = { mysql: 'FOR UPDATE', postgres: 'FOR KEY SHARE', sqlite: '' } as const;
 
 /** Built once for a data source. All SQL of the factors, and that of the confirmations which concerns them. */
 export function factorStatements(
@@ -124,8 +124,8 @@ export function factorStatements(
       `SELECT ${names.columns} FROM ${confirmations} WHERE ${c.id} = :id`,
     ),
     // A locking read sees what is committed, and keeps it: in a transaction of the caller MySQL would read an erased row from its snapshot.
-    keepConfirmation: `SELECT ${c.id} FROM ${confirmations} WHERE ${c.id} = :id ${KEEPING[engine]}`,
-    // Each time step once for each factor, on every instance.
+    keepConfirmation: `SELECT ${c.id} FROM ${confirmations} WHERE ${c.id} = :id ${KEEP_ROW_LOCK[engine]}`,
+    // Spends a time step of a factor. Of all calls on all instances only one can spend it.
     spend: `${writes.spend} WHERE ${isUnspent} AND ${guards.spend}`,
     // That of a passkey advances with each signature, or is always 0.
     advance: `${writes.advance} WHERE ${isUnspent} AND ${guards.advance}`,

@@ -48,7 +48,7 @@ import {
 } from './factor-views.js';
 import { usableMethods } from './enrolled-factors.js';
 import { FactorStore } from './factor.store.js';
-import { provedBy } from './proved-by.js';
+import { proofCondition } from './proved-by.js';
 import { RecoverySets } from './recovery-sets.js';
 import { resealAll } from './reseal.js';
 
@@ -284,7 +284,7 @@ export class FactorService {
   /** The same service for a call that names its proof. */
   #provedBy(subject: string, confirmation: ConfirmationReference): FactorService {
     const { confirmations } = this.#configured().store;
-    return this.requiring(provedBy(confirmations, subject, idOf(confirmation)));
+    return this.requiring(proofCondition(confirmations, subject, idOf(confirmation)));
   }
 
   #publishRemoved(gone: readonly RemovedFactor[], manager: EntityManager | undefined): void {

@@ -12,7 +12,7 @@ import {
   type IdWindow,
   type PurgedBatch,
 } from '../../confirmation/index.js';
-import { drawBytes, idBound, idFromHash, plainHash } from '../../crypto/index.js';
+import { drawBytes, lowestIdAt, idFromHash, plainHash } from '../../crypto/index.js';
 import {
   assertEntity,
   tableNames,
@@ -57,7 +57,7 @@ const KEPT_MS = USE_WITHIN_SECONDS.max * 1_000;
  * before the device was remembered. The window of two days therefore contains every device whose life has just ended. What is
  * older confirms nothing, and a complete purge deletes it.
  */
-const RECENT_MS = 2 * 86_400_000;
+const PURGE_LOOKBACK_MS = 2 * 86_400_000;
 const USER_HANDLE_BYTES = 32;
 
 type StoreOptions = Pick<ResolvedOptions, 'application' | 'clock' | 'keyRing' | 'methods'>;
@@ -125,7 +125,7 @@ export class FactorStore implements FactorUpkeep {
    * Runs the statements of one call in the transaction of its manager, or under one deadline. With a deadline of its own, each statement
    * could wait for the whole time.
    */
-  async within<T>(
+  async runInScope<T>(
     manager: EntityManager | undefined,
     work: (scope: EntityManager | Deadline) => Promise<T>,
   ): Promise<T> {
@@ -193,7 +193,7 @@ export class FactorStore implements FactorUpkeep {
    * Whether there is a confirmation, which stays until the transaction ends. It is the first statement of a change: confirmations are
    * locked before factors.
    */
-  *keepConfirmation(id: string): TransactionSteps<boolean> {
+  *lockConfirmation(id: string): TransactionSteps<boolean> {
     const { rows } = yield { statement: this.statements.keepConfirmation, values: { id } };
     return rows.length > 0;
   }
@@ -207,7 +207,7 @@ export class FactorStore implements FactorUpkeep {
     const { rows, affected } = await this.#runner.runExclusive(
       id,
       this.statements.countAttempt,
-      () => ({ id, allowing: allowing(method), now: this.options.clock.now() }),
+      () => ({ id, allowing: methodsLikePattern(method), now: this.options.clock.now() }),
       null,
       deadline,
     );
@@ -233,7 +233,7 @@ export class FactorStore implements FactorUpkeep {
     const values = (): SqlValues => ({
       ...settlement,
       ...this.confirmations.times(),
-      allowing: allowing(method),
+      allowing: methodsLikePattern(method),
     });
     if (this.settlements === null) return this.#settleInSteps(id, write, values, deadline);
     const statement = this.settlements[write];
@@ -281,7 +281,7 @@ export class FactorStore implements FactorUpkeep {
   }
 
   /** A batch of factors with sealed data, in the order of their ids. */
-  async sealed(after: string, limit: number): Promise<readonly StoredFactor[]> {
+  async listSealed(after: string, limit: number): Promise<readonly StoredFactor[]> {
     const values = { after, limit, application: this.options.application };
     const { rows } = await this.#runner.run(this.statements.sealed, () => values);
     return rows.map(factorFromRecord);
@@ -303,11 +303,11 @@ export class FactorStore implements FactorUpkeep {
   windows(isComplete: boolean): readonly IdWindow[] {
     const now = this.options.clock.now();
     const lifeMs = longestLife(this.options.methods);
-    if (isComplete) return [{ after: '', until: idBound(now) }];
+    if (isComplete) return [{ after: '', until: lowestIdAt(now) }];
     const endedBefore = [now - ENROLMENT_MS, ...(lifeMs > 0 ? [now - lifeMs] : [])];
     return endedBefore.map((until) => ({
-      after: idBound(Math.max(0, until - RECENT_MS)),
-      until: idBound(Math.max(0, until)),
+      after: lowestIdAt(Math.max(0, until - PURGE_LOOKBACK_MS)),
+      until: lowestIdAt(Math.max(0, until)),
     }));
   }
 
@@ -372,6 +372,6 @@ function longestLife(methods: ConfiguredMethods): number {
 }
 
 /** The pattern of the column `methods` of a confirmation that allows this method. */
-function allowing(method: string): string {
+function methodsLikePattern(method: string): string {
   return `%,${method},%`;
 }

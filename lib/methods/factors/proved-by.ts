@@ -7,7 +7,7 @@ import { assertStillThere } from './enrolled-factors.js';
  * Requires that what confirmed a used proof of the subject is still there. The guard of a route, or `use`, may have asked before the owner's
  * removal has committed: a thief would begin an enrolment afterwards, whose activation asks for no other proof.
  */
-export function provedBy(
+export function proofCondition(
   confirmations: ConfirmationStore,
   subject: string,
   confirmation: string,

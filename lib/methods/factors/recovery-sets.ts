@@ -47,7 +47,7 @@ export class RecoverySets {
       );
     }
     await store.change(subject, (given) => changes.replaceRecovery(given, factors), manager);
-    events.regenerated(first, codes.length, manager);
+    events.recoveryCodesRegenerated(first, codes.length, manager);
     return codes;
   }
 }

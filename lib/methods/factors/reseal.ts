@@ -19,7 +19,7 @@ export async function resealAll(
   let after = '';
   for (;;) {
     if (signal?.aborted) return { resealed, left, isComplete: false };
-    const batch = await store.sealed(after, batchSize);
+    const batch = await store.listSealed(after, batchSize);
     for (const factor of batch) {
       if (store.seals.isCurrent(factor) || isEnded(factor, clock.now())) continue;
       const kid = keyIdOf(factor.data);

@@ -1,4 +1,4 @@
-import { strictBytes } from '../../crypto/index.js';
+import { decodeBase64Url } from '../../crypto/index.js';
 import { TwoFactorInputError } from '../../errors/index.js';
 import type {
   PasskeyAssertionResponse,
@@ -88,7 +88,7 @@ function assertMembers(id: string, members: readonly unknown[]): void {
 
 /** Whether a text is the only base64url text of some bytes, so that one credential has one id. */
 function isBase64url(text: string): boolean {
-  return text !== '' && strictBytes(text) !== null;
+  return text !== '' && decodeBase64Url(text) !== null;
 }
 
 /**

@@ -139,7 +139,7 @@ export class PasskeyCeremonies {
     if (isBackupEligible && !this.options.synced) return refusedRegistration('synced');
     if (attested.id !== response.id) return refusedRegistration('credential');
     if (!isAcceptedKey(attested.key)) return refusedRegistration('algorithm');
-    if (!(await this.#isRegistration(response, unattested(data), challenges))) {
+    if (!(await this.#isValidRegistration(response, unattested(data), challenges))) {
       return refusedRegistration('malformed');
     }
     const { id, publicKey } = attested;
@@ -207,7 +207,7 @@ export class PasskeyCeremonies {
   }
 
   /** Whether the library accepts the registration too. */
-  async #isRegistration(
+  async #isValidRegistration(
     response: PasskeyRegistrationResponse,
     attestationObject: string,
     challenges: readonly string[],

@@ -39,7 +39,7 @@ export class PasskeyMethod extends FactorMethod<
   readonly name = 'passkey';
   readonly isStrong = true;
   readonly isGuessable = false;
-  override readonly member = 'response';
+  override readonly responseMember = 'response';
   override readonly enrolment: FactorEnrolment<PasskeyRegistrationResponse>;
   readonly #ceremonies: () => Promise<PasskeyCeremonies>;
   readonly #logger = new Logger(PasskeyMethod.name);

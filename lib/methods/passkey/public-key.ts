@@ -4,8 +4,8 @@ import { createPublicKey, type JsonWebKey, type KeyObject } from 'node:crypto';
 export const ALGORITHMS = { ES256: -7, EdDSA: -8, RS256: -257 } as const;
 
 /** Labels of a COSE key (RFC 9052 7, RFC 9053 7, RFC 8230 4). Labels below 0 depend on the type of the key. */
-const KEY_TYPE = 1;
-const ALGORITHM = 3;
+const KEY_TYPE_LABEL = 1;
+const ALGORITHM_LABEL = 3;
 const OKP = 1;
 const EC2 = 2;
 const RSA = 3;
@@ -46,7 +46,9 @@ function toJwk(key: CoseKey): JsonWebKey | null {
     const value = key.get(label);
     return value instanceof Uint8Array ? Buffer.from(value).toString('base64url') : '';
   };
-  const [type, algorithm, curve] = [KEY_TYPE, ALGORITHM, -1].map((label) => key.get(label));
+  const [type, algorithm, curve] = [KEY_TYPE_LABEL, ALGORITHM_LABEL, -1].map((label) =>
+    key.get(label),
+  );
   if (algorithm === ALGORITHMS.ES256 && type === EC2 && curve === P256) {
     return { kty: 'EC', crv: 'P-256', x: bytes(-2), y: bytes(-3) };
   }

@@ -33,7 +33,7 @@ describe.each(engines.filter((engine) => engine === 'better-sqlite3'))(
     afterAll(() => test.close());
 
     it.each(CASES)(
-      'at the statement "$killedAt" of $method has done both: $isDone',
+      'at the statement "$killedAt" of $method has confirmed and has spent the code: $isDone',
       async ({ killedAt, method, isDone }) => {
         const subject = `${killedAt}-${method}`;
         const { app, factorId, recoveryCodes } = await enrolApp(test, subject);

@@ -78,15 +78,21 @@ describe.each(servers)('A process that is killed -9 while it settles on %s', (en
     return [confirmedAt !== null, name.endsWith('app') ? counter === step : left === 9];
   };
 
-  it.each(['before-app', 'before-code'])('has done neither in the call %s', async (name) => {
-    expect(await both(name)).toEqual([false, false]);
-    const { id, recoveryCodes } = people.get(name)!;
-    const code = recoveryCodes[0]!;
-    const [, done] = await behind.direct.confirmer.confirm(id, { method: 'recovery', code });
-    expect(done).toBe(true);
-  });
+  it.each(['before-app', 'before-code'])(
+    'has neither confirmed nor spent the code in the call %s',
+    async (name) => {
+      expect(await both(name)).toEqual([false, false]);
+      const { id, recoveryCodes } = people.get(name)!;
+      const code = recoveryCodes[0]!;
+      const [, done] = await behind.direct.confirmer.confirm(id, { method: 'recovery', code });
+      expect(done).toBe(true);
+    },
+  );
 
-  it.each(['commit-app', 'commit-code'])('has done both in the call %s', async (name) => {
-    expect(await both(name)).toEqual([true, true]);
-  });
+  it.each(['commit-app', 'commit-code'])(
+    'has confirmed and has spent the code in the call %s',
+    async (name) => {
+      expect(await both(name)).toEqual([true, true]);
+    },
+  );
 });

@@ -1,6 +1,6 @@
 import { Client } from 'pg';
 
-import { idBound } from '../../../lib/crypto/index.js';
+import { lowestIdAt } from '../../../lib/crypto/index.js';
 import { ownServers, type OwnServer } from '../../support/own-servers.js';
 
 export const TABLE = 'two_factor_confirmation';
@@ -72,7 +72,7 @@ export async function fill(
   await client.query(`TRUNCATE ${table}`);
   for (let at = 0; at < blocks; at += 1) {
     const time = from + at * BLOCK_MS;
-    const shared = idBound(time).slice(0, SHARED_CHARACTERS);
+    const shared = lowestIdAt(time).slice(0, SHARED_CHARACTERS);
     await client.query(insert, [shared, time, Math.min(BLOCK, rows - at * BLOCK)]);
   }
   await client.query('COMMIT');

@@ -172,11 +172,11 @@ describe('A relay to a Redis that fails', () => {
     const relay = relayOn(() =>
       isDown ? Promise.reject(new Error('connect ECONNREFUSED')) : Promise.resolve(),
     );
-    for (let request = 0; request < 50; request += 1) relay.take('sms', KEY);
-    expect(await relay.takeDue('sms', [KEY])).toBe(false);
+    for (let request = 0; request < 50; request += 1) relay.enqueue('sms', KEY);
+    expect(await relay.enqueueDue('sms', [KEY])).toBe(false);
     isDown = false;
-    expect(await relay.takeDue('sms', [KEY])).toBe(true);
-    relay.take('sms', KEY);
+    expect(await relay.enqueueDue('sms', [KEY])).toBe(true);
+    relay.enqueue('sms', KEY);
 
     expect(lines).toEqual([
       'warn: Redis takes no keys of messages, so that the rounds of the worker send them: connect ECONNREFUSED',
@@ -190,21 +190,21 @@ describe('A relay to a Redis that fails', () => {
       added += 1;
       return new Promise(() => undefined);
     });
-    for (let request = 0; request < 5_000; request += 1) relay.take('sms', KEY);
+    for (let request = 0; request < 5_000; request += 1) relay.enqueue('sms', KEY);
     expect(added).toBe(1_000);
 
     // A round waits for two seconds, and the next one not at all, as long as the first is not answered.
-    expect(await relay.takeDue('sms', [KEY])).toBe(false);
-    expect(await relay.takeDue('sms', [KEY])).toBe(false);
+    expect(await relay.enqueueDue('sms', [KEY])).toBe(false);
+    expect(await relay.enqueueDue('sms', [KEY])).toBe(false);
     expect(added).toBe(1_001);
   });
 
   it('adds nothing to a queue that is long already', async () => {
     const add = vi.fn<() => Promise<void>>(() => Promise.resolve());
 
-    expect(await relayOn(add, 512).takeDue('sms', [KEY])).toBe(true);
+    expect(await relayOn(add, 512).enqueueDue('sms', [KEY])).toBe(true);
     expect(add).not.toHaveBeenCalled();
-    expect(await relayOn(add, 511).takeDue('sms', [KEY])).toBe(true);
+    expect(await relayOn(add, 511).enqueueDue('sms', [KEY])).toBe(true);
     expect(add).toHaveBeenCalledTimes(1);
   });
 
@@ -220,9 +220,9 @@ describe('A relay to a Redis that fails', () => {
       return Promise.resolve();
     };
 
-    expect(await relayOn(add, 0, 512).takeDue('sms', [OPEN, KEY])).toBe(true);
+    expect(await relayOn(add, 0, 512).enqueueDue('sms', [OPEN, KEY])).toBe(true);
     expect(added.map(({ opts }) => opts.priority)).toEqual([undefined]);
-    expect(await relayOn(add, 0, 511).takeDue('sms', [OPEN, KEY])).toBe(true);
+    expect(await relayOn(add, 0, 511).enqueueDue('sms', [OPEN, KEY])).toBe(true);
     expect(added.slice(1).map(({ opts }) => opts.priority)).toEqual([1, undefined]);
     // A job has the key alone, whatever its class.
     for (const { data } of added) expect(Object.keys(data as object)).toHaveLength(2);
@@ -236,7 +236,7 @@ describe('A relay to a Redis that fails', () => {
     };
     const others = [1, 2, 3].map((number) => ({ ...OPEN, number }));
     for (let round = 0; round < 2; round += 1) {
-      expect(await relayOn(add, 300).takeDue('sms', others)).toBe(true);
+      expect(await relayOn(add, 300).enqueueDue('sms', others)).toBe(true);
     }
 
     const turns = added.filter(({ opts }) => opts.priority === undefined);

@@ -107,7 +107,7 @@ describe('phoneDestinations', () => {
     expect(create).toThrow(message);
   });
 
-  it('answers no token before it is prepared', () => {
+  it('throws a TwoFactorConfigurationError for each token before it is prepared', () => {
     const create = phoneDestinations({ countries: 'all' });
 
     expect(() => create.destinationOf('+380501234567')).toThrow(TwoFactorConfigurationError);

@@ -70,7 +70,7 @@ describe('A limit store on rate-limiter-flexible', () => {
   const secondsLeft = async (name: string): Promise<number> =>
     Math.ceil(((await memory.get(name))?.msBeforeNext ?? 0) / 10_000) * 10;
 
-  it('locks as long as the failure that was charged deserves, not the one that was looked for', async () => {
+  it('locks for as long as the charged failure requires, not the failure that was read before', async () => {
     const budget = failureCharge();
     for (let time = 0; time < 3; time += 1) await charge(budget);
     interrupt('penalty', ':lock', async () => {
@@ -84,7 +84,7 @@ describe('A limit store on rate-limiter-flexible', () => {
     expect(await secondsLeft(`${budget.key}:lock`)).toBe(200);
   });
 
-  it('lets no call pass the last failure', async () => {
+  it('refuses a call when another one charges the last failure meanwhile', async () => {
     const budget = failureCharge({ max: 4 });
     for (let time = 0; time < 3; time += 1) await charge(budget);
     interrupt('penalty', ':lock', async () => {
@@ -96,7 +96,7 @@ describe('A limit store on rate-limiter-flexible', () => {
     expect(await amountOf(budget.key)).toBe(4);
   });
 
-  it('gives a window that has ended meanwhile no unit too many, and no window without end', async () => {
+  it('corrects a refund to a window that has ended meanwhile, and leaves no window without an end', async () => {
     const budget = windowCharge(2);
     await charge(budget);
     interrupt('reward', ':window', () => memory.delete(`${budget.key}:window`));
@@ -134,7 +134,7 @@ describe('A limit store on rate-limiter-flexible', () => {
     expect((await store.consume([place], newHolder())).exhausted).toHaveLength(1);
   });
 
-  it('keeps a place taken until nothing of its owner is left', async () => {
+  it('keeps a slot taken until each key of its owner is deleted', async () => {
     const place = windowCharge(1);
     const owner = newHolder();
     await store.consume([place], owner);
@@ -161,7 +161,7 @@ describe('A limit store on rate-limiter-flexible', () => {
     expect(await secondsLeft(`${budget.key}:lock`)).toBe(100);
   });
 
-  it('keeps no owner beside a slot that is gone before it', async () => {
+  it('stores no owner of a slot that would end before its owner does', async () => {
     const place = windowCharge(1, 1);
 
     await store.consume([place], newHolder());
@@ -253,7 +253,7 @@ describe('A limit store on rate-limiter-flexible', () => {
     expect(() => rateLimiterFlexibleStore({ limiter: memory })).not.toThrow();
   });
 
-  it('is not made of a wrapped limiter that it would not be made of', () => {
+  it('refuses a wrapper around a limiter that it refuses', () => {
     class RateLimiterRedisNonAtomic extends RateLimiterMemory {}
     const nonAtomic = new RateLimiterRedisNonAtomic({ points: 1, duration: 1 });
     const insured = Object.assign(new RateLimiterMemory({ points: 1, duration: 1 }), {

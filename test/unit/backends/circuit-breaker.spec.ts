@@ -45,41 +45,41 @@ describe('CircuitBreaker', () => {
     expect(breaker.isUnproven).toBe(false);
   });
 
-  it('asks for a look at the provider after as many unexplained failures in a row as the threshold, and opens when it does not answer', () => {
+  it('requests a ping of the provider after as many unexplained failures in a row as the threshold, and opens when it is not answered', () => {
     expect(failUnexplained(4)).toEqual([NONE, NONE, ASK, ASK]);
-    expect(breaker.unanswered(0)).toBe(true);
+    expect(breaker.pingFailed(0)).toBe(true);
     expect([breaker.allows(ANN, 999), breaker.allows(ANN, 1_000)]).toEqual([false, true]);
   });
 
-  it('asks for a look at the provider, too, when its failures in a row are of both kinds', () => {
+  it('requests a ping of the provider, too, when its failures in a row are of both kinds', () => {
     breaker.failedUnexplained(failure(ANN), 0);
     expect([breaker.failed(false, 0), breaker.failed(false, 0)]).toEqual([NONE, ASK]);
-    expect(breaker.unanswered(0)).toBe(true);
+    expect(breaker.pingFailed(0)).toBe(true);
   });
 
   it('opens again at the first failure of everyone after the pause, whatever has opened it', () => {
     failUnexplained(3);
-    breaker.unanswered(0);
+    breaker.pingFailed(0);
     expect(breaker.allows(ANN, 1_000)).toBe(true);
     expect(breaker.failed(false, 1_000)).toBe(OPENED);
   });
 
-  it('begins a new row of unexplained failures when the provider answers, and when it accepts a message', () => {
+  it('counts unexplained failures from zero again when the provider answers, and when it accepts a message', () => {
     failUnexplained(2);
     breaker.accepted(ANN);
     expect(failUnexplained(3)).toEqual([NONE, NONE, ASK]);
-    breaker.answered(0);
+    breaker.pingAnswered(0);
     expect(failUnexplained(3)).toEqual([NONE, NONE, ASK]);
   });
 
   it('stays closed when a message is accepted while the provider does not answer', () => {
     failUnexplained(3);
     breaker.accepted(ANN);
-    expect(breaker.unanswered(0)).toBe(false);
+    expect(breaker.pingFailed(0)).toBe(false);
     expect(breaker.allows(ANN, 0)).toBe(true);
   });
 
-  it('asks for no look at the provider for refusals, which prove that it answers', () => {
+  it('requests no ping of the provider for refusals, which prove that it answers', () => {
     const refusals = ['1', '2', '3', '4'].map((recipient) =>
       breaker.failedUnexplained({ recipient, isTemporary: false }, 0),
     );
@@ -124,16 +124,16 @@ describe('CircuitBreaker', () => {
     expect([breaker.allows(ANN, 1_000), breaker.allows('bob', 1_000)]).toEqual([false, true]);
   });
 
-  it('asks for a look at the provider when the message that tries it fails, and closes when that answers', () => {
+  it('requests a ping of the provider when the trial message fails, and closes when the ping is answered', () => {
     open();
     expect(breaker.allows(ANN, 1_000)).toBe(true);
     expect(breaker.failedUnexplained(failure(ANN), 1_000)).toBe(ASK);
-    expect(breaker.unanswered(1_000)).toBe(true);
+    expect(breaker.pingFailed(1_000)).toBe(true);
     expect(breaker.allows('bob', 1_999)).toBe(false);
 
     expect(breaker.allows('bob', 2_000)).toBe(true);
     expect(breaker.failedUnexplained(failure('bob'), 2_000)).toBe(ASK);
-    breaker.answered(2_000);
+    breaker.pingAnswered(2_000);
     expect(breaker.isUnproven).toBe(false);
     expect([breaker.allows('eve', 2_000), breaker.allows('joe', 2_000)]).toEqual([true, true]);
   });
@@ -141,7 +141,7 @@ describe('CircuitBreaker', () => {
   it('stays open when the provider answers, but the account was refused since it was asked', () => {
     failUnexplained(3);
     breaker.failed(true, 0);
-    breaker.answered(0);
+    breaker.pingAnswered(0);
     expect(breaker.allows(ANN, 0)).toBe(false);
   });
 
@@ -159,7 +159,7 @@ describe('CircuitBreaker', () => {
   it('reports its opening once for each pause, whatever else fails meanwhile', () => {
     open();
     expect([breaker.failed(false, 1), breaker.failed(true, 2)]).toEqual([NONE, NONE]);
-    expect(breaker.unanswered(3)).toBe(false);
+    expect(breaker.pingFailed(3)).toBe(false);
     expect(breaker.failed(false, 1_003)).toBe(OPENED);
   });
 

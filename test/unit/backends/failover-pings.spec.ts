@@ -67,7 +67,7 @@ async function pingOf(
   return send.ping!;
 }
 
-describe('A provider that is asked after failures that recipients may have caused', () => {
+describe('A provider that is pinged after failures that recipients may have caused', () => {
   const warn = vi.spyOn(Logger.prototype, 'warn');
   beforeEach(() => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'Date'] });
@@ -106,7 +106,7 @@ describe('A provider that is asked after failures that recipients may have cause
     expect(silent.isPassedOver()).toBe(true);
   });
 
-  it('stays passed over, and stays in its place, when it cannot be asked, as a transport of nodemailer without verify', async () => {
+  it('keeps its state, passed over or not, when it cannot be pinged, as a transport of nodemailer without verify', async () => {
     // nodemailer 7 to 10 answer so at once, and not by a promise.
     const ping = await pingOf((() => false) as unknown as NonNullable<MailTransport['verify']>);
     const chain = await chainOf(ping);

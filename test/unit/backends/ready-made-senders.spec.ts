@@ -125,7 +125,7 @@ describe.each(FIXTURES)('$name', (fixture) => {
     [502, true],
     [504, true],
   ])(
-    'counts %i as passing, and knows whether the message may have arrived: %s',
+    'reports %i as a transient failure, and whether the message may have arrived: %s',
     async (status, mayHaveArrived) => {
       const { server, send } = await open(fixture);
       server.next({

@@ -107,7 +107,7 @@ describe('a binding', () => {
     }
   });
 
-  it('ends in a checked binding or in the one error for anything at all', () => {
+  it('is accepted or refused with TwoFactorInputError, whatever it is made of', () => {
     fc.assert(
       fc.property(fc.anything(), fc.anything(), (purpose, subject) => {
         const isAccepted = [purpose, subject].every(

@@ -24,7 +24,7 @@ describe('A batch of reads', () => {
     expect(answersFor(['a', 'b'], ['a', 'B'])).toEqual([['a'], null]);
   });
 
-  it('does so too when another call has no row, which is no row of its own', () => {
+  it('leaves all calls without a row to their own statements when one row has another spelling of an id', () => {
     expect(answersFor(['a', 'b', 'c'], ['a', 'B'])).toEqual([['a'], null, null]);
     expect(answersFor(['b'], ['B'])).toEqual([null]);
   });

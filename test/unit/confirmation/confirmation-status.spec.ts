@@ -2,7 +2,7 @@ import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 
 import {
-  STATE_CODES,
+  STATE_ERROR_CODES,
   statusOf,
   type ConfirmationRow,
   type ConfirmationStatus,
@@ -92,7 +92,7 @@ describe('the status', () => {
   });
 
   it('has a reason for each that is not pending', () => {
-    expect(STATE_CODES).toEqual({
+    expect(STATE_ERROR_CODES).toEqual({
       confirmed: 'already-confirmed',
       used: 'already-used',
       expired: 'expired',

@@ -163,7 +163,7 @@ describe('canonical JSON', () => {
     },
   );
 
-  it('takes the numbers beside those that are equal to others', () => {
+  it('accepts the largest exact integers, fractions, and inexact numbers as strings', () => {
     const numbers = [0, -1, 2 ** 53 - 1, -(2 ** 53 - 1), 0.1, -1e-300, 2 ** 52 + 0.5];
     expect(JSON.parse(canonical(numbers))).toStrictEqual(numbers);
     expect(canonical(['9007199254740993', '-0'])).toBe('["9007199254740993","-0"]');
@@ -182,7 +182,7 @@ describe('canonical JSON', () => {
     expect(() => canonical(list)).toThrow(TwoFactorInputError);
   });
 
-  it('refuses the same object written too often, without taking its time', () => {
+  it('refuses quickly what grows too large because it repeats one object', () => {
     let bomb: unknown = 'x';
     for (let level = 0; level < 30; level += 1) bomb = [bomb, bomb];
     const startedAt = performance.now();

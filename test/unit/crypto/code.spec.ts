@@ -199,7 +199,7 @@ describe('what a person typed', () => {
     );
   });
 
-  it('never makes it throw, nor be echoed', () => {
+  it('makes normaliseCode never throw, and is not repeated in an error', () => {
     fc.assert(
       fc.property(fc.anything(), (input) => {
         const code = normaliseCode(input);
@@ -315,7 +315,7 @@ describe.each([
     },
   );
 
-  it('do not include the limits', async () => {
+  it('do not include the smallest and the largest allowed length', async () => {
     expect(await generator(6)()).toHaveLength(6);
     expect(await generator(64)()).toHaveLength(64);
   });

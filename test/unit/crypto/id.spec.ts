@@ -2,7 +2,7 @@ import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 
 import {
-  idBound,
+  lowestIdAt,
   idFromRequestKey,
   isId,
   KeyRing,
@@ -64,16 +64,16 @@ describe('a confirmation id', () => {
         const [before, after] = one < other ? [one, other] : [other, one];
         const ids = [newId(after), newId(before)];
         expect(ids.toSorted()[0]).toBe(ids[1]);
-        expect(newId(before) < idBound(after)).toBe(true);
+        expect(newId(before) < lowestIdAt(after)).toBe(true);
       }),
     );
   });
 
   it('is at or above the bound of its own millisecond and below that of the next', () => {
     const id = newId(NOW);
-    expect(id >= idBound(NOW)).toBe(true);
-    expect(id < idBound(NOW + 1)).toBe(true);
-    expect(idBound(NOW) < idBound(NOW + 1)).toBe(true);
+    expect(id >= lowestIdAt(NOW)).toBe(true);
+    expect(id < lowestIdAt(NOW + 1)).toBe(true);
+    expect(lowestIdAt(NOW) < lowestIdAt(NOW + 1)).toBe(true);
   });
 
   it('never recurs in 100,000 draws of one millisecond', () => {

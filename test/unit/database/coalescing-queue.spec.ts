@@ -8,7 +8,7 @@ interface Call {
 
 const call = (...keys: string[]): Call => ({ keys });
 
-describe('A line', () => {
+describe('A coalescing queue', () => {
   /** What went together, and the answers that are awaited. */
   let sent: string[][];
   let answers: (() => void)[];
@@ -166,7 +166,7 @@ describe('A line', () => {
       expect(sent.slice(1)).toEqual([['b', 'c']]);
     });
 
-    it('lets two that go on and on go together', async () => {
+    it('sends two callers together when they call again and again', async () => {
       line.add(call('a'));
       line.add(call('b'));
       answers.shift()!();
@@ -185,7 +185,7 @@ describe('A line', () => {
     });
   });
 
-  describe('of many', () => {
+  describe('with many calls', () => {
     const many = (count: number, from = 0): string[] =>
       Array.from({ length: count }, (_, index) => `call ${from + index}`);
 
@@ -217,14 +217,14 @@ describe('A line', () => {
       expect(sent.slice(1)).toEqual([['next']]);
     });
 
-    it('sends fewer as one', async () => {
+    it('sends fewer than 48 calls as one batch', async () => {
       for (const key of many(47)) line.add(call(key));
       await vi.advanceTimersByTimeAsync(0);
 
       expect(sent).toEqual([many(47)]);
     });
 
-    it('sends many for one thing one by one, however many they are', async () => {
+    it('sends calls with the same key one by one, however many there are', async () => {
       for (const key of many(30)) line.add(call(key));
       await vi.advanceTimersByTimeAsync(0);
       for (let count = 0; count < 300; count += 1) line.add(call('hot'));
@@ -234,7 +234,7 @@ describe('A line', () => {
       expect(sent.slice(1)).toEqual([['hot'], ['hot']]);
     });
 
-    it('sends what comes later beside them when it is enough, and never a third one', async () => {
+    it('sends later calls as a second batch when there are enough, and never a third batch', async () => {
       for (const key of many(40)) line.add(call(key));
       await vi.advanceTimersByTimeAsync(0);
       for (const key of many(23, 40)) line.add(call(key));

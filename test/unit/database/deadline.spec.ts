@@ -179,7 +179,7 @@ describe('Deadlines', () => {
     expect(new Set(contexts)).toEqual(new Set([undefined]));
   });
 
-  it('pass also when fake timers have taken the timer along', async () => {
+  it('expire also when their timer was lost with fake timers', async () => {
     const deadlines = new Deadlines(30);
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
     await deadlines.run(() => Promise.resolve());

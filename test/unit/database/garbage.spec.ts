@@ -99,10 +99,10 @@ function sizeOf(node: HeapProfiler.SamplingHeapProfileNode, isOurs: boolean): nu
   return below.reduce((sum, size) => sum + size, isCounted ? node.selfSize : 0);
 }
 
-describe('What has ended', () => {
+describe('The memory of a call that has ended', () => {
   const ownerOf = (held: readonly number[]) => (): number => held.length;
 
-  it('would be, if all were kept', async () => {
+  it('is found to be kept when an array keeps all of it', async () => {
     const kept: unknown[] = [];
     const naive: Work = async (payload) => {
       kept.push(payload());
@@ -113,7 +113,7 @@ describe('What has ended', () => {
     expect(kept.length).toBeGreaterThanOrEqual(CALLS);
   });
 
-  it('is left behind by no deadline', async () => {
+  it('is released by its deadline', async () => {
     const deadlines = new Deadlines(60_000);
     const inTime: Work = (payload) =>
       deadlines.run((deadline) => {
@@ -124,7 +124,7 @@ describe('What has ended', () => {
     expect(await left(inTime)).toBeLessThan(0.05);
   });
 
-  it('would be by those in a set', async () => {
+  it('is kept by deadlines that are members of a Set, the naive twin', async () => {
     const waiting = new Set<unknown>();
     const naive: Work = async (payload) => {
       const deadline = { onPass: ownerOf(payload()) };
@@ -147,14 +147,14 @@ describe('What has ended', () => {
     held,
   });
 
-  it('is left behind by no lane', async () => {
+  it('is released by its mutex', async () => {
     const lanes = new KeyedMutex();
     const inLane: Work = (payload) => lanes.run(newLane(), () => tick(), endOf(payload()));
 
     expect(await left(inLane)).toBeLessThan(0.05);
   });
 
-  it('is left behind by no lane in which others wait', async () => {
+  it('is released by its mutex in which others wait', async () => {
     const lanes = new KeyedMutex();
     const inLane: Work = async (payload) => {
       const lane = newLane();
@@ -173,7 +173,7 @@ describe('What has ended', () => {
     expect(await left(inLane)).toBeLessThan(0.05);
   });
 
-  it('would be by those in a map', async () => {
+  it('is kept by mutexes that are entries of a Map, the naive twin', async () => {
     const tails = new Map<string, unknown>();
     const naive: Work = async (payload) => {
       const lane = newLane();
@@ -185,7 +185,7 @@ describe('What has ended', () => {
     expect(await left(naive)).toBeGreaterThan(0.2);
   });
 
-  it('is left behind by no function that is written apart from the member it is for', async () => {
+  it('is released by a function that was in a variable before it was assigned to a member', async () => {
     const apart: Work = async (payload) => {
       const held = payload();
       const deadline: { onPass: (() => number) | null } = { onPass: null };
@@ -198,7 +198,7 @@ describe('What has ended', () => {
     expect(await left(apart)).toBeLessThan(0.05);
   });
 
-  it('would be by one that is written where the member is set', async () => {
+  it('is kept by a function expression that is assigned directly to a member', async () => {
     const naive: Work = async (payload) => {
       const held = payload();
       const deadline: { onPass: (() => number) | null } = { onPass: null };

@@ -163,7 +163,7 @@ describe('A batch of prepared statements on pg', () => {
       expect(said).not.toContain('describe');
     });
 
-    it('bears tracers that put a text in place of its own, or one that cannot be written', () => {
+    it('works when a tracer replaces its text, or makes its text read-only', () => {
       const commented = send(write, read);
       commented.text = `${commented.text} /* traced */`;
       expect(commented.text).toContain('traced');

@@ -36,7 +36,7 @@ describe('redact', () => {
     ['of grouping characters alone', `<${HYPHENS}>: -`, HYPHENS, '<***>: -'],
     ['of one hyphen', 'a-b', '-', 'a***b'],
     ['that is empty', 'a-b', '', 'a-b'],
-  ])('strikes a token %s', (_, text, token, struck) => {
+  ])('replaces a token %s', (_, text, token, struck) => {
     if (typeof struck === 'string') expect(redact(text, CODE, token)).toBe(struck);
     else expect(redact(text, CODE, token)).toMatch(struck);
   });
@@ -45,7 +45,7 @@ describe('redact', () => {
     expect(redact('to 123456789: 123456', CODE, '123456789')).toBe('to ***: ***');
   });
 
-  it('leaves nothing of what the naive one strikes, whatever is in code, token and text', () => {
+  it('leaves nothing that the naive twin replaces, whatever is in code, token and text', () => {
     const part = fc.oneof(
       fc.constantFrom('-', ' ', '.', '(', '1', '12', '00', 'a', 'A', 'ss', 'ß', '@', '%', '"', 'é'),
       fc.string({ unit: 'grapheme', maxLength: 3 }),
@@ -74,7 +74,7 @@ describe('redact', () => {
     expect(redact('a\r\n[Nest] b\u2028c\u0000\u0001d', CODE)).toBe('a [Nest] b c d');
   });
 
-  it('cuts what is long after it has struck', () => {
+  it('shortens a long text after it has replaced the code', () => {
     expect(redact(`${'x'.repeat(495)}${CODE}`, CODE)).toBe(`${'x'.repeat(495)}***`);
     expect(redact(`${'x'.repeat(499)}${CODE}`, CODE)).toBe(`${'x'.repeat(499)}*...`);
     expect(redact('x'.repeat(1_000_000), CODE)).toBe(`${'x'.repeat(500)}...`);

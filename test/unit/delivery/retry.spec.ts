@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 
-import { retryPauseMs, sendBefore } from '../../../lib/delivery/queue/retry.js';
+import { retryPauseMs, latestSendTime } from '../../../lib/delivery/queue/retry.js';
 
 describe('retryPauseMs', () => {
   it('grows from call to call, between half and one and a half times as much', () => {
@@ -14,12 +14,12 @@ describe('retryPauseMs', () => {
   });
 });
 
-describe('sendBefore', () => {
+describe('latestSendTime', () => {
   it('is a minute before the code expires', () => {
-    expect(sendBefore({ createdAt: 0, expiresAt: 600_000 })).toBe(540_000);
+    expect(latestSendTime({ createdAt: 0, expiresAt: 600_000 })).toBe(540_000);
   });
 
   it('is half of the life of a code that lives for less than two minutes', () => {
-    expect(sendBefore({ createdAt: 0, expiresAt: 30_000 })).toBe(15_000);
+    expect(latestSendTime({ createdAt: 0, expiresAt: 30_000 })).toBe(15_000);
   });
 });

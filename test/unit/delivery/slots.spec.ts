@@ -46,7 +46,7 @@ describe('Slots', () => {
     expect(await more[0]).toBe(true);
   });
 
-  it('refuse a call that waits for no longer than it says, and forget it', async () => {
+  it('refuse a call when its waiting time is over, and forget it', async () => {
     const slots = new Slots(1);
     expect(await slots.run('open', (isFree) => Promise.resolve(isFree))).toBe(true);
     expect(await slots.acquire('open')).toBe(true);

@@ -57,7 +57,7 @@ describe('A canonical token', () => {
   });
 
   it.each(['+0123456789', '+1', '+12345678901234567', 'chat:4711', '@ann', 'a@'])(
-    'is %s itself where it is neither',
+    'is %s itself where that is neither a phone number nor a mail address',
     (token) => {
       expect(canonicalToken(token)).toBe(token);
     },

@@ -67,7 +67,7 @@ describe('The insertId by which MySQL answers a charge of quotas', () => {
     expect(consumeAnswer(insertId, charges, NOW, order)).toMatchObject({ isRowAdded: true });
   });
 
-  it('leaves the choice to a read when the caller gives no order', () => {
+  it('names no exhausted quota when the caller gives no order, so that a read has to find it', () => {
     const insertId = answerOf(1_000, 0, 3);
 
     expect(consumeAnswer(insertId, charges, NOW)).toMatchObject({ exhausted: null });

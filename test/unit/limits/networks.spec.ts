@@ -1,6 +1,11 @@
 import { describe, expect, it } from 'vitest';
 
-import { customerOf, networkOf, parseAddress, type Address } from '../../../lib/limits/networks.js';
+import {
+  customerNetworkOf,
+  networkOf,
+  parseAddress,
+  type Address,
+} from '../../../lib/limits/networks.js';
 
 function address(text: string): Address {
   const parsed = parseAddress(text);
@@ -113,7 +118,7 @@ describe('A network', () => {
   });
 });
 
-describe('A customer', () => {
+describe('The network of one customer', () => {
   it.each([
     ['ipv4/32/c0000207', '192.0.2.7'],
     ['ipv4/32/c0000207', '::ffff:192.0.2.7'],
@@ -125,6 +130,6 @@ describe('A customer', () => {
     ['ipv6/64/fe800000000000000000000000000000', 'fe80::1%eth0'],
     ['ipv6/64/0', '::1'],
   ])('is %s for %s', (name, text) => {
-    expect(customerOf(address(text))).toBe(name);
+    expect(customerNetworkOf(address(text))).toBe(name);
   });
 });

@@ -54,7 +54,7 @@ const messageTo = (prefix: number): PrefixedMessage => ({
 const refused = (): Promise<never> =>
   Promise.reject(new TwoFactorTooManyRequestsError('Full.', 60, 'sends-per-prefix'));
 const outcomeOf = (ledger: PrefixLedger, prefix: number): Promise<string> =>
-  ledger.retrying(messageTo(prefix * 100), refused).then(
+  ledger.retryAfterRefusal(messageTo(prefix * 100), refused).then(
     () => 'accepted',
     (error: unknown) => (error as TwoFactorTooManyRequestsError).limit,
   );
@@ -82,7 +82,7 @@ describe('Refusals by prefixes', () => {
     expect(store.reads[1]!.keys.length).toBeGreaterThanOrEqual(ATTACKED * 3);
   });
 
-  it('are answered by the refusal when the store does not answer in the time of one statement', async () => {
+  it('stay refusals when the store does not answer in the time of one statement', async () => {
     const ledger = openLedger(new HeldStore());
     const outcomes = Array.from({ length: ATTACKED }, (_, prefix) => outcomeOf(ledger, prefix));
 
@@ -99,7 +99,7 @@ describe('Prefixes that a client names', () => {
   it('do not erase the confirmed codes of honest people that are not written yet', async () => {
     const store = new HeldStore();
     const ledger = openLedger(store);
-    ledger.confirmed(messageTo(99_900));
+    ledger.countConfirmed(messageTo(99_900));
     const [honest] = ledger.talliesOf(messageTo(99_900));
     // A client names numbers of more prefixes than an instance remembers.
     const rule = { ...ledger.counts.rule };

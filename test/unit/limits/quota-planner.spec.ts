@@ -91,8 +91,8 @@ describe('The quotas of a message', () => {
   ])(
     'of %s are these rows, and twice as many when there are two secrets',
     (_, party, requester, expected) => {
-      const one = planner().request(party, by(requester));
-      const two = planner({}, 2).request(party, by(requester));
+      const one = planner().requestQuotas(party, by(requester));
+      const two = planner({}, 2).requestQuotas(party, by(requester));
 
       expect(quotas(one)).toEqual(expected);
       expect(new Set(keysOf(one)).size).toBe(expected.length);
@@ -107,14 +107,14 @@ describe('The quotas of a message', () => {
     },
   );
 
-  it('of a subject that is only claimed are those of the requester, and of the person with the numbers of a bound one', () => {
+  it('of a claimed subject are those of the requester, and quotas of the person that have the numbers of a bound subject but other rows', () => {
     const plan = planner({ sendsPerSender: [{ max: 5, perSeconds: 60 }] });
     const from = by('192.0.2.7');
-    const claimed = plan.request(CLAIMED, from);
+    const claimed = plan.requestQuotas(CLAIMED, from);
 
     expect(quotas(claimed).slice(0, BOUND_TOKEN.length)).toEqual(BOUND_TOKEN);
-    expect(shared(claimed, plan.request(BOUND, from))).toEqual([]);
-    const spelledOtherwise = plan.request({ ...CLAIMED, subject: 'ANN' }, from);
+    expect(shared(claimed, plan.requestQuotas(BOUND, from))).toEqual([]);
+    const spelledOtherwise = plan.requestQuotas({ ...CLAIMED, subject: 'ANN' }, from);
     expect(keysOf(spelledOtherwise)).toEqual(keysOf(claimed));
     const rest = quotas(claimed).slice(BOUND_TOKEN.length);
     expect(rest).toEqual([
@@ -124,24 +124,27 @@ describe('The quotas of a message', () => {
       OPEN_TOTAL,
     ]);
     // Another name is no other requester.
-    const another = plan.request({ ...CLAIMED, subject: 'bob', token: 'bob@example.com' }, from);
-    expect(shared(claimed, another)).toEqual(rest);
-    expect(shared(claimed, plan.request({ ...STRANGER, token: 'c@example.com' }, from))).toEqual(
-      rest,
+    const another = plan.requestQuotas(
+      { ...CLAIMED, subject: 'bob', token: 'bob@example.com' },
+      from,
     );
+    expect(shared(claimed, another)).toEqual(rest);
+    expect(
+      shared(claimed, plan.requestQuotas({ ...STRANGER, token: 'c@example.com' }, from)),
+    ).toEqual(rest);
     expect(plan.prefixedMessage(CLAIMED, 'default')).toMatchObject({ limitClass: 'open' });
     expect(plan.prefixedMessage(BOUND, 'default')).toMatchObject({ limitClass: 'bound' });
   });
 
-  it('that begin without a message are those of the requester alone when the subject is only claimed', () => {
+  it('are those of the requester alone when a request for a claimed subject sends nothing', () => {
     const plan = planner();
     const unsent = { requester: '192.0.2.7', isNarrowed: false };
-    const [, own] = plan.request(BOUND, undefined, unsent);
-    const [, claimed] = plan.request(CLAIMED, undefined, unsent);
-    const [, another] = plan.request({ ...CLAIMED, subject: 'bob' }, undefined, unsent);
+    const [, own] = plan.requestQuotas(BOUND, undefined, unsent);
+    const [, claimed] = plan.requestQuotas(CLAIMED, undefined, unsent);
+    const [, another] = plan.requestQuotas({ ...CLAIMED, subject: 'bob' }, undefined, unsent);
     const narrowing = { ...unsent, isNarrowed: true };
-    const [narrowed] = plan.request(CLAIMED, undefined, narrowing);
-    const [ofBound] = plan.request(BOUND, undefined, narrowing);
+    const [narrowed] = plan.requestQuotas(CLAIMED, undefined, narrowing);
+    const [ofBound] = plan.requestQuotas(BOUND, undefined, narrowing);
 
     expect(quotas([claimed!])).toEqual(['requests-per-requester 60/3600']);
     expect(another!.key).toBe(claimed!.key);
@@ -152,12 +155,12 @@ describe('The quotas of a message', () => {
 
   it('share no row when one is of strangers and the other of a subject, also with a sender of its own', () => {
     const plan = planner({ sendsPerSender: [{ max: 5, perSeconds: 60 }] });
-    const ofSubject = plan.request(BOUND, by('192.0.2.7'));
+    const ofSubject = plan.requestQuotas(BOUND, by('192.0.2.7'));
 
     expect(quotas(ofSubject)).toContain('sends-per-sender 5/60');
     for (const party of [STRANGER, CLIENT_NAMED, { ...STRANGER, subject: '' }]) {
       for (const requester of [undefined, '192.0.2.7', '2001:db8::1', 'ann', 'bound']) {
-        expect(shared(plan.request(party, by(requester)), ofSubject)).toEqual([]);
+        expect(shared(plan.requestQuotas(party, by(requester)), ofSubject)).toEqual([]);
       }
     }
     const slots = (party: QuotaScope): NamedQuota[] => plan.slots(party, 600_000).flat();
@@ -169,8 +172,11 @@ describe('The quotas of a message', () => {
 
   it('share the rows of a token when two strangers name it in two spellings', () => {
     const plan = planner();
-    const one = plan.request(STRANGER, by('192.0.2.7'));
-    const other = plan.request({ ...STRANGER, token: 'Ann@EXAMPLE.com.' }, by('198.51.100.7'));
+    const one = plan.requestQuotas(STRANGER, by('192.0.2.7'));
+    const other = plan.requestQuotas(
+      { ...STRANGER, token: 'Ann@EXAMPLE.com.' },
+      by('198.51.100.7'),
+    );
 
     expect(shared(one, other)).toEqual([...OPEN_TOKEN, OPEN_TOTAL]);
   });
@@ -179,13 +185,16 @@ describe('The quotas of a message', () => {
     const plan = planner();
 
     expect(
-      shared(plan.request(STRANGER, by('192.0.2.7')), plan.request(CLIENT_NAMED, by('192.0.2.7'))),
+      shared(
+        plan.requestQuotas(STRANGER, by('192.0.2.7')),
+        plan.requestQuotas(CLIENT_NAMED, by('192.0.2.7')),
+      ),
     ).toEqual([...OPEN_TOKEN, 'sends-per-network 60/3600', OPEN_TOTAL]);
   });
 
   it('share only the total of their class when subject or token differ', () => {
     const plan = planner();
-    const mine = plan.request(BOUND, by());
+    const mine = plan.requestQuotas(BOUND, by());
     const others: QuotaScope[] = [
       { ...BOUND, subject: 'bob' },
       { ...BOUND, token: 'bob@example.com' },
@@ -195,7 +204,7 @@ describe('The quotas of a message', () => {
     ];
 
     for (const other of others) {
-      expect(shared(mine, plan.request(other, by()))).toEqual(['sends-in-total 5000/3600']);
+      expect(shared(mine, plan.requestQuotas(other, by()))).toEqual(['sends-in-total 5000/3600']);
     }
   });
 
@@ -206,8 +215,8 @@ describe('The quotas of a message', () => {
   ])('share the rows of %s when the requesters are 192.0.2.7 and %s', (_, requester, expected) => {
     const plan = planner({ sendsPerToken: false, sendsInTotal: false, failures: false });
     const both = shared(
-      plan.request(STRANGER, by('192.0.2.7')),
-      plan.request(STRANGER, by(requester)),
+      plan.requestQuotas(STRANGER, by('192.0.2.7')),
+      plan.requestQuotas(STRANGER, by(requester)),
     );
 
     expect(both).toEqual(expected.map((quota) => `sends-per-${quota}/3600`));
@@ -223,8 +232,8 @@ describe('The quotas of a message', () => {
     (_, requester, expected) => {
       const plan = planner({ sendsPerToken: false, sendsInTotal: false, failures: false });
       const both = shared(
-        plan.request(STRANGER, by('2001:db8:1:2::1')),
-        plan.request(STRANGER, by(requester)),
+        plan.requestQuotas(STRANGER, by('2001:db8:1:2::1')),
+        plan.requestQuotas(STRANGER, by(requester)),
       );
 
       expect(both).toEqual(expected.map((quota) => `sends-per-${quota}/3600`));
@@ -233,13 +242,13 @@ describe('The quotas of a message', () => {
 
   it('share one row of all unknown requesters, which no named one can fill', () => {
     const plan = planner({ sendsPerToken: false, sendsInTotal: false, failures: false });
-    const unknown = plan.request(STRANGER, by());
+    const unknown = plan.requestQuotas(STRANGER, by());
 
-    expect(shared(unknown, plan.request({ ...STRANGER, token: 'bob@example.com' }, by()))).toEqual([
-      'sends-per-network 60/3600',
-    ]);
+    expect(
+      shared(unknown, plan.requestQuotas({ ...STRANGER, token: 'bob@example.com' }, by())),
+    ).toEqual(['sends-per-network 60/3600']);
     for (const requester of ['unknown', '0.0.0.0', '::', 'subject', 'name']) {
-      expect(shared(unknown, plan.request(STRANGER, by(requester)))).toEqual([]);
+      expect(shared(unknown, plan.requestQuotas(STRANGER, by(requester)))).toEqual([]);
     }
   });
 
@@ -263,25 +272,26 @@ describe('The quotas of a message', () => {
       failures: false,
     });
 
-    expect(quotas(plan.request(STRANGER, by()))).toEqual(expected);
+    expect(quotas(plan.requestQuotas(STRANGER, by()))).toEqual(expected);
   });
 
   it('keep apart a subject, an address and another name that are spelt the same', () => {
     const plan = planner({ sendsPerToken: false, sendsInTotal: false, failures: false });
-    const asSubject = plan.request({ ...CLIENT_NAMED, subject: 'ann' }, by());
+    const asSubject = plan.requestQuotas({ ...CLIENT_NAMED, subject: 'ann' }, by());
 
-    expect(shared(plan.request(STRANGER, by('ann')), asSubject)).toEqual([]);
+    expect(shared(plan.requestQuotas(STRANGER, by('ann')), asSubject)).toEqual([]);
     expect(
       shared(
-        plan.request(STRANGER, by('192.0.2.7')),
-        plan.request(STRANGER, by('ipv4/32/c0000207')),
+        plan.requestQuotas(STRANGER, by('192.0.2.7')),
+        plan.requestQuotas(STRANGER, by('ipv4/32/c0000207')),
       ),
     ).toEqual([]);
   });
 
   it('do not cost a subject who names tokens another message when it comes from another network', () => {
     const plan = planner({ sendsPerToken: false, sendsInTotal: false, failures: false });
-    const from = (requester: string): NamedQuota[] => plan.request(CLIENT_NAMED, by(requester));
+    const from = (requester: string): NamedQuota[] =>
+      plan.requestQuotas(CLIENT_NAMED, by(requester));
 
     expect(shared(from('192.0.2.7'), from('198.51.100.7'))).toEqual([
       'sends-per-requester 10/3600',
@@ -289,8 +299,8 @@ describe('The quotas of a message', () => {
   });
 
   it('are only the lock when nothing is sent, and nothing when all limits are off', () => {
-    expect(quotas(planner().request(STRANGER, undefined))).toEqual(['failures?']);
-    expect(planner(false).request(STRANGER, by('192.0.2.7'))).toEqual([]);
+    expect(quotas(planner().requestQuotas(STRANGER, undefined))).toEqual(['failures?']);
+    expect(planner(false).requestQuotas(STRANGER, by('192.0.2.7'))).toEqual([]);
     expect(planner(false).slots(STRANGER, 600_000)).toEqual([]);
   });
 });

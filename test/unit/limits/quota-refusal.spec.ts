@@ -24,11 +24,11 @@ const plan = planner({
 });
 const unsent = { requester: '192.0.2.7', isNarrowed: false };
 const calls: readonly [string, NamedQuota[]][] = [
-  ['a stranger', plan.request(STRANGER, by('192.0.2.7'))],
-  ['a signed-in person', plan.request(BOUND, by())],
-  ['a claimed person', plan.request(CLAIMED, by('192.0.2.7'))],
-  ['a signed-in person, begun without a message', plan.request(BOUND, undefined, unsent)],
-  ['a claimed person, begun without a message', plan.request(CLAIMED, undefined, unsent)],
+  ['a stranger', plan.requestQuotas(STRANGER, by('192.0.2.7'))],
+  ['a signed-in person', plan.requestQuotas(BOUND, by())],
+  ['a claimed person', plan.requestQuotas(CLAIMED, by('192.0.2.7'))],
+  ['a signed-in person, begun without a message', plan.requestQuotas(BOUND, undefined, unsent)],
+  ['a claimed person, begun without a message', plan.requestQuotas(CLAIMED, undefined, unsent)],
 ];
 
 /** What the statement of MySQL answers: the largest of the waits in units, and of equal ones the first in the order. */

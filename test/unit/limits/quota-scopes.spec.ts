@@ -46,11 +46,11 @@ describe('The failures of a wrong code', () => {
     ];
     for (const [parties, scope] of scopes) {
       const keys = parties.flatMap((party) => keysOf(plan.failureQuotas(party, false)));
-      const asked = parties.flatMap((party) => keysOf(plan.request(party, undefined)));
+      const asked = parties.flatMap((party) => keysOf(plan.requestQuotas(party, undefined)));
       expect(asked).toEqual(keys);
       expect(plan.failureKeys(scope)).toEqual(keys.toSorted());
       const ofToken = parties
-        .flatMap((party) => plan.request(party, by('192.0.2.7')))
+        .flatMap((party) => plan.requestQuotas(party, by('192.0.2.7')))
         .filter(({ limit }) => limit === 'sends-per-token');
       const messages = scope.token === undefined ? [] : plan.messageKeys(scope);
       expect(messages).toEqual(keysOf(ofToken).toSorted());

@@ -154,7 +154,7 @@ describe('The messages of the module', () => {
     expect(text.split('\n')[0]).toContain('ACME');
   });
 
-  it('take the name of a member of all objects for no purpose', () => {
+  it('treat a purpose named like a member of Object.prototype as unnamed', () => {
     for (const purpose of ['constructor', '__proto__', 'toString']) {
       expect(render({ purpose })).toEqual(render({ purpose: '' }));
     }

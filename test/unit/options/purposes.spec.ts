@@ -24,7 +24,7 @@ describe('purposes', () => {
     });
   });
 
-  it('have the one without a name only when it is declared, or none is', () => {
+  it('have the unnamed purpose only when it is declared, or when no purpose is', () => {
     const touchable = (purposes: unknown): unknown =>
       purposeAccess(resolveOptions({ secret, purposes }, PRODUCTION));
     expect(touchable(undefined)).toEqual({ anyone: [''], subjectOnly: [] });

@@ -72,7 +72,7 @@ describe('The 10,000 most common passwords', () => {
   const known = dictionary['passwords-common'].slice(0, 10_000);
   const passwords = known.filter((_, at) => at % PASSWORD_STEP === 0);
 
-  it('are as strong as their table lists', () => {
+  it('are all in the table, with the most common ones first', () => {
     expect(known).toHaveLength(10_000);
     expect(known.slice(0, 3)).toEqual(['123456', 'password', '12345678']);
   });
@@ -210,7 +210,7 @@ describe('The bits of a secret', () => {
     ['five digits', '0123456789', 5],
     ['four characters of words', 'thesoTHESO-103', 4],
     ['nine characters of a pattern', 'abA', 9],
-  ])('are a code length over all texts of %s', (_, alphabet, length) => {
+  ])('satisfy the inequality of Kraft over all texts of %s', (_, alphabet, length) => {
     expect(sumOver(allTexts(alphabet, length))).toBeLessThanOrEqual(8);
   });
 

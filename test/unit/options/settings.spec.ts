@@ -224,11 +224,14 @@ describe('The options without a test file of their own', () => {
     );
   });
 
-  it.each([undefined, null, 5, 'secret', [], () => ({})])('are no object: %o', (options) => {
-    expect(() => resolveOptions(options, PRODUCTION)).toThrow(
-      /^The options of TwoFactorModule is .+\. Give an object\.$/,
-    );
-  });
+  it.each([undefined, null, 5, 'secret', [], () => ({})])(
+    'are refused when they are no object: %o',
+    (options) => {
+      expect(() => resolveOptions(options, PRODUCTION)).toThrow(
+        /^The options of TwoFactorModule is .+\. Give an object\.$/,
+      );
+    },
+  );
 });
 
 describe('senders', () => {

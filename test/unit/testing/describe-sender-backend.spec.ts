@@ -369,7 +369,7 @@ describe('the contract of a sender backend', () => {
     expect(writers()).toEqual(before);
   });
 
-  it('tests what a backend can do: nothing else is left out', () => {
+  it('leaves out only the tests of what the backend cannot do', () => {
     const names: string[] = [];
     const { open, token } = contractOf(good);
     describeSenderBackend(

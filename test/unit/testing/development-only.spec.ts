@@ -40,7 +40,7 @@ const refusal = (what: string): TwoFactorConfigurationError =>
   );
 
 describe('the test kit', () => {
-  it('is all of it in this list', () => {
+  it('has each of its exports in the list of this spec', () => {
     expect(Object.keys(kit).toSorted()).toEqual(Object.keys(WAYS).toSorted());
   });
 
@@ -69,7 +69,7 @@ describe('the test kit', () => {
     expect(inbox.messages).toEqual([]);
   });
 
-  it('asks when it runs, also out of a bundle', async () => {
+  it('reads NODE_ENV when it runs, also from a bundle', async () => {
     const source = new URL('../../../lib/testing/assert-development.ts', import.meta.url);
     const folder = await mkdtemp(join(tmpdir(), 'bundle-'));
     const file = join(folder, 'bundle.mjs');

@@ -46,7 +46,7 @@ describe('a fake clock', () => {
     },
   );
 
-  it.each([Number.NaN, -1, 0.5, new Date('no date')])('does not stand at %s', (moment) => {
+  it.each([Number.NaN, -1, 0.5, new Date('no date')])('refuses the time %s', (moment) => {
     expect(() => new FakeClock(moment)).toThrow(TwoFactorInputError);
     const clock = new FakeClock(START);
     expect(() => clock.set(moment)).toThrow(TwoFactorInputError);

@@ -25,7 +25,7 @@ describe('sequentialCodes', () => {
   });
 
   it.each(['12345', '', '1234567890123456', 'ABCDEF', '12 3456', 123_456, null])(
-    'takes no %j',
+    'refuses %j as the first code',
     (first) => {
       expect(() => sequentialCodes(first as string)).toThrow(
         new TwoFactorConfigurationError(

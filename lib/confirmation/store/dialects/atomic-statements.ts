@@ -7,7 +7,7 @@ import {
 } from '../../../database/index.js';
 import type { LimitClauses } from '../../../limits/index.js';
 import type { StatementContext } from './confirmation-dialect.js';
-import { candidates, INSERTED } from './batch-statements.js';
+import { candidates, INSERTED_TYPES } from './batch-statements.js';
 import { queueClauses, QUEUED, type QueueClauses } from './queue-clauses.js';
 import { confirmationClauses } from './statements.js';
 
@@ -59,7 +59,7 @@ export function atomicStatements(
   const { table, column: c, columns, alias } = names;
   const { inserted, confirm, isAccessible, isOpen, codeMatches } = confirmationClauses(context);
   const compile = (sql: string): Statement => new Statement(engine, sql);
-  const made: BatchColumnTypes = { ...INSERTED, owner: 'varchar', charges: 'text' };
+  const made: BatchColumnTypes = { ...INSERTED_TYPES, owner: 'varchar', charges: 'text' };
   const queue = context.queue && queueClauses(engine, context.queue);
   const { queued, queuedOnce, queuedMany } = queuedExpressions(queue);
   const tried: BatchColumnTypes = {
@@ -106,7 +106,7 @@ export function atomicStatements(
       wanted AS MATERIALIZED (
         SELECT id, kind, amount, allowed, "endsAt" AS ends_at FROM given, ${REQUESTED_QUOTAS}),
       ${limits.request.one},
-      made AS (${insertInto} SELECT ${casts(inserted.values, INSERTED)} WHERE ${isConsumed} RETURNING ${c.id})${alsoDo}
+      made AS (${insertInto} SELECT ${casts(inserted.values, INSERTED_TYPES)} WHERE ${isConsumed} RETURNING ${c.id})${alsoDo}
       SELECT ${createAnswer}`;
   // Of concurrent repeats of one idempotency key one inserts. The others wait for it at the quotas or at the primary key,
   // insert nothing, refund, and find its row when they execute this again.
@@ -120,7 +120,7 @@ export function atomicStatements(
           AND NOT EXISTS (SELECT 1 FROM taken)),
       ${limits.request.one},
       made AS (
-        ${insertInto} SELECT ${casts(inserted.values, INSERTED)}
+        ${insertInto} SELECT ${casts(inserted.values, INSERTED_TYPES)}
         WHERE NOT EXISTS (SELECT 1 FROM taken) AND ${isConsumed}
         ON CONFLICT (${c.id}) DO NOTHING RETURNING ${c.id})${alsoDo}
       SELECT ${createAnswer}, taken.* FROM given LEFT JOIN taken ON true`;
@@ -207,7 +207,7 @@ function queuedExpressions(
 ): Readonly<Record<'queued' | 'queuedOnce' | 'queuedMany', string>> {
   if (queue === null) return { queued: '', queuedOnce: '', queuedMany: '' };
   const { insertInto, first, orReplace } = queue;
-  const types = { ...INSERTED, ...QUEUED };
+  const types = { ...INSERTED_TYPES, ...QUEUED };
   const one = `${insertInto} SELECT ${casts(first, types)} FROM made`;
   const many = `${insertInto} SELECT ${asBatchColumns(first, types)} FROM given JOIN made ON made.id = "given_id"`;
   return {

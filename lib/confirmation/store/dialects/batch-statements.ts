@@ -30,7 +30,7 @@ interface BatchStatement {
 }
 
 /** The values of a new confirmation and their SQL types. */
-export const INSERTED = {
+export const INSERTED_TYPES = {
   id: 'varchar',
   purpose: 'varchar',
   subject: 'varchar',
@@ -114,7 +114,7 @@ export function batchStatements(terms: StatementContext): BatchStatements | null
   const noColumns = Object.values(alias).map(() => 'NULL');
   const insertQueued = (): BatchStatement => {
     const { insertInto, first } = queueClauses(engine, queue!);
-    const types = { ...INSERTED, ...QUEUED };
+    const types = { ...INSERTED_TYPES, ...QUEUED };
     return {
       many: statement(`
         WITH given AS MATERIALIZED (${batchRowsSql(types)}),
@@ -132,8 +132,8 @@ export function batchStatements(terms: StatementContext): BatchStatements | null
         INSERT INTO ${table} (${inserted.columns}) VALUES (${inserted.values})
         RETURNING ${touched(c.id)}`),
       many: statement(`
-        WITH given AS MATERIALIZED (${batchRowsSql(INSERTED)})
-        INSERT INTO ${table} (${inserted.columns}) SELECT ${asBatchColumns(inserted.values, INSERTED)} FROM given
+        WITH given AS MATERIALIZED (${batchRowsSql(INSERTED_TYPES)})
+        INSERT INTO ${table} (${inserted.columns}) SELECT ${asBatchColumns(inserted.values, INSERTED_TYPES)} FROM given
         RETURNING ${touched(c.id)}`),
     },
     find: {
@@ -142,20 +142,20 @@ export function batchStatements(terms: StatementContext): BatchStatements | null
         SELECT "given_id" AS "key", stored.${c.id} IS NOT NULL AS "touched", ${foundColumns(terms)}
         FROM given LEFT JOIN ${table} AS stored ON stored.${c.id} = "given_id"`),
     },
-    confirm: updates(confirm, confirmed(keys), [columns], noColumns),
-    use: updates(use, used(keys)),
-    useByAllowedSender: updates(useByAllowedSender, { ...used(keys), ways: 'varchar' }),
-    reserve: updates(use, used(keys), [columns], noColumns),
+    confirm: updates(confirm, confirmTypes(keys), [columns], noColumns),
+    use: updates(use, useTypes(keys)),
+    useByAllowedSender: updates(useByAllowedSender, { ...useTypes(keys), ways: 'varchar' }),
+    reserve: updates(use, useTypes(keys), [columns], noColumns),
     reserveByAllowedSender: updates(
       useByAllowedSender,
-      { ...used(keys), ways: 'varchar' },
+      { ...useTypes(keys), ways: 'varchar' },
       [columns],
       noColumns,
     ),
   };
 }
 
-function confirmed(keys: number): BatchColumnTypes {
+function confirmTypes(keys: number): BatchColumnTypes {
   return {
     id: 'varchar',
     now: 'bigint',
@@ -165,7 +165,7 @@ function confirmed(keys: number): BatchColumnTypes {
   };
 }
 
-function used(keys: number): BatchColumnTypes {
+function useTypes(keys: number): BatchColumnTypes {
   return {
     id: 'varchar',
     purpose: 'varchar',

@@ -1,12 +1,17 @@
-import { ofEach, type Statement, statementsByName, textSizeOf } from '../../../database/index.js';
-import type { LimitJoins, QuotaRoles } from '../../../limits/index.js';
+import {
+  elementPlaceholders,
+  type Statement,
+  statementsByName,
+  statementSizeFor,
+} from '../../../database/index.js';
+import type { LimitJoins, QuotaRoleLetters } from '../../../limits/index.js';
 import type { ConfirmationTable, StatementContext } from './confirmation-dialect.js';
 import {
   comparedColumns,
   confirmationClauses,
   DIALECTS,
   foundColumns,
-  isAsSeen,
+  unchangedClause,
   type GuardedClauses,
 } from './statements.js';
 
@@ -14,7 +19,7 @@ import {
 export const ALIAS = 'confirmation';
 const PLACEHOLDER = /:([a-zA-Z]\w*)/g;
 /** The names of the values that all calls of a batch share. */
-const SHARED = new Set([
+const SHARED_VALUE_NAMES = new Set([
   'now',
   'useBefore',
   'lockAfter',
@@ -38,7 +43,7 @@ export interface CallListStatements {
   use(calls: number): Statement;
   useByAllowedSender(calls: number): Statement;
   /** @param quotaCount how many different quotas the calls have. */
-  compare(roles: QuotaRoles, calls: number, quotaCount: number): Statement;
+  compare(roles: QuotaRoleLetters, calls: number, quotaCount: number): Statement;
 }
 
 /** @param joins `null` where no code is compared by these statements. */
@@ -52,22 +57,26 @@ export function callListStatements(
   // A factor that an open transaction of the application removes would keep the uses of up to 23 other people waiting: under REPEATABLE
   // READ and above, a subquery of an UPDATE locks what it reads. The statement for one call asks for the factor, and only its own call waits.
   const isWithoutFactor = context.factors === null ? '' : ` AND ${ALIAS}.${c.factorId} IS NULL`;
-  const clauses = confirmationClauses({ ...context, names: ofTable(ALIAS, names), factors: null });
+  const clauses = confirmationClauses({
+    ...context,
+    names: withTableAlias(ALIAS, names),
+    factors: null,
+  });
   const ring = Array.from({ length: keys }, (_, index) => index);
   const once = statementsByName(engine);
 
   const given = (size: number, selected: string): string => {
-    const ids = ofEach('call', 'id', size);
+    const ids = elementPlaceholders('call', 'id', size);
     return `(SELECT ${c.id}, FIELD(${c.id}, ${ids}) AS nth${selected} FROM ${table} FORCE INDEX (PRIMARY)
       WHERE ${c.id} IN (${ids}) LIMIT ${size} FOR UPDATE SKIP LOCKED) AS given`;
   };
   const ofCall =
     (size: number) =>
     (name: string): string =>
-      `ELT(given.nth, ${ofEach('call', name, size)})`;
+      `ELT(given.nth, ${elementPlaceholders('call', name, size)})`;
   const perCall = (clause: string, size: number): string =>
     clause.replace(PLACEHOLDER, (placeholder, name: string) =>
-      SHARED.has(name) ? placeholder : ofCall(size)(name),
+      SHARED_VALUE_NAMES.has(name) ? placeholder : ofCall(size)(name),
     );
   // The index, because MySQL would read all of a small table, and wait for rows of others.
   const joined = `STRAIGHT_JOIN ${table} AS ${ALIAS} FORCE INDEX (PRIMARY) ON ${ALIAS}.${c.id} = given.${c.id}`;
@@ -80,15 +89,17 @@ export function callListStatements(
       ${ALIAS}.${c.useKey} = ${ofCall(size)('useKey')}
     WHERE locks_taken.one = 1 AND ${perCall(guard, size)}${isWithoutFactor}`;
 
-  const compareSql = (roles: QuotaRoles, size: number, quotaCount: number): string => {
+  const compareSql = (roles: QuotaRoleLetters, size: number, quotaCount: number): string => {
     // Each row is compared with the codes of its own call alone. Compared with those of the whole batch, a row could be confirmed by the
     // code of another confirmation.
-    const nth = `FIELD(${c.id}, ${ofEach('call', 'id', size)})`;
-    const macs = ring.map((index) => `ELT(${nth}, ${ofEach('call', `codeMac${index}`, size)})`);
+    const nth = `FIELD(${c.id}, ${elementPlaceholders('call', 'id', size)})`;
+    const macs = ring.map(
+      (index) => `ELT(${nth}, ${elementPlaceholders('call', `codeMac${index}`, size)})`,
+    );
     const isRight = 'given.is_right';
     const isLast = `(${isRight} OR ${ofCall(size)('isLast')} = '1')`;
     const many = joins!.joinMany(roles, quotaCount, { isRight, isLast, ofCall: ofCall(size) });
-    const confirmation = ofTable(ALIAS, names);
+    const confirmation = withTableAlias(ALIAS, names);
     const { attempts } = confirmation.column;
     const bits = `(1 + 2 * ${isRight}) << (2 * given.nth - 1)`;
     const assignments = [
@@ -106,17 +117,17 @@ export function callListStatements(
       STRAIGHT_JOIN ${many.locks} ${joined} ${many.tables}
       SET ${assignments.join(', ')}
       WHERE ${many.isAllowed} AND ${perCall(clauses.isOpen, size)}
-        AND ${perCall(isAsSeen(confirmation), size)}
+        AND ${perCall(unchangedClause(confirmation), size)}
         AND ${attempts} = ${ofCall(size)('seenAttempts')}`;
   };
 
   return {
     find: (calls) => {
-      const size = textSizeOf(calls);
+      const size = statementSizeFor(calls);
       return once(`find ${size}`, () =>
         DIALECTS[engine].onPrimary(
           `SELECT ${foundColumns(context)}, ${c.slotKeys} AS slotKeys FROM ${table} FORCE INDEX (PRIMARY)
-          WHERE ${c.id} IN (${ofEach('call', 'id', size)})`,
+          WHERE ${c.id} IN (${elementPlaceholders('call', 'id', size)})`,
         ),
       );
     },
@@ -129,22 +140,22 @@ export function callListStatements(
         return `INSERT INTO ${table} (${inserted.columns}) VALUES ${rows.join(', ')}`;
       }),
     use: (calls) => {
-      const size = textSizeOf(calls);
+      const size = statementSizeFor(calls);
       return once(`use ${size}`, () => useSql(clauses.use, size));
     },
     useByAllowedSender: (calls) => {
-      const size = textSizeOf(calls);
+      const size = statementSizeFor(calls);
       return once(`useByAllowedSender ${size}`, () => useSql(clauses.useByAllowedSender, size));
     },
     compare: (roles, calls, quotaCount) => {
-      const [size, locks] = [textSizeOf(calls), textSizeOf(quotaCount)];
+      const [size, locks] = [statementSizeFor(calls), statementSizeFor(quotaCount)];
       return once(`compare ${roles} ${size} ${locks}`, () => compareSql(roles, size, locks));
     },
   };
 }
 
 /** The same columns as those of a joined table, because both tables have a column `id`. */
-export function ofTable(name: string, names: ConfirmationTable): ConfirmationTable {
+export function withTableAlias(name: string, names: ConfirmationTable): ConfirmationTable {
   const column = Object.entries(names.column).map(([property, each]) => [
     property,
     `${name}.${each}`,

@@ -5,7 +5,7 @@ import {
   type SqlValues,
   Statement,
   statementsByName,
-  textSizeOf,
+  statementSizeFor,
   type Engine,
   type StatementRunner,
 } from '../../../database/index.js';
@@ -54,7 +54,7 @@ export function endedRows(
 ): EndedRows {
   const { onPrimary } = DIALECTS[engine];
   const once = statementsByName(engine);
-  // The index, because the servers would read all of a small table, and wait for rows that have not ended.
+  // The hint names the index, because MySQL and MariaDB would otherwise read all of a small table, and wait for rows that the purge keeps.
   const deleteFrom =
     engine === 'mysql'
       ? `DELETE ended FROM ${table} AS ended FORCE INDEX (PRIMARY)`
@@ -72,7 +72,7 @@ export function endedRows(
     ),
     removeOne: new Statement(engine, `DELETE FROM ${table} WHERE ${id} = :id AND ${isEnded}`),
     remove: (count) => {
-      const size = textSizeOf(count);
+      const size = statementSizeFor(count);
       return once(
         size,
         () => `${deleteFrom} WHERE ${id} IN (${placeholders('id', size)}) AND ${isEnded}`,
@@ -103,14 +103,17 @@ async function remove(
   times: SqlValues,
 ): Promise<number> {
   // A text for more rows than there are repeats the last one.
-  const named = Array.from({ length: textSizeOf(ids.length) }, (_, at) => ids[at] ?? ids.at(-1)!);
+  const named = Array.from(
+    { length: statementSizeFor(ids.length) },
+    (_, at) => ids[at] ?? ids.at(-1)!,
+  );
   const values = { ...listValues('id', named), ...times };
   try {
     return (await runner.run(statements.remove(ids.length), () => values)).affected;
   } catch (error) {
     if (!isStatementUnsupported(error)) throw error;
   }
-  // MariaDB with `sql_safe_updates` refuses every DELETE with an index hint.
+  // MariaDB with `sql_safe_updates` refuses every DELETE with an index hint. Each row is then deleted by a statement without a hint.
   let affected = 0;
   for (const id of ids) {
     affected += (await runner.run(statements.removeOne, () => ({ id, ...times }))).affected;

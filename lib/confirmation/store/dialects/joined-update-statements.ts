@@ -1,8 +1,13 @@
 import { mysqlOnPrimary, Statement, statementsByName } from '../../../database/index.js';
-import type { LimitJoins, QuotaRoles } from '../../../limits/index.js';
-import { ALIAS, ofTable } from './call-list-statements.js';
+import type { LimitJoins, QuotaRoleLetters } from '../../../limits/index.js';
+import { ALIAS, withTableAlias } from './call-list-statements.js';
 import type { StatementContext } from './confirmation-dialect.js';
-import { comparedColumns, confirmationClauses, foundColumns, isAsSeen } from './statements.js';
+import {
+  comparedColumns,
+  confirmationClauses,
+  foundColumns,
+  unchangedClause,
+} from './statements.js';
 
 /**
  * What the statement that compares a code answers.
@@ -26,20 +31,20 @@ export type JoinedUpdateAnswer =
 export interface JoinedUpdateStatements {
   /** Reads a confirmation with the keys of its slot. */
   readonly find: Statement;
-  readonly compare: (roles: QuotaRoles) => Statement;
+  readonly compare: (roles: QuotaRoleLetters) => Statement;
   /** Adds rows of quotas that are missing. */
   readonly add: (count: number) => Statement;
 }
 
 /** The lowest three bits of the answer. The bit `COMPARED_BIT` is set where the given code was compared with the stored one. */
-const CHANGED = 1;
-const LOCKED = 3;
-const WRONG = 5;
-const RIGHT = 7;
+const CHANGED_TAG = 1;
+const LOCKED_TAG = 3;
+const WRONG_TAG = 5;
+const RIGHT_TAG = 7;
 const COMPARED_BIT = 4;
-const MAX_ATTEMPTS = 255;
+const MAX_REPORTED_ATTEMPTS = 255;
 /** The lowest bit of the number of attempts or of the wait, and that of the number of failures, in the number that is answered. */
-const SHIFT = 3;
+const TAG_BITS = 3;
 const FAILURES_SHIFT = 11;
 
 /**
@@ -63,24 +68,30 @@ export function joinedUpdateStatements(
       ),
     ),
     compare: (roles) =>
-      once(roles, () => compareSql({ ...context, names: ofTable(ALIAS, names) }, limits, roles)),
+      once(roles, () =>
+        compareSql({ ...context, names: withTableAlias(ALIAS, names) }, limits, roles),
+      ),
     add: (count) => once(`add ${count}`, () => limits.add(count)),
   };
 }
 
-function compareSql(context: StatementContext, limits: LimitJoins, roles: QuotaRoles): string {
+function compareSql(
+  context: StatementContext,
+  limits: LimitJoins,
+  roles: QuotaRoleLetters,
+): string {
   const { engine, names } = context;
   const { table, column: c } = names;
   const { isOpen, codeMatches } = confirmationClauses(context);
   const { tables, condition, isLocked, lockedMs, failures, set } = limits.join(roles);
   const answer = `
-    IF(${isOpen} AND ${isAsSeen(names)},
-      IF(${isLocked}, ${LOCKED} | (${lockedMs}) << ${SHIFT},
-        IF(${codeMatches}, ${RIGHT}, ${WRONG}) | LEAST(${c.attempts} + 1, ${MAX_ATTEMPTS}) << ${SHIFT}
+    IF(${isOpen} AND ${unchangedClause(names)},
+      IF(${isLocked}, ${LOCKED_TAG} | (${lockedMs}) << ${TAG_BITS},
+        IF(${codeMatches}, ${RIGHT_TAG}, ${WRONG_TAG}) | LEAST(${c.attempts} + 1, ${MAX_REPORTED_ATTEMPTS}) << ${TAG_BITS}
           | (${failures}) << ${FAILURES_SHIFT}),
-      ${CHANGED})`;
-  const isRight = `(LAST_INSERT_ID() & ${RIGHT}) = ${RIGHT}`;
-  const isLast = `(${isRight} OR (LAST_INSERT_ID() >> ${SHIFT} & ${MAX_ATTEMPTS}) >= ${c.maxAttempts})`;
+      ${CHANGED_TAG})`;
+  const isRight = `(LAST_INSERT_ID() & ${RIGHT_TAG}) = ${RIGHT_TAG}`;
+  const isLast = `(${isRight} OR (LAST_INSERT_ID() >> ${TAG_BITS} & ${MAX_REPORTED_ATTEMPTS}) >= ${c.maxAttempts})`;
   const assignments = [
     ...set({ isRight, isLast }),
     ...comparedColumns(engine, names, (value, before) => `IF(${isRight}, ${value}, ${before})`),
@@ -91,14 +102,15 @@ function compareSql(context: StatementContext, limits: LimitJoins, roles: QuotaR
 }
 
 export function joinedAnswer(insertId: number): JoinedUpdateAnswer {
-  const tag = insertId % 2 ** SHIFT;
-  const rest = Math.floor(insertId / 2 ** SHIFT);
-  if (tag === LOCKED) return { outcome: 'locked', waitMs: rest };
-  if (tag !== WRONG && tag !== RIGHT) return { outcome: tag === CHANGED ? 'changed' : 'none' };
+  const tag = insertId % 2 ** TAG_BITS;
+  const rest = Math.floor(insertId / 2 ** TAG_BITS);
+  if (tag === LOCKED_TAG) return { outcome: 'locked', waitMs: rest };
+  if (tag !== WRONG_TAG && tag !== RIGHT_TAG)
+    return { outcome: tag === CHANGED_TAG ? 'changed' : 'none' };
   return {
     outcome: 'compared',
-    isRight: tag === RIGHT,
-    attempts: rest % (MAX_ATTEMPTS + 1),
+    isRight: tag === RIGHT_TAG,
+    attempts: rest % (MAX_REPORTED_ATTEMPTS + 1),
     failures: Math.floor(insertId / 2 ** FAILURES_SHIFT),
   };
 }

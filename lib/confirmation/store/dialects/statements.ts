@@ -141,7 +141,7 @@ function statementTexts(terms: StatementContext): Record<keyof ConfirmationState
     // Both match the mark of one call: no call keeps or releases what another call has reserved.
     keepReserved: `
       UPDATE ${table} SET ${c.useKey} = NULL WHERE ${c.id} = :id AND ${exactly(c.useKey, ':mark')}`,
-    // Once the transaction of `keepReserved` has committed, the mark is gone and nothing is released.
+    // Once the transaction of `useReserved` has committed, the mark is gone and nothing is released.
     release: `
       UPDATE ${table} SET ${c.usedAt} = NULL, ${c.useKey} = NULL, ${c.attempts} = ${c.attempts} + 1
       WHERE ${c.id} = :id AND ${exactly(c.useKey, ':mark')}`,
@@ -149,7 +149,7 @@ function statementTexts(terms: StatementContext): Record<keyof ConfirmationState
       UPDATE ${table} SET ${c.way} = :way, ${c.envelope} = :envelope, ${c.codeMac} = :codeMac,
         ${c.failureKeys} = :failureKeys,
         ${c.sends} = ${c.sends} + 1, ${c.lastSentAt} = :now
-      WHERE ${c.id} = :id AND ${isAsSeen(names)}
+      WHERE ${c.id} = :id AND ${unchangedClause(names)}
         AND ${c.sends} < :maxSends AND ${pending}
         AND ${c.attempts} < ${c.maxAttempts} AND (${c.lastSentAt} IS NULL OR ${c.lastSentAt} <= :sentBefore)
       ${returning(names)}`,
@@ -252,7 +252,7 @@ export function confirmationClauses({
           factors === null
             ? ''
             : `
-        AND ${hasItsFactor(engine, names, factors)}`
+        AND ${hasConfirmingFactor(engine, names, factors)}`
         }`);
   const compared = comparedColumns(
     engine,
@@ -311,29 +311,29 @@ export function comparedColumns(
  *
  * A scalar subquery, which reads one row by the primary key: for an EXISTS in an OR PostgreSQL may read the whole table.
  */
-function hasItsFactor(
+function hasConfirmingFactor(
   engine: Engine,
   { column: c }: ConfirmationTable,
   factors: FactorTable,
 ): string {
-  return `(${c.factorId} IS NULL OR ${itsFactor(engine, c.factorId, factors)} IS NOT NULL)`;
+  return `(${c.factorId} IS NULL OR ${confirmingFactorSql(engine, c.factorId, factors)} IS NOT NULL)`;
 }
 
 /** The columns of a row that is read, and whether the factor that confirmed it is gone. */
 export function foundColumns({ engine, names, factors }: StatementContext): string {
   if (factors === null) return names.columns;
   const { factorId } = names.column;
-  const isGone = `${factorId} IS NOT NULL AND ${itsFactor(engine, factorId, factors)} IS NULL`;
+  const isGone = `${factorId} IS NOT NULL AND ${confirmingFactorSql(engine, factorId, factors)} IS NULL`;
   return `${names.columns}, CASE WHEN ${isGone} THEN 1 ELSE 0 END AS ${FACTOR_GONE}`;
 }
 
-function itsFactor(engine: Engine, factorId: string, { table, id }: FactorTable): string {
+function confirmingFactorSql(engine: Engine, factorId: string, { table, id }: FactorTable): string {
   const key = DIALECTS[engine].asKey(factorId);
   return `(SELECT confirming.${id} FROM ${table} confirming WHERE confirming.${id} = ${key})`;
 }
 
 /** Whether no message was recorded since the row was read, and no other row has taken its id. */
-export function isAsSeen({ column: c }: ConfirmationTable): string {
+export function unchangedClause({ column: c }: ConfirmationTable): string {
   return `${c.sends} = :seenSends AND ${c.createdAt} = :seenCreatedAt`;
 }
 

@@ -1,6 +1,6 @@
 import { NO_OWNER } from '../slot-owner.js';
 import { isActive, isExhausted, lockEnd, type LimitTable } from './limit-dialect.js';
-import { bigint, int, prefix, terms } from './postgres.dialect.js';
+import { bigint, int, prefix, termsOfRow } from './postgres.dialect.js';
 
 /**
  * Parts of PostgreSQL statements of another store, which consumes quotas in the statement that creates or verifies: a call
@@ -43,9 +43,9 @@ const SQL_NO_OWNER = `'${NO_OWNER}'`;
 export function limitClauses(names: LimitTable): LimitClauses {
   const { table, column: c } = names;
   const columns = `${c.id}, ${c.kind}, ${c.amount}, ${c.maxAmount}, ${c.endsAt}, ${c.owner}`;
-  const own = terms(names, 'own', `excluded.${c.maxAmount}`, `excluded.${c.endsAt}`);
+  const own = termsOfRow(names, 'own', `excluded.${c.maxAmount}`, `excluded.${c.endsAt}`);
   const failed = (row: string): string =>
-    isExhausted({ ...terms(names, row, int(':permanentLockAfter'), '0'), kind: "'failures'" });
+    isExhausted({ ...termsOfRow(names, row, int(':permanentLockAfter'), '0'), kind: "'failures'" });
   const next = `own.${c.amount} + 1`;
 
   const consume = (wanted: string): string => `
@@ -59,7 +59,7 @@ export function limitClauses(names: LimitTable): LimitClauses {
       RETURNING ${c.id} AS id)`;
   const isSeenExhausted = `
     FROM wanted JOIN ${table} AS seen ON seen.${c.id} = wanted.id
-    WHERE ${isExhausted(terms(names, 'seen', 'wanted.allowed', 'wanted.ends_at'))}`;
+    WHERE ${isExhausted(termsOfRow(names, 'seen', 'wanted.allowed', 'wanted.ends_at'))}`;
 
   const hold = (wanted: string, locking: string): string => `
     held AS MATERIALIZED (

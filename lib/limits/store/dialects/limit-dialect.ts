@@ -1,6 +1,6 @@
 import { placeholders, type TableNames } from '../../../database/index.js';
 import type { LimitRecord } from '../limit-record.entity.js';
-import { CLOCK_MARGIN_MS, UNLOCKED_MS } from '../limit-rules.js';
+import { CLOCK_MARGIN_MS, UNLOCKED_END_OFFSET_MS } from '../limit-rules.js';
 import { NO_OWNER } from '../slot-owner.js';
 
 const asIs = (value: string): string => value;
@@ -33,7 +33,7 @@ export interface LimitDialect {
 }
 
 /** `isOneOf` for an engine whose planner uses the index without help. */
-export function listed({ column: c }: LimitTable, count: number): string {
+export function idInList({ column: c }: LimitTable, count: number): string {
   return `${c.id} IN (${placeholders('id', count)})`;
 }
 
@@ -41,7 +41,7 @@ export function listed({ column: c }: LimitTable, count: number): string {
  * The columns and rows of the INSERT of `add`, which are the same on all engines. The rows allow the largest number of units,
  * because `add` only counts and never refuses.
  */
-export function additions(
+export function addedRowsSql(
   { column: c }: LimitTable,
   count: number,
   cast: (value: string, type: 'text' | 'int' | 'bigint') => string = (value) => value,
@@ -91,7 +91,7 @@ export function isExhausted(terms: RuleTerms): string {
 /**
  * The lock after `amount` consecutive failures, as the time when it ends; values are cast by `int` and `bigint` where the engine asks
  * for it. A failure
- * that does not lock yet has ended before: see `UNLOCKED_MS`.
+ * that does not lock yet has ended before: see `UNLOCKED_END_OFFSET_MS`.
  */
 export function lockEnd(
   amount: string,
@@ -100,7 +100,7 @@ export function lockEnd(
 ): string {
   const doublings = `${amount} - ${int(':lockAfter')}`;
   return (
-    `CASE WHEN ${doublings} < 0 THEN ${bigint(':now')} - ${-UNLOCKED_MS} ` +
+    `CASE WHEN ${doublings} < 0 THEN ${bigint(':now')} - ${-UNLOCKED_END_OFFSET_MS} ` +
     `WHEN ${doublings} >= ${int(':doublings')} THEN ${bigint(':now')} + ${bigint(':maxLockMs')} ` +
     `ELSE ${bigint(':now')} + (${bigint(':lockMs')} << (${doublings})) END`
   );

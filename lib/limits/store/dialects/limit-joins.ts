@@ -1,4 +1,4 @@
-import { ofEach } from '../../../database/index.js';
+import { elementPlaceholders } from '../../../database/index.js';
 import {
   isExhausted,
   isActive,
@@ -13,7 +13,7 @@ import { PERMANENT_WAIT_MS } from './mysql-answer.js';
  * The quotas that an attempt at a confirmation reads and writes, in the ascending order of their keys: `f` for the failures of
  * a phone number or address, `s` for the pending slot that the confirmation holds.
  */
-export type QuotaRoles = string;
+export type QuotaRoleLetters = string;
 
 /** SQL conditions about the counted attempt, which `LimitJoin.set` inserts into its assignments. */
 export interface AttemptTerms {
@@ -54,7 +54,7 @@ export interface CallTerms extends AttemptTerms {
 }
 
 export interface LimitJoins {
-  readonly join: (roles: QuotaRoles) => LimitJoin;
+  readonly join: (roles: QuotaRoleLetters) => LimitJoin;
   /**
    * The same for the calls of a batch, in one statement. A batch has only calls with the same `roles`, so that the first quota of each call
    * is joined as `quota0`, the second as `quota1`: `:call0_key0` is the key of the first quota of the first call.
@@ -66,7 +66,11 @@ export interface LimitJoins {
    * An attempt that would cause a lock is not allowed (`isAllowed`), because this answer has no room for how long the lock lasts. That
    * call then gets a statement of its own.
    */
-  readonly joinMany: (roles: QuotaRoles, quotaCount: number, terms: CallTerms) => LimitJoinOfMany;
+  readonly joinMany: (
+    roles: QuotaRoleLetters,
+    quotaCount: number,
+    terms: CallTerms,
+  ) => LimitJoinOfMany;
   /** Adds the rows that are missing, with nothing consumed: `:key0`, `:kind0`, `:allowed0` and so on. */
   readonly add: (count: number) => string;
 }
@@ -76,7 +80,7 @@ interface JoinedRow {
   readonly row: string;
 }
 
-function rowsOf(roles: QuotaRoles): JoinedRow[] {
+function rowsOf(roles: QuotaRoleLetters): JoinedRow[] {
   return Array.from(roles, (role, index) => ({ role, row: `quota${index}` }));
 }
 
@@ -128,7 +132,7 @@ export function limitJoins({ table, column: c }: LimitTable): LimitJoins {
       const locked =
         rows.length === 0
           ? 'SELECT 1 AS id'
-          : `SELECT ${c.id} FROM ${table} FORCE INDEX (PRIMARY) WHERE ${c.id} IN (${ofEach('held', 'key', quotaCount)})
+          : `SELECT ${c.id} FROM ${table} FORCE INDEX (PRIMARY) WHERE ${c.id} IN (${elementPlaceholders('held', 'key', quotaCount)})
             ORDER BY ${c.id} FOR UPDATE`;
       return {
         locks: `(SELECT LAST_INSERT_ID(1) AS one, COUNT(*) AS locked FROM (${locked}) AS locks) AS locks_taken`,

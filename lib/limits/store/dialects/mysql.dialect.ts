@@ -1,9 +1,9 @@
 import { MYSQL_ALL_ROWS, mysqlOnPrimary } from '../../../database/index.js';
 import {
-  additions,
+  addedRowsSql,
   isExhausted,
   isActive,
-  listed,
+  idInList,
   lockEnd,
   type LimitDialect,
   type LimitTable,
@@ -14,10 +14,10 @@ import { MAX_FOUND, PERMANENT_WAIT_MS, RANKS } from './mysql-answer.js';
 
 /** What the statement offers for a column of a row that is there already. */
 const offered = (column: string): string => `VALUES(${column})`;
-const FOUND = 'LAST_INSERT_ID()';
+const FOUND_SO_FAR = 'LAST_INSERT_ID()';
 
 /** The answer of `consumeManySql` has, beyond the bits of the calls, the number of quotas in `look` that have a row already. */
-export const FOUND_UNIT = 2 ** 26;
+export const FOUND_COUNT_BIT = 2 ** 26;
 
 /** The row that the statement finds, and what it is given for it. */
 function ownTerms({ column: c }: LimitTable): RuleTerms {
@@ -44,12 +44,12 @@ export function consumeManySql(names: LimitTable, looks: number, charges: number
   const own = ownTerms(names);
   const isLook = `${offered(c.amount)} = 0`;
   const mask = `CAST(RIGHT(${offered(c.owner)}, 16) AS UNSIGNED)`;
-  const share = `BIT_COUNT(${mask} & ~${FOUND})`;
+  const share = `BIT_COUNT(${mask} & ~${FOUND_SO_FAR})`;
   const isConsumed = `${offered(c.amount)} = 1 AND ${share} > 0`;
   const isSpent = `IF(${c.kind} = 'failures', ${isExhausted(own)},
     IF(${isActive(own)}, ${c.amount}, 0) + BIT_COUNT(${mask}) > ${own.allowed})`;
   // Computed for its side effect alone: see the assignment of the owner, `IF(look > 0, owner, owner)`, which leaves the owner as it is.
-  const look = `LAST_INSERT_ID((${FOUND} + ${FOUND_UNIT}) | IF(${isSpent}, ${mask}, 0))`;
+  const look = `LAST_INSERT_ID((${FOUND_SO_FAR} + ${FOUND_COUNT_BIT}) | IF(${isSpent}, ${mask}, 0))`;
   return `
     INSERT INTO ${table} (${c.id}, ${c.kind}, ${c.amount}, ${c.maxAmount}, ${c.endsAt}, ${c.owner})
     VALUES ${[
@@ -92,7 +92,7 @@ export const mysqlDialect: LimitDialect = {
       (_, i) => `(:paidId${i}, :paidKind${i}, 1, :paidAllowed${i}, :paidEnd${i}, :owner)`,
     );
     const own = ownTerms(names);
-    const found = FOUND;
+    const found = FOUND_SO_FAR;
     const waitMs = `IF(${c.kind} = 'failures' AND ${c.amount} >= ${own.allowed}, ${PERMANENT_WAIT_MS}, GREATEST(${c.endsAt} - :now, 0))`;
     const units = `((${waitMs} + :unitMs - 1) DIV :unitMs)`;
     const refusal = `((${units} * ${RANKS} + ${offered(c.owner)}) * :unitSpan + (${units} * :unitMs - ${waitMs})) * ${RANKS}`;
@@ -115,10 +115,10 @@ export const mysqlDialect: LimitDialect = {
   add: (names, count) => {
     const { table, column: c } = names;
     return `
-      INSERT INTO ${table} ${additions(names, count)}
+      INSERT INTO ${table} ${addedRowsSql(names, count)}
       ON DUPLICATE KEY UPDATE ${c.amount} = ${c.amount} + VALUES(${c.amount})`;
   },
-  isOneOf: listed,
+  isOneOf: idInList,
   updateInOrder: ({ table, column: c }, assignments, condition) =>
     `UPDATE ${table} SET ${assignments} WHERE ${condition} ORDER BY ${c.id} ${MYSQL_ALL_ROWS}`,
   deleteInOrder: ({ table, column: c }, condition) =>

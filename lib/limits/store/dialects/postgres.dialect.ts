@@ -1,5 +1,5 @@
 import {
-  additions,
+  addedRowsSql,
   isExhausted,
   isActive,
   lockEnd,
@@ -13,7 +13,7 @@ export const int = (value: string): string => `CAST(${value} AS int)`;
 const text = (value: string): string => `CAST(${value} AS varchar)`;
 export const prefix = (column: string): string => `substr(${column}, 1, 16)`;
 
-export function terms(
+export function termsOfRow(
   { column: c }: LimitTable,
   row: string,
   allowed: string,
@@ -36,7 +36,7 @@ function insertInto({ table, column: c }: LimitTable): string {
 
 function onConflictConsume(names: LimitTable): string {
   const { column: c } = names;
-  const own = terms(names, 'limits', `excluded.${c.maxAmount}`, `excluded.${c.endsAt}`);
+  const own = termsOfRow(names, 'limits', `excluded.${c.maxAmount}`, `excluded.${c.endsAt}`);
   const next = `${own.amount} + 1`;
   return `
     ON CONFLICT (${c.id}) DO UPDATE SET
@@ -68,7 +68,7 @@ export const postgresDialect: LimitDialect = {
       SELECT wanted.id, wanted.kind, wanted.amount, wanted.allowed, wanted.ends_at, ${text(':owner')} FROM wanted
       WHERE wanted.amount > 0 AND NOT EXISTS (
         SELECT 1 FROM ${table} AS seen JOIN wanted AS rule ON rule.id = seen.${c.id}
-        WHERE ${isExhausted(terms(names, 'seen', 'rule.allowed', 'rule.ends_at'))})
+        WHERE ${isExhausted(termsOfRow(names, 'seen', 'rule.allowed', 'rule.ends_at'))})
       ORDER BY wanted.id
       ${onConflictConsume(names)}`;
   },
@@ -76,7 +76,7 @@ export const postgresDialect: LimitDialect = {
     const { table, column: c } = names;
     const casts = { text, int, bigint };
     return `
-      INSERT INTO ${table} AS limits ${additions(names, count, (value, type) => casts[type](value))}
+      INSERT INTO ${table} AS limits ${addedRowsSql(names, count, (value, type) => casts[type](value))}
       ON CONFLICT (${c.id}) DO UPDATE SET ${c.amount} = limits.${c.amount} + excluded.${c.amount}`;
   },
   isOneOf: ({ column: c }, count) => {

@@ -1,5 +1,5 @@
 import type { SqlValue, SqlValues } from '../../../database/index.js';
-import { doublingsOf, lockMsAfter, UNLOCKED_MS } from '../limit-rules.js';
+import { doublingsOf, lockMsAfter, UNLOCKED_END_OFFSET_MS } from '../limit-rules.js';
 import type { FailureRule, QuotaRequest } from '../limit-store.interface.js';
 
 /** What the row of a quota begins with, if this is its first consumption. */
@@ -12,7 +12,8 @@ export interface QuotaRow extends Readonly<Record<string, SqlValue>> {
 }
 
 export function quotaRow({ key, rule, checkOnly }: QuotaRequest, now: number): QuotaRow {
-  const lastsMs = rule.kind === 'failures' ? lockMsAfter(1, rule) || UNLOCKED_MS : rule.windowMs;
+  const lastsMs =
+    rule.kind === 'failures' ? lockMsAfter(1, rule) || UNLOCKED_END_OFFSET_MS : rule.windowMs;
   return {
     id: key,
     kind: rule.kind,

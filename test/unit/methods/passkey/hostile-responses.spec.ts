@@ -40,7 +40,7 @@ describe('A registration', () => {
     expect(reads.mock.calls.length).toBeGreaterThan(MAX_READS);
   });
 
-  it('has bombs that the decoder reads', async () => {
+  it('has planted CBOR bombs that the decoder of the library reads', async () => {
     const bench = await PasskeyBench.open();
     const good = bench.authenticator.create(bench.creationOptions());
     const attestationObject = base64url(BOMBS.get('empty maps, as the extensions')!);

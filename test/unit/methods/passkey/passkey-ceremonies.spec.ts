@@ -179,7 +179,7 @@ describe('A passkey that may be copied', () => {
     expect(outcome.refusal).toBe('synced');
   });
 
-  it('is no matter for a passkey that stays on its device', async () => {
+  it('is distinguished from a passkey that stays on its device, which confirms with synced: false', async () => {
     const bench = await PasskeyBench.open({ synced: false });
     const passkey = await bench.enrol();
     const response = bench.authenticator.get(bench.requestOptions(passkey));

@@ -98,7 +98,7 @@ describe('The vectors of WebAuthn Level 3', () => {
   });
 
   it.each(Object.entries(OUTCOMES))(
-    'come to what is required when %s is handed in',
+    'have the required outcome when %s is verified',
     async (name, outcomes) => {
       const vector = vectors.find(({ section }) => section === PREFIX + name)!;
 
