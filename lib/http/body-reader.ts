@@ -63,9 +63,12 @@ export function lacking(members: readonly string[]): TwoFactorInputError {
 
 /** The error for a request by the method `device` in which the application's function found no token. No member of the body has it. */
 export function lackingDeviceToken(): TwoFactorInputError {
-  const detail =
-    'The request brings no token of a remembered device: the token function of rememberedDevices() found none. Confirm by another method.';
-  return new TwoFactorInputError(detail, { detail });
+  // Clients read the detail also in production, and only developers know the function.
+  const detail = 'The request brings no token of a remembered device. Confirm by another method.';
+  return new TwoFactorInputError(
+    `${detail} The token function of rememberedDevices() found none.`,
+    { detail },
+  );
 }
 
 function unacceptable(rules: string): TwoFactorInputError {
