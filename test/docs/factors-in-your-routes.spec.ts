@@ -1,13 +1,23 @@
+import { scryptSync } from 'node:crypto';
+
+import type { Type } from '@nestjs/common';
 import request from 'supertest';
+import { DataSource } from 'typeorm';
 import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 
 import { ConfirmerService, FactorService, TwoFactorService } from '../../lib/index.js';
 import { totpCode } from '../../lib/testing/index.js';
 import { startGuide, type Guide } from '../support/guide.js';
-import { readPage, writePage } from '../support/snippets.js';
+import { load, readPage, writePage } from '../support/snippets.js';
 
 const page = await readPage('docs/guides/factors-in-your-routes.md');
 let guide: Guide;
+
+interface AccountRow {
+  readonly id: string;
+  readonly passwordHash: string;
+  readonly version: number;
+}
 
 beforeAll(() => writePage(page));
 beforeEach(async () => {
@@ -96,6 +106,7 @@ describe('Apps and passkeys in routes of your own', () => {
     await guide.close();
     const ann = { id: 'ann', phone: '+14155550123', role: 'administrator' };
     guide = await startGuide(page, { user: ann });
+    await guide.app.get(DataSource).synchronize();
     const [factors, confirmer] = [guide.app.get(FactorService), guide.app.get(ConfirmerService)];
     const begun = await factors.enrol({ subject: 'bob', method: 'totp' });
     const code = (step: number): string =>
@@ -111,9 +122,23 @@ describe('Apps and passkeys in routes of your own', () => {
     const { id } = await askFor('reset-user', { user: 'bob' });
     await guide.post('/2factor/confirm', { id, code: guide.lastCode() }).expect(200);
     await call('post', '/support/users/carl/reset', id).expect(403);
+    // Without an account nothing is erased, and the proof stays.
+    await call('post', '/support/users/bob/reset', id).expect(404);
     expect((await confirmer.check(stolen.id))[1]).toBe(true);
+    const { Account } = await load<{ Account: Type<AccountRow> }>(page, 'account.entity.ts');
+    const { manager } = guide.app.get(DataSource);
+    const known = { id: 'bob', passwordHash: 'known to the thief' };
+    await manager.insert(Account, known);
     const reset = await call('post', '/support/users/bob/reset', id).expect(201);
-    expect(reset.body).toEqual({ erased: 11 });
+    expect(reset.body).toEqual({
+      erased: 11,
+      password: expect.stringMatching(/^[\w-]{20}$/) as string,
+    });
+    const { passwordHash, version } = await manager.findOneByOrFail(Account, { id: 'bob' });
+    expect(version).toBe(2);
+    const { password } = reset.body as { password: string };
+    const [salt = '', hash] = passwordHash.split(' ');
+    expect(scryptSync(password, Buffer.from(salt, 'base64'), 32).toString('base64')).toBe(hash);
     await call('post', '/support/users/bob/reset', id).expect(409);
     expect(await factors.list({ subject: 'bob' })).toEqual([]);
     expect(await confirmer.use(stolen.id, { subject: 'bob' })).toBe(false);
