@@ -7,7 +7,8 @@ import { startGuide, type Guide } from '../support/guide.js';
 import { load, readPage, writePage } from '../support/snippets.js';
 
 const page = await readPage('docs/guides/authenticator-app-with-jwt.md');
-const PASSWORD = 'correct horse';
+/** With letters that no header carries, and with a sign that encodes others. */
+const PASSWORD = 'richtig Pferd ü Пароль 100%';
 const PAYMENT = { amount: '10.00', payee: 'Bob' };
 
 interface Users {
@@ -200,8 +201,18 @@ describe.each(['express', 'fastify'])('JWT and an authenticator app, on %s', (pl
       const { status } = await enrol(path).set('X-Password', 'wrong');
       expect([403, 404]).toContain(status);
     }
-    const { body } = await enrol().set('X-Password', PASSWORD).expect(200);
-    const { secret, factor } = body as Answer;
+    // A malformed password is a wrong one, and a malformed query of another route none of the guard's.
+    const malformed = await enrol().set('X-Password', '%zz');
+    expect(malformed.status).toBe(403);
+    const confirmed = await post('/2factor/confirm?%zz', { id: 'x', code: '1' }, accessToken);
+    expect(confirmed.status).toBe(400);
+    await guide.app.listen(0, '127.0.0.1');
+    const { beginFirstApp } = await load<{
+      beginFirstApp: (token: string, password: string, url: string) => Promise<Answer>;
+    }>(page, 'first-app.ts');
+    const url = `${await guide.app.getUrl()}/2factor`;
+    await expect(beginFirstApp(accessToken, 'wrong', url)).rejects.toThrow('403');
+    const { secret, factor } = await beginFirstApp(accessToken, PASSWORD, url);
     const first = { factor: factor.id, response: codeOf(secret) };
     await ask('/2factor/factors/activate', first, accessToken);
 
@@ -210,7 +221,7 @@ describe.each(['express', 'fastify'])('JWT and an authenticator app, on %s', (pl
     const id = await proofFor({ purpose: 'login' }, secondStep, { method: 'totp', code });
     await ask('/login/second-step', {}, secondStep, id);
     // The second app needs a proof, and the password is none.
-    const second = await enrol().set('X-Password', PASSWORD);
+    const second = await enrol().set('X-Password', encodeURIComponent(PASSWORD));
     expect(second.status).toBe(403);
   });
 
