@@ -54,7 +54,7 @@ describe('Fastify', () => {
     expect(await statusOf(102_000)).toBe(400);
   });
 
-  it('serves the folder of the client, by an absolute path and one decorated reply', async () => {
+  it('serves the folders of the client and of uqr, by absolute paths and one decorated reply', async () => {
     const { serveStaticFiles } = await load<{ serveStaticFiles: (app: object) => void }>(
       page,
       'static-files.ts',
@@ -65,6 +65,7 @@ describe('Fastify', () => {
     expect(folders.map(({ prefix, decorateReply }) => [prefix, decorateReply])).toEqual([
       ['/', undefined],
       ['/two-factor/', false],
+      ['/uqr/', false],
     ]);
     expect(folders.every(({ root }) => isAbsolute(root))).toBe(true);
     const { default: entry } = manifest.exports['./client'];
