@@ -13,6 +13,9 @@ import { createVitest } from 'vitest/node';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 
+// As the command line of vitest does. Without it `createVitest` sets `development`, and the specs of production fail.
+process.env.NODE_ENV ??= 'test';
+
 /** Each test file is in one of these rounds. The rounds `unbatched` and `unlogged` repeat some of the files with other options. */
 const CONFIGS = [
   'vitest.config.ts',
