@@ -1,6 +1,7 @@
 import type { PlantedFault } from './planted-fault.js';
 
 const EMAIL = 'test/e2e/email-backend.spec.ts';
+const EMAIL_COMPOSE = 'test/e2e/email-compose.spec.ts';
 const ANSWERS = 'test/e2e/email-answers.spec.ts';
 const INTERNATIONAL = 'test/e2e/international-addresses.spec.ts';
 const HTML = 'lib/messages/html-mail.ts';
@@ -64,7 +65,7 @@ export const FAULTS_OF_ADDRESSES: readonly PlantedFault[] = [
     file: 'lib/backends/email/email.backend.ts',
     replace: '  if (!isMailbox(from)) {',
     by: "  if (from === '') {",
-    spec: EMAIL,
+    spec: 'test/e2e/email-set-up.spec.ts',
     test: 'the set-up of an e-mail sender > is refused at boot with the from ACME Bank, which is not one address',
   },
   {
@@ -146,7 +147,7 @@ export const FAULTS_OF_ADDRESSES: readonly PlantedFault[] = [
     file: 'lib/backends/email/headers.ts',
     replace: ', ...AUTOMATIC };',
     by: ' };',
-    spec: EMAIL,
+    spec: EMAIL_COMPOSE,
     test: 'a code by e-mail > has the headers that compose returns, and asks mail servers for no automatic answer',
   },
   {
@@ -155,7 +156,7 @@ export const FAULTS_OF_ADDRESSES: readonly PlantedFault[] = [
     file: 'lib/backends/email/headers.ts',
     replace: '    RESERVED.has(lower) ||\n',
     by: '',
-    spec: EMAIL,
+    spec: EMAIL_COMPOSE,
     test: 'a code by e-mail > is not sent when the headers that compose returns have another recipient',
   },
   {
@@ -164,7 +165,7 @@ export const FAULTS_OF_ADDRESSES: readonly PlantedFault[] = [
     file: 'lib/backends/email/email.backend.ts',
     replace: '{ onApplicationShutdown: () => own.close() }',
     by: '{ onApplicationShutdown: () => undefined }',
-    spec: EMAIL,
+    spec: 'test/e2e/email-connections.spec.ts',
     test: 'a pool of connections > that the module made by its options is closed at shutdown',
   },
   {

@@ -62,7 +62,7 @@ export const FAULTS_OF_PROOFS: readonly PlantedFault[] = [
       '      UPDATE ${table} SET ${c.usedAt} = NULL, ${c.useKey} = NULL, ${c.attempts} = ${c.attempts} + 1',
     by: '      UPDATE ${table} SET ${c.usedAt} = NULL, ${c.useKey} = NULL',
     spec: 'test/e2e/reserved-proof.spec.ts',
-    test: "A reserved proof on 'Express' > takes ten failed calls at most, so that it is no key for guessing a password",
+    test: "A reserved proof on 'Express' > takes nine failed calls after a code, so that it is no key for guessing a password",
   },
   {
     finding: 6,
