@@ -37,7 +37,7 @@ export type DeliveryDropReason = DeliveryDroppedEvent['reason'];
 const BROKEN_EVERY_MS = 60_000;
 
 /** The confirmation of an event, as far as it is known; the id is empty before there is a confirmation. */
-interface EventTarget {
+interface ConfirmationOfEvent {
   readonly id: string;
   readonly way: string;
 }
@@ -70,7 +70,11 @@ export class EventPublisher {
     return this.events.isObserved;
   }
 
-  created(confirmation: EventTarget, scope: QuotaScope, manager: EntityManager | undefined): void {
+  created(
+    confirmation: ConfirmationOfEvent,
+    scope: QuotaScope,
+    manager: EntityManager | undefined,
+  ): void {
     this.#afterCommit(manager, () => {
       this.events.emit(() => ({ type: 'created', ...this.#facts(confirmation, scope) }));
     });
@@ -111,7 +115,7 @@ export class EventPublisher {
   }
 
   /** Publishes a refused request or message, if a limit has refused it. */
-  sendBlocked(error: unknown, confirmation: EventTarget, scope: QuotaScope): void {
+  sendBlocked(error: unknown, confirmation: ConfirmationOfEvent, scope: QuotaScope): void {
     const refusal = limitOfError(error);
     if (refusal === null) return;
     const facts = (): ConfirmationEventBase => this.#facts(confirmation, scope);
@@ -166,7 +170,7 @@ export class EventPublisher {
   attemptBlocked(
     error: unknown,
     method: MethodName,
-    confirmation: EventTarget,
+    confirmation: ConfirmationOfEvent,
     scope: QuotaScope,
   ): void {
     const refusal = limitOfError(error);
@@ -241,7 +245,10 @@ export class EventPublisher {
     return this.#facts(row, this.scopes.scopeOf(row));
   }
 
-  #facts({ id, way }: EventTarget, { token, purpose, subject }: QuotaScope): ConfirmationEventBase {
+  #facts(
+    { id, way }: ConfirmationOfEvent,
+    { token, purpose, subject }: QuotaScope,
+  ): ConfirmationEventBase {
     return {
       at: new Date(this.options.clock.now()),
       confirmation: id === '' ? '' : shortId(id),

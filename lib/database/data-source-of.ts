@@ -11,7 +11,7 @@ export function dataSourceOf(owner: EntityManager | QueryRunner): DataSource {
  * The driver of a data source that may lead to another database later: a Proxy, or an object that computes its driver. `null`
  * for a plain data source, whose driver changes only when the application gives it new options.
  */
-export function switchableDataSourceDriver(dataSource: DataSource): DataSource['driver'] | null {
+export function driverIfDatabaseMayChange(dataSource: DataSource): DataSource['driver'] | null {
   let owner: object | null = dataSource;
   while (owner !== null && !types.isProxy(owner)) {
     const property = Object.getOwnPropertyDescriptor(owner, 'driver');

@@ -8,7 +8,7 @@ import type { Batchable } from './batching/coalescing-queue.js';
 import { Capabilities } from './capabilities.js';
 import type { StatementResult } from './drivers/statement-result.js';
 import { engineOf, type Engine } from './engine.js';
-import { switchableDataSourceDriver } from './data-source-of.js';
+import { driverIfDatabaseMayChange } from './data-source-of.js';
 import { databaseTimeoutError, Deadline, Deadlines } from './execution/deadline.js';
 import { KeyedMutex } from './execution/keyed-mutex.js';
 import {
@@ -50,7 +50,7 @@ export class StatementRunner {
     private readonly dataSource: DataSource,
     private readonly options: StatementRunnerOptions,
   ) {
-    this.#driverAtBoot = switchableDataSourceDriver(dataSource);
+    this.#driverAtBoot = driverIfDatabaseMayChange(dataSource);
     this.engine = engineOf(dataSource);
     this.capabilities = Capabilities.forDataSource(dataSource);
     this.#deadlines = new Deadlines(options.timeoutMs);

@@ -203,7 +203,7 @@ export class PurposeService implements OnModuleInit {
     const schema = this.#schemas.get(purpose);
     const declared = this.#definition(purpose)?.details;
     if (resolve === undefined) {
-      if (schema) return schema.parse(bodyOf(purpose, context));
+      if (schema) return schema.parse(httpBodyOf(purpose, context));
       return declared && resolveDetails(declared as DetailsFunction, context);
     }
     const found = await resolveDetails(resolve, context);
@@ -372,7 +372,7 @@ function unparsedBody(purpose: string): TwoFactorConfigurationError {
   );
 }
 
-function bodyOf(purpose: string, context: ExecutionContext): unknown {
+function httpBodyOf(purpose: string, context: ExecutionContext): unknown {
   if (context.getType() === 'http') {
     const { body, headers } = context.switchToHttp().getRequest<ParsedRequest>();
     if (body === undefined && hasJsonBody(headers)) throw unparsedBody(purpose);

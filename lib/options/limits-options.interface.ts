@@ -32,7 +32,7 @@ export interface SendLimitsByClass {
  * together with it if the application named it.
  */
 export interface FailureLimitOptions {
-  /** The number of wrong codes from which on each one locks, 3 to 50. @default 10 */
+  /** Which wrong code in a row is the first that locks, 3 to 50. With 10, nine do not lock, and the tenth and each later one do. @default 10 */
   readonly lockAfter?: number | undefined;
   /** Length of the first lock, 1 to 3,600 seconds. Each further wrong code doubles it. @default 30 */
   readonly lockSeconds?: number | undefined;

@@ -26,7 +26,10 @@ const WORD = 2;
 const STRETCH = 3;
 type PreviousKind = typeof LITERAL | typeof LETTER | typeof WORD | typeof STRETCH;
 const PREVIOUS_KINDS = 4;
-/** Descriptions of several characters at once: a stretch of a known text, a repetition, and a sequence such as `1234`. */
+/**
+ * The choices 3 to 5 describe several characters at once: as a stretch of a known text, a repetition, or a sequence such as `1234`. The
+ * choices 0 to 2 are `LITERAL`, `LETTER` and `WORD`. Each number is a column of `CHOICE_BITS`.
+ */
 const KNOWN_TEXT = 3;
 const REPETITION = 4;
 const SEQUENCE = 5;

@@ -78,7 +78,7 @@ const decorated = new Set<Type<SenderBackend>>();
  * @param provided The classes that some module provides.
  * @param name The name of the decorator to look for; absent for any.
  */
-export function unlistedHint(provided: ReadonlySet<unknown>, name?: string): string {
+export function hintAtUnprovidedClasses(provided: ReadonlySet<unknown>, name?: string): string {
   const unlisted = [...decorated].filter(
     (type) =>
       !provided.has(type) && (name === undefined || senderBackendMetadata(type)?.name === name),

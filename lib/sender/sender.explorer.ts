@@ -21,7 +21,7 @@ import {
 } from '../options/index.js';
 import { InjectTwoFactorOptions, SENDER_BACKENDS } from '../two-factor.tokens.js';
 import { callHook, OwnInstances } from './own-instances.js';
-import { senderBackendMetadata, unlistedHint } from './sender-backend.decorator.js';
+import { senderBackendMetadata, hintAtUnprovidedClasses } from './sender-backend.decorator.js';
 import {
   candidatesOf,
   decoratedNames,
@@ -84,7 +84,7 @@ export class SenderExplorer
     if (this.backends.size > 0 || sendsNothing) return;
     throw new TwoFactorConfigurationError(
       'The controller is on, and there is no sender to deliver its codes: give senders in the options, or leave ' +
-        `controller out${unlistedHint(this.#provided)}.`,
+        `controller out${hintAtUnprovidedClasses(this.#provided)}.`,
     );
   }
 
@@ -162,7 +162,7 @@ export class SenderExplorer
     if (typeof backend !== 'string') return this.#ownInstances.getOrCreate(backend);
     throw new TwoFactorConfigurationError(
       `Sender ${name} names the backend "${backend}", which no module provides: provide a class decorated with ` +
-        `@SenderBackend(${JSON.stringify(backend)}) in a module (found: ${decoratedNames(candidates)})${unlistedHint(this.#provided, backend)}.`,
+        `@SenderBackend(${JSON.stringify(backend)}) in a module (found: ${decoratedNames(candidates)})${hintAtUnprovidedClasses(this.#provided, backend)}.`,
     );
   }
 
@@ -203,7 +203,7 @@ export class SenderExplorer
       if (unknown === undefined) continue;
       throw new TwoFactorConfigurationError(
         `Purpose ${purpose || "''"} names the sender "${unknown}", and there is none of that name: name some of ` +
-          `${[...this.backends.keys()].join(', ') || '(none found)'}${unlistedHint(this.#provided, unknown)}.`,
+          `${[...this.backends.keys()].join(', ') || '(none found)'}${hintAtUnprovidedClasses(this.#provided, unknown)}.`,
       );
     }
   }
@@ -215,7 +215,7 @@ export class SenderExplorer
     if (senders.size === 0 && defaultSender === DEFAULTS.defaultSender) return;
     throw new TwoFactorConfigurationError(
       `The default sender is "${defaultSender}", and there is none of that name: set defaultSender to one of ` +
-        `${[...senders.keys()].join(', ') || '(none found)'}${unlistedHint(this.#provided, defaultSender)}.`,
+        `${[...senders.keys()].join(', ') || '(none found)'}${hintAtUnprovidedClasses(this.#provided, defaultSender)}.`,
     );
   }
 }

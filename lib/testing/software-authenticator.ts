@@ -127,7 +127,7 @@ export class SoftwareAuthenticator {
       ['authData', authData],
     ]);
     return {
-      ...credentialIds(passkey.id, fault),
+      ...identifyingMembers(passkey.id, fault),
       response: {
         clientDataJSON: this.#clientData('webauthn.create', options.challenge, fault).toString(
           'base64url',
@@ -166,7 +166,7 @@ export class SoftwareAuthenticator {
         ? drawBytes(ID_BYTES).toString('base64url')
         : passkey.userHandle;
     return {
-      ...credentialIds(passkey.id, fault),
+      ...identifyingMembers(passkey.id, fault),
       response: {
         clientDataJSON: clientData.toString('base64url'),
         authenticatorData: authenticatorData.toString('base64url'),
@@ -223,7 +223,7 @@ export class SoftwareAuthenticator {
   }
 }
 
-function credentialIds(
+function identifyingMembers(
   id: string,
   fault?: AssertionFault,
 ): { readonly id: string; readonly rawId: string; readonly type: 'public-key' } {

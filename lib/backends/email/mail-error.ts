@@ -162,7 +162,7 @@ function wordsWithoutAddress(thrown: Error, { code, token }: Delivery): string {
   const long = domains.filter(({ length }) => length >= MIN_DOMAIN);
   const parts = new Set([local, ...domains].map(normalForm));
   return redact(describeThrown(thrown), code, ...addresses, ...long).replaceAll(WORD, (word) => {
-    const core = withoutEdges(word);
+    const core = withoutOuterPunctuation(word);
     return parts.has(normalForm(core)) ? word.replace(core, '***') : word;
   });
 }
@@ -172,7 +172,7 @@ function normalForm(part: string): string {
   return part.normalize('NFC').toLowerCase();
 }
 
-function withoutEdges(word: string): string {
+function withoutOuterPunctuation(word: string): string {
   let start = 0;
   let end = word.length;
   while (start < end && EDGE.includes(word[start]!)) start += 1;

@@ -147,7 +147,7 @@ export class CodeFlow {
     const { phase } = this.state;
     const isAnother = this.#onlyMethod !== undefined && this.#onlyMethod !== method;
     if (phase !== 'open' || isAnother) return this.start(method);
-    if (method === 'code' && !this.#hasMessage) return this.#sendFirst();
+    if (method === 'code' && !this.#hasMessage) return this.#sendFirstCode();
     this.#set({ ...this.#methodState(method), problem: null, notice: null });
     if (method === 'device') await this.#tryDevice();
   }
@@ -167,7 +167,7 @@ export class CodeFlow {
   }
 
   /** Sends the first code of a confirmation that was begun by another method. A repeat, after a reload too, sends no second message. */
-  async #sendFirst(): Promise<void> {
+  async #sendFirstCode(): Promise<void> {
     const { id } = this.state;
     if (id === null) return;
     const { way } = this.around.request().body;

@@ -7,7 +7,7 @@ import type { ConfirmationState } from './confirmation-state.js';
 import type { PasskeyAssertionResponse } from './passkey-json.js';
 import type { JsonValue } from './plain-json.js';
 
-/** What `makeConfirmation` takes; everything is optional. */
+/** The input of `ConfirmerService.makeConfirmation`. Every member is optional. */
 export interface MakeConfirmationInput extends ProofBinding {
   /** Any JSON of the application, up to 16 kB, kept with the confirmation. */
   readonly meta?: JsonValue | undefined;

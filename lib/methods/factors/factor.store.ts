@@ -156,7 +156,7 @@ export class FactorStore implements FactorUpkeep {
     );
   }
 
-  /** The factors of a subject that can confirm. */
+  /** The factors of a subject that count now: the active ones, and authenticators that are not intact. See `activeOf`. */
   async active(subject: string, scope?: EntityManager | Deadline): Promise<readonly FactorRow[]> {
     return this.activeOf((await this.read(subject, scope)).factors);
   }
