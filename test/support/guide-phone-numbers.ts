@@ -100,6 +100,29 @@ export function testPhoneNumbers(visitors: GuideVisitors): void {
     expect(changed).toEqual([200, undefined, undefined]);
   });
 
+  it('signs no one in by a code that was sent to a number which the account has no longer', async () => {
+    const [old, next] = ['+14155550141', '+14155550142'] as const;
+    const hana = await visitors.withPhone('hana', old);
+    const thief = await visitors.elsewhere('hana');
+    await thief.beginSignIn();
+    await thief.reads('We sent a code to');
+    const { id } = thief.requested.at(-1)!;
+    const code = await visitors.bank.codeFor(old);
+    expect(await thief.call('POST', '/2factor/confirm', { id, code })).toMatchObject({
+      status: 200,
+    });
+
+    const details = { phone: next };
+    const leave = await proof(hana, { purpose: 'leave-phone', details, to: old });
+    const confirmation = await proof(hana, { purpose: 'new-phone', token: next, to: next });
+    const changed = await putPhone(hana, { confirmation, leave });
+    expect(changed).toEqual([200, undefined, undefined]);
+
+    const finished = await thief.call('POST', '/sign-in/finish', {}, id as string);
+    expect(finished).toMatchObject({ status: 403, body: { error: 'number-changed' } });
+    expect(await thief.call('GET', '/me')).toMatchObject({ status: 401 });
+  });
+
   it('finds a number stored when the answer was lost, after a reload and when the person presses again', async () => {
     const [first, second, third] = ['+14155550138', '+14155550139', '+14155550140'] as const;
     const jule = await visitors.person('jule');

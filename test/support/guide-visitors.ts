@@ -33,9 +33,15 @@ export class GuideVisitors {
   }
 
   async person(name: string): Promise<GuidePerson> {
+    const one = await this.elsewhere(name);
+    await one.signUp();
+    return one;
+  }
+
+  /** A further browser of a person, in which no one is signed in. */
+  async elsewhere(name: string): Promise<GuidePerson> {
     const one = await GuidePerson.open(this.#browser!, this.bank, name);
     this.#people.push(one);
-    await one.signUp();
     return one;
   }
 
