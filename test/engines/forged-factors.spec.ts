@@ -150,6 +150,20 @@ describe.each(engines)('A factor that was written by hand on %s', (engine) => {
     expect(await confirm(id, { method: 'totp', code: app.code() })).toBe('unknown-secret');
   });
 
+  it('that was an app still asks for it when its row says that it has expired', async () => {
+    const user = nextSubject();
+    const { factorId } = await enrolApp(test, user);
+    const id = await proofByCodeOf(user);
+    await rows().update({ id: factorId }, { expiresAt: 1 });
+    const effects = await effectsOf(test);
+
+    const answer = await transfer(test, 'guarded', user, id);
+
+    expect(answer).toBeProblem(403, 'confirmation-required');
+    expect(await effectsOf(test)).toBe(effects);
+    expect(await factors.enrolled(user)).toEqual(['totp', 'recovery']);
+  });
+
   /** A proof by a code that was made while the purpose asked for nothing else: as of a thief who came before. */
   async function proofByCodeOf(user: string): Promise<string> {
     const enrolled = vi.spyOn(factors, 'enrolled').mockResolvedValue([]);

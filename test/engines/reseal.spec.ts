@@ -187,6 +187,18 @@ describe.each(engines.filter((engine) => engine !== 'sqljs'))('A rotation on %s'
     await alone.close();
   });
 
+  it('counts a factor under the key id that stands in its row, whatever a writer has put there', async () => {
+    const { factorId } = await enrolApp(before, 'written by hand');
+    const repository = before.dataSource.getRepository(FactorRecord);
+    await repository.update({ id: factorId }, { data: 'v1.__proto__.by.hand' });
+
+    const { left } = await factorsOf(during[0]!).reseal();
+    await repository.delete({ id: factorId });
+
+    // `mayRemoveOldSecret` in the docs asks for the number of these keys.
+    expect(Object.entries(left)).toEqual([['__proto__', 1]]);
+  });
+
   it('says that it has not read all when it is stopped', async () => {
     const stopped = await factorsOf(during[0]!).reseal({ signal: AbortSignal.abort() });
 
