@@ -350,7 +350,8 @@ function isUnsent(state: ConfirmationState): boolean {
 /** The error for a confirmation whose code was not compared. */
 function errorForState(state: ConfirmationState | null): Error {
   if (state === null) return new TwoFactorNotFoundError('There is no such confirmation.');
-  // The statement found that it had expired, and by the clock of now it is pending: the clock was set back in between.
+  // The statement refused it, and now it is pending: the clock was set back in between, or another request gave back the last attempt
+  // (I5). A new confirmation helps in both cases.
   const code = state.status === 'pending' ? 'expired' : STATE_ERROR_CODES[state.status];
   return new TwoFactorStateError(code);
 }

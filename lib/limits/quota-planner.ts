@@ -130,16 +130,19 @@ export class QuotaPlanner {
     unsent?: MessagelessRequest,
   ): NamedQuota[] {
     const { subject } = scope;
-    const within = hasClaimedSubject(this.options, scope) ? ['claimed'] : [];
-    if (unsent?.isNarrowed) return this.#requesters.ofMessagelessRequest(unsent.requester, within);
+    // Strangers who claim names use up no count that signed-in users need.
+    const claimed = hasClaimedSubject(this.options, scope) ? ['claimed'] : null;
+    if (unsent?.isNarrowed) {
+      return this.#requesters.ofMessagelessRequest(unsent.requester, claimed ?? []);
+    }
     const names = this.#namesOf(scope);
     const failures = this.#failures(scope, names, true);
     if (unsent !== undefined) {
       // A count for each subject of a requester: the people of an office share an address, and each of them signs in by an app. A
-      // stranger who claims another name each time would get a new count, and as many rows, with each of them, so that claimed
-      // subjects of one requester share a count. It is none that signed-in users need.
-      const shared = within.length > 0 ? within : ['subject', subject];
-      return [...failures, ...this.#requesters.ofMessagelessRequest(unsent.requester, shared)];
+      // stranger who claims another name each time would get a new count, and as many rows, with each of them, so that the claimed
+      // subjects of one requester share a count.
+      const counted = claimed ?? ['subject', subject];
+      return [...failures, ...this.#requesters.ofMessagelessRequest(unsent.requester, counted)];
     }
     return message === undefined
       ? failures
