@@ -18,13 +18,17 @@ describe('FactorSeals', () => {
 
   const writtenByHand = (): StoredFactor => ({
     id: newId(NOW),
+    application: '',
     subject: 'ann',
+    subjectKey: '',
+    label: '',
     method: 'totp',
     handle: null,
     counter: 0,
     createdAt: NOW,
     activatedAt: NOW,
     expiresAt: null,
+    lastUsedAt: null,
     data: 'v1.written.by.hand',
   });
   const lines = (): string[] => logged.mock.calls.map(([line]) => String(line));
