@@ -10,7 +10,7 @@ import { withTimeout } from '../with-timeout.js';
 import { writeOrSendFailure } from './check-message.js';
 import { MessageWriter } from './message-writer.js';
 import type { RecordedMessage } from './message.js';
-import { describeThrown, redact } from './redact.js';
+import { describeThrown, redact, secretsOf } from './redact.js';
 
 /** Why a backend did not accept a message. */
 export interface BackendFailure extends Omit<FailureTraits, 'concernsAll'> {
@@ -90,10 +90,10 @@ export class BackendCaller {
     provider: string,
     error: unknown,
   ): BackendFailure {
-    const { code, token } = content;
-    const reason = redact(describeThrown(error), code, token);
+    const secrets = secretsOf({ ...content, state });
+    const reason = redact(describeThrown(error), ...secrets);
     const cause = causeOf(error);
-    const answer = cause === null ? reason : redact(describeThrown(cause), code, token);
+    const answer = cause === null ? reason : redact(describeThrown(cause), ...secrets);
     const why = cause === null ? reason : `${reason} (${answer})`;
     const by = provider === '' ? '' : ` by ${provider}`;
     this.#logger.warn(

@@ -17,6 +17,11 @@ export class FailedMessages {
     private readonly prefixes: PrefixWatch,
   ) {}
 
+  /** A message that was counted when it was requested, and for which no provider was called. */
+  handleUnsent(row: ConfirmationRow): void {
+    this.prefixes.failed(row);
+  }
+
   async handleFinalFailure(
     row: ConfirmationRow,
     { kind, mayHaveArrived }: BackendFailure,

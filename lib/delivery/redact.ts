@@ -1,3 +1,5 @@
+import type { Delivery } from '../sender/index.js';
+
 /** The characters of a provider's text that are read. The rest is dropped, so that a long text cannot occupy the process. */
 const MAX_READ_LENGTH = 5_000;
 const MAX_LENGTH = 500;
@@ -7,6 +9,24 @@ const MIN_DIGITS = 6;
 const LINE_BREAKS = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]+/g;
 /** Characters that a provider may insert into a number or omit from it: `123 456`, `(555) 01-23`. */
 const GROUPING = /^[\s().\p{Pd}\p{Cc}\p{Cf}]$/u;
+
+/**
+ * The secrets of a message, for `redact`: the code, and the recipient in both spellings that a sender is given. A sender that uses
+ * `state.token` gives its provider `+447400123456`, where the person typed `+44 (0)7400 123456`: the digits differ, so that the one
+ * spelling is not found by the other.
+ */
+export function secretsOf({
+  code,
+  token,
+  state,
+}: Pick<Delivery, 'code' | 'state' | 'token'>): string[] {
+  try {
+    return [code, token, state.token ?? token];
+  } catch {
+    // A secret is gone from the ring, or `limits.normalizeToken` throws. Then no sender has read this spelling either.
+    return [code, token];
+  }
+}
 
 /**
  * Replaces the code and the phone number or address in a provider's text by `***`, because a provider may echo them: in another

@@ -27,7 +27,7 @@ export type {
   QuotaKeys,
   QuotaReceipt,
 } from './quota-demand.js';
-export { limitOfError } from './quota-refusal.js';
+export { COARSE_WAIT_MS, limitOfError } from './quota-refusal.js';
 export { ownerHashOf } from './store/slot-owner.js';
 export { parseAddress } from './networks.js';
 export { messageClassOf } from './message-class.js';

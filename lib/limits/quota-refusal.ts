@@ -25,7 +25,8 @@ export interface RefusalContext {
 
 /** Limits on the whole service. Their refusal is a 503, because the client did nothing wrong. */
 const SERVER_SIDE_LIMITS: ReadonlySet<LimitName> = new Set(['sends-per-sender', 'sends-in-total']);
-const COARSE_WAIT_MS = 300_000;
+/** The unit of the waits that strangers may see. */
+export const COARSE_WAIT_MS = 300_000;
 
 /** The usages of those quotas that are exhausted at the time `now`. */
 export function exhaustedOf(

@@ -2,7 +2,14 @@ import { inspect } from 'node:util';
 
 import { describe, expect, it, vi } from 'vitest';
 
-import { TwoFactorRecipientError, TwoFactorSendError, type Delivery } from '../../lib/index.js';
+import {
+  SendFailure,
+  TwoFactorEvents,
+  TwoFactorRecipientError,
+  TwoFactorSendError,
+  type Delivery,
+  type TwoFactorEvent,
+} from '../../lib/index.js';
 import { ConfirmationStore } from '../../lib/confirmation/index.js';
 import {
   failure,
@@ -160,6 +167,32 @@ describe('a failed send', () => {
       /^warn Sender default did not deliver confirmation \w{14}\.\.\.: cannot send \*{3} to \*{3}/m,
     );
   });
+
+  it.each(['+44 (0)7400 123456', '+44 7400 123456 x5', '+44 7400 123456;ext=5'])(
+    'discloses no number to which a sender spells %s',
+    async (token) => {
+      const logger = new LogRecorder();
+      const said = (number: string): string => `The number ${number} is unreachable.`;
+      for (const spelled of [String, (number: string) => number.slice(1)]) {
+        const app = await startWithBackend(
+          ({ state }) => {
+            const answer = said(spelled(state.token!));
+            throw new TwoFactorRecipientError(answer, { cause: new SendFailure('ours', answer) });
+          },
+          {},
+          logger,
+        );
+        const events: TwoFactorEvent[] = [];
+        app.app.get(TwoFactorEvents, { strict: false }).subscribe((event) => events.push(event));
+        const error = await failure(TwoFactorRecipientError, app.twoFactor.request({ token }));
+
+        expect(error.message).toMatch(/^The number \+?\*{3} is unreachable\.$/);
+        expect(events).toContainEqual(expect.objectContaining({ type: 'sender-broken' }));
+        const told = inspect([error, events], { depth: 9 }) + logger.lines.join('\n');
+        expect(told).not.toContain('7400123456');
+      }
+    },
+  );
 
   it('strikes a token out whole when it begins with the code', async () => {
     const app = await startWithBackend(

@@ -8,8 +8,10 @@ import {
   functionalSenderBackend,
   SendFailure,
   TwoFactorSendError,
+  type SenderDefinition,
 } from '../../lib/index.js';
 import { CREDENTIALS } from '../support/provider-fixtures.js';
+import { deliveriesOf, rowsOf } from '../support/queued-messages.js';
 import {
   endAll,
   number,
@@ -62,6 +64,35 @@ describe('a message whose provider has not answered', () => {
     await app.twoFactor.request({ token: number(0) });
     expect([first.calls.length, second.accepted.length]).toEqual([1, 1]);
   });
+
+  it.each([
+    ['refuses it clearly', false, 0],
+    ['has not answered', true, 0],
+    ['refuses it clearly, and so does the second', false, 1],
+  ] as const)(
+    'charges the next try of a message unless it certainly was not sent: the first provider %s',
+    async (_, mayHaveArrived, isCharged) => {
+      const failing = (failure: SendFailure): SenderDefinition => ({
+        backend: functionalSenderBackend(() => {
+          throw failure;
+        }),
+      });
+      const second = { mayHaveArrived: isCharged === 0 };
+      const app = await startFailover(
+        {
+          senders: {
+            first: failing(new SendFailure('transient', 'HTTP 503', { mayHaveArrived })),
+            second: failing(new SendFailure('transient', 'No answer', second)),
+          },
+        },
+        { delivery: 'queued', worker: false },
+      );
+      await app.twoFactor.request({ token: number(0) });
+      await deliveriesOf(app).sweep();
+
+      expect(await rowsOf(app)).toMatchObject([{ tries: 1, is_charged: isCharged }]);
+    },
+  );
 
   it.each<[string, Error]>([
     ['a lost connection', new TypeError('fetch failed')],

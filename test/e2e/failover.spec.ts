@@ -163,6 +163,25 @@ describe('a failover', () => {
       (first) => ({ senders: sendersOf(first, first), afterTimeouts: true }) as FailoverOptions,
       /no option afterTimeouts/,
     ],
+    [
+      'waits that leave the last sender no time',
+      (first) => ({ senders: sendersOf(first, first), afterTimeout: true, timeoutMs: 10_000 }),
+      /which is 10000 ms, and the option sendTimeoutMs ends each message after 10000 ms/,
+    ],
+    [
+      'the default wait of four senders',
+      (first) => {
+        const { twilio, gateway } = sendersOf(first, first) as Record<string, SenderDefinition>;
+        const senders = { one: twilio!, two: gateway!, three: twilio!, four: gateway! };
+        return { senders, afterTimeout: true };
+      },
+      /waits 4000 ms for each of its senders but the last, which is 12000 ms/,
+    ],
+    [
+      'a wait without afterTimeout',
+      (first) => ({ senders: sendersOf(first, first), timeoutMs: 1_000 }),
+      /timeoutMs, which means nothing without afterTimeout: true/,
+    ],
   ])('refuses %s at boot', async (_, options, sentence) => {
     const [first] = await startProviders();
     const boot = startApp({

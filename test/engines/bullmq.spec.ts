@@ -54,7 +54,7 @@ class Machines {
     return new Machines(await openDatabase(engine), connection, bull, prefix);
   }
 
-  async start(worker: object | false): Promise<TestApp> {
+  async start(worker: object | false, clock = CLOCK): Promise<TestApp> {
     const by = this.apps.length;
     const { bull, prefix } = this;
     const app = await startApp({
@@ -63,7 +63,7 @@ class Machines {
         delivery: 'queued',
         worker,
         limits: { sendsInTotal: { bound: [{ max: 1_000_000, perSeconds: 3_600 }] } },
-        clock: CLOCK,
+        clock,
         senders: {
           default: {
             backend: functionalSenderBackend(({ token, code }) => {
@@ -122,6 +122,16 @@ describe.each(hasOwnRedis ? servers : [])('Workers that BullMQ wakes, on %s', (e
   });
   afterEach(() => machines.close());
   afterAll(() => redis.close());
+
+  it('send at once what a machine has written whose clock is ahead of that of the worker', async () => {
+    machines = await Machines.open(engine, connection);
+    const web = await machines.start(false);
+    await machines.start({ pollSeconds: 300 }, { now: () => Date.now() - 2_000 });
+    await machines.request(web, 0, 5);
+    await machines.untilArrived(5);
+
+    expect(machines.calls.map(({ by }) => by)).toEqual([1, 1, 1, 1, 1]);
+  });
 
   it('send what a machine without a worker has taken, long before a round', async () => {
     machines = await Machines.open(engine, connection);

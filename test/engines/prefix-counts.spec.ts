@@ -213,6 +213,24 @@ describe.each(engines)('The counters of prefixes on %s', (engine) => {
     }
   });
 
+  it.each<[string, (app: PhoneApp) => void]>([
+    ['that no worker sent in time', (app) => app.clock.advance(541)],
+    ['whose codes expired meanwhile', (app) => app.clock.advance(601)],
+  ])('close no prefix for queued messages %s', async (_, wait) => {
+    const app = await start({ options: { delivery: 'queued', worker: false } });
+    const events = suspicions(app);
+    expect(new Set(await app.askTimes(50, PREFIX))).toEqual(new Set([PERMITTED]));
+    expect(await app.ask(PREFIX)).toEqual(REFUSED);
+    wait(app);
+    // The workers are back.
+    expect(await app.app.get(DeliveryService, { strict: false }).sweep()).toBe(50);
+    await app.round();
+
+    expect(app.sms.deliveries).toEqual([]);
+    expect(await app.ask(PREFIX)).toBe(PERMITTED);
+    expect(events).toEqual([]);
+  });
+
   it('cost no statement of a request or a confirmation, and two in a round that has something to do', async () => {
     const plain = await startApp({ engine });
     opened.push(plain);

@@ -300,10 +300,35 @@ describe.each(engines)('Queued messages on %s', (engine) => {
     limited.clock.advance(280);
     await limited.dataSource.query('UPDATE two_factor_limit SET ends_at = ends_at + 400000');
     await swept.sweep();
+    // The wait that strangers may see is rounded up, so that the last try comes 480 seconds after the request, whatever it says.
+    expect(await swept.status(third.id)).toEqual({ delivery: 'queued' });
+    limited.clock.advance(199);
+    expect(await swept.sweep()).toBe(0);
+    limited.clock.advance(1);
+    await swept.sweep();
     expect(await swept.status(third.id)).toEqual({
       delivery: 'failed',
       deliveryError: 'too-many-requests',
     });
+    await limited.close();
+  });
+
+  it('are sent when their quota opens in time, although the rounded wait is longer than the code lives', async () => {
+    const limited = await startQueued(engine, {
+      limits: { sendsInTotal: { open: [{ max: 1, perSeconds: 600 }] } },
+    });
+    const inTransaction = (token: string): Promise<{ id: string }> =>
+      limited.dataSource.transaction((manager) => limited.twoFactor.request({ token, manager }));
+    await inTransaction('ann@example.com');
+    await deliveriesOf(limited).sweep();
+    limited.clock.advance(200);
+    const { id } = await inTransaction('bob@example.com');
+    await deliveriesOf(limited).sweep();
+    expect(await deliveriesOf(limited).status(id)).toEqual({ delivery: 'queued' });
+
+    limited.clock.advance(480);
+    await deliveriesOf(limited).sweep();
+    expect(await deliveriesOf(limited).status(id)).toEqual({ delivery: 'sent' });
     await limited.close();
   });
 

@@ -94,6 +94,7 @@ export async function failoverBackend(
     openMs: breaker.integer('openSeconds', 30, 1, 3_600) * 1_000,
   };
   const entries = entriesOf(reader, options.senders);
+  assertTimeToAskAll(reader, options, { count: entries.length, timeoutMs, sendTimeoutMs });
   if (resolve === undefined) {
     throw reader.error('is a failover outside of the option senders. Give it there');
   }
@@ -133,6 +134,26 @@ function entriesOf(reader: OptionReader, senders: unknown): [string, SenderDefin
     }
   }
   return entries;
+}
+
+/** Without this, a second provider that was configured for the outage of the first would never be asked in one. */
+function assertTimeToAskAll(
+  reader: OptionReader,
+  { afterTimeout, timeoutMs: given }: FailoverOptions,
+  { count, timeoutMs, sendTimeoutMs }: { count: number; timeoutMs: number; sendTimeoutMs: number },
+): void {
+  if (!afterTimeout) {
+    if (given === undefined) return;
+    throw reader.error(
+      'has the option timeoutMs, which means nothing without afterTimeout: true. Set both or none',
+    );
+  }
+  const waitsMs = timeoutMs * (count - 1);
+  if (waitsMs < sendTimeoutMs) return;
+  throw reader.error(
+    `waits ${timeoutMs} ms for each of its senders but the last, which is ${waitsMs} ms, and the option sendTimeoutMs ends each ` +
+      `message after ${sendTimeoutMs} ms: the last sender would never be asked. Lower timeoutMs or raise sendTimeoutMs`,
+  );
 }
 
 function kindOfAll(reader: OptionReader, members: readonly Member[]): SenderTokenKind | undefined {
@@ -207,7 +228,7 @@ class Failover {
       }
     }
     delivery.signal.throwIfAborted();
-    throw failures.toSorted((left, right) => rankOf(left) - rankOf(right))[0];
+    throw failures.toSorted(byPrecedence)[0];
   }
 
   async #call(
@@ -288,9 +309,15 @@ const RANKS: Readonly<Record<FailureTraits['kind'], number>> = {
 };
 
 /**
- * Ranks the failures of several providers: the caller receives the one of the lowest rank. A failure after which a repeated call may
- * succeed comes first. The refusal of the recipient comes last, because another provider may still reach that person.
+ * Orders the failures of several providers: the caller receives the first one. A failure after which a repeated call may
+ * succeed comes first. The refusal of the recipient comes last, because another provider may still reach that person. Of two failures
+ * of one kind the one comes first after which the message may have arrived: otherwise a message that a provider may have sent would be
+ * sent again without a charge, and would be missing from the counts of toll fraud.
  */
-function rankOf(error: unknown): number {
-  return RANKS[traitsOf(error).kind];
+function byPrecedence(one: unknown, other: unknown): number {
+  const [left, right] = [traitsOf(one), traitsOf(other)];
+  return (
+    RANKS[left.kind] - RANKS[right.kind] ||
+    Number(right.mayHaveArrived) - Number(left.mayHaveArrived)
+  );
 }

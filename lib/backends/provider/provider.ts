@@ -1,4 +1,4 @@
-import { redact } from '../../delivery/redact.js';
+import { redact, secretsOf } from '../../delivery/redact.js';
 import { TwoFactorRecipientError } from '../../errors/index.js';
 import {
   SendFailure,
@@ -9,7 +9,7 @@ import {
 import { exchange, type ProviderAnswer, type ProviderRequest } from './exchange.js';
 
 /** The members of a delivery that no error may contain. */
-type Secrets = Pick<Delivery, 'code' | 'token'>;
+type Secrets = Pick<Delivery, 'code' | 'state' | 'token'>;
 
 /**
  * The judgement of a provider's refusal: it concerns this recipient, it concerns the region of the recipient, which a setting of
@@ -71,7 +71,7 @@ export class Provider {
 
   /** @param words what the provider answered: its own code and text. */
   error(verdict: Verdict, words: string, secrets: Secrets): Error {
-    const clean = redact(words, secrets.code, secrets.token, ...this.credentials);
+    const clean = redact(words, ...secretsOf(secrets), ...this.credentials);
     if (verdict === 'recipient') {
       return new TwoFactorRecipientError(`${this.name} cannot deliver to this recipient.`, {
         cause: new Error(clean),

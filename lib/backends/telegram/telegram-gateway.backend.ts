@@ -30,9 +30,10 @@ const OPTIONS = ['accessToken', 'senderUsername', 'baseUrl', 'timeoutMs'];
 /** The codes that the Gateway takes. */
 const CODE = /^\d{4,8}$/;
 const CODE_RULE = 'Telegram Gateway sends codes of 4 to 8 digits only';
-// The shortest and the longest lifetime of a code that Telegram Gateway takes.
-const MIN_TTL_SECONDS = 60;
-const MAX_TTL_SECONDS = 86_400;
+// The shortest and the longest time for the delivery of a message that Telegram Gateway takes, since February 26, 2025
+// (https://core.telegram.org/gateway/api#recent-changes).
+const MIN_TTL_SECONDS = 30;
+const MAX_TTL_SECONDS = 3_600;
 
 /**
  * Creates a sender that sends codes to phone numbers through Telegram Gateway, which writes the text itself. It cannot show what a

@@ -29,7 +29,7 @@ export function deliveryStatements(
     // next call is charged again.
     claim: `
       UPDATE ${table} SET ${q.dueAt} = :leaseEndsAt, ${q.claims} = ${q.claims} + 1, ${q.isCharged} = 0
-      WHERE ${isMine} AND ${q.dueAt} <= :now`,
+      WHERE ${isMine} AND ${q.dueAt} <= :dueUntil`,
     remove: `DELETE FROM ${table} WHERE ${isMine}`,
     reschedule: `
       UPDATE ${table} SET ${q.dueAt} = :dueAt, ${q.tries} = :tries, ${q.isCharged} = :isCharged WHERE ${isMine}`,

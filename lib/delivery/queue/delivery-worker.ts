@@ -14,6 +14,7 @@ import { InjectTwoFactorOptions, SENDER_BACKENDS } from '../../two-factor.tokens
 import type { DeliveryKey, DeliveryRelay } from './delivery-relay.js';
 import {
   DeliveryStore,
+  isDue,
   LIMIT_CLASSES,
   limitClassOf,
   type Claim,
@@ -120,7 +121,7 @@ export class DeliveryWorker implements OnApplicationBootstrap, BeforeApplication
    */
   async deliver({ confirmation, number }: DeliveryKey, waitMs: number): Promise<boolean> {
     const row = this.#isStopped ? null : await this.store!.find(confirmation, number);
-    if (row === null || row.dueAt === null || row.dueAt > this.options.clock.now()) return true;
+    if (row === null || !isDue(row, this.options.clock.now())) return true;
     const slots = this.#slotsOf(row.way);
     const send = async (isFree: boolean): Promise<boolean> => {
       if (isFree) await this.#claimAndSend(row);

@@ -29,6 +29,17 @@ export type ClaimableRow = Pick<
   'claims' | 'confirmation' | 'isCharged' | 'number' | 'tries'
 >;
 
+/**
+ * Whether a message is due. One that was never claimed is due since it was written, whatever its time says: the clock of the instance that
+ * wrote it may be ahead of the clock here, and the worker would leave the message to its next look.
+ */
+export function isDue(
+  { claims, dueAt }: Pick<DeliveryRow, 'claims' | 'dueAt'>,
+  now: number,
+): boolean {
+  return dueAt !== null && (claims === 0 || dueAt <= now);
+}
+
 /** The classes of messages, in the order in which a worker prefers them: strangers choose the recipients of the class `open`. */
 export const LIMIT_CLASSES: readonly LimitClass[] = ['bound', 'open'];
 
@@ -110,11 +121,13 @@ export class DeliveryStore {
   }: ClaimableRow): Promise<Claim | null> {
     const now = this.options.clock.now();
     const leaseEndsAt = now + leaseMs(this.options);
+    // See `isDue`.
+    const dueUntil = claims === 0 ? Number.MAX_SAFE_INTEGER : now;
     const isClaimed = await this.#write('claim', {
       confirmation,
       number,
       claims,
-      now,
+      dueUntil,
       leaseEndsAt,
     });
     if (!isClaimed) return null;

@@ -27,7 +27,7 @@ import { FailedMessages } from '../failed-messages.js';
 import type { AddressedContent, RecordedMessage } from '../message.js';
 import type { DeliveryFailureReason } from './delivery-record.entity.js';
 import { DeliveryStore, type Claim } from './delivery.store.js';
-import { MAX_TRIES, retryPauseMs, latestSendTime } from './retry.js';
+import { latestSendTime, MAX_TRIES, nextTryAfterLimit, retryPauseMs } from './retry.js';
 
 /** A row that was written less than this ago need not be read again before its message is sent. */
 const FRESH_MS = 1_000;
@@ -118,7 +118,7 @@ export class MessageDelivery {
       return null;
     }
     if (now > latestSendTime(row)) {
-      await this.#fail(claim, row, 'expired', claim.tries);
+      await this.#fail(claim, row, 'expired', claim.tries, () => this.#uncountUnsent(row, claim));
       return null;
     }
     const content =
@@ -205,9 +205,8 @@ export class MessageDelivery {
       const waitSeconds = limitWaitSeconds(error);
       if (waitSeconds === undefined) throw error;
       this.publisher.sendBlocked(error, { id: row.id, way }, this.scopes.scopeOf(row));
-      const dueAt = this.options.clock.now() + (waitSeconds ?? Infinity) * 1_000;
-      if (dueAt > latestSendTime(row))
-        await this.#fail(claim, row, 'too-many-requests', claim.tries);
+      const dueAt = nextTryAfterLimit(row, this.options.clock.now(), waitSeconds);
+      if (dueAt === null) await this.#fail(claim, row, 'too-many-requests', claim.tries);
       else await this.store.reschedule(claim, dueAt, claim);
       return 'refused';
     }
@@ -219,7 +218,7 @@ export class MessageDelivery {
     row: ConfirmationRow,
     reason: DeliveryFailureReason,
     tries: number,
-    first: () => Promise<void> = () => Promise.resolve(),
+    first: () => Promise<void> | void = () => undefined,
   ): Promise<void> {
     if (!(await this.store.fail(claim, reason, tries))) return;
     this.#logger.warn(`The message ${nameOf(claim)} was given up after ${tries} calls: ${reason}.`);
@@ -230,7 +229,13 @@ export class MessageDelivery {
     }
   }
 
+  /** A charge that the claim still holds is for a call that was never made. */
+  #uncountUnsent(row: ConfirmationRow, { isCharged }: Claim): void {
+    if (isCharged) this.failed.handleUnsent(row);
+  }
+
   #dropped(row: ConfirmationRow, claim: Claim, reason: DeliveryDropReason): void {
+    this.#uncountUnsent(row, claim);
     this.#logger.debug(`The message ${nameOf(claim)} was dropped: ${reason}.`);
     this.publisher.deliveryDropped(row, claim.number, reason);
   }

@@ -14,8 +14,10 @@ import { sampleDelivery } from '../../../lib/testing/sample-delivery.js';
 import {
   BOT,
   FIXTURES,
+  GATEWAY,
   TWILIO,
   twilioError,
+  WEBHOOK,
   type ProviderFixture,
 } from '../../support/provider-fixtures.js';
 import { startProvider, type ProviderServer, type Reply } from '../../support/provider-server.js';
@@ -61,6 +63,33 @@ function allWordsOf(error: Error): string {
   const { cause } = error;
   return `${error.message} ${JSON.stringify(error)} ${error.stack} ${cause instanceof Error ? allWordsOf(cause) : ''}`;
 }
+
+describe('webhookBackend', () => {
+  it('repeats no phone number that the service spells in its own way', async () => {
+    const { server, send } = await open(WEBHOOK);
+    const delivery = sampleDelivery<never>('+44 (0)7400 123456', undefined as never);
+    server.next({ status: 400, body: `{"detail":"${delivery.state.token!} is no mobile number"}` });
+    const failure = await failureOf(send(delivery));
+
+    expect(failure.message).toContain('*** is no mobile number');
+    expect(allWordsOf(failure)).not.toContain('7400123456');
+  });
+});
+
+describe('telegramGatewayBackend', () => {
+  it.each([
+    [0, 30],
+    [29, 30],
+    [600, 600],
+    [3_601, 3_600],
+    [86_400, 3_600],
+  ])('gives a code that lives for %i seconds a ttl of %i', async (expiresInSeconds, ttl) => {
+    const { server, send } = await open(GATEWAY);
+    await send({ ...sample(GATEWAY), expiresInSeconds });
+
+    expect(JSON.parse(server.calls[0]!.body)).toMatchObject({ ttl });
+  });
+});
 
 describe.each(FIXTURES)('$name', (fixture) => {
   const { refused, rateLimited, ours, credentials, word } = fixture;
