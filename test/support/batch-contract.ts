@@ -8,6 +8,7 @@ import {
   type ConfirmationState,
 } from '../../lib/index.js';
 import { WRONG_CODE } from './canaries.js';
+import { withEndlessPatience } from './endless-patience.js';
 import { interceptStatements } from './intercept-statements.js';
 import type { TestApp, TestAppInput } from './test-app.js';
 
@@ -110,9 +111,13 @@ export function describeBatches(name: string, under: BatchesUnderTest): void {
       const states = await makeMany(test, 40);
 
       const confirmed = await log.during(() =>
-        Promise.all(states.map(({ id, code }) => confirmer.confirm(id, code!))),
+        withEndlessPatience(() =>
+          Promise.all(states.map(({ id, code }) => confirmer.confirm(id, code!))),
+        ),
       );
-      const used = await log.during(() => many(40, (i) => confirmer.use(states[i]!, bindingOf(i))));
+      const used = await log.during(() =>
+        withEndlessPatience(() => many(40, (i) => confirmer.use(states[i]!, bindingOf(i)))),
+      );
       const alone = await single.log.during(() => makeMany(single, 40));
 
       expect(countWork(confirmed)).toBeLessThanOrEqual(work.confirm);
