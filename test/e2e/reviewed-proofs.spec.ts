@@ -258,7 +258,7 @@ describe('The function `methods` of a purpose, when a proof is used,', () => {
     const id = await proofByCode(http, user);
     await transfer(http, 'guarded', user, id);
     await transfer(http, 'transactional', user, id);
-    await expect.poll(() => events).toContain('reuse-refused');
+    await expect.poll(() => events, { timeout: 20_000 }).toContain('reuse-refused');
     subscription.unsubscribe();
 
     expect(events.filter((type) => type === 'used')).toHaveLength(1);

@@ -249,7 +249,7 @@ describe.each(servers)('Found while the design was attacked, on %s:', (engine) =
     const test = await startApp({
       engine,
       dataSource: { poolSize: 1 },
-      options: { databaseTimeoutMs: 1_500 },
+      options: { databaseTimeoutMs: 5_000 },
     });
     const state = await test.confirmer.makeConfirmation();
 

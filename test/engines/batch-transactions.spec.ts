@@ -7,6 +7,7 @@ import { describe, expect, it, vi } from 'vitest';
 import { TwoFactorConfigurationError, type ConfirmationState } from '../../lib/index.js';
 import { WRONG_CODE } from '../support/canaries.js';
 import { engines } from '../support/engines.js';
+import { gate } from '../support/gate.js';
 import { goes, sharedTransactions, wire } from '../support/shared-transactions.js';
 
 const { start, make, confirmed, mixed } = sharedTransactions();
@@ -152,33 +153,39 @@ describe.each(engines.filter((engine) => engine === 'postgres'))('On %s', () => 
 
   it('gives other calls their full timeout when one call has waited long', async () => {
     const { confirmer, dataSource, database } = await start(
-      { databaseTimeoutMs: 600 },
+      { databaseTimeoutMs: 6_000 },
       { poolSize: 2 },
     );
     const [busy] = await make(1);
     const locker = new Client((database.options as { url: string }).url);
     await locker.connect();
+    const [isTaken, isFree] = [gate(), gate()];
     const taken = (): Promise<void> =>
-      dataSource.transaction(async (manager) => {
-        await manager.query('SELECT pg_sleep(0.3)');
+      dataSource.transaction(async () => {
+        isTaken.open();
+        await isFree.opened;
       });
     try {
       await locker.query('BEGIN');
       await locker.query('SELECT 1 FROM two_factor_confirmation FOR UPDATE');
-      const first = confirmer.confirm(busy!.id, WRONG_CODE);
-      const late = confirmer.confirm(busy!.id, WRONG_CODE).catch(() => undefined);
-      await sleep(450);
-      // The whole pool is taken as soon as the row is free, for longer than the second one still has.
+      const first = confirmer.confirm(busy!.id, WRONG_CODE).catch(() => undefined);
+      const late = confirmer.confirm(busy!.id, WRONG_CODE).catch(() => 'refused');
+      // The time that the other calls have left when the second one is refused.
+      await sleep(3_000);
+      // The whole pool is taken as soon as the row is free, until the second one is refused.
       const pool = [taken(), taken()];
-      await sleep(5);
+      await isTaken.opened;
       await locker.query('ROLLBACK');
       const fresh = Array.from({ length: 6 }, () => confirmer.makeConfirmation());
+      const answers = Promise.allSettled(fresh);
 
-      const answers = await Promise.allSettled(fresh);
+      expect(await late).toBe('refused');
+      isFree.open();
 
-      expect(answers.map(({ status }) => status)).toEqual(fresh.map(() => 'fulfilled'));
-      await Promise.all([first, late, ...pool]);
+      expect((await answers).map(({ status }) => status)).toEqual(fresh.map(() => 'fulfilled'));
+      await Promise.all([first, ...pool]);
     } finally {
+      isFree.open();
       await locker.end();
     }
   });

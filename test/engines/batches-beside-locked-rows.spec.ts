@@ -9,9 +9,12 @@ import { rewrite, sharedTransactions, startSharing } from '../support/shared-tra
 const { start, make, confirmed, mixed } = sharedTransactions();
 
 describe.each(engines.filter((engine) => engine === 'postgres'))('On %s', () => {
-  /** @returns how many of the other calls were answered while another client locked the row of one call. */
-  async function answeredBesideLocked(count: number): Promise<number> {
-    const { dataSource } = await start({ databaseTimeoutMs: 1_500 });
+  /**
+   * @param waitMs how long to wait until all of the other calls are answered.
+   * @returns how many of the other calls were answered while another client locked the row of one call.
+   */
+  async function answeredBesideLocked(count: number, waitMs: number): Promise<number> {
+    const { dataSource } = await start({ databaseTimeoutMs: 60_000 });
     const [used, tried] = [await confirmed(count), await make(count)];
     const [, locked] = used;
     return dataSource.transaction(async (manager) => {
@@ -24,7 +27,9 @@ describe.each(engines.filter((engine) => engine === 'postgres'))('On %s', () => 
       };
       const calls = mixed(used, tried);
       for (const call of calls) call.then(count, () => undefined);
-      await vi.waitFor(() => expect(answered).toBe(calls.length - 1), 1_000).catch(() => undefined);
+      await vi
+        .waitFor(() => expect(answered).toBe(calls.length - 1), { timeout: waitMs })
+        .catch(() => undefined);
       return answered;
     });
   }
@@ -32,7 +37,7 @@ describe.each(engines.filter((engine) => engine === 'postgres'))('On %s', () => 
   it.each([3, 12])(
     'delays only the call of a locked row among %i calls of a kind',
     async (count) => {
-      expect(await answeredBesideLocked(count)).toBe(3 * count - 1);
+      expect(await answeredBesideLocked(count, 30_000)).toBe(3 * count - 1);
     },
   );
 
@@ -41,21 +46,22 @@ describe.each(engines.filter((engine) => engine === 'postgres'))('On %s', () => 
     async (count) => {
       rewrite((text) => text.replace('SKIP LOCKED', ''));
 
-      expect(await answeredBesideLocked(count)).toBeLessThan(count);
+      expect(await answeredBesideLocked(count, 1_000)).toBeLessThan(count);
     },
   );
 
   /** Two processes want the same rows in other orders, at once. @returns what the server refused. */
   async function refusedToTwo(): Promise<unknown[]> {
-    const { confirmer, database, dataSource } = await start();
-    // So that they meet.
+    const options = { databaseTimeoutMs: 60_000 };
+    const { confirmer, database, dataSource } = await start(options);
+    // So that they meet on a busy machine too: the transaction of each process lasts long enough for the other one to begin.
     await dataSource.query(
-      'CREATE FUNCTION slowly() RETURNS trigger AS $$ BEGIN PERFORM pg_sleep(0.002); RETURN NEW; END $$ LANGUAGE plpgsql',
+      'CREATE FUNCTION slowly() RETURNS trigger AS $$ BEGIN PERFORM pg_sleep(0.05); RETURN NEW; END $$ LANGUAGE plpgsql',
     );
     await dataSource.query(
       'CREATE TRIGGER slowly BEFORE UPDATE ON two_factor_confirmation FOR EACH ROW EXECUTE FUNCTION slowly()',
     );
-    const other = await startSharing({}, {}, database);
+    const other = await startSharing(options, {}, database);
     const refusing = vi.spyOn(PgPreparedBatch.prototype, 'handleError');
     try {
       for (let round = 0; round < 4; round += 1) {

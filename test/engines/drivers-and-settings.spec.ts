@@ -11,6 +11,7 @@ import { enrolApp, factorsOf, METHODS } from '../support/authenticator.js';
 import { askElsewhere, confirmedOnes, leaveTransactionsOpen } from '../support/batch-contract.js';
 import { engines, mysqlServers, openDatabase } from '../support/engines.js';
 import { SILENT, startApp, type TestApp, type TestAppInput } from '../support/test-app.js';
+import { waitForNoLock } from '../support/wait-for-lock.js';
 
 const only = (...names: readonly string[]): typeof engines =>
   engines.filter((engine) => names.includes(engine));
@@ -66,7 +67,9 @@ describe.each(only('postgres'))('On %s', (engine) => {
       const direct = await start({ database });
       const test = await start({
         database,
-        dataSource: { ...dataSource, poolSize: 1, extra: { query_timeout: 300 } },
+        // The limit of the driver has to end the call before that of the module, and no statement of the boot.
+        options: { databaseTimeoutMs: 60_000 },
+        dataSource: { ...dataSource, poolSize: 1, extra: { query_timeout: 3_000 } },
       });
       const [locked, free] = [
         await direct.confirmer.makeConfirmation({ isConfirmed: true }),
@@ -87,9 +90,10 @@ describe.each(only('postgres'))('On %s', (engine) => {
       // Back in the pool, the only connection would let this call wait for the same lock.
       await expect(test.confirmer.use(free)).resolves.toBe(true);
 
+      // What was given up is cancelled on the server. Otherwise it would wait for the lock until it gets it.
+      await waitForNoLock(direct);
       await owner.rollbackTransaction();
       await owner.release();
-      // What was given up was cancelled on the server.
       expect(await direct.confirmer.use(locked)).toBe(true);
     },
   );

@@ -8,6 +8,7 @@ import { servers } from '../support/engines.js';
 import { interceptStatements } from '../support/intercept-statements.js';
 import { PASSKEY_METHODS } from '../support/passkeys.js';
 import { startApp, type TestApp } from '../support/test-app.js';
+import { waitForLock } from '../support/wait-for-lock.js';
 
 /** The statement by which a call that remembers a device keeps its confirmation. */
 const KEEPING = /^SELECT .?id.? FROM .two_factor_confirmation.*FOR (UPDATE|KEY SHARE)$/s;
@@ -119,17 +120,3 @@ describe.each(servers)('An erased subject on %s', (engine) => {
     expect(left).toHaveLength(engine === 'postgres' ? 10 : 0);
   });
 });
-
-/** Waits until another session waits for a lock of the open transaction. */
-async function waitForLock({ dataSource, database }: TestApp): Promise<void> {
-  const count =
-    database.engine === 'postgres'
-      ? "SELECT count(*) AS count FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-      : "SELECT count(*) AS count FROM information_schema.innodb_trx WHERE trx_state = 'LOCK WAIT'";
-  const waiting = async (): Promise<number> => {
-    const [row]: { count: string }[] = await dataSource.query(count);
-    return Number(row?.count);
-  };
-  // MySQL answers from a copy that it renews only when no session has read it for a tenth of a second.
-  await expect.poll(waiting, { timeout: 30_000, interval: 250 }).toBeGreaterThan(0);
-}

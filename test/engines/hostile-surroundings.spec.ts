@@ -15,6 +15,7 @@ import { askElsewhere, confirmedOnes, leaveTransactionsOpen } from '../support/b
 import { engines, servers, type EngineName } from '../support/engines.js';
 import { interceptStatements } from '../support/intercept-statements.js';
 import { SECRET, startApp, type TestApp, type TestAppInput } from '../support/test-app.js';
+import { waitForLock } from '../support/wait-for-lock.js';
 
 let test: TestApp;
 afterEach(() => test.close());
@@ -106,15 +107,16 @@ describe.each(servers)('On %s', (engine) => {
   });
 
   it('a locked row holds one connection, not the pool', async () => {
-    const { confirmer, dataSource } = await start(engine, {
+    const app = await start(engine, {
       dataSource: { poolSize: 5 },
-      options: { databaseTimeoutMs: 1_500 },
+      options: { databaseTimeoutMs: 5_000 },
     });
+    const { confirmer, dataSource } = app;
     const locked = await confirmer.makeConfirmation({ isConfirmed: true });
     const guesses = await dataSource.transaction(async (manager) => {
       expect(await confirmer.use(locked, { manager })).toBe(true);
       const waiting = Array.from({ length: 20 }, () => confirmer.cancel(locked));
-      await sleep(50);
+      await waitForLock(app);
       // Everybody else is served meanwhile.
       const others = await Promise.all(
         Array.from({ length: 10 }, () => confirmer.makeConfirmation()),

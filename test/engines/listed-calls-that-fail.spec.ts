@@ -1,12 +1,11 @@
 // A statement for several calls that fails, or gets no answer, must neither lose a call nor count one twice.
-import { setTimeout as sleep } from 'node:timers/promises';
-
-import { describe, expect, it, vi } from 'vitest';
+import { describe, expect, it } from 'vitest';
 
 import { TwoFactorUnavailableError } from '../../lib/index.js';
 import { bindingOf, confirmedOnes, makeMany, many } from '../support/batch-contract.js';
 import { WRONG_CODE } from '../support/canaries.js';
 import { mysqlServers } from '../support/engines.js';
+import { gate } from '../support/gate.js';
 import { interceptStatements } from '../support/intercept-statements.js';
 import {
   failuresOf,
@@ -208,25 +207,31 @@ describe.each(mysqlServers)('Concurrent calls on %s', (engine) => {
   });
 
   it('sends nothing more for calls that are refused while BEGIN is under way', async () => {
-    const test = await start({ options: { databaseTimeoutMs: 300 } });
+    const test = await start({
+      dataSource: { poolSize: 1 },
+      options: { databaseTimeoutMs: 4_000 },
+    });
     const { confirmer, dataSource } = test;
     const states = await confirmedOnes(test, 12);
+    const refused = gate();
     let hasBegun = false;
     let sentLate = 0;
     interceptStatements(dataSource, async (sql, run) => {
       if (hasBegun && isListed(sql)) sentLate += 1;
       const answer = await run();
       if (sql === 'BEGIN') {
-        await sleep(600);
+        await refused.opened;
         hasBegun = true;
       }
       return answer;
     });
 
     const answers = await Promise.allSettled(states.map((state) => confirmer.use(state)));
-    await vi.waitFor(() => expect(hasBegun).toBe(true), 5_000);
-    await sleep(50);
+    refused.open();
+    // The only connection executes it when it is back in the pool.
+    await dataSource.query('SELECT 1');
 
+    expect(hasBegun).toBe(true);
     expect(answers.filter(({ status }) => status === 'rejected').length).toBeGreaterThan(5);
     expect(sentLate).toBe(0);
   });

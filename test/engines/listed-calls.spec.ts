@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { TwoFactorTooManyRequestsError, type ConfirmationState } from '../../lib/index.js';
 import { bindingOf, describeBatches, makeMany, many, personOf } from '../support/batch-contract.js';
 import { WRONG_CODE } from '../support/canaries.js';
+import { withEndlessPatience } from '../support/endless-patience.js';
 import { mysqlServers } from '../support/engines.js';
 import {
   CHARGES,
@@ -41,7 +42,7 @@ describe.each(mysqlServers)('Concurrent calls on %s', (engine) => {
   it('charges and inserts 40 requests in sixteen statements at most', async () => {
     const test = await start();
 
-    const made = await test.log.during(() => makeMany(test, 40));
+    const made = await test.log.during(() => withEndlessPatience(() => makeMany(test, 40)));
 
     // Two statements for each of three or four batches or first single calls.
     expect(countWork(made)).toBeLessThanOrEqual(16);

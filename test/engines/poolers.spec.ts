@@ -38,6 +38,8 @@ describe.each(pgbouncer ? [pgbouncer] : [])('Behind %s in transaction mode', (pr
     const test = await startApp({
       engine: 'postgres',
       database: { ...database, options: { ...options, url: pooler.url } as typeof options },
+      // A hundred callers share four servers.
+      options: { databaseTimeoutMs: 60_000 },
       dataSource: { migrationsRun: false },
     });
 

@@ -1,6 +1,4 @@
 // An application uses a proof in a transaction that takes its time, and a purge runs meanwhile: it keeps no other person waiting.
-import { setTimeout as delay } from 'node:timers/promises';
-
 import { describe, expect, it } from 'vitest';
 
 import { FactorRecord } from '../../lib/index.js';
@@ -10,6 +8,7 @@ import { servers } from '../support/engines.js';
 import { openApplications } from '../support/listed-statements.js';
 import { PASSKEY_METHODS } from '../support/passkeys.js';
 import { startApp, type TestApp } from '../support/test-app.js';
+import { waitForEndOrLock, waitForLock } from '../support/wait-for-lock.js';
 
 // Long enough for a busy machine: only what waits for the transaction takes that long.
 const TIMEOUT_MS = 10_000;
@@ -75,8 +74,7 @@ describe.each(servers)('A purge beside an uncommitted use on %s', (engine) => {
 
     await whileUsing(test, stolen, async () => {
       const purging = test.confirmer.purge();
-      purging.catch(() => undefined);
-      await delay(300);
+      await waitForEndOrLock(test, purging);
       expect(await confirm(test, 'stranger', stranger)).toBe(true);
       await purging;
       expect(await pendingOf(test)).toBe(0);
@@ -102,8 +100,7 @@ describe.each(servers)('A purge beside an uncommitted use on %s', (engine) => {
 
     await whileUsing(test, proof.id, async () => {
       const purging = confirmer.purge({ olderThan: new Date(test.clock.now()) });
-      purging.catch(() => undefined);
-      await delay(300);
+      await waitForEndOrLock(test, purging);
       expect((await confirmer.confirm(id, code!))[1]).toBe(true);
       // The two that were confirmed for devices, their use, the proof by a device, and the one that was never confirmed.
       expect(await purging).toBeGreaterThan(0);
@@ -117,6 +114,7 @@ describe.each(servers)('A purge beside an uncommitted use on %s', (engine) => {
     const before = test.clock.now() - FIFTEEN_MINUTES * 1_000;
     const bind = (sql: string): string => (engine === 'postgres' ? sql : sql.replace('$1', '?'));
 
+    let answer: Promise<boolean> | undefined;
     await whileUsing(test, stolen, async () => {
       const purging = test.dataSource.query(
         bind(
@@ -124,13 +122,13 @@ describe.each(servers)('A purge beside an uncommitted use on %s', (engine) => {
         ),
         [before],
       );
-      purging.catch(() => undefined);
-      await delay(300);
-      const isAnswered = await Promise.race([
-        confirm(test, 'stranger', stranger),
-        delay(1_000).then(() => false),
-      ]);
-      expect(isAnswered).toBe(engine === 'postgres');
+      await waitForEndOrLock(test, purging);
+      answer = confirm(test, 'stranger', stranger);
+      answer.catch(() => undefined);
+      if (engine === 'postgres') expect(await answer).toBe(true);
+      // Both wait until the transaction ends, which it does after this.
+      else await waitForLock(test, 2);
     });
+    expect(await answer).toBe(true);
   });
 });

@@ -263,7 +263,9 @@ describe.each(servers)('A transaction that outlives the failed handler on %s', (
       expect(await post(app, 'early-failing', id)).toBe(400);
       expect(transactions.open.get(id)?.isTransactionActive).toBe(true);
       await transactions.end(id);
-      await vi.waitFor(async () => expect((await app.row(id)).usedAt).toBeNull());
+      await vi.waitFor(async () => expect((await app.row(id)).usedAt).toBeNull(), {
+        timeout: 60_000,
+      });
       expect(await post(app, 'transactional', id)).toBe(200);
     } finally {
       await app.close();

@@ -100,7 +100,7 @@ describe.each(engines)('Proofs of a purpose with the function `methods`, on %s',
       release = resolve;
     });
     const failing = transfer(http, 'failing', 'bea', id);
-    await expect.poll(async () => (await http.row(id)).usedAt).not.toBeNull();
+    await expect.poll(async () => (await http.row(id)).usedAt, { timeout: 60_000 }).not.toBeNull();
     await enrolApp(http, 'bea');
     const effects = await effectsOf(http);
 

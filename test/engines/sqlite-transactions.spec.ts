@@ -1,4 +1,6 @@
 // TypeORM has one query runner for all calls on SQLite. Two transactions that are begun at once would be one.
+import { setImmediate } from 'node:timers/promises';
+
 import {
   Body,
   Controller,
@@ -24,6 +26,7 @@ import {
 } from '../../lib/index.js';
 import { Barrier } from '../support/barrier.js';
 import { engines } from '../support/engines.js';
+import { gate } from '../support/gate.js';
 import { startHttpApp, type Answer, type HttpTestApp } from '../support/http.js';
 
 @Entity('bank_payment')
@@ -272,16 +275,24 @@ describe.each(engines.filter((engine) => engine === 'sqljs' || engine === 'bette
     it('lets the call of another request wait for an open transaction, however many follow it', async () => {
       const { dataSource, confirmer } = test;
       const id = await proofOf('ann');
-      const transactions = Array.from({ length: 50 }, (_, at) =>
-        dataSource.transaction(async (manager) => {
+      const { opened, open } = gate();
+      let ended = 0;
+      const transact = async (at: number, until?: Promise<void>): Promise<void> => {
+        await dataSource.transaction(async (manager) => {
           await manager.insert(Payment, { id: String(at), userId: 'ann' });
-          await pause(5);
-        }),
-      );
-      await expect(
-        confirmer.use(id, { purpose: 'payment', subject: 'ann', details }),
-      ).resolves.toBe(true);
-      await Promise.all(transactions);
+          await until;
+        });
+        ended += 1;
+      };
+      const first = transact(0, opened);
+      const use = confirmer
+        .use(id, { purpose: 'payment', subject: 'ann', details })
+        .then((isUsed) => ({ isUsed, ended }));
+      await setImmediate();
+      const later = Array.from({ length: 49 }, (_, at) => transact(at + 1));
+      open();
+      expect(await use).toEqual({ isUsed: true, ended: 1 });
+      await Promise.all([first, ...later]);
       expect(await payments()).toHaveLength(50);
     });
 

@@ -155,7 +155,7 @@ describe.each(servers)("Another customer's id on %s", (engine) => {
     const { purposes } = WORLDS[0]!;
     test = await startHttpApp({
       engine,
-      options: { controller: true, purposes, limits: {}, databaseTimeoutMs: 1_000 },
+      options: { controller: true, purposes, limits: {}, databaseTimeoutMs: 20_000 },
     });
   });
   afterAll(() => test.close());

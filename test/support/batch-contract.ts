@@ -1,6 +1,4 @@
 // What batches promise on every engine that has them: each call gets the answer that it gets alone.
-import { setTimeout as sleep } from 'node:timers/promises';
-
 import { DataSource } from 'typeorm';
 import { afterEach, describe, expect, it } from 'vitest';
 
@@ -10,6 +8,7 @@ import {
   type ConfirmationState,
 } from '../../lib/index.js';
 import { WRONG_CODE } from './canaries.js';
+import { withEndlessPatience } from './endless-patience.js';
 import { interceptStatements } from './intercept-statements.js';
 import type { TestApp, TestAppInput } from './test-app.js';
 
@@ -112,9 +111,13 @@ export function describeBatches(name: string, under: BatchesUnderTest): void {
       const states = await makeMany(test, 40);
 
       const confirmed = await log.during(() =>
-        Promise.all(states.map(({ id, code }) => confirmer.confirm(id, code!))),
+        withEndlessPatience(() =>
+          Promise.all(states.map(({ id, code }) => confirmer.confirm(id, code!))),
+        ),
       );
-      const used = await log.during(() => many(40, (i) => confirmer.use(states[i]!, bindingOf(i))));
+      const used = await log.during(() =>
+        withEndlessPatience(() => many(40, (i) => confirmer.use(states[i]!, bindingOf(i)))),
+      );
       const alone = await single.log.during(() => makeMany(single, 40));
 
       expect(countWork(confirmed)).toBeLessThanOrEqual(work.confirm);
@@ -217,7 +220,8 @@ export function describeBatches(name: string, under: BatchesUnderTest): void {
     });
 
     it('delay only the call of a locked row, and no other call of its batch', async () => {
-      const test = await start();
+      // The calls of the locked rows wait for all others, on however busy a machine.
+      const test = await start({ options: { databaseTimeoutMs: 60_000 } });
       const { confirmer, dataSource } = test;
       const states = await confirmedOnes(test, 24);
       const tried = await makeMany(test, 12);
@@ -252,7 +256,7 @@ export function describeBatches(name: string, under: BatchesUnderTest): void {
     });
 
     it('would refuse the calls of a batch for one locked row in the naive twin, whose statements wait for it', async () => {
-      const test = await start({ options: { databaseTimeoutMs: 1_000 } });
+      const test = await start({ options: { databaseTimeoutMs: 5_000 } });
       const { confirmer, dataSource } = test;
       interceptStatements(dataSource, (sql, run) => run(sql.replace('SKIP LOCKED', '')));
       const states = await confirmedOnes(test, 24);
@@ -324,7 +328,7 @@ export function describeBatches(name: string, under: BatchesUnderTest): void {
     it('do nothing for a call that was refused because its deadline had passed', async () => {
       const { confirmer, dataSource } = await start({
         dataSource: { poolSize: 1 },
-        options: { databaseTimeoutMs: 300 },
+        options: { databaseTimeoutMs: 4_000 },
       });
       const states: ConfirmationState[] = [];
       for (let count = 0; count < 6; count += 1) {
@@ -332,13 +336,11 @@ export function describeBatches(name: string, under: BatchesUnderTest): void {
       }
       const early: Promise<boolean>[] = [];
       const late: Promise<boolean>[] = [];
-      // The only connection is taken for longer than the first ones wait, and not as long as the last ones do.
+      // The only connection is taken until the first ones are refused. The last ones come after that, with all of their time left.
       await dataSource.transaction(async () => {
         early.push(...states.slice(0, 3).map((state) => confirmer.use(state)));
-        for (const each of early) each.catch(() => undefined);
-        await sleep(200);
+        await Promise.allSettled(early);
         late.push(...states.slice(3).map((state) => confirmer.use(state)));
-        await sleep(200);
       });
 
       expect((await Promise.allSettled(early)).map(({ status }) => status)).toEqual(

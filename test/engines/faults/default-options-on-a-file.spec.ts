@@ -19,7 +19,8 @@ import {
   type Charges,
 } from './public-calls.js';
 
-const TIMEOUT_MS = 1_000;
+/** The default. */
+const TIMEOUT_MS = 5_000;
 /** How long the driver itself waits for the file. It waits on this thread, so that nothing else happens meanwhile. */
 const BUSY_TIMEOUT_MS = 10;
 
