@@ -52,6 +52,8 @@ export default defineConfig({
     // Far more than any test needs, because no test may depend on the speed of the machine.
     testTimeout: 120_000,
     hookTimeout: 180_000,
+    // As long as an event may need on a busy machine. The default of one second is a measurement of time.
+    expect: { poll: { timeout: 60_000 } },
     reporters: ['default', 'json', new SomeTestRan()],
     outputFile: { json: '.tmp/vitest.json' },
     coverage: {

@@ -141,7 +141,7 @@ describe("The pages' TypeScript", () => {
 
   it('compiles under strict and exactOptionalPropertyTypes', () => {
     expect(complaintsOf(pages)).toEqual([]);
-  }, 180_000);
+  });
 
   it('is run by a spec of its page', () => {
     expect(pages.flatMap((page) => unrun(page, specs))).toEqual([]);
@@ -171,7 +171,7 @@ export const twin = TwoFactorModule.forRoot({ ttlSecond: 60 });
     expect(unrun(twin, ["readPage('docs/twin.md')"])).toEqual([
       'twin.ts of docs/twin.md is never loaded.',
     ]);
-  }, 60_000);
+  });
 });
 
 /** Pages without a spec, and files of a page that neither its specs nor another file of the page loads. */

@@ -72,12 +72,12 @@ describe.each(hasOwnRedis ? tested : [])('The classes of messages in BullMQ, on 
   });
   afterAll(() => redis.close());
 
-  /** A machine that takes requests, and one that sends what BullMQ gives to it. */
-  async function startBoth(
+  /** A machine that takes requests, and one that sends what BullMQ gives to it, once it is started. */
+  async function startWeb(
     on: EngineName,
     provider: Provider,
     rate?: typeof RATE,
-  ): Promise<TestApp> {
+  ): Promise<{ web: TestApp; startWorker: () => Promise<unknown> }> {
     const database = await openDatabase(on);
     ends.push(() => database.drop());
     const name = `classes-${Math.random().toString(36).slice(2)}`;
@@ -105,7 +105,12 @@ describe.each(hasOwnRedis ? tested : [])('The classes of messages in BullMQ, on 
       });
     };
     const web = await startOne(false);
-    await startOne({ concurrency: CONCURRENCY, pollSeconds: 1 });
+    return { web, startWorker: () => startOne({ concurrency: CONCURRENCY, pollSeconds: 1 }) };
+  }
+
+  async function startBoth(...input: Parameters<typeof startWeb>): Promise<TestApp> {
+    const { web, startWorker } = await startWeb(...input);
+    await startWorker();
     return web;
   }
 
@@ -161,7 +166,7 @@ describe.each(hasOwnRedis ? tested : [])('The classes of messages in BullMQ, on 
 
   it('send a bound message before the open ones that use up the rate of a provider', async () => {
     const provider = new Provider();
-    const web = await startBoth(engine, provider, RATE);
+    const { web, startWorker } = await startWeb(engine, provider, RATE);
     // From as many networks, because the limits allow sixty messages an hour of each. Twelve seconds at this rate.
     const FLOOD_OF_FAST = 240;
     for (let begun = 0; begun < FLOOD_OF_FAST; begun += 40) {
@@ -175,6 +180,12 @@ describe.each(hasOwnRedis ? tested : [])('The classes of messages in BullMQ, on 
         ),
       );
     }
+    const waiting = async (): Promise<number> =>
+      (await queueOf(web).getJobCounts('prioritized'))['prioritized'] ?? 0;
+    // All of them wait before the first is sent, so that the speed of the requests does not decide.
+    await eventually(async () => (await waiting()) === FLOOD_OF_FAST);
+    await startWorker();
+    await eventually(() => provider.tokens.length >= RATE.max);
     await web.twoFactor.request(inputOf('bound', 'ann'));
     await eventually(() => provider.tokens.includes('ann@example.com'));
     const before = provider.tokens.indexOf('ann@example.com');
@@ -182,9 +193,9 @@ describe.each(hasOwnRedis ? tested : [])('The classes of messages in BullMQ, on 
     process.stdout.write(
       `A bound message on ${engine} went after ${before} of ${FLOOD_OF_FAST} open ones.\n`,
     );
-    // All the others had come before it.
-    expect(before).toBeLessThan(FLOOD_OF_FAST / 2);
-    expect((await queueOf(web).getJobCounts('prioritized'))['prioritized']).toBeGreaterThan(0);
+    // All the others had come before it. The first second of them had used up the rate, and seven more may pass on a busy machine.
+    expect(before).toBeLessThan((FLOOD_OF_FAST * 2) / 3);
+    expect(await waiting()).toBeGreaterThan(0);
 
     const fast = new Provider();
     const twin = startTwin(fast, { max: 1, duration: 10 });
@@ -203,6 +214,8 @@ describe.each(hasOwnRedis ? tested : [])('The classes of messages in BullMQ, on 
     const provider = new Provider();
     const web = await startBoth(engine, provider, RATE);
     let count = 0;
+    // Three seconds at this rate, for a machine that is busy.
+    const ENOUGH = 60;
     const addBound = async (): Promise<void> => {
       await Promise.all(
         Array.from({ length: 20 }, () => web.twoFactor.request(inputOf('bound', `user${count++}`))),
@@ -213,7 +226,7 @@ describe.each(hasOwnRedis ? tested : [])('The classes of messages in BullMQ, on 
     let isStarved = false;
     while (!provider.tokens.includes('ann@example.com')) {
       // There is a bound message to be sent at every moment.
-      if ((await queueOf(web).getWaitingCount()) < 20) await addBound();
+      if ((await queueOf(web).getWaitingCount()) < ENOUGH) await addBound();
       await sleep(25);
       isStarved = count > 1_000;
       if (isStarved) break;
@@ -227,16 +240,10 @@ describe.each(hasOwnRedis ? tested : [])('The classes of messages in BullMQ, on 
     const twin = startTwin(fast, { max: 1, duration: 10 });
     await twin.addBulk([
       { name: 'send', data: inputOf('open', 'ann'), opts: { priority: 1 } },
-      ...Array.from({ length: 20 }, () => ({ name: 'send', data: inputOf('bound', 'bob') })),
+      // More than are sent here, so that one of them waits at every moment.
+      ...Array.from({ length: 1_000 }, () => ({ name: 'send', data: inputOf('bound', 'bob') })),
     ]);
-    while (fast.tokens.length < 200) {
-      if ((await twin.getWaitingCount()) < 20) {
-        await twin.addBulk(
-          Array.from({ length: 40 }, () => ({ name: 'send', data: inputOf('bound', 'bob') })),
-        );
-      }
-      await sleep(5);
-    }
+    await eventually(() => fast.tokens.length >= 200);
     expect(fast.tokens.slice(1)).not.toContain('ann@example.com');
   });
 });

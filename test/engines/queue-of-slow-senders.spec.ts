@@ -75,11 +75,11 @@ async function spentOf({ dataSource }: TestApp): Promise<unknown[]> {
 }
 
 async function eventually(isSo: () => boolean | Promise<boolean>): Promise<void> {
-  for (let round = 0; round < 800; round += 1) {
+  for (let round = 0; round < 2_400; round += 1) {
     if (await isSo()) return;
     await sleep(25);
   }
-  throw new Error('It did not happen within twenty seconds.');
+  throw new Error('It did not happen within a minute.');
 }
 
 describe.each(engines)('The queue of a sender that does not answer on %s', (engine) => {

@@ -268,80 +268,87 @@ class HealthController {
   }
 }
 
-describe.each(servers)('Reliability, with %s behind HTTP:', (engine) => {
+// Side by side, because each of them waits for its deadline.
+describe.concurrent.each(servers)('Reliability, with %s behind HTTP:', (engine) => {
   describe.each(httpDoors)('on $name', ({ open }) => {
     let door: Entrance;
     afterEach(() => door.close());
 
-    it('82 answers 503 while another client locks the row, and serves all other callers and its health route', async () => {
-      door = await open({
-        engine,
-        controllers: [HealthController],
-        dataSource: { poolSize: 5 },
-        // Others have to be served before it passes, on a machine that may be busy.
-        options: { controller: true, databaseTimeoutMs: 2_500 },
-      });
-      const { http, test } = door;
-      const locked = await door.made();
-      const runner = test.dataSource.createQueryRunner();
-      await runner.startTransaction();
-      await runner.query(
-        `UPDATE two_factor_confirmation SET sends = sends WHERE id = '${locked.id}'`,
-      );
+    it.sequential(
+      '82 answers 503 while another client locks the row, and serves all other callers and its health route',
+      async () => {
+        door = await open({
+          engine,
+          controllers: [HealthController],
+          dataSource: { poolSize: 5 },
+          // Others have to be served before it passes, on a machine that may be busy.
+          options: { controller: true, databaseTimeoutMs: 5_000 },
+        });
+        const { http, test } = door;
+        const locked = await door.made();
+        const runner = test.dataSource.createQueryRunner();
+        await runner.startTransaction();
+        await runner.query(
+          `UPDATE two_factor_confirmation SET sends = sends WHERE id = '${locked.id}'`,
+        );
 
-      const waiting = Promise.all(
-        Array.from({ length: 20 }, () => door.confirm(locked.id, WRONG_CODE)),
-      );
-      const others = await Promise.all(
-        // One address may cause ten messages an hour.
-        Array.from({ length: 9 }, async (_, at) => {
-          const { id, code } = await door.made({ token: `other-${at}@example.com` });
-          return [
-            await door.confirm(id, WRONG_CODE),
-            (await http!.call('/health', {})).status,
-            code,
-          ];
-        }),
-      );
-      const outcomes = await waiting;
-      await runner.rollbackTransaction();
-      await runner.release();
+        const waiting = Promise.all(
+          Array.from({ length: 20 }, () => door.confirm(locked.id, WRONG_CODE)),
+        );
+        const others = await Promise.all(
+          // One address may cause ten messages an hour.
+          Array.from({ length: 9 }, async (_, at) => {
+            const { id, code } = await door.made({ token: `other-${at}@example.com` });
+            return [
+              await door.confirm(id, WRONG_CODE),
+              (await http!.call('/health', {})).status,
+              code,
+            ];
+          }),
+        );
+        const outcomes = await waiting;
+        await runner.rollbackTransaction();
+        await runner.release();
 
-      expect(new Set(outcomes)).toStrictEqual(new Set(['temporarily-unavailable']));
-      for (const [outcome, health] of others)
-        expect([outcome, health]).toStrictEqual(['code-mismatch, 4 left', 200]);
-      const { attempts } = await door.row(locked.id);
-      // A call that was given up while it waited for the row may still be charged, once: MariaDB does not notice that its
-      // client is gone. The calls wait in turn, so that on a slow machine a second one may have reached the server.
-      expect(attempts).toBeLessThanOrEqual(2);
-      expect(await door.confirm(locked.id, locked.code)).toBe('done');
-    });
+        expect(new Set(outcomes)).toStrictEqual(new Set(['temporarily-unavailable']));
+        for (const [outcome, health] of others)
+          expect([outcome, health]).toStrictEqual(['code-mismatch, 4 left', 200]);
+        const { attempts } = await door.row(locked.id);
+        // A call that was given up while it waited for the row may still be charged, once: MariaDB does not notice that its
+        // client is gone. The calls wait in turn, so that on a slow machine a second one may have reached the server.
+        expect(attempts).toBeLessThanOrEqual(2);
+        expect(await door.confirm(locked.id, locked.code)).toBe('done');
+      },
+    );
 
-    it('83 answers 503 while the pool is exhausted, and replaces a connection on which nothing may be written', async () => {
-      door = await open({
-        engine,
-        dataSource: { poolSize: 1 },
-        options: { databaseTimeoutMs: 2_500 },
-      });
-      const { dataSource } = door.test;
-      const { id, code } = await door.made();
-      const runner = dataSource.createQueryRunner();
-      await runner.connect();
+    it.sequential(
+      '83 answers 503 while the pool is exhausted, and replaces a connection on which nothing may be written',
+      async () => {
+        door = await open({
+          engine,
+          dataSource: { poolSize: 1 },
+          options: { databaseTimeoutMs: 5_000 },
+        });
+        const { dataSource } = door.test;
+        const { id, code } = await door.made();
+        const runner = dataSource.createQueryRunner();
+        await runner.connect();
 
-      expect(await door.confirm(id, code)).toBe('temporarily-unavailable');
-      // The only connection: what is set here holds for the calls after it.
-      await runner.query(
-        engine === 'postgres'
-          ? 'SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY'
-          : 'SET SESSION TRANSACTION READ ONLY',
-      );
-      await runner.release();
-      expect(await door.row(id)).toMatchObject({ attempts: 0, confirmedAt: null });
-      // Such a connection is closed, because the next one may lead to a server that accepts writes, and the call goes on.
-      expect(await door.confirm(id, code)).toBe('done');
-      expect(await door.row(id)).toMatchObject({ attempts: 1 });
-      expect(await door.request({ token: 'ann@example.com' })).toBe('done');
-    });
+        expect(await door.confirm(id, code)).toBe('temporarily-unavailable');
+        // The only connection: what is set here holds for the calls after it.
+        await runner.query(
+          engine === 'postgres'
+            ? 'SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY'
+            : 'SET SESSION TRANSACTION READ ONLY',
+        );
+        await runner.release();
+        expect(await door.row(id)).toMatchObject({ attempts: 0, confirmedAt: null });
+        // Such a connection is closed, because the next one may lead to a server that accepts writes, and the call goes on.
+        expect(await door.confirm(id, code)).toBe('done');
+        expect(await door.row(id)).toMatchObject({ attempts: 1 });
+        expect(await door.request({ token: 'ann@example.com' })).toBe('done');
+      },
+    );
   });
 });
 

@@ -54,7 +54,7 @@ describe.each(hasChromium ? [CHROMIUM] : [])('The pages in %s', (executablePath)
     path = '/',
   ): Promise<Page> {
     context = await browser.newContext({ viewport: { width: 320, height: 640 }, ...options });
-    context.setDefaultTimeout(10_000);
+    context.setDefaultTimeout(60_000);
     const page = await context.newPage();
     await page.goto(`${sample.url}${path}`);
     return page;

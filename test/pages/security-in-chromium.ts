@@ -57,7 +57,7 @@ describe.each(hasChromium ? [CHROMIUM] : [])('The security page in %s', (executa
     base = url,
   ): Promise<Page> {
     context = await browser.newContext({ viewport: { width: 360, height: 740 }, ...options });
-    context.setDefaultTimeout(10_000);
+    context.setDefaultTimeout(60_000);
     const page = await context.newPage();
     await page.goto(base);
     await page.getByRole('button', { name: 'Sign up' }).click();

@@ -41,7 +41,6 @@ describe.each(hasChromium ? [CHROMIUM] : [])('The page in %s', (executablePath) 
       await status('Please sign in again.');
       expect(await left()).toEqual(NOTHING);
     },
-    60_000,
   );
 
   it('tells the customer to sign in again when newer browsers stay signed in', async () => {
@@ -57,7 +56,7 @@ describe.each(hasChromium ? [CHROMIUM] : [])('The page in %s', (executablePath) 
       'That browser signed in later than this one. Sign in again, or change your password, to end newer sessions.',
     );
     expect(await newer.isSignedIn()).toBe(true);
-  }, 60_000);
+  });
 
   it('ends a half-finished sign-in when no other browser is signed in', async () => {
     await open('half');
@@ -70,7 +69,7 @@ describe.each(hasChromium ? [CHROMIUM] : [])('The page in %s', (executablePath) 
     await press('Sign out all others');
     await status('All other browsers are signed out.');
     expect(await thief.request({ purpose: 'login', way: 'email' })).toMatchObject({ status: 403 });
-  }, 60_000);
+  });
 
   it('asks to sign in when the session ends while a code is awaited', async () => {
     await open('ended-meanwhile');
@@ -80,7 +79,7 @@ describe.each(hasChromium ? [CHROMIUM] : [])('The page in %s', (executablePath) 
     await enter();
     await status('Please sign in again.');
     expect(await left()).toEqual(NOTHING);
-  }, 60_000);
+  });
 
   it('leaves nothing for the next person when the customer signs out', async () => {
     await open('leaving');
@@ -95,5 +94,5 @@ describe.each(hasChromium ? [CHROMIUM] : [])('The page in %s', (executablePath) 
     await status('You are signed out.');
     expect(await left()).toEqual(NOTHING);
     expect(await bankPage.page.locator('.error').allTextContents()).toEqual(['', '', '']);
-  }, 60_000);
+  });
 });

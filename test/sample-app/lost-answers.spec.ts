@@ -86,7 +86,6 @@ describe.each(hasChromium ? [CHROMIUM] : [])('The page in %s', (executablePath) 
       await status('Paid 10.50 EUR to bob@bank.example.');
       expect(await bankPage.customer.transfers()).toHaveLength(2);
     },
-    60_000,
   );
 
   it('pays once when the answer is lost and the page is reloaded', async () => {
@@ -97,7 +96,7 @@ describe.each(hasChromium ? [CHROMIUM] : [])('The page in %s', (executablePath) 
     await bankPage.page.reload();
     await status(USED);
     expect(await paid()).toEqual(ONCE);
-  }, 60_000);
+  });
 
   it('pays by the same code when the call has never reached the server, over a reload that finds no server', async () => {
     await open('never-reached');
@@ -112,7 +111,7 @@ describe.each(hasChromium ? [CHROMIUM] : [])('The page in %s', (executablePath) 
     await status('Paid 10.50 EUR to bob@bank.example.');
     expect(await paid()).toEqual(ONCE);
     expect(await codesSent()).toBe(sent);
-  }, 60_000);
+  });
 
   it('says that it has paid when the account cannot be read afterwards', async () => {
     await open('unread');
@@ -124,7 +123,7 @@ describe.each(hasChromium ? [CHROMIUM] : [])('The page in %s', (executablePath) 
     await press('Reload');
     await heading('Your account');
     expect(await paid()).toEqual(ONCE);
-  }, 60_000);
+  });
 
   /** Makes the code of the task so old that no call can still hold it. */
   const letCallsEnd = (): Promise<void> =>
@@ -160,7 +159,7 @@ describe.each(hasChromium ? [CHROMIUM] : [])('The page in %s', (executablePath) 
     await status(USED);
     expect(await timesPaid()).toBe(1);
     expect(await codesSent()).toBe(sent);
-  }, 60_000);
+  });
 
   it('says that a payment is done before it begins another one', async () => {
     await open('another');
@@ -176,7 +175,7 @@ describe.each(hasChromium ? [CHROMIUM] : [])('The page in %s', (executablePath) 
     await enter();
     await status('Paid 20.00 EUR to bob@bank.example.');
     expect(await timesPaid()).toBe(2);
-  }, 60_000);
+  });
 
   it('begins no other payment while it is unknown whether one is done', async () => {
     await open('unknown');
@@ -203,7 +202,7 @@ describe.each(hasChromium ? [CHROMIUM] : [])('The page in %s', (executablePath) 
     await enter();
     await status('Paid 20.00 EUR to bob@bank.example.');
     expect(await timesPaid()).toBe(2);
-  }, 60_000);
+  });
 
   it('keeps the code while a call that holds it may still pay, and asks for another one when none can', async () => {
     await open('held');
@@ -228,7 +227,7 @@ describe.each(hasChromium ? [CHROMIUM] : [])('The page in %s', (executablePath) 
     await press('Transfer');
     await bankPage.page.getByLabel('Code', { exact: true }).waitFor();
     expect(await bankPage.customer.transfers()).toHaveLength(1);
-  }, 60_000);
+  });
 
   it('asks for another code after a refusal, which has paid nothing', async () => {
     await open('refused');
@@ -237,7 +236,7 @@ describe.each(hasChromium ? [CHROMIUM] : [])('The page in %s', (executablePath) 
     await press('Transfer');
     await bankPage.page.getByLabel('Code', { exact: true }).waitFor();
     expect(await bankPage.customer.transfers()).toEqual([]);
-  }, 60_000);
+  });
 
   it('cancels no payment that is confirmed', async () => {
     await open('cancelled');
@@ -256,7 +255,7 @@ describe.each(hasChromium ? [CHROMIUM] : [])('The page in %s', (executablePath) 
     release();
     await status('Paid 10.50 EUR to bob@bank.example.');
     expect(await paid()).toEqual(ONCE);
-  }, 60_000);
+  });
 
   it.each(['me', 'offer', 'sessions', 'transfers'])(
     'keeps a confirmed transfer when GET /%s fails at the start',
@@ -278,6 +277,5 @@ describe.each(hasChromium ? [CHROMIUM] : [])('The page in %s', (executablePath) 
       await status('Paid 10.50 EUR to bob@bank.example.');
       expect(await paid()).toEqual(ONCE);
     },
-    60_000,
   );
 });

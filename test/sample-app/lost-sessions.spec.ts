@@ -64,7 +64,6 @@ describe.each(hasChromium ? [CHROMIUM] : [])('The page in %s', (executablePath) 
       await status('Paid 10.50 EUR to bob@bank.example.');
       expect(await timesPaid()).toBe(2);
     },
-    60_000,
   );
 
   it('begins no other payment while one from before the sign-out may still be made, also after another customer has paid', async () => {
@@ -93,7 +92,7 @@ describe.each(hasChromium ? [CHROMIUM] : [])('The page in %s', (executablePath) 
     await enter();
     await status('Paid 10.50 EUR to bob@bank.example.');
     expect(await timesPaid()).toBe(1);
-  }, 90_000);
+  });
 
   it('pays after the next sign-in when the session had ended before the payment was sent', async () => {
     await open('left-unsent');
@@ -109,7 +108,7 @@ describe.each(hasChromium ? [CHROMIUM] : [])('The page in %s', (executablePath) 
     await enter();
     await status('Paid 10.50 EUR to bob@bank.example.');
     expect(await timesPaid()).toBe(1);
-  }, 60_000);
+  });
 
   it('forgets a payment when it is older than a session and the longest use of its code', async () => {
     await open('left-old');
@@ -126,7 +125,7 @@ describe.each(hasChromium ? [CHROMIUM] : [])('The page in %s', (executablePath) 
     await bankPage.page.reload();
     await heading('Sign in');
     expect(await readable()).not.toContain('bank-unsettled ');
-  }, 60_000);
+  });
 
   const NEW_PHONE = '+4915112349999';
 
@@ -164,7 +163,7 @@ describe.each(hasChromium ? [CHROMIUM] : [])('The page in %s', (executablePath) 
     await press('Change number');
     await status('This was done before. Look at your phone number.');
     expect(await bankPage.page.locator('#phone').innerText()).toBe(NEW_PHONE);
-  }, 60_000);
+  });
 
   it('says that a phone number may be changed when the answer was lost with the cookie of the new session', async () => {
     await open('phone-cookie');
@@ -174,7 +173,7 @@ describe.each(hasChromium ? [CHROMIUM] : [])('The page in %s', (executablePath) 
     await status('Your phone number may have been changed. Please sign in again and look.');
     await signIn();
     expect(await bankPage.page.locator('#phone').innerText()).toBe(NEW_PHONE);
-  }, 60_000);
+  });
 
   it.each([
     ['repeats the change', () => press('Change password')],
@@ -197,7 +196,6 @@ describe.each(hasChromium ? [CHROMIUM] : [])('The page in %s', (executablePath) 
       expect(await readable()).not.toMatch(/horse/);
       await signIn(bankPage.customer.email, 'another horse battery');
     },
-    60_000,
   );
 
   it('says nothing of a change when the session had ended before the first call', async () => {
@@ -214,5 +212,5 @@ describe.each(hasChromium ? [CHROMIUM] : [])('The page in %s', (executablePath) 
     await status('Please sign in again.');
     const { url, email } = bankPage.customer;
     expect(await new Customer(url, email).givePassword()).toMatchObject({ status: 204 });
-  }, 60_000);
+  });
 });

@@ -30,7 +30,7 @@ describe.each(hasChromium ? [CHROMIUM] : [])('A reload at the code in %s', (exec
     await heading('Scan this with your app');
     const uri = (await bankPage.page.locator('#app-link').getAttribute('href'))!;
     expect(decodeURIComponent(uri)).toContain(`Sample Bank:${bankPage.customer.email}`);
-  }, 60_000);
+  });
 
   it('leads back to the whole page of the security when the customer cancels', async () => {
     await open('cancelled-app');
@@ -40,7 +40,7 @@ describe.each(hasChromium ? [CHROMIUM] : [])('A reload at the code in %s', (exec
     await bankPage.page.locator('#no-factors').waitFor();
     await bankPage.page.locator('#no-devices').waitFor();
     expect(await bankPage.page.locator('#recovery-area').isHidden()).toBe(true);
-  }, 60_000);
+  });
 
   it('keeps the new phone number at the first code of two', async () => {
     await open('number');
@@ -51,7 +51,7 @@ describe.each(hasChromium ? [CHROMIUM] : [])('A reload at the code in %s', (exec
     await reload();
     await press('Cancel');
     expect(await bankPage.page.getByLabel('New number').inputValue()).toBe('+4915112348888');
-  }, 60_000);
+  });
 
   it('costs none of the ten codes of a session', async () => {
     await open('often');
@@ -60,7 +60,7 @@ describe.each(hasChromium ? [CHROMIUM] : [])('A reload at the code in %s', (exec
     await enter();
     await status('Paid 10.50 EUR to bob@bank.example.');
     expect(await bankPage.customer.transfers()).toHaveLength(1);
-  }, 60_000);
+  });
 
   it('shows why no further code is sent to a session that has asked for ten', async () => {
     await open('ten');
@@ -78,5 +78,5 @@ describe.each(hasChromium ? [CHROMIUM] : [])('A reload at the code in %s', (exec
     await enter();
     await status('Paid 10.50 EUR to bob@bank.example.');
     expect(await bankPage.customer.transfers()).toHaveLength(1);
-  }, 60_000);
+  });
 });

@@ -44,5 +44,5 @@ describe.each(hasChromium ? [CHROMIUM] : [])('The page in %s', (executablePath) 
       { method: 'totp', label: 'New phone' },
       { method: 'recovery', left: 10 },
     ]);
-  }, 60_000);
+  });
 });

@@ -80,7 +80,7 @@ describe('The security of an account', () => {
         if (found === undefined) throw new Error(`There is no message with "${words}".`);
         return found.text;
       },
-      { timeout: 10_000 },
+      { timeout: 60_000 },
     );
 
   it('gets an app by a sent code, which then signs in without a message', async () => {
@@ -261,9 +261,7 @@ describe('The security of an account', () => {
     await bank.dataSource.query('UPDATE bank_factor_change SET due_at = 1');
     service.onApplicationBootstrap();
     await mail(hal, 'A passkey was added');
-    await vi.waitFor(async () => {
-      expect(await bank.dataSource.query('SELECT * FROM bank_factor_change')).toEqual([]);
-    });
+    await expect.poll(() => bank.dataSource.query('SELECT * FROM bank_factor_change')).toEqual([]);
   });
 
   it('has its notice although another customer has sent many changes that were refused', async () => {

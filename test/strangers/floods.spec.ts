@@ -25,7 +25,7 @@ import {
   type WorldInput,
 } from './world.js';
 
-const DEADLINE_MS = 240_000;
+const DEADLINE_MS = 600_000;
 const HOURS = 2;
 /** Requests that the flood has under way at once. */
 const AT_ONCE = 25;

@@ -30,7 +30,7 @@ import {
   type World,
 } from './world.js';
 
-const DEADLINE_MS = 240_000;
+const DEADLINE_MS = 600_000;
 
 describe.each(engines.filter((engine) => engine !== 'better-sqlite3'))(
   'The owner of the password or session, but not of the phone, on %s',

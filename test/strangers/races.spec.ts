@@ -96,7 +96,6 @@ describe.each(engines)('Parallel requests on %s', (engine) => {
       for (const id of ids) compared += await loggedAttempts(apps[0]!.dataSource, id);
       expect(compared).toBe(GUESSES_BEFORE_THE_LOCK);
     },
-    60_000,
   );
 
   it('make and compare more in the naive twin, which reads a counter before it writes it', async () => {

@@ -75,7 +75,7 @@ export function useBankPage(executablePath: string): BankPage {
     customer = await new Customer(bank.url, `${name}@bank.example`).signUp();
     await customer.signIn();
     context = await browser.newContext({ viewport: { width: 360, height: 640 } });
-    context.setDefaultTimeout(30_000);
+    context.setDefaultTimeout(120_000);
     await context.addCookies(
       [...customer.cookies].map(([key, value]) => ({ name: key, value, url: bank.url })),
     );

@@ -1,12 +1,8 @@
 import { randomBytes } from 'node:crypto';
-import { setTimeout } from 'node:timers/promises';
 
 import { IsNull, type DataSource } from 'typeorm';
 
 import { ConfirmationRecord, FactorRecord } from '../../lib/index.js';
-
-/** How long a message to the person takes. */
-const TELLING_MS = 50;
 
 /**
  * Obvious code that reads, decides and writes in separate statements. Each race test runs it too, and must see it fail: a
@@ -38,13 +34,21 @@ export class NaiveFactors {
     return true;
   }
 
-  /** Ends what a factor has confirmed, tells the person, and then deletes it. */
-  async endAndRemove(subject: string, factorId: string): Promise<void> {
+  /**
+   * Ends what a factor has confirmed, tells the person, and then deletes it.
+   *
+   * @param tell ends when the person is told.
+   */
+  async endAndRemove(
+    subject: string,
+    factorId: string,
+    tell: () => Promise<unknown>,
+  ): Promise<void> {
     const confirmations = this.dataSource.getRepository(ConfirmationRecord);
     for (const { id } of await confirmations.findBy({ subject, factorId, usedAt: IsNull() })) {
       await confirmations.update({ id }, { cancelledAt: Date.now() });
     }
-    await setTimeout(TELLING_MS);
+    await tell();
     await this.dataSource.getRepository(FactorRecord).delete({ id: factorId });
   }
 

@@ -1,4 +1,4 @@
-import { spawn, execFileSync, type ChildProcess } from 'node:child_process';
+import { execFileSync, spawn, type ChildProcess, type SpawnOptions } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { chmod, chown, mkdtemp, rm } from 'node:fs/promises';
@@ -92,11 +92,10 @@ async function postgres(programs: string, options: readonly string[]): Promise<O
     await chown(folder, user.uid, user.gid);
   }
   const data = join(folder, 'data');
-  execFileSync(
-    join(programs, 'initdb'),
-    ['-A', 'trust', '-U', 'postgres', '--no-sync', '-D', data],
-    { ...user, stdio: 'ignore', cwd: folder },
-  );
+  await run(join(programs, 'initdb'), ['-A', 'trust', '-U', 'postgres', '--no-sync', '-D', data], {
+    ...user,
+    cwd: folder,
+  });
   const port = await freePort();
   const admin = `postgres://postgres@127.0.0.1:${port}/postgres`;
   const settings = {
@@ -150,7 +149,7 @@ function withTemporaryFiles(folder: string): NodeJS.ProcessEnv {
 
 async function mariadb(options: readonly string[]): Promise<OwnServer> {
   const folder = await mkdtemp(join(tmpdir(), 'two-factor-own-mariadb-'));
-  execFileSync(
+  await run(
     '/usr/bin/mariadb-install-db',
     [
       '--no-defaults',
@@ -159,7 +158,7 @@ async function mariadb(options: readonly string[]): Promise<OwnServer> {
       '--skip-test-db',
       ...(isRoot ? ['--user=root'] : []),
     ],
-    { stdio: 'ignore', env: withTemporaryFiles(folder) },
+    { env: withTemporaryFiles(folder) },
   );
   return mysqlOf('mariadb', folder, ['/usr/sbin/mariadbd'], options);
 }
@@ -176,7 +175,7 @@ async function mysqlServer(options: readonly string[]): Promise<OwnServer> {
     '--secure-file-priv=NULL',
   ];
   const [program = '', ...before] = command;
-  execFileSync(
+  await run(
     program,
     [
       ...before,
@@ -186,7 +185,7 @@ async function mysqlServer(options: readonly string[]): Promise<OwnServer> {
       ...settings,
       ...(isRoot ? ['--user=root'] : []),
     ],
-    { stdio: 'ignore', env: withTemporaryFiles(folder) },
+    { env: withTemporaryFiles(folder) },
   );
   return mysqlOf('mysql', folder, command, [...settings, ...options]);
 }
@@ -201,7 +200,7 @@ async function mysqlOf(
   const execute = async (sql: string): Promise<Rows> => {
     const connection = await mysql.createConnection({
       uri: `mysql://root@127.0.0.1:${port}/`,
-      connectTimeout: 2_000,
+      connectTimeout: 30_000,
     });
     try {
       return (await connection.query<mysql.RowDataPacket[]>(sql))[0];
@@ -346,8 +345,16 @@ function hasEnded(pid: number): boolean {
   return ['Z', 'X', undefined].includes(statOf(String(pid))[0]);
 }
 
+/** Without holding up this process, in which calls to another server may have deadlines meanwhile. */
+async function run(program: string, args: readonly string[], options: SpawnOptions): Promise<void> {
+  const [code] = (await once(spawn(program, args, { ...options, stdio: 'ignore' }), 'exit')) as [
+    number | null,
+  ];
+  if (code !== 0) throw new Error(`${program} ended with ${code}.`);
+}
+
 async function answers(child: ChildProcess, execute: OwnServer['execute']): Promise<void> {
-  for (let tries = 0; tries < 600; tries += 1) {
+  for (let tries = 0; tries < 2_400; tries += 1) {
     if (child.exitCode !== null) break;
     try {
       await execute('SELECT 1');

@@ -255,7 +255,7 @@ const MYSQL_LOCK_TIMEOUT = 'SET SESSION innodb_lock_wait_timeout = 1, lock_wait_
 
 /** How long a transaction of the application waits for a lock is for the application to say. */
 const LOCK_TIMEOUTS: Readonly<Record<string, string>> = {
-  postgres: "SET LOCAL lock_timeout = '200ms'",
+  postgres: "SET LOCAL lock_timeout = '1s'",
   mariadb: MYSQL_LOCK_TIMEOUT,
   mysql: MYSQL_LOCK_TIMEOUT,
 };

@@ -64,7 +64,7 @@ const refusing =
     return async () => proxy.calm();
   };
 
-/** A session of an operator holds the row. */
+/** A session of an operator holds the row, longer than the server lets a statement take. All other statements must end before that, too. */
 const holdingTheRow =
   (sql: string, undo: string): Provocation =>
   async ({ server, http, id }) => {
@@ -291,11 +291,11 @@ export const CAUSES: Readonly<Record<string, Cause>> = {
     },
     provoke: {
       postgres: holdingTheRow(
-        "ALTER ROLE application SET statement_timeout = '300ms'",
+        "ALTER ROLE application SET statement_timeout = '3s'",
         'ALTER ROLE application RESET statement_timeout',
       ),
       mariadb: holdingTheRow(
-        'SET GLOBAL max_statement_time = 0.3',
+        'SET GLOBAL max_statement_time = 3',
         'SET GLOBAL max_statement_time = 0',
       ),
       // Simulated: it ends no statement but SELECT.

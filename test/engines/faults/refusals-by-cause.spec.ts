@@ -2,6 +2,7 @@
 // helps. `docs/errors.md` has the same table.
 import { randomUUID } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 
 import { ConsoleLogger } from '@nestjs/common';
@@ -106,10 +107,18 @@ describe.each(ownServers)('A refusal of $engine', ({ engine, launch }) => {
     if (!cause.isRepeatable) expectOutcome(await confirm(), cause.outcome);
     await end?.();
     // The news of the end of a session may reach its connection after the next call.
-    await expect
-      .poll(async () => (await confirm()).status)
-      .toBe(cause.outcome === 'none' ? 409 : 200);
-    expect((await http.row(id)).attempts).toBeLessThanOrEqual(1);
+    let { status } = await confirm();
+    let repeats = 0;
+    for (; status >= 500 && repeats < 600; repeats += 1) {
+      await sleep(100);
+      ({ status } = await confirm());
+    }
+    // A repeat may find the code confirmed by a call of this loop whose answer was lost. None that was refused before has done that.
+    const allowed = cause.outcome === 'none' ? [409] : repeats > 0 ? [200, 409] : [200];
+    expect(allowed).toContain(status);
+    const row = await http.row(id);
+    expect(row.confirmedAt).not.toBeNull();
+    expect(row.attempts).toBeLessThanOrEqual(1);
   });
 });
 
