@@ -9,7 +9,7 @@ import {
 } from '@nestjs/common';
 
 import { TwoFactorConfigurationError } from '../errors/index.js';
-import { refuseUnknown } from '../options/index.js';
+import { formatValue, refuseUnknown } from '../options/index.js';
 import { FactorsController } from './factors.controller.js';
 import { methodsOfRoute } from './json-route.decorator.js';
 import type { LanguageResolver } from './language.js';
@@ -60,6 +60,7 @@ export function createTwoFactorController(options: ControllerOptions): Type<TwoF
   refuseUnknown('member of controller:', options, KNOWN_OPTIONS);
   assertGuards('guards', options.guards);
   assertGuards('requestGuards', options.requestGuards);
+  assertLanguage(options.language);
   class ConfiguredTwoFactorController extends TwoFactorController {
     protected override readonly language = options.language;
   }
@@ -112,6 +113,14 @@ function guardRoute(
     Object.defineProperty(prototype, method, descriptor);
     UseGuards(...guards)(prototype, method, descriptor);
   }
+}
+
+/** @throws TwoFactorConfigurationError for a text, such as 'de': each request would fail, because the language is that of a request. */
+function assertLanguage(language: unknown): void {
+  if (language === undefined || language === false || typeof language === 'function') return;
+  throw new TwoFactorConfigurationError(
+    `The option language of the controller is ${formatValue(language)}. Give a function of the request, or false for none.`,
+  );
 }
 
 /** @throws TwoFactorConfigurationError for anything but a list of guards: a guard that is not there would leave the route open. */

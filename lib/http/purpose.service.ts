@@ -34,7 +34,8 @@ import { lacking } from './body-reader.js';
 import { DetailsSchema } from './details-schema.js';
 import { FactorDetails } from './factor-details.js';
 import { hasJsonBody } from './json-only.guard.js';
-import { assertObtainable } from './obtainable-proof.js';
+import { assertObtainable, assertTokenIsCompared } from './guardable-route.js';
+import { assertUsableClaim, stringOrNull } from './resolver-answers.js';
 
 /** The members of a client's request that its purpose decides about. */
 export interface PurposeRequest {
@@ -238,6 +239,7 @@ export class PurposeService implements OnModuleInit {
     this.assertGuardable(requirement.purpose, where);
     const definition = this.#definition(requirement.purpose)!;
     assertObtainable(requirement, definition, this.options.methods, where);
+    assertTokenIsCompared(requirement, definition, where);
   }
 
   /** @throws TwoFactorConfigurationError for a purpose without a subject, because its proofs would be valid for every caller. */
@@ -259,7 +261,9 @@ export class PurposeService implements OnModuleInit {
     context: ExecutionContext,
   ): Promise<string> {
     const name = `subject resolver of purpose "${purpose ?? ''}"`;
-    const found = stringOrNull(await callResolver(name, () => resolve?.(context)), name);
+    const answer = await callResolver(name, () => resolve?.(context));
+    if (this.#definition(purpose ?? '')?.claimedSubject) assertUsableClaim(answer, name);
+    const found = stringOrNull(answer, name);
     if (found === null) {
       throw new TwoFactorNoSubjectError(
         `The ${name} returned nothing for this caller: let your sign-in run before it, which is a guard in ` +
@@ -381,14 +385,5 @@ function httpBodyOf(purpose: string, context: ExecutionContext): unknown {
   throw new TwoFactorConfigurationError(
     `Over ${context.getType()} there is no body. Give @RequireConfirmation('${purpose}') where its details are: ` +
       'details: (context) => details.',
-  );
-}
-
-/** @returns the text; `null` for nothing. */
-function stringOrNull(value: unknown, name: string): string | null {
-  if (value === undefined || value === null || value === '') return null;
-  if (typeof value === 'string') return value;
-  throw new TwoFactorConfigurationError(
-    `The ${name} answered a ${typeof value}. Let it answer a string.`,
   );
 }

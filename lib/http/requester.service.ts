@@ -30,12 +30,24 @@ const PRIVATE_NETWORKS = [
 
 const REQUESTER = 'resolver limits.requester';
 
+/** The headers by which proxies report the client (RFC 7239, and the usual ones before it). */
+const PROXY_HEADERS = ['x-forwarded-for', 'forwarded', 'x-real-ip'];
+const ADDRESS_WITH_PORT = /^\[([0-9a-f:.]{2,45})\](?::\d{1,5})?$|^([\d.]{7,15}):\d{1,5}$/i;
+
+const UNTRUSTED_PROXY =
+  'Requests come from a proxy with a private address, and the application does not trust it, so that all clients ' +
+  "share the quota of unknown requesters: call app.set('trust proxy', ...) on Express, set trustProxy on Fastify, or " +
+  'give limits.requester.';
+const NO_ADDRESS =
+  'Requests have no IP address, as over a Unix socket or behind a proxy that reports something else, so that all clients share the ' +
+  'quota of unknown requesters: let the proxy report the address of the client and trust it, or give limits.requester.';
+
 /** Determines the requester of a message over HTTP: the result of `limits.requester`, or the address of the request. */
 @Injectable()
 export class RequesterService {
   readonly #logger = new Logger('TwoFactorModule');
   readonly #private = new BlockList();
-  #hasWarned = false;
+  readonly #warned = new Set<string>();
 
   constructor(@InjectTwoFactorOptions() private readonly options: ResolvedOptions) {
     for (const [address, prefix, family] of PRIVATE_NETWORKS) {
@@ -64,15 +76,19 @@ export class RequesterService {
 
   #addressOf(context: ExecutionContext): string | undefined {
     if (context.getType() !== 'http') return undefined;
-    const { ip, headers, socket } = context.switchToHttp().getRequest<AddressedRequest>();
-    if (typeof ip !== 'string' || parseAddress(ip) === null) return undefined;
+    const { ip: given, headers, socket } = context.switchToHttp().getRequest<AddressedRequest>();
+    const ip = typeof given === 'string' ? withoutPort(given) : '';
+    if (parseAddress(ip) === null) {
+      this.#warnOnce(NO_ADDRESS);
+      return undefined;
+    }
     // Without `trust proxy` all clients have the address of the proxy, and would share the small quota of one client.
     const isProxy =
-      headers?.['x-forwarded-for'] !== undefined &&
-      ip === socket?.remoteAddress &&
+      PROXY_HEADERS.some((name) => headers?.[name] !== undefined) &&
+      given === socket?.remoteAddress &&
       this.#isPrivate(ip);
     if (!isProxy) return ip;
-    this.#warnOnce();
+    this.#warnOnce(UNTRUSTED_PROXY);
     return undefined;
   }
 
@@ -82,13 +98,15 @@ export class RequesterService {
     return this.#private.check(address, address.includes(':') ? 'ipv6' : 'ipv4');
   }
 
-  #warnOnce(): void {
-    if (this.#hasWarned) return;
-    this.#hasWarned = true;
-    this.#logger.warn(
-      'Requests come from a proxy with a private address, and the application does not trust it, so that all clients ' +
-        "share the quota of unknown requesters: call app.set('trust proxy', ...) on Express, set trustProxy on Fastify, or " +
-        'give limits.requester.',
-    );
+  #warnOnce(sentence: string): void {
+    if (this.#warned.has(sentence)) return;
+    this.#warned.add(sentence);
+    this.#logger.warn(sentence);
   }
+}
+
+/** An address without the port that some proxies report beside it: `203.0.113.7:51234`, `[2001:db8::1]:443`. */
+function withoutPort(text: string): string {
+  const [, bracketed, dotted] = ADDRESS_WITH_PORT.exec(text) ?? [];
+  return bracketed ?? dotted ?? text;
 }

@@ -66,8 +66,16 @@ export type FailureScope =
  *   phone number or address the subject is all that is known.
  * - `method`, the subject and the method. The codes of an authenticator app are counted apart, so that wrong sent codes never lock
  *   the app.
+ * - `claimed-method`, the subject that a client only claims, and the method: a stranger who guesses at the app of a claimed person must
+ *   not lock that app for the sign-in and the payments of the person.
  */
-type ScopeNames = readonly [scope: LimitClass | 'claimed' | 'method', ...names: string[]];
+type ScopeNames = readonly [
+  scope: LimitClass | 'claimed' | 'claimed-method' | 'method',
+  ...names: string[],
+];
+
+/** The scopes of responses to methods other than a code. No messages belong to them. */
+const METHOD_SCOPES: ReadonlySet<ScopeNames[0]> = new Set(['claimed-method', 'method']);
 
 /**
  * Which quotas a request needs, and under which keys. It reads options only, and no store.
@@ -205,7 +213,10 @@ export class QuotaPlanner {
 
   #namesOf(scope: QuotaScope): ScopeNames | null {
     const { subject, token, method } = scope;
-    if (method !== undefined) return ['method', subject, method];
+    if (method !== undefined) {
+      const isClaimed = hasClaimedSubject(this.options, scope);
+      return [isClaimed ? 'claimed-method' : 'method', subject, method];
+    }
     if (classOf(scope) === 'bound') {
       if (hasClaimedSubject(this.options, scope)) return this.#claimedNames(subject, token);
       return ['bound', subject, token === null ? '' : this.countedNameOf(token)];
@@ -233,7 +244,12 @@ export class QuotaPlanner {
           "the method of its responses, { subject, method: 'totp' }.",
       );
     }
-    if (method !== undefined) return [['method', subject!, method]];
+    if (method !== undefined) {
+      return [
+        ['method', subject!, method],
+        ['claimed-method', subject!, method],
+      ];
+    }
     const normalized = token === undefined ? '' : this.countedNameOf(token);
     if (subject === undefined) return [['open', normalized]];
     return [['bound', subject, normalized], this.#claimedNames(subject, token ?? null)];
@@ -243,7 +259,7 @@ export class QuotaPlanner {
     const rule = this.failureRule;
     if (rule === null || names === null) return [];
     const limitClass = names[0] === 'open' ? 'open' : 'bound';
-    const isOfMethod = names[0] === 'method' || undefined;
+    const isOfMethod = METHOD_SCOPES.has(names[0]) || undefined;
     const rules = { rule, checkOnly, isOfClaimed: hasClaimedSubject(this.options, scope) };
     return quotasUnder(this.#keyRing, { ...rules, limit: 'failures', limitClass, isOfMethod }, [
       'failures',
@@ -299,8 +315,7 @@ export class QuotaPlanner {
 
   #sendsPerToken(names: ScopeNames): NamedQuota[] {
     const [scope] = names;
-    // Responses to other methods are no messages.
-    if (scope === 'method') return [];
+    if (METHOD_SCOPES.has(scope)) return [];
     const limitClass = scope === 'open' ? 'open' : 'bound';
     const rules = this.#limits.sendsPerToken[limitClass];
     return windowsUnder(this.#keyRing, { limit: 'sends-per-token', limitClass, rules }, names);

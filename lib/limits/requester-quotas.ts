@@ -5,8 +5,11 @@ import { windowsUnder, type NamedQuota } from './named-quota.js';
 import { customerNetworkOf, networkOf, parseAddress, type Address } from './networks.js';
 
 const UNKNOWN_REQUESTER = 'unknown';
-/** All unknown requesters together may begin this many times as many confirmations without a message as one known requester. */
-const UNKNOWN_REQUESTER_FACTOR = 10;
+/**
+ * All unknown requesters together, and all of one network, may begin this many times as many confirmations without a message as one
+ * known requester.
+ */
+const MANY_REQUESTERS = 10;
 
 /** The quotas of the party that asks: an address with its networks, another name, or a subject. Like `QuotaPlanner` it reads no store. */
 export class RequesterQuotas {
@@ -19,17 +22,23 @@ export class RequesterQuotas {
   ) {}
 
   /**
-   * The quotas of a confirmation that begins without a message.
+   * The quotas of a confirmation that begins without a message: of the requester and, where that is an address, of its widest network. A
+   * client with a /48 of IPv6 has 65,536 networks of one customer each, and would otherwise write as many rows as it likes.
    *
    * @param within the names that the key of the count has beside the requester.
    */
   ofMessagelessRequest(requester: string | undefined, within: readonly string[]): NamedQuota[] {
     const { requestsPerRequester: rules } = this.limits;
-    const own =
-      requester === undefined
-        ? rules.map(({ max, perSeconds }) => ({ max: max * UNKNOWN_REQUESTER_FACTOR, perSeconds }))
-        : rules;
-    return this.#windows('requests-per-requester', own, ...namesOf(requester), ...within);
+    const ofMany = rules.map(({ max, perSeconds }) => ({ max: max * MANY_REQUESTERS, perSeconds }));
+    const own = requester === undefined ? ofMany : rules;
+    const address = requester === undefined ? null : parseAddress(requester);
+    const network = address === null ? null : this.#widestNetworkOf(address);
+    return [
+      ...this.#windows('requests-per-requester', own, ...namesOf(requester), ...within),
+      ...(network === null
+        ? []
+        : this.#windows('requests-per-requester', ofMany, 'network', network, ...within)),
+    ];
   }
 
   /**
@@ -62,6 +71,12 @@ export class RequesterQuotas {
       rules.map(({ rule }) => rule),
       UNKNOWN_REQUESTER,
     );
+  }
+
+  /** The name of the widest network of an address that `sendsPerNetwork` counts; `null` where it counts none. */
+  #widestNetworkOf(address: Address): string | null {
+    const [widest] = this.#rulesFor(address.family);
+    return widest === undefined ? null : networkOf(address, widest.prefix);
   }
 
   /** The networks of an address, the widest first. */

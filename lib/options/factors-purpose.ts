@@ -52,6 +52,12 @@ export function factorsPurpose(
         '. Give it subject and, for the first authenticator, a recipient function.',
     );
   }
+  if (purpose.claimedSubject === true) {
+    throw new TwoFactorConfigurationError(
+      `Purpose ${FACTORS_PURPOSE} changes the authenticators of a person, and its claimedSubject is true: an anonymous client that only ` +
+        'claims to be the person would read and add them. Give it the subject of a signed-in person, and leave claimedSubject out.',
+    );
+  }
   if (details !== undefined) {
     throw new TwoFactorConfigurationError(
       `Purpose ${FACTORS_PURPOSE} has details of its own: what is changed, such as { change: 'enrol', method: 'totp' }. Leave ` +

@@ -98,7 +98,10 @@ function assertSubjectAndRecipient(name: string, purpose: PurposeDefinition): vo
 }
 
 /** @throws TwoFactorConfigurationError for anything but `true` and `false`, and without a subject that could be claimed. */
-function assertClaimedSubject(name: string, { subject, ...purpose }: PurposeDefinition): void {
+function assertClaimedSubject(
+  name: string,
+  { subject, recipient, ...purpose }: PurposeDefinition,
+): void {
   const claimedSubject: unknown = purpose.claimedSubject;
   if (claimedSubject === undefined || claimedSubject === false) return;
   const option = `Option purposes.${name}.claimedSubject`;
@@ -110,6 +113,12 @@ function assertClaimedSubject(name: string, { subject, ...purpose }: PurposeDefi
   if (subject === undefined) {
     throw new TwoFactorConfigurationError(
       `${option} is true, and the purpose has no subject. Give it subject and recipient, or leave claimedSubject out.`,
+    );
+  }
+  if (recipient === 'client') {
+    throw new TwoFactorConfigurationError(
+      `${option} is true, and the client also names where codes go: anybody would prove to be any person by a code to a mailbox of their ` +
+        'own. Give a recipient function that finds the address of the claimed person, or leave claimedSubject out.',
     );
   }
 }

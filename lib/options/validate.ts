@@ -6,7 +6,10 @@ export function withDefault<T>(value: T | undefined, fallback: T): T {
   return value === undefined ? fallback : value;
 }
 
-/** @throws TwoFactorConfigurationError for anything but an object; arrays are refused, too. */
+/**
+ * @throws TwoFactorConfigurationError for anything but an object. Arrays, maps and promises are refused, too: they have no members of
+ * their own, so that the application would start without what they hold, such as its purposes.
+ */
 export function expectObject(
   what: string,
   value: unknown,
@@ -14,6 +17,9 @@ export function expectObject(
 ): Readonly<Record<string, unknown>> {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     throw new TwoFactorConfigurationError(`${what} is ${formatValue(value)}. ${remedy}`);
+  }
+  if (value instanceof Map || value instanceof Set || value instanceof Promise) {
+    throw new TwoFactorConfigurationError(`${what} is a ${value.constructor.name}. ${remedy}`);
   }
   return value as Readonly<Record<string, unknown>>;
 }

@@ -68,6 +68,11 @@ describe('Where there are routes of the factors', () => {
     [{ ...FACTORS, firstFactor: 'session' } as const, 'Leave one of them out'],
     [{ ...FACTORS, firstFactor: 'code' as 'session' }, "Give 'session'"],
     [{ ...FACTORS, methods: ['device'] as never }, 'a remembered browser'],
+    [{ ...FACTORS, claimedSubject: true }, 'an anonymous client that only claims to be the person'],
+    [
+      { subject: FACTORS.subject, firstFactor: 'session', claimedSubject: true } as const,
+      'an anonymous client that only claims to be the person',
+    ],
   ])('refuses at boot the purpose %#', async (factors, message) => {
     await expect(start(factors)).rejects.toThrow(message);
   });

@@ -30,6 +30,11 @@ const person: PurposeDefinition = { subject: () => 'ann', recipient: () => 'ann@
 const throws = (): never => {
   throw new TypeError('Cannot read properties of undefined, INNERTEXT');
 };
+/** As an application may take the name that an anonymous client claims out of its request. */
+function claimedNameOf(context: ExecutionContext): string {
+  const { headers } = context.switchToHttp().getRequest<{ headers: Record<string, string> }>();
+  return JSON.parse(headers['x-claims']!) as string;
+}
 const purposes: Record<string, PurposeDefinition> = {
   '': { open: true },
   pay: person,
@@ -44,6 +49,7 @@ const purposes: Record<string, PurposeDefinition> = {
     },
   },
   'long-subject': { ...person, subject: () => 'x'.repeat(300) },
+  claimed: { ...person, subject: claimedNameOf, claimedSubject: true },
   'long-recipient': { ...person, recipient: () => 'x'.repeat(400) },
   'number-recipient': { ...person, recipient: () => 4915 as unknown as string },
 };
@@ -212,6 +218,26 @@ describe.each(adapters)('A fault of the application on $name', ({ create }) => {
     expect(await ask(app, { purpose: 'subject-refuses' })).toMatchObject({ status: 401 });
     expect(lines.warn.filter((line) => line.includes('resolver'))).toStrictEqual([]);
   });
+
+  it.each([5, ['ann'], { name: 'ann' }, 'x'.repeat(256), '', null])(
+    'is none when an anonymous client claims to be %j, which can be no subject',
+    async (claimed) => {
+      app = await startHttpApp({ adapter: create(), options: { controller: true, purposes } });
+      const headers = { 'x-claims': JSON.stringify(claimed) };
+      const answer = await app.post(
+        '/2factor/request-confirmation',
+        { purpose: 'claimed' },
+        headers,
+      );
+
+      expect(answer).toBeProblem(403, 'no-subject');
+      expect(lines.error).toEqual([]);
+      const known = { 'x-claims': '"ann"' };
+      expect(
+        await app.post('/2factor/request-confirmation', { purpose: 'claimed' }, known),
+      ).toMatchObject({ status: 200 });
+    },
+  );
 
   it('is an unusable requester', async () => {
     const limits = { requester: () => 'x'.repeat(300) };

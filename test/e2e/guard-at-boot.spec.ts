@@ -70,6 +70,16 @@ describe('A guarded route at boot', () => {
     return startApp({ options, controllers: [PaymentController] }).then((app) => app.close());
   };
 
+  it('is refused when any phone number would open it: its client names where codes go, and nothing compares that', async () => {
+    const boot = openedBy({}, { recipient: 'client' });
+    await expect(boot).rejects.toThrow(TwoFactorConfigurationError);
+    await expect(boot).rejects.toThrow(
+      'PaymentController.pay requires a confirmation for "payment", whose codes go where the client says, and nothing compares that',
+    );
+    await openedBy({ details: () => ({ phone: '+14155550123' }) }, { recipient: 'client' });
+    await openedBy({}, { recipient: 'client', details: () => ({ phone: '+14155550123' }) });
+  });
+
   it.each([
     [['passkey'], {}, 'by passkey, and this purpose confirms by code, totp, recovery, hand:'],
     [['code'], { methods: ['totp'] }, 'by code, and this purpose confirms by totp, hand:'],

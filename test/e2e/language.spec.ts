@@ -119,6 +119,12 @@ describe.each(adapters)('The language of a request over $name', ({ create }) => 
     expect(app.inbox.deliveries).toHaveLength(0);
   });
 
+  it.each(['de', true, {}])('is refused at boot when it is %j', async (language) => {
+    await expect(start({ language: language as never })).rejects.toThrow(
+      /^The option language of the controller is .*\. Give a function of the request, or false for none\.$/,
+    );
+  });
+
   it('is not read when the application switches it off', async () => {
     await start({ language: false });
     await ask({ 'accept-language': 'de' });

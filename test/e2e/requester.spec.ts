@@ -94,6 +94,45 @@ describe.each(servers)('The requester of a message over HTTP on $name', ({ creat
     expect(await ask()).toBe('sends-per-requester');
   });
 
+  it.each(['203.0.113.7:51234', '[2001:db8::1]:443', '[2001:db8::1]'])(
+    'is the address of %s, where a trusted proxy reports it beside a port',
+    async (reported) => {
+      await start(LIMITS, true);
+      const warned = vi.spyOn(Logger.prototype, 'warn').mockImplementation(() => undefined);
+      await askTimes(2, forwarded(reported));
+
+      expect(await ask(forwarded(reported))).toBe('sends-per-requester');
+      // Another visitor is not concerned.
+      expect(await ask(forwarded('198.51.100.9:1024'))).toBe(200);
+      expect(warned).not.toHaveBeenCalled();
+    },
+  );
+
+  it.each(['x-real-ip', 'forwarded'])(
+    'is unknown behind an untrusted proxy that reports by %s, and the log says so once',
+    async (name) => {
+      await start();
+      const warned = vi.spyOn(Logger.prototype, 'warn').mockImplementation(() => undefined);
+      await askTimes(4, { [name]: 'for=203.0.113.7' });
+
+      expect(await ask({ [name]: 'for=203.0.113.7' })).toBe('sends-per-network');
+      expect(warned.mock.calls.map(([line]) => String(line))).toEqual([
+        expect.stringContaining('Requests come from a proxy with a private address'),
+      ]);
+    },
+  );
+
+  it('is unknown without an address, and the log says so once', async () => {
+    await start(LIMITS, true);
+    const warned = vi.spyOn(Logger.prototype, 'warn').mockImplementation(() => undefined);
+    await askTimes(4, forwarded('unix:'));
+
+    expect(await ask(forwarded('unix:'))).toBe('sends-per-network');
+    expect(warned.mock.calls.map(([line]) => String(line))).toEqual([
+      expect.stringContaining('Requests have no IP address'),
+    ]);
+  });
+
   it('is ten messages an hour with the default limits', async () => {
     await start({});
     await askTimes(10);

@@ -1,7 +1,7 @@
 // Confirmations that a client begins without a message: what they cost the server, and whom they can keep out.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
-import { ConfirmationRecord, type PurposeDefinition } from '../../lib/index.js';
+import { ConfirmationRecord, LimitService, type PurposeDefinition } from '../../lib/index.js';
 import { header } from '../e2e/controller-fixtures.js';
 import { enrolApp, METHODS } from '../support/authenticator.js';
 import { engines } from '../support/engines.js';
@@ -89,6 +89,34 @@ describe.each(engines)('Confirmations that begin without a message on %s', (engi
     expect(await from('claimant', users[0]!, { purpose: 'app-only' })).toMatchObject({
       status: 200,
     });
+  });
+
+  it('locks an app for those who only claim the name, and not for the person who has signed in', async () => {
+    const { app } = await enrolApp(http, 'guessed');
+    const ask = (session: string, name: string): Promise<Answer> =>
+      from(session, 'guessed', { purpose: name });
+    const confirm = (id: unknown, code: string): Promise<Answer> =>
+      http.post('/2factor/confirm', { id, method: 'totp', code }, { 'x-user': 'guessed' });
+    for (let round = 0; round < 2; round += 1) {
+      const { id } = (await ask('stranger', 'forgotten')).body as { id: string };
+      for (let guess = 0; guess < 5; guess += 1) {
+        expect((await confirm(id, app.wrongCode())).status).toBeGreaterThanOrEqual(400);
+      }
+    }
+
+    expect(await ask('stranger', 'forgotten')).toBeProblem(429, 'too-many-requests', {
+      retryAfter: 300,
+    });
+    const own = await ask('owner', 'login');
+    expect(own).toMatchObject({ status: 200, body: { method: 'totp' } });
+    expect(await confirm((own.body as { id: string }).id, app.code())).toMatchObject({
+      status: 200,
+    });
+    const person = { subject: 'guessed', method: 'totp' } as const;
+    const limits = http.app.get(LimitService, { strict: false });
+    expect(await limits.failures(person)).toMatchObject({ count: 10 });
+    await limits.reset(person);
+    expect(await ask('stranger', 'forgotten')).toMatchObject({ status: 200 });
   });
 
   it('refuses a locked app at the request too, and names what the person can use instead', async () => {

@@ -153,6 +153,33 @@ describe('The quotas of a message', () => {
     expect([own!.key, ofBound!.key]).not.toContain(claimed!.key);
   });
 
+  it.each<[string, string, string]>([
+    ['2001:db8:0:1::1', '2001:db8:0:2::1', '2001:db9::1'],
+    ['192.0.2.7', '192.0.2.8', '198.51.100.7'],
+  ])(
+    'of requests that send nothing count the network of %s too',
+    (address, neighbour, stranger) => {
+      const plan = planner();
+      const from = (party: QuotaScope, requester: string, isNarrowed = false): NamedQuota[] =>
+        plan
+          .requestQuotas(party, undefined, { requester, isNarrowed })
+          .filter(({ limit }) => limit === 'requests-per-requester');
+      const network = ['requests-per-requester 600/3600'];
+
+      for (const party of [BOUND, CLAIMED]) {
+        for (const isNarrowed of [false, true]) {
+          const own = from(party, address, isNarrowed);
+          expect(quotas(own)).toEqual(['requests-per-requester 60/3600', ...network]);
+          expect(shared(own, from(party, neighbour, isNarrowed))).toEqual(network);
+          expect(shared(own, from(party, stranger, isNarrowed))).toEqual([]);
+        }
+      }
+      // Strangers who claim names use up nothing that signed-in users of the same network need.
+      expect(shared(from(BOUND, address), from(CLAIMED, address))).toEqual([]);
+      expect(quotas(from(BOUND, 'a session'))).toEqual(['requests-per-requester 60/3600']);
+    },
+  );
+
   it('share no row when one is of strangers and the other of a subject, also with a sender of its own', () => {
     const plan = planner({ sendsPerSender: [{ max: 5, perSeconds: 60 }] });
     const ofSubject = plan.requestQuotas(BOUND, by('192.0.2.7'));

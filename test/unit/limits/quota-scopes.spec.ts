@@ -58,6 +58,21 @@ describe('The failures of a wrong code', () => {
     expect(new Set(scopes.flatMap(([, scope]) => plan.failureKeys(scope))).size).toBe(5);
   });
 
+  it('of responses to a method are apart for a subject that is only claimed, and a scope names both', () => {
+    const plan = planner();
+    const [own, claimed] = [BOUND, CLAIMED].map((party) => {
+      const scope: QuotaScope = { ...party, token: null, method: 'totp' };
+      return plan.failureQuotas(scope, false);
+    }) as [NamedQuota[], NamedQuota[]];
+
+    expect(shared(own, claimed)).toEqual([]);
+    expect([...own, ...claimed].map(({ isOfMethod }) => isOfMethod)).toEqual([true, true]);
+    expect(claimed.map(({ isOfClaimed }) => isOfClaimed)).toEqual([true]);
+    const named = { subject: 'ann', method: 'totp' } as const;
+    expect(plan.failureKeys(named)).toEqual(keysOf([...own, ...claimed]).toSorted());
+    expect(plan.messageKeys(named)).toEqual([]);
+  });
+
   it.each([
     undefined,
     null,

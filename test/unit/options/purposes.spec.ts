@@ -108,6 +108,17 @@ describe('purposes', () => {
       'Option purposes.login.claimedSubject is true, and the purpose has no subject. Give it subject and recipient, or leave ' +
         'claimedSubject out.',
     ],
+    [
+      { login: { subject, recipient: 'client', claimedSubject: true } },
+      'Option purposes.login.claimedSubject is true, and the client also names where codes go: anybody would prove to be any person by a ' +
+        'code to a mailbox of their own. Give a recipient function that finds the address of the claimed person, or leave ' +
+        'claimedSubject out.',
+    ],
+    [new Map([['login', { subject, recipient }]]), 'Option purposes is a Map. Give an object.'],
+    [
+      Promise.resolve({ login: { subject, recipient } }),
+      'Option purposes is a Promise. Give an object.',
+    ],
     ...[29, 601, 0, -1, Number.NaN, Infinity, '600', null].map((ttlSeconds): [unknown, string] => [
       { login: { ttlSeconds } },
       `Option purposes.login.ttlSeconds is ${shown(ttlSeconds)}. Give a whole number from 30 to 600.`,

@@ -45,6 +45,25 @@ export function assertObtainable(
 }
 
 /**
+ * Refuses a route that a code to any phone number or mailbox would open: its client names where the code goes, and neither details nor the
+ * handler compare that with the call. A thief of a session would have the code sent to a number of the thief's own.
+ *
+ * @throws TwoFactorConfigurationError; the message names the route and the remedy.
+ */
+export function assertTokenIsCompared(
+  { purpose: name, useIn, details }: ConfirmationRequirement,
+  purpose: PurposeDefinition,
+  where: string,
+): void {
+  const isCompared = useIn === 'handler' || details !== undefined || purpose.details !== undefined;
+  if (purpose.recipient !== 'client' || isCompared) return;
+  throw new TwoFactorConfigurationError(
+    `${where} requires a confirmation for "${name}", whose codes go where the client says, and nothing compares that with the call: set ` +
+      "useIn: 'handler' and compare the token of the proof there, or give the purpose or the route details.",
+  );
+}
+
+/**
  * The evidence that a proof of the purpose can have. What a function of methods returns is not known before a call, and where the
  * purpose names no methods, the application may name them in `request` and `makeConfirmation`.
  */
