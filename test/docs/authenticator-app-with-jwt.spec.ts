@@ -4,6 +4,7 @@ import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vite
 
 import { totpCode } from '../../lib/testing/index.js';
 import { startGuide, type Guide } from '../support/guide.js';
+import { listen } from '../support/listen.js';
 import { load, readPage, writePage } from '../support/snippets.js';
 
 const page = await readPage('docs/guides/authenticator-app-with-jwt.md');
@@ -206,11 +207,10 @@ describe.each(['express', 'fastify'])('JWT and an authenticator app, on %s', (pl
     expect(malformed.status).toBe(403);
     const confirmed = await post('/2factor/confirm?%zz', { id: 'x', code: '1' }, accessToken);
     expect(confirmed.status).toBe(400);
-    await guide.app.listen(0, '127.0.0.1');
     const { beginFirstApp } = await load<{
       beginFirstApp: (token: string, password: string, url: string) => Promise<Answer>;
     }>(page, 'first-app.ts');
-    const url = `${await guide.app.getUrl()}/2factor`;
+    const url = `${await listen(guide.app)}/2factor`;
     await expect(beginFirstApp(accessToken, 'wrong', url)).rejects.toThrow('403');
     const { secret, factor } = await beginFirstApp(accessToken, PASSWORD, url);
     const first = { factor: factor.id, response: codeOf(secret) };

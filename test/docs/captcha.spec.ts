@@ -7,7 +7,7 @@ import type { AbstractHttpAdapter } from '@nestjs/core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 
 import { startGuide, type Guide } from '../support/guide.js';
-import { listen } from '../support/listen.js';
+import { KEEP_ALIVE_MS, listen } from '../support/listen.js';
 import { load, readPage, writePage } from '../support/snippets.js';
 
 const page = await readPage('docs/guides/captcha.md');
@@ -42,6 +42,7 @@ function provider(): Server {
 beforeAll(async () => {
   await writePage(page);
   server = provider();
+  server.keepAliveTimeout = KEEP_ALIVE_MS;
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   vi.stubEnv('CAPTCHA_URL', `http://127.0.0.1:${(server.address() as AddressInfo).port}/`);
   vi.stubEnv('CAPTCHA_SECRET', 'the secret of the site');

@@ -5,6 +5,7 @@ import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vite
 
 import { ConfirmerService } from '../../lib/index.js';
 import { startGuide, type Guide } from '../support/guide.js';
+import { listen } from '../support/listen.js';
 import { load, readPage, writePage } from '../support/snippets.js';
 
 const page = await readPage('docs/guides/delete-an-account.md');
@@ -23,7 +24,7 @@ beforeEach(async () => {
   count = (entity) => manager.count(entities[entity]!);
   await manager.insert(entities['Account']!, { id: 'ann', phone: '+14155550123' });
   await manager.insert(entities['Note']!, { id: 'note-1', owner: 'ann' });
-  await guide.app.listen(0);
+  await listen(guide.app);
 });
 afterEach(async () => {
   await guide.close();

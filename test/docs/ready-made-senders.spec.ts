@@ -13,7 +13,7 @@ import { emailBackend, type MailTransport } from '../../lib/backends/email/index
 import { twilioBackend } from '../../lib/backends/twilio/index.js';
 import { defineSender, TwoFactorRecipientError, TwoFactorService } from '../../lib/index.js';
 import { startGuide, type Guide } from '../support/guide.js';
-import { listen } from '../support/listen.js';
+import { KEEP_ALIVE_MS, listen } from '../support/listen.js';
 import { CREDENTIALS, SNS, TWILIO } from '../support/provider-fixtures.js';
 import { startProvider, type ProviderServer } from '../support/provider-server.js';
 import { load, readPage, writePage, type Page } from '../support/snippets.js';
@@ -44,6 +44,7 @@ async function providerOf(fixture: typeof TWILIO): Promise<ProviderServer> {
 
 /** Starts the server of a page on a free port. */
 async function portOf(server: Server): Promise<number> {
+  server.keepAliveTimeout = KEEP_ALIVE_MS;
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   ends.push(() => new Promise((resolve) => server.close(resolve)));

@@ -34,9 +34,9 @@ describe('Send after the commit', () => {
     expect(() => lastCode()).toThrow('Nothing was sent.');
 
     const id = await signUps.begin('ann@example.com', () => Promise.resolve());
-    await expect.poll(() => lastCode(), { timeout: 10_000 }).toMatch(/^\d{6}$/);
+    await expect.poll(() => lastCode(), { timeout: 60_000 }).toMatch(/^\d{6}$/);
     await expect
-      .poll(async () => (await post('/2factor/check', { id })).body, { timeout: 10_000 })
+      .poll(async () => (await post('/2factor/check', { id })).body, { timeout: 60_000 })
       .toMatchObject({ status: 'pending', delivery: 'sent' });
     expect((await app.get(ConfirmerService).confirm(id, lastCode()))[1]).toBe(true);
     const { body } = await post('/2factor/request-confirmation', { token: 'bob@example.com' });

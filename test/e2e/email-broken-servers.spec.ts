@@ -13,7 +13,8 @@ import { selfSigned } from '../support/provider-server.js';
 
 const CODE = drawCanaryCode();
 const RECIPIENT = 'ann@acme.example';
-const LIMITS = { connectionTimeout: 2_000, greetingTimeout: 2_000, socketTimeout: 4_000 };
+/** Longer than a busy machine needs for 10 MB. No test waits for one of them. */
+const LIMITS = { connectionTimeout: 30_000, greetingTimeout: 30_000, socketTimeout: 30_000 };
 /** More than nodemailer reads of one answer. */
 const ENDLESS = 'x'.repeat(10_000_000);
 const UNSENT = { kind: 'transient', mayHaveArrived: false, concernsAll: true };

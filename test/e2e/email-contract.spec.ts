@@ -87,6 +87,7 @@ describe.each<[string, (url: string) => EmailOptions['transport']]>([
       hang: ({ server }) => {
         server.next = 'silence';
       },
+      settleWithinMs: 20_000,
     },
     { describe, it },
   );

@@ -23,6 +23,8 @@ import {
 const DOWN = { status: 503, body: 'down' } as const;
 const OPEN_SECONDS = 30;
 const THRESHOLD = 3;
+/** For the ping of a provider, and less than `OPEN_SECONDS`: the breaker must still be open when the wait ends. */
+const PING_WAIT = { timeout: 20_000 };
 
 const ends: (() => unknown)[] = [];
 afterEach(async () => {
@@ -155,7 +157,7 @@ describe('an outage behind a failover', () => {
 
     for (let count = 0; count < THRESHOLD; count += 1) await send();
     expect(calls()).toEqual([THRESHOLD, THRESHOLD]);
-    await vi.waitFor(() => expect(opened).toHaveBeenCalledTimes(1));
+    await vi.waitFor(() => expect(opened).toHaveBeenCalledTimes(1), PING_WAIT);
     // Open.
     for (let count = 0; count < 5; count += 1) await send();
     expect(calls()).toEqual([THRESHOLD, THRESHOLD + 5]);
@@ -163,7 +165,7 @@ describe('an outage behind a failover', () => {
     skipped += OPEN_SECONDS * 1_000;
     await Promise.all(Array.from({ length: 5 }, send));
     expect(calls()).toEqual([THRESHOLD + 1, THRESHOLD + 10]);
-    await vi.waitFor(() => expect(opened).toHaveBeenCalledTimes(2));
+    await vi.waitFor(() => expect(opened).toHaveBeenCalledTimes(2), PING_WAIT);
     await send();
     expect(calls()).toEqual([THRESHOLD + 1, THRESHOLD + 11]);
     // The provider is back: one message closes the breaker, and all others go by it.

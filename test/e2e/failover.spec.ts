@@ -232,6 +232,7 @@ describe('a failover', () => {
         second.next(DOWN);
       },
       hang: ({ first }) => first.next('silent'),
+      settleWithinMs: 20_000,
     },
     { describe, it },
   );

@@ -68,8 +68,6 @@ export async function startBank({
   // The tests count computations. How long one takes is not their business.
   Object.assign(app.get(PasswordHash, { strict: false }), { cost: { N: 2, r: 8, p: 1 } });
   const url = await listen(app, port);
-  // A pooled connection that the server ends at the moment of its next request would be a failed request.
-  app.getHttpServer().keepAliveTimeout = 120_000;
   return {
     app,
     url,

@@ -20,6 +20,8 @@ const LOCAL_MYSQL = 'mysql://root@127.0.0.1:3307/';
 /** Three workers with pools of 12, twice where a test opens two applications, and the tests' own clients. */
 const NEEDED_CONNECTIONS = 80;
 const LOCAL_REDIS = 'redis://127.0.0.1:6379';
+/** Long, because the tests of an engine that does not answer in this time are left out. A server that is not there refuses at once. */
+const CONNECT_MS = 20_000;
 
 /**
  * Whether the run has servers of its own, whatever connections the others have free. `.ci/run` sets it for the second of two rounds that run
@@ -174,7 +176,7 @@ async function answers(ping: () => Promise<unknown>): Promise<boolean> {
 
 /** How many more clients the server takes. */
 async function freePostgres(url: string): Promise<number> {
-  const client = new Client({ connectionString: url, connectionTimeoutMillis: 2_000 });
+  const client = new Client({ connectionString: url, connectionTimeoutMillis: CONNECT_MS });
   await client.connect();
   try {
     const { rows } = await client.query<{ free: number }>(
@@ -189,7 +191,7 @@ async function freePostgres(url: string): Promise<number> {
 
 /** How many more clients the server takes. */
 async function freeConnectionsOf(uri: string): Promise<number> {
-  const connection = await mysql.createConnection({ uri, connectTimeout: 2_000 });
+  const connection = await mysql.createConnection({ uri, connectTimeout: CONNECT_MS });
   try {
     const [rows] = await connection.query<mysql.RowDataPacket[]>(
       "SHOW GLOBAL STATUS LIKE 'Threads_connected'",
@@ -206,7 +208,7 @@ async function freeConnectionsOf(uri: string): Promise<number> {
 async function pingRedis(url: string): Promise<void> {
   const client = new Redis(url, {
     lazyConnect: true,
-    connectTimeout: 2_000,
+    connectTimeout: CONNECT_MS,
     retryStrategy: () => null,
   });
   // `connect` rejects with "Connection is closed", whatever closed it.

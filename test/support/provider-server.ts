@@ -14,6 +14,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 
+import { KEEP_ALIVE_MS } from './listen.js';
+
 export interface ProviderCall {
   readonly method: string;
   readonly path: string;
@@ -63,6 +65,7 @@ export async function startProvider(
     });
   };
   const server = isTls ? createTlsServer(await selfSigned(), answer) : createServer(answer);
+  server.keepAliveTimeout = KEEP_ALIVE_MS;
   server.on('connection', (socket: Socket) => {
     sockets.add(socket);
     socket.on('error', () => undefined);

@@ -55,7 +55,10 @@ describe('A limit store on rate-limiter-flexible', () => {
   let memory: RateLimiterMemory;
   let interrupt: ReturnType<typeof interruptible>['interrupt'];
 
-  afterEach(() => vi.unstubAllEnvs());
+  afterEach(() => {
+    vi.unstubAllEnvs();
+    vi.useRealTimers();
+  });
 
   beforeEach(() => {
     const { limiter, ...rest } = interruptible();
@@ -108,6 +111,8 @@ describe('A limit store on rate-limiter-flexible', () => {
   });
 
   it('gives nothing back to a window that is about to end', async () => {
+    // It must not have ended when the test looks at it.
+    vi.useFakeTimers({ toFake: ['Date', 'setTimeout', 'clearTimeout'] });
     const budget = windowCharge(2, 1);
     await charge(budget);
     await memory.set(`${budget.key}:window`, 1, 0.4);
@@ -120,10 +125,13 @@ describe('A limit store on rate-limiter-flexible', () => {
   it('never frees the slot of a new owner in place of the owner before', async () => {
     const place = windowCharge(1);
     const [before, after] = [newHolder(), newHolder()];
+    // Both ends are read at one time.
+    vi.useFakeTimers({ toFake: ['Date'] });
     await store.consume([place], before);
     const holderSeconds = await memory.get(`${place.key}:owner`);
     const placeSeconds = await memory.get(`${place.key}:slot`);
     expect(holderSeconds!.msBeforeNext).toBeLessThan(placeSeconds!.msBeforeNext - 500);
+    vi.useRealTimers();
 
     // Both have ended.
     await memory.delete(`${place.key}:owner`);

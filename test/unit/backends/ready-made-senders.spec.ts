@@ -279,6 +279,7 @@ describe.each(FIXTURES)('$name', (fixture) => {
       codeDigits: fixture.codeDigits,
       failNext: ({ server }) => server.next(DOWN),
       hang: ({ server }) => server.next('silent'),
+      settleWithinMs: 20_000,
     },
     { describe, it },
   );

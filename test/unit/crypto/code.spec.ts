@@ -107,7 +107,7 @@ describe('what a person typed', () => {
       return performance.now() - startedAt;
     });
     // The best of a few, since the machine may be busy with something else.
-    expect(Math.min(...tookMs)).toBeLessThan(5);
+    expect(Math.min(...tookMs)).toBeLessThan(100);
     expect(replace).not.toHaveBeenCalled();
     expect(test).not.toHaveBeenCalled();
   });

@@ -1,7 +1,7 @@
 import type { HeapProfiler } from 'node:inspector';
 import { Session } from 'node:inspector/promises';
 import { constants, PerformanceObserver, type PerformanceEntry } from 'node:perf_hooks';
-import { setImmediate as tick, setTimeout as sleep } from 'node:timers/promises';
+import { setImmediate as tick } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext, runInThisContext } from 'node:vm';
 
@@ -56,8 +56,10 @@ async function leftOnce(work: Work): Promise<number | null> {
   const session = new Session();
   session.connect();
   const full: number[] = [];
+  const reported: number[] = [];
   const observer = new PerformanceObserver((list) => {
     for (const { startTime, detail } of list.getEntries() as Collection[]) {
+      reported.push(startTime);
       if (detail.kind === constants.NODE_PERFORMANCE_GC_MAJOR) full.push(startTime);
     }
   });
@@ -83,8 +85,9 @@ async function leftOnce(work: Work): Promise<number | null> {
     const ended = performance.now();
     // It makes a full collection itself.
     const { profile } = await session.post('HeapProfiler.stopSampling');
-    // Collections are told of a moment later.
-    await sleep(5);
+    // Collections are reported later, one after the other: when this one is, all others are.
+    collect({ type: 'minor' });
+    while (!reported.some((at) => at >= ended)) await tick();
     if (full.some((at) => at >= begun && at <= ended)) return null;
     return sizeOf(profile.head, false) / (CALLS * PAYLOAD_BYTES);
   } finally {

@@ -54,6 +54,7 @@ describe('the bundled backends', () => {
       unreachable: ['nobody@example.com', 'ann@example.com, eve@example.com', 'no address'],
       failNext: (fixture) => fixture.say(451),
       hang: (fixture) => fixture.say('nothing'),
+      settleWithinMs: 20_000,
     },
     { describe, it },
   );
@@ -162,6 +163,7 @@ function contractOf(backend: Backend): SenderBackendContract<{ from: string }, F
     hang: ({ provider }) => {
       provider.mood = 'silent';
     },
+    // None of these backends does more than the timers of one turn. Only one that does not end is waited for.
     settleWithinMs: 100,
   };
 }
