@@ -137,7 +137,7 @@ describe('test/README.md', () => {
     }));
     const lanes = script!
       .split('\n')
-      .filter((line) => line.startsWith('lane '))
+      .filter((line) => /^lane(_in_copy)? /.test(line))
       .join('\n');
     // The round with the coverage is that of `npm test`.
     const nightly = `${long} npm test`;

@@ -122,9 +122,8 @@ export const FAULTS_OF_PROOFS: readonly PlantedFault[] = [
     finding: 8,
     sentence: 'An authenticator app shares its count of failures with sent codes.',
     file: 'lib/limits/quota-planner.ts',
-    replace:
-      "    if (method !== undefined) return ['method', subject, method];\n    if (classOf(scope) === 'bound') {",
-    by: "    if (method !== undefined) return ['bound', subject, ''];\n    if (classOf(scope) === 'bound') {",
+    replace: "      return [isClaimed ? 'claimed-method' : 'method', subject, method];",
+    by: "      return [isClaimed ? 'claimed-method' : 'bound', subject, ''];",
     spec: 'test/engines/factor-attacks.spec.ts',
     test: 'Attacks on factors on sqljs > ends the failures of the app by its right code, and not those of the codes',
   },

@@ -93,6 +93,15 @@ export const FAULTS_OF_STRANGERS: readonly PlantedFault[] = [
     test: 'A claimed name on sqljs > gets five messages in ten minutes over all its spellings, and takes none from the signed-in person',
   },
   {
+    finding: 3,
+    sentence: 'A stranger who claims a name locks the authenticator app of the signed-in person.',
+    file: PLANNER,
+    replace: "      return [isClaimed ? 'claimed-method' : 'method', subject, method];",
+    by: "      return ['method', subject, method];",
+    spec: 'test/engines/unsent-requests.spec.ts',
+    test: 'Confirmations that begin without a message on sqljs > locks an app for those who only claim the name, and not for the person who has signed in',
+  },
+  {
     finding: 4,
     sentence: 'The addresses of one network are counted one by one.',
     file: REQUESTER_QUOTAS,
