@@ -10,8 +10,7 @@ const PATIENCE_MS = 20;
 export async function withEndlessPatience<T>(work: () => Promise<T>): Promise<T> {
   const { setTimeout: start } = globalThis;
   const spy = vi.spyOn(globalThis, 'setTimeout');
-  spy.mockImplementation(((run: () => void, ms = 0) =>
-    start(run, ms <= PATIENCE_MS ? 60_000 : ms)) as typeof setTimeout);
+  spy.mockImplementation((run: () => void, ms = 0) => start(run, ms <= PATIENCE_MS ? 60_000 : ms));
   try {
     return await work();
   } finally {
